@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    # The options in CONNECTION_ARGUMENTS of plugins/module_utils/_manager/connection.py.
+    DOCUMENTATION = r"""
+options:
+  url:
+    description:
+      - URL of the manager, such as V(https://dsm.example.com:4119). V(/api) at its end may be left out.
+      - One of O(url) and O(region) is required.
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_URL) is used.
+    type: str
+  region:
+    description:
+      - Region of a Workload Security account in the cloud, instead of O(url).
+      - One of V(ae-1), V(au-1), V(ca-1), V(de-1), V(gb-1), V(in-1), V(jp-1), V(sg-1), V(trend-us-1), V(us-1).
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_REGION) is used.
+    type: str
+  api_key:
+    description:
+      - API key of the manager.
+      - Required. If not set, the value of the environment variable E(WORKLOAD_SECURITY_API_KEY) is used.
+    type: str
+  deployment:
+    description:
+      - Whether the manager is Workload Security in the cloud or Deep Security Manager on the premises.
+      - It decides which settings exist, and how O(api_key) is sent. V(cloud) sends it in the header C(Authorization),
+        V(on_premises) in the header C(api-secret-key).
+      - If not set, the host in O(url) tells. C(cloudone.trendmicro.com) and C(app.deepsecurity.trendmicro.com) are then
+        taken for the cloud, with the key sent in the header C(api-secret-key), as accounts from before Cloud One need
+        it.
+    type: str
+    choices:
+      - cloud
+      - on_premises
+  ca_path:
+    description:
+      - Path of a PEM file with the certificates of the authorities that may have issued the manager's certificate, or
+        with that certificate itself.
+      - If not set, the authorities that the system trusts are used.
+    type: path
+  validate_certs:
+    description:
+      - Whether to verify the manager's certificate.
+      - With V(false), whoever answers at O(url) gets the API key, and each task warns. Use O(ca_path) instead.
+    type: bool
+    default: true
+  timeout:
+    description:
+      - How many seconds to wait for a connection, and for each part of a reply. From 1 to 600.
+    type: int
+    default: 30
+  concurrency:
+    description:
+      - How many connections to the manager to use at once. From 1 to 64.
+    type: int
+    default: 8
+  requests_per_minute:
+    description:
+      - How many requests a task sends to the manager in a minute at most, evenly spaced. V(0) sends them as fast as
+        they are answered.
+      - A manager on the premises takes 500 requests a minute from one user, unless configured otherwise. Beyond that,
+        requests are refused and the task waits until they are accepted again, so this option is only needed where
+        others use the same API key.
+    type: int
+    default: 0
+  jump_host:
+    description:
+      - An SSH server through which to reach the manager. TLS goes through it unopened, up to the manager.
+      - Passwords are not supported.
+    type: dict
+    suboptions:
+      host:
+        description:
+          - Name or address of the SSH server.
+        type: str
+        required: true
+      port:
+        description:
+          - Port of the SSH server.
+        type: int
+        default: 22
+      user:
+        description:
+          - User to log in as.
+          - If not set, the name of the user who runs the module is used.
+        type: str
+      private_key:
+        description:
+          - Path of a private key without a passphrase.
+          - If not set, the keys in the SSH agent are used.
+        type: path
+      known_hosts:
+        description:
+          - Path of the file that holds the SSH server's host key. A server whose key is not in it, or is another, is
+            refused. Nothing is ever added to it.
+        type: path
+        default: ~/.ssh/known_hosts
+requirements:
+  - Python >= 3.11
+  - urllib3 >= 2.0
+  - paramiko >= 3.2, if O(jump_host) is used
+notes:
+  - The module runs beside the manager, not on the hosts whose agents it manages. Use it with C(connection=local) or
+    C(delegate_to=localhost).
+  - Keep the API key out of playbooks. Set E(WORKLOAD_SECURITY_API_KEY) on the task or play from a variable in a vault,
+    or give a vaulted variable as O(api_key). As an option, the key is part of the module's arguments, which Ansible
+    writes to a temporary file of the module's user unless pipelining is on.
+"""

@@ -1,0 +1,31 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+class ModuleDocFragment:
+    """Which policies and computers a task is about."""
+
+    DOCUMENTATION = r"""
+options:
+  policies:
+    description:
+      - Policies, each by its name (text) or ID (number).
+    type: list
+    elements: raw
+  computers:
+    description:
+      - Computers, each by its host name or else its display name (text), or its ID (number).
+      - A name that two computers share is an error that names both.
+      - Up to ten are searched; for more, the list of all computers is read, 5,000 to a request.
+    type: list
+    elements: raw
+  computers_query:
+    description:
+      - A JMESPath expression over the list of all computers, which returns those that are meant. Each has C(id),
+        C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), text but for C(id), and
+        empty rather than null.
+      - For example V([?starts_with(platform, 'Ubuntu') && policy == 'Linux Server']), or V([]) for all.
+    type: str
+"""

@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carrying out a plan: shared objects first, then each target once, then what nobody uses any more.
+
+What is reported as changed was seen in a reply of the manager; what is not known for sure is read back.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.catalogue import (
+    AGENT_INITIATED,
+    COMMUNICATION_DIRECTION,
+    INHERITED,
+    Setting,
+    Value,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import Document
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import (
+    Change,
+    ObjectChange,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet, Target
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.plan import (
+    Failure,
+    Plan,
+    drop,
+    guard,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import (
+    COMPUTER,
+    FIREWALL_RULE,
+    Client,
+    Kind,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadRequest, ManagerError
+
+Ids = t.Dict[t.Tuple[Kind, str], int]
+
+
+@dataclass
+class Outcome:
+    """What was done: changes and objects that the manager has taken, and failures."""
+
+    done: list[Change] = field(default_factory=list)
+    objects: list[ObjectChange] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+class NotKept(Exception):
+    """The manager said yes, but did not keep what was written."""
+
+
+def apply_plan(plan: Plan, fleet: Fleet, document: Document, concurrency: int) -> Outcome:
+    """Write the plan with at most C(concurrency) requests under way. A failure leaves the others done."""
+    return _Run(plan, fleet, document, concurrency).carry_out()
+
+
+class _Run:
+    def __init__(self, plan: Plan, fleet: Fleet, document: Document, concurrency: int) -> None:
+        self.plan, self.fleet, self.document = plan, fleet, document
+        self.client: Client = fleet.client
+        self.concurrency = concurrency
+        self.outcome = Outcome()
+        self.ids: Ids = {}
+        # Rules that could not be taken away from a target.
+        self.still_assigned: set[str] = set()
+
+    def carry_out(self) -> Outcome:
+        self._write_objects()
+        # Where a direction is tightened to what macOS agents need, that comes first; what would then reach a macOS
+        # agent because such a write failed is held back.
+        first = {target: None for target in self.plan.changes if self._tightens(target)}
+        self._write_targets(list(first))
+        if first:
+            guard(self.plan, self.fleet, self.document)
+        self._write_targets([target for target in self.plan.changes if target not in first])
+        self._delete_objects()
+        return self.outcome
+
+    # -- shared objects
+
+    def _write_objects(self) -> None:
+        for kind, known in self.fleet.objects_read().items():
+            self.ids.update({(kind, str(item.get("name"))): number for number, item in known.items()})
+        failed: list[str] = []
+        for change in self.plan.objects:
+            if failed and change.kind is FIREWALL_RULE:
+                self._fail_object(change, f"not written, since {failed[0]} failed", None)
+                continue
+            try:
+                self._write_object(change)
+            except (ManagerError, NotKept) as error:
+                failed.append(change.label)
+                self._fail_object(change, str(error), error)
+
+    def _write_object(self, change: ObjectChange) -> None:
+        fields = change.differences(change.existing or {}, self.ids)
+        if change.existing is None:
+            current = self.client.create(change.kind, {**change.on_create, **fields})
+            object_id = current["ID"]
+        else:
+            object_id = change.existing["ID"]
+            try:
+                current = self.client.modify(change.kind, object_id, fields)
+            except ManagerError as error:
+                if not error.outcome_unknown:
+                    raise
+                current = {}
+        if change.differences(current, self.ids):
+            # Another run was here too, a write was lost, or the reply lacks fields: see what is there, mend it once.
+            missing = change.differences(self.client.get(change.kind, object_id), self.ids)
+            if missing:
+                self.client.modify(change.kind, object_id, missing)
+                missing = change.differences(self.client.get(change.kind, object_id), self.ids)
+            if missing:
+                raise NotKept(f"the manager did not keep {', '.join(sorted(missing))} of the {change.label}")
+        self.ids[(change.kind, change.name)] = object_id
+        self.outcome.objects.append(change)
+
+    def _fail_object(self, change: ObjectChange, reason: str, error: Exception | None) -> None:
+        self.outcome.failures.append(Failure(change.reference, None, reason, _as_failure(error)))
+        if change.kind is FIREWALL_RULE:
+            self.ids.pop((change.kind, change.name), None)
+
+    def _delete_objects(self) -> None:
+        """Delete a rule that nobody has any more, then its lists; nothing of it if a target still has the rule."""
+        held = self.still_assigned
+        for change in self.plan.deletions:
+            if held and (change.kind is not FIREWALL_RULE or change.name in held):
+                continue
+            try:
+                self.client.delete(change.kind, change.existing["ID"])
+            except ManagerError as error:
+                held.add(change.name)
+                self._fail_object(change, str(error), error)
+            else:
+                self.outcome.objects.append(change)
+
+    # -- targets
+
+    def _tightens(self, target: Target) -> bool:
+        return any(
+            change.settings.get(COMMUNICATION_DIRECTION) == AGENT_INITIATED for change in self.plan.changes[target]
+        )
+
+    def _write_targets(self, targets: list[Target]) -> None:
+        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
+            for target, results in zip(targets, pool.map(self._write_target, targets)):
+                for change, error in results:
+                    if error is None:
+                        self.outcome.done.append(change)
+                        continue
+                    drop(self.plan, self.fleet, change.facet, target)
+                    if change.unassign:
+                        self.still_assigned.add(change.unassign)
+                    self.outcome.failures.append(
+                        Failure(target.reference, change.facet, str(error), _as_failure(error))
+                    )
+
+    def _write_target(self, target: Target) -> list[tuple[Change, Exception | None]]:
+        """Write one target: restrict before a port may open, settings in one request, take rules away last."""
+        changes = self.plan.changes[target]
+        results = [(change, _attempt(self._assign, target, change)) for change in changes if change.assign]
+        with_settings = [change for change in changes if change.settings]
+        if with_settings:
+            wanted = {setting: value for change in with_settings for setting, value in change.settings.items()}
+            lost: dict[Setting, str] = {}
+            error = _attempt(self._write_settings, target, wanted, lost)
+            for change in with_settings:
+                results += [(change, error)] if error else _parts(change, lost)
+        results += [
+            (change, _attempt(self._unassign, target, change))
+            for change in changes
+            if change.unassign and not change.assign
+        ]
+        return results
+
+    def _assign(self, target: Target, change: Change) -> None:
+        rule_id = self._rule_id(t.cast(str, change.assign))
+        try:
+            assigned = self.client.assign_rules(target.kind, target.id, [rule_id])
+        except ManagerError as error:
+            if not error.outcome_unknown:
+                raise
+            assigned = set()
+        if rule_id not in assigned and rule_id not in self.client.assigned_rules(target.kind, target.id):
+            raise NotKept(f"the manager did not keep the rule '{change.assign}' on the {target.label}")
+        if change.unassign:
+            self._unassign(target, change)
+
+    def _unassign(self, target: Target, change: Change) -> None:
+        rule_id = self._rule_id(t.cast(str, change.unassign))
+        try:
+            self.client.unassign_rule(target.kind, target.id, rule_id)
+        except ManagerError as error:
+            if not error.outcome_unknown or rule_id in self.client.assigned_rules(target.kind, target.id):
+                raise
+
+    def _rule_id(self, name: str) -> int:
+        try:
+            return self.ids[(FIREWALL_RULE, name)]
+        except KeyError:
+            raise NotKept(f"the rule '{name}' could not be written, so it cannot be assigned") from None
+
+    def _write_settings(self, target: Target, wanted: dict[Setting, Value], lost: dict[Setting, str]) -> None:
+        """Write all settings of a target in one request; C(lost) takes what the manager did not keep, and why.
+
+        Nobody documents how a manager spells every value: where it refuses one, its other spelling is tried, and
+        the one that it takes is used for all further targets.
+        """
+        candidates = {setting: self.fleet.spelling.candidates(setting, value) for setting, value in wanted.items()}
+        tried = dict.fromkeys(wanted, 0)
+        first_error: BadRequest | None = None
+        while True:
+            body = {
+                target.settings_key: {
+                    setting.name: {"value": candidates[setting][tried[setting]]} for setting in wanted
+                }
+            }
+            try:
+                reply = self.client.modify(target.kind, target.id, body, expand=_expand(target))
+            except BadRequest as error:
+                first_error = first_error or error
+                others = [setting for setting in wanted if tried[setting] + 1 < len(candidates[setting])]
+                named = [setting for setting in others if setting.name in error.message]
+                if not others:
+                    raise first_error from None
+                for setting in named or others:
+                    tried[setting] += 1
+            except ManagerError as error:
+                if not error.outcome_unknown:
+                    raise
+                reply = self._read_back(target, error)
+                break
+            else:
+                break
+        for setting in wanted:
+            if tried[setting]:
+                self.fleet.spelling.learn(setting, wanted[setting], candidates[setting][tried[setting]])
+        if self._not_kept(target, wanted, reply):
+            lost.update(self._not_kept(target, wanted, self._read_back(target, None)))
+
+    def _read_back(self, target: Target, error: ManagerError | None) -> dict:
+        try:
+            return self.client.get(target.kind, target.id, overrides=True, expand=_expand(target))
+        except ManagerError as second:
+            raise error or second from None
+
+    @staticmethod
+    def _not_kept(target: Target, wanted: dict[Setting, Value], reply: dict) -> dict[Setting, str]:
+        lost = {}
+        for setting, value in wanted.items():
+            found = setting.read(reply.get(target.settings_key))
+            if (INHERITED if found is None else found) != value:
+                lost[setting] = (
+                    f"the manager did not keep {setting.name} of the {target.label}: wanted {value!r},"
+                    f" it says {INHERITED if found is None else found!r}"
+                )
+        return lost
+
+
+def _attempt(action: t.Callable, *arguments: t.Any) -> Exception | None:
+    try:
+        action(*arguments)
+    except (ManagerError, NotKept) as error:
+        return error
+    return None
+
+
+def _parts(change: Change, lost: dict[Setting, str]) -> list[tuple[Change, Exception | None]]:
+    """A change of settings, split into what the manager kept and what it did not."""
+    kept = [setting for setting in change.settings if setting not in lost]
+    reasons = [lost[setting] for setting in change.settings if setting in lost]
+    parts: list[tuple[Change, Exception | None]] = [(change.part(kept), None)] if kept else []
+    if reasons:
+        parts.append((change, NotKept("; ".join(reasons))))
+    return parts
+
+
+def _as_failure(error: Exception | None) -> dict[str, t.Any] | None:
+    return error.as_failure() if isinstance(error, ManagerError) else None
+
+
+def _expand(target: Target) -> tuple[str, ...]:
+    return ("computerSettings",) if target.kind is COMPUTER else ()

@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The manager's settings that this collection knows: their names, their values, and every spelling of a value.
+
+The manager takes and returns strings such as C(10 Minutes). Which strings it accepts is nowhere documented, so each
+setting lists the spellings that its values can have; a value read in any of them is the same value, and a manager's
+own spelling is learned from what it returns.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import typing as t
+from dataclasses import dataclass
+
+# A value of a setting as this collection sees it: minutes or counts as int, switches as bool, choices as str.
+Value = t.Union[int, bool, str]
+
+# What is declared to take an override away, so that the value is inherited.
+INHERITED = "inherited"
+UNLIMITED = "unlimited"
+
+BIDIRECTIONAL = "bidirectional"
+MANAGER_INITIATED = "manager_initiated"
+AGENT_INITIATED = "agent_initiated"
+DIRECTIONS = (BIDIRECTIONAL, MANAGER_INITIATED, AGENT_INITIATED)
+
+# The agents' listening port, fixed by the vendor (source: the port numbers page).
+AGENT_PORT = 4118
+
+_MINUTES_OF = {"minute": 1, "hour": 60, "day": 1440}
+_DURATION = re.compile(r"(\d{1,9})(?: (minute|hour|day)s?)?", re.IGNORECASE)
+
+
+def _parse_minutes(wire: str) -> Value:
+    if wire.lower() == UNLIMITED:
+        return UNLIMITED
+    match = _DURATION.fullmatch(wire)
+    return int(match[1]) * _MINUTES_OF[(match[2] or "minute").lower()] if match else wire
+
+
+def _parse_count(wire: str) -> Value:
+    if wire.lower() == UNLIMITED:
+        return UNLIMITED
+    return int(wire) if re.fullmatch(r"\d{1,9}", wire) else wire
+
+
+def _parse_switch(wire: str) -> Value:
+    return {"true": True, "false": False}.get(wire.lower(), wire)
+
+
+_DIRECTION_OF = {
+    "bidirectional": BIDIRECTIONAL,
+    "manager initiated": MANAGER_INITIATED,
+    "agent/appliance initiated": AGENT_INITIATED,
+    "agent initiated": AGENT_INITIATED,
+}
+
+
+def _parse_direction(wire: str) -> Value:
+    return _DIRECTION_OF.get(wire.lower(), wire)
+
+
+def _spell_plain(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).capitalize()
+
+
+def _spell_minutes(value: Value) -> str:
+    if not isinstance(value, int):
+        return _spell_plain(value)
+    return f"{value} Minute{'' if value == 1 else 's'}"
+
+
+def _spell_hours(value: Value) -> str:
+    if not isinstance(value, int) or value % 60 or not value:
+        return _spell_minutes(value)
+    return f"{value // 60} Hour{'' if value == 60 else 's'}"
+
+
+def _spell_direction(agent_initiated: str) -> t.Callable[[Value], str]:
+    words = {
+        BIDIRECTIONAL: "Bidirectional",
+        MANAGER_INITIATED: "Manager Initiated",
+        AGENT_INITIATED: agent_initiated,
+    }
+    return lambda value: words[str(value)]
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """A setting of policies and computers: the manager's name, and how values are read and spelled.
+
+    C(spellings): ways to write a value, the best documented first.
+    """
+
+    name: str
+    parse: t.Callable[[str], Value]
+    spellings: tuple[t.Callable[[Value], str], ...]
+
+    def read(self, settings: t.Any) -> Value | None:
+        """The value in a reply's settings; C(None) for every way in which a manager says that there is none."""
+        entry = settings.get(self.name) if isinstance(settings, dict) else None
+        wire = entry.get("value") if isinstance(entry, dict) else entry
+        return None if wire is None or wire == "" else self.parse(str(wire))
+
+    def wire(self, settings: t.Any) -> str | None:
+        """The string itself, for learning how this manager spells."""
+        entry = settings.get(self.name) if isinstance(settings, dict) else None
+        wire = entry.get("value") if isinstance(entry, dict) else None
+        return wire if isinstance(wire, str) else None
+
+
+# Sources: the settings reference, the vendor's SDK, and captured policies (names and values); the spelling of
+# minutes in the clock change is documented nowhere.
+HEARTBEAT_INTERVAL = Setting("platformSettingHeartbeatInterval", _parse_minutes, (_spell_minutes, _spell_hours))
+HEARTBEAT_MISSED_BEFORE_ALERT = Setting("platformSettingHeartbeatMissedAlertThreshold", _parse_count, (_spell_plain,))
+HEARTBEAT_MAXIMUM_CLOCK_CHANGE = Setting(
+    "platformSettingHeartbeatLocalTimeShiftAlertThreshold", _parse_minutes, (_spell_minutes, _spell_hours, _spell_plain)
+)
+HEARTBEAT_OFFLINE_ERRORS = Setting(
+    "platformSettingHeartbeatInactiveVmOfflineAlertEnabled", _parse_switch, (_spell_plain,)
+)
+COMMUNICATION_DIRECTION = Setting(
+    "platformSettingAgentCommunicationsDirection",
+    _parse_direction,
+    (_spell_direction("Agent/Appliance Initiated"), _spell_direction("Agent Initiated")),
+)
+NETWORK_ENGINE_MODE = Setting("firewallSettingNetworkEngineMode", str.lower, (_spell_plain,))
+# In the default policy only; policies and computers carry the same in C(firewall.state).
+FIREWALL_STATE = Setting("firewallSettingState", str.lower, (_spell_plain,))
+
+SETTINGS = (
+    HEARTBEAT_INTERVAL,
+    HEARTBEAT_MISSED_BEFORE_ALERT,
+    HEARTBEAT_MAXIMUM_CLOCK_CHANGE,
+    HEARTBEAT_OFFLINE_ERRORS,
+    COMMUNICATION_DIRECTION,
+    NETWORK_ENGINE_MODE,
+)
+
+
+class Spelling:
+    """How this manager spells values: starts with the documented spelling, learns from what the manager says."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._learned: dict[Setting, int] = {}
+
+    def observe(self, settings: t.Any) -> None:
+        """Learn from a reply's settings."""
+        for setting in SETTINGS:
+            wire = setting.wire(settings)
+            if wire and len(setting.spellings) > 1:
+                self.learn(setting, setting.parse(wire), wire)
+
+    def learn(self, setting: Setting, value: Value, wire: str) -> None:
+        """Take the spelling first that wrote C(wire); a string that fits every spelling teaches nothing."""
+        fitting = [number for number, spell in enumerate(setting.spellings) if _spells(spell, value) == wire]
+        if 0 < len(fitting) < len(setting.spellings):
+            with self._lock:
+                self._learned[setting] = fitting[0]
+
+    def candidates(self, setting: Setting, value: Value) -> list[str]:
+        """The strings to write for a value, the likeliest first, each once. Empty string for C(inherited)."""
+        if value == INHERITED:
+            return [""]
+        with self._lock:
+            first = self._learned.get(setting, 0)
+        order = sorted(range(len(setting.spellings)), key=lambda number: (number != first, number))
+        return list(dict.fromkeys(setting.spellings[number](value) for number in order))
+
+
+def _spells(spell: t.Callable[[Value], str], value: Value) -> str | None:
+    try:
+        return spell(value)
+    except KeyError:
+        return None

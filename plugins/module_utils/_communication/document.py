@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A document: profiles, each a set of targets and the facets declared for them. Options in, checked, nothing asked."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import (
+    Conflict,
+    Facet,
+    Scope,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.registry import FACETS
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.targets import Selector
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is wanted (C(wishes), by facet name) of the targets that C(selector) selects."""
+
+    name: str
+    selector: Selector
+    wishes: dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Document:
+    """Profiles, and the facets that they use, in the order in which facets are planned."""
+
+    profiles: tuple[Profile, ...]
+    facets: tuple[Facet, ...]
+    deployment: str
+
+
+def read_document(profiles: t.Sequence[dict], deployment: str) -> Document:
+    """The options of C(communication_profile). Raises C(OptionError) before anything is sent."""
+    facets = tuple(facet() for facet in FACETS)
+    read: list[Profile] = []
+    for number, options in enumerate(profiles):
+        name = str(options.get("name") or "").strip()
+        if not name:
+            raise OptionError(f"profiles[{number}].name", options.get("name"), "it must be a name, not empty")
+        if any(other.name == name for other in read):
+            raise OptionError(f"profiles[{number}].name", name, "it must be a name that no other profile has")
+        path = f"profiles[{name}]"
+        wishes = {
+            facet.name: facet.wish(options[facet.name], Scope(f"{path}.{facet.name}", deployment))
+            for facet in facets
+            if options.get(facet.name) is not None
+        }
+        if not wishes:
+            raise OptionError(path, None, f"it must declare at least one of {', '.join(facet.name for facet in facets)}")
+        read.append(Profile(name, Selector.from_options(options, path), wishes))
+    if not read:
+        raise OptionError("profiles", [], "it must hold at least one profile")
+    return _document(read, facets, deployment)
+
+
+def facet_document(facet_name: str, options: dict, deployment: str) -> Document:
+    """The options of a module with one facet: a document with one profile. Raises C(OptionError)."""
+    facets = tuple(facet() for facet in FACETS if facet.name == facet_name)
+    wishes = {facet.name: facet.wish(options, Scope("", deployment)) for facet in facets}
+    return _document([Profile(facet_name, Selector.from_options(options, ""), wishes)], facets, deployment)
+
+
+def _document(profiles: list[Profile], facets: tuple[Facet, ...], deployment: str) -> Document:
+    used = tuple(facet for facet in facets if any(facet.name in profile.wishes for profile in profiles))
+    for facet in used:
+        declaring = [profile for profile in profiles if facet.name in profile.wishes]
+        try:
+            facet.check_together(profile.wishes[facet.name] for profile in declaring)
+        except Conflict as conflict:
+            names = [profile.name for profile in declaring]
+            raise OptionError("profiles", ", ".join(names), f"they must agree: {conflict}") from None
+    return Document(tuple(profiles), used, deployment)

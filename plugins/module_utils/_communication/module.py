@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a module's options to its result: what all modules that talk to the manager share."""
+
+from __future__ import annotations
+
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.converge import (
+    converge,
+    failure_message,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import (
+    Document,
+    facet_document,
+    read_document,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.registry import FACETS
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.query import JMESPATH_IMPORT_ERROR
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.targets import TARGET_ARGUMENTS
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import (
+    CONNECTION_ARGUMENTS,
+    Connection,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
+    ManagerError,
+    MissingLibrary,
+    OptionError,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+
+T = t.TypeVar("T")
+
+
+def run_facet(name: str) -> None:
+    """A module with one facet."""
+    arguments = next(facet.arguments for facet in FACETS if facet.name == name)
+    _run_writing({**TARGET_ARGUMENTS, **arguments}, lambda params, deployment: facet_document(name, params, deployment))
+
+
+def run_profiles() -> None:
+    """The module that takes a whole document."""
+    facets = {facet.name: {"type": "dict", "options": facet.arguments} for facet in FACETS}
+    options = {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **facets}
+    arguments = {"profiles": {"type": "list", "elements": "dict", "required": True, "options": options}}
+    _run_writing(arguments, lambda params, deployment: read_document(params["profiles"], deployment))
+
+
+def run_reading(
+    arguments: dict, prepare: t.Callable[[dict, str], T], read: t.Callable[[Client, T], dict[str, t.Any]]
+) -> None:
+    """A module that only reads: C(prepare) checks the options, C(read) makes the result."""
+    module = _module(arguments)
+    connection, prepared = _prepared(module, prepare)
+    with _transport(module, connection) as transport:
+        try:
+            result = read(Client(transport), prepared)
+        except (OptionError, ManagerError) as error:
+            _fail(module, error)
+    module.exit_json(changed=False, **result)
+
+
+def _run_writing(arguments: dict, read: t.Callable[[dict, str], Document]) -> None:
+    module = _module(arguments)
+    connection, document = _prepared(module, read)
+    with _transport(module, connection) as transport:
+        try:
+            result = converge(
+                Client(transport), document, check_mode=module.check_mode, concurrency=connection.concurrency
+            )
+        except (OptionError, ManagerError) as error:
+            _fail(module, error)
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    if not result["diff"]["before"] and not result["diff"]["after"]:
+        del result["diff"]
+    if result["failed_targets"]:
+        module.fail_json(msg=failure_message(result), **result)
+    module.exit_json(**result)
+
+
+def _module(arguments: dict) -> AnsibleModule:
+    module = AnsibleModule(argument_spec={**CONNECTION_ARGUMENTS, **arguments}, supports_check_mode=True)
+    if JMESPATH_IMPORT_ERROR is not None:
+        module.fail_json(
+            msg=missing_required_lib("jmespath"), exception="".join(traceback.format_exception(JMESPATH_IMPORT_ERROR))
+        )
+    return module
+
+
+def _prepared(module: AnsibleModule, prepare: t.Callable[[dict, str], T]) -> tuple[Connection, T]:
+    try:
+        connection = Connection.from_options(module.params)
+        prepared = prepare(module.params, connection.deployment)
+    except OptionError as error:
+        _fail(module, error)
+    for warning in connection.warnings:
+        module.warn(warning)
+    return connection, prepared
+
+
+def _transport(module: AnsibleModule, connection: Connection) -> Transport:
+    try:
+        return Transport(connection)
+    except MissingLibrary as error:
+        module.fail_json(msg=missing_required_lib(error.library), exception=error.reason)
+
+
+def _fail(module: AnsibleModule, error: OptionError | ManagerError) -> t.NoReturn:
+    failure = error.as_failure() if isinstance(error, ManagerError) else {"code": "bad_option", "option": error.option}
+    module.fail_json(msg=str(error), failure=failure)

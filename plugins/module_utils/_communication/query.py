@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""JMESPath: expressions over computers and over replies of the manager."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Computer, Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
+
+try:
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+except ImportError as error:
+    JMESPATH_IMPORT_ERROR: ImportError | None = error
+else:
+    JMESPATH_IMPORT_ERROR = None
+
+# What a query sees of a computer. Never null, so that functions of text always work.
+FIELDS = ("id", "host_name", "display_name", "platform", "agent_version", "policy", "group")
+
+_EXAMPLE = dict(zip(FIELDS, (1, "web-01.example.com", "web-01", "macOS 14", "20.0.2.1390", "Base Policy", "Computers")))
+
+
+class Query:
+    """A JMESPath expression, checked before anything is sent: C(OptionError) if it can never select computers."""
+
+    def __init__(self, expression: str, option: str, *, selects: bool = False) -> None:
+        self.expression = expression
+        self.option = option
+        try:
+            self._compiled = jmespath.compile(expression)
+        except JMESPathError as error:
+            raise OptionError(option, expression, f"it must be a JMESPath expression: {_reason(error)}") from None
+        if selects:
+            self._ids([_EXAMPLE])
+
+    def select(self, fleet: Fleet) -> list[Computer]:
+        """The computers of the fleet that the expression returns, each once."""
+        groups = fleet.groups if self._names_group(self._compiled.parsed) else {}
+        rows = [computer_row(fleet, computer, groups) for computer in fleet.list_computers()]
+        return [fleet.computers[number] for number in dict.fromkeys(self._ids(rows))]
+
+    def evaluate(self, data: t.Any) -> t.Any:
+        """What the expression makes of any data. Raises C(OptionError)."""
+        try:
+            return self._compiled.search(data)
+        except JMESPathError as error:
+            raise OptionError(self.option, self.expression, f"it must fit the data: {_reason(error)}") from None
+
+    def _ids(self, rows: list[dict]) -> list[int]:
+        selected = self.evaluate(rows)
+        known = {row["id"] for row in rows}
+        if isinstance(selected, list) and all(isinstance(row, dict) and row.get("id") in known for row in selected):
+            return [row["id"] for row in selected]
+        raise OptionError(
+            self.option,
+            self.expression,
+            "it must return a list of computers, each with its id, such as [?starts_with(platform, 'Ubuntu')];"
+            f" it returns {str(selected)[:100]!r} ({type(selected).__name__})",
+        )
+
+    @classmethod
+    def _names_group(cls, node: t.Any) -> bool:
+        """Whether the expression looks at the group, which costs a request to know."""
+        if node["type"] == "field" and node.get("value") == "group":
+            return True
+        return any(isinstance(child, dict) and cls._names_group(child) for child in node.get("children", ()))
+
+
+def computer_row(fleet: Fleet, computer: Computer, groups: t.Mapping[int, str]) -> dict[str, t.Any]:
+    """A computer as queries see it."""
+    policy = fleet.policies.get(computer.policy_id) if computer.policy_id else None
+    return {
+        "id": computer.id,
+        "host_name": computer.host_name,
+        "display_name": computer.display_name,
+        "platform": computer.platform,
+        "agent_version": computer.agent_version,
+        "policy": policy.name if policy else "",
+        "group": groups.get(computer.group_id or 0, ""),
+    }
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

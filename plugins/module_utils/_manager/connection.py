@@ -1,0 +1,219 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that say how to reach the manager, for modules and plugins alike."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ansible.module_utils.basic import env_fallback
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.deployment import (
+    CLOUD,
+    DEPLOYMENTS,
+    ON_PREMISES,
+    deployment_of,
+    is_legacy,
+    normalize_url,
+    url_for_region,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
+
+KNOWN_HOSTS = "~/.ssh/known_hosts"
+
+# Documented in plugins/doc_fragments/connection.py.
+CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "url": {"type": "str", "fallback": (env_fallback, ["WORKLOAD_SECURITY_URL"])},
+    "region": {"type": "str", "fallback": (env_fallback, ["WORKLOAD_SECURITY_REGION"])},
+    "api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["WORKLOAD_SECURITY_API_KEY"])},
+    "deployment": {"type": "str", "choices": list(DEPLOYMENTS)},
+    "ca_path": {"type": "path"},
+    "validate_certs": {"type": "bool", "default": True},
+    "timeout": {"type": "int", "default": 30},
+    "concurrency": {"type": "int", "default": 8},
+    "requests_per_minute": {"type": "int", "default": 0},
+    "jump_host": {
+        "type": "dict",
+        "options": {
+            "host": {"type": "str", "required": True},
+            "port": {"type": "int", "default": 22},
+            "user": {"type": "str"},
+            "private_key": {"type": "path", "no_log": False},
+            "known_hosts": {"type": "path", "default": KNOWN_HOSTS},
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class JumpHost:
+    """An SSH server through which the manager is reached. Without C(private_key), the SSH agent's keys are used."""
+
+    host: str
+    port: int = 22
+    user: str | None = None
+    private_key: str | None = None
+    known_hosts: str = KNOWN_HOSTS
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach one manager: valid, plain values. Its repr does not show the API key.
+
+    url: C(https://host[:port]/api). timeout: seconds for connecting, and for each wait for data.
+    concurrency: connections at once. requests_per_minute: 0 is not paced.
+    key_header: C(api-secret-key) or C(Authorization). warnings: what the user should be told.
+    """
+
+    url: str
+    api_key: str = field(repr=False)
+    deployment: str = ON_PREMISES
+    key_header: str = "api-secret-key"
+    ca_path: str | None = None
+    validate_certs: bool = True
+    timeout: int = 30
+    concurrency: int = 8
+    requests_per_minute: int = 0
+    jump_host: JumpHost | None = None
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_options(cls, params: Mapping[str, t.Any]) -> Connection:
+        """The connection that a module's or plugin's options describe; missing ones have their defaults.
+
+        Raises C(OptionError) for the first option that cannot be right. Sends nothing.
+        """
+        url = _url(params)
+        deployment = _text(params, "deployment")
+        if deployment not in (None, *DEPLOYMENTS):
+            raise OptionError("deployment", deployment, f"it must be one of {', '.join(DEPLOYMENTS)}")
+        # A key does not tell what kind of account it belongs to, so the host decides, unless the user does.
+        told = CLOUD if deployment_of(url) == CLOUD and not is_legacy(url) else ON_PREMISES
+        bearer = (deployment or told) == CLOUD
+        validate_certs = bool(params.get("validate_certs", True))
+        return cls(
+            url=url,
+            api_key=_api_key(params),
+            deployment=deployment or deployment_of(url),
+            key_header="Authorization" if bearer else "api-secret-key",
+            ca_path=_ca_path(params) if validate_certs else None,
+            validate_certs=validate_certs,
+            timeout=_number(params, "timeout", 30, 1, 600, "a number of seconds"),
+            concurrency=_number(params, "concurrency", 8, 1, 64, "a number of connections"),
+            requests_per_minute=_number(
+                params, "requests_per_minute", 0, 0, 1_000_000, "a number of requests, 0 for no pacing"
+            ),
+            jump_host=_jump_host(params),
+            warnings=() if validate_certs else (_unverified(url),),
+        )
+
+    def headers(self) -> dict[str, str]:
+        """The headers that let a request in."""
+        key = f"ApiKey {self.api_key}" if self.key_header == "Authorization" else self.api_key
+        return {self.key_header: key, "api-version": "v1"}
+
+
+def _text(params: Mapping[str, t.Any], option: str) -> str | None:
+    """The option's value as a plain str (ansible-core hands over tagged subclasses), None for missing or empty."""
+    value = params.get(option)
+    return None if value is None or value == "" else str(value)
+
+
+def _url(params: Mapping[str, t.Any]) -> str:
+    url, region = _text(params, "url"), _text(params, "region")
+    if url is None and region is None:
+        raise OptionError(
+            "url",
+            None,
+            "one of url and region is needed, as an option or in the environment as WORKLOAD_SECURITY_URL or "
+            "WORKLOAD_SECURITY_REGION",
+        )
+    from_url = None if url is None else normalize_url(url)
+    from_region = None if region is None else url_for_region(region)
+    if from_url and from_region and from_url != from_region:
+        raise OptionError(
+            "url",
+            from_url,
+            f"it must be {from_region}, since option region is '{region}'; give one of the two only (they may come "
+            "from the environment as WORKLOAD_SECURITY_URL and WORKLOAD_SECURITY_REGION)",
+        )
+    return from_url or from_region
+
+
+def _api_key(params: Mapping[str, t.Any]) -> str:
+    key = _text(params, "api_key")
+    if key is None:
+        raise OptionError(
+            "api_key", None, "a key is needed, as an option or in the environment as WORKLOAD_SECURITY_API_KEY"
+        )
+    # A line break would let the value add headers of its own; anything else but these cannot be sent in a header.
+    if not all("!" <= character <= "~" for character in key):
+        raise OptionError(
+            "api_key", None, "it must be printable ASCII without spaces; a line break at its end is a common mistake"
+        )
+    return key
+
+
+def _number(params: Mapping[str, t.Any], option: str, default: int, least: int, most: int, meaning: str) -> int:
+    value = params.get(option.rpartition(".")[2])
+    if value is None:
+        return default
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or not least <= number <= most:
+        raise OptionError(option, value, f"it must be {meaning}, from {least} to {most}")
+    return number
+
+
+def _file(params: Mapping[str, t.Any], option: str, default: str | None, holds: str) -> str | None:
+    """The absolute path of a file that can be read."""
+    path = _text(params, option.rpartition(".")[2]) or default
+    if path is None:
+        return None
+    path = os.path.abspath(os.path.expanduser(path))
+    if not os.path.isfile(path) or not os.access(path, os.R_OK):
+        raise OptionError(option, path, f"it must be a readable file with {holds}")
+    return path
+
+
+def _ca_path(params: Mapping[str, t.Any]) -> str | None:
+    path = _file(params, "ca_path", None, "CA certificates in PEM format")
+    if path is not None:
+        store = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            store.load_verify_locations(cafile=path)
+        except (ssl.SSLError, OSError):
+            pass
+        if not store.cert_store_stats()["x509"]:
+            raise OptionError("ca_path", path, "it must hold CA certificates in PEM format, and holds none")
+    return path
+
+
+def _jump_host(params: Mapping[str, t.Any]) -> JumpHost | None:
+    options = params.get("jump_host")
+    if options is None:
+        return None
+    if not isinstance(options, Mapping):
+        raise OptionError("jump_host", options, "it must be a dictionary with at least host")
+    host = _text(options, "host")
+    # A leading dash or a white space is no host, and would be read as something else by other SSH tools.
+    if host is None or host.startswith("-") or any(not "!" <= character <= "~" for character in host):
+        raise OptionError("jump_host.host", host, "it must be the name or address of an SSH server")
+    return JumpHost(
+        host=host,
+        port=_number(options, "jump_host.port", 22, 1, 65535, "a TCP port"),
+        user=_text(options, "user"),
+        private_key=_file(options, "jump_host.private_key", None, "an SSH private key"),
+        known_hosts=_file(options, "jump_host.known_hosts", KNOWN_HOSTS, "the SSH server's host key"),
+    )
+
+
+def _unverified(url: str) -> str:
+    return f"validate_certs is off: whoever answers for {url} gets the API key"

@@ -1,0 +1,203 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can go wrong between an option and the manager's reply, each as its own type."""
+
+from __future__ import annotations
+
+import typing as t
+import unicodedata
+
+# The longest text of a server that is shown, in characters.
+LONGEST_MESSAGE = 500
+
+
+def clean(text: str) -> str:
+    """One line of at most 500 printable characters: a server's text must not steer a terminal or fill a log."""
+    # Category C is control, format (right-to-left marks), surrogate, private and unassigned. Ten times the bound is
+    # enough to look at, since runs of white space become one space.
+    printable = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text[: 10 * LONGEST_MESSAGE])
+    line = " ".join(printable.split())
+    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"
+
+
+class MissingLibrary(Exception):
+    """A Python library that the manager's client needs cannot be imported.
+
+    C(library) is the name for C(missing_required_lib), C(reason) the import error.
+    """
+
+    def __init__(self, library: str, reason: str) -> None:
+        super().__init__(f"the Python library {library} is needed: {reason}")
+        self.library = library
+        self.reason = reason
+
+
+class OptionError(ValueError):
+    """An option whose value cannot be right: which option, which value, and what would be right.
+
+    Where the value is a secret, or is missing, C(value) is None and is not shown.
+    """
+
+    def __init__(self, option: str, value: object, what_would_be_right: str) -> None:
+        shown = "" if value is None else f" is {clean(str(value))!r}"
+        super().__init__(f"option '{option}'{shown}: {what_would_be_right}")
+        self.option = option
+        self.value = value
+        self.what_would_be_right = what_would_be_right
+
+
+class ManagerError(Exception):
+    """A request that did not end as it should have.
+
+    method, path: what was asked; url: the manager's base URL, if known.
+    status: the HTTP status, None where no reply came.
+    message: what came back, one printable line of at most 500 characters.
+    outcome_unknown: true for a write that may or may not have happened.
+
+    The base class stands for a status that has no class of its own.
+    """
+
+    code = "unexpected_status"
+    advice = "this is not a reply of the documented API"
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        *,
+        url: str | None = None,
+        status: int | None = None,
+        message: str = "",
+        outcome_unknown: bool = False,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.url = url
+        self.status = status
+        self.message = clean(message)
+        self.outcome_unknown = outcome_unknown
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        where = f" at {self.url}" if self.url else ""
+        answered = f"the manager answered {self.status}" if self.status else ""
+        what = ": ".join(part for part in (answered, self.message) if part)
+        doubt = "; it is not known whether the change was made" if self.outcome_unknown else ""
+        return f"{self.method} {self.path}{where} failed, {what or 'nothing came back'}{doubt} ({self.advice})"
+
+    def as_failure(self) -> dict[str, t.Any]:
+        """The failure for a module's result: C(code) is one word to test for, C(message) the whole sentence."""
+        return {
+            "code": self.code,
+            "message": str(self),
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+        }
+
+
+class BadRequest(ManagerError):
+    """400: the manager does not accept what was sent."""
+
+    code = "bad_request"
+    advice = "the manager's text says what it does not accept"
+
+
+class Unauthorized(ManagerError):
+    """401: the manager does not know the API key."""
+
+    code = "unauthorized"
+    advice = "check option api_key, and whether the key belongs to this manager; option deployment says how it is sent"
+
+
+class Forbidden(ManagerError):
+    """403: the API key may not do this, has expired, or is locked."""
+
+    code = "forbidden"
+    advice = "check the role of the API key, and whether the key has expired or is locked"
+
+
+class NotFound(ManagerError):
+    """404: there is no such object."""
+
+    code = "not_found"
+    advice = "it may have been removed meanwhile; if nothing at all is found, check option url"
+
+
+class RateLimited(ManagerError):
+    """429, still after minutes of waiting."""
+
+    code = "rate_limited"
+    advice = "set option requests_per_minute below the manager's limit, or run fewer tasks with this user at once"
+
+
+class Unavailable(ManagerError):
+    """5xx, still after retries."""
+
+    code = "unavailable"
+    advice = "check that the manager is up, and any proxy in front of it"
+
+
+class ConnectionFailed(ManagerError):
+    """No connection could be made, or it broke, still after retries."""
+
+    code = "connection_failed"
+    advice = "check option url, the network between here and there, and whether a jump_host is needed"
+
+
+class TimedOut(ManagerError):
+    """The manager did not answer in time, still after retries."""
+
+    code = "timed_out"
+    advice = "check the network, or raise option timeout"
+
+
+class UntrustedCertificate(ManagerError):
+    """The manager's certificate cannot be verified: nothing was sent."""
+
+    code = "untrusted_certificate"
+    advice = (
+        "name the PEM file of the CA that issued it in option ca_path, and use the name in the certificate in option url; "
+        "validate_certs: false would send the API key to whoever answers"
+    )
+
+
+class BadReply(ManagerError):
+    """A reply of success that is not what the manager's API is documented to send."""
+
+    code = "bad_reply"
+    advice = "check that option url leads to the manager's API, and not to a portal or proxy"
+
+
+class Redirected(ManagerError):
+    """3xx: the manager points elsewhere. Redirects are not followed, since the API key would go along."""
+
+    code = "redirected"
+    advice = "redirects are not followed, the API key would go along; check option url"
+
+
+class JumpHostError(ManagerError):
+    """The manager cannot be reached through the jump host: nothing was sent."""
+
+    code = "jump_host"
+    advice = "check option jump_host"
+
+
+_BY_STATUS: dict[int, type[ManagerError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    429: RateLimited,
+}
+
+
+def error_for_status(status: int) -> type[ManagerError]:
+    """The type of error that stands for an HTTP status other than 2xx."""
+    if 300 <= status < 400:
+        return Redirected
+    if status >= 500:
+        return Unavailable
+    return _BY_STATUS.get(status, ManagerError)

@@ -1,0 +1,311 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: communication_profile
+short_description: Bring a fleet to a document of communication profiles
+version_added: 0.1.0
+description:
+  - Takes a document of profiles, each a set of targets with any of the facets heartbeat, communication direction and
+    firewall restriction, and brings the manager to it.
+  - All targets are resolved first. Profiles may overlap, but two that want different things of one target are refused.
+    Then the manager is read once and planned once, and each target is written once.
+  - In check mode the result is the drift, and nothing is written.
+author:
+  - The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - workload_security.agent.connection
+  - workload_security.agent.attributes
+  - workload_security.agent.attributes.manager
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  profiles:
+    description:
+      - The document.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description:
+          - Name of the profile, for messages and results. No two may have the same.
+        type: str
+        required: true
+      policies:
+        description:
+          - Policies, each by its name (text) or ID (number).
+        type: list
+        elements: raw
+      computers:
+        description:
+          - Computers, each by its host name or else its display name (text), or its ID (number).
+        type: list
+        elements: raw
+      computers_query:
+        description:
+          - A JMESPath expression over the list of all computers, which returns those that are meant. Each has C(id),
+            C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), text but for C(id),
+            and empty rather than null.
+        type: str
+      heartbeat:
+        description:
+          - See M(workload_security.agent.heartbeat).
+        type: dict
+        suboptions:
+          interval:
+            description:
+              - Minutes between heartbeats, from V(1) to V(43200), or V(inherited).
+              - On premises only. On the cloud it is fixed at 10 minutes, and giving it is an error.
+              - Which intervals a manager takes is nowhere documented; it has the last word.
+            type: str
+          missed_before_alert:
+            description:
+              - How many heartbeats may be missed before an alert is raised, V(unlimited), or V(inherited).
+              - On premises only. On the cloud it is fixed at 2, and giving it is an error.
+            type: str
+          maximum_clock_change:
+            description:
+              - By how many minutes a computer's clock may change between heartbeats before an alert is raised,
+                V(unlimited), or V(inherited).
+              - On premises only; on the cloud, giving it is an error.
+            type: str
+          raise_offline_errors_for_inactive_vms:
+            description:
+              - Whether a virtual machine that is stopped raises an offline error, V(true), V(false), or V(inherited).
+            type: str
+          accept_inherited:
+            description:
+              - Whether a value that a target inherits is as good as the same value set on the target itself.
+            type: bool
+            default: false
+      communication_direction:
+        description:
+          - See M(workload_security.agent.communication_direction).
+        type: dict
+        suboptions:
+          direction:
+            description:
+              - V(bidirectional) agents send heartbeats, and listen for the manager.
+              - V(manager_initiated) the manager connects to agents, heartbeats included.
+              - V(agent_initiated) agents connect to the manager and do not listen. A change of their settings reaches them at
+                their next heartbeat.
+              - V(inherited) takes away what is set on the target, so that the parent policy's value holds.
+              - Agents on macOS only take V(agent_initiated). Anything else that would reach one fails and names the computers.
+              - On the cloud the vendor strongly recommends to keep V(agent_initiated); leaving it warns.
+            type: str
+            required: true
+            choices: [bidirectional, manager_initiated, agent_initiated, inherited]
+          accept_inherited:
+            description:
+              - Whether a direction that a target inherits is as good as the same direction set on the target itself.
+            type: bool
+            default: false
+      firewall_restriction:
+        description:
+          - See M(workload_security.agent.firewall_restriction).
+        type: dict
+        suboptions:
+          state:
+            description:
+              - V(present) keeps the rule, its lists, and its assignment to each target.
+              - V(absent) takes the rule away from each target. Once no policy and no computer has it any more, the rule and
+                the lists are deleted, if this collection made them; to know that, the assignments of the whole fleet are read.
+            type: str
+            choices: [present, absent]
+            default: present
+          rule_name:
+            description:
+              - Name of the firewall rule. A rule of that name that exists is brought to what is declared.
+            type: str
+            default: "Agent port: named sources only"
+          action:
+            description:
+              - V(bypass) replaces the hidden rule according to every page of the vendor, V(force_allow) according to one.
+            type: str
+            choices: [bypass, force_allow]
+            default: bypass
+          port:
+            description:
+              - The port on which agents listen, from V(1) to V(65535).
+            type: int
+            default: 4118
+          port_list:
+            description:
+              - Name of a port list on the manager that holds O(profiles[].firewall_restriction.port), to be the rule's destination instead of the port alone.
+              - That a port list will do is said by one page of the vendor only.
+            type: str
+          source_ips:
+            description:
+              - Who may connect, as addresses (V(192.0.2.7)), networks (V(192.0.2.0/24), V(2001:db8::/32)) or ranges
+                (V(192.0.2.10 - 192.0.2.20)).
+              - With O(profiles[].firewall_restriction.source_macs) too, a connection must match one of each.
+            type: list
+            elements: str
+          ip_list_name:
+            description:
+              - Name of the IP list that is kept for O(profiles[].firewall_restriction.source_ips). By default the rule's name with C( (IPs)) behind it.
+            type: str
+          source_macs:
+            description:
+              - Who may connect, as MAC addresses. Agents see the MAC of the last router for all that comes from elsewhere.
+            type: list
+            elements: str
+          mac_list_name:
+            description:
+              - Name of the MAC list that is kept for O(profiles[].firewall_restriction.source_macs). By default the rule's name with C( (MACs)) behind it.
+            type: str
+          manager_addresses:
+            description:
+              - The addresses, networks or ranges from which the manager connects to agents. O(profiles[].firewall_restriction.source_ips) must admit them all,
+                so that the restriction cannot shut the manager out.
+            type: list
+            elements: str
+          manager_region:
+            description:
+              - A region of the cloud, whose published subnets O(profiles[].firewall_restriction.source_ips) must admit. They may change; the vendor's page on
+                port numbers has the current ones.
+            type: str
+          manager_macs:
+            description:
+              - The MACs from which the manager's packets reach the agents, the manager's own or the last router's.
+                O(profiles[].firewall_restriction.source_macs) must hold them all.
+            type: list
+            elements: str
+          allow_manager_lockout:
+            description:
+              - Whether the restriction may shut the manager out. Then O(profiles[].firewall_restriction.manager_addresses), O(profiles[].firewall_restriction.manager_region) and
+                O(profiles[].firewall_restriction.manager_macs) are not needed.
+            type: bool
+            default: false
+          accept_inherited:
+            description:
+              - Whether a rule that a target has through its policies is as good as one assigned to the target itself.
+            type: bool
+            default: false
+seealso:
+  - module: workload_security.agent.communication_info
+"""
+
+EXAMPLES = r"""
+---
+- name: How servers and clients talk to the manager
+  workload_security.agent.communication_profile:
+    url: https://dsm.example.com:4119
+    profiles:
+      - name: servers
+        policies: [Linux Server, Windows Server]
+        heartbeat:
+          interval: 10
+          missed_before_alert: 3
+        communication_direction:
+          direction: bidirectional
+        firewall_restriction:
+          source_ips: [192.0.2.10]
+          manager_addresses: [192.0.2.10]
+      - name: macs
+        computers_query: "[?contains(platform, 'macOS')]"
+        communication_direction:
+          direction: agent_initiated
+          accept_inherited: true
+"""
+
+RETURN = r"""
+---
+plan:
+  description: What each target's facets were changed from and to; in check mode, what they would be.
+  returned: when the manager could be read
+  type: list
+  elements: dict
+  contains:
+    target:
+      description: The policy or computer, by C(type), C(id) and C(name).
+      type: dict
+      returned: always
+    profiles:
+      description: The profiles that declared it.
+      type: list
+      elements: str
+      returned: always
+    facet:
+      description: Which facet.
+      type: str
+      returned: always
+    before:
+      description: What was set on the target, option by option; V(inherited) where nothing was.
+      type: dict
+      returned: always
+    after:
+      description: What is set on it now.
+      type: dict
+      returned: always
+    why:
+      description: What made the change necessary.
+      type: str
+      returned: always
+  sample:
+    - target: {type: policy, id: 7, name: Linux Server}
+      profiles: [servers]
+      facet: communication_direction
+      before: {direction: inherited}
+      after: {direction: bidirectional}
+      why: direction is not set here; 'agent_initiated' is inherited from the policy 'Base Policy' (ID 1)
+objects:
+  description: Firewall rules and lists that were made, changed or deleted, with C(before), C(after) and C(why).
+  returned: when the manager could be read
+  type: list
+  elements: dict
+  sample: []
+changed_targets:
+  description: The targets that were changed, by C(type), C(id) and C(name).
+  returned: when the manager could be read
+  type: list
+  elements: dict
+  sample: [{type: policy, id: 7, name: Linux Server}]
+unchanged_targets:
+  description: The targets that were as declared, how many, and by name.
+  returned: when the manager could be read
+  type: dict
+  sample: {count: 2, policies: [Base Policy], computers: [web-01.example.com]}
+failed_targets:
+  description:
+    - The targets, rules and lists that failed, each with the C(facet), the C(reason) in words, and as C(failure) the
+      manager's answer where it was one. What is not listed here is done.
+  returned: when the manager could be read
+  type: list
+  elements: dict
+  sample: []
+requests:
+  description: How many requests the task has C(sent), and how many of them were C(writes).
+  returned: when the manager could be read
+  type: dict
+  sample: {sent: 9, writes: 0}
+
+failure:
+  description:
+    - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).
+  returned: when the task failed before anything was written
+  type: dict
+  sample: {code: bad_option, option: interval}
+"""
+
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_profiles
+
+
+def main() -> None:
+    """Read the document, converge, report."""
+    run_profiles()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: computer_info
+short_description: Read computers of the manager
+version_added: 0.1.0
+description:
+  - Returns computers as the manager's API gives them, or what a JMESPath expression makes of them.
+author:
+  - The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - workload_security.agent.connection
+  - workload_security.agent.attributes
+  - workload_security.agent.attributes.manager
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    support: full
+options:
+  computers:
+    description:
+      - Which computers to read, each by its name (text) or ID (number). All of them by default.
+    type: list
+    elements: raw
+  expand:
+    description:
+      - What to read beside the basics such as C(hostName) and C(policyID). Each part makes the reply larger.
+    type: list
+    elements: str
+    default: [none]
+    choices:
+      - none
+      - computerStatus
+      - tasks
+      - securityUpdates
+      - computerSettings
+      - allSecurityModules
+      - antiMalware
+      - webReputation
+      - activityMonitoring
+      - firewall
+      - intrusionPrevention
+      - integrityMonitoring
+      - logInspection
+      - applicationControl
+      - SAP
+      - interfaces
+      - ESXSummary
+      - allVirtualMachineSummaries
+      - azureARMVirtualMachineSummary
+      - azureVMVirtualMachineSummary
+      - ec2VirtualMachineSummary
+      - noConnectorVirtualMachineSummary
+      - vmwareVMVirtualMachineSummary
+      - vcloudVMVirtualMachineSummary
+      - workspaceVirtualMachineSummary
+      - gcpVirtualMachineSummary
+  overrides:
+    description:
+      - Whether to return only what is set on the computer itself, instead of what is effective.
+    type: bool
+    default: false
+  query:
+    description:
+      - A JMESPath expression over the list of computers. Then RV(result) is returned in place of RV(computers).
+    type: str
+seealso:
+  - module: workload_security.agent.communication_info
+"""
+
+EXAMPLES = r"""
+---
+- name: Read computers
+  workload_security.agent.computer_info:
+    url: https://dsm.example.com:4119
+    query: "[?policyID==`7`].hostName"
+  register: found
+"""
+
+RETURN = r"""
+---
+computers:
+  description: The computers, in the words of the manager's API.
+  returned: when O(query) is not given
+  type: list
+  elements: dict
+  sample: [{ID: 7, name: Linux Server}]
+result:
+  description: What O(query) returns.
+  returned: when O(query) is given
+  type: raw
+  sample: [Linux Server]
+
+failure:
+  description:
+    - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).
+  returned: when the task failed
+  type: dict
+  sample: {code: bad_option, option: interval}
+"""
+
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.info import COMPUTER_PARTS, ObjectsWanted, read_objects
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_reading
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import COMPUTER
+
+ARGUMENTS = {
+    "computers": {"type": "list", "elements": "raw"},
+    "expand": {"type": "list", "elements": "str", "choices": list(COMPUTER_PARTS), "default": ["none"]},
+    "overrides": {"type": "bool", "default": False},
+    "query": {"type": "str"},
+}
+
+
+def main() -> None:
+    """Read the options, read the computers, return them."""
+    run_reading(ARGUMENTS, lambda params, deployment: ObjectsWanted.from_options(COMPUTER, params), read_objects)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: firewall_restriction
+short_description: Restrict who may connect to the agents' port
+version_added: 0.1.0
+description:
+  - The manager opens the agents' port (4118) by a hidden firewall rule, priority 4, bypass, from anywhere. A rule with
+    certain properties replaces it. This module keeps that rule, the IP and MAC lists of those who may connect, and the
+    rule's assignment to policies and computers.
+  - It refuses a restriction that shuts the manager out, and warns where the restriction has no effect, since the
+    firewall is off, the network engine is in tap mode, or agents do not listen.
+author:
+  - The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - workload_security.agent.connection
+  - workload_security.agent.attributes
+  - workload_security.agent.attributes.manager
+  - workload_security.agent.targets
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  state:
+    description:
+      - V(present) keeps the rule, its lists, and its assignment to each target.
+      - V(absent) takes the rule away from each target. Once no policy and no computer has it any more, the rule and
+        the lists are deleted, if this collection made them; to know that, the assignments of the whole fleet are read.
+    type: str
+    choices: [present, absent]
+    default: present
+  rule_name:
+    description:
+      - Name of the firewall rule. A rule of that name that exists is brought to what is declared.
+    type: str
+    default: "Agent port: named sources only"
+  action:
+    description:
+      - V(bypass) replaces the hidden rule according to every page of the vendor, V(force_allow) according to one.
+    type: str
+    choices: [bypass, force_allow]
+    default: bypass
+  port:
+    description:
+      - The port on which agents listen, from V(1) to V(65535).
+    type: int
+    default: 4118
+  port_list:
+    description:
+      - Name of a port list on the manager that holds O(port), to be the rule's destination instead of the port alone.
+      - That a port list will do is said by one page of the vendor only.
+    type: str
+  source_ips:
+    description:
+      - Who may connect, as addresses (V(192.0.2.7)), networks (V(192.0.2.0/24), V(2001:db8::/32)) or ranges
+        (V(192.0.2.10 - 192.0.2.20)).
+      - With O(source_macs) too, a connection must match one of each.
+    type: list
+    elements: str
+  ip_list_name:
+    description:
+      - Name of the IP list that is kept for O(source_ips). By default the rule's name with C( (IPs)) behind it.
+    type: str
+  source_macs:
+    description:
+      - Who may connect, as MAC addresses. Agents see the MAC of the last router for all that comes from elsewhere.
+    type: list
+    elements: str
+  mac_list_name:
+    description:
+      - Name of the MAC list that is kept for O(source_macs). By default the rule's name with C( (MACs)) behind it.
+    type: str
+  manager_addresses:
+    description:
+      - The addresses, networks or ranges from which the manager connects to agents. O(source_ips) must admit them all,
+        so that the restriction cannot shut the manager out.
+    type: list
+    elements: str
+  manager_region:
+    description:
+      - A region of the cloud, whose published subnets O(source_ips) must admit. They may change; the vendor's page on
+        port numbers has the current ones.
+    type: str
+  manager_macs:
+    description:
+      - The MACs from which the manager's packets reach the agents, the manager's own or the last router's.
+        O(source_macs) must hold them all.
+    type: list
+    elements: str
+  allow_manager_lockout:
+    description:
+      - Whether the restriction may shut the manager out. Then O(manager_addresses), O(manager_region) and
+        O(manager_macs) are not needed.
+    type: bool
+    default: false
+  accept_inherited:
+    description:
+      - Whether a rule that a target has through its policies is as good as one assigned to the target itself.
+    type: bool
+    default: false
+seealso:
+  - module: workload_security.agent.communication_profile
+  - module: workload_security.agent.communication_info
+    description: Shows, for every rule that concerns the port, whether it replaces the hidden one.
+"""
+
+EXAMPLES = r"""
+---
+- name: Only the manager and the administrators' network reach the agents
+  workload_security.agent.firewall_restriction:
+    url: https://dsm.example.com:4119
+    policies: [Linux Server, Windows Server]
+    source_ips: [192.0.2.10, 198.51.100.0/24]
+    manager_addresses: [192.0.2.10]
+
+- name: Open the port again
+  workload_security.agent.firewall_restriction:
+    url: https://dsm.example.com:4119
+    policies: [Linux Server, Windows Server]
+    state: absent
+"""
+
+RETURN = r"""
+---
+plan:
+  description: What each target's facets were changed from and to; in check mode, what they would be.
+  returned: when the manager could be read
+  type: list
+  elements: dict
+  contains:
+    target:
+      description: The policy or computer, by C(type), C(id) and C(name).
+      type: dict
+      returned: always
+    profiles:
+      description: The profiles that declared it.
+      type: list
+      elements: str
+      returned: always
+    facet:
+      description: Which facet.
+      type: str
+      returned: always
+    before:
+      description: What was set on the target, option by option; V(inherited) where nothing was.
+      type: dict
+      returned: always
+    after:
+      description: What is set on it now.
+      type: dict
+      returned: always
+    why:
+      description: What made the change necessary.
+      type: str
+      returned: always
+  sample:
+    - target: {type: policy, id: 7, name: Linux Server}
+      profiles: [firewall_restriction]
+      facet: firewall_restriction
+      before: {"Agent port: named sources only": not assigned}
+      after: {"Agent port: named sources only": assigned}
+      why: "the rule 'Agent port: named sources only' is not assigned here"
+objects:
+  description: Firewall rules and lists that were made, changed or deleted, with C(before), C(after) and C(why).
+  returned: when the manager could be read
+  type: list
+  elements: dict
+  sample: []
+changed_targets:
+  description: The targets that were changed, by C(type), C(id) and C(name).
+  returned: when the manager could be read
+  type: list
+  elements: dict
+  sample: [{type: policy, id: 7, name: Linux Server}]
+unchanged_targets:
+  description: The targets that were as declared, how many, and by name.
+  returned: when the manager could be read
+  type: dict
+  sample: {count: 2, policies: [Base Policy], computers: [web-01.example.com]}
+failed_targets:
+  description:
+    - The targets, rules and lists that failed, each with the C(facet), the C(reason) in words, and as C(failure) the
+      manager's answer where it was one. What is not listed here is done.
+  returned: when the manager could be read
+  type: list
+  elements: dict
+  sample: []
+requests:
+  description: How many requests the task has C(sent), and how many of them were C(writes).
+  returned: when the manager could be read
+  type: dict
+  sample: {sent: 9, writes: 0}
+
+failure:
+  description:
+    - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).
+  returned: when the task failed before anything was written
+  type: dict
+  sample: {code: bad_option, option: interval}
+"""
+
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_facet
+
+
+def main() -> None:
+    """Read the options, converge, report."""
+    run_facet("firewall_restriction")
+
+
+if __name__ == "__main__":
+    main()

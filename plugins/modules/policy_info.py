@@ -1,0 +1,115 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: policy_info
+short_description: Read policies of the manager
+version_added: 0.1.0
+description:
+  - Returns policies as the manager's API gives them, or what a JMESPath expression makes of them.
+author:
+  - The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - workload_security.agent.connection
+  - workload_security.agent.attributes
+  - workload_security.agent.attributes.manager
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: N/A
+    details: It changes nothing.
+  idempotent:
+    support: full
+options:
+  policies:
+    description:
+      - Which policies to read, each by its name (text) or ID (number). All of them by default.
+    type: list
+    elements: raw
+  expand:
+    description:
+      - What to return beside the basics such as C(name) and C(parentID). The manager always sends all of it.
+    type: list
+    elements: str
+    default: []
+    choices:
+      - settings
+      - interfaceTypes
+      - antiMalware
+      - webReputation
+      - activityMonitoring
+      - firewall
+      - intrusionPrevention
+      - integrityMonitoring
+      - logInspection
+      - applicationControl
+      - SAP
+  overrides:
+    description:
+      - Whether to return only what is set on the policy itself, instead of what is effective.
+    type: bool
+    default: false
+  query:
+    description:
+      - A JMESPath expression over the list of policies. Then RV(result) is returned in place of RV(policies).
+    type: str
+seealso:
+  - module: workload_security.agent.communication_info
+"""
+
+EXAMPLES = r"""
+---
+- name: Read policies
+  workload_security.agent.policy_info:
+    url: https://dsm.example.com:4119
+    query: "[?parentID==`1`].name"
+  register: found
+"""
+
+RETURN = r"""
+---
+policies:
+  description: The policies, in the words of the manager's API.
+  returned: when O(query) is not given
+  type: list
+  elements: dict
+  sample: [{ID: 7, name: Linux Server}]
+result:
+  description: What O(query) returns.
+  returned: when O(query) is given
+  type: raw
+  sample: [Linux Server]
+
+failure:
+  description:
+    - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).
+  returned: when the task failed
+  type: dict
+  sample: {code: bad_option, option: interval}
+"""
+
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.info import POLICY_PARTS, ObjectsWanted, read_objects
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_reading
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import POLICY
+
+ARGUMENTS = {
+    "policies": {"type": "list", "elements": "raw"},
+    "expand": {"type": "list", "elements": "str", "choices": list(POLICY_PARTS), "default": []},
+    "overrides": {"type": "bool", "default": False},
+    "query": {"type": "str"},
+}
+
+
+def main() -> None:
+    """Read the options, read the policies, return them."""
+    run_reading(ARGUMENTS, lambda params, deployment: ObjectsWanted.from_options(POLICY, params), read_objects)
+
+
+if __name__ == "__main__":
+    main()
