@@ -18,7 +18,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     make_plan,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.text import enumerated, outline
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import POLICY, Client
 
 
 def converge(client: Client, document: Document, *, check_mode: bool, concurrency: int) -> dict[str, t.Any]:
@@ -30,6 +30,11 @@ def converge(client: Client, document: Document, *, check_mode: bool, concurrenc
     fleet = Fleet(client)
     plan = make_plan(fleet, document)
     outcome = _foreseen(plan) if check_mode else apply_plan(plan, fleet, document, concurrency)
+    # In the same order whoever finished first: policies before computers, as check mode has them.
+    facets = [facet.name for facet in document.facets]
+    outcome.done.sort(
+        key=lambda change: (change.target.kind is not POLICY, change.target.id, facets.index(change.facet))
+    )
     failures = [*plan.failures, *outcome.failures]
     changed = {change.target: None for change in outcome.done}
     failed = {(failure.reference["type"], failure.reference.get("id")) for failure in failures}
@@ -96,7 +101,7 @@ def _diff(outcome: Outcome) -> dict[str, str]:
     for change in outcome.objects:
         before[change.label] = change.before or "absent"
         after[change.label] = change.after or "absent"
-    for change in sorted(outcome.done, key=lambda change: (change.target.reference["type"] != "policy", change.target.id)):
+    for change in outcome.done:
         before.setdefault(change.target.label, {})[change.facet] = change.before
         after.setdefault(change.target.label, {})[change.facet] = change.after
     return {"before": outline(before), "after": outline(after)}

@@ -1,0 +1,32 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One small lab for all integration tests, as new for each."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from tests.lab.manager.process import LabManager
+
+
+@pytest.fixture(scope="session")
+def running_lab() -> t.Iterator[LabManager]:
+    with LabManager(computers=300, policies=30, seed=1) as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(running_lab: LabManager) -> LabManager:
+    """A lab with 300 computers and 30 policies, its log empty, nothing out of order."""
+    running_lab.reset()
+    return running_lab
+
+
+@pytest.fixture
+def cloud_lab() -> t.Iterator[LabManager]:
+    """A small lab that is the cloud: other headers, and a heartbeat that cannot be set."""
+    with LabManager(computers=60, policies=12, seed=2, deployment="cloud") as lab:
+        yield lab

@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What integration tests share: the engine in this process with a clock of its own, and real playbook runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.converge import converge
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import facet_document, read_document
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from tests.lab.manager.process import LabManager
+
+# Options of a module with one facet, as Ansible fills them in.
+DEFAULTS: dict[str, dict[str, t.Any]] = {
+    "firewall_restriction": {
+        "state": "present",
+        "rule_name": "Agent port: named sources only",
+        "action": "bypass",
+        "port": 4118,
+    },
+}
+
+RESTRICTION = {"source_ips": ["192.0.2.0/24"], "manager_addresses": ["192.0.2.10"]}
+
+
+@dataclass
+class LabClock:
+    """A clock that never really waits: sleeping moves the lab's clock, too."""
+
+    lab: LabManager
+    now: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+        self.lab.advance(seconds)
+
+
+def connection(lab: LabManager, **options: t.Any) -> Connection:
+    """How the engine reaches the lab."""
+    return Connection.from_options(
+        {"url": lab.url, "ca_path": lab.ca_path, "api_key": lab.api_key, "timeout": 30, **options}
+    )
+
+
+def run_profiles(lab: LabManager, profiles: list[dict], *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+    """The trip of communication_profile, in this process."""
+    filled = [
+        {name: {**DEFAULTS.get(name, {}), **value} if isinstance(value, dict) else value for name, value in one.items()}
+        for one in profiles
+    ]
+    return _run(lab, lambda deployment: read_document(filled, deployment), check, options)
+
+
+def run_facet(
+    lab: LabManager, facet: str, params: dict, *, check: bool = False, **options: t.Any
+) -> dict[str, t.Any]:
+    """The trip of a module with one facet, in this process."""
+    filled = {**DEFAULTS.get(facet, {}), **params}
+    return _run(lab, lambda deployment: facet_document(facet, filled, deployment), check, options)
+
+
+def _run(lab: LabManager, document: t.Callable, check: bool, options: dict) -> dict[str, t.Any]:
+    reached = connection(lab, **options)
+    with Transport(reached, clock=LabClock(lab), random=lambda: 0.5) as transport:
+        return converge(
+            Client(transport), document(reached.deployment), check_mode=check, concurrency=reached.concurrency
+        )
+
+
+@dataclass
+class Played:
+    """What a playbook run left: exit status, all output, and each task's result by its place."""
+
+    status: int
+    output: str
+    results: list[dict[str, t.Any]]
+
+
+def play(
+    lab: LabManager,
+    tasks: t.Sequence[dict[str, t.Any]],
+    tmp_path: Path,
+    *,
+    arguments: t.Sequence[str] = (),
+    environment: t.Mapping[str, str] | None = None,
+    defaults: t.Mapping[str, t.Any] | None = None,
+) -> Played:
+    """Run tasks in a real ansible-playbook. A task is {module: options}, with check_mode and such beside it.
+
+    Every task may fail: its result says so. The connection comes from module_defaults of the action group, the key
+    from the environment, unless told otherwise.
+    """
+    dump = tmp_path / "results.json"
+    dump.unlink(missing_ok=True)
+    numbered = [
+        {"name": f"Task {number}", **task, "register": f"r{number}", "ignore_errors": True}
+        for number, task in enumerate(tasks)
+    ]
+    collected = "[" + ", ".join(f"r{number}" for number in range(len(tasks))) + "]"
+    book = [
+        {
+            "name": "Test",
+            "hosts": "localhost",
+            "gather_facts": False,
+            "module_defaults": {
+                "group/workload_security.agent.manager": {
+                    "url": lab.url,
+                    "ca_path": lab.ca_path,
+                    **(defaults or {}),
+                }
+            },
+            "tasks": [
+                *numbered,
+                {
+                    "name": "Keep the results",
+                    "ansible.builtin.copy": {
+                        "content": "{{ " + collected + " | to_json }}",
+                        "dest": str(dump),
+                        "mode": "0600",
+                    },
+                    "check_mode": False,
+                    "diff": False,
+                    "no_log": True,
+                },
+            ],
+        }
+    ]
+    playbook = tmp_path / "playbook.yml"
+    playbook.write_text(yaml.safe_dump(book, sort_keys=False))
+    ran = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), *arguments],
+        env={
+            **os.environ,
+            "WORKLOAD_SECURITY_API_KEY": lab.api_key,
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            **(environment or {}),
+        },
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    results = json.loads(dump.read_text()) if dump.exists() else []
+    return Played(ran.returncode, ran.stdout, results)
+
+
+def writes(lab: LabManager, key: str = "admin") -> list[dict[str, t.Any]]:
+    """The requests of the log that write."""
+    return [request for request in lab.requests() if request["kind"] != "read" and request["key"] == key]
+
+
+def names(references: t.Iterable[dict]) -> set[str]:
+    """The names in a result's list of targets."""
+    return {reference["name"] for reference in references}

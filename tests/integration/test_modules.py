@@ -1,0 +1,257 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every module in real playbook runs: created, changed, undone, each as check, real, check again and real again."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.support import RESTRICTION, play, writes
+
+NAMESPACE = "workload_security.agent"
+RULE = "Agent port: named sources only"
+
+
+def overrides(lab, policy):
+    """What is set on a policy itself, settings that this collection writes only."""
+    found = lab.api("GET", f"/policies/{policy['ID']}", query={"overrides": "true"})
+    settings = found.get("policySettings") or {}
+    return {
+        name.removeprefix("platformSetting"): value["value"]
+        for name, value in settings.items()
+        if ("Heartbeat" in name or "Direction" in name) and value.get("value")
+    }
+
+
+def plain_policy(lab):
+    """A policy without overrides of ours and without macOS computers below it."""
+    found = lab.api("POST", "/policies/search", {}, query={"overrides": "true"})["policies"]
+    parents = {policy.get("parentID") for policy in found}
+    return next(
+        policy
+        for policy in found
+        if policy["ID"] not in parents and "mac" not in policy["name"].lower() and not overrides(lab, policy)
+    )
+
+
+STEPS = {
+    "heartbeat": [
+        {"interval": 5, "missed_before_alert": 3, "raise_offline_errors_for_inactive_vms": True},
+        {"interval": 1, "missed_before_alert": "unlimited", "maximum_clock_change": 30},
+        {
+            "interval": "inherited",
+            "missed_before_alert": "inherited",
+            "maximum_clock_change": "inherited",
+            "raise_offline_errors_for_inactive_vms": "inherited",
+        },
+    ],
+    "communication_direction": [
+        {"direction": "manager_initiated"},
+        {"direction": "bidirectional"},
+        {"direction": "inherited"},
+    ],
+    "firewall_restriction": [
+        RESTRICTION,
+        {**RESTRICTION, "source_ips": ["192.0.2.0/25", "2001:db8::/64"], "source_macs": ["00:11:22:33:44:55"],
+         "manager_macs": ["00-11-22-33-44-55"]},
+        {"state": "absent"},
+    ],
+}  # fmt: skip
+
+
+def wrapped(module, facet, policy, options):
+    """The facet's options as the options of its own module, or of a document with one profile."""
+    if module == facet:
+        return {"policies": [policy], **options}
+    return {"profiles": [{"name": "p", "policies": [policy], facet: options}]}
+
+
+@pytest.mark.both_cores
+@pytest.mark.parametrize("facet", STEPS)
+@pytest.mark.parametrize("document", [False, True], ids=["facet", "document"])
+def test_twelve_steps(lab, tmp_path, facet, document):
+    module = "communication_profile" if document else facet
+    policy = plain_policy(lab)
+    before = lab.api("POST", "/policies/search", {}, query={"overrides": "true"})
+    tasks = [
+        {f"{NAMESPACE}.{module}": wrapped(module, facet, policy["name"], options), "check_mode": check, "diff": True}
+        for options in STEPS[facet]
+        for check in (True, False, True, False)
+    ]
+    played = play(lab, tasks, tmp_path)
+    assert len(played.results) == 12, played.output
+    for step in range(3):
+        check, real, check_again, real_again = played.results[4 * step : 4 * step + 4]
+        assert not any(result.get("failed") for result in (check, real, check_again, real_again)), played.output
+        assert check["changed"] and real["changed"]
+        assert not check_again["changed"] and not real_again["changed"]
+        for part in ("plan", "objects", "diff", "changed_targets", "unchanged_targets"):
+            assert check[part] == real[part], part
+        assert check["diff"]["before"] != check["diff"]["after"]
+        assert check["requests"]["writes"] == 0 == real_again["requests"]["writes"]
+        assert real_again["plan"] == [] == real_again["objects"]
+        reference = {"type": "policy", "id": policy["ID"], "name": policy["name"]}
+        # Another restriction by the same rule changes the rule and its lists; the target keeps the rule that it has.
+        assert real["changed_targets"] == ([] if facet == "firewall_restriction" and step == 1 else [reference])
+        assert real["objects"] or real["plan"]
+    # The last step undid everything: the rule and its lists are gone, and no other policy was touched.
+    assert lab.api("POST", "/policies/search", {}, query={"overrides": "true"}) == before
+    for kind, envelope in (("firewallrules", "firewallRules"), ("iplists", "ipLists"), ("maclists", "macLists")):
+        assert not [item for item in lab.api("GET", f"/{kind}")[envelope] if item["name"].startswith(RULE)]
+
+
+@pytest.mark.parametrize(
+    ("facet", "options", "expected"),
+    [
+        (
+            "heartbeat",
+            {"interval": 5, "missed_before_alert": 3, "raise_offline_errors_for_inactive_vms": False},
+            {
+                "HeartbeatInterval": "5 Minutes",
+                "HeartbeatMissedAlertThreshold": "3",
+                "HeartbeatInactiveVmOfflineAlertEnabled": "false",
+            },
+        ),
+        ("heartbeat", {"interval": 1, "maximum_clock_change": "unlimited"},
+         {"HeartbeatInterval": "1 Minute", "HeartbeatLocalTimeShiftAlertThreshold": "Unlimited"}),
+        ("communication_direction", {"direction": "agent_initiated"},
+         {"AgentCommunicationsDirection": "Agent/Appliance Initiated"}),
+        ("communication_direction", {"direction": "manager_initiated"},
+         {"AgentCommunicationsDirection": "Manager Initiated"}),
+    ],
+)  # fmt: skip
+def test_settings_reach_the_manager_in_its_own_words(lab, tmp_path, facet, options, expected):
+    policy = plain_policy(lab)
+    played = play(lab, [{f"{NAMESPACE}.{facet}": {"policies": [policy["ID"]], **options}}], tmp_path)
+    assert not played.results[0].get("failed"), played.output
+    assert overrides(lab, policy) == expected
+    assert [(write["method"], write["path"]) for write in writes(lab)] == [("POST", f"/policies/{policy['ID']}")]
+
+
+def test_the_rule_that_replaces_the_hidden_one(lab, tmp_path):
+    policy = plain_policy(lab)
+    options = {
+        "policies": [policy["name"]],
+        "source_ips": ["192.0.2.0/24", "198.51.100.1 - 198.51.100.9"],
+        "source_macs": ["00:11:22:33:44:55"],
+        "manager_addresses": ["192.0.2.10"],
+        "manager_macs": ["00:11:22:33:44:55"],
+    }
+    tasks = [
+        {f"{NAMESPACE}.firewall_restriction": options},
+        {f"{NAMESPACE}.communication_info": {"policies": [policy["name"]], "facets": ["firewall_restriction"]}},
+    ]
+    played = play(lab, tasks, tmp_path)
+    assert not any(result.get("failed") for result in played.results), played.output
+    (rule,) = [rule for rule in lab.api("GET", "/firewallrules")["firewallRules"] if rule["name"] == RULE]
+    ip_list = lab.api("GET", f"/iplists/{rule['sourceIPListID']}")
+    mac_list = lab.api("GET", f"/maclists/{rule['sourceMACListID']}")
+    assert {key: rule[key] for key in ("action", "priority", "direction", "frameType", "protocol")} == {
+        "action": "bypass",
+        "priority": "4",
+        "direction": "incoming",
+        "frameType": "ip",
+        "protocol": "tcp",
+    }
+    assert (rule["destinationPortType"], rule["destinationPortMultiple"]) == ("multiple", ["4118"])
+    assert (rule["sourceIPType"], rule["sourceMACType"]) == ("ip-list", "mac-list")
+    assert sorted(ip_list["items"]) == ["192.0.2.0/24", "198.51.100.1 - 198.51.100.9"]
+    assert [item.replace(":", "-") for item in mac_list["items"]] == ["00-11-22-33-44-55"]
+    described = played.results[1]["targets"][0]["firewall_restriction"]
+    (shown,) = [one for one in described["rules"] if one["name"] == RULE]
+    assert (shown["replaces_hidden_rule"], shown["basis"], shown["failing_conditions"]) == (True, "all_pages", [])
+    assert shown["assigned_here"] and not shown["admits_anybody"]
+    assert shown["source_ips"] == ip_list["items"]
+    assert described["hidden_rule_replaced"] is True
+
+
+def test_a_port_list_and_force_allow_rest_on_one_page(lab, tmp_path):
+    policy = plain_policy(lab)
+    port_list = lab.api("POST", "/portlists", {"name": "Agents", "items": ["80", "4118 # agents"]})
+    tasks = [
+        {
+            f"{NAMESPACE}.firewall_restriction": {
+                "policies": [policy["name"]], **RESTRICTION, "port_list": "Agents", "action": "force_allow"
+            }
+        },
+        {f"{NAMESPACE}.communication_info": {"policies": [policy["name"]]}},
+        {f"{NAMESPACE}.firewall_restriction": {"policies": [policy["name"]], "state": "absent"}},
+        {f"{NAMESPACE}.firewall_restriction": {"policies": [policy["name"]], **RESTRICTION, "port_list": "Nobody"}},
+    ]  # fmt: skip
+    played = play(lab, tasks, tmp_path)
+    made, shown, undone, failed = played.results
+    assert not made.get("failed") and not undone.get("failed"), played.output
+    (rule,) = [one for one in shown["targets"][0]["firewall_restriction"]["rules"] if one["name"] == RULE]
+    assert (rule["replaces_hidden_rule"], rule["basis"]) == (True, "communication_page")
+    assert lab.api("GET", f"/portlists/{port_list['ID']}")["items"], "somebody else's list stays"
+    assert failed["failed"] and "port list 'Nobody' does not exist" in failed["msg"]
+    assert failed["failed_targets"][0]["name"] == policy["name"] and not failed["changed"]
+
+
+@pytest.mark.both_cores
+def test_reading_modules(lab, tmp_path):
+    policy = plain_policy(lab)
+    computer = lab.api("GET", "/computers", query={"expand": "none"})["computers"][0]
+    tasks = [
+        {f"{NAMESPACE}.policy_info": {"query": "[].name"}},
+        {f"{NAMESPACE}.policy_info": {"policies": [policy["name"]], "expand": ["settings", "firewall"]}},
+        {f"{NAMESPACE}.computer_info": {"query": "length(@)"}},
+        {f"{NAMESPACE}.computer_info": {"computers": [computer["ID"]], "expand": ["computerSettings"]}},
+        {f"{NAMESPACE}.computer_info": {"computers": ["nobody.example.com"]}},
+        {f"{NAMESPACE}.policy_info": {"query": "[?"}},
+        {f"{NAMESPACE}.communication_info": {"computers": [computer["ID"]], "policies": [policy["ID"]]}},
+    ]
+    names, one, count, settings, nobody, broken, communication = play(lab, tasks, tmp_path).results
+    listed = lab.api("GET", "/policies")["policies"]
+    assert sorted(names["result"]) == sorted(item["name"] for item in listed)
+    assert one["policies"][0]["ID"] == policy["ID"] and len(one["policies"][0]["policySettings"]) == 219
+    assert "antiMalware" not in one["policies"][0]
+    assert count["result"] == 300
+    assert len(settings["computers"][0]["computerSettings"]) == 219
+    assert nobody["failed"] and "the manager has no computer of that name" in nobody["msg"]
+    assert broken["failed"] and broken["failure"] == {"code": "bad_option", "option": "query"}
+    kinds = [(target["type"], target["id"]) for target in communication["targets"]]
+    assert kinds == [("policy", policy["ID"]), ("computer", computer["ID"])]
+    direction = communication["targets"][0]["communication_direction"]["direction"]
+    wire = lab.api("GET", f"/policies/{policy['ID']}/settings/platformSettingAgentCommunicationsDirection")["value"]
+    assert direction["override"] is None and direction["inherited_from"]
+    assert direction["effective"] == {"Bidirectional": "bidirectional", "Manager Initiated": "manager_initiated"}.get(
+        wire, "agent_initiated"
+    )
+    assert not writes(lab)
+
+
+def test_bad_input_is_refused_before_any_request(lab, tmp_path):
+    policy = {"policies": ["Base Policy"]}
+    tasks = [
+        {f"{NAMESPACE}.communication_direction": {**policy, "direction": "sideways"}},
+        {f"{NAMESPACE}.heartbeat": {**policy, "interval": 5, "deployment": "cloud"}},
+        {f"{NAMESPACE}.firewall_restriction": {**policy, "source_ips": ["192.0.2.0/33"]}},
+        {f"{NAMESPACE}.firewall_restriction": {**policy, "source_macs": ["none"]}},
+        {f"{NAMESPACE}.firewall_restriction": {**policy, "source_ips": []}},
+        {f"{NAMESPACE}.firewall_restriction": {**policy, **RESTRICTION, "port": 0}},
+        {f"{NAMESPACE}.firewall_restriction": {**policy, **RESTRICTION, "state": "absent"}},
+        {f"{NAMESPACE}.heartbeat": {"computers_query": "[?", "interval": 5}},
+        {f"{NAMESPACE}.heartbeat": {"computers_query": "[].platform", "interval": 5}},
+        {f"{NAMESPACE}.heartbeat": {**policy, "interval": 5, "url": ""}},
+        {f"{NAMESPACE}.heartbeat": {**policy, "interval": 5, "url": "", "region": "mars-1"}},
+    ]
+    expected = [
+        "manager_initiated",
+        "on the cloud the manager fixes it",
+        "'192.0.2.0/33': it is no IP address",
+        "'none': it is no MAC address",
+        "an empty list would admit nobody",
+        "option 'port' is '0'",
+        "left out with state=absent",
+        "it must be a JMESPath expression",
+        "it must return a list of computers",
+        "one of url and region is needed",
+        "it must be one of ae-1, au-1, ca-1, de-1, gb-1, in-1, jp-1, sg-1, trend-us-1, us-1",
+    ]
+    played = play(lab, tasks, tmp_path)
+    assert len(played.results) == len(expected), played.output
+    for result, text in zip(played.results, expected):
+        assert result["failed"] and text in result["msg"]
+    assert lab.requests() == []

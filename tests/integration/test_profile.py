@@ -1,0 +1,413 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documents over targets of every kind: what is resolved, refused, planned in order, and warned about."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.integration.support import RESTRICTION, names, run_facet, run_profiles, writes
+
+DIRECTION = "platformSettingAgentCommunicationsDirection"
+INTERVAL = "platformSettingHeartbeatInterval"
+
+
+def policies(lab, **query):
+    return lab.api("POST", "/policies/search", {}, query=query)["policies"]
+
+
+def computers(lab):
+    return lab.api("GET", "/computers", query={"expand": "none"})["computers"]
+
+
+def lineage(lab, policy_id):
+    known = {policy["ID"]: policy for policy in policies(lab)}
+    result = []
+    while policy_id:
+        result.append(known[policy_id])
+        policy_id = known[policy_id].get("parentID")
+    return result
+
+
+def without_mac(lab):
+    """A computer that is no Mac, under a policy that reaches no Mac."""
+    return next(one for one in computers(lab) if "mac" not in one["platform"].lower() and one.get("policyID"))
+
+
+def mac(lab):
+    return next(one for one in computers(lab) if "macos" in one["platform"].lower() and one.get("policyID"))
+
+
+def setting(lab, kind, number, name, overrides="false"):
+    return lab.api("GET", f"/{kind}/{number}/settings/{name}", query={"overrides": overrides}).get("value")
+
+
+def test_names_and_ids_host_names_and_display_names(lab):
+    listed = computers(lab)
+    by_host = next(one for one in listed if one.get("hostName"))
+    by_display = next(
+        one
+        for one in listed
+        if one.get("displayName")
+        and one["displayName"] not in {other["hostName"] for other in listed}
+        and [other.get("displayName") for other in listed].count(one["displayName"]) == 1
+        and one["ID"] != by_host["ID"]
+    )
+    by_id = next(one for one in listed if one["ID"] not in (by_host["ID"], by_display["ID"]))
+    result = run_facet(
+        lab,
+        "heartbeat",
+        {"computers": [by_host["hostName"], by_display["displayName"], by_id["ID"]], "interval": "7"},
+    )
+    assert {target["id"] for target in result["changed_targets"]} == {one["ID"] for one in (by_host, by_display, by_id)}
+    assert not any(
+        request["path"] == "/computers/search" and "searchCriteria" not in request["body"]
+        for request in lab.requests()
+    ), "three computers do not take the whole list"
+
+
+def test_a_wildcard_in_a_name_is_only_a_character(lab):
+    lab.api("POST", "/policies", {"name": "web_1"})
+    lab.api("POST", "/policies", {"name": "webx1"})
+    result = run_facet(lab, "heartbeat", {"policies": ["web_1", "web%"], "interval": "7"})
+    assert names(result["changed_targets"]) == {"web_1"}
+    assert [(one["name"], one["reason"]) for one in result["failed_targets"]] == [
+        ("web%", "the manager has no policy of that name")
+    ]
+
+
+def test_what_is_not_found_is_reported_and_the_rest_is_done(lab):
+    some = policies(lab)[0]
+    result = run_facet(
+        lab, "heartbeat", {"policies": [some["name"], 99999], "computers": ["gone"], "interval": "7"}
+    )
+    assert names(result["changed_targets"]) == {some["name"]}
+    assert [(one["type"], one.get("name", one.get("id")), one["reason"]) for one in result["failed_targets"]] == [
+        ("policy", 99999, "the manager has no policy of that ID"),
+        ("computer", "gone", "the manager has no computer of that name"),
+    ]
+
+
+def test_a_query_selects_computers(lab):
+    expected = {one["ID"] for one in computers(lab) if one["platform"].startswith("Ubuntu")}
+    assert expected
+    result = run_facet(
+        lab, "heartbeat", {"computers_query": "[?starts_with(platform, 'Ubuntu')]", "interval": "7"}
+    )
+    assert {target["id"] for target in result["changed_targets"]} == expected
+    assert len(writes(lab)) == len(expected)
+
+
+def test_a_query_knows_policy_and_group(lab):
+    some = without_mac(lab)
+    policy = next(one for one in policies(lab) if one["ID"] == some["policyID"])
+    group = next(one for one in lab.api("GET", "/computergroups")["computerGroups"] if one["ID"] == some["groupID"])
+    expected = {
+        one["ID"]
+        for one in computers(lab)
+        if one.get("policyID") == policy["ID"] and one.get("groupID") == group["ID"]
+    }
+    result = run_facet(
+        lab,
+        "heartbeat",
+        {"computers_query": f"[?policy=='{policy['name']}' && ends_with(group, '{group['name']}')]", "interval": "7"},
+        check=True,
+    )
+    assert {target["id"] for target in result["changed_targets"]} >= expected
+
+
+def test_overlapping_profiles_write_each_target_once(lab):
+    one, other = (policy["name"] for policy in policies(lab)[:2])
+    result = run_profiles(
+        lab,
+        [
+            {"name": "a", "policies": [one, other], "heartbeat": {"interval": "7"}},
+            {"name": "b", "policies": [one], "heartbeat": {"interval": "7", "missed_before_alert": "4"}},
+            {"name": "c", "policies": [one], "communication_direction": {"direction": "agent_initiated"}},
+        ],
+    )
+    assert names(result["changed_targets"]) == {one, other}
+    assert len(writes(lab)) == 2
+    declared = {(entry["target"]["name"], entry["facet"]): entry["profiles"] for entry in result["plan"]}
+    assert declared[(one, "heartbeat")] == ["a", "b"]
+
+
+def test_profiles_that_disagree_are_refused_by_name(lab):
+    one, other = policies(lab)[:2]
+    with pytest.raises(OptionError, match="'b' and 'c'|'a' and 'c'") as caught:
+        run_profiles(
+            lab,
+            [
+                {"name": "a", "policies": [one["ID"]], "heartbeat": {"interval": "7"}},
+                {"name": "b", "policies": [other["ID"]], "heartbeat": {"interval": "8"}},
+                {"name": "c", "policies": [one["name"]], "heartbeat": {"interval": "9"}},
+            ],
+        )
+    assert f"policy '{one['name']}' (ID {one['ID']})" in str(caught.value)
+    assert not writes(lab)
+
+
+def test_an_equal_inherited_value_counts_only_when_told(lab):
+    some = without_mac(lab)
+    policy = lineage(lab, some["policyID"])[0]
+    lab.api("POST", f"/computers/{some['ID']}", {"computerSettings": {INTERVAL: {"value": ""}}})
+    lab.api("POST", f"/policies/{policy['ID']}", {"policySettings": {INTERVAL: {"value": "7 Minutes"}}})
+    declared = {"computers": [some["ID"]], "interval": "7"}
+    assert not run_facet(lab, "heartbeat", {**declared, "accept_inherited": True})["changed"]
+    result = run_facet(lab, "heartbeat", declared)
+    assert result["plan"][0]["why"] == (
+        f"interval is not set here; 7 is inherited from the policy '{policy['name']}' (ID {policy['ID']})"
+    )
+    assert setting(lab, "computers", some["ID"], INTERVAL, "true") == "7 Minutes"
+
+
+def test_a_child_is_planned_with_what_its_parent_will_have(lab):
+    some = without_mac(lab)
+    policy = lineage(lab, some["policyID"])[0]
+    lab.api("POST", f"/computers/{some['ID']}", {"computerSettings": {INTERVAL: {"value": ""}}})
+    result = run_profiles(
+        lab,
+        [
+            {"name": "child", "computers": [some["ID"]], "heartbeat": {"interval": "9", "accept_inherited": True}},
+            {"name": "parent", "policies": [policy["ID"]], "heartbeat": {"interval": "9"}},
+        ],
+    )
+    assert names(result["changed_targets"]) == {policy["name"]}
+    assert setting(lab, "computers", some["ID"], INTERVAL) == "9 Minutes"
+
+
+@pytest.mark.parametrize("direction", ["bidirectional", "manager_initiated"])
+def test_macs_only_initiate(lab, direction):
+    some = mac(lab)
+    policy = lineage(lab, some["policyID"])[0]
+    result = run_profiles(
+        lab,
+        [
+            {
+                "name": "a",
+                "policies": [policy["ID"]],
+                "computers": [some["ID"], without_mac(lab)["ID"]],
+                "communication_direction": {"direction": direction},
+            }
+        ],
+    )
+    assert {target["id"] for target in result["changed_targets"]} == {without_mac(lab)["ID"]}
+    reasons = {one["id"]: one["reason"] for one in result["failed_targets"]}
+    assert set(reasons) == {policy["ID"], some["ID"]}
+    assert f"computer '{some['hostName']}' (ID {some['ID']})" in reasons[some["ID"]]
+    assert "agents on macOS only take agent_initiated" in reasons[policy["ID"]]
+
+
+def test_a_mac_that_would_inherit_is_protected_and_one_with_an_override_is_not_in_the_way(lab):
+    some = mac(lab)
+    chain = lineage(lab, some["policyID"])
+    for policy in chain[:-1]:
+        lab.api("POST", f"/policies/{policy['ID']}", {"policySettings": {DIRECTION: {"value": ""}}})
+    base = chain[-1]
+    refused = run_facet(
+        lab, "communication_direction", {"policies": [base["ID"]], "direction": "bidirectional"}
+    )
+    assert [one["id"] for one in refused["failed_targets"]] == [base["ID"]] and not refused["changed"]
+    # The same together with a profile that keeps the sub-policy's Macs where they are: nobody is cut off.
+    macs = {one["ID"] for one in computers(lab) if "macos" in one["platform"].lower()}
+    lab.clear_requests()
+    done = run_profiles(
+        lab,
+        [
+            {
+                "name": "everybody",
+                "policies": [base["ID"]],
+                "communication_direction": {"direction": "bidirectional"},
+            },
+            {
+                "name": "macs",
+                "computers_query": "[?contains(platform, 'macOS')]",
+                "communication_direction": {"direction": "agent_initiated"},
+            },
+        ],
+    )
+    assert not done["failed_targets"], done["failed_targets"]
+    order = [write["path"] for write in writes(lab)]
+    assert order.index(f"/policies/{base['ID']}") == len(order) - 1, "Macs are made safe before their base policy opens"
+    for number in macs:
+        assert setting(lab, "computers", number, DIRECTION) == "Agent/Appliance Initiated"
+
+
+def test_a_base_policy_waits_for_the_macs_below_it(lab):
+    some = mac(lab)
+    chain = lineage(lab, some["policyID"])
+    for policy in chain[:-1]:
+        lab.api("POST", f"/policies/{policy['ID']}", {"policySettings": {DIRECTION: {"value": ""}}})
+    lab.api("POST", f"/computers/{some['ID']}", {"computerSettings": {DIRECTION: {"value": ""}}})
+    base = chain[-1]
+    lab.add_fault(
+        method="POST",
+        path=f"^/computers/{some['ID']}$",
+        times=0,
+        action={"kind": "status", "status": 400, "body": '{"message": "no"}'},
+    )
+    result = run_profiles(
+        lab,
+        [
+            {"name": "base", "policies": [base["ID"]], "communication_direction": {"direction": "bidirectional"}},
+            {
+                "name": "macs",
+                "computers_query": "[?contains(platform, 'macOS')]",
+                "communication_direction": {"direction": "agent_initiated"},
+            },
+        ],
+    )
+    failed = {(one["type"], one["id"]) for one in result["failed_targets"]}
+    assert failed >= {("policy", base["ID"]), ("computer", some["ID"])}
+    assert f"/policies/{base['ID']}" not in [write["path"] for write in writes(lab)]
+
+
+def test_the_cloud_warns_about_another_direction_and_keeps_its_heartbeat(cloud_lab):
+    some = without_mac(cloud_lab)
+    options = {"computers": [some["ID"]], "direction": "bidirectional"}
+    result = run_facet(cloud_lab, "communication_direction", options, deployment="cloud")
+    assert result["changed"]
+    (warning,) = result["warnings"]
+    assert "strongly recommends to keep agent_initiated" in warning and some["hostName"] in warning
+    with pytest.raises(OptionError, match="on the cloud the manager fixes it"):
+        run_facet(cloud_lab, "heartbeat", {"computers": [some["ID"]], "interval": "5"}, deployment="cloud")
+    offline = {"computers": [some["ID"]], "raise_offline_errors_for_inactive_vms": "true"}
+    assert run_facet(cloud_lab, "heartbeat", offline, deployment="cloud")["changed"]
+    assert not run_facet(cloud_lab, "heartbeat", offline, deployment="cloud")["changed"]
+
+
+def test_a_restriction_without_effect_says_so(lab):
+    some = lineage(lab, without_mac(lab)["policyID"])[0]
+    settings_path = f"/policies/{some['ID']}"
+    lab.api("POST", settings_path, {"policySettings": {DIRECTION: {"value": "Agent/Appliance Initiated"}}})
+    options = {"policies": [some["ID"]], **RESTRICTION}
+    (warning,) = run_facet(lab, "firewall_restriction", options, check=True)["warnings"]
+    assert "no effect where agents initiate and do not listen" in warning and some["name"] in warning
+    lab.api(
+        "POST",
+        settings_path,
+        {"policySettings": {DIRECTION: {"value": "Bidirectional"}}, "firewall": {"state": "off"}},
+    )
+    (warning,) = run_facet(lab, "firewall_restriction", options, check=True)["warnings"]
+    assert "the firewall is off" in warning
+    lab.api(
+        "POST",
+        settings_path,
+        {"policySettings": {"firewallSettingNetworkEngineMode": {"value": "Tap"}}, "firewall": {"state": "on"}},
+    )
+    (warning,) = run_facet(lab, "firewall_restriction", options, check=True)["warnings"]
+    assert "tap mode" in warning
+    lab.api("POST", settings_path, {"policySettings": {"firewallSettingNetworkEngineMode": {"value": "Inline"}}})
+    assert run_facet(lab, "firewall_restriction", options, check=True)["warnings"] == []
+
+
+def test_another_rule_that_admits_anybody_is_named(lab):
+    some = lineage(lab, without_mac(lab)["policyID"])[0]
+    opening = lab.api(
+        "POST",
+        "/firewallrules",
+        {
+            "name": "Everybody",
+            "action": "bypass",
+            "priority": "4",
+            "direction": "incoming",
+            "frameType": "ip",
+            "protocol": "tcp",
+            "destinationPortType": "multiple",
+            "destinationPortMultiple": ["4118"],
+        },
+    )
+    lab.api("POST", f"/policies/{some['ID']}/firewall/assignments", {"ruleIDs": [opening["ID"]]})
+    warnings = run_facet(lab, "firewall_restriction", {"policies": [some["ID"]], **RESTRICTION}, check=True)["warnings"]
+    assert any("undone by the rule 'Everybody'" in warning for warning in warnings)
+
+
+def test_absent_deletes_only_what_it_made_and_nobody_uses(lab):
+    one, other = (policy for policy in policies(lab)[:2])
+    run_facet(lab, "firewall_restriction", {"policies": [one["ID"], other["ID"]], **RESTRICTION})
+    partly = run_facet(lab, "firewall_restriction", {"policies": [one["ID"]], "state": "absent"})
+    assert names(partly["changed_targets"]) == {one["name"]} and partly["objects"] == []
+    wholly = run_facet(lab, "firewall_restriction", {"policies": [other["ID"]], "state": "absent"})
+    assert [(item["type"], item["after"]) for item in wholly["objects"]] == [("firewall_rule", None), ("ip_list", None)]
+    # A rule that was there before is brought to what is declared, and left where it was when that ends.
+    mine = lab.api(
+        "POST",
+        "/firewallrules",
+        {"name": "Ours", "action": "allow", "priority": "0", "direction": "incoming", "description": "by hand"},
+    )
+    run_facet(lab, "firewall_restriction", {"policies": [one["ID"]], "rule_name": "Ours", **RESTRICTION})
+    changed = lab.api("GET", f"/firewallrules/{mine['ID']}")
+    assert (changed["action"], changed["priority"], changed["description"]) == ("bypass", "4", "by hand")
+    run_facet(lab, "firewall_restriction", {"policies": [one["ID"]], "rule_name": "Ours", "state": "absent"})
+    assert lab.api("GET", f"/firewallrules/{mine['ID']}")["name"] == "Ours"
+
+
+def test_check_mode_needs_no_right_to_write(lab):
+    some = policies(lab)[0]
+    document = [
+        {
+            "name": "a",
+            "policies": [some["ID"]],
+            "heartbeat": {"interval": "7"},
+            "firewall_restriction": RESTRICTION,
+        }
+    ]
+    planned = run_profiles(lab, document, check=True, api_key=lab.read_only_api_key)
+    assert planned["changed"] and not planned["failed_targets"]
+    refused = run_profiles(lab, document, api_key=lab.read_only_api_key)
+    assert not refused["changed"] and {one["failure"]["code"] for one in refused["failed_targets"] if one["failure"]} == {
+        "forbidden"
+    }
+
+
+INTERVALS = st.sampled_from(["inherited", "1", "5", "10", "60"])
+WISHES = st.fixed_dictionaries(
+    {},
+    optional={
+        "heartbeat": st.fixed_dictionaries(
+            {"interval": INTERVALS},
+            optional={
+                "missed_before_alert": st.sampled_from(["inherited", "2", "unlimited"]),
+                "raise_offline_errors_for_inactive_vms": st.sampled_from(["inherited", "true", "false"]),
+                "accept_inherited": st.booleans(),
+            },
+        ),
+        "communication_direction": st.fixed_dictionaries(
+            {"direction": st.sampled_from(["agent_initiated", "bidirectional", "inherited"])},
+            optional={"accept_inherited": st.booleans()},
+        ),
+        "firewall_restriction": st.sampled_from(
+            [RESTRICTION, {**RESTRICTION, "accept_inherited": True}, {"state": "absent"}]
+        ),
+    },
+).filter(bool)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(WISHES, min_size=1, max_size=3), min_size=1, max_size=2), st.randoms(use_true_random=False))
+def test_check_mode_predicts_and_a_second_run_changes_nothing(lab, documents, random):
+    """Any document, and any other on what it left."""
+    lab.reset()
+    targets = [("policies", policy["ID"]) for policy in policies(lab)]
+    targets += [("computers", computer["ID"]) for computer in computers(lab)[:60]]
+    random.shuffle(targets)
+    for wishes in documents:
+        profiles = []
+        for number, wish in enumerate(wishes):
+            mine = targets[number * 6 : number * 6 + 6]
+            chosen = {kind: [key for one, key in mine if one == kind] for kind in ("policies", "computers")}
+            profiles.append({"name": f"p{number}", **{kind: keys for kind, keys in chosen.items() if keys}, **wish})
+        try:
+            check = run_profiles(lab, profiles, check=True)
+        except OptionError:
+            continue
+        real = run_profiles(lab, profiles)
+        for part in ("changed", "plan", "objects", "diff", "changed_targets", "unchanged_targets", "failed_targets"):
+            assert real[part] == check[part], part
+        again = run_profiles(lab, profiles)
+        assert (again["changed"], again["plan"], again["objects"], again["requests"]["writes"]) == (False, [], [], 0)
+        assert again["failed_targets"] == real["failed_targets"]
