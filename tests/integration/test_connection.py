@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How modules reach the manager: group defaults and environment, the cloud's header, TLS, and a jump host."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.support import play
+from tests.lab.ssh_server import SshServer, make_key
+
+INFO = "workload_security.agent.policy_info"
+COUNT = {"query": "length(@)"}
+
+
+def test_the_address_from_the_environment(lab, tmp_path):
+    environment = {"WORKLOAD_SECURITY_URL": lab.url.removesuffix("/api")}
+    played = play(lab, [{INFO: COUNT}], tmp_path, environment=environment, defaults={"url": "{{ omit }}"})
+    assert played.results[0].get("result") == 30, played.output
+
+
+def test_the_cloud_has_another_header(cloud_lab, tmp_path):
+    tasks = [{INFO: {**COUNT, "deployment": "cloud"}}, {INFO: COUNT}]
+    cloud, premises = play(cloud_lab, tasks, tmp_path).results
+    assert cloud["result"] == 12
+    assert premises["failed"] and premises["failure"]["code"] == "unauthorized" and "deployment" in premises["msg"]
+
+
+def test_a_certificate_that_nobody_vouches_for(lab, tmp_path):
+    tasks = [
+        {INFO: {**COUNT, "ca_path": "{{ omit }}"}},
+        {INFO: {**COUNT, "ca_path": "{{ omit }}", "validate_certs": False}},
+    ]
+    refused, told = play(lab, tasks, tmp_path).results
+    assert refused["failed"] and refused["failure"]["code"] == "untrusted_certificate"
+    assert told["result"] == 30 and any("gets the API key" in str(warning) for warning in told["warnings"])
+    assert [request["path"] for request in lab.requests()] == ["/policies/search"], "the first sent nothing"
+
+
+@pytest.mark.parametrize("key", ["1:wrong", "nonsense"])
+def test_a_wrong_key(lab, tmp_path, key):
+    (result,) = play(lab, [{INFO: {**COUNT, "api_key": key}}], tmp_path).results
+    assert result["failed"] and result["failure"]["code"] == "unauthorized" and "Invalid API Key" in result["msg"]
+
+
+def test_through_a_jump_host(lab, tmp_path):
+    with SshServer(tmp_path / "ssh") as ssh:
+        way = {
+            "host": ssh.host,
+            "port": ssh.port,
+            "user": ssh.user,
+            "private_key": str(ssh.private_key),
+            "known_hosts": str(ssh.known_hosts),
+        }
+        stranger = make_key(tmp_path / "stranger").with_suffix(".pub").read_text().split()
+        wrong = tmp_path / "known_hosts"
+        wrong.write_text(f"[{ssh.host}]:{ssh.port} {stranger[0]} {stranger[1]}\n")
+        tasks = [
+            {INFO: {**COUNT, "jump_host": way}},
+            {INFO: {**COUNT, "jump_host": {**way, "known_hosts": str(wrong)}}},
+            {INFO: {**COUNT, "jump_host": {**way, "private_key": str(tmp_path / "stranger")}}},
+        ]
+        good, other_host, other_user = play(lab, tasks, tmp_path).results
+        assert good.get("result") == 30, good
+        assert "direct-tcpip" in ssh.log or "Accepted publickey" in ssh.log
+    for refused in (other_host, other_user):
+        assert refused["failed"] and refused["failure"]["code"] == "jump_host", refused
+    assert "it is another server, or somebody is in between" in other_host["msg"] and str(wrong) in other_host["msg"]
+    assert len(lab.requests()) == 1
