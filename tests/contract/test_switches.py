@@ -1,0 +1,363 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every answer that the vendor's documents leave open, with each of its switch's positions."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+
+from tests.contract.support import CLOCK_CHANGE, DIRECTION, INTERVAL, MISSED, V1, Sdk, admin_headers, refused, send
+from tests.lab.manager.process import LabError, LabManager
+from tests.lab.manager.switches import CHOICES, RETRY_AFTER
+
+OVERRIDES = {"overrides": "true"}
+
+
+def every_answer(name: str) -> pytest.MarkDecorator:
+    """Run a test with each position of a switch, the default one first."""
+    return pytest.mark.parametrize("answer", CHOICES[name], ids=str)
+
+
+def test_every_switch_has_a_test() -> None:
+    tests = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert CHOICES.keys() | {RETRY_AFTER} <= tests
+
+
+def test_switches_are_read_set_and_put_back(lab: LabManager) -> None:
+    defaults = lab.switch()
+    assert defaults == {**{name: choices[0] for name, choices in CHOICES.items()}, RETRY_AFTER: 0}
+    assert lab.switch(delete_status=200)["delete_status"] == 200
+    for wrong in ({"delete_status": 201}, {"nonsense": 1}, {"shuffled": 1}, {RETRY_AFTER: -1}, {RETRY_AFTER: "soon"}):
+        with pytest.raises(LabError) as caught:
+            lab.switch(no_policy_id="zero", **wrong)
+        assert caught.value.status == 400
+    assert lab.switch()["no_policy_id"] == "absent", "one wrong switch, and none is set"
+    lab.reset()
+    assert lab.switch() == defaults
+
+
+def computer_without_anything(lab: LabManager) -> int:
+    """The ID of a computer that sets nothing itself."""
+    return lab.api("POST", "/computers", {"hostName": "plain", "policyID": policy_with_rules(lab)})["ID"]
+
+
+def policy_with_rules(lab: LabManager) -> int:
+    """The ID of a policy with rule 20, below one with rule 22."""
+    above = lab.api("POST", "/policies", {"name": "Above", "firewall": {"ruleIDs": [22]}})["ID"]
+    return lab.api("POST", "/policies", {"name": "Below", "parentID": above, "firewall": {"ruleIDs": [20]}})["ID"]
+
+
+@every_answer("inherited_single_setting")
+def test_inherited_single_setting(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(inherited_single_setting=answer)
+    expected = {"empty_object": {}, "null_value": {"value": None}, "empty_value": {"value": ""}}[answer]
+    for path in ("/policies/1", "/computers/1"):
+        single = f"{path}/settings/{MISSED}"
+        lab.api("POST", single, {"value": "4"})
+        assert lab.api("GET", single, query=OVERRIDES) == {"value": "4"}
+        assert lab.api("POST", single, {"value": ""}, query=OVERRIDES) == expected
+        assert lab.api("GET", single, query=OVERRIDES) == expected
+        assert lab.api("DELETE", single, query=OVERRIDES) == expected
+        assert lab.api("GET", single)["value"]
+    assert not sdk.policies.describe_policy_setting(1, MISSED, V1, overrides=True).value
+
+
+@every_answer("computer_without_overrides")
+def test_computer_without_overrides(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(computer_without_overrides=answer)
+    number = computer_without_anything(lab)
+    query = {"overrides": "true", "expand": "computerSettings"}
+    body = {"searchCriteria": [{"fieldName": "ID", "idTest": "equal", "idValue": number}]}
+    listed = lab.api("POST", "/computers/search", body, query=query)["computers"]
+    one = lab.api("GET", f"/computers/{number}", query=query)
+    if answer == "null_object":
+        assert listed == [one] and set(one.values()) == {None} and "computerSettings" in one
+    else:
+        assert listed == ([] if answer == "omitted" else [{"ID": number}])
+        assert one == {"ID": number}
+    parsed = sdk.computers.describe_computer(number, V1, expand=["computerSettings"], overrides=True)
+    assert (parsed.host_name, parsed.computer_settings) == (None, None)
+    lab.api("POST", f"/computers/{number}/settings/{MISSED}", {"value": "4"})
+    (listed,) = lab.api("POST", "/computers/search", body, query=query)["computers"]
+    assert (listed["ID"], listed["computerSettings"]) == (number, {MISSED: {"value": "4"}})
+
+
+@every_answer("delete_status")
+def test_delete_status(lab: LabManager, sdk: Sdk, answer: int) -> None:
+    lab.switch(delete_status=answer)
+    number = lab.api("POST", "/iplists", {"name": "Gone"})["ID"]
+    reply = send(lab, "DELETE", f"/iplists/{number}", admin_headers(lab))
+    assert (reply.status, reply.body) == (answer, b"")
+    rule = lab.api("POST", "/firewallrules", {"name": "Gone"})["ID"]
+    assert sdk.rules.delete_firewall_rule(rule, V1) is None
+
+
+@every_answer("direction_wording")
+def test_direction_wording(lab: LabManager, answer: str) -> None:
+    lab.switch(direction_wording=answer)
+    path = f"/policies/1/settings/{DIRECTION}"
+    for written in ("Agent/Appliance Initiated", "Agent Initiated", "1"):
+        assert lab.api("POST", path, {"value": written}) == {"value": answer}
+    assert lab.api("GET", "/policies/1", query=OVERRIDES)["policySettings"][DIRECTION] == {"value": answer}
+    below = lab.api("POST", "/policies", {"name": "Below", "parentID": 1})
+    assert below["policySettings"][DIRECTION] == {"value": answer}
+    lab.api("POST", f"/policies/default/settings/{DIRECTION}", {"value": "1"})
+    assert lab.api("GET", "/policies/default")[DIRECTION] == {"value": answer}
+
+
+@every_answer("direction_accepts")
+def test_direction_accepts(lab: LabManager, answer: str) -> None:
+    lab.switch(direction_accepts=answer, direction_wording="Agent Initiated")
+    path = f"/policies/1/settings/{DIRECTION}"
+    for written in ("Agent Initiated", "1", "Bidirectional", "3"):
+        lab.api("POST", path, {"value": written})
+    if answer == "both":
+        assert lab.api("POST", path, {"value": "Agent/Appliance Initiated"}) == {"value": "Agent Initiated"}
+    else:
+        refused(lab, 400, "Invalid value for setting", "POST", path, {"value": "Agent/Appliance Initiated"})
+
+
+@every_answer("time_shift_wording")
+def test_time_shift_wording(lab: LabManager, answer: str) -> None:
+    path = f"/policies/1/settings/{CLOCK_CHANGE}"
+    own, other = {"minutes": ("30 Minutes", "30"), "bare": ("30", "30 Minutes")}[answer]
+    lab.api("POST", path, {"value": "30 Minutes"})
+    lab.switch(time_shift_wording=answer)
+    assert lab.api("GET", path) == {"value": own}
+    assert lab.api("POST", path, {"value": own}) == {"value": own}
+    refused(lab, 400, f"Invalid value for setting {CLOCK_CHANGE}: {other}", "POST", path, {"value": other})
+    assert lab.api("POST", path, {"value": "Unlimited"}) == {"value": "Unlimited"}
+
+
+@every_answer("heartbeat_interval_wording")
+def test_heartbeat_interval_wording(lab: LabManager, answer: str) -> None:
+    lab.switch(heartbeat_interval_wording=answer)
+    path = f"/policies/1/settings/{INTERVAL}"
+    wordings = {"60 Minutes": "1 Hour", "120 Minutes": "2 Hours", "90 Minutes": "90 Minutes", "1 Minute": "1 Minute"}
+    for minutes, hours in wordings.items():
+        own, other = (minutes, hours) if answer == "minutes" else (hours, minutes)
+        assert lab.api("POST", path, {"value": own}) == {"value": own}
+        if own != other:
+            refused(lab, 400, f"Invalid value for setting {INTERVAL}: {other}", "POST", path, {"value": other})
+
+
+@every_answer("cloud_heartbeat_write")
+def test_cloud_heartbeat_write(cloud_lab: LabManager, answer: str) -> None:
+    cloud_lab.switch(cloud_heartbeat_write=answer)
+    fixed = {INTERVAL: "10 Minutes", MISSED: "2", CLOCK_CHANGE: "Unlimited"}
+    policy = cloud_lab.api("POST", "/policies", {"name": "Fresh"})["ID"]
+    for name, value in fixed.items():
+        path = f"/policies/{policy}/settings/{name}"
+        if answer == "rejected":
+            refused(cloud_lab, 400, f"Setting {name} cannot be configured", "POST", path, {"value": "5"})
+        else:
+            cloud_lab.api("POST", path, {"value": "5"})
+        assert cloud_lab.api("GET", path) == {"value": value}
+        assert cloud_lab.api("GET", path, query=OVERRIDES) == {}
+    offline = f"/policies/{policy}/settings/platformSettingHeartbeatInactiveVmOfflineAlertEnabled"
+    assert cloud_lab.api("POST", offline, {"value": "true"}) == {"value": "true"}
+
+
+@every_answer("rule_ids_with_overrides")
+def test_rule_ids_with_overrides(lab: LabManager, answer: str) -> None:
+    lab.switch(rule_ids_with_overrides=answer)
+    policy = policy_with_rules(lab)
+    own, plain = (
+        lab.api("POST", "/computers", {"hostName": name, "policyID": policy})["ID"] for name in ("own", "plain")
+    )
+    lab.api("POST", f"/computers/{own}/firewall/assignments", {"ruleIDs": [27]})
+    query = {"overrides": "true", "expand": "firewall"}
+
+    def rule_ids(path: str) -> list[int] | None:
+        return (lab.api("GET", path, query=query).get("firewall") or {}).get("ruleIDs")
+
+    shown = [rule_ids(path) for path in (f"/policies/{policy}", f"/computers/{own}", f"/computers/{plain}")]
+    assert (
+        shown
+        == {
+            "direct": [[20], [27], None],
+            "effective": [[20, 22], [20, 22, 27], [20, 22]],
+            "absent": [None, None, None],
+        }[answer]
+    )
+    listed = {
+        item["ID"]: item["firewall"].get("ruleIDs") for item in lab.api("GET", "/policies", query=query)["policies"]
+    }
+    assert listed[policy] == shown[0]
+    # Without overrides it is what is effective, whatever the switch says.
+    assert lab.api("GET", f"/computers/{own}")["firewall"]["ruleIDs"] == [20, 22, 27]
+
+
+@every_answer("unassign_inherited")
+def test_unassign_inherited(lab: LabManager, answer: str) -> None:
+    lab.switch(unassign_inherited=answer)
+    policy = policy_with_rules(lab)
+    path = f"/policies/{policy}/firewall/assignments"
+    if answer == "ignored":
+        assert lab.api("DELETE", f"{path}/22") == {"assignedRuleIDs": [20, 22]}
+    elif answer == "rejected":
+        refused(lab, 400, "because it is inherited", "DELETE", f"{path}/22")
+    else:
+        refused(lab, 404, "The firewall rule does not exist.", "DELETE", f"{path}/22")
+    assert lab.api("GET", path) == {"assignedRuleIDs": [20, 22]}
+
+
+@every_answer("list_items")
+def test_list_items(lab: LabManager, answer: str) -> None:
+    lab.switch(list_items=answer)
+    written = {
+        "iplists": ["10.0.0.2 - 10.0.0.9", "192.0.2.0/255.255.255.0 # office", "2001:DB8::/32"],
+        "maclists": ["0a:0f:ff:f0:a0:ae", "00-00-5E-00-53-01 # router"],
+        "portlists": ["443", "20 - 21", "443 # again"],
+    }
+    normal = {
+        "iplists": ["10.0.0.2-10.0.0.9", "192.0.2.0/24", "2001:db8::/32"],
+        "maclists": ["0A:0F:FF:F0:A0:AE", "00-00-5E-00-53-01"],
+        "portlists": ["443", "20-21"],
+    }
+    for path, items in written.items():
+        created = lab.api("POST", f"/{path}", {"name": "Some", "items": items})
+        if answer == "as_written":
+            assert created["items"] == items
+        elif answer == "reordered":
+            assert created["items"] != items and sorted(created["items"]) == sorted(items)
+        else:
+            assert created["items"] == normal[path]
+        assert lab.api("GET", f"/{path}/{created['ID']}") == created
+
+
+@every_answer("mac_separator")
+def test_mac_separator(lab: LabManager, answer: str) -> None:
+    lab.switch(mac_separator=answer)
+    written = ["0A-0F-FF-F0-A0-AF # well-known", "0a:0f:ff:f0:a0:ae"]
+    shown = {
+        "as_written": written,
+        "-": ["0A-0F-FF-F0-A0-AF # well-known", "0a-0f-ff-f0-a0-ae"],
+        ":": ["0A:0F:FF:F0:A0:AF # well-known", "0a:0f:ff:f0:a0:ae"],
+    }[answer]
+    assert lab.api("POST", "/maclists", {"name": "Some", "items": written})["items"] == shown
+    rule = {"name": "Some", "sourceMACType": "multiple", "sourceMACMultiple": [written[1]]}
+    rule |= {"destinationMACType": "single", "destinationMACValue": "0A-0F-FF-F0-A0-AF"}
+    created = lab.api("POST", "/firewallrules", rule)
+    assert [*created["sourceMACMultiple"], created["destinationMACValue"]] == [shown[1], shown[0].split(" ")[0]]
+
+
+@every_answer("several_invalid_settings")
+def test_several_invalid_settings(lab: LabManager, answer: str) -> None:
+    lab.switch(several_invalid_settings=answer)
+    reasons = [f"Invalid value for setting {INTERVAL}: soon", f"Invalid value for setting {MISSED}: none"]
+    body = {"policySettings": {INTERVAL: {"value": "soon"}, MISSED: {"value": "none"}}}
+    reply = send(lab, "POST", "/policies/1", admin_headers(lab), json.dumps(body).encode())
+    expected = {"message": {"message": "; ".join(reasons)}, "errors": {"errors": reasons}}[answer]
+    assert (reply.status, json.loads(reply.body)) == (400, expected)
+    del body["policySettings"][MISSED]
+    reply = send(lab, "POST", "/policies/1", admin_headers(lab), json.dumps(body).encode())
+    assert json.loads(reply.body) == {"message": reasons[0]}
+
+
+@pytest.mark.parametrize("seconds", [0, 17])
+def test_retry_after(lab: LabManager, seconds: int) -> None:
+    lab.switch(retry_after=seconds)
+    for _call in range(300):
+        lab.api("GET", "/apikeys/current", key="admin")
+    reply = send(lab, "GET", "/apikeys/current", admin_headers(lab))
+    assert reply.status == 429
+    assert reply.headers.get("Retry-After") == (str(seconds) if seconds else None)
+
+
+@every_answer("policy_rule_ids_on_modify")
+def test_policy_rule_ids_on_modify(lab: LabManager, answer: str) -> None:
+    lab.switch(policy_rule_ids_on_modify=answer)
+    policy = policy_with_rules(lab)
+    computer = lab.api("POST", "/computers", {"hostName": "one", "firewall": {"ruleIDs": [20]}})["ID"]
+    expected = {"ignored": [20], "merged": [20, 27], "replaced": [27]}[answer]
+    for path in (f"/policies/{policy}", f"/computers/{computer}"):
+        changed = lab.api("POST", path, {"firewall": {"ruleIDs": [27]}}, query={"overrides": "true"})
+        assert changed["firewall"]["ruleIDs"] == expected
+        assert lab.api("GET", f"{path}/firewall/assignments", query=OVERRIDES) == {"assignedRuleIDs": expected}
+
+
+@every_answer("no_policy_id")
+def test_no_policy_id(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.api("GET", "/computers", query={"expand": "none"})
+    lab.switch(no_policy_id=answer)
+    number = lab.api("POST", "/computers", {"hostName": "free"})["ID"]
+    assert lab.api("GET", f"/computers/{number}").get("policyID") == {"absent": None, "zero": 0}[answer]
+    without = [one for one in sdk.computers.list_computers(V1, expand=["none"]).computers if not one.policy_id]
+    assert len(without) > 1 and {one.policy_id for one in without} == {{"absent": None, "zero": 0}[answer]}
+
+
+@every_answer("unknown_fields")
+def test_unknown_fields(lab: LabManager, sdk: Sdk, answer: bool) -> None:
+    lab.switch(unknown_fields=answer)
+
+    def objects(value: t.Any) -> t.Iterator[dict[str, t.Any]]:
+        if isinstance(value, dict):
+            yield value
+        for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            yield from objects(item)
+
+    for path in (
+        "/policies/1",
+        "/computers/1",
+        "/firewallrules",
+        "/policies/default",
+        "/policies/1/firewall/assignments",
+    ):
+        shown = [item for item in objects(lab.api("GET", path)) if item != {"value": "unknown"}]
+        assert {"laterAddition" in item for item in shown} == {answer}
+    assert sdk.policies.describe_policy(1, V1).firewall.state == "off"
+    assert sdk.computers.describe_computer(1, V1).computer_settings.platform_setting_heartbeat_interval.value
+
+
+@every_answer("shuffled")
+def test_shuffled(lab: LabManager, answer: bool) -> None:
+    def ids(path: str, body: dict[str, t.Any] | None = None) -> list[int]:
+        method = "GET" if body is None else "POST"
+        return [item["ID"] for item in lab.api(method, path, body)["firewallRules"]]
+
+    lab.api("PUT", "/policies/1/firewall/assignments", {"ruleIDs": [20, 22, 27, 1, 2, 3]})
+    rule = lab.api("GET", "/firewallrules/20")
+    plain = ids("/firewallrules")
+    lab.switch(shuffled=answer)
+    again = lab.api("GET", "/firewallrules/20")
+    assert again == rule and (list(again) != list(rule)) == answer
+    assert sorted(ids("/firewallrules")) == plain and (ids("/firewallrules") != plain) == answer
+    assert ids("/firewallrules") == ids("/firewallrules"), "always in the same way"
+    assigned = lab.api("GET", "/policies/1/firewall/assignments")["assignedRuleIDs"]
+    assert (assigned != sorted(assigned)) == answer
+    # Where the order is documented, it stays.
+    assert ids("/firewallrules/search", {"sortByObjectID": True}) == plain
+    assert ids("/firewallrules/search", {"searchCriteria": [{"idTest": "greater-than", "idValue": 0}]}) == plain
+    items = ["20-21", "80", "443", "22", "25"]
+    assert lab.api("POST", "/portlists", {"name": "Some", "items": items})["items"] == items
+
+
+@every_answer("list_envelope_without_results")
+def test_list_envelope_without_results(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(list_envelope_without_results=answer)
+    body = {"searchCriteria": [{"fieldName": "name", "stringTest": "equal", "stringValue": "nobody"}]}
+    for path, envelope in (("policies", "policies"), ("iplists", "ipLists"), ("firewallrules", "firewallRules")):
+        expected = {"empty_list": {envelope: []}, "absent": {}}[answer]
+        assert lab.api("POST", f"/{path}/search", body) == expected
+    assert len(sdk.policies.list_policies(V1).policies) == 20
+
+
+@every_answer("bypass_priority_enforced")
+def test_bypass_priority_enforced(lab: LabManager, answer: bool) -> None:
+    lab.switch(bypass_priority_enforced=answer)
+    right = {"bypass": "4", "log-only": "4", "allow": "0", "deny": "2", "force-allow": "1"}
+    for action, priority in right.items():
+        lab.api("POST", "/firewallrules", {"name": f"right {action}", "action": action, "priority": priority})
+    for action, priority in {"bypass": "3", "log-only": "0", "allow": "4"}.items():
+        rule = {"name": f"wrong {action}", "action": action, "priority": priority}
+        if answer:
+            needed = f"action {action} requires priority {right[action]}"
+            refused(lab, 400, needed, "POST", "/firewallrules", rule)
+        else:
+            assert lab.api("POST", "/firewallrules", rule)["priority"] == priority

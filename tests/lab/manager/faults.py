@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Faults: which request meets one, and what it does there."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+import orjson
+
+from tests.lab.manager.log import READ, kind_of
+from tests.lab.manager.message import Call, Reply
+
+# For each kind of action: what it needs, and what it may have.
+_ACTIONS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "status": (frozenset({"status"}), frozenset({"headers", "body"})),
+    "cut": (frozenset({"when"}), frozenset()),
+    "delay": (frozenset({"seconds"}), frozenset()),
+    "stall": (frozenset({"seconds"}), frozenset()),
+    "body": (frozenset({"body"}), frozenset({"status", "headers"})),
+    "drop_fields": (frozenset({"fields"}), frozenset()),
+    "ignore_write": (frozenset(), frozenset()),
+    "run": (frozenset({"when", "request"}), frozenset()),
+}
+_MOMENTS = {
+    "cut": ("before", "during", "after_processing", "after_reply"),
+    "run": ("before", "after"),
+}
+_CONDITIONS = {"method", "path", "body", "skip", "times", "action"}
+
+
+@dataclass(slots=True)
+class Fault:
+    """Meets requests that fit: passes over C(skip) of them, then acts on C(times), 0 for all that come."""
+
+    method: str | None
+    path: re.Pattern[str]
+    body: re.Pattern[bytes] | None
+    skip: int
+    times: int
+    action: dict[str, t.Any]
+
+    @classmethod
+    def of(cls, given: t.Any) -> Fault:
+        """A fault as a test describes it; raises C(ValueError)."""
+        if not isinstance(given, dict) or given.keys() - _CONDITIONS:
+            raise ValueError(f"a fault has {', '.join(sorted(_CONDITIONS))}: {given!r}")
+        action = given.get("action")
+        kind = action.get("kind") if isinstance(action, dict) else None
+        if kind not in _ACTIONS:
+            raise ValueError(f"the kind of an action is one of {', '.join(_ACTIONS)}: {kind!r}")
+        needed, allowed = _ACTIONS[kind]
+        if (action.keys() - {"kind"} - needed - allowed) or (needed - action.keys()):
+            raise ValueError(f"{kind} needs {sorted(needed)} and may have {sorted(allowed)}: {sorted(action)}")
+        if kind in _MOMENTS and action["when"] not in _MOMENTS[kind]:
+            raise ValueError(f"{kind}: when is one of {', '.join(_MOMENTS[kind])}")
+        try:
+            path = re.compile(given.get("path", ""))
+            body = re.compile(given["body"].encode()) if given.get("body") else None
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return cls(given.get("method"), path, body, given.get("skip", 0), given.get("times", 1), action)
+
+    def fits(self, call: Call) -> bool:
+        """Whether this fault looks for such a request."""
+        if self.method and self.method != call.method:
+            return False
+        return bool(self.path.search(call.path) and (self.body is None or self.body.search(call.body)))
+
+
+class Faults:
+    """The faults that are waiting."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Fault] = []
+
+    def add(self, given: t.Any) -> None:
+        """Add faults, or none of them; raises C(ValueError)."""
+        if not isinstance(given, list):
+            raise ValueError("faults must be a list")
+        self._waiting += [Fault.of(fault) for fault in given]
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._waiting.clear()
+
+    def meet(self, call: Call) -> dict[str, t.Any] | None:
+        """The action that a request meets: that of the first fault that fits and is past its C(skip)."""
+        for fault in self._waiting:
+            if not fault.fits(call):
+                continue
+            if fault.skip:
+                fault.skip -= 1
+                continue
+            if fault.times:
+                fault.times -= 1
+                if not fault.times:
+                    self._waiting.remove(fault)
+            return fault.action
+        return None
+
+
+def without_fields(reply: Reply, fields: list[str]) -> Reply:
+    """The reply, with these fields gone from each of its objects."""
+
+    def stripped(value: t.Any) -> t.Any:
+        if isinstance(value, dict):
+            return {name: stripped(item) for name, item in value.items() if name not in fields}
+        return [stripped(item) for item in value] if isinstance(value, list) else value
+
+    body = orjson.dumps(stripped(orjson.loads(reply.body))) if reply.body else b""
+    return Reply(reply.status, body, reply.headers)
+
+
+def read_instead(call: Call) -> Call | None:
+    """The read that a manager answers with when it says yes to a write and forgets it; C(None) for a create."""
+    if kind_of(call.method, call.path) == READ:
+        return call
+    path = call.path
+    if call.method == "DELETE" and "/assignments/" in path:
+        path = path.rsplit("/", 1)[0]
+    return None if path.count("/") == 1 else Call("GET", path, call.query, call.headers)

@@ -1,0 +1,172 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""IP, MAC and port lists: named lists of items, each item one line as the console shows it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+
+from tests.lab.manager.message import ApiError, Call
+from tests.lab.manager.resources import PlainResource, text
+from tests.lab.manager.search import Field
+from tests.lab.manager.state import Table
+from tests.lab.manager.switches import Switches
+
+_MAC = re.compile(r"[0-9A-Fa-f]{2}([-:])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}")
+_PORTS = re.compile(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?")
+
+
+def _bare(item: str) -> str:
+    """An item without its comment."""
+    return item.split("#", 1)[0].strip()
+
+
+def normal_ip(item: str) -> str:
+    """An address, prefix or range in its shortest wording; raises C(ValueError)."""
+    first, dash, last = item.partition("-")
+    if dash:
+        ends = ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
+        if ends[0].version != ends[1].version or int(ends[0]) > int(ends[1]):
+            raise ValueError(item)
+        return f"{ends[0]}-{ends[1]}"
+    if "/" in item:
+        return str(ipaddress.ip_network(item, strict=False))
+    return str(ipaddress.ip_address(item))
+
+
+def normal_mac(item: str) -> str:
+    """A MAC address in capitals; raises C(ValueError)."""
+    if not _MAC.fullmatch(item):
+        raise ValueError(item)
+    return item.upper()
+
+
+def normal_ports(item: str) -> str:
+    """A port or range of ports without spaces; raises C(ValueError)."""
+    match = _PORTS.fullmatch(item)
+    ports = [int(port) for port in match.groups() if port] if match else []
+    if not ports or ports != sorted(ports) or not 1 <= ports[0] <= ports[-1] <= 65535:
+        raise ValueError(item)
+    return "-".join(map(str, ports))
+
+
+def spell_mac(item: str, switches: Switches) -> str:
+    """An item of a MAC list, or a MAC address, with the separator that the switches ask for."""
+    separator = switches["mac_separator"]
+    if separator == "as_written":
+        return item
+    address, sign, comment = item.partition("#")
+    return re.sub("[-:]", separator, address) + sign + comment
+
+
+class ListResource(PlainResource):
+    """A kind of list."""
+
+    properties = frozenset({"ID", "name", "description", "items"})
+    fields = {
+        "name": Field("string", lambda item: item["name"]),
+        "description": Field("string", lambda item: item["description"]),
+    }
+    # The properties of rules that may hold the ID of such a list.
+    rule_keys: t.ClassVar[tuple[str, str]]
+
+    def normal(self, item: str) -> str:
+        """An item in its shortest wording; raises C(ValueError)."""
+        raise NotImplementedError
+
+    def shown(self, item: dict[str, t.Any]) -> dict[str, t.Any]:
+        """A list, its items as the switches ask for."""
+        items = item["items"]
+        if self.switches["list_items"] == "reordered":
+            items = sorted(items, reverse=items == sorted(items))
+        elif self.switches["list_items"] == "normalized":
+            items = list(dict.fromkeys(self.normal(_bare(entry)) for entry in items if _bare(entry)))
+        return {**item, "items": items}
+
+    def create(self, call: Call, written: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Keep a new list."""
+        self._check_name(written, required=True)
+        number = self.table.next_id
+        return self.table.add(
+            number, self._checked({"name": "", "description": "", "items": []}, written) | {"ID": number}
+        )
+
+    def modify(self, call: Call, item: dict[str, t.Any], written: dict[str, t.Any]) -> None:
+        """Change a list; items that are given replace those it has."""
+        self._check_name(written, item["ID"])
+        item.update(self._checked(item, written))
+
+    def _checked(self, item: dict[str, t.Any], written: dict[str, t.Any]) -> dict[str, t.Any]:
+        items = written.get("items", item["items"])
+        if not isinstance(items, list) or not all(isinstance(entry, str) for entry in items):
+            raise ApiError(400, "Invalid value for items: must be a list of strings")
+        for entry in items:
+            try:
+                if _bare(entry):
+                    self.normal(_bare(entry))
+            except ValueError:
+                raise ApiError(400, f"Invalid value for items: {entry}") from None
+        return {
+            "name": text(written, "name", item["name"]),
+            "description": text(written, "description", item["description"]),
+            "items": list(items),
+        }
+
+    def remove(self, item: dict[str, t.Any]) -> None:
+        """Delete a list that no rule uses."""
+        self._depended_on(item["ID"], self.state.user_of_list(self.rule_keys, item["ID"]))
+        self.table.remove(item["ID"])
+
+
+class IpLists(ListResource):
+    """Lists of IP addresses, prefixes and ranges."""
+
+    noun = "IP list"
+    plural = "IP lists"
+    envelope = "ipLists"
+    rule_keys = ("sourceIPListID", "destinationIPListID")
+    normal = staticmethod(normal_ip)
+
+    @property
+    def table(self) -> Table[dict[str, t.Any]]:
+        """Where the lists are."""
+        return self.state.ip_lists
+
+
+class MacLists(ListResource):
+    """Lists of MAC addresses."""
+
+    noun = "MAC list"
+    plural = "MAC lists"
+    envelope = "macLists"
+    rule_keys = ("sourceMACListID", "destinationMACListID")
+    normal = staticmethod(normal_mac)
+
+    @property
+    def table(self) -> Table[dict[str, t.Any]]:
+        """Where the lists are."""
+        return self.state.mac_lists
+
+    def shown(self, item: dict[str, t.Any]) -> dict[str, t.Any]:
+        """A list, its items as the switches ask for."""
+        shown = super().shown(item)
+        return {**shown, "items": [spell_mac(entry, self.switches) for entry in shown["items"]]}
+
+
+class PortLists(ListResource):
+    """Lists of ports and ranges of ports."""
+
+    noun = "port list"
+    plural = "port lists"
+    envelope = "portLists"
+    rule_keys = ("sourcePortListID", "destinationPortListID")
+    normal = staticmethod(normal_ports)
+
+    @property
+    def table(self) -> Table[dict[str, t.Any]]:
+        """Where the lists are."""
+        return self.state.port_lists

@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The log of requests that tests assert on."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+from dataclasses import dataclass, field
+
+import orjson
+
+from tests.lab.manager.message import Call
+
+# Longer bodies are not kept.
+BODY_LIMIT = 64 * 1024
+
+READ = "read"
+SETTINGS = "settings"
+ASSIGNMENT = "assignment"
+CREATE = "create"
+MODIFY = "modify"
+DELETE = "delete"
+
+_WITH_SETTINGS = ("policies", "computers", "systemsettings")
+
+
+def kind_of(method: str, path: str) -> str:
+    """What a request does: C(read), C(settings), C(assignment), C(create), C(modify) or C(delete)."""
+    parts = path.strip("/").split("/")
+    if method == "GET" or parts[-1] == "search":
+        return READ
+    if "assignments" in parts:
+        return ASSIGNMENT
+    has_settings = parts[0] in _WITH_SETTINGS
+    if has_settings and ("settings" in parts or "default" in parts or parts[0] == "systemsettings"):
+        return SETTINGS
+    if method == "DELETE":
+        return DELETE
+    if len(parts) == 1:
+        return CREATE
+    return SETTINGS if has_settings else MODIFY
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request; C(status) stays C(None) where nothing was answered, C(fault) names a fault that took part."""
+
+    n: int
+    call: Call
+    key: str
+    status: int | None = None
+    fault: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the request does."""
+        return kind_of(self.call.method, self.call.path)
+
+    def shown(self) -> dict[str, t.Any]:
+        """The entry as JSON; the query as lists of values by name."""
+        query: dict[str, list[str]] = {}
+        for name, value in self.call.query:
+            query.setdefault(name, []).append(value)
+        return {
+            "n": self.n,
+            "method": self.call.method,
+            "path": self.call.path,
+            "query": query,
+            "body": _parsed(self.call.body),
+            "status": self.status,
+            "kind": self.kind,
+            "key": self.key,
+            "fault": self.fault,
+        }
+
+
+@dataclass(slots=True)
+class Log:
+    """Requests in the order in which they came."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def begin(self, call: Call, key: str) -> Entry:
+        """Note a request that came in, made with the key of that name."""
+        # Headers hold keys: they are not kept.
+        kept = Call(call.method, call.path, call.query, body=call.body if len(call.body) < BODY_LIMIT else b"")
+        entry = Entry(len(self.entries) + 1, kept, key)
+        self.entries.append(entry)
+        return entry
+
+    def summary(self) -> dict[str, int]:
+        """How many requests there were of each kind, and in all."""
+        counts = Counter(entry.kind for entry in self.entries)
+        kinds = (READ, SETTINGS, ASSIGNMENT, CREATE, MODIFY, DELETE)
+        return {**{kind: counts[kind] for kind in kinds}, "total": len(self.entries)}
+
+
+def _parsed(body: bytes) -> t.Any:
+    if not body:
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body.decode("utf-8", "replace")

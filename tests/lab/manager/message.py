@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What comes in and goes out: calls, replies, and errors in the manager's words."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+import orjson
+
+VERSION = "Deep Security/20.0.1017"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request: C(path) without the leading C(/api), C(query) in the order sent, C(body) as it came."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: t.Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> dict[str, t.Any]:
+        """The body as an object, empty where there is none; raises C(ApiError)."""
+        if not self.body:
+            return {}
+        try:
+            value = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            raise ApiError(400, "The request body is not valid JSON") from None
+        if not isinstance(value, dict):
+            raise ApiError(400, "The request body must be a JSON object")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """A boolean of the query, false where it is absent; raises C(ApiError)."""
+        values = [value.lower() for key, value in self.query if key == name]
+        if not values:
+            return False
+        if values[-1] not in ("true", "false"):
+            raise ApiError(400, f"Invalid value for query parameter {name}: {values[-1]}")
+        return values[-1] == "true"
+
+    def values(self, name: str) -> list[str]:
+        """All values of a query parameter, whether it is repeated or holds commas."""
+        return [part for key, value in self.query if key == name for part in value.split(",") if part]
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer, its body encoded already."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    # Whether the order of its list is documented.
+    ordered: bool = False
+
+    @classmethod
+    def of(cls, value: t.Any, status: int = 200) -> Reply:
+        """A reply that carries a JSON value."""
+        return cls(status, orjson.dumps(value))
+
+
+class ApiError(Exception):
+    """A call that the manager refuses, with the status and what it says."""
+
+    def __init__(self, status: int, message: str, *, body: dict[str, t.Any] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body or {"message": message}
+
+    def reply(self) -> Reply:
+        """The refusal as an answer."""
+        return Reply.of(self.body, self.status)
+
+
+def not_found(noun: str) -> ApiError:
+    """The manager's 404. Its documents put a full stop after all but the policy."""
+    return ApiError(404, f"The {noun} does not exist" + ("" if noun == "policy" else "."))

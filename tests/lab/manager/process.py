@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lab's manager as a process of its own, for tests."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import select
+import ssl
+import subprocess
+import sys
+import typing as t
+import urllib.parse
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[3]
+_ENDED_WITHIN = 10.0
+
+
+class LabError(Exception):
+    """The lab's manager does not start, or refuses a call; C(status) and C(message) where it answered."""
+
+    def __init__(self, text: str, status: int | None = None, message: str = "") -> None:
+        super().__init__(text)
+        self.status = status
+        self.message = message
+
+
+class LabManager:
+    """Starts a manager at C(__enter__) and ends it at C(__exit__).
+
+    C(computers), C(policies), C(seed), C(shared_host_names): the fleet, see C(make_fleet).
+    C(deployment): C(on_premises) or C(cloud). C(requests_per_minute): the limit of each key, 0 for none.
+    """
+
+    url: str
+    ca_path: str
+    control_url: str
+    api_key: str
+    colleague_api_key: str
+    read_only_api_key: str
+    pid: int
+
+    def __init__(
+        self,
+        *,
+        computers: int = 1000,
+        policies: int = 40,
+        seed: int = 1,
+        shared_host_names: int = 0,
+        deployment: str = "on_premises",
+        requests_per_minute: int = 0,
+    ) -> None:
+        self.deployment = deployment
+        self._options = {
+            "computers": computers,
+            "policies": policies,
+            "seed": seed,
+            "shared-host-names": shared_host_names,
+            "deployment": deployment,
+            "requests-per-minute": requests_per_minute,
+        }
+        self._process: subprocess.Popen[str] | None = None
+        self._control: http.client.HTTPConnection | None = None
+        self._api: http.client.HTTPSConnection | None = None
+
+    def __enter__(self) -> LabManager:
+        command = [sys.executable, "-m", "tests.lab.manager", "--exit-with-parent"]
+        for name, value in self._options.items():
+            command += [f"--{name}", str(value)]
+        self._process = subprocess.Popen(
+            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            self.close()
+            raise LabError("the lab's manager ended before it listened; see its messages above")
+        vars(self).update(json.loads(line))
+        self._control = http.client.HTTPConnection(urllib.parse.urlsplit(self.control_url).netloc, timeout=60)
+        self._api = http.client.HTTPSConnection(
+            urllib.parse.urlsplit(self.url).netloc,
+            timeout=60,
+            context=ssl.create_default_context(cafile=self.ca_path),
+        )
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process and wait until it is gone."""
+        for connection in (self._control, self._api):
+            if connection:
+                connection.close()
+        process, self._process = self._process, None
+        if process:
+            process.terminate()
+            try:
+                process.wait(_ENDED_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe:
+                    pipe.close()
+
+    # -- the log of requests
+
+    def requests(self) -> list[dict[str, t.Any]]:
+        """Every request since the last C(clear_requests): n, method, path, query, body, status, kind, key, fault."""
+        return self._tell("GET", "/requests")["requests"]
+
+    def summary(self) -> dict[str, int]:
+        """How many requests there were: read, settings, assignment, create, modify, delete, total."""
+        return self._tell("GET", "/requests?summary=1")
+
+    def clear_requests(self) -> None:
+        """Empty the log."""
+        self._tell("DELETE", "/requests")
+
+    # -- misbehavior
+
+    def add_fault(self, **fault: t.Any) -> None:
+        """Wait for requests with C(method), C(path), C(body); pass over C(skip); do C(action) to C(times) of them."""
+        self._tell("POST", "/faults", {"faults": [fault]})
+
+    def clear_faults(self) -> None:
+        """Forget the faults that are waiting."""
+        self._tell("DELETE", "/faults")
+
+    def switch(self, **names: t.Any) -> dict[str, t.Any]:
+        """Choose what the manager answers where its documents are silent; returns all switches."""
+        return self._tell("POST", "/switches", names)
+
+    def advance(self, seconds: float) -> None:
+        """Move the manager's clock, by which it counts requests."""
+        self._tell("POST", "/clock", {"advance": seconds})
+
+    def reset(self) -> None:
+        """The same fleet anew; no faults, no log, the likeliest answers."""
+        self._tell("POST", "/reset")
+
+    # -- the API
+
+    def api(
+        self,
+        method: str,
+        path: str,
+        body: t.Any = None,
+        query: t.Mapping[str, t.Any] | None = None,
+        key: str = "colleague",
+    ) -> t.Any:
+        """One call, for preparing and checking; C(key) is admin, colleague or read_only.
+
+        Returns the parsed reply, C(None) where there is none; raises C(LabError) from status 400 on.
+        """
+        secret = {"admin": self.api_key, "colleague": self.colleague_api_key, "read_only": self.read_only_api_key}[key]
+        headers = {"api-version": "v1", "Content-Type": "application/json"}
+        if self.deployment == "cloud":
+            headers["Authorization"] = f"ApiKey {secret}"
+        else:
+            headers["api-secret-key"] = secret
+        full_path = urllib.parse.urlsplit(self.url).path + path
+        if query:
+            full_path += "?" + urllib.parse.urlencode(query, doseq=True)
+        assert self._api
+        return _exchange(self._api, method, full_path, body, headers)
+
+    def _tell(self, method: str, path: str, body: t.Any = None) -> t.Any:
+        assert self._control
+        return _exchange(self._control, method, path, body, {})
+
+
+def _exchange(
+    connection: http.client.HTTPConnection, method: str, path: str, body: t.Any, headers: dict[str, str]
+) -> t.Any:
+    data = None if body is None else json.dumps(body).encode()
+    # A fault may have closed the connection that was kept: start with a new one then.
+    if connection.sock and _closed(connection):
+        connection.close()
+    try:
+        connection.request(method, path, data, headers)
+        response = connection.getresponse()
+        content = response.read()
+    except Exception:
+        connection.close()
+        raise
+    if response.status >= 400:
+        try:
+            message = json.loads(content).get("message", "")
+        except (ValueError, AttributeError):
+            message = content.decode("utf-8", "replace")
+        raise LabError(f"{method} {path}: {response.status} {message}", response.status, message)
+    return json.loads(content) if content else None
+
+
+def _closed(connection: http.client.HTTPConnection) -> bool:
+    return bool(select.select([connection.sock], [], [], 0)[0])

@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the manager holds: policies, computers, groups, rules and lists, and how values are inherited."""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import typing as t
+from dataclasses import dataclass, field
+
+from tests.lab.manager import settings
+
+Item = t.TypeVar("Item")
+
+NO_AGENT = "0.0.0.0"
+
+# Shared by every object that sets nothing itself; never written to.
+NOTHING: dict[str, str] = {}
+NO_RULES: tuple[int, ...] = ()
+
+
+class Table(t.Generic[Item]):
+    """Objects by ID, in the order of their IDs. An ID is never given twice."""
+
+    def __init__(self) -> None:
+        self.items: dict[int, Item] = {}
+        self.ids: list[int] = []
+        self.next_id = 1
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> t.Iterator[Item]:
+        return map(self.items.__getitem__, self.ids)
+
+    def get(self, object_id: int) -> Item | None:
+        """The object of that ID, if there is one."""
+        return self.items.get(object_id)
+
+    def add(self, object_id: int, item: Item) -> Item:
+        """Keep an object; its ID must be above all others that were ever there."""
+        if object_id < self.next_id:
+            raise ValueError(f"ID {object_id} comes too late: the next one is {self.next_id}")
+        self.items[object_id] = item
+        self.ids.append(object_id)
+        self.next_id = object_id + 1
+        return item
+
+    def remove(self, object_id: int) -> None:
+        """Forget an object."""
+        del self.items[object_id]
+        del self.ids[bisect.bisect_left(self.ids, object_id)]
+
+
+@dataclass(slots=True)
+class Policy:
+    """A policy: C(settings), C(firewall_state) and C(rule_ids) are what it sets itself."""
+
+    id: int
+    name: str
+    parent_id: int = 0
+    description: str = ""
+    settings: dict[str, str] = field(default_factory=lambda: NOTHING)
+    firewall_state: str | None = None
+    rule_ids: tuple[int, ...] = NO_RULES
+    recommendation_scan_mode: str = "off"
+    auto_requires_update: str = "on"
+
+
+@dataclass(slots=True)
+class Computer:
+    """A computer, its optional values as C(None): dates in milliseconds since 1970, C(policy_id) 0 for no policy."""
+
+    id: int
+    host_name: str
+    display_name: str = ""
+    description: str = ""
+    last_ip_used: str = ""
+    platform: str = "Unknown"
+    agent_version: str = NO_AGENT
+    agent_finger_print: str | None = None
+    last_agent_communication: int | None = None
+    group_id: int = 0
+    policy_id: int = 0
+    relay_list_id: int = 0
+    host_guid: str = ""
+    settings: dict[str, str] = field(default_factory=lambda: NOTHING)
+    firewall_state: str | None = None
+    rule_ids: tuple[int, ...] = NO_RULES
+    # The encoded basic properties, kept until one of them changes.
+    basic: bytes | None = None
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether an agent was ever activated."""
+        return self.agent_version != NO_AGENT
+
+
+class State:
+    """One manager's objects. What they inherit is worked out once and forgotten at C(policies_changed)."""
+
+    def __init__(self, deployment: str) -> None:
+        self.deployment = deployment
+        self.default_settings = settings.defaults(deployment)
+        self.system_settings = {name: setting.default for name, setting in settings.SYSTEM_SETTINGS.items()}
+        self.policies: Table[Policy] = Table()
+        self.computers: Table[Computer] = Table()
+        self.groups: Table[dict[str, t.Any]] = Table()
+        self.rules: Table[dict[str, t.Any]] = Table()
+        self.ip_lists: Table[dict[str, t.Any]] = Table()
+        self.mac_lists: Table[dict[str, t.Any]] = Table()
+        self.port_lists: Table[dict[str, t.Any]] = Table()
+        # Whatever is derived from policies, keyed by who derived it.
+        self.derived: dict[t.Any, t.Any] = {}
+        self._names: dict[str, dict[str, list[int]]] = {}
+
+    def policies_changed(self) -> None:
+        """To be called after a policy, a default setting or a rule changed."""
+        self.derived.clear()
+
+    def computer_names_changed(self) -> None:
+        """To be called after computers came, went or were renamed."""
+        self._names.clear()
+
+    def lineage(self, policy_id: int) -> t.Iterator[Policy]:
+        """A policy and its parents, nearest first; nothing for ID 0."""
+        while policy_id:
+            policy = self.policies.items[policy_id]
+            yield policy
+            policy_id = policy.parent_id
+
+    def effective_settings(self, policy_id: int) -> dict[str, str]:
+        """What holds under a policy, for each setting of policies; ID 0 stands for the default policy."""
+        key = ("settings", policy_id)
+        if key not in self.derived:
+            if policy_id:
+                policy = self.policies.items[policy_id]
+                self.derived[key] = self.effective_settings(policy.parent_id) | policy.settings
+            else:
+                self.derived[key] = {name: self.default_settings[name] for name in settings.POLICY_SETTINGS}
+        return self.derived[key]
+
+    def effective_firewall_state(self, policy_id: int) -> str:
+        """C(on) or C(off) under a policy; ID 0 stands for the default policy."""
+        for policy in self.lineage(policy_id):
+            if policy.firewall_state:
+                return policy.firewall_state
+        return self.default_settings[settings.FIREWALL_STATE].lower()
+
+    def effective_rules(self, policy_id: int) -> frozenset[int]:
+        """The firewall rules of a policy and its parents."""
+        key = ("rules", policy_id)
+        if key not in self.derived:
+            self.derived[key] = frozenset(
+                itertools.chain.from_iterable(policy.rule_ids for policy in self.lineage(policy_id))
+            )
+        return self.derived[key]
+
+    def computers_named(self, field_name: str, value: str) -> list[int]:
+        """IDs of the computers with that very C(host_name) or C(display_name), ascending."""
+        if field_name not in self._names:
+            index: dict[str, list[int]] = {}
+            for computer in self.computers:
+                index.setdefault(getattr(computer, field_name), []).append(computer.id)
+            self._names[field_name] = index
+        return self._names[field_name].get(value, [])
+
+    def user_of_rule(self, rule_id: int) -> str | None:
+        """A policy or computer that the rule is assigned to, as messages name it."""
+        for policy in self.policies:
+            if rule_id in policy.rule_ids:
+                return f"Policy {policy.id}"
+        for computer in self.computers:
+            if rule_id in computer.rule_ids:
+                return f"Computer {computer.id}"
+        return None
+
+    def user_of_policy(self, policy_id: int) -> str | None:
+        """A policy below or a computer that has the policy, as messages name it."""
+        for policy in self.policies:
+            if policy.parent_id == policy_id:
+                return f"Policy {policy.id}"
+        for computer in self.computers:
+            if computer.policy_id == policy_id:
+                return f"Computer {computer.id}"
+        return None
+
+    def user_of_list(self, keys: t.Sequence[str], list_id: int) -> str | None:
+        """A rule that uses the list in one of these properties, as messages name it."""
+        for rule in self.rules:
+            if any(rule.get(key) == list_id for key in keys):
+                return f"Firewall Rule {rule['ID']}"
+        return None

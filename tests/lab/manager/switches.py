@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The answers that the vendor's documents leave open: one switch each, the likeliest answer first."""
+
+from __future__ import annotations
+
+import typing as t
+
+CHOICES: dict[str, tuple[t.Any, ...]] = {
+    # What a single setting, asked for with overrides=true, holds when it is inherited: {}, {"value": null} or
+    # {"value": ""}.
+    "inherited_single_setting": ("empty_object", "null_value", "empty_value"),
+    # How a computer without overrides appears in a list asked for with overrides=true.
+    "computer_without_overrides": ("null_object", "omitted", "id_only"),
+    "delete_status": (204, 200),
+    # How replies word the agent-initiated direction, and which wordings are accepted.
+    "direction_wording": ("Agent/Appliance Initiated", "Agent Initiated"),
+    "direction_accepts": ("both", "own"),
+    # "30 Minutes" or "30"; the other wording is refused.
+    "time_shift_wording": ("minutes", "bare"),
+    # "60 Minutes" or "1 Hour"; the other wording is refused.
+    "heartbeat_interval_wording": ("minutes", "hours_when_whole"),
+    # What the cloud does with a heartbeat setting that it does not let anybody configure.
+    "cloud_heartbeat_write": ("ignored", "rejected"),
+    # What firewall.ruleIDs holds with overrides=true.
+    "rule_ids_with_overrides": ("direct", "effective", "absent"),
+    # What taking away an inherited rule answers.
+    "unassign_inherited": ("ignored", "rejected", "not_found"),
+    "list_items": ("as_written", "reordered", "normalized"),
+    "mac_separator": ("as_written", "-", ":"),
+    # Where the reasons stand when several settings are wrong: one message, or a list.
+    "several_invalid_settings": ("message", "errors"),
+    # Whether firewall.ruleIDs counts when a policy or computer is modified.
+    "policy_rule_ids_on_modify": ("ignored", "merged", "replaced"),
+    "no_policy_id": ("absent", "zero"),
+    "unknown_fields": (False, True),
+    "shuffled": (False, True),
+    "list_envelope_without_results": ("empty_list", "absent"),
+    # Whether a Bypass rule needs priority 4, an Allow rule 0 and a Log Only rule 4.
+    "bypass_priority_enforced": (True, False),
+}
+
+# Seconds in the Retry-After header of a 429; 0 leaves the header out.
+RETRY_AFTER = "retry_after"
+
+
+class Switches(dict[str, t.Any]):
+    """The answers in force."""
+
+    def __init__(self) -> None:
+        super().__init__({name: choices[0] for name, choices in CHOICES.items()}, **{RETRY_AFTER: 0})
+
+    def change(self, names: dict[str, t.Any]) -> None:
+        """Set some switches, or none of them; raises C(ValueError) that says what would be right."""
+        for name, value in names.items():
+            if name == RETRY_AFTER:
+                if type(value) is not int or value < 0:
+                    raise ValueError(f"{name}: {value!r} is not a number of seconds")
+            elif name not in CHOICES:
+                raise ValueError(f"no switch {name!r}; there are {', '.join(sorted(self))}")
+            elif not any(
+                value is choice or (type(value) is type(choice) and value == choice) for choice in CHOICES[name]
+            ):
+                raise ValueError(f"{name}: {value!r} is none of {', '.join(map(repr, CHOICES[name]))}")
+        self.update(names)
+
+    def clear(self) -> None:
+        """Back to the likeliest answers."""
+        self.update(Switches())
