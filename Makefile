@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Everything is installed into .venv/ first, from requirements/, with the newest suitable Python that there is.
+PYTHON ?= python3
+GATES := lint layers repository unit contract integration docs build sanity
+
+.PHONY: help test demo bench environments clean $(GATES)
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z$$()A-Z ]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  make GATE           One part of make test: $(GATES)"
+	@echo "                      with ARGS=... for pytest: make unit ARGS='-k version -x'"
+
+test: ## Run every gate: linters, tests, documentation, build, ansible-test sanity
+	@$(PYTHON) tests/gates/run.py
+
+demo: environments ## Start the lab's manager, converge a fleet, and show that a second run changes nothing
+	@.venv/main/bin/python -m tests.demo
+
+bench: environments ## Measure tasks over large fleets against a bare script with the same HTTP library
+	@.venv/main/bin/python -m tests.bench
+
+environments:
+	@$(PYTHON) tests/gates/environments.py main
+
+$(GATES):
+	@$(PYTHON) tests/gates/run.py $@ $(ARGS)
+
+clean: ## Remove everything that these commands made
+	rm -rf .venv .cache .ansible .hypothesis .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

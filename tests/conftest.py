@@ -1,0 +1,18 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lets every test, and every process that a test starts, find the collection as if it were installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tests.gates.environments import link_collection
+
+COLLECTIONS = str(link_collection())
+
+sys.path.insert(0, COLLECTIONS)
+# Nothing else is searched: a copy of the collection that happens to be installed must not be what is tested.
+os.environ["ANSIBLE_COLLECTIONS_PATH"] = COLLECTIONS
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [COLLECTIONS, os.environ.get("PYTHONPATH")]))

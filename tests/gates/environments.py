@@ -1,0 +1,224 @@
+#!/usr/bin/env python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The virtual environments that the tests run in, made from what the machine has.
+
+    python3 tests/gates/environments.py [NAME ...]
+
+makes the named ones (all, without a name) under .venv/ and says which cannot be made here, and why:
+
+newest   the newest supported ansible-core with the tests' libraries
+oldest   the same with the oldest supported ansible-core
+tools    linters, documentation and packaging tools
+main     newest, or oldest on a machine without a Python that is new enough: a link to the one that is there
+
+An environment is made again only when its requirement files or its interpreter change.
+Only the standard library is used, and nothing newer than Python 3.8: this runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Tuple
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = ROOT / ".venv"
+COLLECTIONS = ROOT / ".cache" / "collections"
+
+Version = Tuple[int, int]
+Interpreters = Dict[Version, Path]
+
+# The Python versions that each environment's packages take, best first.
+SUITABLE: Dict[str, List[Version]] = {
+    "newest": [(3, 14), (3, 13), (3, 12)],
+    "oldest": [(3, 11), (3, 12), (3, 13)],
+    "tools": [(3, 13), (3, 12), (3, 14), (3, 11)],
+}
+
+# A program that some tests cannot do without, and the Debian package that has it.
+PROGRAMS = {"sshd": "openssh-server"}
+
+
+class Unavailable(Exception):
+    """An environment that cannot be made on this machine; the text says what is missing."""
+
+
+def find_interpreters() -> Interpreters:
+    """Every CPython 3 of this machine, by version: those on PATH first, then pyenv's.
+
+    The paths are those of the real interpreters: a pyenv shim answers for another version in another folder,
+    and a virtual environment made from a virtual environment depends on it.
+    """
+    found: Interpreters = {}
+    for candidate in _candidates():
+        report = subprocess.run(
+            [
+                str(candidate),
+                "-c",
+                "import json, platform, sys; print(json.dumps([platform.python_implementation(), *sys.version_info[:2],"
+                " getattr(sys, '_base_executable', sys.executable)]))",
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        if report.returncode:
+            continue  # a shim for a version that is not switched on
+        implementation, major, minor, executable = json.loads(report.stdout)
+        if implementation == "CPython":
+            found.setdefault((major, minor), Path(os.path.realpath(executable)))
+    return found
+
+
+def _candidates() -> Iterator[Path]:
+    for minor in range(14, 7, -1):
+        path = shutil.which(f"python3.{minor}")
+        if path:
+            yield Path(path)
+    for name in ("python3", "python"):
+        path = shutil.which(name)
+        if path:
+            yield Path(path)
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    yield from sorted(pyenv.glob("versions/3.*/bin/python"))
+
+
+def python_of(name: str) -> Path:
+    """The interpreter inside the environment `name`."""
+    return ENVIRONMENTS / name / "bin" / "python"
+
+
+def make(names: Optional[List[str]] = None) -> Dict[str, str]:
+    """Make the environments `names` (all, if None) and the link `main`, two at a time.
+
+    Returns the reason for each environment that cannot be made here.
+    Raises subprocess.CalledProcessError where one could be made but its installation fails.
+    """
+    link_collection()
+    install_programs()
+    interpreters = find_interpreters()
+    missing: Dict[str, str] = {}
+    wanted = list(SUITABLE) if names is None else [name for name in names if name != "main"]
+    if names is not None and "main" in names:
+        wanted.append("newest" if _suitable("newest", interpreters) else "oldest")
+
+    def attempt(name: str) -> None:
+        try:
+            _make_one(name, interpreters)
+        except Unavailable as reason:
+            missing[name] = str(reason)
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(attempt, collections.OrderedDict.fromkeys(wanted)))
+    _link_main()
+    return missing
+
+
+def _suitable(name: str, interpreters: Interpreters) -> Optional[Path]:
+    return next((interpreters[version] for version in SUITABLE[name] if version in interpreters), None)
+
+
+def _make_one(name: str, interpreters: Interpreters) -> None:
+    interpreter = _suitable(name, interpreters)
+    if interpreter is None:
+        wanted = ", ".join(f"{major}.{minor}" for major, minor in sorted(SUITABLE[name]))
+        present = ", ".join(f"{major}.{minor}" for major, minor in sorted(interpreters))
+        raise Unavailable(f"it takes Python {wanted}; this machine has {present or 'none'}")
+    folder = ENVIRONMENTS / name
+    stamp = folder / ".made-from"
+    recipe = _recipe(name, interpreter)
+    if stamp.exists() and stamp.read_text() == recipe:
+        return
+    print(f"Making .venv/{name} with {interpreter}", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    _ensure_venv(interpreter)
+    subprocess.run([str(interpreter), "-m", "venv", str(folder)], check=True)
+    subprocess.run(
+        [str(python_of(name)), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        + ["-r", str(ROOT / "requirements" / f"{name}.txt")],
+        check=True,
+    )
+    stamp.write_text(recipe)
+
+
+def _recipe(name: str, interpreter: Path) -> str:
+    """What the environment is made from: another text means that it has to be made again."""
+    digest = hashlib.sha256()
+    for file in (f"{name}.txt", "tests.txt", "constraints.txt"):
+        digest.update((ROOT / "requirements" / file).read_bytes())
+    return f"{interpreter} {digest.hexdigest()}\n"
+
+
+def _ensure_venv(interpreter: Path) -> None:
+    """Debian keeps what `python -m venv` needs in a package of its own."""
+    probe = [str(interpreter), "-c", "import ensurepip, venv; ensurepip.version()"]
+    if subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        return
+    package = f"{interpreter.name}-venv"
+    if not _install_from_debian(package):
+        raise Unavailable(f"{interpreter} cannot make virtual environments: install the package {package}")
+
+
+def install_programs() -> None:
+    """Install the programs that some tests need, where this is allowed; elsewhere those tests say what they miss."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+    for program, package in PROGRAMS.items():
+        if not shutil.which(program, path=path):
+            _install_from_debian(package)
+
+
+def _install_from_debian(package: str) -> bool:
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return False
+    print(f"Installing Debian's package {package}", flush=True)
+    environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package]
+    for command in (install, ["apt-get", "update", "--quiet"], install):
+        done = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0
+        if done and command is install:
+            return True
+    return False
+
+
+def _link_main() -> None:
+    target = next((name for name in ("newest", "oldest") if (ENVIRONMENTS / name / ".made-from").exists()), None)
+    link = ENVIRONMENTS / "main"
+    if target and (not link.is_symlink() or os.readlink(link) != target):
+        if link.is_symlink():
+            link.unlink()
+        link.symlink_to(target)
+
+
+def link_collection() -> Path:
+    """Link this checkout to where Python and Ansible look for the collection; returns the folder to search."""
+    link = COLLECTIONS / "ansible_collections" / "workload_security" / "agent"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink() or link.resolve() != ROOT:
+        # Several processes of one test run may come here at once: the rename is what makes it whole.
+        fresh = link.with_name(f".{link.name}-{os.getpid()}")
+        fresh.symlink_to(ROOT, target_is_directory=True)
+        fresh.replace(link)
+    return COLLECTIONS
+
+
+def main() -> int:
+    """Make what the command line names; returns the exit status."""
+    missing = make(sys.argv[1:] or None)
+    for name, reason in missing.items():
+        print(f"No environment {name}: {reason}", file=sys.stderr)
+    if not python_of("main").exists():
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+#!/usr/bin/env python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the gates: everything that a change has to pass.
+
+    python3 tests/gates/run.py [TARGET] [ARGUMENT ...]
+
+runs one target's gates, with ARGUMENTs for pytest, or all of them, two at a time. Their output comes in the order of
+the list below; at the end stand how each went, what could not run on this machine and why, and the number of tests.
+A gate that is not made of tests counts as one. Only the standard library is used: this starts before anything is
+installed.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.gates import environments  # noqa: E402  (only found from the repository root)
+
+ROOT = environments.ROOT
+LOGS = ROOT / ".cache" / "gates"
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """One thing to pass: a command in one of the environments.
+
+    name: shown to people; target: what `make` calls it, alone or with its twin for the other ansible-core.
+    command: the arguments after `python -m`. tests: whether it is pytest, which counts what it runs.
+    """
+
+    name: str
+    target: str
+    environment: str
+    command: Tuple[str, ...]
+    tests: bool = True
+
+
+def pytest_gate(name: str, environment: str, *arguments: str) -> Gate:
+    """A gate that runs pytest. The target is the name's first word."""
+    return Gate(name, name.split()[0], environment, ("pytest", *arguments))
+
+
+GATES: List[Gate] = [
+    Gate("lint", "lint", "tools", ("ansiblelint",), tests=False),
+    Gate("lint of YAML", "lint", "tools", ("yamllint", "--strict", "."), tests=False),
+    pytest_gate("layers", "tools", "tests/gates/test_layers.py"),
+    pytest_gate("repository", "tools", "tests/gates/test_repository.py"),
+    pytest_gate("unit", "main", "tests/unit"),
+    pytest_gate("unit on the oldest core", "oldest", "tests/unit"),
+    pytest_gate("contract", "main", "tests/contract"),
+    pytest_gate("integration", "main", "tests/integration"),
+    pytest_gate("integration on the oldest core", "oldest", "tests/integration"),
+    pytest_gate("docs", "tools", "tests/gates/test_documentation.py"),
+    pytest_gate("build", "tools", "tests/gates/test_build.py"),
+    Gate("sanity on the newest core", "sanity", "newest", ("tests.gates.sanity",), tests=False),
+    Gate("sanity on the oldest core", "sanity", "oldest", ("tests.gates.sanity",), tests=False),
+]
+
+
+@dataclasses.dataclass
+class Result:
+    """How a gate went: counts of tests, seconds, and what could not be run with the reasons."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    not_run: List[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def word(self) -> str:
+        """The result in a word, for people."""
+        return "FAILED" if self.failed else "passed" if self.passed else "not run"
+
+
+def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], log: Path | None) -> Result:
+    """Run one gate, with its output in the file `log` or, without one, on the terminal."""
+    if gate.environment in missing:
+        return Result(not_run=[f"No environment for it: {missing[gate.environment]}"])
+    report = LOGS / f"{gate.name.replace(' ', '-')}.xml"
+    command = [str(environments.python_of(gate.environment)), "-m", *gate.command]
+    if gate.tests:
+        command += [f"--junitxml={report}", "-o", "junit_logging=no", *arguments]
+    tools = environments.python_of(gate.environment).parent
+    environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+    started = time.monotonic()
+    if log is None:
+        status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    else:
+        with log.open("w", encoding="utf-8") as output:
+            status = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            ).returncode
+    result = count_tests(report) if gate.tests else Result(passed=int(status == 0))
+    if status and not result.failed:
+        result.failed = 1  # also when pytest found no test, or ended before it could count
+    if log is not None and not gate.tests:
+        marked = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("NOT RUN: ")]
+        result.not_run = [line.split(": ", 1)[1] for line in marked]
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def count_tests(report: Path) -> Result:
+    """Read what pytest wrote about its run; nothing counts where it wrote nothing."""
+    result = Result()
+    if not report.exists():
+        return result
+    for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+        outcomes = {child.tag: child for child in case}
+        if "failure" in outcomes or "error" in outcomes:
+            result.failed += 1
+        elif "skipped" in outcomes:
+            result.skipped += 1
+            result.not_run.append(f"{case.get('classname')}.{case.get('name')}: {outcomes['skipped'].get('message')}")
+        else:
+            result.passed += 1
+    return result
+
+
+def report(gates: List[Gate], results: List[Result]) -> int:
+    """Print the results and return the exit status."""
+    print(f"\n{'gate':32} {'result':8} {'passed':>7} {'failed':>7} {'skipped':>7} {'seconds':>8}")
+    for gate, result in zip(gates, results):
+        counts = f"{result.passed:7} {result.failed:7} {result.skipped:7}"
+        print(f"{gate.name:32} {result.word:8} {counts} {result.seconds:8.1f}")
+    left_out = [f"{gate.name}: {reason}" for gate, result in zip(gates, results) for reason in result.not_run]
+    print("\nNot run on this machine: " + ("".join(f"\n  {reason}" for reason in left_out) or "nothing"))
+    passed, failed, skipped = (sum(getattr(r, count) for r in results) for count in ("passed", "failed", "skipped"))
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+def main() -> int:
+    """Run what the command line asks for; returns the exit status."""
+    target, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else (None, [])
+    gates = [gate for gate in GATES if target in (None, gate.target)]
+    if not gates:
+        print(f"No such target: {target}. There are {', '.join(dict.fromkeys(gate.target for gate in GATES))}.")
+        return 2
+    missing = environments.make(sorted({gate.environment for gate in gates}))
+    shutil.rmtree(LOGS, ignore_errors=True)
+    LOGS.mkdir(parents=True)
+    if target:
+        return report(gates, [run_gate(gate, missing, arguments, None) for gate in gates])
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        logs = [LOGS / f"{gate.name.replace(' ', '-')}.log" for gate in gates]
+        running = [pool.submit(run_gate, gate, missing, arguments, log) for gate, log in zip(gates, logs)]
+        for gate, log, future in zip(gates, logs, running):
+            result = future.result()
+            print(f"\n=== {gate.name}: {result.word} in {result.seconds:.1f} s", flush=True)
+            if log.exists():
+                sys.stdout.write(log.read_text(encoding="utf-8", errors="replace"))
+            results.append(result)
+    return report(gates, results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The artifact: it holds what runs and nothing else, installs, runs there, and Galaxy's importer takes it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.gates.environments import python_of
+from tests.gates.export import export_collection, repository_files
+
+COLLECTION = "workload_security.agent"
+TOOLS = Path(sys.executable).parent
+KINDS = {"modules": "module", "inventory": "inventory", "filter": "filter", "test": "test"}
+PLUGINS = [
+    (KINDS[path.parts[1]], f"{COLLECTION}.{path.stem}")
+    for path in repository_files()
+    if path.parts[0] == "plugins" and path.parts[1] in KINDS and path.suffix == ".py"
+]
+MODULES = [name for kind, name in PLUGINS if kind == "module"]
+
+
+def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a tool, with neither a manager nor the checkout in sight; returns its output, both streams in one."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("WORKLOAD_SECURITY_")}
+    inherited.pop("PYTHONPATH", None)
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env={**inherited, "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module", name="artifact")
+def artifact_fixture(tmp_path_factory) -> Path:
+    """The built archive."""
+    folder = tmp_path_factory.mktemp("build")
+    built = run("ansible-galaxy", "collection", "build", "--output-path", str(folder), cwd=export_collection(folder))
+    assert built.returncode == 0, built.stdout
+    return next(folder.glob("*.tar.gz"))
+
+
+@pytest.fixture(scope="module", name="installed")
+def installed_fixture(artifact, tmp_path_factory) -> Path:
+    """A folder of collections that holds nothing but the artifact's content."""
+    folder = tmp_path_factory.mktemp("installed")
+    install = ("ansible-galaxy", "collection", "install", "--offline", "-p", str(folder), str(artifact))
+    done = run(*install, cwd=folder, ANSIBLE_COLLECTIONS_PATH=str(folder))
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+def test_the_artifact_holds_only_what_runs(artifact):
+    with tarfile.open(artifact) as archive:
+        files = [Path(member.name) for member in archive.getmembers() if member.isfile()]
+    allowed = {"meta", "plugins", "roles", "playbooks", "changelogs"}
+    allowed |= {"README.md", "LICENSE", "CHANGELOG.rst", "MANIFEST.json", "FILES.json"}
+    assert {path.parts[0] for path in files} <= allowed
+    assert {path for path in files if path.parts[0] == "changelogs"} <= {Path("changelogs/changelog.yaml")}
+    assert not [path for path in files if "__pycache__" in path.parts or path.name.startswith(".")]
+
+
+def test_the_artifact_holds_everything_that_runs(artifact):
+    with tarfile.open(artifact) as archive:
+        packed = set(archive.getnames())
+    wanted = {str(path) for path in repository_files() if path.parts[0] in ("meta", "plugins", "roles", "playbooks")}
+    assert wanted and wanted <= packed
+
+
+@pytest.mark.parametrize("kind", sorted({kind for kind, _name in PLUGINS}))
+def test_installed_plugins_show_their_documentation(installed, kind):
+    names = [name for of_kind, name in PLUGINS if of_kind == kind]
+    shown = run("ansible-doc", "--json", "-t", kind, *names, cwd=installed, ANSIBLE_COLLECTIONS_PATH=str(installed))
+    assert shown.returncode == 0, shown.stdout
+    documents = json.loads(shown.stdout)
+    assert set(documents) == set(names)
+    for name, document in documents.items():
+        assert document["doc"]["short_description"] and document["doc"]["description"], name
+        assert f"{COLLECTION}." in document["examples"], f"the examples of {name} use its full name"
+        if kind != "inventory":
+            assert document["return"], name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_installed_modules_start(installed, module):
+    """Called without options, a module runs as far as its own check of them: nothing that it needs was left out."""
+    result = run(
+        "ansible",
+        "localhost",
+        *("-m", module),
+        *("-e", f"ansible_python_interpreter={python_of('main')}"),
+        cwd=installed,
+        ANSIBLE_COLLECTIONS_PATH=str(installed),
+    )
+    assert re.search(r"SUCCESS|FAILED!.*(required|missing|needed)", result.stdout, re.DOTALL), result.stdout
+    for broken in ("Cannot resolve", "Traceback", "MODULE FAILURE", "required Python library"):
+        assert broken not in result.stdout, result.stdout
+
+
+def test_galaxy_imports_it(artifact, tmp_path):
+    imported = run(sys.executable, "-m", "galaxy_importer.main", str(artifact), cwd=tmp_path)
+    assert imported.returncode == 0, imported.stdout
+    complaints = [line for line in imported.stdout.splitlines() if line.startswith(("ERROR", "WARNING"))]
+    assert not complaints, imported.stdout
+    listed = json.loads((tmp_path / "importer_result.json").read_text())["contents"]
+    assert {(item["content_type"], f"{COLLECTION}.{item['name']}") for item in listed} >= set(PLUGINS)

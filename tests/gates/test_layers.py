@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imports point down the layers, and what runs on managed hosts needs nothing but an old Python.
+
+Files are found, not listed: a new one is held to the same rules, and one that fits no layer fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.gates.environments import ROOT
+
+COLLECTION = "ansible_collections.workload_security.agent"
+
+# What each layer may import from the collection, besides itself.
+PLUGIN_MAY_IMPORT = {"_communication", "_manager", "_agent", "_dns"}
+MAY_IMPORT = {
+    "modules": PLUGIN_MAY_IMPORT,
+    "inventory": PLUGIN_MAY_IMPORT,
+    "filter": PLUGIN_MAY_IMPORT,
+    "test": PLUGIN_MAY_IMPORT,
+    "_communication": {"_manager", "_agent", "_dns"},
+    "_manager": {"_agent", "_dns"},
+    "_agent": set(),
+    "_dns": set(),
+    "doc_fragments": set(),
+}
+
+# The oldest Python of a managed host, and what the standard library has only got since.
+HOST_PYTHON = (3, 8)
+NEWER_THAN_HOST_PYTHON = {"annotationlib", "compression", "graphlib", "tomllib", "zoneinfo"}
+
+GOING_AWAY = (
+    "ansible.module_utils.six",
+    "ansible.module_utils._text",
+    "ansible.module_utils.common._collections_compat",
+)
+
+FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "plugins").rglob("*.py"))
+
+
+@functools.lru_cache(maxsize=None)
+def tree_of(path: Path, version: tuple[int, int] | None = None) -> ast.Module:
+    """The syntax tree of a file of the repository, read as `version` of Python would."""
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"), filename=str(path), feature_version=version)
+
+
+def layer_of(path: Path) -> str:
+    """The layer of a file below plugins/: the folder's name, or the package's in module_utils."""
+    _plugins, folder, *rest = path.parts
+    return rest[0] if folder == "module_utils" else folder
+
+
+def imports_of(path: Path) -> set[str]:
+    """The dotted names that a file imports anywhere in it, relative ones made absolute."""
+    names = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = [COLLECTION, *path.parent.parts]
+                base = ".".join([*package[: len(package) - node.level + 1], *filter(None, [base])])
+            # What comes from a package may be a module of it or a name in it: both are kept.
+            names.add(base)
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+    return names
+
+
+def files_imported_by(path: Path) -> set[Path]:
+    """The files of the collection that a file imports, with the packages that they lie in."""
+    found = set()
+    for name in imports_of(path):
+        if name.startswith(COLLECTION + "."):
+            parts = name.removeprefix(COLLECTION + ".").split(".")
+            for length in range(len(parts), 0, -1):
+                module = Path(*parts[:length])
+                found.update({module.with_suffix(".py"), module / "__init__.py"} & set(FILES))
+    return found
+
+
+def files_on_managed_hosts() -> set[Path]:
+    """`_agent`, and every module that does not talk to the manager with all that it imports in turn."""
+    groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]
+    beside_the_manager = set(groups["manager"])
+    todo = [
+        path
+        for path in FILES
+        if layer_of(path) == "_agent" or (layer_of(path) == "modules" and path.stem not in beside_the_manager)
+    ]
+    found: set[Path] = set()
+    while todo:
+        path = todo.pop()
+        found.add(path)
+        todo.extend(files_imported_by(path) - found)
+    return found
+
+
+def test_there_is_something_to_check():
+    assert {layer_of(path) for path in FILES} >= {"modules", "_communication", "_manager", "_agent"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_point_down(path):
+    layer = layer_of(path)
+    assert layer in MAY_IMPORT, f"{path} lies in no known layer"
+    upward = {layer_of(file) for file in files_imported_by(path)} - MAY_IMPORT[layer] - {layer}
+    assert not upward, f"{path} imports from {', '.join(sorted(upward))}: {layer} may not"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_nothing_is_imported_that_will_not_be_there(path):
+    names = imports_of(path)
+    assert not [name for name in names if name.split(".")[0] == "tests"], "what ships must not need the tests"
+    assert not [name for name in names if name.startswith(GOING_AWAY)], "ansible-core is about to remove these"
+
+
+@pytest.mark.parametrize("path", sorted(files_on_managed_hosts()), ids=str)
+def test_a_managed_host_needs_only_an_old_python(path):
+    tree_of(path, HOST_PYTHON)
+    usable = sys.stdlib_module_names - NEWER_THAN_HOST_PYTHON
+    foreign = {
+        name
+        for name in imports_of(path)
+        if name.split(".")[0] not in usable
+        and not name.startswith(("ansible.module_utils.", f"{COLLECTION}.plugins.module_utils."))
+        and name not in ("ansible.module_utils", f"{COLLECTION}.plugins.module_utils")
+    }
+    assert not foreign, f"{path} runs on managed hosts, which have nothing but Python's standard library"

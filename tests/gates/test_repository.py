@@ -1,0 +1,173 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds for the repository as a whole: tests for everything, one version, licenses, groups, nothing private."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tests.gates.environments import ROOT
+from tests.gates.export import repository_files
+
+FILES = repository_files()
+COLLECTION = "workload_security.agent"
+
+# What a playbook or a template can name, by the folder of its kind.
+PLUGINS = [
+    path
+    for path in FILES
+    if path.parts[0] == "plugins"
+    and path.parts[1] in ("modules", "inventory", "filter", "test")
+    and path.suffix == ".py"
+]
+MODULES = [path for path in PLUGINS if path.parts[1] == "modules"]
+PYTHON_HEADER = """\
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""
+# Kinds of file in which a line that starts with # is a comment.
+COMMENTED = {".cfg", ".ini", ".py", ".sh", ".toml", ".yaml", ".yml"}
+# Written by antsibull-changelog, which keeps no comments.
+GENERATED = {Path("changelogs/changelog.yaml")}
+WRITTEN = [
+    path
+    for path in FILES
+    if (path.suffix in COMMENTED or path.name in ("Makefile", "run")) and path not in GENERATED
+    # Neither a file that only makes a folder a package, which ansible-test wants empty, nor a vault has room for it.
+    if (ROOT / path).stat().st_size and not (ROOT / path).read_bytes().startswith(b"$ANSIBLE_VAULT;")
+]
+
+
+def read(path: Path) -> str:
+    """The text of a file of the repository."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def load(path: str):
+    """The content of a YAML file of the repository."""
+    return yaml.safe_load(read(Path(path)))
+
+
+def documentation_of(path: Path) -> dict:
+    """The DOCUMENTATION of a module, or of a plugin with its documentation in a file beside it."""
+    sidecar = path.with_suffix(".yml")
+    if sidecar in FILES:
+        return load(str(sidecar))["DOCUMENTATION"]
+    for node in ast.parse(read(path)).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "DOCUMENTATION":
+            return yaml.safe_load(ast.literal_eval(node.value))
+    raise AssertionError(f"{path} has no documentation")
+
+
+def test_there_are_modules():
+    assert MODULES
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=str)
+def test_every_plugin_has_a_test_that_names_it(path):
+    """A test names a plugin as a word of its own or at the end of the full name, or imports its file."""
+    named = re.compile(rf"""["'.]{re.escape(path.stem)}(["':]| import )""")
+    tests = [file for file in FILES if file.parts[:2] in (("tests", "unit"), ("tests", "integration"))]
+    assert [file for file in tests if file.name.startswith("test_") and named.search(read(file))], "no test names it"
+
+
+def test_versions_agree():
+    version = load("galaxy.yml")["version"]
+    sources = [read(path) for path in FILES if path.parts[0] == "plugins" and path.suffix == ".py"]
+    constants = [found for text in sources for found in re.findall(r'^VERSION = "(.+)"', text, re.MULTILINE)]
+    assert constants == [version], "the transport tells the manager the version that galaxy.yml names"
+    released = load("changelogs/changelog.yaml")["releases"]
+    if released:
+        newest = max(released, key=Version)
+        assert Version(newest) <= Version(version)
+        # Between two releases the change log waits in fragments.
+        assert newest == version or any(path.parts[:2] == ("changelogs", "fragments") for path in FILES)
+    else:
+        assert Path(f"changelogs/fragments/{version}.yml") in FILES
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=str)
+def test_nothing_was_added_in_a_later_version(path):
+    added = documentation_of(path)["version_added"]
+    assert Version(added) <= Version(load("galaxy.yml")["version"])
+
+
+@pytest.mark.parametrize("path", [path for path in WRITTEN if path.suffix == ".py"], ids=str)
+def test_python_files_carry_the_license(path):
+    text = re.sub(r"\A#!.*\n", "", read(path))
+    assert text.startswith(PYTHON_HEADER), f"{path} does not start with the license header"
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=str)
+def test_files_with_comments_name_the_license(path):
+    assert any(line == "# SPDX-License-Identifier: GPL-3.0-or-later" for line in read(path).splitlines()[:5])
+
+
+def test_the_license_is_whole():
+    text = read(Path("LICENSE"))
+    assert text.lstrip().startswith("GNU GENERAL PUBLIC LICENSE")
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+def test_the_action_group_holds_the_modules_that_take_connection_options():
+    connected = {
+        path.stem
+        for path in MODULES
+        if f"{COLLECTION}.connection" in documentation_of(path).get("extends_documentation_fragment", [])
+    }
+    assert set(load("meta/runtime.yml")["action_groups"]["manager"]) == connected
+
+
+def test_runtime_requires_the_oldest_core_that_is_tested():
+    pinned = re.search(r"^ansible-core==([\d.]+)$", read(Path("requirements/oldest.txt")), re.MULTILINE)[1]
+    major, minor, _patch = pinned.split(".")
+    assert load("meta/runtime.yml")["requires_ansible"] == f">={major}.{minor}.0"
+
+
+def test_the_tested_libraries_are_among_those_that_users_may_have():
+    pinned = dict(line.split("==") for line in read(Path("requirements/tests.txt")).splitlines() if "==" in line)
+    ranges = [Requirement(line) for line in read(Path("meta/requirements.txt")).splitlines() if line and line[0] != "#"]
+    assert ranges
+    for requirement in ranges:
+        assert pinned[requirement.name] in requirement.specifier
+
+
+def test_sanity_has_no_ignores():
+    assert not [path for path in FILES if path.parts[:2] == ("tests", "sanity") and path.name.startswith("ignore")]
+
+
+def test_change_log_fragments_are_valid():
+    subprocess.run([sys.executable, "-m", "antsibull_changelog", "lint"], cwd=ROOT, check=True)
+
+
+# Each pattern is written so that it does not match itself.
+UNPUBLISHED = {
+    "a setting of somebody's package index": r"index[-_]url|find[-_]links|trusted[-_]host",
+    "work that is left to do": r"\bTO[D]O\b|\bFIX[M]E\b|\bX[X]X\b",
+    # Where the checkout and the home folder lie on the machine that this is written on.
+    "a path of this machine": "|".join(
+        rf"(?<![\w.]){re.escape(str(folder))}/"
+        for folder in (ROOT, ROOT.parent, Path.home())
+        if folder not in (Path("/"), Path(tempfile.gettempdir()))
+    ),
+}
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_nothing_private_is_published(path):
+    text = read(path)  # fails for what is not text: nothing here needs to be binary
+    for what, pattern in UNPUBLISHED.items():
+        found = re.search(pattern, text)
+        assert not found, f"{path} holds {what}: {found[0]}"
