@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import time
 import typing as t
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -24,21 +27,33 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("--computers", "5", "--policies", "2")
 
 
-def start(*arguments: str, **options: t.Any) -> subprocess.Popen[str]:
-    """Start the program."""
-    command = [sys.executable, "-m", "tests.lab.manager", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+Start = t.Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> t.Iterator[Start]:
+    """Starts the program with some arguments; none of them outlives the test."""
+    with contextlib.ExitStack() as started:
+
+        def start_one(*arguments: str, **options: t.Any) -> subprocess.Popen[str]:
+            command = [sys.executable, "-m", "tests.lab.manager", *arguments]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+            process = started.enter_context(subprocess.Popen(command, cwd=ROOT, text=True, **pipes))
+            started.callback(process.kill)
+            return process
+
+        yield start_one
 
 
 def ended(process: subprocess.Popen[str]) -> str:
     """What the program still said before it ended, with status 0."""
-    output, errors = process.communicate(timeout=10)
+    output, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
     return output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_one_line_and_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_says_one_line_and_leaves_nothing_behind(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     state, ready_file = tmp_path / "state", tmp_path / "ready.json"
     process = start(*SMALL, "--state-dir", str(state), "--ready-file", str(ready_file))
     assert process.stdout
@@ -56,14 +71,7 @@ def test_it_says_one_line_and_leaves_nothing_behind(tmp_path: Path, number: sign
     assert list(state.iterdir()) == [] and not ready_file.exists()
 
 
-def test_its_own_folder_is_removed() -> None:
-    with LabManager(computers=5, policies=2) as lab:
-        folder = Path(lab.ca_path).parent
-        assert folder.is_dir()
-    assert not folder.exists()
-
-
-def test_it_ends_with_its_parent() -> None:
+def test_it_ends_with_its_parent(start: Start) -> None:
     process = start(*SMALL, "--exit-with-parent", stdin=subprocess.PIPE)
     assert process.stdin and process.stdout
     folder = Path(json.loads(process.stdout.readline())["ca_path"]).parent
@@ -102,6 +110,7 @@ def test_it_ends_while_a_request_waits() -> None:
             time.sleep(0.01)
         started = time.monotonic()
     assert time.monotonic() - started < 5
+    assert not Path(lab.ca_path).parent.exists()
     connection.close()
 
 
@@ -111,23 +120,23 @@ def test_keys_differ_from_start_to_start() -> None:
         assert first.api("GET", "/computers") == second.api("GET", "/computers")
 
 
-def test_help_names_every_option() -> None:
+def test_help_names_every_option(start: Start) -> None:
     output = ended(start("--help"))
     options = "host port control-port computers policies seed deployment requests-per-minute state-dir ready-file"
     assert all(f"--{name} " in output for name in options.split())
 
 
 @pytest.mark.parametrize("arguments", [("--policies", "0"), ("--computers", "many"), ("--port", "-1")])
-def test_what_makes_no_manager_is_an_error(arguments: tuple[str, ...]) -> None:
+def test_what_makes_no_manager_is_an_error(start: Start, arguments: tuple[str, ...]) -> None:
     process = start(*arguments)
-    output, errors = process.communicate(timeout=10)
+    output, errors = process.communicate(timeout=30)
     assert process.returncode != 0 and output == "" and errors and "Traceback" not in errors
 
 
-def test_a_port_can_be_chosen() -> None:
+def test_a_port_that_is_taken_is_an_error(start: Start) -> None:
     with LabManager(computers=5, policies=2) as lab:
-        taken = lab.url.split(":")[2].split("/")[0]
+        taken = str(urllib.parse.urlsplit(lab.url).port)
         process = start(*SMALL, "--port", taken)
-        output, errors = process.communicate(timeout=10)
+        output, errors = process.communicate(timeout=30)
         assert process.returncode == 1 and output == ""
-        assert "cannot start" in errors and os.strerror(98).lower() in errors.lower()
+        assert "cannot start" in errors and os.strerror(errno.EADDRINUSE).lower() in errors.lower()
