@@ -20,16 +20,9 @@ author:
 extends_documentation_fragment:
   - workload_security.agent.connection
   - workload_security.agent.attributes
-  - workload_security.agent.attributes.manager
+  - workload_security.agent.attributes.info_module
+  - workload_security.agent.attributes.action_group
   - workload_security.agent.targets
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: N/A
-    details: It changes nothing.
-  idempotent:
-    support: full
 options:
   facets:
     description:

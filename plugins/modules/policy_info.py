@@ -17,15 +17,8 @@ author:
 extends_documentation_fragment:
   - workload_security.agent.connection
   - workload_security.agent.attributes
-  - workload_security.agent.attributes.manager
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: N/A
-    details: It changes nothing.
-  idempotent:
-    support: full
+  - workload_security.agent.attributes.info_module
+  - workload_security.agent.attributes.action_group
 options:
   policies:
     description:

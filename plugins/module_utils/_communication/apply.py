@@ -38,7 +38,12 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.c
     Client,
     Kind,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadRequest, ManagerError
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
+    BadReply,
+    BadRequest,
+    ManagerError,
+    NotFound,
+)
 
 Ids = t.Dict[t.Tuple[Kind, str], int]
 
@@ -88,40 +93,52 @@ class _Run:
     def _write_objects(self) -> None:
         for kind, known in self.fleet.objects_read().items():
             self.ids.update({(kind, str(item.get("name"))): number for number, item in known.items()})
-        failed: list[str] = []
+        failed: dict[tuple[Kind, str], str] = {}
         for change in self.plan.objects:
-            if failed and change.kind is FIREWALL_RULE:
-                self._fail_object(change, f"not written, since {failed[0]} failed", None)
+            lacking = [failed[needed] for needed in change.needs if needed in failed]
+            if lacking:
+                self._fail_object(change, f"not written, since {lacking[0]} failed", None)
                 continue
             try:
                 self._write_object(change)
             except (ManagerError, NotKept) as error:
-                failed.append(change.label)
+                failed[(change.kind, change.name)] = change.label
                 self._fail_object(change, str(error), error)
 
     def _write_object(self, change: ObjectChange) -> None:
-        fields = change.differences(change.existing or {}, self.ids)
         if change.existing is None:
-            current = self.client.create(change.kind, {**change.on_create, **fields})
-            object_id = current["ID"]
+            fields = change.differences({}, self.ids)
+            object_id, written = self.client.create(change.kind, {**change.on_create, **fields})
         else:
-            object_id = change.existing["ID"]
-            try:
-                current = self.client.modify(change.kind, object_id, fields)
-            except ManagerError as error:
-                if not error.outcome_unknown:
-                    raise
-                current = {}
-        if change.differences(current, self.ids):
-            # Another run was here too, a write was lost, or the reply lacks fields: see what is there, mend it once.
+            object_id, written = change.existing["ID"], False
+        try:
+            # A reply to a create does not prove that it was kept, what was read for the plan may have been incomplete,
+            # and another run may have been here since: what is there now decides.
             missing = change.differences(self.client.get(change.kind, object_id), self.ids)
-            if missing:
-                self.client.modify(change.kind, object_id, missing)
-                missing = change.differences(self.client.get(change.kind, object_id), self.ids)
-            if missing:
-                raise NotKept(f"the manager did not keep {', '.join(sorted(missing))} of the {change.label}")
+            for _turn in range(2):
+                if missing:
+                    missing = self._modify_object(change, object_id, missing)
+                    written = True
+                if missing:
+                    missing = change.differences(self.client.get(change.kind, object_id), self.ids)
+        except ManagerError as error:
+            if written and not isinstance(error, NotFound):
+                self.outcome.objects.append(change)
+            raise
+        if missing:
+            raise NotKept(f"the manager did not keep {', '.join(sorted(missing))} of the {change.label}")
         self.ids[(change.kind, change.name)] = object_id
-        self.outcome.objects.append(change)
+        if written:
+            self.outcome.objects.append(change)
+
+    def _modify_object(self, change: ObjectChange, object_id: int, fields: dict) -> dict:
+        """Write these fields; returns what the reply does not show, all of them if there is no reply to go by."""
+        try:
+            return change.differences(self.client.modify(change.kind, object_id, fields), self.ids)
+        except ManagerError as error:
+            if not error.outcome_unknown:
+                raise
+            return fields
 
     def _fail_object(self, change: ObjectChange, reason: str, error: Exception | None) -> None:
         self.outcome.failures.append(Failure(change.reference, None, reason, _as_failure(error)))
@@ -157,8 +174,7 @@ class _Run:
                         self.outcome.done.append(change)
                         continue
                     drop(self.plan, self.fleet, change.facet, target)
-                    if change.unassign:
-                        self.still_assigned.add(change.unassign)
+                    self.still_assigned.update(change.unassign)
                     self.outcome.failures.append(
                         Failure(target.reference, change.facet, str(error), _as_failure(error))
                     )
@@ -166,41 +182,41 @@ class _Run:
     def _write_target(self, target: Target) -> list[tuple[Change, Exception | None]]:
         """Write one target: restrict before a port may open, settings in one request, take rules away last."""
         changes = self.plan.changes[target]
-        results = [(change, _attempt(self._assign, target, change)) for change in changes if change.assign]
-        with_settings = [change for change in changes if change.settings]
-        if with_settings:
-            wanted = {setting: value for change in with_settings for setting, value in change.settings.items()}
-            lost: dict[Setting, str] = {}
-            error = _attempt(self._write_settings, target, wanted, lost)
-            for change in with_settings:
-                results += [(change, error)] if error else _parts(change, lost)
-        results += [
-            (change, _attempt(self._unassign, target, change))
-            for change in changes
-            if change.unassign and not change.assign
-        ]
-        return results
+        lost: dict[Setting | str, Exception] = {}
+        for change in changes:
+            if change.assign:
+                # Rules that the new one replaces stay until it is there.
+                self._try([change.assign, *change.unassign], lost, self._assign, target, change.assign)
+        wanted = {setting: value for change in changes for setting, value in change.settings.items()}
+        if wanted:
+            self._try(wanted, lost, self._write_settings, target, wanted, lost)
+        for rule in (rule for change in changes for rule in change.unassign if rule not in lost):
+            self._try([rule], lost, self._unassign, target, rule)
+        return [result for change in changes for result in _parts(change, lost)]
 
-    def _assign(self, target: Target, change: Change) -> None:
-        rule_id = self._rule_id(t.cast(str, change.assign))
+    @staticmethod
+    def _try(
+        items: t.Iterable[Setting | str], lost: dict[Setting | str, Exception], action: t.Callable, *arguments: t.Any
+    ) -> None:
+        """Do it; if it fails, all of these items are lost to that error."""
+        try:
+            action(*arguments)
+        except (ManagerError, NotKept) as error:
+            lost.update(dict.fromkeys(items, error))
+
+    def _assign(self, target: Target, rule: str) -> None:
+        rule_id = self._rule_id(rule)
         try:
             assigned = self.client.assign_rules(target.kind, target.id, [rule_id])
         except ManagerError as error:
-            if not error.outcome_unknown:
+            if not (error.outcome_unknown or isinstance(error, BadReply)):
                 raise
             assigned = set()
         if rule_id not in assigned and rule_id not in self.client.assigned_rules(target.kind, target.id):
-            raise NotKept(f"the manager did not keep the rule '{change.assign}' on the {target.label}")
-        if change.unassign:
-            self._unassign(target, change)
+            raise NotKept(f"the manager did not keep the rule '{rule}' on the {target.label}")
 
-    def _unassign(self, target: Target, change: Change) -> None:
-        rule_id = self._rule_id(t.cast(str, change.unassign))
-        try:
-            self.client.unassign_rule(target.kind, target.id, rule_id)
-        except ManagerError as error:
-            if not error.outcome_unknown or rule_id in self.client.assigned_rules(target.kind, target.id):
-                raise
+    def _unassign(self, target: Target, rule: str) -> None:
+        self.client.unassign_rule(target.kind, target.id, self._rule_id(rule))
 
     def _rule_id(self, name: str) -> int:
         try:
@@ -208,7 +224,9 @@ class _Run:
         except KeyError:
             raise NotKept(f"the rule '{name}' could not be written, so it cannot be assigned") from None
 
-    def _write_settings(self, target: Target, wanted: dict[Setting, Value], lost: dict[Setting, str]) -> None:
+    def _write_settings(
+        self, target: Target, wanted: dict[Setting, Value], lost: dict[Setting | str, Exception]
+    ) -> None:
         """Write all settings of a target in one request; C(lost) takes what the manager did not keep, and why.
 
         Nobody documents how a manager spells every value: where it refuses one, its other spelling is tried, and
@@ -253,33 +271,26 @@ class _Run:
             raise error or second from None
 
     @staticmethod
-    def _not_kept(target: Target, wanted: dict[Setting, Value], reply: dict) -> dict[Setting, str]:
-        lost = {}
+    def _not_kept(target: Target, wanted: dict[Setting, Value], reply: dict) -> dict[Setting | str, Exception]:
+        lost: dict[Setting | str, Exception] = {}
         for setting, value in wanted.items():
             found = setting.read(reply.get(target.settings_key))
             if (INHERITED if found is None else found) != value:
-                lost[setting] = (
+                lost[setting] = NotKept(
                     f"the manager did not keep {setting.name} of the {target.label}: wanted {value!r},"
                     f" it says {INHERITED if found is None else found!r}"
                 )
         return lost
 
 
-def _attempt(action: t.Callable, *arguments: t.Any) -> Exception | None:
-    try:
-        action(*arguments)
-    except (ManagerError, NotKept) as error:
-        return error
-    return None
-
-
-def _parts(change: Change, lost: dict[Setting, str]) -> list[tuple[Change, Exception | None]]:
-    """A change of settings, split into what the manager kept and what it did not."""
-    kept = [setting for setting in change.settings if setting not in lost]
-    reasons = [lost[setting] for setting in change.settings if setting in lost]
+def _parts(change: Change, lost: dict[Setting | str, Exception]) -> list[tuple[Change, Exception | None]]:
+    """A change, split into what the manager kept and what it did not."""
+    kept = [item for item in change.items if item not in lost]
     parts: list[tuple[Change, Exception | None]] = [(change.part(kept), None)] if kept else []
-    if reasons:
-        parts.append((change, NotKept("; ".join(reasons))))
+    errors = list(dict.fromkeys(lost[item] for item in change.items if item in lost))
+    if errors:
+        error = errors[0] if len(errors) == 1 else NotKept("; ".join(str(error) for error in errors))
+        parts.append((change.part(lost), error))
     return parts
 
 

@@ -41,7 +41,7 @@ def converge(client: Client, document: Document, *, check_mode: bool, concurrenc
     unchanged = [
         target
         for target in plan.targets
-        if target not in changed and (target.reference["type"], target.id) not in failed
+        if target not in changed and (target.kind.noun, target.id) not in failed
     ]
     return {
         "changed": bool(outcome.done or outcome.objects),
@@ -82,7 +82,7 @@ def _foreseen(plan: Plan) -> Outcome:
 def _change(plan: Plan, change: Change) -> dict[str, t.Any]:
     return {
         "target": change.target.reference,
-        "profiles": plan.profiles[(change.target, change.facet)],
+        "profiles": plan.profiles[change.facet][change.target],
         "facet": change.facet,
         "before": change.before,
         "after": change.after,

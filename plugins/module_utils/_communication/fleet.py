@@ -60,6 +60,11 @@ class Policy:
     settings_key: t.ClassVar[str] = "policySettings"
 
     @property
+    def above(self) -> int | None:
+        """The ID of the policy that it inherits from."""
+        return self.parent_id
+
+    @property
     def label(self) -> str:
         """How messages name it."""
         return f"policy '{self.name}' (ID {self.id})"
@@ -86,6 +91,11 @@ class Computer:
 
     kind: t.ClassVar[Kind] = COMPUTER
     settings_key: t.ClassVar[str] = "computerSettings"
+
+    @property
+    def above(self) -> int | None:
+        """The ID of the policy that it inherits from."""
+        return self.policy_id
 
     @property
     def name(self) -> str:
@@ -120,7 +130,11 @@ class Fleet:
         self.spelling = Spelling()
         self.computers: dict[int, Computer] = {}
         # What this task is going to set, on top of what was read: (target, setting) to value or C(inherited).
-        self.planned: dict[tuple[Target, Setting], Value] = {}
+        self._planned: dict[tuple[Target, Setting], Value] = {}
+        # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
+        self._lineages: dict[int | None, tuple[Policy, ...]] = {}
+        self._inherited: dict[tuple[int | None, Setting], tuple[Value | None, str]] = {}
+        self._inherited_rule_ids: dict[int | None, frozenset[int]] = {}
         self._listed = False
         self._overrides_known: set[int] = set()
         # Whether any page of overrides listed firewall rules at all, and if not, whose effective rules were read.
@@ -145,17 +159,17 @@ class Fleet:
             raise BadReply("POST", "/policies/search", message=f"policy {item['ID']} has no name")
         return Policy(item["ID"], name, item.get("parentID") or None, *self._overrides(item, Policy.settings_key))
 
-    def lineage(self, target: Target) -> list[Policy]:
+    def lineage(self, target: Target) -> tuple[Policy, ...]:
         """The policies that a target inherits from, nearest first."""
-        result: list[Policy] = []
-        above = target.policy_id if isinstance(target, Computer) else target.parent_id
-        while above:
-            policy = self.policies.get(above)
-            if policy is None or policy in result:
-                break
-            result.append(policy)
-            above = policy.parent_id
-        return result
+        above = target.above
+        if above not in self._lineages:
+            result: list[Policy] = []
+            policy = self.policies.get(above) if above else None
+            while policy is not None and policy not in result:
+                result.append(policy)
+                policy = self.policies.get(policy.parent_id) if policy.parent_id else None
+            self._lineages[above] = tuple(result)
+        return self._lineages[above]
 
     # -- computers
 
@@ -208,12 +222,16 @@ class Fleet:
         self._overrides_known.update(wanted)
 
     def _windows(self, wanted: t.Sequence[int], *, overrides: bool) -> t.Iterator[dict]:
-        """The computers of these IDs, in as few searches as their spread among the known IDs allows."""
+        """The computers of these IDs, in as few searches as their spread among the known IDs allows.
+
+        Where the fleet was not listed, any number of others may lie between two of them: then each is searched.
+        """
         known = sorted(self.computers)
+        page = PAGE if self._listed else 1
         parts = _OVERRIDE_PARTS if overrides else ("firewall",)
         start = 0
         while start < len(wanted):
-            reach = bisect.bisect_left(known, wanted[start]) + PAGE - 1
+            reach = bisect.bisect_left(known, wanted[start]) + page - 1
             last_id = known[min(reach, len(known) - 1)]
             end = bisect.bisect_right(wanted, last_id, lo=start)
             criteria = _id_window(wanted[start], wanted[end - 1])
@@ -226,13 +244,13 @@ class Fleet:
         settings = item.get(settings_key)
         self.spelling.observe(settings)
         overrides = {setting: value for setting in SETTINGS if (value := setting.read(settings)) is not None}
-        firewall = item.get("firewall") or {}
-        if isinstance(firewall.get("state"), str) and firewall["state"] != INHERITED:
-            overrides[FIREWALL_STATE] = firewall["state"].lower()
-        return overrides or _NO_OVERRIDES, self._listed_rules(firewall)
+        state = _firewall(item).get("state")
+        if isinstance(state, str) and state != INHERITED:
+            overrides[FIREWALL_STATE] = state.lower()
+        return overrides or _NO_OVERRIDES, self._listed_rules(item)
 
-    def _listed_rules(self, firewall: dict) -> frozenset[int]:
-        rule_ids = firewall.get("ruleIDs")
+    def _listed_rules(self, item: dict) -> frozenset[int]:
+        rule_ids = _firewall(item).get("ruleIDs")
         if not isinstance(rule_ids, list) or not all(isinstance(rule_id, int) for rule_id in rule_ids):
             return frozenset()
         self._overrides_list_rules = True
@@ -267,16 +285,32 @@ class Fleet:
             if (value := setting.read(settings)) is not None
         }
 
+    def plan_setting(self, target: Target, setting: Setting, value: Value | None) -> None:
+        """Take it as done that the target is set to C(value), which may be C(inherited); C(None) takes that back."""
+        if value is None:
+            self._planned.pop((target, setting), None)
+        else:
+            self._planned[(target, setting)] = value
+        if isinstance(target, Policy):
+            self._inherited.clear()
+
     def override(self, target: Target, setting: Setting) -> Value | None:
         """The target's own value, with what is planned taken as done; C(None) when it inherits."""
-        value = self.planned.get((target, setting))
+        value = self._planned.get((target, setting))
         if value is None:
             return target.overrides.get(setting)
         return None if value == INHERITED else value
 
     def inherited(self, target: Target, setting: Setting) -> tuple[Value | None, str]:
         """What a target without an override has, and from which policy; C(None) where the manager does not say."""
-        for policy in self.lineage(target):
+        key = (target.above, setting)
+        found = self._inherited.get(key)
+        if found is None:
+            found = self._inherited[key] = self._inherited_from(self.lineage(target), setting)
+        return found
+
+    def _inherited_from(self, lineage: t.Iterable[Policy], setting: Setting) -> tuple[Value | None, str]:
+        for policy in lineage:
             value = self.override(policy, setting)
             if value is not None:
                 return value, policy.label
@@ -316,11 +350,19 @@ class Fleet:
         return {kind: self.__dict__[name] for kind, name in names.items() if name in self.__dict__}
 
     def _all(self, kind: Kind) -> dict[int, dict]:
-        return {item["ID"]: item for page in self.client.pages(kind) for item in page}
+        found = {item["ID"]: item for page in self.client.pages(kind) for item in page}
+        for item in found.values():
+            # Taken for absent, it would be made again.
+            if not isinstance(item.get("name"), str):
+                raise BadReply("POST", f"{kind.path}/search", message=f"{kind.noun} {item['ID']} has no name")
+        return found
 
     def inherited_rule_ids(self, target: Target) -> frozenset[int]:
         """The rules that a target has through its policies."""
-        return frozenset().union(*(policy.rule_ids for policy in self.lineage(target)))
+        above = target.above
+        if above not in self._inherited_rule_ids:
+            self._inherited_rule_ids[above] = frozenset().union(*(policy.rule_ids for policy in self.lineage(target)))
+        return self._inherited_rule_ids[above]
 
     def rule_states(self, targets: t.Iterable[Target], rule_id: int) -> dict[Target, bool]:
         """For each target, whether the rule is assigned to it directly.
@@ -351,15 +393,22 @@ class Fleet:
     def _read_effective_rules(self, targets: list[Target]) -> None:
         if self._effective_rules_of is None:
             self._effective_rules_of = set(self.policies.values())
+            self._inherited_rule_ids.clear()
             for page in self.client.pages(POLICY, overrides=False):
                 for item in page:
                     if item["ID"] in self.policies:
-                        self.policies[item["ID"]].rule_ids = self._listed_rules(item.get("firewall") or {})
+                        self.policies[item["ID"]].rule_ids = self._listed_rules(item)
         untold = {target for target in targets if isinstance(target, Computer)} - self._effective_rules_of
         for item in self._windows(sorted(target.id for target in untold), overrides=False):
             if item["ID"] in self.computers:
-                self.computers[item["ID"]].rule_ids = self._listed_rules(item.get("firewall") or {})
+                self.computers[item["ID"]].rule_ids = self._listed_rules(item)
         self._effective_rules_of |= untold
+
+
+def _firewall(item: dict) -> dict:
+    firewall = item.get("firewall")
+    return firewall if isinstance(firewall, dict) else {}
+
 
 def _id_window(first: int, last: int) -> list[dict]:
     if first == last:

@@ -41,10 +41,10 @@ class Failure:
 
 @dataclass
 class Plan:
-    """The changes, by target and then facet; C(profiles) says which profiles declared a facet of a target."""
+    """The changes, by target and then facet; C(profiles) says which profiles declared a target's facet, by facet."""
 
     wishes: dict[str, dict[Target, t.Any]]
-    profiles: dict[tuple[Target, str], list[str]]
+    profiles: dict[str, dict[Target, list[str]]]
     changes: dict[Target, list[Change]] = field(default_factory=dict)
     objects: list[ObjectChange] = field(default_factory=list)
     deletions: list[ObjectChange] = field(default_factory=list)
@@ -63,7 +63,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     Raises C(OptionError) when two profiles want different things of one target, C(ManagerError) when reading fails.
     """
     resolved = resolve(fleet, [profile.selector for profile in document.profiles])
-    plan = Plan({facet.name: {} for facet in document.facets}, {})
+    plan = Plan({facet.name: {} for facet in document.facets}, {facet.name: {} for facet in document.facets})
     _gather(plan, document, resolved)
     fleet.read_overrides(target for target in plan.targets if isinstance(target, Computer))
     order = _from_the_top(fleet, plan.targets)
@@ -108,7 +108,7 @@ def drop(plan: Plan, fleet: Fleet, facet_name: str, target: Target) -> None:
         if change.facet != facet_name:
             kept.append(change)
         for setting in change.settings if change.facet == facet_name else ():
-            fleet.planned.pop((target, setting), None)
+            fleet.plan_setting(target, setting, None)
     if kept:
         plan.changes[target] = kept
 
@@ -128,13 +128,14 @@ def _gather(plan: Plan, document: Document, resolved: list) -> None:
             if facet.name not in profile.wishes:
                 continue
             wish, wishes = profile.wishes[facet.name], plan.wishes[facet.name]
+            profiles, by_this_one = plan.profiles[facet.name], [profile.name]
             for target in targets:
-                declared_by = plan.profiles.setdefault((target, facet.name), [])
-                declared_by.append(profile.name)
                 if target not in wishes:
-                    wishes[target] = wish
-                elif wishes[target] is not wish:
-                    wishes[target] = _merge(facet, target, wishes[target], wish, declared_by)
+                    wishes[target], profiles[target] = wish, by_this_one
+                    continue
+                profiles[target] = [*profiles[target], profile.name]
+                if wishes[target] is not wish:
+                    wishes[target] = _merge(facet, target, wishes[target], wish, profiles[target])
 
 
 def _merge(facet: Facet, target: Target, first: t.Any, second: t.Any, declared_by: list[str]) -> t.Any:

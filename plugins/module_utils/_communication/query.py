@@ -38,10 +38,13 @@ class Query:
         if selects:
             self._ids([_EXAMPLE])
 
-    def select(self, fleet: Fleet) -> list[Computer]:
-        """The computers of the fleet that the expression returns, each once."""
-        groups = fleet.groups if self._names_group(self._compiled.parsed) else {}
-        rows = [computer_row(fleet, computer, groups) for computer in fleet.list_computers()]
+    def select(self, fleet: Fleet, rows: list[dict] | None = None) -> list[Computer]:
+        """The computers of the fleet that the expression returns, each once.
+
+        C(rows): those of C(computer_rows), where several queries share them.
+        """
+        if rows is None:
+            rows = computer_rows(fleet, [self])
         return [fleet.computers[number] for number in dict.fromkeys(self._ids(rows))]
 
     def evaluate(self, data: t.Any) -> t.Any:
@@ -63,16 +66,25 @@ class Query:
             f" it returns {str(selected)[:100]!r} ({type(selected).__name__})",
         )
 
-    @classmethod
-    def _names_group(cls, node: t.Any) -> bool:
+    @property
+    def names_group(self) -> bool:
         """Whether the expression looks at the group, which costs a request to know."""
-        if node["type"] == "field" and node.get("value") == "group":
-            return True
-        return any(isinstance(child, dict) and cls._names_group(child) for child in node.get("children", ()))
+        return _names_group(self._compiled.parsed)
 
 
-def computer_row(fleet: Fleet, computer: Computer, groups: t.Mapping[int, str]) -> dict[str, t.Any]:
-    """A computer as queries see it."""
+def computer_rows(fleet: Fleet, queries: t.Iterable[Query]) -> list[dict[str, t.Any]]:
+    """Every computer as these queries see it."""
+    groups = fleet.groups if any(query.names_group for query in queries) else {}
+    return [_row(fleet, computer, groups) for computer in fleet.list_computers()]
+
+
+def _names_group(node: t.Any) -> bool:
+    if node["type"] == "field" and node.get("value") == "group":
+        return True
+    return any(isinstance(child, dict) and _names_group(child) for child in node.get("children", ()))
+
+
+def _row(fleet: Fleet, computer: Computer, groups: t.Mapping[int, str]) -> dict[str, t.Any]:
     policy = fleet.policies.get(computer.policy_id) if computer.policy_id else None
     return {
         "id": computer.id,

@@ -67,23 +67,29 @@ def needed_objects(fleet: Fleet, restriction: Restriction, rule: dict | None) ->
     return [change for change in changes if change is not None]
 
 
-def deletable_objects(
-    fleet: Fleet, restriction: Restriction, rule: dict | None, targets: set[Target]
-) -> list[ObjectChange]:
-    """What is ours and used by nobody once the targets have let go. Needs the whole fleet's assignments.
+def deletable_rules(fleet: Fleet, targets_of: dict[str, set[Target]]) -> list[ObjectChange]:
+    """The rules that are ours and that nobody has once these targets, by rule name, have let go of them.
+
+    Needs the whole fleet's assignments.
+    """
+    deletions = []
+    for rule in fleet.rules.values():
+        if rule["name"] not in targets_of or not _is_ours(rule):
+            continue
+        fleet.read_overrides(fleet.list_computers())
+        everyone = [*fleet.policies.values(), *fleet.computers.values()]
+        holders = {target for target, held in fleet.rule_states(everyone, rule["ID"]).items() if held}
+        if not holders - targets_of[rule["name"]]:
+            deletions.append(_deletion(FIREWALL_RULE, rule, "no policy and no computer has it any more"))
+    return deletions
+
+
+def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: set[int]) -> list[ObjectChange]:
+    """The restriction's lists that are ours and that no rule uses once these rules are gone.
 
     Raises C(Refused) when several lists share a name.
     """
     deletions = []
-    if rule is not None:
-        if not _is_ours(rule):
-            return []
-        fleet.read_overrides(fleet.list_computers())
-        everyone = [*fleet.policies.values(), *fleet.computers.values()]
-        holders = {target for target, held in fleet.rule_states(everyone, rule["ID"]).items() if held}
-        if holders - targets:
-            return []
-        deletions.append(_deletion(FIREWALL_RULE, rule, "no policy and no computer has it any more"))
     for kind, known, name, key in (
         (IP_LIST, fleet.ip_lists, restriction.ip_list_name, "IPListID"),
         (MAC_LIST, fleet.mac_lists, restriction.mac_list_name, "MACListID"),
@@ -92,7 +98,7 @@ def deletable_objects(
         users = [
             other
             for other in fleet.rules.values()
-            if other is not rule and found and found["ID"] in (other.get(f"source{key}"), other.get(f"destination{key}"))
+            if other["ID"] not in rules_gone and found and found["ID"] in (other.get(f"source{key}"), other.get(f"destination{key}"))
         ]
         if found and _is_ours(found) and not users:
             deletions.append(_deletion(kind, found, "no rule uses it any more"))
@@ -158,7 +164,8 @@ def _items_differ(
     wanted: list[str], parse: t.Callable[[str], t.Any]
 ) -> t.Callable[[dict, dict[tuple[Kind, str], int]], dict]:
     def differences(current: dict, ids: dict[tuple[Kind, str], int]) -> dict:
-        same = normalized(current.get("items") or [], parse) == normalized(wanted, parse)
+        items = current.get("items")
+        same = isinstance(items, list) and normalized(items, parse) == normalized(wanted, parse)
         return {} if same else {"items": wanted}
 
     return differences
@@ -186,6 +193,7 @@ def _object_change(
         f"{', '.join(sorted(fields))} differ{'s' if len(fields) == 1 else ''}" if existing else "it does not exist",
         differences,
         {"name": name, "description": f"{MARK}: who may connect to the agents' port"},
+        frozenset((references or {}).values()),
     )
 
 

@@ -15,7 +15,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     Policy,
     Target,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.query import Query
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.query import Query, computer_rows
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.text import enumerated
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
 
@@ -67,9 +67,10 @@ class Selector:
 def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Target], list[Unresolved]]]:
     """The targets of each selector, each once, policies first. The fleet is listed only if a selector needs it."""
     keys = {key for selector in selectors for key in selector.computers}
-    if len(keys) > SEARCHED_AT_MOST or any(selector.query for selector in selectors):
-        fleet.list_computers()
-        find = _index(fleet.computers.values(), ("host_name", "display_name"), fleet.computers)
+    queries = [selector.query for selector in selectors if selector.query]
+    rows = computer_rows(fleet, queries) if queries else []
+    if keys and (queries or len(keys) > SEARCHED_AT_MOST):
+        find = _index(fleet.list_computers(), ("host_name", "display_name"), fleet.computers)
     else:
 
         def find(key: Key) -> list[Computer]:
@@ -91,7 +92,7 @@ def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Ta
         for key in selector.computers:
             _one("computer", key, found_computers[key], targets, unresolved)
         if selector.query:
-            targets.update(dict.fromkeys(selector.query.select(fleet)))
+            targets.update(dict.fromkeys(selector.query.select(fleet, rows)))
         result.append((list(targets), unresolved))
     return result
 

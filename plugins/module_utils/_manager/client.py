@@ -25,6 +25,9 @@ if t.TYPE_CHECKING:
 # The manager's default and ceiling for `maxItems`.
 PAGE = 5000
 
+# What the manager says instead of what it was asked for.
+_ERROR_KEYS = {"message", "error", "errors"}
+
 # How often a create whose outcome is unknown is looked up and tried again.
 CREATE_ATTEMPTS = 3
 
@@ -70,6 +73,8 @@ class Client:
             paging = [] if last is None else [{"fieldName": "ID", "idTest": "greater-than", "idValue": last}]
             items = self.window(kind, [*criteria, *paging], overrides=overrides, expand=expand)
             identified = [item for item in items if isinstance(item.get("ID"), int)]
+            if len(identified) < len(items) and not (kind is COMPUTER and overrides):
+                raise BadReply("POST", f"{kind.path}/search", message=f"a {kind.noun} has no ID")
             yield identified
             if len(items) < PAGE:
                 return
@@ -96,9 +101,12 @@ class Client:
         body: dict[str, t.Any] = {"maxItems": PAGE, "sortByObjectID": True}
         if criteria:
             body["searchCriteria"] = list(criteria)
+        # A manager may leave its list out where nothing was found. Since a list can also get lost, it is asked twice.
         reply = self.transport.read("POST", path, query=query, body=body)
+        if reply.get(kind.envelope) is None:
+            reply = self.transport.read("POST", path, query=query, body=body)
         items = reply.get(kind.envelope)
-        if items is None and not reply.keys() - {kind.envelope}:
+        if items is None and not reply.keys() & _ERROR_KEYS:
             items = []
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise BadReply("POST", path, message=f"the reply has no list '{kind.envelope}'")
@@ -130,31 +138,43 @@ class Client:
             query.append(("overrides", "true"))
         return self.transport.write("POST", f"{kind.path}/{object_id}", query=query, body=body) or {}
 
-    def create(self, kind: Kind, body: dict) -> dict:
+    def create(self, kind: Kind, body: dict) -> tuple[int, bool]:
         """Create an object with a name, once, however often the connection breaks.
 
-        Returns the object of that name, which another run may have made in the meantime: the caller compares.
+        Returns the ID of the object of that name, and whether it was made here: another run may have made it in the
+        meantime. What it holds is for the caller to read.
         """
+        in_doubt = False
         for attempt in range(CREATE_ATTEMPTS):
             try:
-                return self._identified(kind, self.transport.create(kind.path, body))
+                return self._identified(kind, self.transport.create(kind.path, body))["ID"], True
             except ManagerError as error:
                 taken = isinstance(error, BadRequest) and "already exists" in error.message.lower()
+                in_doubt = in_doubt or not taken
                 if not (error.outcome_unknown or taken or isinstance(error, BadReply)):
                     raise
                 found = self.named(kind, body["name"])
                 if len(found) == 1:
-                    return found[0]
+                    return found[0]["ID"], in_doubt
                 if found or taken or attempt == CREATE_ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
 
     def delete(self, kind: Kind, object_id: int) -> None:
-        """Delete an object; that it is gone already is not an error."""
+        """Delete an object; that it is gone already is not an error. Raises C(ManagerError) unless it is gone."""
+        path = f"{kind.path}/{object_id}"
+        refusal: ManagerError = BadReply("DELETE", path, message=f"it says yes, but the {kind.noun} is still there")
         try:
-            self.transport.write("DELETE", f"{kind.path}/{object_id}")
+            self.transport.write("DELETE", path)
+        except ManagerError as error:
+            if not (error.outcome_unknown or isinstance(error, NotFound)):
+                raise
+            refusal = error
+        try:
+            self.get(kind, object_id)
         except NotFound:
-            pass
+            return
+        raise refusal
 
     def assigned_rules(self, kind: Kind, object_id: int) -> set[int]:
         """IDs of the firewall rules assigned to the policy or computer itself, without the inherited ones."""
@@ -169,14 +189,23 @@ class Client:
         return self._rule_ids("POST", path, reply)
 
     def unassign_rule(self, kind: Kind, object_id: int, rule_id: int) -> None:
-        """Take one rule away from a policy or computer; that it is gone already is not an error."""
+        """Take one rule away from a policy or computer; that it is gone already is not an error.
+
+        Raises C(ManagerError) unless it is gone.
+        """
         path = f"{self._assignments(kind, object_id)}/{rule_id}"
+        refusal: ManagerError = BadReply("DELETE", path, message="it says yes, but the rule is still assigned")
         try:
-            self.transport.write("DELETE", path, query=[("overrides", "true")])
-        except NotFound:
-            # Either the assignment is gone, which is what was asked for, or the policy or computer itself.
-            if rule_id in self.assigned_rules(kind, object_id):
+            reply = self.transport.write("DELETE", path, query=[("overrides", "true")])
+            if reply and "assignedRuleIDs" in reply and rule_id not in self._rule_ids("DELETE", path, reply):
+                return
+        except ManagerError as error:
+            # Not found is either the assignment, which is what was asked for, or the policy or computer itself.
+            if not (error.outcome_unknown or isinstance(error, (NotFound, BadReply))):
                 raise
+            refusal = error
+        if rule_id in self.assigned_rules(kind, object_id):
+            raise refusal
 
     @staticmethod
     def _assignments(kind: Kind, object_id: int) -> str:

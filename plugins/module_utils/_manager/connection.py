@@ -101,7 +101,7 @@ class Connection:
             api_key=_api_key(params),
             deployment=deployment or deployment_of(url),
             key_header="Authorization" if bearer else "api-secret-key",
-            ca_path=_ca_path(params) if validate_certs else None,
+            ca_path=_ca_path(params),
             validate_certs=validate_certs,
             timeout=_number(params, "timeout", 30, 1, 600, "a number of seconds"),
             concurrency=_number(params, "concurrency", 8, 1, 64, "a number of connections"),

@@ -159,7 +159,7 @@ class UntrustedCertificate(ManagerError):
 
     code = "untrusted_certificate"
     advice = (
-        "name the PEM file of the CA that issued it in option ca_path, and use the name in the certificate in option url; "
+        "name the PEM file of the CA that issued it in option ca_path, and use the name in it in option url; "
         "validate_certs: false would send the API key to whoever answers"
     )
 

@@ -9,6 +9,7 @@ TLS runs inside the channel, from here to the manager: the jump host sees only w
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import ssl
 import threading
@@ -61,25 +62,22 @@ class Tunnel:
         self._lock = threading.Lock()
 
     def open(self, host: str, port: int) -> ChannelSocket:
-        """A connection from the jump host to C(host), as a socket. Raises C(TunnelError)."""
-        lost = None
-        # A session that died while it was idle is noticed now: it is made anew, once.
-        for _attempt in range(2):
-            transport = self._session()
-            try:
-                channel = transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=self._timeout)
-                return ChannelSocket(channel)
-            except self._paramiko.ChannelException as error:
-                prohibited = error.code == _ADMINISTRATIVELY_PROHIBITED
-                why = "does not allow connections to" if prohibited else "cannot connect to"
-                raise TunnelError(f"{self} {why} {host} port {port}: {error.text}", permanent=prohibited) from error
-            except (self._paramiko.SSHException, EOFError, OSError) as error:
-                if transport.is_active():
-                    raise TunnelError(
-                        f"{self} did not open a connection to {host} port {port}: {error}", permanent=False
-                    ) from error
-                lost = error
-        raise TunnelError(f"the SSH session with {self} ended: {lost or 'connection closed'}", permanent=False)
+        """A connection from the jump host to C(host), as a socket.
+
+        Raises C(TunnelError). Where it is not permanent, the next call makes the session anew if that has died.
+        """
+        transport = self._session()
+        try:
+            channel = transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=self._timeout)
+        except self._paramiko.ChannelException as error:
+            prohibited = error.code == _ADMINISTRATIVELY_PROHIBITED
+            why = "does not allow connections to" if prohibited else "cannot connect to"
+            raise TunnelError(f"{self} {why} {host} port {port}: {error.text}", permanent=prohibited) from error
+        except (self._paramiko.SSHException, EOFError, OSError) as error:
+            raise TunnelError(
+                f"{self} did not open a connection to {host} port {port}: {_said(error)}", permanent=False
+            ) from error
+        return ChannelSocket(channel)
 
     def close(self) -> None:
         """End the session, with everything that runs through it."""
@@ -153,7 +151,7 @@ class Tunnel:
             )
         except (paramiko.SSHException, EOFError, OSError) as error:
             no_key = "No authentication methods" in str(error)
-            detail = "no private_key is given and the SSH agent has no key" if no_key else error or "connection closed"
+            detail = "no private_key is given and the SSH agent has no key" if no_key else _said(error)
             refused = TunnelError(f"no SSH session with {self}: {detail}", permanent=no_key)
         client.close()
         raise refused
@@ -193,10 +191,18 @@ class ChannelSocket:
         # As in socket.socket: makefile() counts up here, and its file counts down.
         self._io_refs = 0
         self._closed = False
-        self.recv = channel.recv
-        self.sendall = channel.sendall
         self.settimeout = channel.settimeout
         self.gettimeout = channel.gettimeout
+
+    def recv(self, size: int) -> bytes:
+        """At most C(size) bytes, none at the end of the connection. Raises C(OSError), as a socket does."""
+        with _as_socket_error():
+            return self._channel.recv(size)
+
+    def sendall(self, data: bytes) -> None:
+        """Send everything. Raises C(OSError), as a socket does."""
+        with _as_socket_error():
+            self._channel.sendall(data)
 
     @property
     def is_idle(self) -> bool:
@@ -208,12 +214,28 @@ class ChannelSocket:
         """Close the channel, or leave that to the last file made of it."""
         self._closed = True
         if self._io_refs <= 0:
-            self._channel.close()
+            # A channel whose session is gone cannot say goodbye, and need not.
+            with contextlib.suppress(OSError), _as_socket_error():
+                self._channel.close()
 
     def _decref_socketios(self) -> None:
         self._io_refs -= 1
         if self._closed:
             self.close()
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+@contextlib.contextmanager
+def _as_socket_error() -> t.Iterator[None]:
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:  # EOFError and SSHException, where the session has just died
+        raise ConnectionResetError(f"the SSH session ended: {_said(error)}") from error
 
 
 class TunneledConnection(HTTPSConnection):

@@ -482,7 +482,7 @@ def _message(parsed: t.Any) -> str:
 
 def _retry_after(header: str | None) -> float | None:
     """The seconds in a Retry-After header, at most 120, whether given as a number or a date; None for no sense."""
-    if header is None or len(header) > 64:
+    if header is None:
         return None
     try:
         return min(Retry().parse_retry_after(header), LONGEST_RETRY_AFTER)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import pytest
 import yaml
@@ -131,12 +132,13 @@ def test_ca_path(certificates, tmp_path, monkeypatch):
     assert Connection.from_options({**ON_PREMISES, "ca_path": certificates.path}).ca_path == certificates.path
     missing = str(tmp_path / "missing.pem")
     assert missing in refused("ca_path", ca_path=missing)
+    assert missing in refused("ca_path", ca_path=missing, validate_certs=False)
     assert str(tmp_path) in refused("ca_path", ca_path=str(tmp_path))
     for content in (b"", b"nonsense", b"\x00\xff", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
         (tmp_path / "bad.pem").write_bytes(content)
         assert "PEM" in refused("ca_path", ca_path=str(tmp_path / "bad.pem"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "ca.pem").write_bytes(open(certificates.path, "rb").read())
+    shutil.copy(certificates.path, tmp_path / "ca.pem")
     assert Connection.from_options({**ON_PREMISES, "ca_path": "~/ca.pem"}).ca_path == str(tmp_path / "ca.pem")
 
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+from paramiko import SSHException
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager import errors
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection, JumpHost
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.jump_host import ChannelSocket
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.lab.ssh_server import SshServer, make_key
 from tests.unit.manager.conftest import KEY
@@ -143,11 +146,13 @@ def test_an_unknown_host_is_refused_and_not_added(ssh, reach, tmp_path, clock, c
     known.write_text(content)
     before = logins(ssh)
     server, transport = reach(jump_host(ssh, known_hosts=str(known)))
+    connections = ssh.log.count("Connection from")
     with ThreadPoolExecutor(8) as threads:
         for error in threads.map(lambda _n: fails(transport), range(8)):
             for part in (f"[{ssh.host}]:{ssh.port}", "ssh-ed25519", str(known), fingerprint(ssh.host_key)):
                 assert part in error.message
     assert known.read_text() == content
+    assert ssh.log.count("Connection from") == connections + 1
     assert (server.accepted, clock.sleeps, logins(ssh)) == (0, [], before)
 
 
@@ -215,7 +220,11 @@ def test_the_agents_keys_are_used_without_a_private_key(ssh, reach, agent):
     assert transport.read("GET", "/policies/1") == {"ID": 1}
 
 
-def test_neither_a_private_key_nor_one_in_the_agent(ssh, reach, agent, clock):
+def test_neither_a_private_key_nor_one_in_the_agent(ssh, reach, agent, clock, tmp_path, monkeypatch):
+    # Keys that lie around are not tried: which one gets in would depend on who runs the task.
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    shutil.copy(ssh.private_key, tmp_path / ".ssh" / "id_ed25519")
     _server, transport = reach(jump_host(ssh, private_key=None))
     assert "no private_key is given and the SSH agent has no key" in fails(transport).message
     assert clock.sleeps == []
@@ -281,6 +290,49 @@ def test_a_session_that_ends_within_a_request(ssh, reach, clock):
     assert caught.value.outcome_unknown
 
 
+def test_sessions_that_end_at_any_moment(ssh, reach):
+    _server, transport = reach(jump_host(ssh), reply({"computers": ["x" * 1000] * 100}), concurrency=8)
+    over = threading.Event()
+
+    def ask():
+        outcomes = []
+        while not over.is_set():
+            try:
+                outcomes.append(len(transport.read("POST", "/computers/search", body={"x": "y" * 100_000})))
+            except errors.ManagerError as error:
+                outcomes.append(type(error))
+        return outcomes
+
+    with ThreadPoolExecutor(8) as threads:
+        asking = [threads.submit(ask) for _each in range(8)]
+        for _each in range(12):
+            time.sleep(0.25)
+            ssh.drop_sessions()
+        over.set()
+        # Anything but a ManagerError would come out here.
+        outcomes = [outcome for future in asking for outcome in future.result()]
+    assert set(outcomes) <= {1, errors.ConnectionFailed, errors.JumpHostError}
+    assert outcomes.count(1) > 8
+    assert transport.read("POST", "/computers/search", body={})
+
+
+@pytest.mark.parametrize("error", [EOFError(), SSHException("gone"), OSError("Socket is closed")])
+def test_a_channel_of_a_dead_session_fails_as_a_socket_does(error):
+    class DeadChannel:
+        settimeout = gettimeout = None
+
+        def fail(self, *_arguments):
+            raise error
+
+        recv = sendall = close = fail
+
+    channel = ChannelSocket(DeadChannel())
+    for use in (lambda: channel.recv(1), lambda: channel.sendall(b"x")):
+        with pytest.raises(OSError, match=str(error) or "EOFError"):
+            use()
+    channel.close()
+
+
 def test_a_connection_that_the_manager_ended_is_replaced(ssh, reach, clock):
     server, transport = reach(jump_host(ssh), cut_after({"ID": 1}))
     for number in range(1, 4):
@@ -291,6 +343,29 @@ def test_a_connection_that_the_manager_ended_is_replaced(ssh, reach, clock):
             time.sleep(0.01)
         assert server.accepted == number
     assert clock.sleeps == []
+
+
+def test_a_reply_that_ends_with_its_connection(ssh, reach):
+    page = {"name": "x" * 3_000_000}
+    _server, transport = reach(jump_host(ssh), reply(page, Connection="close"))
+    for _each in range(3):
+        assert transport.read("GET", "/policies/1") == page
+
+
+def test_a_channel_is_closed_with_its_last_reader():
+    class Channel:
+        recv = sendall = settimeout = gettimeout = None
+        closed = 0
+
+        def close(self):
+            self.closed += 1
+
+    channel = ChannelSocket(Channel())
+    channel._io_refs += 1
+    channel.close()
+    assert channel._channel.closed == 0
+    channel._decref_socketios()
+    assert channel._channel.closed == 1
 
 
 def test_a_slow_reply_times_out_through_the_tunnel(ssh, reach, clock):
@@ -321,25 +396,32 @@ def test_closed_files_and_channels_are_given_back(ssh, reach):
     assert channels <= 2
 
 
-def test_nothing_is_written_to_standard_error(ssh, tmp_path, certificates):
-    # In a process of its own, where no test runner takes the log.
-    code = f"""
+def test_nothing_is_written_to_standard_error(ssh, certificates):
+    # In a process of its own, where no test runner takes logs and warnings: one that works, one that is refused, and
+    # one that reaches something else than an SSH server.
+    known = str(ssh.known_hosts)
+    with Server(certificates.context, reply({"ID": 1})) as server, Server(None) as no_ssh_server:
+        code = f"""
 import sys
 from ansible_collections.workload_security.agent.plugins.module_utils._manager import connection, errors, transport
-for port in ({ssh.port}, 1):
-    jump = connection.JumpHost("127.0.0.1", port, None, {str(ssh.private_key)!r}, "/dev/null")
-    class Clock(transport.SystemClock):
-        sleep = staticmethod(lambda seconds: None)
+class Clock(transport.SystemClock):
+    sleep = staticmethod(lambda seconds: None)
+for port, known in (({ssh.port}, {known!r}), ({ssh.port}, "/dev/null"), ({no_ssh_server.port}, {known!r})):
+    jump = connection.JumpHost("127.0.0.1", port, None, {str(ssh.private_key)!r}, known)
     with transport.Transport(
-        connection.Connection(url="https://127.0.0.1:1/api", api_key="k", jump_host=jump), clock=Clock
+        connection.Connection(
+            url="https://127.0.0.1:{server.port}/api", api_key="k", ca_path={certificates.path!r}, jump_host=jump
+        ),
+        clock=Clock,
     ) as it:
         try:
-            it.read("GET", "/policies")
+            it.read("GET", "/policies/1")
+            sys.stdout.write("done ")
         except errors.JumpHostError:
             sys.stdout.write("refused ")
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert (ran.stdout, ran.stderr) == ("refused refused ", "")
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.stdout, ran.stderr) == ("done refused refused ", "")
 
 
 def test_paramiko_is_only_needed_for_a_jump_host(monkeypatch, certificates):

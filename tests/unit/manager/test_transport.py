@@ -170,30 +170,40 @@ def test_without_verification_no_warning_reaches_standard_error(manager, certifi
     assert capfd.readouterr().err == ""
 
 
-def test_a_manager_with_a_certificate_of_its_own_making(certificates, tmp_path):
-    # Formally poor: it has no key identifiers and no basic constraints, and is no CA.
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dsm")])
+@pytest.mark.parametrize("trusted", ["authority", "certificate"])
+def test_certificates_with_formal_faults_are_verified_all_the_same(tmp_path, trusted):
+    # Neither has a key identifier, which Python 3.13 alone would refuse; and the second is no authority's.
+    authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _each in range(2))
+    authority = _certificate("authority", authority_key, "authority", authority_key, x509.BasicConstraints(True, None))
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = _certificate("manager", key, "authority", authority_key, names)
+    (tmp_path / "authority.pem").write_bytes(authority)
+    (tmp_path / "certificate.pem").write_bytes(certificate)
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    with Server(context, reply({"ID": 1})) as server:
+        connection = Connection(
+            url=f"https://127.0.0.1:{server.port}/api", api_key=KEY, ca_path=str(tmp_path / f"{trusted}.pem")
+        )
+        with Transport(connection) as transport:
+            assert transport.read("GET", "/policies/1") == {"ID": 1}
+
+
+def _certificate(name, key, issuer, issuer_key, extension):
+    """A certificate in PEM format, valid for a day, with that extension only."""
+    subject, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in (name, issuer))
     now = datetime.now(timezone.utc)
     certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
+        .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        .sign(issuer_key, hashes.SHA256())
     )
-    own = tmp_path / "own.pem"
-    own.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (tmp_path / "key.pem").write_bytes(private)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(own, tmp_path / "key.pem")
-    with Server(context, reply({"ID": 1})) as server:
-        url = f"https://127.0.0.1:{server.port}/api"
-        with Transport(Connection(url=url, api_key=KEY, ca_path=str(own))) as transport:
-            assert transport.read("GET", "/policies/1") == {"ID": 1}
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def test_proxies_of_the_environment_are_not_used(manager, monkeypatch):

@@ -85,7 +85,11 @@ def test_a_burst_of_429_is_waited_out(manager, request_):
 @pytest.mark.parametrize("request_", ALL)
 def test_a_whole_minute_of_429_is_waited_out(manager, clock, request_):
     end = clock.now + 60
-    it = manager(lambda handler, request: (REFUSAL if clock.now < end else DONE)(handler, request))
+
+    def count(handler, request):
+        (REFUSAL if clock.now < end else DONE)(handler, request)
+
+    it = manager(count)
     assert call(it, request_) == {"ID": 1}
     assert end <= clock.now < end + 21
 
@@ -134,7 +138,10 @@ def test_threads_that_are_refused_together_wait_together(manager):
 
 def test_a_refusal_holds_back_requests_that_start_later(manager, clock):
     gate = manager(DONE).transport._gate
-    gate.refused(gate.enter(), 30)
+    first, second = gate.enter(), gate.enter()
+    gate.refused(first, 30)
+    # Told to others, a shorter wait does not take back the longer one.
+    gate.refused(second, 10)
     assert gate.enter() == clock.now == 1030
 
 
@@ -251,6 +258,21 @@ def test_a_refusal_after_a_broken_attempt_leaves_the_outcome_open(manager):
     assert fails(it, MODIFY, errors.Forbidden).outcome_unknown
 
 
+def test_attempts_that_are_never_sent_do_not_settle_an_earlier_one(manager):
+    it = manager(cut_before())
+    real = it.server.finish_request
+
+    def take_only_the_first(request, address):
+        if it.server.requests:
+            request.close()
+        else:
+            real(request, address)
+
+    it.server.finish_request = take_only_the_first
+    assert fails(it, MODIFY, errors.ConnectionFailed).outcome_unknown
+    assert (len(it.server.requests), it.transport.requests_sent) == (1, 5)
+
+
 def test_the_object_of_a_repeated_delete_is_gone(manager):
     for broken in (cut_before(), cut_in_body(), reply(status=502)):
         it = manager(broken, reply({"message": "The firewall rule does not exist."}, 404))
@@ -346,14 +368,25 @@ def test_nobody_listens(manager, nobody, request_):
     assert it.clock.sleeps == [0.5, 1, 2, 4]
 
 
-def test_a_name_that_does_not_exist(clock):
-    with Transport(Connection(url="https://nowhere.invalid/api", api_key=KEY), clock=clock) as transport:
-        with pytest.raises(
-            errors.ConnectionFailed, match="Name or service not known|name resolution|No address"
-        ) as caught:
-            transport.create("/policies", {})
-    assert not caught.value.outcome_unknown
-    assert transport.requests_sent == 5
+def test_an_older_error_of_the_caller_is_not_taken_for_the_cause(manager, nobody):
+    it = manager()
+    it.transport._pool.port = nobody
+    with pytest.raises(errors.ConnectionFailed, match="Connection refused"):
+        try:
+            raise KeyError("older")
+        except KeyError:
+            call(it, READ)
+
+
+def test_a_name_that_does_not_exist(manager, monkeypatch):
+    def unknown(*_arguments):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    it = manager(url="https://dsm.example:4119/api")
+    error = fails(it, CREATE, errors.ConnectionFailed)
+    assert "Name or service not known" in error.message
+    assert (error.outcome_unknown, it.transport.requests_sent) == (False, 5)
 
 
 @pytest.mark.parametrize("request_", ALL)
@@ -365,7 +398,7 @@ def test_no_tls_on_the_port(manager, request_):
 
 
 @pytest.mark.parametrize("request_", ALL)
-def test_a_handshake_that_breaks_off_is_repeated_even_for_a_create(manager, certificates, request_):
+def test_a_handshake_that_breaks_off_is_repeated_even_for_a_create(manager, request_):
     it = manager(DONE)
     real = it.server.finish_request
 
@@ -424,7 +457,7 @@ def test_a_reply_that_stops_halfway(manager, released):
 
 
 @pytest.mark.parametrize("request_", [READ, CREATE])
-def test_a_handshake_that_nobody_answers(certificates, clock, request_):
+def test_a_handshake_that_nobody_answers(clock, request_):
     # The backlog takes the connection; no one ever reads from it.
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         connection = Connection(url=f"https://127.0.0.1:{deaf.getsockname()[1]}/api", api_key=KEY)

@@ -60,6 +60,8 @@ class ObjectChange:
     why: str
     differences: t.Callable[[dict, dict[tuple[Kind, str], int]], dict]
     on_create: dict[str, t.Any] = field(default_factory=dict)
+    # Objects that must be as wanted before this one is written.
+    needs: frozenset[tuple[Kind, str]] = frozenset()
 
     @property
     def label(self) -> str:
@@ -75,9 +77,9 @@ class ObjectChange:
 
 @dataclass(eq=False)
 class Change:
-    """What one facet changes on one target: settings to write, or a rule to assign or to take away.
+    """What one facet changes on one target: settings to write, or rules to assign and to take away.
 
-    C(before), C(after) and C(why) have an entry for each setting, in the order of C(settings).
+    C(before), C(after) and C(why) have an entry for each of its items, in their order.
     """
 
     facet: str
@@ -87,17 +89,24 @@ class Change:
     why: list[str]
     settings: dict[Setting, Value] = field(default_factory=dict)
     assign: str | None = None
-    unassign: str | None = None
+    unassign: tuple[str, ...] = ()
 
-    def part(self, kept: t.Container[Setting]) -> Change:
-        """This change with some of its settings only."""
-        chosen = [setting in kept for setting in self.settings]
+    @property
+    def items(self) -> list[Setting | str]:
+        """What can come true or fail by itself: the settings, or the names of the rules."""
+        return [*(self.settings or self.before)]
+
+    def part(self, kept: t.Container[Setting | str]) -> Change:
+        """This change with some of its items only."""
+        chosen = [item in kept for item in self.items]
         return replace(
             self,
             before=dict(compress(self.before.items(), chosen)),
             after=dict(compress(self.after.items(), chosen)),
             why=list(compress(self.why, chosen)),
             settings=dict(compress(self.settings.items(), chosen)),
+            assign=self.assign if self.assign in kept else None,
+            unassign=tuple(rule for rule in self.unassign if rule in kept),
         )
 
 
@@ -202,7 +211,7 @@ class SettingsFacet(Facet):
         if not settings:
             return None
         for setting, value in settings.items():
-            fleet.planned[(target, setting)] = value
+            fleet.plan_setting(target, setting, value)
         return Change(self.name, target, before, after, why, settings)
 
     def describe(self, fleet: Fleet, target: Target) -> dict[str, t.Any]:

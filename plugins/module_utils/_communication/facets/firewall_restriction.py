@@ -23,6 +23,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     Change,
     Conflict,
     Facet,
+    ObjectChange,
     Preparation,
     Refused,
     Scope,
@@ -39,7 +40,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     Restriction,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.shared_objects import (
-    deletable_objects,
+    deletable_lists,
+    deletable_rules,
     find_named,
     needed_objects,
 )
@@ -73,6 +75,9 @@ class FirewallRestriction(Facet):
 
     def __init__(self) -> None:
         self._assigned: dict[tuple[str, Target], bool] = {}
+        # By rule name: its ID if it exists, and by policy whether the plan assigns it or takes it away.
+        self._rule_ids: dict[str, int] = {}
+        self._planned: dict[tuple[str, Target], bool] = {}
         self._opening_by_port: dict[int, frozenset[int]] = {}
 
     # -- options
@@ -115,34 +120,50 @@ class FirewallRestriction(Facet):
         for target, wish in wishes.items():
             for restriction in wish:
                 targets_of.setdefault(restriction, []).append(target)
-        kept = {restriction.rule_name for restriction in targets_of if restriction.present}
+        kept_rules = {restriction.rule_name for restriction in targets_of if restriction.present}
+        kept_lists = {(kind, name) for one in targets_of if one.present for kind, name, _items in one.lists}
+        letting_go: dict[str, set[Target]] = {}
+        for restriction, targets in targets_of.items():
+            if restriction.rule_name not in kept_rules:
+                letting_go.setdefault(restriction.rule_name, set()).update(targets)
+        rules_gone = deletable_rules(fleet, letting_go) if letting_go else []
+        gone_ids = {change.existing["ID"] for change in rules_gone}
+        # By kind and name, since restrictions can share lists. Rules go before the lists that they use.
+        objects: dict[tuple[Kind, str], ObjectChange] = {}
+        deletions = {(change.kind, change.name): change for change in rules_gone}
         for restriction, targets in targets_of.items():
             try:
                 rule = find_named(fleet.rules, restriction.rule_name)
                 if restriction.present:
-                    preparation.objects += needed_objects(fleet, restriction, rule)
-                elif restriction.rule_name not in kept:
-                    preparation.deletions += deletable_objects(fleet, restriction, rule, set(targets))
+                    for change in needed_objects(fleet, restriction, rule):
+                        objects.setdefault((change.kind, change.name), change)
+                elif restriction.rule_name in letting_go and (rule is None or rule["ID"] in gone_ids):
+                    for change in deletable_lists(fleet, restriction, gone_ids):
+                        if (change.kind, change.name) not in kept_lists:
+                            deletions[(change.kind, change.name)] = change
             except Refused as refusal:
                 preparation.refused.update({target: str(refusal) for target in targets})
                 continue
             if rule:
+                self._rule_ids[restriction.rule_name] = rule["ID"]
                 for target, assigned in fleet.rule_states(targets, rule["ID"]).items():
                     self._assigned[(restriction.rule_name, target)] = assigned
+        preparation.objects += objects.values()
+        preparation.deletions += deletions.values()
         return preparation
 
     def plan(self, fleet: Fleet, target: Target, wish: Wish) -> Change | None:
         before: dict[str, t.Any] = {}
         after: dict[str, t.Any] = {}
         why = []
-        assign = unassign = None
+        assign: str | None = None
+        unassign: list[str] = []
         for restriction in wish:
             assigned = self._assigned.get((restriction.rule_name, target), False)
             if assigned == restriction.present:
                 continue
             if restriction.present:
-                rule = find_named(fleet.rules, restriction.rule_name)
-                inherited = rule is not None and rule["ID"] in fleet.inherited_rule_ids(target)
+                inherited = self._inherits(fleet, target, restriction.rule_name)
                 if inherited and restriction.accept_inherited:
                     continue
                 assign = restriction.rule_name
@@ -151,13 +172,21 @@ class FirewallRestriction(Facet):
                     + ("inherited, but not assigned here" if inherited else "not assigned here")
                 )
             else:
-                unassign = restriction.rule_name
+                unassign.append(restriction.rule_name)
                 why.append(f"the rule '{restriction.rule_name}' is assigned here")
+            self._planned[(restriction.rule_name, target)] = restriction.present
             before[restriction.rule_name] = "assigned" if assigned else "not assigned"
             after[restriction.rule_name] = "assigned" if restriction.present else "not assigned"
         if not why:
             return None
-        return Change(self.name, target, before, after, why, assign=assign, unassign=unassign)
+        return Change(self.name, target, before, after, why, assign=assign, unassign=tuple(unassign))
+
+    def _inherits(self, fleet: Fleet, target: Target, rule_name: str) -> bool:
+        """Whether a target has the rule through its policies, with what is planned for them taken as done."""
+        rule_id = self._rule_ids.get(rule_name)
+        return any(
+            self._planned.get((rule_name, policy), rule_id in policy.rule_ids) for policy in fleet.lineage(target)
+        )
 
     def warnings(self, fleet: Fleet, wishes: dict[Target, Wish], deployment: str) -> list[str]:
         restricted = {target: one for target, wish in wishes.items() for one in wish if one.present}
@@ -168,8 +197,8 @@ class FirewallRestriction(Facet):
                 idle.setdefault(reason, []).append(target.label)
         open_rules: dict[str, list[str]] = {}
         for target, restriction in restricted.items():
-            held = target.rule_ids | fleet.inherited_rule_ids(target)
-            for rule_id in held & self._opening(fleet, restriction):
+            opening = self._opening(fleet, restriction)
+            for rule_id in opening & (target.rule_ids | fleet.inherited_rule_ids(target)) if opening else ():
                 open_rules.setdefault(str(fleet.rules[rule_id].get("name")), []).append(target.label)
         return [
             f"{self.name} has no effect where {reason}: {enumerated(labels)}" for reason, labels in idle.items()
@@ -225,11 +254,11 @@ class FirewallRestriction(Facet):
                 rule_id
                 for rule_id, rule in fleet.rules.items()
                 if rule.get("priority") == "4"
+                and rule.get("action") in ACTIONS.values()
                 and admits_anybody(rule)
                 and judge(rule, restriction.port, lambda number: fleet.port_lists.get(number)).replaces is not False
             )
-        own = {rule_id for rule_id, rule in fleet.rules.items() if rule.get("name") == restriction.rule_name}
-        return self._opening_by_port[restriction.port] - own
+        return self._opening_by_port[restriction.port] - {self._rule_ids.get(restriction.rule_name)}
 
 
 def without_effect(fleet: Fleet, target: Target) -> str | None:
