@@ -26,6 +26,6 @@ options:
       - A JMESPath expression over the list of all computers, which returns those that are meant. Each has C(id),
         C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), text but for C(id), and
         empty rather than null.
-      - For example V([?starts_with(platform, 'Ubuntu') && policy == 'Linux Server']), or V([]) for all.
+      - For example V([?starts_with(platform, 'Ubuntu'\) && policy == 'Linux Server']), or V([]) for all.
     type: str
 """

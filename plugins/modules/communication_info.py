@@ -90,7 +90,6 @@ targets:
       name: Linux Server
       communication_direction:
         direction: {override: null, effective: bidirectional, inherited_from: "policy 'Base Policy' (ID 1)"}
-
 failure:
   description:
     - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).

@@ -87,13 +87,12 @@ computers:
   returned: when O(query) is not given
   type: list
   elements: dict
-  sample: [{ID: 7, name: Linux Server}]
+  sample: [{ID: 41, hostName: web-01.example.com}]
 result:
   description: What O(query) returns.
   returned: when O(query) is given
   type: raw
-  sample: [Linux Server]
-
+  sample: [web-01.example.com]
 failure:
   description:
     - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).

@@ -69,7 +69,7 @@ options:
     elements: str
   ip_list_name:
     description:
-      - Name of the IP list that is kept for O(source_ips). By default the rule's name with C( (IPs)) behind it.
+      - Name of the IP list that is kept for O(source_ips). By default the name of the rule, followed by V((IPs\)).
     type: str
   source_macs:
     description:
@@ -78,7 +78,7 @@ options:
     elements: str
   mac_list_name:
     description:
-      - Name of the MAC list that is kept for O(source_macs). By default the rule's name with C( (MACs)) behind it.
+      - Name of the MAC list that is kept for O(source_macs). By default the name of the rule, followed by V((MACs\)).
     type: str
   manager_addresses:
     description:
@@ -200,7 +200,6 @@ requests:
   returned: when the manager could be read
   type: dict
   sample: {sent: 9, writes: 0}
-
 failure:
   description:
     - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).

@@ -153,7 +153,6 @@ requests:
   returned: when the manager could be read
   type: dict
   sample: {sent: 9, writes: 0}
-
 failure:
   description:
     - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).

@@ -78,7 +78,6 @@ result:
   returned: when O(query) is given
   type: raw
   sample: [Linux Server]
-
 failure:
   description:
     - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).

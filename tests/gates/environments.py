@@ -100,8 +100,7 @@ def python_of(name: str) -> Path:
 def make(names: Optional[List[str]] = None) -> Dict[str, str]:
     """Make the environments `names` (all, if None) and the link `main`, two at a time.
 
-    Returns the reason for each environment that cannot be made here.
-    Raises subprocess.CalledProcessError where one could be made but its installation fails.
+    Returns the reason for each environment that cannot be made here. Exits where an installation fails.
     """
     link_collection()
     install_programs()
@@ -141,12 +140,10 @@ def _make_one(name: str, interpreters: Interpreters) -> None:
     print(f"Making .venv/{name} with {interpreter}", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     _ensure_venv(interpreter)
-    subprocess.run([str(interpreter), "-m", "venv", str(folder)], check=True)
-    subprocess.run(
-        [str(python_of(name)), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        + ["-r", str(ROOT / "requirements" / f"{name}.txt")],
-        check=True,
-    )
+    install = ["install", "-qq", "--disable-pip-version-check", "-r", str(ROOT / "requirements" / f"{name}.txt")]
+    for command in ([str(interpreter), "-m", "venv", str(folder)], [str(python_of(name)), "-m", "pip", *install]):
+        if subprocess.run(command, check=False).returncode:
+            raise SystemExit(f"Could not make .venv/{name}: {' '.join(command)} failed, with the reason above.")
     stamp.write_text(recipe)
 
 

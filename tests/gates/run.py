@@ -47,6 +47,11 @@ class Gate:
     command: Tuple[str, ...]
     tests: bool = True
 
+    @property
+    def log(self) -> Path:
+        """Where the output of this gate is kept."""
+        return LOGS / f"{self.name.replace(' ', '-')}.log"
+
 
 def pytest_gate(name: str, environment: str, *arguments: str) -> Gate:
     """A gate that runs pytest. The target is the name's first word."""
@@ -58,10 +63,10 @@ GATES: List[Gate] = [
     Gate("lint of YAML", "lint", "tools", ("yamllint", "--strict", "."), tests=False),
     pytest_gate("layers", "tools", "tests/gates/test_layers.py"),
     pytest_gate("repository", "tools", "tests/gates/test_repository.py"),
-    pytest_gate("unit", "main", "tests/unit"),
+    pytest_gate("unit on the newest core", "newest", "tests/unit"),
     pytest_gate("unit on the oldest core", "oldest", "tests/unit"),
     pytest_gate("contract", "main", "tests/contract"),
-    pytest_gate("integration", "main", "tests/integration"),
+    pytest_gate("integration on the newest core", "newest", "tests/integration"),
     pytest_gate("integration on the oldest core", "oldest", "tests/integration"),
     pytest_gate("docs", "tools", "tests/gates/test_documentation.py"),
     pytest_gate("build", "tools", "tests/gates/test_build.py"),
@@ -86,46 +91,49 @@ class Result:
         return "FAILED" if self.failed else "passed" if self.passed else "not run"
 
 
-def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], log: Path | None) -> Result:
-    """Run one gate, with its output in the file `log` or, without one, on the terminal."""
+def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bool) -> Result:
+    """Run one gate. Its output goes to its log, and to the terminal as it comes where `live`."""
     if gate.environment in missing:
         return Result(not_run=[f"No environment for it: {missing[gate.environment]}"])
-    report = LOGS / f"{gate.name.replace(' ', '-')}.xml"
-    command = [str(environments.python_of(gate.environment)), "-m", *gate.command]
+    python = environments.python_of(gate.environment)
+    counts = gate.log.with_suffix(".xml")
+    command = [str(python), "-m", *gate.command]
     if gate.tests:
-        command += [f"--junitxml={report}", "-o", "junit_logging=no", *arguments]
-    tools = environments.python_of(gate.environment).parent
-    environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+        command += [f"--junitxml={counts}", *arguments]
     started = time.monotonic()
-    if log is None:
-        status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
-    else:
-        with log.open("w", encoding="utf-8") as output:
-            status = subprocess.run(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-            ).returncode
-    result = count_tests(report) if gate.tests else Result(passed=int(status == 0))
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    not_run = []
+    with gate.log.open("w", encoding="utf-8") as log:
+        for line in process.stdout:
+            log.write(line)
+            if live:
+                print(line, end="", flush=True)
+            if line.startswith("NOT RUN: "):
+                not_run.append(line.split(": ", 1)[1].rstrip())
+    status = process.wait()
+    result = count_tests(counts) if gate.tests else Result(passed=int(status == 0))
     if status and not result.failed:
         result.failed = 1  # also when pytest found no test, or ended before it could count
-    if log is not None and not gate.tests:
-        marked = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("NOT RUN: ")]
-        result.not_run = [line.split(": ", 1)[1] for line in marked]
+    result.not_run += not_run
     result.seconds = time.monotonic() - started
     return result
 
 
-def count_tests(report: Path) -> Result:
+def count_tests(counts: Path) -> Result:
     """Read what pytest wrote about its run; nothing counts where it wrote nothing."""
     result = Result()
-    if not report.exists():
+    if not counts.exists():
         return result
-    for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+    for case in xml.etree.ElementTree.parse(counts).iter("testcase"):
         outcomes = {child.tag: child for child in case}
         if "failure" in outcomes or "error" in outcomes:
             result.failed += 1
@@ -161,16 +169,15 @@ def main() -> int:
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
     if target:
-        return report(gates, [run_gate(gate, missing, arguments, None) for gate in gates])
+        return report(gates, [run_gate(gate, missing, arguments, live=True) for gate in gates])
     results = []
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        logs = [LOGS / f"{gate.name.replace(' ', '-')}.log" for gate in gates]
-        running = [pool.submit(run_gate, gate, missing, arguments, log) for gate, log in zip(gates, logs)]
-        for gate, log, future in zip(gates, logs, running):
+        running = [pool.submit(run_gate, gate, missing, arguments, live=False) for gate in gates]
+        for gate, future in zip(gates, running):
             result = future.result()
             print(f"\n=== {gate.name}: {result.word} in {result.seconds:.1f} s", flush=True)
-            if log.exists():
-                sys.stdout.write(log.read_text(encoding="utf-8", errors="replace"))
+            if gate.log.exists():
+                sys.stdout.write(gate.log.read_text(encoding="utf-8"))
             results.append(result)
     return report(gates, results)
 

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,14 +43,16 @@ class LabClock:
     lab: LabManager
     now: float = 0.0
     slept: list[float] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def monotonic(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.now += seconds
-        self.lab.advance(seconds)
+        with self._lock:
+            self.slept.append(seconds)
+            self.now += seconds
+            self.lab.advance(seconds)
 
 
 def connection(lab: LabManager, **options: t.Any) -> Connection:
