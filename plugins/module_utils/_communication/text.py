@@ -26,5 +26,5 @@ def outline(tree: t.Mapping[str, t.Any], indent: int = 0) -> str:
             items = "".join(f"{pad}  - {item}\n" for item in value)
             lines.append(f"{pad}{name}:\n{items}")
         else:
-            lines.append(f"{pad}{name}: {value}\n")
+            lines.append(f"{pad}{name}: {str(value).lower() if isinstance(value, bool) else value}\n")
     return "".join(lines)
