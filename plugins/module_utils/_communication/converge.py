@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from itertools import islice
 
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.apply import Outcome, apply_plan
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import Document
@@ -19,6 +20,9 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.text import enumerated, outline
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import POLICY, Client
+
+# Nobody reads a longer diff, and comparing one takes minutes. The plan is always whole.
+SHOWN_IN_DIFF = 1000
 
 
 def converge(client: Client, document: Document, *, check_mode: bool, concurrency: int) -> dict[str, t.Any]:
@@ -95,13 +99,18 @@ def _failure(failure: Failure) -> dict[str, t.Any]:
 
 
 def _diff(outcome: Outcome) -> dict[str, str]:
-    """Before and after as an outline of what changes, objects first; both in the order of the plan's names."""
+    """Before and after as an outline of what changes, shared objects first."""
     before: dict[str, t.Any] = {}
     after: dict[str, t.Any] = {}
     for change in outcome.objects:
         before[change.label] = change.before or "absent"
         after[change.label] = change.after or "absent"
+    targets = dict.fromkeys(change.target for change in outcome.done)
+    shown = set(islice(targets, SHOWN_IN_DIFF))
     for change in outcome.done:
-        before.setdefault(change.target.label, {})[change.facet] = change.before
-        after.setdefault(change.target.label, {})[change.facet] = change.after
+        if change.target in shown:
+            before.setdefault(change.target.label, {})[change.facet] = change.before
+            after.setdefault(change.target.label, {})[change.facet] = change.after
+    if len(targets) > len(shown):
+        before["more targets"] = after["more targets"] = f"{len(targets) - len(shown)}, see plan"
     return {"before": outline(before), "after": outline(after)}

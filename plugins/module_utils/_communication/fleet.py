@@ -13,6 +13,7 @@ from __future__ import annotations
 import bisect
 import sys
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -41,6 +42,9 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.e
 # Where an effective value comes from when no policy sets it.
 DEFAULT_POLICY = "default policy"
 UNKNOWN_SOURCE = "unknown"
+
+# How many pages are read at once: managers take seconds for one. At most the task's connections are used.
+READERS = 4
 
 _NO_OVERRIDES: dict[Setting, Value] = {}
 _OVERRIDE_PARTS = ("computerSettings", "firewall")
@@ -215,30 +219,44 @@ class Fleet:
         is not in a window has no overrides.
         """
         wanted = sorted({computer.id for computer in computers} - self._overrides_known)
-        for item in self._windows(wanted, overrides=True):
+
+        def keep(item: dict) -> None:
             computer = self.computers.get(item["ID"])
             if computer is not None:
                 computer.overrides, computer.rule_ids = self._overrides(item, Computer.settings_key)
+
+        self._read_windows(wanted, keep, overrides=True)
         self._overrides_known.update(wanted)
 
-    def _windows(self, wanted: t.Sequence[int], *, overrides: bool) -> t.Iterator[dict]:
-        """The computers of these IDs, in as few searches as their spread among the known IDs allows.
+    def _read_windows(self, wanted: t.Sequence[int], keep: t.Callable[[dict], None], *, overrides: bool) -> None:
+        """Read the computers of these IDs, in as few searches as their spread among the known IDs allows.
 
         Where the fleet was not listed, any number of others may lie between two of them: then each is searched.
         """
         known = sorted(self.computers)
         page = PAGE if self._listed else 1
         parts = _OVERRIDE_PARTS if overrides else ("firewall",)
+        windows = []
         start = 0
         while start < len(wanted):
             reach = bisect.bisect_left(known, wanted[start]) + page - 1
             last_id = known[min(reach, len(known) - 1)]
             end = bisect.bisect_right(wanted, last_id, lo=start)
-            criteria = _id_window(wanted[start], wanted[end - 1])
+            windows.append(_id_window(wanted[start], wanted[end - 1]))
+            start = end
+
+        def read(criteria: list[dict]) -> None:
             for item in self.client.window(COMPUTER, criteria, overrides=overrides, expand=parts):
                 if isinstance(item.get("ID"), int):
-                    yield item
-            start = end
+                    keep(item)
+
+        # No window has an object of another, so nothing is kept by two threads. The first error ends it all.
+        pool = ThreadPoolExecutor(max_workers=READERS)
+        try:
+            for _read in pool.map(read, windows):
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _overrides(self, item: dict, settings_key: str) -> tuple[dict[Setting, Value], frozenset[int]]:
         settings = item.get(settings_key)
@@ -399,9 +417,12 @@ class Fleet:
                     if item["ID"] in self.policies:
                         self.policies[item["ID"]].rule_ids = self._listed_rules(item)
         untold = {target for target in targets if isinstance(target, Computer)} - self._effective_rules_of
-        for item in self._windows(sorted(target.id for target in untold), overrides=False):
+
+        def keep(item: dict) -> None:
             if item["ID"] in self.computers:
                 self.computers[item["ID"]].rule_ids = self._listed_rules(item)
+
+        self._read_windows(sorted(target.id for target in untold), keep, overrides=False)
         self._effective_rules_of |= untold
 
 

@@ -77,7 +77,7 @@ def _run_writing(arguments: dict, read: t.Callable[[dict, str], Document]) -> No
             _fail(module, error)
     for warning in result.pop("warnings"):
         module.warn(warning)
-    if not result["diff"]["before"] and not result["diff"]["after"]:
+    if not module._diff:
         del result["diff"]
     if result["failed_targets"]:
         module.fail_json(msg=failure_message(result), **result)

@@ -55,7 +55,8 @@ class Query:
             raise OptionError(self.option, self.expression, f"it must fit the data: {_reason(error)}") from None
 
     def _ids(self, rows: list[dict]) -> list[int]:
-        selected = self.evaluate(rows)
+        fields = _fields_of_filter(self._compiled.parsed)
+        selected = self.evaluate(rows) if fields is None else self._filtered(rows, fields)
         known = {row["id"] for row in rows}
         if isinstance(selected, list) and all(isinstance(row, dict) and row.get("id") in known for row in selected):
             return [row["id"] for row in selected]
@@ -65,6 +66,19 @@ class Query:
             "it must return a list of computers, each with its id, such as [?starts_with(platform, 'Ubuntu')];"
             f" it returns {str(selected)[:100]!r} ({type(selected).__name__})",
         )
+
+    def _filtered(self, rows: list[dict], fields: list[str]) -> list[dict]:
+        """A filter's rows, with its condition asked once for each combination of values that it looks at."""
+        verdicts: dict[tuple, bool] = {}
+        selected = []
+        for row in rows:
+            seen = tuple([row[field] for field in fields])
+            verdict = verdicts.get(seen)
+            if verdict is None:
+                verdict = verdicts[seen] = bool(self.evaluate([row]))
+            if verdict:
+                selected.append(row)
+        return selected
 
     @property
     def names_group(self) -> bool:
@@ -78,10 +92,31 @@ def computer_rows(fleet: Fleet, queries: t.Iterable[Query]) -> list[dict[str, t.
     return [_row(fleet, computer, groups) for computer in fleet.list_computers()]
 
 
-def _names_group(node: t.Any) -> bool:
-    if node["type"] == "field" and node.get("value") == "group":
-        return True
-    return any(isinstance(child, dict) and _names_group(child) for child in node.get("children", ()))
+def _names_group(expression: dict) -> bool:
+    return any(node["type"] == "field" and node["value"] == "group" for node in _nodes(expression))
+
+
+def _nodes(node: dict) -> t.Iterator[dict]:
+    yield node
+    for child in node.get("children", ()):
+        if isinstance(child, dict):
+            yield from _nodes(child)
+
+
+def _fields_of_filter(expression: dict) -> list[str] | None:
+    """The fields that a plain filter, C([?condition]), looks at; C(None) for any other expression.
+
+    Most queries are such filters over few distinct values, and JMESPath takes 10 microseconds for a condition.
+    """
+    if expression["type"] != "filter_projection":
+        return None
+    rows, result, condition = expression["children"]
+    nodes = list(_nodes(condition))
+    whole_row = any(node["type"] in ("current", "identity") for node in nodes)
+    if rows["type"] != "identity" or result["type"] != "identity" or whole_row:
+        return None
+    fields = {node["value"] for node in nodes if node["type"] == "field"}
+    return sorted(fields) if fields <= set(FIELDS) else None
 
 
 def _row(fleet: Fleet, computer: Computer, groups: t.Mapping[int, str]) -> dict[str, t.Any]:

@@ -98,7 +98,9 @@ def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: set[int]
         users = [
             other
             for other in fleet.rules.values()
-            if other["ID"] not in rules_gone and found and found["ID"] in (other.get(f"source{key}"), other.get(f"destination{key}"))
+            if other["ID"] not in rules_gone
+            and found
+            and found["ID"] in (other.get(f"source{key}"), other.get(f"destination{key}"))
         ]
         if found and _is_ours(found) and not users:
             deletions.append(_deletion(kind, found, "no rule uses it any more"))
