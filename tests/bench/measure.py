@@ -1,0 +1,80 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Running a task or a script, and what the kernel says that it took."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from tests.gates.environments import ROOT, link_collection
+from tests.lab.manager.process import LabManager
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process and all that it started took.
+
+    wall: seconds from start to end. cpu: seconds on all processors, in user and kernel mode.
+    memory: bytes of resident memory at the peak of the largest process among them.
+    """
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+def run(command: t.Sequence[str], output: Path, **environment: str) -> Usage:
+    """Run a command, with its output in a file. Raises C(RuntimeError) with the output where it fails."""
+    with output.open("wb") as file:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+        _pid, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{command[0]} failed:\n{output.read_text(errors='replace')[-4000:]}")
+    return Usage(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def run_task(lab: LabManager, task: dict[str, t.Any], folder: Path, *arguments: str) -> tuple[Usage, bool]:
+    """Run a playbook of one task in a real ansible-playbook; returns whether it changed anything, too."""
+    play = {
+        "name": "Measure",
+        "hosts": "localhost",
+        "gather_facts": False,
+        "module_defaults": {"group/workload_security.agent.manager": {"url": lab.url, "ca_path": lab.ca_path}},
+        "tasks": [{"name": "Task", **task}],
+    }
+    playbook, output = folder / "playbook.yml", folder / "output"
+    playbook.write_text(yaml.safe_dump([play], sort_keys=False))
+    usage = run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), *arguments],
+        output,
+        WORKLOAD_SECURITY_API_KEY=lab.api_key,
+        ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+        ANSIBLE_COLLECTIONS_PATH=str(link_collection()),
+        ANSIBLE_LOCALHOST_WARNING="false",
+        ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
+    )
+    recap = re.search(r"ok=1 +changed=(\d)", output.read_text())
+    if recap is None:
+        raise RuntimeError(f"ansible-playbook ended without a recap:\n{output.read_text()[-4000:]}")
+    return usage, recap[1] == "1"

@@ -1,0 +1,233 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task costs the manager and the machine it runs on, by the lab's request log and the kernel's accounts."""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+import pytest
+from tests.bench.fleet import BY_HAND, HEARTBEAT, MACS, MODULE, RESTRICTION, RULE, SERVERS, DeclaredFleet
+from tests.bench.measure import run_task
+from tests.integration.support import play, run_profiles
+from tests.lab.manager.process import LabManager
+
+NAMESPACE = "workload_security.agent"
+
+MOST_REQUESTS = 10
+MOST_MEMORY = 400 * 2**20
+
+
+def converged(lab: LabManager, **options: t.Any) -> DeclaredFleet:
+    """The lab's fleet, made as declared at any cost: policies first, for computers to inherit. The log is empty."""
+    fleet = DeclaredFleet(lab, **options)
+    for computers in (False, True):
+        assert not run_profiles(lab, fleet.profiles(computers=computers), concurrency=16)["failed_targets"]
+    lab.clear_requests()
+    return fleet
+
+
+def spent(lab: LabManager) -> collections.Counter[str]:
+    """The requests of tasks, by kind."""
+    return collections.Counter(request["kind"] for request in lab.requests() if request["key"] == "admin")
+
+
+@pytest.fixture(scope="module")
+def fleet() -> t.Iterator[DeclaredFleet]:
+    """10,000 computers and 200 policies, each of which has the firewall rule itself."""
+    with LabManager(computers=10_000, policies=200, seed=2) as lab:
+        yield converged(lab, inherited_rule=False)
+
+
+@pytest.fixture(scope="module")
+def large_fleet() -> t.Iterator[DeclaredFleet]:
+    """100,000 computers, which have everything through their policies where they can."""
+    with LabManager(computers=100_000, policies=200, seed=3) as lab:
+        yield converged(lab)
+
+
+def document(profiles: list[dict]) -> dict[str, t.Any]:
+    """The task of a document."""
+    return {MODULE: {"profiles": profiles}}
+
+
+def test_a_converged_fleet_costs_ten_requests_and_no_write(fleet, tmp_path):
+    everybody = {"policies": fleet.servers + fleet.macs, "computers_query": "[]"}
+    policies = {"policies": fleet.servers + fleet.macs}
+    facets = fleet.facets("bidirectional")
+    tasks = {
+        "heartbeat": {f"{NAMESPACE}.heartbeat": {**everybody, **facets["heartbeat"]}},
+        "heartbeat of policies": {f"{NAMESPACE}.heartbeat": {**policies, **facets["heartbeat"]}},
+        "direction": fleet.task("communication_direction"),
+        "direction of policies": fleet.task("communication_direction", computers=False),
+        "direction of servers": {
+            f"{NAMESPACE}.communication_direction": {
+                "policies": fleet.servers,
+                "computers_query": SERVERS,
+                **facets["communication_direction"],
+            }
+        },
+        "restriction": {f"{NAMESPACE}.firewall_restriction": {**everybody, **RESTRICTION}},
+        "restriction of policies": {f"{NAMESPACE}.firewall_restriction": {**policies, **RESTRICTION}},
+        "no restriction": {f"{NAMESPACE}.firewall_restriction": {**everybody, "state": "absent", "rule_name": "None"}},
+        "all facets": fleet.task(),
+        "all facets of policies": fleet.task(computers=False),
+    }
+    fleet.lab.clear_requests()
+    played = play(fleet.lab, list(tasks.values()), tmp_path)
+    seen = spent(fleet.lab)
+    assert played.status == 0 and len(played.results) == len(tasks), played.output
+    costs = {}
+    for name, result in zip(tasks, played.results):
+        assert not result.get("failed") and not result["changed"], (name, result.get("msg"), result.get("plan", [])[:3])
+        assert not result["failed_targets"]
+        costs[name] = result["requests"]["sent"]
+    # What tasks say of themselves is what the manager saw.
+    assert seen == {"read": sum(costs.values())}
+    assert {name: cost for name, cost in costs.items() if cost > MOST_REQUESTS} == {}
+
+
+def test_sources_by_mac_address_fit_into_ten_requests_too(fleet, tmp_path):
+    """With a MAC list next to the IP list, a task reads every kind of object that there is."""
+    macs = {"source_macs": ["00:00:5E:00:53:01"], "manager_macs": ["00:00:5E:00:53:01"]}
+    profiles = fleet.profiles()
+    for profile in profiles:
+        profile["firewall_restriction"] = {**profile["firewall_restriction"], **macs}
+    undone = [{**profile, "firewall_restriction": RESTRICTION} for profile in profiles]
+    fleet.lab.clear_requests()
+    made, again, back = play(fleet.lab, [document(profiles), document(profiles), document(undone)], tmp_path).results
+    assert made["changed"] and not again["changed"] and back["changed"]
+    assert not made["plan"], "only the rule and its list are written"
+    assert made["requests"]["writes"] == 2
+    assert (again["requests"]["writes"], again["requests"]["sent"] <= MOST_REQUESTS) == (0, True), again["requests"]
+    (left,) = [one for one in fleet.lab.api("GET", "/maclists")["macLists"] if one["name"].startswith(RULE)]
+    fleet.lab.api("DELETE", f"/maclists/{left['ID']}")
+
+
+def change_by_hand(fleet: DeclaredFleet, number: int, *, unassign: bool) -> None:
+    """Change computers: one setting on every second, all settings on the others, and the rule's assignment."""
+    rules = {rule["name"]: rule["ID"] for rule in fleet.lab.api("GET", "/firewallrules")["firewallRules"]}
+    for place, computer in enumerate(fleet.some_servers(number)):
+        one = list(BY_HAND)[place % len(BY_HAND)]
+        settings = BY_HAND if place % 2 else {one: BY_HAND[one]}
+        fleet.lab.api("POST", f"/computers/{computer}", {"computerSettings": settings}, {"expand": "none"})
+        if unassign:
+            fleet.lab.api("DELETE", f"/computers/{computer}/firewall/assignments/{rules[RULE]}")
+    fleet.lab.clear_requests()
+
+
+@pytest.mark.parametrize(
+    ("number", "facets"),
+    [(0, ()), (1, ()), (7, ()), (50, ()), (7, ("heartbeat", "communication_direction"))],
+    ids=["none", "one", "seven", "fifty", "seven in two facets"],
+)
+def test_changed_computers_cost_one_settings_write_each(fleet, tmp_path, number, facets):
+    change_by_hand(fleet, number, unassign=not facets)
+    played = play(fleet.lab, [fleet.task(*facets)], tmp_path)
+    seen = spent(fleet.lab)
+    assert not played.results[0].get("failed"), played.output
+    assert len(played.results[0]["changed_targets"]) == number
+    assert seen.pop("read") <= MOST_REQUESTS
+    expected = {"settings": number} if facets else {"settings": number, "assignment": number}
+    assert seen == {kind: count for kind, count in expected.items() if count}
+
+
+@pytest.mark.both_cores
+def test_check_mode_sends_nothing_that_writes(lab, tmp_path):
+    """Every module in every state, on targets on which the real run would write."""
+    policies = DeclaredFleet(lab).servers[:3]
+    lab.api("POST", "/policies/1", {"policySettings": BY_HAND})
+    targets = {"policies": policies, "computers_query": f"{SERVERS}[:20]"}
+    macs = {"computers_query": MACS}
+    restricted = {f"{NAMESPACE}.firewall_restriction": {**targets, **RESTRICTION}}
+    inherited = dict.fromkeys(HEARTBEAT, "inherited")
+    directions = ("bidirectional", "manager_initiated", "agent_initiated", "inherited")
+    changing = [
+        {f"{NAMESPACE}.heartbeat": {**targets, **HEARTBEAT}},
+        {f"{NAMESPACE}.heartbeat": {**targets, **HEARTBEAT, "accept_inherited": True}},
+        {f"{NAMESPACE}.heartbeat": {**targets, **inherited}},
+        *({f"{NAMESPACE}.communication_direction": {**targets, "direction": direction}} for direction in directions),
+        {f"{NAMESPACE}.communication_direction": {**macs, "direction": "agent_initiated"}},
+        {f"{NAMESPACE}.firewall_restriction": {**targets, **RESTRICTION, "source_ips": ["192.0.2.0/25"]}},
+        {f"{NAMESPACE}.firewall_restriction": {**targets, "state": "absent"}},
+        {
+            f"{NAMESPACE}.firewall_restriction": {
+                **macs,
+                "rule_name": "Another",
+                "source_macs": ["00:00:5E:00:53:01"],
+                "allow_manager_lockout": True,
+                "action": "force_allow",
+                "port_list": "Deep Security Agent",
+            }
+        },
+        document(
+            [
+                {"name": "all", **targets, "heartbeat": HEARTBEAT, "firewall_restriction": {"state": "absent"}},
+                {"name": "macs", **macs, "communication_direction": {"direction": "agent_initiated"}},
+            ]
+        ),
+    ]
+    reading = [
+        {f"{NAMESPACE}.policy_info": {"policies": policies, "expand": ["settings"]}},
+        {f"{NAMESPACE}.computer_info": {"query": "[].hostName"}},
+        {f"{NAMESPACE}.communication_info": targets},
+    ]
+    # What fails halfway in planning must not write either.
+    failing = [{f"{NAMESPACE}.communication_direction": {**macs, "direction": "bidirectional"}}]
+    for_real = play(lab, [restricted], tmp_path).results[0]
+    assert for_real["changed"] and not for_real.get("failed")
+    lab.clear_requests()
+    played = play(lab, [*changing, *reading, *failing], tmp_path, arguments=["--check", "--diff"])
+    assert len(played.results) == len(changing) + len(reading) + len(failing), played.output
+    failed = [bool(result.get("failed")) for result in played.results]
+    assert failed == [False] * len(changing + reading) + [True] * len(failing), played.output
+    for task, result in zip(changing, played.results):
+        assert result["changed"], task
+    requests = lab.requests()
+    assert {request["kind"] for request in requests} == {"read"}
+    assert all(request["method"] == "GET" or request["path"].endswith("/search") for request in requests)
+
+
+def test_naming_five_computers_does_not_list_the_fleet(large_fleet, tmp_path):
+    lab = large_fleet.lab
+    window = [{"fieldName": "ID", "idTest": "greater-than", "idValue": 60_000}]
+    listed = [
+        lab.api("POST", "/computers/search", {"maxItems": 5000, **criteria}, query={"expand": "none"})["computers"]
+        for criteria in ({}, {"searchCriteria": window})
+    ]
+    # From both ends of the fleet, by host name, display name and ID.
+    near, far = ([item for item in page if "macOS" not in item["platform"]] for page in listed)
+    displayed = next(item for item in near if item["displayName"] not in ("", item["hostName"]))
+    computers = [near[0]["hostName"], displayed["displayName"], near[-1]["ID"], far[5]["hostName"], far[-1]["ID"]]
+    facets = large_fleet.facets("bidirectional")
+    tasks = [
+        document([{"name": "five", "computers": computers, **{name: {**one, **own} for name, one in facets.items()}}])
+        for own in ({}, {"accept_inherited": False}, {"accept_inherited": False})
+    ]
+    lab.clear_requests()
+    played = play(lab, tasks, tmp_path)
+    searches = [request for request in lab.requests() if request["path"] == "/computers/search"]
+    accepted, made, again = played.results
+    assert not any(result.get("failed") for result in played.results), played.output
+    assert not accepted["changed"] and len(made["changed_targets"]) == 5 and not again["changed"]
+    assert again["requests"]["sent"] <= 20
+    naming = {("hostName", "equal"), ("displayName", "equal"), ("ID", "equal")}
+    for search in searches:
+        (criterion,) = search["body"]["searchCriteria"]
+        test = criterion.get("stringTest") or criterion.get("idTest")
+        assert (criterion["fieldName"], test) in naming, search["body"]
+    # A search for the host name of each of the three that are named, one for a display name, and the five by ID.
+    assert len(searches) <= 3 * (4 + 2 + 5)
+
+
+@pytest.mark.parametrize("changed", [0, 1000], ids=["converged", "drift"])
+def test_memory_of_a_task_over_a_hundred_thousand_computers(large_fleet, tmp_path, changed):
+    """By the kernel's account of the largest process among ansible-playbook, its worker and the module."""
+    change_by_hand(large_fleet, changed, unassign=False)
+    usage, has_changed = run_task(large_fleet.lab, large_fleet.task(), tmp_path, "--check", "--diff")
+    assert has_changed == bool(changed)
+    assert usage.memory < MOST_MEMORY
+    assert spent(large_fleet.lab)["read"] > 40, "the fleet was read whole"
