@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Several restrictions in one document, with rules and lists that they share or hand over, and what of it can fail."""
+
+from __future__ import annotations
+
+import pytest
+from tests.integration.scene import Scene, Truth, assert_honest
+from tests.integration.support import run_profiles
+
+
+def restriction(name, address="192.0.2.10"):
+    """A restriction with a rule and a list of its own."""
+    return {"rule_name": name, "source_ips": [address], "manager_addresses": [address]}
+
+
+def test_a_failed_list_holds_back_its_own_rule_only(lab):
+    scene = Scene(lab)
+    profiles = [
+        {"name": "a", "policies": ["Alpha"], "firewall_restriction": restriction("Rule A")},
+        {"name": "b", "policies": ["Beta"], "firewall_restriction": restriction("Rule B")},
+    ]
+    lab.add_fault(method="POST", path="/iplists$", body="Rule A", times=0,
+                  action={"kind": "status", "status": 400, "body": '{"message": "No"}'})  # fmt: skip
+    before = Truth.of(lab)
+    result = run_profiles(lab, profiles)
+    lab.clear_faults()
+    after = Truth.of(lab)
+    assert_honest(before, after, result)
+    assert "rule Rule B" in after.targets[scene.keys["Beta"]]
+    assert after.targets[scene.keys["Alpha"]] == {}
+    assert {failure["name"] for failure in result["failed_targets"]} == {"Rule A (IPs)", "Rule A", "Alpha"}
+    result = run_profiles(lab, profiles)
+    assert result["failed_targets"] == []
+    assert [target["name"] for target in result["changed_targets"]] == ["Alpha"]
+    assert not run_profiles(lab, profiles)["changed"]
+
+
+def replaced(name):
+    """Another rule in place of those applied before: one to have, two to lose."""
+    return [
+        {"name": "new", "policies": [name], "firewall_restriction": restriction("Rule C")},
+        {"name": "old a", "policies": [name], "firewall_restriction": {"rule_name": "Rule A", "state": "absent"}},
+        {"name": "old b", "policies": [name], "firewall_restriction": {"rule_name": "Rule B", "state": "absent"}},
+    ]
+
+
+def with_two_rules(lab):
+    """The policy Alpha with the rules A and B of this collection."""
+    scene = Scene(lab)
+    for rule in ("Rule A", "Rule B"):
+        run_profiles(lab, [{"name": "p", "policies": ["Alpha"], "firewall_restriction": restriction(rule)}])
+    return scene
+
+
+def test_one_rule_replaces_two(lab):
+    scene = with_two_rules(lab)
+    before = Truth.of(lab)
+    assert set(before.targets[scene.keys["Alpha"]]) == {"rule Rule A", "rule Rule B"}
+    result = run_profiles(lab, replaced("Alpha"))
+    after = Truth.of(lab)
+    assert result["failed_targets"] == []
+    assert_honest(before, after, result)
+    assert set(after.targets[scene.keys["Alpha"]]) == {"rule Rule C"}
+    assert {name for _kind, name in after.objects if name.startswith("Rule ")} == {"Rule C", "Rule C (IPs)"}
+    assert not run_profiles(lab, replaced("Alpha"))["changed"]
+
+
+@pytest.mark.parametrize("lost", ["Rule A", "Rule B", "Rule C"])
+def test_one_rule_replaces_two_and_one_step_fails(lab, lost):
+    scene = with_two_rules(lab)
+    before = Truth.of(lab)
+    alpha = f"/policies/{scene.keys['Alpha'][1]}/firewall/assignments"
+    refusal = {"kind": "status", "status": 400, "body": '{"message": "No"}'}
+    if lost == "Rule C":
+        lab.add_fault(method="POST", path=f"{alpha}$", times=0, action=refusal)
+    else:
+        number = before.objects[("firewall_rule", lost)][0]["ID"]
+        lab.add_fault(method="DELETE", path=f"{alpha}/{number}$", times=0, action=refusal)
+    result = run_profiles(lab, replaced("Alpha"))
+    lab.clear_faults()
+    after = Truth.of(lab)
+    assert_honest(before, after, result)
+    assert [(failure["name"], failure["facet"]) for failure in result["failed_targets"]] == [
+        ("Alpha", "firewall_restriction")
+    ]
+    # The old rules are not taken away before the new one is there.
+    kept = {"rule Rule A", "rule Rule B"} if lost == "Rule C" else {f"rule {lost}", "rule Rule C"}
+    assert set(after.targets[scene.keys["Alpha"]]) == kept
+    assert run_profiles(lab, replaced("Alpha"))["failed_targets"] == []
+    assert set(Truth.of(lab).targets[scene.keys["Alpha"]]) == {"rule Rule C"}
+    assert not run_profiles(lab, replaced("Alpha"))["changed"]
+
+
+def sharing(rule, **more):
+    """A restriction whose list has a name that others use, too."""
+    return {**restriction(rule), "ip_list_name": "Shared list", **more}
+
+
+def test_a_list_that_several_rules_share_goes_with_the_last(lab):
+    Scene(lab)
+    at_first = Truth.of(lab)
+    names = {"Rule A": "Alpha", "Rule B": "Beta"}
+    run_profiles(
+        lab, [{"name": rule, "policies": [name], "firewall_restriction": sharing(rule)} for rule, name in names.items()]
+    )
+    absent = [
+        {
+            "name": rule,
+            "policies": [name],
+            "firewall_restriction": {"rule_name": rule, "state": "absent", "ip_list_name": "Shared list"},
+        }
+        for rule, name in names.items()
+    ]
+    assert run_profiles(lab, absent[:1])["failed_targets"] == []
+    assert ("ip_list", "Shared list") in Truth.of(lab).objects
+    before = Truth.of(lab)
+    result = run_profiles(lab, absent)
+    assert result["failed_targets"] == []
+    assert_honest(before, Truth.of(lab), result)
+    assert Truth.of(lab) == at_first
+    # Both at once.
+    run_profiles(
+        lab, [{"name": rule, "policies": [name], "firewall_restriction": sharing(rule)} for rule, name in names.items()]
+    )
+    foreseen, result = run_profiles(lab, absent, check=True), run_profiles(lab, absent)
+    assert result["failed_targets"] == [] and foreseen["objects"] == result["objects"]
+    assert not run_profiles(lab, absent)["changed"]
+    assert Truth.of(lab) == at_first
+
+
+def test_a_list_is_handed_over_from_rule_to_rule(lab):
+    """A rule gets another name, and keeps its list."""
+    scene = Scene(lab)
+    run_profiles(lab, [{"name": "a", "policies": ["Alpha"], "firewall_restriction": sharing("Rule A")}])
+    before = Truth.of(lab)
+    profiles = [
+        {"name": "new", "policies": ["Alpha"], "firewall_restriction": sharing("Rule B")},
+        {
+            "name": "old",
+            "policies": ["Alpha"],
+            "firewall_restriction": {"rule_name": "Rule A", "state": "absent", "ip_list_name": "Shared list"},
+        },
+    ]
+    foreseen, result = run_profiles(lab, profiles, check=True), run_profiles(lab, profiles)
+    after = Truth.of(lab)
+    assert result["failed_targets"] == []
+    assert foreseen["objects"] == result["objects"]
+    assert_honest(before, after, result)
+    assert set(after.targets[scene.keys["Alpha"]]) == {"rule Rule B"}
+    assert before.objects[("ip_list", "Shared list")] == after.objects[("ip_list", "Shared list")]
+    assert not run_profiles(lab, profiles)["changed"]

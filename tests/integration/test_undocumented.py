@@ -1,0 +1,202 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever a manager answers where its documents are silent, the same documents lead to the same state."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from tests.integration.scene import APPLY, CHANGE, REMOVE, RULE, SETTINGS, Scene, Stage, Truth, assert_honest
+from tests.integration.support import run_facet, run_profiles, writes
+from tests.lab.manager.process import LabManager
+from tests.lab.manager.switches import CHOICES
+
+# Every answer to every open question by itself, then some that meet.
+ANSWERS: list[dict[str, t.Any]] = [
+    *({name: value} for name, values in CHOICES.items() for value in values[1:]),
+    {"retry_after": 7},
+    {"direction_wording": "Agent Initiated", "direction_accepts": "own"},
+    {"direction_accepts": "own", "time_shift_wording": "bare", "heartbeat_interval_wording": "hours_when_whole",
+     "several_invalid_settings": "errors"},
+    {"rule_ids_with_overrides": "effective", "computer_without_overrides": "omitted"},
+    {"rule_ids_with_overrides": "effective", "unassign_inherited": "rejected", "no_policy_id": "zero"},
+    {"rule_ids_with_overrides": "absent", "computer_without_overrides": "omitted"},
+    {"rule_ids_with_overrides": "absent", "computer_without_overrides": "id_only", "unassign_inherited": "not_found"},
+    {"list_items": "normalized", "mac_separator": "-"},
+    {"list_items": "reordered", "mac_separator": ":", "shuffled": True},
+    {"list_envelope_without_results": "absent", "unknown_fields": True},
+    {name: values[0] for name, values in CHOICES.items()},
+    {name: values[1] for name, values in CHOICES.items()},
+    {name: values[-1] for name, values in CHOICES.items()},
+]  # fmt: skip
+
+
+def told(switches: dict[str, t.Any]) -> str:
+    """A name for a test."""
+    return ", ".join(f"{name}={value}" for name, value in switches.items()) if len(switches) < 5 else "many"
+
+
+@pytest.mark.parametrize("switches", ANSWERS, ids=told)
+def test_documents_are_applied_changed_and_undone(lab, switches):
+    scene = Scene(lab)
+    at_first = Truth.of(lab)
+    lab.switch(**switches)
+    before = at_first
+    for stage in (APPLY, CHANGE, REMOVE):
+        lab.clear_requests()
+        foreseen = scene.run(stage, check=True)
+        assert foreseen["changed"] and writes(lab) == []
+        result = scene.run(stage)
+        after = Truth.of(lab, switches)
+        assert result["failed_targets"] == foreseen["failed_targets"] == []
+        for part in ("changed", "plan", "objects", "diff", "changed_targets", "unchanged_targets"):
+            assert foreseen[part] == result[part], part
+        assert_honest(before, after, result)
+        scene.assert_settled(after, stage)
+        scene.assert_nothing_to_do(stage, after, switches)
+        before = after
+    assert before == at_first, "nothing is left of it"
+
+
+# Every two of these answers together once.
+LISTED = [
+    {
+        "rule_ids_with_overrides": CHOICES["rule_ids_with_overrides"][listed],
+        "computer_without_overrides": CHOICES["computer_without_overrides"][absent],
+        "unassign_inherited": CHOICES["unassign_inherited"][(listed + absent) % 3],
+    }
+    for listed in range(3)
+    for absent in range(3)
+]
+
+
+@pytest.mark.parametrize("switches", LISTED, ids=lambda switches: "-".join(switches.values()))
+def test_a_rule_on_a_parent_and_on_a_child_of_it(lab, switches):
+    """Inherited and assigned, inherited only, assigned only: each is told from the others."""
+    scene = Scene(lab)
+    lab.switch(**switches)
+    present, absent = APPLY.facets["firewall_restriction"], REMOVE.facets["firewall_restriction"]
+
+    def run(facet: dict, *names: str, **options: t.Any) -> tuple[dict[str, t.Any], set[str]]:
+        """What a run says, the same as check mode said; and which targets have the rule themselves then."""
+        profiles = scene.profiles(Stage({"firewall_restriction": {**facet, **options}}), names)
+        foreseen = run_profiles(lab, profiles, check=True)
+        before = Truth.of(lab, switches)
+        result = run_profiles(lab, profiles)
+        after = Truth.of(lab, switches)
+        assert result["failed_targets"] == []
+        assert_honest(before, after, result)
+        assert (foreseen["plan"], foreseen["objects"]) == (result["plan"], result["objects"])
+        lab.clear_requests()
+        assert not run_profiles(lab, profiles)["changed"] and writes(lab) == []
+        return result, {name for name, key in scene.keys.items() if f"rule {RULE}" in after.targets.get(key, {})}
+
+    assert run(present, "Alpha")[1] == {"Alpha"}
+    # Inherited is not assigned, unless that will do.
+    assert run(present, "Beta", "one.example.com", accept_inherited=True)[1] == {"Alpha"}
+    assert run(absent, "Beta", "one.example.com")[1] == {"Alpha"}
+    assert run(present, "one.example.com")[1] == {"Alpha", "one.example.com"}
+    assert run(present, "Beta")[1] == {"Alpha", "Beta", "one.example.com"}
+    # Taken away from the middle: above and below keep it, and so the rule and its lists stay.
+    result, holders = run(absent, "Beta")
+    assert holders == {"Alpha", "one.example.com"} and result["objects"] == []
+    result, holders = run(absent, "Alpha")
+    assert holders == {"one.example.com"} and result["objects"] == []
+    result, holders = run(absent, "one.example.com")
+    assert holders == set() and len(result["objects"]) == 3
+
+
+@pytest.fixture(scope="module")
+def cloud_lab():
+    """A manager of the cloud."""
+    with LabManager(computers=40, policies=10, deployment="cloud") as lab:
+        yield lab
+
+
+@pytest.mark.parametrize("answer", CHOICES["cloud_heartbeat_write"])
+@pytest.mark.parametrize("wording", CHOICES["direction_wording"])
+def test_the_cloud(cloud_lab, answer, wording):
+    cloud_lab.reset()
+    scene = Scene(cloud_lab)
+    switches = {"cloud_heartbeat_write": answer, "direction_wording": wording, "direction_accepts": "own"}
+    cloud_lab.switch(**switches)
+    at_first = Truth.of(cloud_lab, switches)
+    steps = [
+        ({"raise_offline_errors_for_inactive_vms": "true"}, "agent_initiated", "true", "Agent/Appliance Initiated"),
+        ({"raise_offline_errors_for_inactive_vms": "false"}, "bidirectional", "false", "Bidirectional"),
+        ({"raise_offline_errors_for_inactive_vms": "inherited"}, "inherited", None, None),
+    ]
+    for heartbeat, direction, offline_errors, word in steps:
+        profiles = scene.profiles(REMOVE)
+        profiles[0] |= {"heartbeat": heartbeat, "communication_direction": {"direction": direction}}
+        foreseen = run_profiles(cloud_lab, profiles, check=True, deployment="cloud")
+        before = Truth.of(cloud_lab, switches)
+        result = run_profiles(cloud_lab, profiles, deployment="cloud")
+        after = Truth.of(cloud_lab, switches)
+        assert result["failed_targets"] == [] and result["changed"]
+        assert (foreseen["plan"], foreseen["diff"]) == (result["plan"], result["diff"])
+        assert_honest(before, after, result)
+        for key in scene.keys.values():
+            held = after.targets.get(key, {})
+            assert held.get(SETTINGS["raise_offline_errors_for_inactive_vms"]) == offline_errors
+            assert held.get(SETTINGS["direction"]) == word
+        cloud_lab.clear_requests()
+        assert not run_profiles(cloud_lab, profiles, deployment="cloud")["changed"] and writes(cloud_lab) == []
+    assert Truth.of(cloud_lab, switches) == at_first
+
+
+@pytest.mark.parametrize("errors", CHOICES["several_invalid_settings"])
+def test_several_values_that_the_manager_refuses(lab, errors):
+    """The lab takes up to four digits of missed heartbeats, and six of minutes: none of what is written is kept."""
+    scene = Scene(lab)
+    lab.switch(several_invalid_settings=errors)
+    before = Truth.of(lab)
+    wanted = {"policies": ["Alpha"], "interval": "30", "missed_before_alert": "12345"}
+    result = run_facet(lab, "heartbeat", wanted)
+    assert Truth.of(lab) == before
+    (failure,) = result["failed_targets"]
+    assert failure["name"] == "Alpha" and failure["failure"]["status"] == 400
+    assert SETTINGS["missed_before_alert"] in failure["reason"] and SETTINGS["interval"] not in failure["reason"]
+    assert run_facet(lab, "heartbeat", {**wanted, "missed_before_alert": "1234"})["failed_targets"] == []
+    assert Truth.of(lab).targets[scene.keys["Alpha"]] == {
+        SETTINGS["interval"]: "30 Minutes",
+        SETTINGS["missed_before_alert"]: "1234",
+    }
+
+
+@pytest.mark.parametrize("wording", ["minutes", "bare"])
+@pytest.mark.parametrize("interval", ["minutes", "hours_when_whole"])
+def test_spellings_are_learned_and_not_tried_again(lab, wording, interval):
+    """A fleet costs a refusal or two in all, not for each target."""
+    switches = {"time_shift_wording": wording, "heartbeat_interval_wording": interval}
+    lab.switch(**switches)
+    numbers = [lab.api("POST", "/policies", {"name": f"Many {number}"})["ID"] for number in range(20)]
+    lab.clear_requests()
+    wanted = {"policies": numbers, "interval": "60", "maximum_clock_change": "120"}
+    result = run_facet(lab, "heartbeat", wanted, concurrency=1)
+    assert result["failed_targets"] == []
+    truth = Truth.of(lab, switches)
+    held = {SETTINGS["interval"]: "60 Minutes", SETTINGS["maximum_clock_change"]: "120 Minutes"}
+    assert all(truth.targets[("policy", number)] == held for number in numbers)
+    refused = [request for request in writes(lab) if request["status"] == 400]
+    assert len(refused) <= 2 and len(writes(lab)) == 20 + len(refused)
+
+
+def test_a_priority_that_only_some_managers_enforce(lab):
+    """A rule that somebody gave another priority is no replacement of the hidden one: it is mended."""
+    scene = Scene(lab)
+    scene.run(APPLY)
+    lab.switch(bypass_priority_enforced=False)
+    number = Truth.of(lab).objects[("firewall_rule", RULE)][0]["ID"]
+    lab.api("POST", f"/firewallrules/{number}", {"priority": "2"})
+    before = Truth.of(lab)
+    result = scene.run(APPLY)
+    after = Truth.of(lab)
+    assert_honest(before, after, result)
+    assert [(entry["name"], entry["before"], entry["after"]) for entry in result["objects"]] == [
+        (RULE, {"priority": "2"}, {"priority": "4"})
+    ]
+    scene.assert_settled(after, APPLY)
