@@ -45,7 +45,14 @@ SUITABLE: Dict[str, List[Version]] = {
 }
 
 # A program that some tests cannot do without, and the Debian package that has it.
-PROGRAMS = {"sshd": "openssh-server"}
+PROGRAMS = {
+    "chromium": "chromium",
+    "gnutls-serv": "gnutls-bin",
+    "openssl": "openssl",
+    "rpmbuild": "rpm",
+    "ssh-keygen": "openssh-client",
+    "sshd": "openssh-server",
+}
 
 
 class Unavailable(Exception):

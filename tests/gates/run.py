@@ -100,11 +100,12 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
     command = [str(python), "-m", *gate.command]
     if gate.tests:
         command += [f"--junitxml={counts}", *arguments]
+    path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     started = time.monotonic()
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"},
+        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -122,7 +123,9 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
     status = process.wait()
     result = count_tests(counts) if gate.tests else Result(passed=int(status == 0))
     if status and not result.failed:
-        result.failed = 1  # also when pytest found no test, or ended before it could count
+        result.failed = 1  # also when pytest found no test, or was ended before it could count
+    if status not in (0, 1):
+        not_run.append(f"what came after its end with exit status {status}")
     result.not_run += not_run
     result.seconds = time.monotonic() - started
     return result

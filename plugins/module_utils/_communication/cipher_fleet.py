@@ -138,6 +138,9 @@ def read_ciphers(client: Client, wanted: CiphersWanted) -> dict[str, t.Any]:
     }
     releases = _releases(agents, judgments)
     listed = _listed(computers, judgments, wanted.listed)
+    one_by_one = (
+        {"computers_csv": _as_csv(listed, list(judgments))} if wanted.format == CSV else {"computers": list(listed)}
+    )
     return {
         "summary": _summary(releases),
         "suites": _suites(releases),
@@ -146,7 +149,7 @@ def read_ciphers(client: Client, wanted: CiphersWanted) -> dict[str, t.Any]:
             _judgment(name, requirement, agents, judgments[name], examples)
             for name, requirement in wanted.requirements.items()
         ],
-        **({"computers": list(listed)} if wanted.format == LIST else {"computers_csv": _as_csv(listed, list(judgments))}),
+        **one_by_one,
     }
 
 
@@ -332,9 +335,7 @@ def _age(version: str) -> Release:
 # -- by computer, and of all
 
 
-def _listed(
-    computers: t.Iterable[Computer], judgments: _Judgments, listed: str
-) -> t.Iterator[dict[str, t.Any]]:
+def _listed(computers: t.Iterable[Computer], judgments: _Judgments, listed: str) -> t.Iterator[dict[str, t.Any]]:
     if listed == NONE:
         return
     # Computers with one agent share what is said of it.

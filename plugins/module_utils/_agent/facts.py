@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The facts of a host: the agent that is installed on it, and what is documented of that agent's version."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from .cipher_suites import documented
+from .installed import Installation, Told
+from .releases import describe
+
+_NO_AGENT = "There is no agent."
+_NO_VERSION = "No source tells the version of the agent."
+
+
+def facts_of(installation: Installation) -> Dict[str, object]:
+    """Everything that is known, in plain types; each key is always there, empty where nothing is known."""
+    version = str(installation.version) if installation.version else None
+    release, suites = describe(version), documented(version)
+    unknown = None if version else _NO_VERSION if installation.installed else _NO_AGENT
+    return dict(
+        installed=installation.installed,
+        version=version,
+        version_source=installation.source,
+        release=release["release"],
+        release_certainty=release["certainty"],
+        release_reason=unknown or release["reason"],
+        suites=suites["suites"],
+        suites_state=suites["state"],
+        suites_certainty=suites["certainty"],
+        suites_reason=unknown or suites["reason"],
+        weak=suites["weak"],
+        tls=suites["tls"],
+        activation=installation.activation.state,
+        activation_reason=installation.activation.reason,
+        manager_url=installation.activation.manager_url,
+        sources=[_source(told) for told in installation.sources],
+    )
+
+
+def _source(told: Told) -> Dict[str, object]:
+    return dict(
+        name=told.source,
+        found=told.found,
+        told=told.text,
+        version=str(told.version) if told.version else None,
+        problem=told.problem,
+    )

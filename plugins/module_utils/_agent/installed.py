@@ -1,0 +1,329 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Find the agent that is installed on this host, without the manager, by asking what knows of it.
+
+What is documented: the package names (rpm C(ds_agent), dpkg C(ds-agent), Solaris 10 C(ds-agent), Solaris 11
+C(security/ds-agent), AIX C(ds_agent)), and C(dsa_query) with its C(GetPluginVersion) and C(GetAgentStatus). What
+nobody has published: the version as the databases of dpkg, Solaris, AIX and macOS hold it, and the name of the
+receipt on macOS. So every source is read tolerantly, and what it does not tell is said to be unknown.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from .commands import Answer, Unanswered, ask, find
+from .versions import NO_AGENT, Version, parse
+
+DSA_QUERY = "/opt/ds_agent/dsa_query"
+
+ACTIVATED = "activated"
+NOT_ACTIVATED = "not_activated"
+UNKNOWN = "unknown"
+
+# Programs that the agent brings along: with one of them there it is installed, whatever the package data says.
+_AGENT_FILES = {"Darwin": ("/Library/Application Support/com.trendmicro.DSAgent/dsa_control",)}
+_OTHER_AGENT_FILES = (DSA_QUERY, "/opt/ds_agent/dsa_control")
+
+
+class Source(NamedTuple):
+    """Something of the host that knows an installed agent.
+
+    ``programs`` are the absolute paths at which its program can lie, ``read`` takes the versions of the agent's
+    packages out of its answer (as they stand there; empty where a package has none), and ``absent`` is how the
+    program says that there is no such package. Where ``data`` is given, one of these files must be there.
+    """
+
+    name: str
+    programs: Tuple[str, ...]
+    arguments: Tuple[str, ...]
+    read: Callable[[str], List[str]]
+    absent: str
+    data: Tuple[str, ...] = ()
+
+
+class Told(NamedTuple):
+    """What a source told: whether it knows an agent, the version as it stands there and as read, what went wrong."""
+
+    source: str
+    found: bool
+    text: Optional[str] = None
+    version: Optional[Version] = None
+    problem: Optional[str] = None
+
+
+class Activation(NamedTuple):
+    """Whether the agent is activated, against which manager (``None`` where not known), and why this is said."""
+
+    state: str
+    manager_url: Optional[str]
+    reason: str
+
+
+class Installation(NamedTuple):
+    """What is known of the agent on this host. ``source`` names who told the version."""
+
+    installed: bool
+    version: Optional[Version]
+    source: Optional[str]
+    sources: Tuple[Told, ...]
+    activation: Activation
+
+
+def _blocks(output: str, first: str) -> List[Dict[str, str]]:
+    """Packages as blocks of ``Name: value`` lines, each starting with the field ``first``; names in lower case."""
+    blocks: List[Dict[str, str]] = []
+    for line in output.splitlines():
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if colon and name == first:
+            blocks.append({})
+        if colon and blocks:
+            blocks[-1].setdefault(name, value.strip())
+    return blocks
+
+
+def _read_rpm(output: str) -> List[str]:
+    return output.split()
+
+
+def _read_dpkg(output: str) -> List[str]:
+    """Lines of ``want error status version``: a package that was removed stays in the list with its configuration."""
+    rows = [line.split() for line in output.splitlines()]
+    gone = ("not-installed", "config-files", "half-installed")
+    return [" ".join(row[3:]) for row in rows if len(row) >= 3 and row[2] not in gone]
+
+
+def _read_pkginfo(output: str) -> List[str]:
+    # A second instance of a package is called ds-agent.2.
+    blocks = _blocks(output, "pkginst")
+    return [block.get("version", "") for block in blocks if re.fullmatch(r"ds-agent(\.[0-9]+)?", block["pkginst"])]
+
+
+def _read_pkg(output: str) -> List[str]:
+    texts = []
+    for block in _blocks(output, "name"):
+        if block.get("state", "").lower().startswith("installed"):
+            version, branch = block.get("version", "").split(" ")[0], block.get("branch", "")
+            # The build stands in the version or, where that has three parts, as the branch.
+            texts.append(f"{version}-{branch}" if _is_three_parts(version) and branch.isdigit() else version)
+    return texts
+
+
+def _is_three_parts(text: str) -> bool:
+    return re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+", text, re.ASCII) is not None
+
+
+def _read_lslpp(output: str) -> List[str]:
+    rows = [line.split(":") for line in output.splitlines() if not line.startswith("#")]
+    return [row[2].strip() for row in rows if len(row) > 2 and re.fullmatch(r"ds_agent(\..*)?", row[1].strip())]
+
+
+# Folder and service are com.trendmicro.DSAgent and com.trendmicro.dsa; the receipt's name is not published.
+_RECEIPT = re.compile(r"com\.trendmicro\.(?:pkg\.)?(?:dsa|ds[._-]?agent|deep[._-]?security)", re.IGNORECASE)
+
+
+def _read_pkgutil(output: str) -> List[str]:
+    return [block.get("version", "") for block in _blocks(output, "package-id") if _RECEIPT.match(block["package-id"])]
+
+
+def _read_plugin_version(output: str) -> List[str]:
+    return _values(output, "PluginVersion", "core")
+
+
+# Asked by root without a database, rpm makes one, so it is only asked where there is one.
+_RPM_DATABASES = tuple(
+    f"{folder}/{file}"
+    for folder in ("/var/lib/rpm", "/usr/lib/sysimage/rpm")
+    for file in ("rpmdb.sqlite", "Packages.db", "Packages")
+)
+
+# By the name that the system gives itself, in the order in which they are believed.
+SOURCES: Dict[str, Tuple[Source, ...]] = {
+    "Linux": (
+        Source(
+            "rpm",
+            ("/usr/bin/rpm", "/bin/rpm"),
+            ("-q", "--qf", "%{VERSION}-%{RELEASE}\\n", "ds_agent"),
+            _read_rpm,
+            r"^package ds_agent is not installed",
+            _RPM_DATABASES,
+        ),
+        Source(
+            "dpkg",
+            ("/usr/bin/dpkg-query",),
+            ("-W", "-f=${Status} ${Version}\\n", "ds-agent"),
+            _read_dpkg,
+            r"no packages? found matching",
+        ),
+    ),
+    "SunOS": (
+        Source(
+            "pkg",
+            ("/usr/bin/pkg",),
+            ("info", "-l", "security/ds-agent"),
+            _read_pkg,
+            r"no packages matching",
+        ),
+        Source(
+            "pkginfo",
+            ("/usr/bin/pkginfo",),
+            ("-l", "ds-agent"),
+            _read_pkginfo,
+            r"information for \"ds-agent\" (?:was )?not found",
+        ),
+    ),
+    "AIX": (
+        Source(
+            "lslpp",
+            ("/usr/bin/lslpp",),
+            ("-Lcq", "ds_agent*"),
+            _read_lslpp,
+            r"not installed",
+        ),
+    ),
+    "Darwin": (
+        Source(
+            "pkgutil",
+            ("/usr/sbin/pkgutil",),
+            ("--regexp", "--pkg-info", r"com\.trendmicro\..*"),
+            _read_pkgutil,
+            r"No receipt for",
+        ),
+    ),
+}
+_AGENT_ITSELF = Source("dsa_query", (DSA_QUERY,), ("-c", "GetPluginVersion"), _read_plugin_version, r"(?!)")
+
+
+def refusal(system: str) -> Optional[str]:
+    """Why agents on this system cannot be looked for, or ``None``. ``system`` is what ``platform.system()`` says."""
+    if not system.upper().startswith(("WINDOWS", "CYGWIN", "MSYS", "MINGW")):
+        return None
+    return (
+        "agent_cipher_facts does not look for agents on Windows hosts. Use workload_security.agent.agent_cipher_info:"
+        " it reads the versions of all agents from the manager, without touching a host."
+    )
+
+
+def look(system: str) -> Installation:
+    """Find the agent of this host; every source is asked, and none of them may fail this.
+
+    ``system`` is what ``platform.system()`` says. The first source that tells a version is believed.
+    """
+    files = find(_AGENT_FILES.get(system, _OTHER_AGENT_FILES))
+    sources = SOURCES.get(system, ()) + ((_AGENT_ITSELF,) if system != "Darwin" else ())
+    programs = [(source, _program(source)) for source in sources]
+    told = [_ask(source, program) for source, program in programs if program]
+    if files:
+        told.append(Told("files", True, files))
+    best = next((one for one in told if one.version), None)
+    installed = any(one.found for one in told)
+    return Installation(
+        installed,
+        best.version if best else None,
+        best.source if best else None,
+        tuple(_with_conflict(one, best) for one in told),
+        _activation(system) if installed else Activation(NOT_ACTIVATED, None, "There is no agent."),
+    )
+
+
+def _program(source: Source) -> Optional[str]:
+    has_data = not source.data or any(os.path.exists(path) for path in source.data)
+    return find(source.programs) if has_data else None
+
+
+def _ask(source: Source, program: str) -> Told:
+    try:
+        return read_answer(source, ask((program,) + source.arguments))
+    except Unanswered as error:
+        return Told(source.name, False, problem=str(error))
+
+
+def read_answer(source: Source, answer: Answer) -> Told:
+    """What a source told by this answer of its program."""
+    # A database that cannot be read makes rpm say both that and that the package is not installed.
+    broken = re.search(r"^error:", answer.errors, re.MULTILINE)
+    if answer.status and not broken and re.search(source.absent, answer.output + answer.errors, re.MULTILINE):
+        return Told(source.name, False)
+    if answer.status:
+        return Told(source.name, False, problem=_failure(source.name, answer))
+    texts = sorted({_printable(text) for text in source.read(answer.output)})
+    if not texts:
+        return Told(source.name, False)
+    if len(texts) > 1:
+        return Told(source.name, True, ", ".join(texts), problem=f"{source.name} knows more than one version.")
+    version = read_version(texts[0])
+    problem = None if version else f"{source.name} knows the agent, but no version with four parts."
+    return Told(source.name, True, texts[0], version, problem)
+
+
+_FOUR_PARTS = re.compile(r"(?:[0-9]+:)?([0-9]+\.[0-9]+\.[0-9]+[.-][0-9]+)(?![0-9])", re.ASCII)
+
+
+def read_version(text: str) -> Optional[Version]:
+    """The version that a package's version starts with, whatever epoch stands before and whatever revision behind."""
+    match = _FOUR_PARTS.match(text)
+    version = parse(match.group(1)) if match else None
+    return version if isinstance(version, Version) and version != NO_AGENT else None
+
+
+def _with_conflict(told: Told, best: Optional[Told]) -> Told:
+    if best is None or told.version in (None, best.version):
+        return told
+    return told._replace(
+        problem=f"{told.source} says {told.version}, {best.source} says {best.version};"
+        " an agent that was upgraded may still have to be restarted."
+    )
+
+
+_LINE = r"^{group}\.{name}:[ \t]*(.*?)[ \t\r]*$"
+_URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[!-~]{1,1000}", re.ASCII)
+
+
+def _values(output: str, group: str, name: str) -> List[str]:
+    """The values of a field. An index, such as ``AgentStatus.3: dsmUrl``, names fields as values: these are none."""
+    return sorted(set(re.findall(_LINE.format(group=group, name=name), output, re.MULTILINE)))
+
+
+def _activation(system: str) -> Activation:
+    if system == "Darwin":
+        return Activation(UNKNOWN, None, "The vendor does not support dsa_query on macOS.")
+    program = find((DSA_QUERY,))
+    if program is None:
+        return Activation(UNKNOWN, None, f"There is no {DSA_QUERY} that this user may run.")
+    try:
+        return read_activation(ask((program, "-c", "GetAgentStatus")))
+    except Unanswered as error:
+        return Activation(UNKNOWN, None, str(error))
+
+
+def read_activation(answer: Answer) -> Activation:
+    """Whether the agent is activated, by what its C(GetAgentStatus) answered."""
+    if answer.status or not _values(answer.output, "AgentStatus", r"[A-Za-z]\w*"):
+        return Activation(UNKNOWN, None, _failure("dsa_query", answer) + _hint())
+    urls = [url for url in _values(answer.output, "AgentStatus", "dsmUrl") if url]
+    if not urls:
+        return Activation(NOT_ACTIVATED, None, "The agent's status names no manager.")
+    if len(urls) > 1 or not _URL.fullmatch(urls[0]):
+        return Activation(UNKNOWN, None, f"The agent's status names {_printable(' and '.join(urls))}, which is no URL.")
+    return Activation(ACTIVATED, urls[0], "The agent's status names this manager.")
+
+
+def _hint() -> str:
+    # Only root may ask, and only while the service runs.
+    return "" if os.geteuid() == 0 else " Only root may ask the agent: use become."
+
+
+def _failure(name: str, answer: Answer) -> str:
+    lines = [line.strip() for line in (answer.errors + "\n" + answer.output).splitlines() if line.strip()]
+    said = f"it said: {_printable(lines[0])}" if lines else "it said nothing"
+    return f"{name} ended with status {answer.status}, {said}."
+
+
+def _printable(text: str, longest: int = 200) -> str:
+    """Text from outside, fit for a message: one line of bounded length without control characters."""
+    return "".join(character if character.isprintable() else "?" for character in text[:longest])

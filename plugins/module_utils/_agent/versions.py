@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Agent versions and release names: every spelling that is met, put in order.
+
+An agent says ``10.0.0.3186``, a package ``10.0.0-3186.el7``, a person ``10.0 Update 16``. The first two are a
+L{Version}, the last is a L{Release}; which release a version is, only L{releases} knows.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import NamedTuple, Optional, Union
+
+# Longer text is no version; the bound also keeps the patterns below cheap on hostile input.
+LONGEST = 200
+
+_PRODUCT = (
+    r"(?:(?:(?:trend micro )?deep security agent|ds[ _-]?agent|dsa|agent(?:-core)?-[a-z][a-z0-9_.]*)"
+    r"[ _=-]+(?:version )?)?"
+)
+_VERSION = re.compile(
+    _PRODUCT + r"([0-9]{1,5})\.([0-9]{1,5})\.([0-9]{1,5})[.-]([0-9]{1,9})(?:[._+~-][a-z][a-z0-9._+~-]*)?",
+    re.IGNORECASE | re.ASCII,
+)
+# Bounded, so that a long run of separators cannot be split in many ways.
+_GAP = "[ _-]{0,3}"
+_RELEASE = re.compile(
+    _PRODUCT + r"([0-9]{1,3})(?:\.([0-9]{1,3}))?"
+    rf"(?:{_GAP}(?:LTS|FR))?(?:{_GAP}(?:GA|GM|feature{_GAP}release))?"
+    rf"(?:{_GAP}(?:service{_GAP}pack|SP){_GAP}([0-9]{{1,4}}))?"
+    rf"(?:{_GAP}(?:patch|P){_GAP}([0-9]{{1,4}}))?"
+    rf"(?:{_GAP}(?:LTS|FR)?{_GAP}(?:update|U)?{_GAP}([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})"
+    rf"|{_GAP}(?:update|U){_GAP}([0-9]{{1,4}}))?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+class Version(NamedTuple):
+    """An agent's number, ``major.minor.third-build``. Versions of one release line sort by age, macOS 20 apart."""
+
+    major: int
+    minor: int
+    third: int
+    build: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.third}.{self.build}"
+
+    @property
+    def line(self) -> str:
+        """The release line as the vendor writes it: ``9.6``, ``10.0``, ``20``."""
+        return _line(self.major, self.minor)
+
+
+class Release(NamedTuple):
+    """A release as the vendor names it. Releases sort by age; a part that is not named is 0 or empty.
+
+    ``date`` is the ISO date that names an update of 20 LTS or a feature release of 12.5.
+    """
+
+    major: int
+    minor: int
+    service_pack: int = 0
+    patch: int = 0
+    update: int = 0
+    date: str = ""
+
+    def __str__(self) -> str:
+        words = []
+        if self.service_pack:
+            words.append(f"SP{self.service_pack}")
+        if self.patch:
+            words.append(f"Patch {self.patch}")
+        if self.update:
+            words.append(f"Update {self.update}")
+        if self.date:
+            words.append(f"{'FR' if self.is_feature else 'LTS Update' if self.major >= 20 else 'Update'} {self.date}")
+        if not words:
+            words.append("feature release" if self.is_feature else "GA")
+        return f"{self.line} {' '.join(words)}"
+
+    @property
+    def line(self) -> str:
+        """The release line as the vendor writes it: ``9.6``, ``10.0``, ``20``."""
+        return _line(self.major, self.minor)
+
+    @property
+    def is_feature(self) -> bool:
+        """Whether this is one of the feature releases that came between 10.0 and 20."""
+        return 10 <= self.major <= 12 and self.minor > 0
+
+
+# What the manager shows for a computer that has no agent.
+NO_AGENT = Version(0, 0, 0, 0)
+
+
+def parse(text: object) -> Optional[Union[Version, Release]]:
+    """Read a version or a release name in any spelling that is met.
+
+    Numbers with four parts are versions, whatever package name stands before and whatever platform behind. A number
+    with three parts is a manager's, or an agent's without its build, and says nothing: the result is ``None``, as for
+    everything else that is neither.
+    """
+    if not isinstance(text, str) or len(text) > LONGEST:
+        return None
+    text = text.strip()
+    match = _VERSION.fullmatch(text)
+    if match:
+        return Version(*(int(part) for part in match.groups()))
+    match = _RELEASE.fullmatch(text)
+    if not match or not _is_date(match.group(5)):
+        return None
+    major, minor, service_pack, patch, date, update = match.groups()
+    return Release(int(major), int(minor or 0), int(service_pack or 0), int(patch or 0), int(update or 0), date or "")
+
+
+def _is_date(text: Optional[str]) -> bool:
+    try:
+        return text is None or bool(datetime.date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _line(major: int, minor: int) -> str:
+    return f"{major}" if major >= 20 and minor == 0 else f"{major}.{minor}"

@@ -1,0 +1,229 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: agent_cipher_facts
+short_description: Tell which agent a host has, and which TLS cipher suites that agent can speak
+version_added: 0.1.0
+description:
+  - Finds the agent that is installed on the host, without the manager, and sets the facts
+    C(ansible_facts.workload_security_agent).
+  - The agent's version comes from the host's package data (rpm, dpkg, Solaris, AIX or macOS), or from the agent itself
+    (C(dsa_query)). Its release, cipher suites and TLS versions are what is documented of that version. No connection
+    is made; to ask what an agent really accepts, shake hands with it.
+  - The manager that the agent is activated against comes from the agent itself. Only C(root) may ask it, and only
+    while its service runs; otherwise RV(ansible_facts.workload_security_agent.activation) is V(unknown).
+  - It needs no options, so it can be one of the modules that gather facts. See the examples.
+author:
+  - The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - workload_security.agent.attributes
+  - workload_security.agent.attributes.info_module
+attributes:
+  facts:
+    description: Action returns an C(ansible_facts) dictionary that will update existing host facts.
+    support: full
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+    details:
+      - Not for Windows hosts. Run against one, it fails before it connects, and says so.
+        M(workload_security.agent.agent_cipher_info) serves there, as it reads the versions of all agents from the
+        manager.
+      - As one of the modules that gather facts, name it for other hosts only.
+notes:
+  - Nobody has published the version as the databases of dpkg, Solaris, AIX and macOS hold it, nor the name of the
+    receipt on macOS. They are read tolerantly. What cannot be told is V(null), and
+    RV(ansible_facts.workload_security_agent.sources) says what was asked and what went wrong.
+  - On macOS the vendor does not support C(dsa_query), so the manager stays unknown there.
+  - On CloudLinux 5 and Ubuntu 10.04 no agent supports TLS 1.2, says the vendor's table of platforms. The platform is
+    not taken into account here.
+seealso:
+  - module: workload_security.agent.agent_cipher_info
+  - plugin: workload_security.agent.agent_cipher_suites
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+---
+- name: Find the agent
+  workload_security.agent.agent_cipher_facts:
+  become: true
+
+- name: Stop where the agent would be lost to a manager that requires TLS 1.2
+  ansible.builtin.assert:
+    that: ansible_facts.workload_security_agent.version is workload_security.agent.agent_supports_tls('1.2')
+  when: ansible_facts.workload_security_agent.version is not none
+
+# As part of gathering facts: in ansible.cfg
+#   [defaults]
+#   facts_modules = smart, workload_security.agent.agent_cipher_facts
+# or for some hosts, as a variable of the inventory:
+#   ansible_facts_modules: [smart, workload_security.agent.agent_cipher_facts]
+"""
+
+RETURN = r"""
+---
+ansible_facts:
+  description: The facts that this adds.
+  returned: always
+  type: complex
+  contains:
+    workload_security_agent:
+      description: The agent of this host. Every key is always there.
+      returned: always
+      type: dict
+      contains:
+        installed:
+          description: Whether there is an agent. V(false) too if no source that could be asked knows one.
+          returned: always
+          type: bool
+          sample: true
+        version:
+          description: The agent's version, or V(null) if no source tells it.
+          returned: always
+          type: str
+          sample: 11.0.0.796
+        version_source:
+          description:
+            - Who told the version, V(rpm), V(dpkg), V(pkg), V(pkginfo), V(lslpp), V(pkgutil) or V(dsa_query).
+          returned: always
+          type: str
+          sample: rpm
+        release:
+          description: The release of this version, or V(null) if no public source names it.
+          returned: always
+          type: str
+          sample: 11.0 Update 12
+        release_certainty:
+          description: How certain the release is, V(confirmed), V(likely), V(inferred) or V(unknown).
+          returned: always
+          type: str
+          sample: confirmed
+        release_reason:
+          description: What the release rests on, or the nearest releases if it is unknown.
+          returned: always
+          type: str
+        suites:
+          description: The cipher suites that are documented for this version, by their IANA names.
+          returned: always
+          type: list
+          elements: str
+          sample: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384]
+        suites_state:
+          description: Whether suites are V(documented), V(undocumented) or V(ambiguous) for this version.
+          returned: always
+          type: str
+          sample: documented
+        suites_certainty:
+          description: How certain it is that this version has these suites, in the words of the release's certainty.
+          returned: always
+          type: str
+          sample: confirmed
+        suites_reason:
+          description: The range of releases that the vendor's page lists them for, or the nearest ranges.
+          returned: always
+          type: str
+        weak:
+          description: Those of the suites that are weak, each with its reasons.
+          returned: always
+          type: dict
+          sample:
+            TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384:
+              - CBC with MAC-then-encrypt is open to padding oracles such as Lucky Thirteen (RFC 7457)
+        tls:
+          description: What is documented of each TLS version. Empty if the version is not known.
+          returned: always
+          type: list
+          elements: dict
+          contains:
+            version:
+              description: The TLS version.
+              returned: always
+              type: str
+              sample: TLS 1.2
+            supported:
+              description: Whether the agent speaks it, or V(null) if nothing says so.
+              returned: always
+              type: bool
+            basis:
+              description:
+                - What this rests on, V(stated) by the vendor, V(implied) by the suites, or in V(conflict).
+                - V(null) if nothing says so.
+              returned: always
+              type: str
+            reason:
+              description: A sentence.
+              returned: always
+              type: str
+        activation:
+          description: Whether the agent is V(activated), V(not_activated), or V(unknown) if it cannot be asked.
+          returned: always
+          type: str
+          sample: activated
+        activation_reason:
+          description: Why this is said of the activation.
+          returned: always
+          type: str
+        manager_url:
+          description: The manager that the agent is activated against, or V(null).
+          returned: always
+          type: str
+          sample: https://dsm.example.com:4120/
+        sources:
+          description: Everything that was asked, in the order in which it is believed.
+          returned: always
+          type: list
+          elements: dict
+          contains:
+            name:
+              description: The program that was asked, or V(files) for the agent's own programs.
+              returned: always
+              type: str
+              sample: rpm
+            found:
+              description: Whether it knows an agent.
+              returned: always
+              type: bool
+            told:
+              description: The version as it stands there, or the file that is there.
+              returned: always
+              type: str
+              sample: 11.0.0-796.el7
+            version:
+              description: The version in it, or V(null).
+              returned: always
+              type: str
+              sample: 11.0.0.796
+            problem:
+              description: What went wrong or does not fit, or V(null).
+              returned: always
+              type: str
+"""
+
+import platform
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.facts import facts_of
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.installed import look, refusal
+
+
+def main() -> None:
+    """Look for the agent and set the facts."""
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    system = platform.system()
+    reason = refusal(system)
+    if reason:
+        module.fail_json(msg=reason)
+    module.exit_json(changed=False, ansible_facts={"workload_security_agent": facts_of(look(system))})
+
+
+if __name__ == "__main__":
+    main()

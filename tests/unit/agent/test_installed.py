@@ -1,0 +1,317 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What sources say, read: recorded answers, what nobody has published in more than one form, and hostile answers.
+
+The frames of the answers were recorded from rpm, dpkg, pkg, pkginfo, lslpp and pkgutil; the values of the agent in
+those of Solaris, AIX and macOS are made up after the package names that the vendor documents.
+"""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.workload_security.agent.plugins.module_utils._agent import installed
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.commands import Answer, Unanswered
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.installed import (
+    SOURCES,
+    Activation,
+    Told,
+    look,
+    read_activation,
+    read_answer,
+    read_version,
+    refusal,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+BY_NAME = {source.name: source for sources in SOURCES.values() for source in sources}
+BY_NAME["dsa_query"] = installed._AGENT_ITSELF
+
+PKGINFO = """\
+   PKGINST:  ds-agent
+      NAME:  Trend Micro Deep Security Agent
+  CATEGORY:  security
+      ARCH:  sparc
+   VERSION:  {version}
+   BASEDIR:  /
+    VENDOR:  Trend Micro Inc.
+    PSTAMP:  20200902120000
+  INSTDATE:  Feb 11 2021 10:16
+    STATUS:  completely installed
+     FILES:       97 installed pathnames
+                   4 shared pathnames
+               42636 blocks used (approx)
+
+"""
+PKG = """\
+             Name: security/ds-agent
+          Summary: Trend Micro Deep Security Agent
+            State: {state}
+        Publisher: trendmicro
+          Version: {version}
+    Build Release: 5.11
+           Branch: {branch}
+   Packaging Date: September  2, 2020  7:15:02 AM
+             Size: 398.49 MB
+             FMRI: pkg://trendmicro/security/ds-agent@{version},5.11-{branch}:20200902T071502Z
+"""
+LSLPP_HEADER = (
+    "#Package Name:Fileset:Level:State:PTF Id:Fix State:Type:Description:Destination Dir.:Uninstaller:Message Catalog:"
+    "Message Set:Message Number:Parent:Automatic:EFIX Locked:Install Path:Build Date\n"
+)
+LSLPP = "ds_agent:{fileset}:{level}: : :C: :Trend Micro Deep Security Agent: : : : : : :0:0:/:2036\n"
+PKGUTIL = "package-id: {name}\nversion: {version}\nvolume: /\nlocation: \ninstall-time: 1688011857\n"
+PLUGINS = """\
+PluginVersion.0: core
+PluginVersion.1: am
+PluginVersion.am: 20.0.2-1390
+PluginVersion.core: {version}
+"""
+
+
+def told(name: str, output: str = "", errors: str = "", status: int = 0) -> Told:
+    return read_answer(BY_NAME[name], Answer(status, output, errors))
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "version"),
+    [
+        ("rpm", "20.0.2-1390.el8\n", "20.0.2.1390"),
+        ("rpm", "10.0.0-2775.el7\n", "10.0.0.2775"),
+        ("rpm", "20.0.2-1390.ol7\n", "20.0.2.1390"),
+        ("rpm", "11.0.0-582\n", "11.0.0.582"),
+        ("rpm", "20.0.2-1390.2.el8\n", "20.0.2.1390"),
+        ("dpkg", "install ok installed 20.0.2-1390\n", "20.0.2.1390"),
+        ("dpkg", "install ok installed 20.0.2.1390\n", "20.0.2.1390"),
+        ("dpkg", "install ok installed 20.0.2.1390-1\n", "20.0.2.1390"),
+        ("dpkg", "hold ok installed 1:20.0.0-877~u20\n", "20.0.0.877"),
+        ("dpkg", "install ok half-configured 20.0.0-877.ubuntu20\n", "20.0.0.877"),
+        ("pkginfo", PKGINFO.format(version="11.0.0.796"), "11.0.0.796"),
+        ("pkginfo", PKGINFO.format(version="11.0.0-796,REV=2019.04.10"), "11.0.0.796"),
+        ("pkginfo", PKGINFO.format(version="11.0.0.796").replace("ds-agent\n", "ds-agent.2\n"), "11.0.0.796"),
+        ("pkg", PKG.format(state="Installed", version="20.0.0.877", branch="None"), "20.0.0.877"),
+        ("pkg", PKG.format(state="Installed", version="20.0.0", branch="877"), "20.0.0.877"),
+        ("pkg", PKG.format(state="Installed (Renamed)", version="20.0.0.877 (20.0.0-877)", branch="1"), "20.0.0.877"),
+        ("lslpp", LSLPP_HEADER + LSLPP.format(fileset="ds_agent", level="12.0.0.967"), "12.0.0.967"),
+        ("lslpp", LSLPP.format(fileset="ds_agent.rte", level="12.0.0.967"), "12.0.0.967"),
+        ("pkgutil", PKGUTIL.format(name="com.trendmicro.dsa", version="20.0.0.158"), "20.0.0.158"),
+        ("pkgutil", PKGUTIL.format(name="com.trendmicro.pkg.DSAgent", version="20.0.0-158"), "20.0.0.158"),
+        ("dsa_query", PLUGINS.format(version="20.0.2-1390"), "20.0.2.1390"),
+        ("dsa_query", PLUGINS.format(version="20.0.2.1390\r"), "20.0.2.1390"),
+    ],
+)
+def test_a_version_is_read(source: str, output: str, version: str) -> None:
+    answer = told(source, output)
+    assert (answer.found, str(answer.version), answer.problem) == (True, version, None)
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("rpm", "20.0.2-(none)\n"),
+        ("dpkg", "install ok installed 20.0.2\n"),
+        ("pkginfo", PKGINFO.format(version="11.0")),
+        ("pkg", PKG.format(state="Installed", version="20.0.0", branch="0.175.3")),
+        ("lslpp", LSLPP.format(fileset="ds_agent", level="?")),
+        ("pkgutil", PKGUTIL.format(name="com.trendmicro.dsa", version="0")),
+        ("dsa_query", PLUGINS.format(version="0.0.0.0")),
+    ],
+)
+def test_a_version_without_four_parts_is_found_but_not_guessed(source: str, output: str) -> None:
+    answer = told(source, output)
+    assert (answer.found, answer.version) == (True, None)
+    assert "no version with four parts" in answer.problem
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "errors", "status"),
+    [
+        ("rpm", "package ds_agent is not installed\n", "", 1),
+        ("dpkg", "", "dpkg-query: no packages found matching ds-agent\n", 1),
+        ("dpkg", "deinstall ok config-files 20.0.2-1390\n", "", 0),
+        ("dpkg", "unknown ok not-installed \n", "", 0),
+        ("pkginfo", "", 'ERROR: information for "ds-agent" was not found\n', 1),
+        (
+            "pkg",
+            "",
+            "pkg: info: no packages matching the following patterns you specified are\n"
+            "installed on the system.  Try querying remotely instead:\n\n        security/ds-agent\n",
+            1,
+        ),
+        ("pkg", PKG.format(state="Not installed", version="20.0.0.877", branch="None"), "", 0),
+        ("lslpp", "", "lslpp: Fileset ds_agent* not installed.\n", 1),
+        ("lslpp", LSLPP.format(fileset="ds_agentless.rte", level="1.2.3.4"), "", 0),
+        ("pkgutil", "", "No receipt for 'com\\.trendmicro\\..*' found at '/'.\n", 1),
+        ("pkgutil", PKGUTIL.format(name="com.trendmicro.endpointbasecamp", version="1.2.3.4"), "", 0),
+        ("dsa_query", "", "", 0),
+    ],
+)
+def test_no_package_is_no_problem(source: str, output: str, errors: str, status: int) -> None:
+    assert told(source, output, errors, status) == Told(source, False)
+
+
+def test_a_database_that_cannot_be_read_is_a_problem_not_an_absence() -> None:
+    answer = told(
+        "rpm",
+        "package ds_agent is not installed\n",
+        "error: cannot open Packages database in /var/lib/rpm\n",
+        1,
+    )
+    assert not answer.found
+    assert "cannot open Packages database" in answer.problem
+
+
+@pytest.mark.parametrize("source", sorted(BY_NAME))
+def test_a_failure_is_a_problem(source: str) -> None:
+    answer = told(source, "", "Connection refused\x1b[31m by\x07 nobody\nmore\n", 3)
+    assert not answer.found
+    assert "status 3, it said: Connection refused?[31m by? nobody." in answer.problem
+
+
+@pytest.mark.parametrize("source", ["pkginfo", "pkg", "pkgutil"])
+@pytest.mark.parametrize("output", ["pkginst\nname\npackage-id\n", ":\n::\n", "VERSION: 1.2.3.4\nState: Installed\n"])
+def test_fields_without_a_package_are_none(source: str, output: str) -> None:
+    assert told(source, output) == Told(source, False)
+
+
+def test_two_versions_at_once_are_none() -> None:
+    answer = told("rpm", "11.0.0-582.el7\n20.0.2-1390.el7\n")
+    assert (answer.found, answer.version) == (True, None)
+    assert answer.text == "11.0.0-582.el7, 20.0.2-1390.el7"
+    assert "more than one version" in answer.problem
+
+
+def test_one_version_for_two_architectures_is_one() -> None:
+    assert str(told("dpkg", "install ok installed 20.0.2-1390\n" * 2).version) == "20.0.2.1390"
+
+
+# Words that the readers look for, in any order and between anything.
+WORDS = (
+    "pkginst: name: package-id: version: state: branch: installed ds-agent com.trendmicro.dsa install ok ds_agent: "
+    "20.0.2-1390 PluginVersion.core: AgentStatus.dsmUrl: AgentStatus.agentState: https://a/ error: \r \n \n\n"
+).split(" ")
+ANSWERS = st.lists(st.one_of(st.sampled_from(WORDS), st.text(max_size=10)), max_size=12).map("".join)
+
+
+@pytest.mark.parametrize("source", sorted(BY_NAME))
+@given(output=ANSWERS, errors=st.text(max_size=50), status=st.integers(-15, 3))
+def test_no_answer_is_too_strange(source: str, output: str, errors: str, status: int) -> None:
+    answer = told(source, output, errors, status)
+    for text in (answer.text, answer.problem):
+        assert text is None or text.isprintable()
+    assert answer.found or answer.version is None
+
+
+@given(st.text(alphabet="0123456789.-:el~ ", max_size=40))
+def test_a_version_that_is_read_stands_at_the_start_of_the_text(text: str) -> None:
+    version = read_version(text)
+    if version is not None:
+        digits = [int(part) for part in text.split(":")[-1].replace("-", ".").split(".")[:3]]
+        assert digits == list(version[:3])
+
+
+STATUS = """\
+AgentStatus.0: agentState
+AgentStatus.1: auStatus
+AgentStatus.2: dsmUrl
+AgentStatus.13: driverHooked
+AgentStatus.agentState: green
+AgentStatus.auStatus: notSupported
+AgentStatus.currentTime: 1763890000
+AgentStatus.lastAgentToManagerSession: 1763889700
+AgentStatus.driverHooked: true
+AgentStatus.dsmDN: CN=dsm.example.com/O=Example
+"""
+URL = "https://dsm.example.com:4120/"
+
+
+def status_of(output: str = "", errors: str = "", status: int = 0) -> Activation:
+    return read_activation(Answer(status, output, errors))
+
+
+@pytest.mark.parametrize(
+    "line", [f"AgentStatus.dsmUrl: {URL}\n", f"AgentStatus.dsmUrl:{URL}\r\n", f"AgentStatus.dsmUrl: {URL}\n" * 2]
+)
+def test_the_manager_is_read(line: str) -> None:
+    assert status_of(STATUS + line)[:2] == ("activated", URL)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "AgentStatus.dsmUrl:\n", "AgentStatus.dsmUrl: \r\n", "XAgentStatus.dsmUrl: x://y\n"]
+)
+def test_no_manager_is_not_activated(line: str) -> None:
+    assert status_of(STATUS + line)[:2] == ("not_activated", None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (("", "Unable to connect to the agent.\n", 255), "Unable to connect to the agent."),
+        ((STATUS, "", 1), "status 1"),
+        (("", "", 0), "it said nothing"),
+        (("Authentication required\n", "", 0), "Authentication required"),
+        (("AgentStatus.0: agentState\nAgentStatus.1: dsmUrl\n", "", 0), "AgentStatus.0: agentState"),
+        ((STATUS + "AgentStatus.dsmUrl: (unset)\n", "", 0), "(unset), which is no URL"),
+        ((STATUS + "AgentStatus.dsmUrl: https://a\x1b[0m/\n", "", 0), "https://a?[0m/, which is no URL"),
+        ((STATUS + f"AgentStatus.dsmUrl: {URL}\nAgentStatus.dsmUrl: https://b/\n", "", 0), "https://b/ and " + URL),
+    ],
+)
+def test_an_agent_that_cannot_be_asked_is_unknown(answer: tuple, reason: str) -> None:
+    activation = status_of(*answer)
+    assert activation[:2] == ("unknown", None)
+    assert reason in activation.reason
+
+
+def test_who_may_not_ask_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed.os, "geteuid", lambda: 1000)
+    assert "use become" in status_of(errors="Permission denied", status=1).reason
+    monkeypatch.setattr(installed.os, "geteuid", lambda: 0)
+    assert "become" not in status_of(errors="Permission denied", status=1).reason
+
+
+@given(output=ANSWERS, status=st.integers(0, 1))
+def test_no_status_is_too_strange(output: str, status: int) -> None:
+    activation = status_of(output, "", status)
+    assert (activation.state == "activated") == (activation.manager_url is not None)
+    assert activation.reason.isprintable()
+
+
+def test_a_source_that_does_not_answer_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host on which every program is there, and each hangs."""
+
+    def hang(arguments: tuple) -> Answer:
+        raise Unanswered(f"{arguments[0]} was ended.")
+
+    monkeypatch.setattr(installed, "find", lambda paths: paths[0])
+    monkeypatch.setattr(installed, "ask", hang)
+    monkeypatch.setattr(installed.os.path, "exists", lambda path: True)
+    for system in (*SOURCES, "FreeBSD"):
+        found = look(system)
+        assert (found.installed, found.version, found.activation.state) == (True, None, "unknown")
+        assert [one.source for one in found.sources if one.found] == ["files"]
+        assert all("was ended" in one.problem for one in found.sources if not one.found)
+
+
+def test_a_host_without_any_source_has_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(installed, "find", lambda paths: None)
+    for system in (*SOURCES, "FreeBSD"):
+        found = look(system)
+        assert (found.installed, found.version, found.sources) == (False, None, ())
+        assert found.activation.state == "not_activated"
+
+
+def test_every_program_has_an_absolute_path() -> None:
+    paths = [path for source in BY_NAME.values() for path in source.programs]
+    assert paths
+    assert all(path.startswith("/") for path in paths)
+
+
+@pytest.mark.parametrize("system", ["Windows", "CYGWIN_NT-10.0-19045", "MSYS_NT-10.0", "MINGW64_NT-10.0"])
+def test_windows_is_refused(system: str) -> None:
+    assert "agent_cipher_info" in refusal(system)
+
+
+@pytest.mark.parametrize("system", [*SOURCES, "FreeBSD", ""])
+def test_nothing_else_is_refused(system: str) -> None:
+    assert refusal(system) is None
