@@ -40,6 +40,9 @@ MAY_IMPORT = {
 HOST_PYTHON = (3, 8)
 NEWER_THAN_HOST_PYTHON = {"annotationlib", "compression", "graphlib", "tomllib", "zoneinfo"}
 
+# Modules that look at hosts from where the playbook runs.
+FROM_OUTSIDE = ("agent_cipher_probe",)
+
 GOING_AWAY = (
     "ansible.module_utils.six",
     "ansible.module_utils._text",
@@ -93,7 +96,7 @@ def files_imported_by(path: Path) -> set[Path]:
 def files_on_managed_hosts() -> set[Path]:
     """`_agent`, and every module that does not talk to the manager with all that it imports in turn."""
     groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]
-    beside_the_manager = set(groups["manager"])
+    beside_the_manager = {*groups["manager"], *FROM_OUTSIDE}
     todo = [
         path
         for path in FILES

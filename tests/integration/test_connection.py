@@ -44,6 +44,7 @@ def test_a_wrong_key(lab, tmp_path, key):
     assert result["failed"] and result["failure"]["code"] == "unauthorized" and "Invalid API Key" in result["msg"]
 
 
+@pytest.mark.both_cores
 def test_through_a_jump_host(lab, tmp_path):
     with SshServer(tmp_path / "ssh") as ssh:
         way = {

@@ -98,6 +98,7 @@ TASKS = [
 ]
 
 
+@pytest.mark.both_cores
 @pytest.mark.parametrize("given", ["environment", "option", "option without pipelining"])
 def test_the_key_appears_nowhere(lab, tmp_path, given):
     """From the environment it is in no file, come what may; as an option, pipelining keeps it out of files.
