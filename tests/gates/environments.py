@@ -60,7 +60,7 @@ class Unavailable(Exception):
 
 
 def find_interpreters() -> Interpreters:
-    """Every CPython 3 of this machine, by version: those on PATH first, then pyenv's.
+    """Every CPython 3 of this machine, by version: the running one first, those on PATH, then pyenv's.
 
     The paths are those of the real interpreters: a pyenv shim answers for another version in another folder,
     and a virtual environment made from a virtual environment depends on it.
@@ -87,6 +87,7 @@ def find_interpreters() -> Interpreters:
 
 
 def _candidates() -> Iterator[Path]:
+    yield Path(sys.executable)
     for minor in range(14, 7, -1):
         path = shutil.which(f"python3.{minor}")
         if path:
@@ -107,7 +108,8 @@ def python_of(name: str) -> Path:
 def make(names: Optional[List[str]] = None) -> Dict[str, str]:
     """Make the environments `names` (all, if None) and the link `main`, two at a time.
 
-    Returns the reason for each environment that cannot be made here. Exits where an installation fails.
+    Returns the reason for each environment that cannot be made here. Exits where an installation fails, or where
+    no ansible-core can be had at all.
     """
     link_collection()
     install_programs()
@@ -125,7 +127,7 @@ def make(names: Optional[List[str]] = None) -> Dict[str, str]:
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(attempt, collections.OrderedDict.fromkeys(wanted)))
-    _link_main()
+    _link_main(missing)
     return missing
 
 
@@ -193,10 +195,12 @@ def _install_from_debian(package: str) -> bool:
     return False
 
 
-def _link_main() -> None:
+def _link_main(missing: Dict[str, str]) -> None:
     target = next((name for name in ("newest", "oldest") if (ENVIRONMENTS / name / ".made-from").exists()), None)
+    if target is None:
+        raise SystemExit("".join(f"No environment {name}: {reason}\n" for name, reason in missing.items()))
     link = ENVIRONMENTS / "main"
-    if target and (not link.is_symlink() or os.readlink(link) != target):
+    if not link.is_symlink() or os.readlink(link) != target:
         if link.is_symlink():
             link.unlink()
         link.symlink_to(target)
@@ -214,15 +218,11 @@ def link_collection() -> Path:
     return COLLECTIONS
 
 
-def main() -> int:
-    """Make what the command line names; returns the exit status."""
-    missing = make(sys.argv[1:] or None)
-    for name, reason in missing.items():
+def main() -> None:
+    """Make what the command line names, and say what could not be made."""
+    for name, reason in make(sys.argv[1:] or None).items():
         print(f"No environment {name}: {reason}", file=sys.stderr)
-    if not python_of("main").exists():
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

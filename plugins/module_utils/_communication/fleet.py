@@ -14,7 +14,6 @@ import bisect
 import sys
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.catalogue import (
@@ -50,18 +49,27 @@ _NO_OVERRIDES: dict[Setting, Value] = {}
 _OVERRIDE_PARTS = ("computerSettings", "firewall")
 
 
-@dataclass(slots=True, eq=False)
 class Policy:
     """A policy: C(rule_ids) are the firewall rules that its page listed."""
 
-    id: int
-    name: str
-    parent_id: int | None
-    overrides: dict[Setting, Value]
-    rule_ids: frozenset[int]
+    __slots__ = ("id", "name", "parent_id", "overrides", "rule_ids")
 
     kind: t.ClassVar[Kind] = POLICY
     settings_key: t.ClassVar[str] = "policySettings"
+
+    def __init__(
+        self,
+        id: int,
+        name: str,
+        parent_id: int | None,
+        overrides: dict[Setting, Value],
+        rule_ids: frozenset[int],
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.parent_id = parent_id
+        self.overrides = overrides
+        self.rule_ids = rule_ids
 
     @property
     def above(self) -> int | None:
@@ -79,22 +87,46 @@ class Policy:
         return {"type": "policy", "id": self.id, "name": self.name}
 
 
-@dataclass(slots=True, eq=False)
 class Computer:
-    """A computer: C(overrides) and C(rule_ids) are empty until C(Fleet.read_overrides) has read them."""
+    """A computer: C(overrides) and C(rule_ids) are empty until C(Fleet.read_overrides) has read them.
 
-    id: int
-    host_name: str
-    display_name: str
-    platform: str
-    agent_version: str
-    policy_id: int | None
-    group_id: int | None
-    overrides: dict[Setting, Value] = field(default_factory=lambda: _NO_OVERRIDES)
-    rule_ids: frozenset[int] = frozenset()
+    Slots, since a task holds every computer of a fleet.
+    """
+
+    __slots__ = (
+        "id",
+        "host_name",
+        "display_name",
+        "platform",
+        "agent_version",
+        "policy_id",
+        "group_id",
+        "overrides",
+        "rule_ids",
+    )
 
     kind: t.ClassVar[Kind] = COMPUTER
     settings_key: t.ClassVar[str] = "computerSettings"
+
+    def __init__(
+        self,
+        id: int,
+        host_name: str,
+        display_name: str,
+        platform: str,
+        agent_version: str,
+        policy_id: int | None,
+        group_id: int | None,
+    ) -> None:
+        self.id = id
+        self.host_name = host_name
+        self.display_name = display_name
+        self.platform = platform
+        self.agent_version = agent_version
+        self.policy_id = policy_id
+        self.group_id = group_id
+        self.overrides = _NO_OVERRIDES
+        self.rule_ids: frozenset[int] = frozenset()
 
     @property
     def above(self) -> int | None:
