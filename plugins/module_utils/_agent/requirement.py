@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which agents would be lost if a manager required certain cipher suites or a lowest TLS version, and what saves them.
+
+A connection takes one suite that both sides have, and a TLS version that has this suite. So an agent survives where
+the page lists at least one of the required suites for it, and it speaks a TLS version that is new enough.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from .cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, Range, documented, supports_tls
+from .releases import BUILDS, NEITHER, WITHOUT_AGENT, Span, span_of
+from .suites import find
+from .tls_versions import CONFLICT, STATED, VERSIONS
+from .versions import NO_AGENT, Release, Version, parse
+
+# From the best to the worst.
+KEPT = "kept"
+UNKNOWN = "unknown"
+LOST = "lost"
+
+# Why an agent would be lost.
+NO_SHARED_SUITE = "no_shared_suite"
+TLS_TOO_OLD = "tls_too_old"
+PLATFORM = "platform"
+
+# Why it cannot be told, besides undocumented, ambiguous and conflict.
+WITHOUT = "no_agent"
+UNKNOWN_VERSION = "unknown_version"
+
+# The vendor's table of platforms denies TLS 1.2 to CloudLinux 5 and Ubuntu 10.04. The manager calls them by these
+# names (source: the vendor's SDK, agent_version_control).
+_WITHOUT_TLS_1_2 = re.compile(r"(?:CloudLinux 5|Ubuntu Linux 10)\b", re.IGNORECASE | re.ASCII)
+
+
+class Requirement(NamedTuple):
+    """What a manager will require: one of these suites (IANA names, none for any), and a TLS version such as 1.2."""
+
+    suites: Tuple[str, ...] = ()
+    minimum_tls: Optional[str] = None
+
+
+class Verdict(NamedTuple):
+    """What becomes of an agent: kept, lost or unknown; why, in one word (``None`` where it is kept), and in a sentence.
+
+    The words are no_shared_suite, tls_too_old and platform for lost; no_agent, unknown_version, undocumented,
+    ambiguous and conflict for unknown.
+    """
+
+    outcome: str
+    cause: Optional[str]
+    reason: str
+
+
+@functools.lru_cache(maxsize=4096)
+def lacks_tls_1_2(platform: str) -> bool:
+    """Whether the vendor denies TLS 1.2 to a platform, as the manager writes it, whatever the agent."""
+    return bool(_WITHOUT_TLS_1_2.match(platform))
+
+
+def judge(text: str, requirement: Requirement, old_platform: bool = False) -> Verdict:
+    """What becomes of an agent, by its version or release, under a requirement.
+
+    ``old_platform`` says that it runs where the vendor denies TLS 1.2, see ``lacks_tls_1_2``. Any text gets an answer.
+    """
+    subject = parse(text)
+    if subject is None:
+        return Verdict(UNKNOWN, UNKNOWN_VERSION, NEITHER)
+    if subject == NO_AGENT:
+        return Verdict(UNKNOWN, WITHOUT, WITHOUT_AGENT)
+    lowest = requirement.minimum_tls or VERSIONS[0]
+    by_tls = _judge_tls(text, lowest, old_platform)
+    # Without the TLS version, no suite helps.
+    if by_tls.outcome == LOST or not requirement.suites:
+        return by_tls
+    known = documented(text)
+    lists = [known["suites"]] if known["state"] == DOCUMENTED else _possible_lists(subject)
+    if not lists:
+        return Verdict(UNKNOWN, str(known["state"]), str(known["reason"]))
+    verdicts = [_judge_suites(text, names, requirement.suites, lowest, old_platform) for names in lists]
+    if len({verdict.outcome for verdict in verdicts}) > 1:
+        return Verdict(UNKNOWN, AMBIGUOUS, str(known["reason"]))
+    return verdicts[0]
+
+
+def _judge_tls(text: str, lowest: str, old_platform: bool) -> Verdict:
+    """Whether an agent speaks this TLS version or a later one."""
+    if old_platform and lowest >= "1.2":
+        return Verdict(LOST, PLATFORM, "TLS 1.2 is not supported on this platform, says the vendor's table.")
+    denial = ""
+    # What the agent may speak: what is not denied to it, and nothing above a version that the vendor denies.
+    spoken = []
+    for version in VERSIONS:
+        answer = supports_tls(text, version)
+        if answer.supported is False and answer.basis == STATED:
+            denial = answer.reason
+            break
+        if answer.supported is not False:
+            spoken.append((version, answer))
+    enough = [answer for version, answer in spoken if version >= lowest]
+    if not enough:
+        return Verdict(LOST, TLS_TOO_OLD, denial)
+    # Every agent speaks some version: where each that it may speak will do, it does not matter which.
+    if len(enough) == len(spoken) or any(answer.supported for answer in enough):
+        return Verdict(KEPT, None, f"It speaks TLS {lowest} or later.")
+    conflict = next((answer for answer in enough if answer.basis == CONFLICT), None)
+    if conflict:
+        return Verdict(UNKNOWN, CONFLICT, conflict.reason)
+    return Verdict(UNKNOWN, UNDOCUMENTED, enough[0].reason)
+
+
+def _judge_suites(
+    text: str, names: Sequence[str], required: Tuple[str, ...], lowest: str, old_platform: bool
+) -> Verdict:
+    """What becomes of an agent with this list of suites, by the best of those that it shares."""
+    shared = [name for name in names if name in required]
+    if not shared:
+        return Verdict(LOST, NO_SHARED_SUITE, "The vendor's page lists none of the required suites for it.")
+    verdicts = [_judge_tls(text, max(lowest, find(name).lowest_tls), old_platform) for name in shared]
+    best = min(verdicts, key=lambda verdict: (KEPT, UNKNOWN, LOST).index(verdict.outcome))
+    if best.outcome == KEPT:
+        return Verdict(KEPT, None, f"The vendor's page lists {', '.join(shared)} for it.")
+    return best
+
+
+def _possible_lists(subject: Union[Version, Release]) -> List[Sequence[str]]:
+    """The lists of suites that an agent can have; none where it may be a release that no range covers."""
+    span = span_of(subject)
+    rows = [row for row in RANGES if row.releases.earliest <= span.latest and span.earliest <= row.releases.latest]
+    covered = (
+        rows
+        and rows[0].releases.earliest <= span.earliest
+        and span.latest <= rows[-1].releases.latest
+        and all(_adjoin(lower, upper) for lower, upper in zip(rows, rows[1:]))
+    )
+    return [row.suites for row in rows] if covered else []
+
+
+def _adjoin(lower: Range, upper: Range) -> bool:
+    """Whether the one range starts with the update after the last of the other."""
+    last = lower.releases.latest
+    return upper.releases.earliest == last._replace(update=last.update + 1)
+
+
+def upgrade(text: str, requirement: Requirement, old_platform: bool = False) -> Optional[Release]:
+    """The nearest later release that is documented to survive a requirement; ``None`` where there is none.
+
+    Meant for an agent that is not sure to survive it. Whether an agent of this release exists for a computer's
+    platform is not looked at.
+    """
+    subject = parse(text)
+    if subject is None or subject == NO_AGENT:
+        return None
+    start = span_of(subject).earliest
+    for row in RANGES:
+        first = row.releases.earliest
+        if first > start and judge(str(first), requirement, old_platform).outcome == KEPT:
+            return first
+    return None
+
+
+def listed_builds(release: Release) -> List[Dict[str, Optional[str]]]:
+    """The builds that public sources name for exactly this release: ``version``, ``platform`` if only one has it."""
+    return [
+        {"version": str(build.version), "platform": build.platform or None}
+        for build in BUILDS
+        if build.span == Span(release, release)
+    ]

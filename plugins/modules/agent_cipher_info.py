@@ -1,0 +1,363 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: agent_cipher_info
+short_description: Tell which cipher suites a fleet's agents can speak, and who a requirement would lose
+version_added: 0.1.0
+description:
+  - Reads the versions of all agents from the manager, and tells which TLS cipher suites they are documented to use, by
+    computer, by release, and in total. No host is touched.
+  - Given the suites or the lowest TLS version that a manager will require, lists the agents that would be lost, those
+    of which it cannot be told, and for each the nearest later release that is documented to survive.
+  - An agent survives if it shares B(at least one) suite with those that the manager will still accept, in a TLS version
+    that the manager will still accept.
+  - What the vendor's page does not cover is V(undocumented), and what may stand in more than one place is
+    V(ambiguous). There is no guess. Only where every place leads to the same end, this end is told.
+author:
+  - The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - workload_security.agent.connection
+  - workload_security.agent.attributes
+  - workload_security.agent.attributes.info_module
+  - workload_security.agent.attributes.action_group
+options:
+  required_suites:
+    description:
+      - The suites that the manager will still accept, each by its IANA name, OpenSSL name, or code point such as
+        V(0xC0,0x2F). Suites that no agent is documented to use are an error; leave them out.
+    type: list
+    elements: str
+  minimum_tls:
+    description:
+      - The lowest TLS version that the manager will still accept, such as V(1.2) or V(TLS 1.2).
+      - No page of the vendor mentions TLS 1.3, so with V(1.3) hardly anything can be told.
+    type: str
+  requirements:
+    description:
+      - Several requirements, judged on one reading of the fleet, in place of O(required_suites) and O(minimum_tls).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - What to call it in the result.
+        type: str
+        required: true
+      required_suites:
+        description:
+          - See O(required_suites).
+        type: list
+        elements: str
+      minimum_tls:
+        description:
+          - See O(minimum_tls).
+        type: str
+  computers:
+    description:
+      - Which computers to list one by one in RV(computers). Everything else in the result counts all computers.
+      - V(lost) lists those that a requirement would lose, and those of which it cannot be told.
+      - V(none) keeps the result small, whatever the size of the fleet.
+    type: str
+    choices:
+      - all
+      - lost
+      - none
+    default: lost
+  computers_format:
+    description:
+      - How to list them. V(list) gives RV(computers). V(csv) gives RV(computers_csv), a text for a file, which is much
+        faster with tens of thousands of computers, since Ansible then does not look at each value.
+    type: str
+    choices:
+      - list
+      - csv
+    default: list
+  computers_query:
+    description:
+      - A JMESPath expression over the list of all computers, which returns those to look at. Each has C(id),
+        C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), text but for C(id), and
+        empty rather than null.
+      - For example V([?starts_with(platform, 'Ubuntu'\) && policy == 'Linux Server']). All computers by default.
+    type: str
+notes:
+  - It costs one request for each 5,000 computers, whatever is asked.
+  - The vendor contradicts itself on TLS 1.2 in agents 9.5 and 9.6. Where it matters, it cannot be told whether they
+    survive.
+  - The vendor's table of platforms says that TLS 1.2 is not supported on CloudLinux 5 and Ubuntu 10.04. Computers with
+    these are lost to what needs TLS 1.2, and no release is named to save them.
+  - Whether an agent of a release exists for a computer's platform is not looked at. Builds that are known for one
+    platform only name it.
+  - What really listens may be set up in other ways, for instance in FIPS mode.
+seealso:
+  - module: workload_security.agent.computer_info
+  - plugin: workload_security.agent.agent_cipher_suites
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+---
+- name: Find who would be lost if the manager gave up RSA key exchange
+  workload_security.agent.agent_cipher_info:
+    url: https://dsm.example.com:4119
+    required_suites:
+      - ECDHE-RSA-AES256-GCM-SHA384
+      - ECDHE-RSA-AES128-GCM-SHA256
+      - ECDHE-RSA-AES256-SHA384
+      - ECDHE-RSA-AES128-SHA256
+  register: without_rsa
+
+- name: Name the computers, and what saves them
+  ansible.builtin.debug:
+    msg: "{{ item.name }} ({{ item.outcomes.required }}): {{ item.upgrades.required or 'no release is known to help' }}"
+  loop: "{{ without_rsa.computers }}"
+  loop_control:
+    label: "{{ item.id }}"
+
+- name: Compare two steps on one reading of the fleet, counts only
+  workload_security.agent.agent_cipher_info:
+    url: https://dsm.example.com:4119
+    computers: none
+    requirements:
+      - name: TLS 1.2
+        minimum_tls: "1.2"
+      - name: TLS 1.2 and AES-GCM
+        minimum_tls: "1.2"
+        required_suites: [ECDHE-RSA-AES256-GCM-SHA384, ECDHE-RSA-AES128-GCM-SHA256]
+"""
+
+RETURN = r"""
+---
+summary:
+  description: How many C(computers) there are, and how many of them are in each state, see RV(releases[].state).
+  returned: success
+  type: dict
+  sample: {computers: 300, documented: 263, ambiguous: 9, undocumented: 26, unknown_version: 0, no_agent: 2}
+suites:
+  description: The ten suites that agents are documented to use.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    iana:
+      description: IANA name.
+      type: str
+      returned: always
+      sample: TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    openssl:
+      description: OpenSSL name.
+      type: str
+      returned: always
+      sample: ECDHE-RSA-AES128-GCM-SHA256
+    code_point:
+      description: Code point in the registry of IANA.
+      type: str
+      returned: always
+      sample: "0xC0,0x2F"
+    rfc:
+      description: Number of the RFC that the registry refers to.
+      type: int
+      returned: always
+      sample: 5289
+    lowest_tls:
+      description: The first TLS version that has it.
+      type: str
+      returned: always
+      sample: "1.2"
+    key_exchange:
+      description: V(ECDHE) or V(RSA).
+      type: str
+      returned: always
+    forward_secrecy:
+      description: Whether it has forward secrecy.
+      type: bool
+      returned: always
+    aead:
+      description: Whether it is a cipher with authenticated encryption.
+      type: bool
+      returned: always
+    recommended:
+      description: The column of that name in the registry of IANA, V(Y), V(N), or V(D) for discouraged.
+      type: str
+      returned: always
+    weak:
+      description: Why it is weak, empty where it is not.
+      type: list
+      elements: str
+      returned: always
+    computers:
+      description: How many computers have an agent that is documented to use it.
+      type: int
+      returned: always
+releases:
+  description:
+    - Every range of releases on the vendor's page, also where no computer is in it, and what lies outside of all
+      ranges, from old to new.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    release:
+      description:
+        - The range in the page's words, or a release line with its state, V(unknown version) or V(no agent).
+      type: str
+      returned: always
+      sample: 11.0 up to Update 4
+    state:
+      description: V(documented), V(undocumented), V(ambiguous), V(unknown_version) or V(no_agent).
+      type: str
+      returned: always
+    suites:
+      description: The documented suites by their IANA names, in the order of the page. Empty where not documented.
+      type: list
+      elements: str
+      returned: always
+    computers:
+      description: How many computers are in it.
+      type: int
+      returned: always
+    outcomes:
+      description: By the name of each requirement, how many of these computers are C(kept), C(lost) and C(unknown).
+      type: dict
+      returned: always
+      sample: {required: {kept: 12, lost: 0, unknown: 0}}
+    versions:
+      description:
+        - The versions of these computers' agents. Each has C(agent_version), its C(release), C(release_certainty),
+          C(suites_certainty), C(tls) and the number of C(computers); see the filters
+          P(workload_security.agent.agent_release#filter) and P(workload_security.agent.agent_cipher_suites#filter).
+      type: list
+      elements: dict
+      returned: always
+requirements:
+  description:
+    - What each requirement does to the fleet. O(required_suites) and O(minimum_tls) together are one of the name
+      V(required).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+      returned: always
+    required_suites:
+      description: The suites by their IANA names. Empty where any will do.
+      type: list
+      elements: str
+      returned: always
+    minimum_tls:
+      description: The lowest TLS version, V(none) where any will do.
+      type: str
+      returned: always
+    kept:
+      description: How many computers survive.
+      type: int
+      returned: always
+    lost:
+      description: How many computers are lost.
+      type: int
+      returned: always
+    unknown:
+      description: Of how many computers it cannot be told.
+      type: int
+      returned: always
+    causes:
+      description:
+        - Why, with the number of computers.
+        - V(no_shared_suite), V(tls_too_old) and V(platform) for those that are lost.
+        - V(undocumented), V(ambiguous), V(conflict) of the vendor's pages, V(no_agent) and V(unknown_version) for those
+          of which it cannot be told.
+      type: dict
+      returned: always
+      sample: {no_shared_suite: 31, undocumented: 17, no_agent: 2}
+    upgrades:
+      description:
+        - The releases that save what is not kept, each the nearest for a number of C(computers), with the C(builds)
+          (C(version), C(platform)) that public sources name for it.
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - release: 11.0 Update 6
+          builds: [{version: 11.0.0.582, platform: null}]
+          computers: 31
+    agents:
+      description:
+        - The agents that are not kept, lost ones first, each with C(agent_version), C(release), the number of
+          C(computers), up to five of their names as C(examples), C(outcome), C(cause), the C(reason) in a sentence, and
+          the release to C(upgrade) to, if any.
+      type: list
+      elements: dict
+      returned: always
+computers:
+  description: The computers that O(computers) asks for.
+  returned: when O(computers_format=list)
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: ID on the manager.
+      type: int
+      returned: always
+    name:
+      description: Host name, or display name where there is none. Unprintable characters become spaces.
+      type: str
+      returned: always
+    display_name:
+      description: Display name.
+      type: str
+      returned: always
+    platform:
+      description: Platform, in the manager's words.
+      type: str
+      returned: always
+    agent_version:
+      description: Version of the agent, V(0.0.0.0) without one.
+      type: str
+      returned: always
+    outcomes:
+      description: By the name of each requirement, V(kept), V(lost) or V(unknown).
+      type: dict
+      returned: always
+      sample: {required: lost}
+    upgrades:
+      description: By the name of each requirement, the release that saves it. V(none) where none does, or none need to.
+      type: dict
+      returned: always
+      sample: {required: 11.0 GA}
+computers_csv:
+  description:
+    - The same as a table of comma-separated values with a header. For each requirement there are two columns, of its
+      name for the outcome, and for the release that saves it.
+    - What a spreadsheet would take for a formula starts with an apostrophe.
+  returned: when O(computers_format=csv)
+  type: str
+failure:
+  description:
+    - Why nothing was read. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).
+  returned: when the task failed
+  type: dict
+  sample: {code: bad_option, option: minimum_tls}
+"""
+
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.cipher_fleet import (
+    CIPHER_ARGUMENTS,
+    CiphersWanted,
+    read_ciphers,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_reading
+
+
+def main() -> None:
+    """Read the options, read the computers, judge their agents."""
+    run_reading(CIPHER_ARGUMENTS, lambda params, deployment: CiphersWanted.from_options(params), read_ciphers)
+
+
+if __name__ == "__main__":
+    main()

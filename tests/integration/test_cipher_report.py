@@ -1,0 +1,371 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The report of the cipher suites, written by real playbook runs and looked at in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import html.parser
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import typing as t
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.gates.environments import ROOT
+from tests.lab.manager.process import LabManager
+
+PLAYBOOK = ROOT / "playbooks" / "cipher_report.yml"
+MANAGER = "dsm.example.com"
+TITLE = "Cipher suites of the agents"
+
+# Markup that acts if it becomes markup, and expressions that show if they are evaluated.
+HOSTILE = [
+    "<script>document.title = 'owned'</script>",
+    "<img src=http://collector.example/image onerror=\"document.title='owned'\">",
+    "</bdi></td></table><h1 class=forged>forged</h1>",
+    "\"'><svg/onload=\"document.title='owned'\">",
+    "{{ 7*7 }} {% raw %} {# gone #}",
+    "=cmd|' /C calc'!A0",
+    "\u202egnp.exe\u2066 &lt;b&gt; &#60;",
+]
+EVALUATED = "49"
+
+VOID = {"meta", "link", "br", "img"}
+
+
+def run(lab: LabManager, folder: Path, *arguments: str, **variables: t.Any) -> str:
+    """Run the playbook; returns its output. Fails where it fails."""
+    ran = start(lab, {"cipher_report_directory": str(folder), **variables}, *arguments)
+    assert ran.returncode == 0, ran.stdout
+    return ran.stdout
+
+
+def start(lab: LabManager, variables: dict[str, t.Any], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the playbook for an inventory of one manager, unless told otherwise, without regard of how it ends."""
+    variables = {"cipher_report_manager": {"url": lab.url, "ca_path": lab.ca_path}, **variables}
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        "-i",
+        f"{MANAGER},",
+        "-e",
+        json.dumps(variables),
+    ]
+    return subprocess.run(
+        [*command, *arguments, str(PLAYBOOK)],
+        env={**os.environ, "WORKLOAD_SECURITY_API_KEY": lab.api_key},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def changed(output: str) -> list[int]:
+    """How many tasks changed something, of each host."""
+    return [int(count) for count in re.findall(r"changed=(\d+)", output)]
+
+
+def serve(lab: LabManager, computers: list[dict]) -> None:
+    """Let the lab answer every search for computers with these."""
+    body = json.dumps({"computers": computers})
+    lab.add_fault(path="^/computers/search", times=0, action={"kind": "body", "body": body})
+
+
+def hostile_fleet() -> list[dict]:
+    """Computers whose every text is hostile, with agents that all requirements lose or cannot judge."""
+    return [
+        {"ID": number, "hostName": text, "displayName": text, "platform": text, "agentVersion": version}
+        for number, (text, version) in enumerate(
+            [(text, version) for text in HOSTILE for version in ("9.5.3.2754", text)]
+        )
+    ]
+
+
+# -- a browser
+
+
+@dataclass(frozen=True)
+class Browser:
+    """Chromium without a network: a proxy that nobody runs is in its way, to loopback addresses, too."""
+
+    program: str
+    profile: Path
+
+    def load(self, page: Path) -> tuple[str, set[str]]:
+        """What became of a page, as markup, and the URLs that the page asked for.
+
+        Chromium also asks its maker for things on its own. The log of its network tells the two apart: only what a
+        page asks for has an origin.
+        """
+        log = self.profile / "network.json"
+        flags = (
+            "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-quic"
+            " --disable-background-networking --disable-component-update --disable-sync --disable-extensions"
+            " --proxy-server=http://127.0.0.1:9 --proxy-bypass-list=<-loopback>"
+            f" --user-data-dir={self.profile} --log-net-log={log} --dump-dom"
+        )
+        command = [self.program, *flags.split(), page.as_uri()]
+        markup = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+        network = json.loads(log.read_text(encoding="utf-8"))
+        start = network["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+        started = [event["params"] for event in network["events"] if event["type"] == start and "params" in event]
+        return markup, {one["url"] for one in started if one.get("initiator") not in (None, "not an origin")}
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("there is no Chromium on this machine (Debian's package chromium)")
+    return Browser(program, tmp_path_factory.mktemp("chromium"))
+
+
+@dataclass
+class Element:
+    """An element of a page: what stands in it, in reading order."""
+
+    tag: str
+    attributes: dict[str, str]
+    children: list[Element | str] = field(default_factory=list)
+
+    def all(self, tag: str, css_class: str = "") -> list[Element]:
+        """The elements below with this tag and class."""
+        found = []
+        for child in self.children:
+            if isinstance(child, Element):
+                if child.tag == tag and (not css_class or css_class in child.attributes.get("class", "").split()):
+                    found.append(child)
+                found += child.all(tag, css_class)
+        return found
+
+    @property
+    def text(self) -> str:
+        """All text below, with single spaces."""
+        parts = [child if isinstance(child, str) else child.text for child in self.children]
+        return " ".join(" ".join(parts).split())
+
+    @property
+    def tags(self) -> set[str]:
+        """The tags of all elements below."""
+        return set().union(*({child.tag} | child.tags for child in self.children if isinstance(child, Element)))
+
+
+class Page(html.parser.HTMLParser):
+    """Reads what a browser printed of a page, which is well-formed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.root = Element("", {})
+        self._open = [self.root]
+        self.feed(text)
+        assert self._open == [self.root], "each element is closed where it should be"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self._open[-1].children.append(element)
+        if tag not in VOID:
+            self._open.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop().tag == tag
+
+    def handle_data(self, data: str) -> None:
+        self._open[-1].children.append(data)
+
+
+# -- an ordinary fleet
+
+
+@dataclass
+class Report:
+    """What one run wrote."""
+
+    folder: Path
+    output: str
+
+    def path(self, kind: str) -> Path:
+        return self.folder / f"{MANAGER}.{kind}"
+
+    @property
+    def data(self) -> dict[str, t.Any]:
+        return json.loads(self.path("json").read_text(encoding="utf-8"))
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        with self.path("csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def report(running_lab: LabManager, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The lab's 300 computers, in a folder that the run makes."""
+    running_lab.reset()
+    folder = tmp_path_factory.mktemp("report") / "made"
+    return Report(folder, run(running_lab, folder))
+
+
+@pytest.mark.both_cores
+def test_three_files_for_their_owner_only(report):
+    assert changed(report.output) == [2]
+    assert sorted(path.name for path in report.folder.iterdir()) == [
+        f"{MANAGER}.{kind}" for kind in ("csv", "html", "json")
+    ]
+    assert {path.stat().st_mode & 0o777 for path in report.folder.iterdir()} == {0o600}
+    assert report.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_an_unchanged_fleet_leaves_the_files_unchanged_and_a_changed_one_does_not(lab, report):
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in report.folder.iterdir()}
+    report.folder.chmod(0o755)
+    output = run(lab, report.folder)
+    assert changed(output) == [0]
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in report.folder.iterdir()} == before
+    assert report.folder.stat().st_mode & 0o777 == 0o755, "a folder that is there keeps its mode"
+    assert "TLS 1.2: 266 computers kept, 2 lost, 32 cannot be told" in output
+    lab.api("POST", "/computers", {"hostName": "without-agent"})
+    assert changed(run(lab, report.folder, "--check")) == [1]
+    assert {path: path.read_bytes() for path in before} == {path: content for path, (content, _time) in before.items()}
+
+
+def test_check_mode_makes_nothing_and_each_manager_gets_its_files(lab, tmp_path):
+    folder = tmp_path / "reports"
+    output = run(lab, folder, "--check")
+    assert changed(output) == [1] and not folder.exists()
+    run(lab, folder, "-i", "second.example.com,", cipher_report_mode="0644", cipher_report_date="12 June 2026")
+    names = {f"{host}.{kind}" for host in (MANAGER, "second.example.com") for kind in ("html", "json", "csv")}
+    assert {path.name for path in folder.iterdir()} == names
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
+    assert "12 June 2026" in (folder / f"{MANAGER}.html").read_text()
+    # One run for two managers and one in check mode, one request each.
+    assert lab.summary()["total"] == 3
+
+
+def test_page_numbers_and_list_agree(report):
+    data, rows = report.data, report.rows
+    assert data["summary"]["computers"] == len(rows) == 300
+    for requirement in data["requirements"]:
+        outcomes = Counter(row[requirement["name"]] for row in rows)
+        assert {name: outcomes[name] for name in ("kept", "lost", "unknown")} == {
+            name: requirement[name] for name in ("kept", "lost", "unknown")
+        }
+        saved = Counter(row[f"{requirement['name']}: upgrade to"] for row in rows)
+        assert {one["release"]: one["computers"] for one in requirement["upgrades"]} == {
+            release: count for release, count in saved.items() if release
+        }
+
+
+def test_a_browser_shows_the_matrix_and_who_is_lost(report, browser):
+    data = report.data
+    page = Page(browser.load(report.path("html"))[0]).root
+    assert page.all("h1")[0].text == TITLE
+    assert page.all("p", "subject")[0].text == f"{MANAGER} · 300 computers"
+    for article, requirement in zip(page.all("article"), data["requirements"], strict=True):
+        assert article.all("h3")[0].text == requirement["name"]
+        assert article.all("p", "headline")[0].text == f"{requirement['lost']} lost"
+        widths = [float(part.attributes["style"].removeprefix("width:").removesuffix("%")) for part in article.all("b")]
+        parts = [requirement[name] for name in ("kept", "unknown", "lost") if requirement[name]]
+        assert widths == pytest.approx([count / 3 for count in parts], abs=0.001)
+        # Signs and words beside the colors.
+        assert re.findall(r"[✓?✕] \d+", article.text) == [
+            f"{sign} {requirement[name]}" for sign, name in (("✓", "kept"), ("?", "unknown"), ("✕", "lost"))
+        ]
+    (matrix,) = page.all("table", "matrix")
+    suites = list(reversed(data["suites"]))
+    heads = [head.text for head in matrix.all("th", "tall")]
+    assert heads == [suite["openssl"] for suite in suites] + [one["name"] for one in data["requirements"]]
+    body = matrix.all("tbody")[0].all("tr")
+    for row, release in zip(body, reversed(data["releases"]), strict=True):
+        assert row.all("th")[0].text == release["release"]
+        assert row.all("td", "count")[0].text == str(release["computers"])
+        if release["state"] == "documented":
+            shown = [cell.text for cell in row.all("td", "suite")]
+            count = str(release["computers"])
+            assert shown == [count if suite["iana"] in release["suites"] else "no" for suite in suites]
+        else:
+            assert row.all("td", "undocumented")[0].attributes["colspan"] == "10"
+        for cell, requirement in zip(row.all("td", "fate"), data["requirements"], strict=True):
+            expected = release["outcomes"][requirement["name"]]
+            told = {outcome.attributes["class"].split()[1]: outcome.text for outcome in cell.all("span", "outcome")}
+            assert {name: int(re.search(r"\d+", text)[0]) for name, text in told.items()} == {
+                name: count for name, count in expected.items() if count
+            }
+    totals = matrix.all("tfoot")[0].all("td", "suite")
+    assert [cell.text for cell in totals] == [str(suite["computers"]) for suite in suites]
+
+
+def test_the_page_asks_nobody_for_anything(report, browser, tmp_path):
+    clean = report.path("html").read_text(encoding="utf-8")
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy"[^>]*>', clean)[0]
+    urls = {"http://collector.example/image", "http://127.0.0.1/script.js"}
+    image, script = sorted(urls, reverse=True)
+    probed = clean.replace("<main>", f'<main><img src="{image}"><script src="{script}"></script>')
+    asked = []
+    for number, content in enumerate((clean, probed, probed.replace(policy, ""))):
+        page = tmp_path / f"{number}.html"
+        page.write_text(content, encoding="utf-8")
+        asked.append(browser.load(page)[1])
+    as_written, with_foreign_markup, without_its_policy = asked
+    assert as_written == set()
+    assert with_foreign_markup == set(), "markup that should not be there could load nothing either"
+    assert without_its_policy == urls, "or else this test cannot see requests"
+
+
+# -- other fleets
+
+
+def test_hostile_names_are_names(lab, browser, tmp_path):
+    serve(lab, hostile_fleet())
+    run(lab, tmp_path, cipher_report_title="Agents & <suites>")
+    report = Report(tmp_path, "")
+    markup, asked = browser.load(report.path("html"))
+    page = Page(markup).root
+    assert asked == set()
+    assert page.all("title")[0].text == f"Agents & <suites>: {MANAGER}"
+    assert not page.tags & {"script", "svg", "img", "iframe"} and not page.all("h1", "forged")
+    attributes = {name for tag in page.tags for element in page.all(tag) for name in element.attributes}
+    assert not [name for name in attributes if name.startswith("on")]
+    listed = {name.text for cell in page.all("td", "names") for name in cell.all("bdi")}
+    # What steers the direction of text is gone.
+    expected = {" ".join(text.replace("\u202e", " ").replace("\u2066", " ").split()) for text in HOSTILE}
+    assert listed == expected
+    assert expected < {head.text for table in page.all("table", "agents") for head in table.all("th")}
+    assert EVALUATED not in page.text.replace("2754", "")
+    for row in report.rows:
+        assert not [cell for cell in row.values() if cell.lstrip().startswith(("=", "+", "-", "@"))]
+    assert {row["name"] for row in report.rows} == {f"'{text}" if text.startswith("=") else text for text in expected}
+
+
+def test_a_fleet_without_computers(lab, browser, tmp_path):
+    serve(lab, [])
+    run(lab, tmp_path)
+    page = Page(browser.load(tmp_path / f"{MANAGER}.html")[0]).root
+    assert "0 computers" in page.all("p", "subject")[0].text
+    assert len(page.all("table", "matrix")[0].all("tbody")[0].all("tr")) == 12
+
+
+def test_100000_computers_make_a_small_page(tmp_path):
+    with LabManager(computers=100_000, policies=30, seed=6) as lab:
+        run(lab, tmp_path)
+        assert lab.summary() == {**dict.fromkeys(lab.summary(), 0), "read": 21, "total": 21}
+    report = Report(tmp_path, "")
+    assert len(report.rows) == 100_000
+    assert report.path("html").stat().st_size < 300_000
+    assert report.path("json").stat().st_size < 1_000_000
+
+
+def test_a_missing_folder_name_is_said_before_anything_is_read(lab):
+    ran = start(lab, {})
+    assert ran.returncode != 0
+    assert "cipher_report_directory" in ran.stdout
+    assert lab.summary()["total"] == 0
