@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "test": PLUGIN_MAY_IMPORT,
     "_communication": {"_manager", "_agent", "_dns"},
     "_manager": {"_agent", "_dns"},
-    "_probe": {"_manager", "_agent"},
+    "_probe": {"_agent"},
     "_agent": set(),
     "_dns": set(),
     "doc_fragments": set(),

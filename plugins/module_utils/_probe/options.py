@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of agent_cipher_probe."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.tls_versions import VERSIONS, normalize
+
+from .offered import OFFERED, code_of
+from .probe import Inquiry, Target
+from .way import SshServer, clean
+
+ARGUMENTS: Dict[str, Any] = dict(
+    targets=dict(
+        type="list",
+        elements="dict",
+        required=True,
+        options=dict(
+            host=dict(type="str"),
+            port=dict(type="int", default=4118),
+            agent_version=dict(type="str"),
+            server_name=dict(type="str"),
+            ssh=dict(
+                type="dict",
+                options=dict(
+                    host=dict(type="str", required=True),
+                    port=dict(type="int", default=22),
+                    user=dict(type="str"),
+                    private_key=dict(type="path", no_log=False),
+                    known_hosts=dict(type="path", default="~/.ssh/known_hosts"),
+                ),
+            ),
+        ),
+        required_one_of=[["host", "ssh"]],
+    ),
+    versions=dict(type="list", elements="str"),
+    suites=dict(type="list", elements="str"),
+    timeout=dict(type="float", default=5),
+    target_timeout=dict(type="float", default=10),
+    concurrency=dict(type="int", default=100),
+)
+
+# The agent's own address, as its host sees it.
+_LOOPBACK = "127.0.0.1"
+
+
+def read_options(params: Mapping[str, Any]) -> Tuple[List[Target], Inquiry]:
+    """The targets, and what to ask of them. Raises C(ValueError) for the first option that cannot be right."""
+    targets = [_target(f"targets[{index}]", options) for index, options in enumerate(params["targets"])]
+    return targets, Inquiry(
+        versions=_versions(params["versions"]),
+        suites=_suites(params["suites"]),
+        timeout=_number("timeout", params["timeout"], 0.1, 60, "a number of seconds"),
+        target_timeout=_number("target_timeout", params["target_timeout"], 0.1, 600, "a number of seconds"),
+        concurrency=int(_number("concurrency", params["concurrency"], 1, 256, "a number of targets")),
+    )
+
+
+def _wrong(option: str, value: object, what_would_be_right: str) -> ValueError:
+    return ValueError(f"option '{option}' is {clean(str(value))!r}: {what_would_be_right}")
+
+
+def _number(option: str, value: float, least: float, most: float, meaning: str) -> float:
+    if not least <= value <= most:
+        raise _wrong(option, value, f"it must be {meaning} from {least} to {most}")
+    return value
+
+
+def _versions(given: Optional[List[str]]) -> Tuple[str, ...]:
+    found = []
+    for text in VERSIONS if given is None else given:
+        version = normalize(text)
+        if version is None:
+            raise _wrong("versions", text, "it must be a version of TLS from 1.0 to 1.3, such as 'TLSv1.2'")
+        found.append(version)
+    if not found:
+        raise _wrong("versions", given, "it must hold a version of TLS, or be left out for all")
+    return tuple(sorted(set(found)))
+
+
+def _suites(given: Optional[List[str]]) -> Tuple[int, ...]:
+    if given is None:
+        return tuple(OFFERED)
+    codes = []
+    for text in given:
+        code = code_of(text)
+        if code is None:
+            raise _wrong("suites", text, "it must be the IANA name of a cipher suite or a code point such as 0xC02F")
+        codes.append(code)
+    if not codes:
+        raise _wrong("suites", given, "it must hold a cipher suite, or be left out for all")
+    return tuple(dict.fromkeys(codes))
+
+
+def _host(option: str, text: str) -> str:
+    if not 0 < len(text) <= 253 or any(not "!" <= character <= "~" for character in text):
+        raise _wrong(option, text, "it must be the name or address of a host, in ASCII")
+    return text
+
+
+def _port(option: str, value: int) -> int:
+    return int(_number(option, value, 1, 65535, "a TCP port"))
+
+
+def _target(option: str, options: Mapping[str, Any]) -> Target:
+    ssh = options["ssh"]
+    host = _host(f"{option}.host", _LOOPBACK if options["host"] is None and ssh else options["host"])
+    name = options["server_name"]
+    return Target(
+        host=host,
+        port=_port(f"{option}.port", options["port"]),
+        agent_version=options["agent_version"],
+        server_name=_name_in(host) if name is None else _host(f"{option}.server_name", name),
+        ssh=ssh
+        and SshServer(
+            host=_host(f"{option}.ssh.host", ssh["host"]),
+            port=_port(f"{option}.ssh.port", ssh["port"]),
+            user=ssh["user"],
+            private_key=ssh["private_key"],
+            known_hosts=ssh["known_hosts"],
+        ),
+    )
+
+
+def _name_in(host: str) -> Optional[str]:
+    """The host's name for the handshake, which takes no addresses (RFC 6066)."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host.rstrip(".")
+    return None

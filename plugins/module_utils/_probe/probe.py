@@ -1,0 +1,263 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ask servers which TLS versions and cipher suites they accept, and compare it with what is documented."""
+
+from __future__ import annotations
+
+import collections
+import concurrent.futures
+import socket
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.cipher_suites import DOCUMENTED, documented
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.tls_versions import VERSIONS
+
+from .handshake import ACCEPTED, CLOSED, LONGEST_ANSWER, NOT_TLS, REFUSED, Answer, client_hello, read_answer
+from .offered import can_be_in, name_of, weaknesses
+from .way import Deadline, NoAnswer, SshServer, Straight, ThroughSsh, Unreachable
+
+# What a target comes to, beside REFUSED and NOT_TLS.
+ANSWERED = "answered"
+NO_ANSWER = "no_answer"
+UNREACHABLE = "unreachable"
+NOT_ASKED = "not_asked"
+
+# The version that most servers speak comes first: where it meets silence, the others are not tried.
+_ASKING_ORDER = ("1.2", "1.3", "1.1", "1.0")
+_NEWEST_FIRST = ("1.3", "1.2", "1.1", "1.0")
+_DEPRECATED = "deprecated (RFC 8996)"
+
+# At the end of a version: the server has said no to what is left, so nothing more is to be found.
+_SAID_NO = (REFUSED, CLOSED)
+
+
+class Target(NamedTuple):
+    """A port to ask. With C(ssh), the SSH server connects to C(host), and not this machine.
+
+    server_name: what the handshake calls the server (SNI), None for nothing.
+    """
+
+    host: str
+    port: int = 4118
+    agent_version: Optional[str] = None
+    server_name: Optional[str] = None
+    ssh: Optional[SshServer] = None
+
+
+class Inquiry(NamedTuple):
+    """What is asked, and how long it may take.
+
+    versions: such as C(1.2). suites: code points. timeout: seconds for a handshake, from the connection to the answer.
+    target_timeout: seconds for everything that one target is asked. concurrency: targets at a time.
+    """
+
+    versions: Tuple[str, ...]
+    suites: Tuple[int, ...]
+    timeout: float = 5
+    target_timeout: float = 10
+    concurrency: int = 100
+
+
+class _Version:
+    """What a target says to one version of TLS."""
+
+    def __init__(self, state: str = NOT_ASKED, detail: str = "") -> None:
+        self.state = state
+        self.detail = detail
+        self.suites: List[int] = []
+        self.order: Optional[str] = None
+        self.complete = False
+
+    def as_dict(self) -> Dict[str, Any]:
+        return dict(
+            state=self.state,
+            suites=[name_of(suite) for suite in self.suites],
+            order=self.order,
+            complete=self.complete,
+            detail=self.detail,
+        )
+
+
+def probe_all(targets: Sequence[Target], inquiry: Inquiry) -> List[Dict[str, Any]]:
+    """Ask all targets, that many at a time; the results are in their order. Raises nothing for what a server does.
+
+    It takes at most C(target_timeout) seconds for every C(concurrency) targets, and what the system takes to look up
+    names.
+    """
+    users = collections.Counter(target.ssh for target in targets)
+    gateways = {server: ThroughSsh(server, count) for server, count in users.items() if server}
+
+    def probe_one(target: Target) -> Dict[str, Any]:
+        way = gateways[target.ssh] if target.ssh else Straight()
+        try:
+            return _Inquirer(target, way, inquiry).result()
+        finally:
+            way.close()
+
+    if not targets:
+        return []
+    with concurrent.futures.ThreadPoolExecutor(min(inquiry.concurrency, len(targets))) as pool:
+        return list(pool.map(probe_one, targets))
+
+
+class _Inquirer:
+    """Asks one target."""
+
+    def __init__(self, target: Target, way: Union[Straight, ThroughSsh], inquiry: Inquiry) -> None:
+        self._target = target
+        self._way = way
+        self._inquiry = inquiry
+        self._deadline = Deadline(inquiry.target_timeout)
+
+    def result(self) -> Dict[str, Any]:
+        versions = {version: _Version() for version in sorted(self._inquiry.versions)}
+        for version in _ASKING_ORDER:
+            if version in versions:
+                versions[version] = asked = self._version(version)
+                if not _was_heard(versions) and asked.state in (NO_ANSWER, UNREACHABLE):
+                    break
+        return _result(self._target, self._inquiry, versions)
+
+    def _version(self, version: str) -> _Version:
+        """Find the suites of one version: offered again without what was chosen, a server names its next choice."""
+        left = [suite for suite in self._inquiry.suites if can_be_in(suite, version)]
+        if not left:
+            return _Version(detail="none of the suites to offer exists in this version")
+        found = []
+        while left:
+            answer = self._ask(version, left)
+            if answer.kind == CLOSED:
+                # Without an alert it may have been an accident.
+                answer = self._ask(version, left)
+            if answer.kind != ACCEPTED:
+                break
+            found.append(answer.suite)
+            left.remove(answer.suite)
+        if not found:
+            asked = _Version(REFUSED if answer.kind == CLOSED else answer.kind, answer.detail)
+            asked.complete = answer.kind in _SAID_NO
+            return asked
+        asked = _Version(ACCEPTED, "accepted")
+        asked.suites = found
+        asked.complete = not left or answer.kind in _SAID_NO
+        if not asked.complete:
+            asked.detail = f"there may be more suites: {answer.detail}"
+        if len(found) > 1:
+            choice = self._ask(version, found[::-1])
+            asked.order = {found[0]: "server", found[-1]: "client"}.get(choice.suite)
+        return asked
+
+    def _ask(self, version: str, suites: Sequence[int]) -> Answer:
+        target = self._target
+        try:
+            deadline = self._deadline.within(self._inquiry.timeout)
+        except NoAnswer:
+            return Answer(NOT_ASKED, f"{self._inquiry.target_timeout:.3g} seconds for this target have passed")
+        hello = client_hello(version, suites, target.server_name)
+        try:
+            connection = self._way.open(target.host, target.port, deadline)
+            try:
+                return _exchange(connection, hello, deadline, version, suites)
+            finally:
+                connection.close()
+        except NoAnswer as error:
+            return Answer(NO_ANSWER, str(error))
+        except Unreachable as error:
+            return Answer(UNREACHABLE, str(error))
+
+
+def _exchange(connection: Any, hello: bytes, deadline: Deadline, version: str, suites: Sequence[int]) -> Answer:
+    """Send the offer and read the answer, a bounded number of bytes. Raises C(NoAnswer) and C(Unreachable)."""
+    received = b""
+    try:
+        connection.settimeout(deadline.left())
+        connection.sendall(hello)
+        while len(received) < LONGEST_ANSWER:
+            connection.settimeout(deadline.left())
+            data = connection.recv(4096)
+            if not data:
+                break
+            received += data
+            answer = read_answer(received, version, suites)
+            if answer:
+                return answer
+        else:
+            return Answer(NOT_TLS, f"sends {len(received)} bytes and no end of its answer")
+    except socket.timeout as error:
+        raise NoAnswer(deadline.passed) from error
+    except OSError as error:
+        return Answer(CLOSED, f"breaks the connection: {error.strerror or error}")
+    return Answer(CLOSED, f"closes the connection {'in the midst of' if received else 'without'} an answer")
+
+
+def _was_heard(versions: Dict[str, _Version]) -> bool:
+    return any(asked.state in (ACCEPTED, REFUSED, NOT_TLS) for asked in versions.values())
+
+
+def _label(version: str) -> str:
+    return f"TLSv{version}"
+
+
+def _result(target: Target, inquiry: Inquiry, versions: Dict[str, _Version]) -> Dict[str, Any]:
+    accepted = [version for version in versions if versions[version].state == ACCEPTED]
+    found: Dict[int, None] = {}
+    for version in _NEWEST_FIRST:
+        if version in accepted:
+            found.update(dict.fromkeys(versions[version].suites))
+    names = [name_of(suite) for suite in found]
+    states = [asked.state for asked in versions.values()]
+    state = next((kind for kind in (ACCEPTED, NOT_TLS, REFUSED, NO_ANSWER, UNREACHABLE) if kind in states), NOT_ASKED)
+    details = {asked.detail: None for asked in versions.values() if asked.state == state}
+    complete = all(asked.complete for asked in versions.values())
+    return dict(
+        host=target.host,
+        port=target.port,
+        ssh_host=target.ssh.host if target.ssh else None,
+        state=ANSWERED if state == ACCEPTED else state,
+        detail=f"accepts {', '.join(map(_label, accepted))}" if accepted else "; ".join(details),
+        complete=complete,
+        versions={_label(version): asked.as_dict() for version, asked in versions.items()},
+        suites=names,
+        weak={name: weaknesses(name) for name in names if weaknesses(name)},
+        weak_versions={_label(version): _DEPRECATED for version in accepted if version < "1.2"},
+        documented=_compare(target.agent_version, inquiry, versions, names) if target.agent_version else None,
+    )
+
+
+def _in_all_its_versions(suite: int, inquiry: Inquiry) -> bool:
+    return all(version in inquiry.versions for version in VERSIONS if can_be_in(suite, version))
+
+
+def _compare(
+    agent_version: str, inquiry: Inquiry, versions: Dict[str, _Version], names: Sequence[str]
+) -> Dict[str, Any]:
+    """How what was accepted differs from what is documented, as far as it was offered and answered."""
+    facts = documented(agent_version)
+    offered = {name_of(suite) for suite in inquiry.suites if _in_all_its_versions(suite, inquiry)}
+    supported = {_label(row["version"][4:]): row["supported"] for row in facts["tls"]}
+    accepted = {_label(version) for version, asked in versions.items() if asked.state == ACCEPTED}
+    refused = {_label(version) for version, asked in versions.items() if asked.state == REFUSED and asked.complete}
+    is_known = facts["state"] == DOCUMENTED
+    # What was not found is missing only if everything was heard.
+    is_heard = bool(versions) and all(asked.complete for asked in versions.values())
+    missing = [name for name in facts["suites"] if is_heard and name in offered and name not in names]
+    additional = [name for name in names if is_known and name not in facts["suites"]]
+    missing_versions = sorted(version for version in refused if supported.get(version))
+    additional_versions = sorted(version for version in accepted if supported.get(version) is False)
+    differs = bool(missing or additional or missing_versions or additional_versions)
+    not_offered = [name for name in facts["suites"] if name not in offered]
+    return dict(
+        agent_version=agent_version,
+        state=facts["state"],
+        certainty=facts["certainty"],
+        reason=facts["reason"],
+        suites=facts["suites"],
+        agrees=False if differs else True if is_known and is_heard and not not_offered else None,
+        missing=missing,
+        additional=additional,
+        not_offered=not_offered,
+        missing_versions=missing_versions,
+        additional_versions=additional_versions,
+    )

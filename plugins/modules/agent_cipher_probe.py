@@ -1,0 +1,373 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: agent_cipher_probe
+short_description: Shake hands with agents or managers to find the TLS versions and cipher suites they accept
+version_added: 0.1.0
+description:
+  - Connects to the port of an agent or a manager and offers TLS versions and cipher suites until the server has named
+    all that it accepts. Tells how they differ from those that are documented for the agent's version.
+  - Connects straight, or through the host's SSH server to the agent's own loopback, which works where the agent's port
+    is restricted.
+  - It offers what is old, too, such as TLS 1.0 and 3DES, whatever the OpenSSL of this machine allows. SSL 3.0 and
+    earlier are not offered.
+  - No handshake is finished. Nothing is decrypted, and no certificate is verified or needed.
+  - A server that breaks the protocol, is silent or sends without end costs a bounded time and fails nothing, as
+    RV(targets[].state) tells what it did.
+author:
+  - The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - workload_security.agent.attributes
+  - workload_security.agent.attributes.info_module
+requirements:
+  - paramiko >= 3.2, if O(targets[].ssh) is used
+options:
+  targets:
+    description:
+      - The ports to ask.
+      - Each needs O(targets[].host) or O(targets[].ssh).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      host:
+        description:
+          - Name or address of the host, as the machine that connects to it sees it. With O(targets[].ssh), that is the
+            SSH server.
+          - If not set, V(127.0.0.1) with O(targets[].ssh), which is the SSH server itself.
+        type: str
+      port:
+        description:
+          - TCP port. Agents listen on 4118, managers on 4119 and 4120.
+        type: int
+        default: 4118
+      agent_version:
+        description:
+          - Version or release of the agent, such as V(20.0.0.8438) or V(11.0 Update 6), to compare with what is
+            documented of it.
+          - If not set, nothing is compared.
+        type: str
+      server_name:
+        description:
+          - Name that the handshake calls the server (SNI).
+          - If not set, O(targets[].host), unless it is an address.
+        type: str
+      ssh:
+        description:
+          - An SSH server that makes the connections. It must allow TCP forwarding.
+          - Targets with equal values share one session. Passwords are not supported.
+        type: dict
+        suboptions:
+          host:
+            description:
+              - Name or address of the SSH server.
+            type: str
+            required: true
+          port:
+            description:
+              - Port of the SSH server.
+            type: int
+            default: 22
+          user:
+            description:
+              - User to log in as.
+              - If not set, the name of the user who runs the module is used.
+            type: str
+          private_key:
+            description:
+              - Path of a private key without a passphrase.
+              - If not set, the keys in the SSH agent are used.
+            type: path
+          known_hosts:
+            description:
+              - Path of the file that holds the SSH server's host key. A server whose key is not in it, or is another,
+                is refused. Nothing is ever added to it.
+            type: path
+            default: ~/.ssh/known_hosts
+  versions:
+    description:
+      - TLS versions to offer, from V(TLSv1.0) to V(TLSv1.3).
+      - If not set, all of these.
+    type: list
+    elements: str
+  suites:
+    description:
+      - Cipher suites to offer, by IANA name, by code point such as V(0xC02F), or by the OpenSSL name of a suite that
+        agents use.
+      - If not set, all suites for servers with an RSA or ECDSA certificate or with none, about 130.
+    type: list
+    elements: str
+  timeout:
+    description:
+      - How many seconds one handshake may take, from the connection to the answer. From 0.1 to 60.
+      - A target that is silent the first time is not asked again, so it costs this much.
+    type: float
+    default: 5
+  target_timeout:
+    description:
+      - How many seconds everything may take that one target is asked. From 0.1 to 600.
+      - What has been found until then is reported, with RV(targets[].complete=false).
+      - An agent is asked some 10 times, a manager with many suites some 50 times. Each takes two round trips.
+    type: float
+    default: 10
+  concurrency:
+    description:
+      - How many targets to ask at a time. From 1 to 256.
+      - For every O(concurrency) targets, the task takes at most O(target_timeout). With the defaults, 500 targets take
+        50 seconds at most, also if none answers.
+    type: int
+    default: 100
+notes:
+  - Runs where it can reach the ports, most often with C(connection=local) or C(delegate_to=localhost). Without
+    O(targets[].ssh) it needs nothing but Python, so it can also run on the agent's host, against V(127.0.0.1).
+  - An agent has to listen to be asked. One that initiates all communication does not.
+  - The system bounds how long it takes to look up a name; O(timeout) does not.
+seealso:
+  - module: workload_security.agent.agent_cipher_facts
+  - module: workload_security.agent.agent_cipher_info
+"""
+
+EXAMPLES = r"""
+---
+- name: Ask an agent, and compare with what is documented of its version
+  workload_security.agent.agent_cipher_probe:
+    targets:
+      - host: web1.example.com
+        agent_version: 20.0.0.8438
+  delegate_to: localhost
+  register: probed
+
+- name: Stop where the agent does not do what is documented
+  ansible.builtin.assert:
+    that: probed.targets[0].documented.agrees is true
+
+- name: Ask an agent whose port only the manager reaches, through SSH
+  workload_security.agent.agent_cipher_probe:
+    targets:
+      - ssh:
+          host: web1.example.com
+          user: ops
+          private_key: ~/.ssh/id_ed25519
+  delegate_to: localhost
+
+- name: Does the manager still accept TLS 1.0 or 3DES?
+  workload_security.agent.agent_cipher_probe:
+    targets:
+      - host: dsm.example.com
+        port: 4120
+  delegate_to: localhost
+  register: manager
+
+- name: Stop if so
+  ansible.builtin.assert:
+    that:
+      - manager.targets[0].state == 'answered'
+      - manager.targets[0].complete
+      - "'TLSv1.0' not in manager.targets[0].weak_versions"
+      - "'TLS_RSA_WITH_3DES_EDE_CBC_SHA' not in manager.targets[0].suites"
+"""
+
+RETURN = r"""
+---
+targets:
+  description: What each target came to, in the order of O(targets).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    host:
+      description: The host.
+      returned: always
+      type: str
+      sample: web1.example.com
+    port:
+      description: The port.
+      returned: always
+      type: int
+      sample: 4118
+    ssh_host:
+      description: The SSH server that made the connections, or V(null).
+      returned: always
+      type: str
+    state:
+      description:
+        - V(answered), if it accepts a version and a suite.
+        - V(refused), if it accepts none, and said so by an alert or by closing the connection.
+        - V(not_tls), if what it says is not TLS.
+        - V(no_answer), if it, or the network, stays silent.
+        - V(unreachable), if it could not be asked, as nothing listens, there is no route, or SSH does not let through.
+      returned: always
+      type: str
+      sample: answered
+    detail:
+      description: The same in words, with the reason.
+      returned: always
+      type: str
+      sample: accepts TLSv1.2
+    complete:
+      description:
+        - Whether it has answered everything. If V(false), it may accept more than was found.
+      returned: always
+      type: bool
+      sample: true
+    versions:
+      description: What it says to each TLS version that was to be offered, from V(TLSv1.0) to V(TLSv1.3).
+      returned: always
+      type: dict
+      sample:
+        TLSv1.2:
+          state: accepted
+          suites: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]
+          order: server
+          complete: true
+          detail: accepted
+        TLSv1.3:
+          state: refused
+          suites: []
+          order: null
+          complete: true
+          detail: alert protocol_version
+      contains:
+        state:
+          description: V(accepted), V(refused), V(not_tls), V(no_answer), V(unreachable) or V(not_asked).
+          returned: always
+          type: str
+        suites:
+          description: IANA names of the suites that it accepts, in the order in which it chose them.
+          returned: always
+          type: list
+          elements: str
+        order:
+          description:
+            - Whose preference that order is, V(server) or V(client). With V(client) the server has none, and the
+              suites are in the order in which they were offered.
+            - V(null), if there are less than two suites, or it cannot be told.
+          returned: always
+          type: str
+        complete:
+          description: Whether it has said no to all other suites.
+          returned: always
+          type: bool
+        detail:
+          description: The reason.
+          returned: always
+          type: str
+    suites:
+      description: The suites of all versions, those of the newest version first.
+      returned: always
+      type: list
+      elements: str
+      sample: [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]
+    weak:
+      description: Those of the suites that are weak, each with its reasons.
+      returned: always
+      type: dict
+      sample: {}
+    weak_versions:
+      description: The accepted TLS versions that are weak, each with the reason.
+      returned: always
+      type: dict
+      sample: {}
+    documented:
+      description: How this differs from what is documented, or V(null) without O(targets[].agent_version).
+      returned: always
+      type: dict
+      contains:
+        agent_version:
+          description: The version that was given.
+          returned: always
+          type: str
+          sample: 20.0.0.8438
+        state:
+          description: Whether suites are V(documented), V(undocumented) or V(ambiguous) for this version.
+          returned: always
+          type: str
+          sample: documented
+        certainty:
+          description:
+            - How certain it is that these suites are documented for this version, V(confirmed), V(likely),
+              V(inferred) or V(unknown).
+          returned: always
+          type: str
+          sample: confirmed
+        reason:
+          description: The range of releases that the vendor's page lists the suites for, or the nearest ranges.
+          returned: always
+          type: str
+        suites:
+          description: The documented suites.
+          returned: always
+          type: list
+          elements: str
+        agrees:
+          description:
+            - Whether the target accepts exactly the documented suites, and no TLS version against the documentation.
+            - V(null), if that cannot be told, as no suites are documented, not all of them were offered in all their
+              versions, or not everything was answered.
+          returned: always
+          type: bool
+          sample: true
+        missing:
+          description: Documented suites that it does not accept. Empty if not everything was answered.
+          returned: always
+          type: list
+          elements: str
+        additional:
+          description: Accepted suites that are not documented. Empty if none are.
+          returned: always
+          type: list
+          elements: str
+        not_offered:
+          description: Documented suites that O(suites) and O(versions) leave out, so nothing is known of them.
+          returned: always
+          type: list
+          elements: str
+        missing_versions:
+          description: TLS versions that are documented, and refused.
+          returned: always
+          type: list
+          elements: str
+        additional_versions:
+          description: TLS versions that are documented as not supported, and accepted.
+          returned: always
+          type: list
+          elements: str
+states:
+  description: How many targets came to each state.
+  returned: success
+  type: dict
+  sample: {answered: 497, no_answer: 2, unreachable: 1}
+"""
+
+import collections
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.workload_security.agent.plugins.module_utils._probe.options import ARGUMENTS, read_options
+from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import probe_all
+
+
+def main() -> None:
+    """Read the options, ask all targets."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        targets, inquiry = read_options(module.params)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    try:
+        results = probe_all(targets, inquiry)
+    except ImportError as error:
+        module.fail_json(msg=missing_required_lib(error.name), exception=traceback.format_exc())
+    states = collections.Counter(result["state"] for result in results)
+    module.exit_json(changed=False, targets=results, states=dict(states))
+
+
+if __name__ == "__main__":
+    main()

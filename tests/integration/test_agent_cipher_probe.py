@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""agent_cipher_probe in real runs: straight, through SSH, in check mode, and with options that cannot be right."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.gates.environments import COLLECTIONS
+from tests.lab.ssh_server import SshServer
+from tests.unit.probe.servers import Certificate, old_server
+
+MODULE = "workload_security.agent.agent_cipher_probe"
+
+
+def run(folder: Path, *tasks: dict[str, t.Any], arguments: t.Sequence[str] = ()) -> list[dict[str, t.Any]]:
+    """The result of each task, run by a real ansible-playbook."""
+    results = folder / "results.json"
+    steps: list[dict[str, t.Any]] = [
+        {"name": f"Task {number}", MODULE: task, "register": f"r{number}", "ignore_errors": True}
+        for number, task in enumerate(tasks)
+    ]
+    kept = "[" + ", ".join(f"r{number}" for number in range(len(tasks))) + "]"
+    copy = {"content": "{{ " + kept + " | to_json }}", "dest": str(results), "mode": "0600"}
+    steps.append({"name": "Keep the results", "ansible.builtin.copy": copy, "check_mode": False, "diff": False})
+    book = folder / "play.yml"
+    book.write_text(yaml.safe_dump([{"name": "Probe", "hosts": "localhost", "gather_facts": False, "tasks": steps}]))
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), str(book), *arguments],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_LOCALHOST_WARNING": "false"},
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return json.loads(results.read_text())
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Certificate(tmp_path_factory.mktemp("certificate"))
+
+
+def test_an_agent_straight_and_through_ssh(certificate: Certificate, tmp_path: Path) -> None:
+    with SshServer(tmp_path / "ssh") as sshd, old_server(certificate, ["aes256", "3des", "aes128"], ["sha"]) as agent:
+        ssh = {
+            "host": sshd.host,
+            "port": sshd.port,
+            "user": sshd.user,
+            "private_key": str(sshd.private_key),
+            "known_hosts": str(sshd.known_hosts),
+        }
+        task = {
+            "targets": [
+                {"host": "localhost", "port": agent.port, "agent_version": "9.6.2.5027"},
+                {"port": agent.port, "ssh": ssh, "agent_version": "20.0.0.8438"},
+                {"port": agent.port, "ssh": {**ssh, "known_hosts": os.devnull}},
+            ]
+        }
+        (real,) = run(tmp_path, task)
+        (check,) = run(tmp_path, task, arguments=["--check", "--diff"])
+    assert (real["changed"], real["failed"]) == (False, False)
+    assert real["states"] == {"answered": 2, "unreachable": 1}
+    straight, through, untrusted = real["targets"]
+    assert straight["documented"]["agrees"] is True
+    assert set(straight["suites"]) == set(straight["documented"]["suites"]) == set(straight["weak"])
+    assert straight["versions"]["TLSv1.0"]["state"] == "accepted"
+    assert straight["weak_versions"] == {"TLSv1.0": "deprecated (RFC 8996)"}
+    assert (through["ssh_host"], through["suites"]) == (sshd.host, straight["suites"])
+    assert through["documented"]["agrees"] is False
+    assert through["documented"]["missing_versions"] == ["TLSv1.2"]
+    assert "cannot be verified" in untrusted["detail"]
+    # Nothing is changed, so check mode does the same.
+    assert check == real
+
+
+def test_options_that_cannot_be_right(tmp_path: Path) -> None:
+    wrong = [
+        ({}, "missing required arguments: targets"),
+        ({"targets": [{"port": 4118}]}, "one of the following is required: host, ssh found in targets"),
+        ({"targets": [{"host": "localhost", "port": 0}]}, "option 'targets[0].port' is '0': it must be a TCP port"),
+        ({"targets": [{"host": "localhost"}], "versions": ["SSLv3"]}, "option 'versions' is 'SSLv3'"),
+        ({"targets": [{"host": "localhost"}], "suites": ["RC5"]}, "option 'suites' is 'RC5'"),
+    ]
+    results = run(tmp_path, *(task for task, _words in wrong), {"targets": []})
+    for (_task, words), result in zip(wrong, results, strict=False):
+        assert result["failed"]
+        assert words in result["msg"]
+        assert "Traceback" not in json.dumps(result)
+    assert (results[-1]["failed"], results[-1]["targets"], results[-1]["states"]) == (False, [], {})
