@@ -98,10 +98,11 @@ options:
             description:
               - V(bidirectional) agents send heartbeats, and listen for the manager.
               - V(manager_initiated) the manager connects to agents, heartbeats included.
-              - V(agent_initiated) agents connect to the manager and do not listen. A change of their settings reaches them at
-                their next heartbeat.
+              - V(agent_initiated) agents connect to the manager and do not listen. A change of their settings reaches
+                them at their next heartbeat.
               - V(inherited) takes away what is set on the target, so that the parent policy's value holds.
-              - Agents on macOS only take V(agent_initiated). Anything else that would reach one fails and names the computers.
+              - Agents on macOS only take V(agent_initiated). Anything else that would reach one fails and names the
+                computers.
               - On the cloud the vendor strongly recommends to keep V(agent_initiated); leaving it warns.
             type: str
             required: true
@@ -119,8 +120,9 @@ options:
           state:
             description:
               - V(present) keeps the rule, its lists, and its assignment to each target.
-              - V(absent) takes the rule away from each target. Once no policy and no computer has it any more, the rule and
-                the lists are deleted, if this collection made them; to know that, the assignments of the whole fleet are read.
+              - V(absent) takes the rule away from each target. Once no policy and no computer has it any more, the
+                rule and the lists are deleted, if this collection made them; to know that, the assignments of the
+                whole fleet are read.
             type: str
             choices: [present, absent]
             default: present
@@ -131,7 +133,8 @@ options:
             default: "Agent port: named sources only"
           action:
             description:
-              - V(bypass) replaces the hidden rule according to every page of the vendor, V(force_allow) according to one.
+              - V(bypass) replaces the hidden rule according to every page of the vendor, V(force_allow) according to
+                one.
             type: str
             choices: [bypass, force_allow]
             default: bypass
@@ -142,7 +145,8 @@ options:
             default: 4118
           port_list:
             description:
-              - Name of a port list on the manager that holds O(profiles[].firewall_restriction.port), to be the rule's destination instead of the port alone.
+              - Name of a port list on the manager that holds O(profiles[].firewall_restriction.port), to be the
+                rule's destination instead of the port alone.
               - That a port list will do is said by one page of the vendor only.
             type: str
           source_ips:
@@ -154,27 +158,31 @@ options:
             elements: str
           ip_list_name:
             description:
-              - Name of the IP list that is kept for O(profiles[].firewall_restriction.source_ips). By default the name of the rule, followed by V((IPs\)).
+              - Name of the IP list that is kept for O(profiles[].firewall_restriction.source_ips). By default the
+                name of the rule, followed by V((IPs\)).
             type: str
           source_macs:
             description:
-              - Who may connect, as MAC addresses. Agents see the MAC of the last router for all that comes from elsewhere.
+              - Who may connect, as MAC addresses. Agents see the MAC of the last router for all that comes from
+                elsewhere.
             type: list
             elements: str
           mac_list_name:
             description:
-              - Name of the MAC list that is kept for O(profiles[].firewall_restriction.source_macs). By default the name of the rule, followed by V((MACs\)).
+              - Name of the MAC list that is kept for O(profiles[].firewall_restriction.source_macs). By default the
+                name of the rule, followed by V((MACs\)).
             type: str
           manager_addresses:
             description:
-              - The addresses, networks or ranges from which the manager connects to agents. O(profiles[].firewall_restriction.source_ips) must admit them all,
-                so that the restriction cannot shut the manager out.
+              - The addresses, networks or ranges from which the manager connects to agents.
+                O(profiles[].firewall_restriction.source_ips) must admit them all, so that the restriction cannot shut
+                the manager out.
             type: list
             elements: str
           manager_region:
             description:
-              - A region of the cloud, whose published subnets O(profiles[].firewall_restriction.source_ips) must admit. They may change; the vendor's page on
-                port numbers has the current ones.
+              - A region of the cloud, whose published subnets O(profiles[].firewall_restriction.source_ips) must
+                admit. They may change; the vendor's page on port numbers has the current ones.
             type: str
           manager_macs:
             description:
@@ -184,8 +192,10 @@ options:
             elements: str
           allow_manager_lockout:
             description:
-              - Whether the restriction may shut the manager out. Then O(profiles[].firewall_restriction.manager_addresses), O(profiles[].firewall_restriction.manager_region) and
-                O(profiles[].firewall_restriction.manager_macs) are not needed.
+              - Whether the restriction may shut the manager out. Then
+                O(profiles[].firewall_restriction.manager_addresses),
+                O(profiles[].firewall_restriction.manager_region) and O(profiles[].firewall_restriction.manager_macs)
+                are not needed.
             type: bool
             default: false
           accept_inherited:

@@ -239,8 +239,7 @@ class Scene:
         """The rule and its lists are as the stage declares: there once, or not there."""
         truth.assert_no_duplicates()
         rule, ips, macs = (
-            truth.objects.get(key)
-            for key in (("firewall_rule", RULE), ("ip_list", IP_LIST), ("mac_list", MAC_LIST))
+            truth.objects.get(key) for key in (("firewall_rule", RULE), ("ip_list", IP_LIST), ("mac_list", MAC_LIST))
         )
         if not stage.rule:
             assert (rule, ips, macs) == (None, None, None)

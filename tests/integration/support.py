@@ -17,7 +17,10 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.converge import converge
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import facet_document, read_document
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import (
+    facet_document,
+    read_document,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
@@ -71,9 +74,7 @@ def run_profiles(lab: LabManager, profiles: list[dict], *, check: bool = False, 
     return _run(lab, lambda deployment: read_document(filled, deployment), check, options)
 
 
-def run_facet(
-    lab: LabManager, facet: str, params: dict, *, check: bool = False, **options: t.Any
-) -> dict[str, t.Any]:
+def run_facet(lab: LabManager, facet: str, params: dict, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
     """The trip of a module with one facet, in this process."""
     filled = {**DEFAULTS.get(facet, {}), **params}
     return _run(lab, lambda deployment: facet_document(facet, filled, deployment), check, options)

@@ -139,7 +139,7 @@ def test_two_runs_with_different_documents(lab, applied, pause):
         assert held[f"rule {RULE}"] == "assigned"
         # All settings of a target are written at once, so they are of one document.
         assert {option: held[wire] for option, wire in SETTINGS.items()} in (APPLY.settings, CHANGE.settings)
-    ((rule,), (ips,), (macs,)) = (
+    (rule,), (ips,), (macs,) = (
         after.objects[key]
         for key in (("firewall_rule", RULE), ("ip_list", f"{RULE} (IPs)"), ("mac_list", f"{RULE} (MACs)"))
     )

@@ -154,7 +154,7 @@ def test_an_untrusted_certificate(lab, tmp_path, other_ca):
 @pytest.mark.parametrize("listed", [False, True], ids=["searched", "listed"])
 def test_a_name_that_two_computers_share(lab, listed):
     scene = Scene(lab)
-    twins = [lab.api("POST", "/computers", {"hostName": "twin.example.com"})["ID"] for _ in range(2)]
+    twins = [lab.api("POST", "/computers", {"hostName": "twin.example.com"})["ID"] for _twin in range(2)]
     profiles = scene.profiles(APPLY)
     profiles[0]["computers"].append("twin.example.com")
     if listed:

@@ -65,8 +65,7 @@ def test_names_and_ids_host_names_and_display_names(lab):
     )
     assert {target["id"] for target in result["changed_targets"]} == {one["ID"] for one in (by_host, by_display, by_id)}
     assert not any(
-        request["path"] == "/computers/search" and "searchCriteria" not in request["body"]
-        for request in lab.requests()
+        request["path"] == "/computers/search" and "searchCriteria" not in request["body"] for request in lab.requests()
     ), "three computers do not take the whole list"
 
 
@@ -82,9 +81,7 @@ def test_a_wildcard_in_a_name_is_only_a_character(lab):
 
 def test_what_is_not_found_is_reported_and_the_rest_is_done(lab):
     some = policies(lab)[0]
-    result = run_facet(
-        lab, "heartbeat", {"policies": [some["name"], 99999], "computers": ["gone"], "interval": "7"}
-    )
+    result = run_facet(lab, "heartbeat", {"policies": [some["name"], 99999], "computers": ["gone"], "interval": "7"})
     assert names(result["changed_targets"]) == {some["name"]}
     assert [(one["type"], one.get("name", one.get("id")), one["reason"]) for one in result["failed_targets"]] == [
         ("policy", 99999, "the manager has no policy of that ID"),
@@ -95,9 +92,7 @@ def test_what_is_not_found_is_reported_and_the_rest_is_done(lab):
 def test_a_query_selects_computers(lab):
     expected = {one["ID"] for one in computers(lab) if one["platform"].startswith("Ubuntu")}
     assert expected
-    result = run_facet(
-        lab, "heartbeat", {"computers_query": "[?starts_with(platform, 'Ubuntu')]", "interval": "7"}
-    )
+    result = run_facet(lab, "heartbeat", {"computers_query": "[?starts_with(platform, 'Ubuntu')]", "interval": "7"})
     assert {target["id"] for target in result["changed_targets"]} == expected
     assert len(writes(lab)) == len(expected)
 
@@ -107,9 +102,7 @@ def test_a_query_knows_policy_and_group(lab):
     policy = next(one for one in policies(lab) if one["ID"] == some["policyID"])
     group = next(one for one in lab.api("GET", "/computergroups")["computerGroups"] if one["ID"] == some["groupID"])
     expected = {
-        one["ID"]
-        for one in computers(lab)
-        if one.get("policyID") == policy["ID"] and one.get("groupID") == group["ID"]
+        one["ID"] for one in computers(lab) if one.get("policyID") == policy["ID"] and one.get("groupID") == group["ID"]
     }
     result = run_facet(
         lab,
@@ -208,9 +201,7 @@ def test_a_mac_that_would_inherit_is_protected_and_one_with_an_override_is_not_i
     for policy in chain[:-1]:
         lab.api("POST", f"/policies/{policy['ID']}", {"policySettings": {DIRECTION: {"value": ""}}})
     base = chain[-1]
-    refused = run_facet(
-        lab, "communication_direction", {"policies": [base["ID"]], "direction": "bidirectional"}
-    )
+    refused = run_facet(lab, "communication_direction", {"policies": [base["ID"]], "direction": "bidirectional"})
     assert [one["id"] for one in refused["failed_targets"]] == [base["ID"]] and not refused["changed"]
     # The same together with a profile that keeps the sub-policy's Macs where they are: nobody is cut off.
     macs = {one["ID"] for one in computers(lab) if "macos" in one["platform"].lower()}
@@ -359,9 +350,9 @@ def test_check_mode_needs_no_right_to_write(lab):
     planned = run_profiles(lab, document, check=True, api_key=lab.read_only_api_key)
     assert planned["changed"] and not planned["failed_targets"]
     refused = run_profiles(lab, document, api_key=lab.read_only_api_key)
-    assert not refused["changed"] and {one["failure"]["code"] for one in refused["failed_targets"] if one["failure"]} == {
-        "forbidden"
-    }
+    assert not refused["changed"] and {
+        one["failure"]["code"] for one in refused["failed_targets"] if one["failure"]
+    } == {"forbidden"}
 
 
 INTERVALS = st.sampled_from(["inherited", "1", "5", "10", "60"])

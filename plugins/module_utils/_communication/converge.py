@@ -43,9 +43,7 @@ def converge(client: Client, document: Document, *, check_mode: bool, concurrenc
     changed = {change.target: None for change in outcome.done}
     failed = {(failure.reference["type"], failure.reference.get("id")) for failure in failures}
     unchanged = [
-        target
-        for target in plan.targets
-        if target not in changed and (target.kind.noun, target.id) not in failed
+        target for target in plan.targets if target not in changed and (target.kind.noun, target.id) not in failed
     ]
     return {
         "changed": bool(outcome.done or outcome.objects),

@@ -54,7 +54,9 @@ def read_document(profiles: t.Sequence[dict], deployment: str) -> Document:
             if options.get(facet.name) is not None
         }
         if not wishes:
-            raise OptionError(path, None, f"it must declare at least one of {', '.join(facet.name for facet in facets)}")
+            raise OptionError(
+                path, None, f"it must declare at least one of {', '.join(facet.name for facet in facets)}"
+            )
         read.append(Profile(name, Selector.from_options(options, path), wishes))
     if not read:
         raise OptionError("profiles", [], "it must hold at least one profile")

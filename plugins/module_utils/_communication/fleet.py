@@ -330,9 +330,7 @@ class Fleet:
         settings = self.client.default_settings()
         self.spelling.observe(settings)
         return {
-            setting: value
-            for setting in (*SETTINGS, FIREWALL_STATE)
-            if (value := setting.read(settings)) is not None
+            setting: value for setting in (*SETTINGS, FIREWALL_STATE) if (value := setting.read(settings)) is not None
         }
 
     def plan_setting(self, target: Target, setting: Setting, value: Value | None) -> None:
@@ -393,6 +391,10 @@ class Fleet:
     def port_lists(self) -> dict[int, dict]:
         """Every port list by its ID."""
         return self._all(PORT_LIST)
+
+    def port_list(self, list_id: int) -> dict | None:
+        """The port list of that ID. The lists are read when the first one is asked for."""
+        return self.port_lists.get(list_id)
 
     def objects_read(self) -> dict[Kind, dict[int, dict]]:
         """The rules and lists that this task has read so far, by kind and ID."""

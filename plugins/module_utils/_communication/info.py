@@ -17,7 +17,12 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.query import Query
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.targets import Selector, resolve
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import COMPUTER, POLICY, Client, Kind
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import (
+    COMPUTER,
+    POLICY,
+    Client,
+    Kind,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
 
 FACET_NAMES = [facet.name for facet in FACETS]

@@ -92,9 +92,7 @@ def guard(plan: Plan, fleet: Fleet, document: Document) -> None:
     """Take out of the plan what must not be written, given all that is planned."""
     for facet in document.facets:
         changing = {
-            target
-            for target, changes in plan.changes.items()
-            if any(change.facet == facet.name for change in changes)
+            target for target, changes in plan.changes.items() if any(change.facet == facet.name for change in changes)
         }
         refused = facet.guard(fleet, plan.wishes[facet.name], changing)
         for target, reason in refused.items():

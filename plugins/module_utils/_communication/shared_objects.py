@@ -19,7 +19,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     mac,
     normalized,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import ObjectChange, Refused
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import (
+    ObjectChange,
+    Refused,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet, Target
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.restriction import Restriction
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.text import enumerated

@@ -60,7 +60,9 @@ class Selector:
             query,
         )
         if not (selector.policies or selector.computers or selector.query):
-            raise OptionError(path or "policies", None, "targets must be named by policies, computers or computers_query")
+            raise OptionError(
+                path or "policies", None, "targets must be named by policies, computers or computers_query"
+            )
         return selector
 
 
@@ -97,9 +99,7 @@ def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Ta
     return result
 
 
-def _one(
-    kind: str, key: Key, found: list, targets: dict[Target, None], unresolved: list[Unresolved]
-) -> None:
+def _one(kind: str, key: Key, found: list, targets: dict[Target, None], unresolved: list[Unresolved]) -> None:
     if len(found) == 1:
         targets[found[0]] = None
     elif found:

@@ -118,9 +118,7 @@ class Client:
         found = [item for page in self.pages(kind, criteria, **options) for item in page]
         return [item for item in found if item.get(field) == name]
 
-    def get(
-        self, kind: Kind, object_id: int, *, overrides: bool | None = None, expand: t.Sequence[str] = ()
-    ) -> dict:
+    def get(self, kind: Kind, object_id: int, *, overrides: bool | None = None, expand: t.Sequence[str] = ()) -> dict:
         """One object by its ID; raises C(NotFound)."""
         query = [("expand", part) for part in expand]
         if overrides is not None:

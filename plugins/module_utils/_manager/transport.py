@@ -210,7 +210,7 @@ class Transport:
     def _attempt(self, method: str, target: str, payload: bytes | None) -> _Reply | _Failure:
         """Send the request once. What went wrong is returned, since a raised error would hold on to its context."""
         try:
-            response = self._pool.urlopen(
+            response = self._pool.request(
                 method, target, body=payload, retries=self._no_retries, redirect=False, preload_content=False
             )
             reply = _Reply(

@@ -172,7 +172,7 @@ def text(written: dict[str, t.Any], key: str, default: str) -> str:
 def integer(written: dict[str, t.Any], key: str, default: int) -> int:
     """An ID or number of a write, at least 0; raises C(ApiError)."""
     value = written.get(key, default)
-    if type(value) is not int or value < 0:
+    if value.__class__ is not int or value < 0:
         raise ApiError(400, f"Invalid value for {key}: must be an integer")
     return value
 

@@ -67,7 +67,7 @@ class Search:
         if unknown := search_filter.keys() - _FILTER_KEYS:
             raise refused(f"unknown property: {sorted(unknown)[0]}")
         max_items = search_filter.get("maxItems", MAX_ITEMS)
-        if type(max_items) is not int or not 1 <= max_items <= MAX_ITEMS:
+        if max_items.__class__ is not int or not 1 <= max_items <= MAX_ITEMS:
             raise refused(f"maxItems must be between 1 and {MAX_ITEMS}")
         sorted_by_id = search_filter.get("sortByObjectID", False)
         if not isinstance(sorted_by_id, bool):
@@ -130,7 +130,7 @@ class Search:
     def _add_id_test(self, criterion: dict[str, t.Any]) -> str:
         test = _one_of(criterion, "idTest", _ORDER)
         value = criterion.get("idValue")
-        if type(value) is not int:
+        if value.__class__ is not int:
             raise refused("idValue must be an integer")
         if test == "not-equal":
             self._excluded.add(value)
@@ -223,7 +223,7 @@ def _date_test(get: t.Callable[[t.Any], t.Any], criterion: dict[str, t.Any]) -> 
     for which, inside, at_the_edge in (("first", operator.gt, operator.ge), ("last", operator.lt, operator.le)):
         if f"{which}DateValue" in criterion:
             limit = criterion[f"{which}DateValue"]
-            if type(limit) is not int:
+            if limit.__class__ is not int:
                 raise refused(f"{which}DateValue must be milliseconds since 1970")
             holds = at_the_edge if _boolean(criterion, f"{which}DateInclusive", False) else inside
             tests.append(lambda item, holds=holds, limit=limit: get(item) is not None and holds(get(item), limit))

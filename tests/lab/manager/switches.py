@@ -56,12 +56,12 @@ class Switches(dict[str, t.Any]):
         """Set some switches, or none of them; raises C(ValueError) that says what would be right."""
         for name, value in names.items():
             if name == RETRY_AFTER:
-                if type(value) is not int or value < 0:
+                if value.__class__ is not int or value < 0:
                     raise ValueError(f"{name}: {value!r} is not a number of seconds")
             elif name not in CHOICES:
                 raise ValueError(f"no switch {name!r}; there are {', '.join(sorted(self))}")
             elif not any(
-                value is choice or (type(value) is type(choice) and value == choice) for choice in CHOICES[name]
+                value is choice or (value.__class__ is type(choice) and value == choice) for choice in CHOICES[name]
             ):
                 raise ValueError(f"{name}: {value!r} is none of {', '.join(map(repr, CHOICES[name]))}")
         self.update(names)

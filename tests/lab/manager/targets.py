@@ -73,7 +73,7 @@ class TargetResource(Resource):
 
     def _rule_ids(self, written: dict[str, t.Any]) -> set[int]:
         rule_ids = written.get("ruleIDs") or []
-        if not isinstance(rule_ids, list) or not all(type(rule_id) is int for rule_id in rule_ids):
+        if not isinstance(rule_ids, list) or not all(rule_id.__class__ is int for rule_id in rule_ids):
             raise ApiError(400, "Invalid value for ruleIDs: must be a list of integers")
         for rule_id in rule_ids:
             if self.state.rules.get(rule_id) is None:

@@ -104,7 +104,13 @@ def test_what_is_no_mac_is_refused(item):
 
 def test_port_lists_hold_ports_as_the_console_writes_them():
     items = ["80", "20-21", "3389 # Remote Desktop", "4000 - 4200", "nonsense", "# 9999"]
-    assert [port for port in (19, 20, 21, 22, 80, 3389, 4118, 9999) if holds_port(items, port)] == [20, 21, 80, 3389, 4118]
+    assert [port for port in (19, 20, 21, 22, 80, 3389, 4118, 9999) if holds_port(items, port)] == [
+        20,
+        21,
+        80,
+        3389,
+        4118,
+    ]
 
 
 @given(st.lists(spans(), max_size=5), st.randoms())

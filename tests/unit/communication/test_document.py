@@ -11,7 +11,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     HEARTBEAT_MISSED_BEFORE_ALERT,
     HEARTBEAT_OFFLINE_ERRORS,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import facet_document, read_document
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import (
+    facet_document,
+    read_document,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import Conflict
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.deployment import REGIONS
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
@@ -39,9 +42,7 @@ def test_the_cloud_fixes_the_heartbeat(option, value):
 
 
 def test_offline_errors_can_be_set_on_the_cloud():
-    document = facet_document(
-        "heartbeat", {**POLICY, "raise_offline_errors_for_inactive_vms": "yes"}, "cloud"
-    )
+    document = facet_document("heartbeat", {**POLICY, "raise_offline_errors_for_inactive_vms": "yes"}, "cloud")
     assert document.profiles[0].wishes["heartbeat"].values == {HEARTBEAT_OFFLINE_ERRORS: True}
 
 

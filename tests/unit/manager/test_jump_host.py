@@ -65,7 +65,7 @@ def reach(certificates, clock):
 def fails(transport, kind=errors.JumpHostError):
     with pytest.raises(errors.ManagerError) as caught:
         transport.create("/policies", {})
-    assert type(caught.value) is kind
+    assert caught.value.__class__ is kind
     assert not caught.value.outcome_unknown
     return caught.value
 

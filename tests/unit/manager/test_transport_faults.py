@@ -56,7 +56,7 @@ def fails(it, request, kind):
     with pytest.raises(errors.ManagerError) as caught:
         call(it, request)
     error = caught.value
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert error.path in request and error.path in str(error)
     assert error.as_failure() == {
         "code": kind.code,

@@ -88,9 +88,7 @@ class FirewallRestriction(Facet):
     def merge(self, first: Wish, second: Wish) -> Wish:
         present = {restriction for restriction in (*first, *second) if restriction.present}
         if len(present) > 1:
-            raise Conflict(
-                f"{self.name} is to admit {' and also '.join(sorted(one.summary for one in present))}"
-            )
+            raise Conflict(f"{self.name} is to admit {' and also '.join(sorted(one.summary for one in present))}")
         both = {(one.rule_name, one.present): one for one in (*first, *second)}
         strict = {(one.rule_name, one.present): one for one in (*first, *second) if not one.accept_inherited}
         merged = tuple({**both, **strict}.values())
@@ -216,18 +214,16 @@ class FirewallRestriction(Facet):
         described = []
         for rule_id in sorted(target.rule_ids | fleet.inherited_rule_ids(target)):
             rule = fleet.rules.get(rule_id)
-            if rule is None or not concerns_port(rule, AGENT_PORT, lambda number: fleet.port_lists.get(number)):
+            if rule is None or not concerns_port(rule, AGENT_PORT, fleet.port_list):
                 continue
-            verdict = judge(rule, AGENT_PORT, lambda number: fleet.port_lists.get(number))
+            verdict = judge(rule, AGENT_PORT, fleet.port_list)
             described.append(
                 {
                     "id": rule_id,
                     "name": rule.get("name"),
                     "action": rule.get("action"),
                     "assigned_here": rule_id in direct,
-                    "inherited_from": [
-                        policy.label for policy in fleet.lineage(target) if rule_id in policy.rule_ids
-                    ],
+                    "inherited_from": [policy.label for policy in fleet.lineage(target) if rule_id in policy.rule_ids],
                     "replaces_hidden_rule": verdict.replaces,
                     "basis": verdict.basis,
                     "failing_conditions": verdict.failing,
@@ -256,7 +252,7 @@ class FirewallRestriction(Facet):
                 if rule.get("priority") == "4"
                 and rule.get("action") in ACTIONS.values()
                 and admits_anybody(rule)
-                and judge(rule, restriction.port, lambda number: fleet.port_lists.get(number)).replaces is not False
+                and judge(rule, restriction.port, fleet.port_list).replaces is not False
             )
         return self._opening_by_port[restriction.port] - {self._rule_ids.get(restriction.rule_name)}
 

@@ -69,7 +69,9 @@ class Heartbeat(SettingsFacet):
                 )
             values[setting] = self._value(setting, option, str(given).strip().lower(), scope)
         if not values:
-            raise scope.fault("interval", None, f"it must be given, or one of {', '.join([*self.options.values()][1:])}")
+            raise scope.fault(
+                "interval", None, f"it must be given, or one of {', '.join([*self.options.values()][1:])}"
+            )
         return self.wanted(values, bool(options.get("accept_inherited")))
 
     def _value(self, setting: Setting, option: str, given: str, scope: Scope) -> Value:
