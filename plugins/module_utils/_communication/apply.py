@@ -25,7 +25,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     Change,
     ObjectChange,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet, Target
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Target
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.plan import (
     Failure,
     Plan,

@@ -40,7 +40,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._agent.req
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import SUITES, find
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.tls_versions import VERSIONS, normalize
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.versions import NO_AGENT, Release, parse
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Computer, Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Computer
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.query import Query
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError, clean

@@ -12,7 +12,8 @@ from itertools import islice
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.apply import Outcome, apply_plan
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import Document
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import Change
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet, Policy
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Policy
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.plan import (
     Failure,
     Plan,

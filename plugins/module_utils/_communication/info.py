@@ -10,11 +10,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.registry import FACETS
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import (
-    Computer,
-    Fleet,
-    Target,
-)
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Computer, Target
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.query import Query
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.targets import Selector, resolve
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import (

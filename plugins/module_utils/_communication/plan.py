@@ -17,11 +17,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     ObjectChange,
     Refused,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import (
-    Computer,
-    Fleet,
-    Target,
-)
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Computer, Target
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.targets import resolve
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
 

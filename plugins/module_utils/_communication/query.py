@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Computer, Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Computer
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
 
 try:

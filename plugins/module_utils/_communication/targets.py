@@ -9,9 +9,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import (
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import (
     Computer,
-    Fleet,
     Policy,
     Target,
 )

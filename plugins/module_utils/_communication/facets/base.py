@@ -15,7 +15,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     Setting,
     Value,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet, Target
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Target
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Kind
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
 

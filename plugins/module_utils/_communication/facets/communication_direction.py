@@ -19,9 +19,9 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     SettingsFacet,
     WantedSettings,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import (
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import (
     Computer,
-    Fleet,
     Policy,
     Target,
 )

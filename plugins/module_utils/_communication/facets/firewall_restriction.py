@@ -28,12 +28,13 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     Refused,
     Scope,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet, Target
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.hidden_rule import (
     admits_anybody,
     concerns_port,
     judge,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Target
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.restriction import (
     ACTIONS,
     DEFAULT_RULE_NAME,
