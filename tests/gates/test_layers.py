@@ -21,7 +21,7 @@ from tests.gates.environments import ROOT
 COLLECTION = "ansible_collections.workload_security.agent"
 
 # What each layer may import from the collection, besides itself.
-PLUGIN_MAY_IMPORT = {"_communication", "_manager", "_probe", "_agent", "_dns"}
+PLUGIN_MAY_IMPORT = {"_communication", "_manager", "_probe", "_ssh", "_agent", "_dns"}
 MAY_IMPORT = {
     "modules": PLUGIN_MAY_IMPORT,
     "action": PLUGIN_MAY_IMPORT,
@@ -29,8 +29,9 @@ MAY_IMPORT = {
     "filter": PLUGIN_MAY_IMPORT,
     "test": PLUGIN_MAY_IMPORT,
     "_communication": {"_manager", "_agent", "_dns"},
-    "_manager": {"_agent", "_dns"},
-    "_probe": {"_agent"},
+    "_manager": {"_ssh", "_agent", "_dns"},
+    "_probe": {"_ssh", "_agent"},
+    "_ssh": set(),
     "_agent": set(),
     "_dns": set(),
     "doc_fragments": set(),

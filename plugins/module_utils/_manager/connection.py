@@ -60,6 +60,9 @@ class JumpHost:
     private_key: str | None = None
     known_hosts: str = KNOWN_HOSTS
 
+    def __str__(self) -> str:
+        return f"jump host {self.host} port {self.port}"
+
 
 @dataclass(frozen=True)
 class Connection:

@@ -10,12 +10,17 @@ TLS runs inside the channel, from here to the manager: the jump host sees only w
 from __future__ import annotations
 
 import contextlib
-import logging
 import ssl
 import threading
 import typing as t
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import MissingLibrary, clean
+from ansible_collections.workload_security.agent.plugins.module_utils._ssh.session import (
+    SshError,
+    log_in,
+    open_channel,
+    said,
+)
 
 try:
     from urllib3.connection import HTTPSConnection
@@ -29,9 +34,6 @@ if t.TYPE_CHECKING:
 
 # Seconds between signs of life, so that a firewall on the way keeps the session, and a dead one is noticed.
 _KEEPALIVE = 30
-
-# RFC 4254, section 5.1.
-_ADMINISTRATIVELY_PROHIBITED = 1
 
 
 class TunnelError(Exception):
@@ -52,8 +54,6 @@ class Tunnel:
             import paramiko
         except ImportError as error:
             raise MissingLibrary("paramiko", str(error)) from error
-        # Its threads log what is raised to the caller anyway, and without a handler that goes to standard error.
-        logging.getLogger("paramiko").addHandler(logging.NullHandler())
         self._paramiko = paramiko
         self._jump_host = jump_host
         self._timeout = timeout
@@ -68,14 +68,12 @@ class Tunnel:
         """
         transport = self._session()
         try:
-            channel = transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=self._timeout)
-        except self._paramiko.ChannelException as error:
-            prohibited = error.code == _ADMINISTRATIVELY_PROHIBITED
-            why = "does not allow connections to" if prohibited else "cannot connect to"
-            raise TunnelError(f"{self} {why} {host} port {port}: {error.text}", permanent=prohibited) from error
+            channel = open_channel(self._paramiko, self._jump_host, transport, host, port, self._timeout)
+        except SshError as error:
+            raise TunnelError(str(error), permanent=error.permanent) from error
         except (self._paramiko.SSHException, EOFError, OSError) as error:
             raise TunnelError(
-                f"{self} did not open a connection to {host} port {port}: {_said(error)}", permanent=False
+                f"{self._jump_host} did not open a connection to {host} port {port}: {said(error)}", permanent=False
             ) from error
         return ChannelSocket(channel)
 
@@ -85,9 +83,6 @@ class Tunnel:
             if self._client is not None:
                 self._client.close()
                 self._client = None
-
-    def __str__(self) -> str:
-        return f"jump host {self._jump_host.host} port {self._jump_host.port}"
 
     def _session(self) -> t.Any:
         """The transport of a live SSH session."""
@@ -110,77 +105,12 @@ class Tunnel:
             return transport
 
     def _connect(self) -> t.Any:
-        paramiko = self._paramiko
-        wanted = self._jump_host
-        client = paramiko.SSHClient()
         try:
-            client.load_system_host_keys(wanted.known_hosts)
-        except Exception as error:  # beside OSError, what a broken line raises depends on the library's version
-            raise TunnelError(f"{wanted.known_hosts} cannot be read: {error}", permanent=True) from error
-        client.set_missing_host_key_policy(_reject_unknown(self, paramiko))
-        key = self._private_key()
-        try:
-            client.connect(
-                wanted.host,
-                port=wanted.port,
-                username=wanted.user,
-                pkey=key,
-                allow_agent=key is None,
-                look_for_keys=False,
-                timeout=self._timeout,
-                banner_timeout=self._timeout,
-                auth_timeout=self._timeout,
-            )
-            client.get_transport().set_keepalive(_KEEPALIVE)
-            return client
-        except TunnelError:
-            client.close()
-            raise
-        except paramiko.BadHostKeyException as error:
-            refused = TunnelError(
-                f"{self} shows the {error.key.get_name()} key {error.key.fingerprint}, but "
-                f"{wanted.known_hosts} holds {error.expected_key.get_name()} {error.expected_key.fingerprint}: it is "
-                "another server, or somebody is in between",
-                permanent=True,
-            )
-        except paramiko.AuthenticationException as error:
-            used = f"private key {wanted.private_key}" if key else "keys of the SSH agent"
-            refused = TunnelError(
-                f"{self} does not let in user {wanted.user or '(the local one)'} with the {used}: {error}",
-                permanent=True,
-            )
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            no_key = "No authentication methods" in str(error)
-            detail = "no private_key is given and the SSH agent has no key" if no_key else _said(error)
-            refused = TunnelError(f"no SSH session with {self}: {detail}", permanent=no_key)
-        client.close()
-        raise refused
-
-    def _private_key(self) -> t.Any:
-        path = self._jump_host.private_key
-        if path is None:
-            return None
-        try:
-            return self._paramiko.PKey.from_path(path)
-        except (self._paramiko.PasswordRequiredException, TypeError) as error:
-            raise TunnelError(
-                f"the private key {path} needs a passphrase: add it to the SSH agent and leave out private_key",
-                permanent=True,
-            ) from error
-        except Exception as error:  # paramiko lets its cryptography library's many types through
-            raise TunnelError(f"{path} is no private key that can be used: {error}", permanent=True) from error
-
-
-def _reject_unknown(tunnel: Tunnel, paramiko: t.Any) -> t.Any:
-    class RejectUnknown(paramiko.RejectPolicy):
-        def missing_host_key(self, client: t.Any, hostname: str, key: t.Any) -> None:
-            raise TunnelError(
-                f"{tunnel} is not in {tunnel._jump_host.known_hosts}, so its {key.get_name()} key {key.fingerprint} "
-                f"cannot be verified: find out whether it is right, then add it for {hostname}",
-                permanent=True,
-            )
-
-    return RejectUnknown()
+            client = log_in(self._paramiko, self._jump_host, self._timeout)
+        except SshError as error:
+            raise TunnelError(str(error), permanent=error.permanent) from error
+        client.get_transport().set_keepalive(_KEEPALIVE)
+        return client
 
 
 class ChannelSocket:
@@ -224,10 +154,6 @@ class ChannelSocket:
             self.close()
 
 
-def _said(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
 @contextlib.contextmanager
 def _as_socket_error() -> t.Iterator[None]:
     try:
@@ -235,7 +161,7 @@ def _as_socket_error() -> t.Iterator[None]:
     except OSError:
         raise
     except Exception as error:  # EOFError and SSHException, where the session has just died
-        raise ConnectionResetError(f"the SSH session ended: {_said(error)}") from error
+        raise ConnectionResetError(f"the SSH session ended: {said(error)}") from error
 
 
 class TunneledConnection(HTTPSConnection):

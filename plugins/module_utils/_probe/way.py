@@ -7,16 +7,18 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import socket
 import threading
 import time
 import unicodedata
 from typing import Any, Iterator, NamedTuple, Optional
 
-# RFC 4254, section 5.1.
-_ADMINISTRATIVELY_PROHIBITED = 1
+from ansible_collections.workload_security.agent.plugins.module_utils._ssh.session import (
+    SshError,
+    log_in,
+    open_channel,
+    said,
+)
 
 
 class Unreachable(Exception):
@@ -57,7 +59,7 @@ class SshServer(NamedTuple):
     known_hosts: str = "~/.ssh/known_hosts"
 
     def __str__(self) -> str:
-        return f"SSH server {self.host} port {self.port}"
+        return f"the SSH server {self.host} port {self.port}"
 
 
 class Straight:
@@ -125,17 +127,14 @@ class ThroughSsh:
         """A connection from the SSH server, like a socket. Raises C(Unreachable) and C(NoAnswer)."""
         paramiko = self._paramiko
         transport = self._session(deadline)
-        here = ("127.0.0.1", 0)
         try:
-            channel = transport.open_channel("direct-tcpip", (host, port), here, timeout=deadline.left())
-        except paramiko.ChannelException as error:
-            prohibited = error.code == _ADMINISTRATIVELY_PROHIBITED
-            why = "does not allow connections to" if prohibited else "cannot connect to"
-            raise Unreachable(clean(f"{self._server} {why} {host} port {port}: {error.text}")) from error
+            channel = open_channel(paramiko, self._server, transport, host, port, deadline.left())
+        except SshError as error:
+            raise Unreachable(clean(str(error))) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             if transport.is_active():
-                raise NoAnswer(f"{deadline.passed}, nor a connection from the {self._server}") from error
-            raise Unreachable(clean(f"the session with the {self._server} ended: {_said(error)}")) from error
+                raise NoAnswer(f"{deadline.passed}, nor a connection from {self._server}") from error
+            raise Unreachable(clean(f"the session with {self._server} ended: {said(error)}")) from error
         return _Channel(channel)
 
     def close(self) -> None:
@@ -147,13 +146,15 @@ class ThroughSsh:
 
     def _session(self, deadline: Deadline) -> Any:
         if not self._lock.acquire(timeout=deadline.left()):
-            raise Unreachable(f"{deadline.passed} from the {self._server}")
+            raise Unreachable(f"{deadline.passed} from {self._server}")
         try:
             if self._problem is None and self._client is None:
                 try:
                     self._client = self._connect(deadline)
+                except SshError as error:
+                    self._problem = clean(str(error))
                 except (Unreachable, NoAnswer) as error:
-                    self._problem = clean(f"no SSH session with the {self._server}: {error}")
+                    self._problem = clean(f"no SSH session with {self._server}: {error}")
             if self._problem is not None:
                 raise Unreachable(self._problem)
             return self._client.get_transport()
@@ -161,80 +162,13 @@ class ThroughSsh:
             self._lock.release()
 
     def _connect(self, deadline: Deadline) -> Any:
-        paramiko = self._paramiko
-        # Its threads log what is raised to the caller anyway, and without a handler that goes to standard error.
-        logging.getLogger("paramiko").addHandler(logging.NullHandler())
-        server = self._server
-        known_hosts = os.path.expanduser(server.known_hosts)
-        client = paramiko.SSHClient()
+        connection = Straight().open(self._server.host, self._server.port, deadline)
         try:
-            client.load_system_host_keys(known_hosts)
-        except Exception as error:  # beside OSError, what a broken line raises depends on the library's version
-            raise Unreachable(f"{known_hosts} cannot be read: {error}") from error
-        client.set_missing_host_key_policy(_reject_unknown(known_hosts, paramiko))
-        key = _private_key(server.private_key, paramiko)
-        connection = Straight().open(server.host, server.port, deadline)
-        # Each for the exchange of keys, and again for the login.
-        seconds = deadline.left() / 2
-        try:
-            client.connect(
-                server.host,
-                port=server.port,
-                username=server.user,
-                pkey=key,
-                allow_agent=key is None,
-                look_for_keys=False,
-                sock=connection,
-                timeout=seconds,
-                banner_timeout=seconds,
-                auth_timeout=seconds,
-            )
-            return client
-        except Unreachable:
-            client.close()
+            # Half for the exchange of keys, and half for the login.
+            return log_in(self._paramiko, self._server, deadline.left() / 2, connection)
+        except (SshError, NoAnswer):
             connection.close()
             raise
-        except paramiko.BadHostKeyException as error:
-            said = (
-                f"it shows the {error.key.get_name()} key {error.key.fingerprint}, but {known_hosts} holds "
-                f"{error.expected_key.get_name()} {error.expected_key.fingerprint}: it is another server, or somebody "
-                "is in between"
-            )
-        except paramiko.AuthenticationException as error:
-            used = f"private key {server.private_key}" if key else "keys of the SSH agent"
-            said = f"it does not let in user {server.user or '(the local one)'} with the {used}: {error}"
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            no_key = "No authentication methods" in str(error)
-            said = "no private_key is given and the SSH agent has no key" if no_key else _said(error)
-        except Exception as error:  # what a server that breaks the protocol makes paramiko raise
-            said = _said(error)
-        client.close()
-        connection.close()
-        raise Unreachable(said)
-
-
-def _private_key(path: Optional[str], paramiko: Any) -> Any:
-    if path is None:
-        return None
-    try:
-        return paramiko.PKey.from_path(os.path.expanduser(path))
-    except (paramiko.PasswordRequiredException, TypeError) as error:
-        raise Unreachable(
-            f"the private key {path} needs a passphrase: add it to the SSH agent and leave out private_key"
-        ) from error
-    except Exception as error:  # paramiko lets its cryptography library's many types through
-        raise Unreachable(f"{path} is no private key that can be used: {error}") from error
-
-
-def _reject_unknown(known_hosts: str, paramiko: Any) -> Any:
-    class RejectUnknown(paramiko.RejectPolicy):
-        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-            raise Unreachable(
-                f"it is not in {known_hosts}, so its {key.get_name()} key {key.fingerprint} cannot be verified: find "
-                f"out whether it is right, then add it for {hostname}"
-            )
-
-    return RejectUnknown()
 
 
 class _Channel:
@@ -265,11 +199,7 @@ def _as_socket_error() -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:  # EOFError and SSHException, where the session has just died
-        raise Unreachable(f"the SSH session ended: {clean(_said(error))}") from error
-
-
-def _said(error: Exception) -> str:
-    return str(error) or type(error).__name__
+        raise Unreachable(f"the SSH session ended: {clean(said(error))}") from error
 
 
 def clean(text: str) -> str:
