@@ -76,8 +76,11 @@ def log_in(paramiko: t.Any, server: Server, timeout: float, sock: t.Any = None) 
         )
     except paramiko.AuthenticationException as error:
         used = f"private key {server.private_key}" if key else "keys of the SSH agent"
+        # A connection that is cut during the login looks like a refusal, but says nothing of the next one.
+        transport = client.get_transport()
         refused = SshError(
-            f"{server} does not let in user {server.user or '(the local one)'} with the {used}: {error}", permanent=True
+            f"{server} does not let in user {server.user or '(the local one)'} with the {used}: {error}",
+            permanent=transport is not None and transport.is_active(),
         )
     except Exception as error:  # beside SSHException, EOFError and OSError, what a broken server makes paramiko raise
         no_key = "No authentication methods" in str(error)

@@ -293,26 +293,30 @@ def test_a_session_that_ends_within_a_request(ssh, reach, clock):
 def test_sessions_that_end_at_any_moment(ssh, reach):
     _server, transport = reach(jump_host(ssh), reply({"computers": ["x" * 1000] * 100}), concurrency=8)
     over = threading.Event()
+    outcomes = []
 
     def ask():
-        outcomes = []
         while not over.is_set():
             try:
                 outcomes.append(len(transport.read("POST", "/computers/search", body={"x": "y" * 100_000})))
             except errors.ManagerError as error:
                 outcomes.append(type(error))
-        return outcomes
 
     with ThreadPoolExecutor(8) as threads:
         asking = [threads.submit(ask) for _each in range(8)]
         for _each in range(12):
-            time.sleep(0.25)
+            # Some answers come in between, however slow the machine is; the moment of the end is left to chance.
+            answered = outcomes.count(1)
+            deadline = time.monotonic() + 30
+            while outcomes.count(1) == answered and time.monotonic() < deadline:
+                time.sleep(0.1)
             ssh.drop_sessions()
         over.set()
         # Anything but a ManagerError would come out here.
-        outcomes = [outcome for future in asking for outcome in future.result()]
+        for future in asking:
+            future.result()
     assert set(outcomes) <= {1, errors.ConnectionFailed, errors.JumpHostError}
-    assert outcomes.count(1) > 8
+    assert outcomes.count(1) >= 12
     assert transport.read("POST", "/computers/search", body={})
 
 
