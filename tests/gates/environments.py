@@ -48,7 +48,10 @@ SUITABLE: Dict[str, List[Version]] = {
 PROGRAMS = {
     "chromium": "chromium",
     "gnutls-serv": "gnutls-bin",
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
     "openssl": "openssl",
+    "ssh": "openssh-client",
     "rpmbuild": "rpm",
     "ssh-keygen": "openssh-client",
     "sshd": "openssh-server",

@@ -21,7 +21,7 @@ from tests.gates.environments import ROOT
 COLLECTION = "ansible_collections.workload_security.agent"
 
 # What each layer may import from the collection, besides itself.
-PLUGIN_MAY_IMPORT = {"_communication", "_manager", "_probe", "_ssh", "_agent", "_dns"}
+PLUGIN_MAY_IMPORT = {"_communication", "_manager", "_probe", "_ssh", "_agent", "_connectivity", "_dns"}
 MAY_IMPORT = {
     "modules": PLUGIN_MAY_IMPORT,
     "action": PLUGIN_MAY_IMPORT,
@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "_manager": {"_ssh", "_agent", "_dns"},
     "_probe": {"_ssh", "_agent"},
     "_ssh": set(),
+    "_connectivity": {"_dns"},
     "_agent": set(),
     "_dns": set(),
     "doc_fragments": set(),
@@ -43,6 +44,10 @@ NEWER_THAN_HOST_PYTHON = {"annotationlib", "compression", "graphlib", "tomllib",
 
 # Modules that look at hosts from where the playbook runs.
 FROM_OUTSIDE = ("agent_cipher_probe",)
+# What runs on managed hosts even where no module names it.
+ON_MANAGED_HOSTS = ("_agent", "_connectivity", "_dns")
+# A library that a file of these may use if it is there, since it is needed beside the manager alone.
+OPTIONAL = {Path("plugins/module_utils/_dns/rfc2136.py"): {"dns"}}
 
 GOING_AWAY = (
     "ansible.module_utils.six",
@@ -95,13 +100,14 @@ def files_imported_by(path: Path) -> set[Path]:
 
 
 def files_on_managed_hosts() -> set[Path]:
-    """`_agent`, and every module that does not talk to the manager with all that it imports in turn."""
+    """Whole layers, and every module that does not talk to the manager with all that it imports in turn."""
     groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]
     beside_the_manager = {*groups["manager"], *FROM_OUTSIDE}
     todo = [
         path
         for path in FILES
-        if layer_of(path) == "_agent" or (layer_of(path) == "modules" and path.stem not in beside_the_manager)
+        if layer_of(path) in ON_MANAGED_HOSTS
+        or (layer_of(path) == "modules" and path.stem not in beside_the_manager)
     ]
     found: set[Path] = set()
     while todo:
@@ -133,7 +139,7 @@ def test_nothing_is_imported_that_will_not_be_there(path):
 @pytest.mark.parametrize("path", sorted(files_on_managed_hosts()), ids=str)
 def test_a_managed_host_needs_only_an_old_python(path):
     tree_of(path, HOST_PYTHON)
-    usable = sys.stdlib_module_names - NEWER_THAN_HOST_PYTHON
+    usable = sys.stdlib_module_names - NEWER_THAN_HOST_PYTHON | OPTIONAL.get(path, set())
     foreign = {
         name
         for name in imports_of(path)

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One machine of the lab."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.lab.hosts.errors import LabError
+from tests.lab.hosts.namespaces import NAMESPACES, REAPING, UNSHARE, Command, child_of, enter, kill, run, words
+from tests.lab.hosts.network import Port
+
+# What a machine does to start, as its first process. There is no init: services are started by whoever needs them.
+_BOOT = f"""\
+mount -t proc proc /proc
+mount -t sysfs -o ro sysfs /sys
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+mount -t tmpfs -o mode=0755 tmpfs /run
+mkdir /run/lock /run/sshd
+hostname "$(cat /etc/hostname)"
+ip link set lo up
+echo up
+exec {shlex.join(REAPING)} sleep infinity
+"""
+
+# Machines share their kernel with the one that the tests run on: nobody sets its clock from in there.
+_NOT_ALLOWED = "-sys_boot,-sys_module,-sys_rawio,-sys_time"
+
+_ENVIRONMENT = ("HOME=/root", "LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+
+# Seconds that a program has to end when it is told to.
+_ENDED_WITHIN = 10.0
+
+
+class Process:
+    """A program in the background of a host, until it ends or the host is powered off."""
+
+    def __init__(self, command: list[str]) -> None:
+        # nsenter, which ends after the program.
+        self._nsenter = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._nsenter.poll() is None
+
+    def terminate(self) -> None:
+        """Tell it to end, and wait until it has; kill it if it does not."""
+        pid = child_of(self._nsenter.pid)
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        try:
+            self._nsenter.wait(_ENDED_WITHIN)
+        except subprocess.TimeoutExpired:
+            kill(self._nsenter)
+
+    def wait(self) -> None:
+        """Wait until it ends by itself, or with its host."""
+        self._nsenter.wait()
+
+
+class Host:
+    """A machine with processes, network, name, disk and SSH server of its own. C(LabHosts.add) makes it.
+
+    name: its host name; address, address6, mac: of its only network interface, C(eth0).
+    connection: how Ansible reaches it over SSH, as variables of an inventory.
+    """
+
+    def __init__(self, name: str, port: Port, connection: dict[str, str], anchor: int) -> None:
+        self.name = name
+        self.address, self.address6, self.mac = port.address, port.address6, port.mac
+        self.connection = {"ansible_host": port.address, **connection}
+        self._port = port
+        self._anchor = anchor
+        self._first: subprocess.Popen[str] | None = None
+        self._pid = 0
+        self._started: list[Process] = []
+
+    @property
+    def pid(self) -> int:
+        """The machine's first process, as seen from the tests. Raises C(LabError) while it is powered off."""
+        if not self._pid:
+            raise LabError(f"{self.name} is powered off")
+        return self._pid
+
+    @property
+    def root(self) -> Path:
+        """Its root folder as seen from the tests. Absolute links in it lead out of it: C(read) and C(write) do not."""
+        return Path(f"/proc/{self.pid}/root")
+
+    @property
+    def prefix(self) -> list[str]:
+        """Put before a command: runs on this machine, with its own files and programs, and nothing of the tests'."""
+        return [
+            *enter(self.pid, *NAMESPACES, "--root", "--wd", drop=_NOT_ALLOWED),
+            *("env", "--ignore-environment", *_ENVIRONMENT),
+        ]
+
+    @property
+    def network_prefix(self) -> list[str]:
+        """Put before a command: runs a program of the machine that the tests run on, in this one's network."""
+        return enter(self.pid, "--net", "--pid")
+
+    def run(
+        self,
+        command: Command,
+        *,
+        timeout: float = 60.0,
+        check: bool = True,
+        input: str | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, at most C(timeout) seconds; a string is a script for the shell."""
+        return run([*self.prefix, *words(command)], timeout=timeout, check=check, input=input)
+
+    def start(self, command: Command, log: str | None = None) -> Process:
+        """Start a command in the background; its output goes to C(/var/log/PROGRAM.log), or to the file C(log)."""
+        program = words(command)
+        log = log or f"/var/log/{Path(program[0]).name}.log"
+        script = ["sh", "-c", 'log=$1; shift; exec "$@" >>"$log" 2>&1', "sh", log]
+        process = Process([*self.prefix, *script, *program])
+        self._started.append(process)
+        return process
+
+    def read(self, path: str) -> str:
+        """The content of a file, to the letter."""
+        return self.run(["cat", path]).stdout
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        """Make or overwrite a file, and the folders that it lies in."""
+        script = 'mkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1"'
+        self.run(["sh", "-c", script, "sh", path, f"{mode:o}"], input=text)
+
+    def mount_tmpfs(self, path: str, size: str) -> None:
+        """Put an empty disk of a limited C(size) (as C(64k)) at a folder, to see what happens when it is full."""
+        self.run(["mkdir", "-p", path])
+        self.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path])
+
+    def use_resolvers(self, *addresses: str) -> None:
+        """Let the machine ask the name servers at C(addresses), and no others."""
+        self.write("/etc/resolv.conf", "".join(f"nameserver {address}\n" for address in addresses))
+
+    def power_on(self) -> None:
+        """Start the machine with what is on its disk: its network and its SSH server, nothing else."""
+        if self._pid:
+            raise LabError(f"{self.name} is powered on")
+        command = [*enter(self._anchor, *NAMESPACES, "--wd"), *UNSHARE, f"--root=/mnt/{self.name}/root", "--wd=/"]
+        self._first = subprocess.Popen(
+            [*command, "sh", "-ec", _BOOT],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        if self._first.stdout.readline() != "up\n":
+            raise LabError(f"{self.name} does not start: {self._first.communicate()[1]}")
+        # nsenter, unshare, and the first process.
+        self._pid = child_of(child_of(self._first.pid))
+        self._ip(self._port.plug_in(self._pid))
+        self.run(["ip", "-batch", "-"], input=self._port.configure())
+        # sshd writes its process id down when it listens.
+        self.run("/usr/sbin/sshd -E /var/log/sshd.log; until [ -e /run/sshd.pid ]; do sleep 0.01; done")
+
+    def power_off(self) -> None:
+        """Stop the machine at once, as a virtual machine is stopped. What it wrote to its disk stays."""
+        pid, self._pid = self.pid, 0
+        # First of all, so that nobody on the network hears a farewell.
+        self._ip(self._port.pull_out())
+        os.kill(pid, signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until the machine has stopped, and with it what was started on it."""
+        if self._first:
+            self._first.communicate()
+        for process in self._started:
+            process.wait()
+        self._started.clear()
+
+    def _ip(self, commands: str) -> None:
+        # Not in the anchor's pid namespace: process ids would mean others there.
+        run([*enter(self._anchor, "--net"), "ip", "-batch", "-"], input=commands)
