@@ -16,7 +16,7 @@ import os
 import re
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from .commands import Answer, Unanswered, ask, find
+from .._host.commands import Answer, Unanswered, ask, find
 from .versions import NO_AGENT, Version, parse
 
 DSA_QUERY = "/opt/ds_agent/dsa_query"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.workload_security.agent.plugins.module_utils._agent import installed
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.commands import Answer, Unanswered
+from ansible_collections.workload_security.agent.plugins.module_utils._host.commands import Answer, Unanswered
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.installed import (
     SOURCES,
     Activation,
