@@ -51,8 +51,8 @@ PROGRAMS = {
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
     "openssl": "openssl",
-    "ssh": "openssh-client",
     "rpmbuild": "rpm",
+    "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "sshd": "openssh-server",
 }

@@ -68,7 +68,7 @@ GATES: List[Gate] = [
     pytest_gate("contract", "main", "tests/contract"),
     pytest_gate("integration", "main", "tests/integration"),
     pytest_gate("integration on the oldest core", "oldest", "tests/integration", "-m", "both_cores"),
-    pytest_gate("end_to_end", "main", "tests/end_to_end"),
+    pytest_gate("end_to_end", "main", "tests/end_to_end", "-n", "2", "--dist", "loadfile"),
     pytest_gate("end_to_end on the oldest core", "oldest", "tests/end_to_end", "-m", "both_cores"),
     pytest_gate("docs", "tools", "tests/gates/test_documentation.py"),
     pytest_gate("build", "tools", "tests/gates/test_build.py"),

@@ -21,7 +21,7 @@ from tests.gates.environments import ROOT
 COLLECTION = "ansible_collections.workload_security.agent"
 
 # What each layer may import from the collection, besides itself.
-PLUGIN_MAY_IMPORT = {"_communication", "_manager", "_probe", "_ssh", "_agent", "_connectivity", "_dns"}
+PLUGIN_MAY_IMPORT = {"_communication", "_manager", "_probe", "_ssh", "_agent", "_connectivity", "_dns", "_host"}
 MAY_IMPORT = {
     "modules": PLUGIN_MAY_IMPORT,
     "action": PLUGIN_MAY_IMPORT,
@@ -33,8 +33,9 @@ MAY_IMPORT = {
     "_probe": {"_ssh", "_agent"},
     "_ssh": set(),
     "_connectivity": {"_dns"},
-    "_agent": set(),
-    "_dns": set(),
+    "_agent": {"_host"},
+    "_dns": {"_host"},
+    "_host": set(),
     "doc_fragments": set(),
 }
 
@@ -45,9 +46,9 @@ NEWER_THAN_HOST_PYTHON = {"annotationlib", "compression", "graphlib", "tomllib",
 # Modules that look at hosts from where the playbook runs.
 FROM_OUTSIDE = ("agent_cipher_probe",)
 # What runs on managed hosts even where no module names it.
-ON_MANAGED_HOSTS = ("_agent", "_connectivity", "_dns")
+ON_MANAGED_HOSTS = ("_agent", "_connectivity", "_dns", "_host")
 # A library that a file of these may use if it is there, since it is needed beside the manager alone.
-OPTIONAL = {Path("plugins/module_utils/_dns/rfc2136.py"): {"dns"}}
+OPTIONAL = {Path("plugins/module_utils/_dns/primary.py"): {"dns"}}
 
 GOING_AWAY = (
     "ansible.module_utils.six",

@@ -17,7 +17,7 @@ from ansible_collections.workload_security.agent.plugins.filter.agent_release im
 
 ROOT = Path(__file__).parents[3]
 PLUGINS = {
-    "filter": ["agent_release", "agent_cipher_suites", "cipher_suite_names"],
+    "filter": ["agent_release", "agent_cipher_suites", "cipher_suite_names", "required_hostnames"],
     "test": ["agent_supports_suite", "agent_supports_tls", "older_than_release"],
 }
 EACH = [(kind, name) for kind, names in PLUGINS.items() for name in names]
@@ -68,6 +68,9 @@ TEMPLATES = [
         ["9.5.3.2754", "9.6.2.8436", "11.0.0.540"],
     ),
     ("version is {p}older_than_release('10.0 Update 17', certainty='confirmed')", False),
+    ("'ae-1' | {p}required_hostnames(shared=true) | length", 31),
+    ("'ae-1' | {p}required_hostnames | first", "workload.ae-1.cloudone.trendmicro.com"),
+    ("'mars-1' | {p}required_hostnames", "it must be one of ae-1"),
     ("number | {p}agent_release", "put it in quotes"),
     ("missing | {p}agent_release", "'missing' is undefined"),
     ("versions | {p}agent_cipher_suites", "got a list"),

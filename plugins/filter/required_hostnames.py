@@ -1,0 +1,28 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.plain import plain_bool, plain_text
+from ansible_collections.workload_security.agent.plugins.module_utils._dns import hostnames
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
+
+
+def required_hostnames(region: object, shared: object = False) -> list[str]:
+    """Tell the host names that agents in a region resolve; see the documentation of the filter."""
+    try:
+        return hostnames.required_hostnames(plain_text(region, "a region"), plain_bool(shared, "shared"))
+    except (TypeError, DnsError) as error:
+        raise AnsibleFilterError(f"required_hostnames: {error}") from error
+
+
+class FilterModule:
+    """The filter for Ansible."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"required_hostnames": required_hostnames}

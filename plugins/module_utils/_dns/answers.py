@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a name server of this host answers, compared with the records that it should."""
+
+from __future__ import annotations
+
+import time
+from typing import Collection, Dict, List, NamedTuple, Optional, Set, Tuple
+
+from .errors import DnsError
+from .records import Record
+from .wire import Answer, DnsMalformed, DnsTimeout, ask
+
+# Seconds for one answer, for a server that reads its files again, and between two looks.
+_ANSWER = 2.0
+_RELOAD = 5.0
+_PAUSE = 0.05
+
+
+class Server(NamedTuple):
+    """A server, with the name of its program, that answers with TTLs of records (``has_ttl``) or with its own."""
+
+    program: str
+    address: str
+    port: int
+    has_ttl: bool
+
+    def expect(self) -> None:
+        """Raise ``DnsError`` where nobody answers."""
+        try:
+            ask(self.address, "localhost", "A", _ANSWER, self.port)
+        except (DnsTimeout, DnsMalformed):
+            # It forwards the question, or says something odd; somebody is there.
+            pass
+        except OSError as error:
+            raise DnsError(
+                "no_server",
+                f"no {self.program} answers at {self.address} port {self.port} ({error}): start it, or name the address"
+                " and port of the one that runs on this host",
+                f"{self.program}.address",
+            ) from error
+
+    def contradiction(self, records: List[Record]) -> Optional[str]:
+        """How its answers differ from these records, for the first that do; ``None`` if none does."""
+        wanted: Dict[Tuple[str, str], Set[Record]] = {}
+        for record in records:
+            wanted.setdefault((record.name, record.type), set()).add(record)
+        for (name, kind), expected in wanted.items():
+            answer = self._ask(name, kind)
+            found = [record if self.has_ttl else Record(*record.identity) for record in answer.records]
+            if set(found) != expected:
+                return f"{self.program} answers '{_listed(found) or answer.code}' instead of '{_listed(expected)}'"
+        return None
+
+    def wait_for(self, records: List[Record]) -> Optional[str]:
+        """Like ``contradiction``, once the server has had the time to read its files."""
+        deadline = time.monotonic() + _RELOAD
+        while True:
+            contradiction = self.contradiction(records)
+            if contradiction is None or time.monotonic() > deadline:
+                return contradiction
+            time.sleep(_PAUSE)
+
+    def still_answers(self, removed: Collection[Record]) -> List[Record]:
+        """Those of the removed records that it still answers, once it has had the time to read its files."""
+        deadline = time.monotonic() + _RELOAD
+        left = sorted(removed)
+        while True:
+            left = [record for record in left if self._answers(record)]
+            if not left or time.monotonic() > deadline:
+                return left
+            time.sleep(_PAUSE)
+
+    def _answers(self, record: Record) -> bool:
+        return record.identity in [found.identity for found in self._ask(record.name, record.type).records]
+
+    def _ask(self, name: str, kind: str) -> Answer:
+        try:
+            return ask(self.address, name, kind, _ANSWER, self.port)
+        except OSError as error:
+            return Answer(str(error), [])
+
+
+def _listed(records: Collection[Record]) -> str:
+    return ", ".join(map(str, sorted(records)))

@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The trip of a task, the same for every place: what is wished, what is held, what to write, the result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Dict, List
+
+from .errors import bad_option
+from .hostnames import required_hostnames
+from .place import Place
+from .records import LONGEST_TTL, Record, address, host_name, type_of
+
+PRESENT = "present"
+ABSENT = "absent"
+
+
+def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[str, Any]:
+    """Bring the place to what the options wish, or in check mode say what that would change; the task's result.
+
+    Raises ``DnsError``; then the place holds what it held before.
+    """
+    names = names_of(params)
+    wished = wished_of(params, names, place)
+    before = sorted(place.read(names))
+    after = sorted(_with_ttl(record, before, place) for record in wished)
+    changed = before != after or place.unfinished
+    result = {
+        "changed": changed,
+        "before": [record.as_dict() for record in before],
+        "records": [record.as_dict() for record in after],
+        "conflicts": place.conflicts(after),
+        "diff": place.diff(before, after),
+    }
+    if changed and not check_mode:
+        place.write(before, after)
+    return result
+
+
+def names_of(params: Dict[str, Any]) -> List[str]:
+    """The host names that the options name, each once, in their order. Raises ``DnsError`` where one cannot be."""
+    names = [host_name(text, "hostnames") for text in params["hostnames"] or []]
+    names += required_hostnames(params["region"]) if params["region"] is not None else []
+    if not names:
+        raise bad_option("hostnames", None, "name the host name of the manager, or set option region")
+    return list(dict.fromkeys(names))
+
+
+def wished_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Record]:
+    """The records that these names are to have. Raises ``DnsError`` for what cannot be, or not in this place."""
+    if params["state"] == ABSENT:
+        return []
+    ttl = params["ttl"]
+    if ttl is not None and place.default_ttl is None:
+        raise bad_option("ttl", ttl, "hosts files have no TTL; rfc2136 and unbound have")
+    if ttl is not None and not 0 <= ttl <= LONGEST_TTL:
+        raise bad_option("ttl", ttl, f"it must be from 0 to {LONGEST_TTL} seconds")
+    if params["cname"] is not None and "CNAME" not in place.types:
+        raise bad_option("cname", params["cname"], "only rfc2136 takes aliases; name addresses here")
+    if params["cname"] is not None:
+        target = host_name(params["cname"], "cname")
+        if target in names:
+            raise bad_option("cname", params["cname"], "a name cannot be an alias of itself")
+        return [Record(name, "CNAME", target, ttl) for name in names]
+    values = {address(text, "addresses") for text in params["addresses"] or []}
+    if not values:
+        raise bad_option("addresses", None, "name the addresses that are to be found, or an alias in option cname")
+    return [Record(name, type_of(value), value, ttl) for name in names for value in values]
+
+
+def _with_ttl(record: Record, before: List[Record], place: Place) -> Record:
+    """The record; where no TTL is asked for it, with the one that the name's records of its type have already."""
+    if record.ttl is not None:
+        return record
+    held = [old.ttl for old in before if (old.name, old.type) == (record.name, record.type)]
+    return replace(record, ttl=held[0] if held else place.default_ttl)

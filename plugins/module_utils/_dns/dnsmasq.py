@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Records in a hosts file of dnsmasq, which is all of its configuration that it reads again without a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import tempfile
+from typing import Any, Dict, Iterator, List, Optional
+
+from .answers import Server
+from .errors import DnsError
+from .hosts_text import line_of, whole_line
+from .programs import find, hang_up
+from .records import Record
+from .served_file import SERVER_ARGUMENTS, ServedFile
+
+ARGUMENTS: Dict[str, Any] = {
+    "path": {"type": "path", "default": "/etc/dnsmasq.hosts/workload_security_agent"},
+    "pid_file": {"type": "path"},
+    **SERVER_ARGUMENTS,
+}
+
+# Where Debian's and Red Hat's services have it.
+_PID_FILES = ("/run/dnsmasq/dnsmasq.pid", "/run/dnsmasq.pid")
+_LOOPBACK = "127.0.0.1"
+
+
+class Dnsmasq(ServedFile):
+    """A hosts file that dnsmasq reads because of its options addn-hosts or hostsdir."""
+
+    program = "dnsmasq"
+
+    def __init__(self, options: Dict[str, Any]) -> None:
+        super().__init__(options)
+        self._pid_files = [options["pid_file"]] if options["pid_file"] else _PID_FILES
+
+    @property
+    def hint(self) -> str:
+        return (
+            f"it does not read {self._path} unless its configuration has addn-hosts={os.path.dirname(self._path)}, and"
+            " it was restarted since; or another of its files speaks of this name"
+        )
+
+    def parse(self, line: str) -> Optional[List[Record]]:
+        return whole_line(line.encode()) or None
+
+    def render(self, records: List[Record]) -> str:
+        return "".join(f"{line_of(record)}\n" for record in records)
+
+    def check(self, text: str, records: List[Record]) -> None:
+        """Start another dnsmasq, for this moment and on the loopback only: its checker does not read hosts files."""
+        with tempfile.NamedTemporaryFile() as candidate:
+            candidate.write(text.encode("ascii"))
+            candidate.flush()
+            # It runs as a user of its own.
+            os.chmod(candidate.name, 0o644)
+            with _serving(candidate.name) as port:
+                contradiction = Server(self.program, _LOOPBACK, port, False).wait_for(records)
+        if contradiction:
+            raise DnsError("refused", f"in a trial, {contradiction}")
+
+    def reload(self) -> None:
+        hang_up(self.program, self._pid_files)
+
+
+@contextlib.contextmanager
+def _serving(hosts_file: str) -> Iterator[int]:
+    """A dnsmasq that knows nothing but this file; the port that it answers at."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind((_LOOPBACK, 0))
+        port = free.getsockname()[1]
+    command = [find("dnsmasq"), "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file="]
+    command += [f"--port={port}", f"--listen-address={_LOOPBACK}", "--bind-interfaces"]
+    command += ["--no-resolv", "--no-hosts", f"--addn-hosts={hosts_file}", "--log-facility=/dev/null"]
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command waits for the end
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Records in a hosts file, such as C(/etc/hosts): the place that works where nobody runs a name server."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional
+
+from . import managed_file
+from .errors import DnsError, shortened
+from .hosts_text import Hosts, read_hosts, without
+from .place import Place
+from .records import Record
+
+ARGUMENTS = {
+    "path": {"type": "path", "default": "/etc/hosts"},
+    "replace_conflicts": {"type": "bool", "default": False},
+}
+
+# Bytes. Longer files are not shown, as Ansible's own modules have it.
+_LONGEST_DIFF = 100 * 1024
+
+
+class HostsFile(Place):
+    """One block of ours in a hosts file.
+
+    With ``replace_conflicts``, the lines of others count as well: what they say of our names is read, kept where it is
+    right, and taken out where it is not.
+    """
+
+    def __init__(self, options: Dict[str, Any]) -> None:
+        super().__init__()
+        self._path: str = options["path"]
+        self._replaces: bool = options["replace_conflicts"]
+        self._names: List[str] = []
+        self._content: Optional[bytes] = None
+        self._hosts = Hosts([], 0, 0, [])
+
+    def read(self, names: List[str]) -> List[Record]:
+        self._names = names
+        self._content = managed_file.read(self._path)
+        self._hosts = read_hosts(self._content or b"", self._path)
+        records = {record for record in self._hosts.block if record.name in names}
+        if self._replaces:
+            records.update(record for _index, said in self._hosts.others(names) for record in said)
+        return sorted(records)
+
+    def write(self, before: List[Record], after: List[Record]) -> None:
+        managed_file.replace(self._path, self._content, self._text(after))
+        if self.read(self._names) != after:
+            raise DnsError("not_kept", f"{self._path} does not hold what was written to it")
+
+    def conflicts(self, after: List[Record]) -> List[Dict[str, object]]:
+        found = []
+        for index, said in self._hosts.others(self._names):
+            for record in sorted(set(said).difference(after)):
+                line = shortened(self._hosts.lines[index].strip().decode("utf-8", "replace"))
+                found.append({**record.as_dict(), "line": index + 1, "text": line, "replaced": self._replaces})
+                if not self._replaces:
+                    self.warnings.append(
+                        f"line {index + 1} of {self._path} says {record.value} for {record.name}: '{line}';"
+                        " set replace_conflicts to take the name out of it"
+                    )
+        return found
+
+    def diff(self, before: List[Record], after: List[Record]) -> Dict[str, str]:
+        old = self._content or b""
+        new = old if before == after else self._text(after)
+        if max(len(old), len(new)) > _LONGEST_DIFF:
+            return super().diff(before, after)
+        return {
+            "before": old.decode("utf-8", "backslashreplace"),
+            "after": new.decode("utf-8", "backslashreplace"),
+            "before_header": self._path,
+            "after_header": self._path,
+        }
+
+    def _text(self, after: List[Record]) -> bytes:
+        """The file with these records of our names, in the block unless a line of others says them already."""
+        lines = list(self._hosts.lines)
+        said_by_others = set()
+        if self._replaces:
+            for index, said in self._hosts.others(self._names):
+                said_by_others.update(said)
+                lines[index] = without(lines[index], {record.name for record in said if record not in after})
+        kept = [record for record in self._hosts.block if record.name not in self._names]
+        ours = [record for record in after if record in self._hosts.block or record not in said_by_others]
+        return self._hosts._replace(lines=lines, block=sorted(kept + ours)).text()

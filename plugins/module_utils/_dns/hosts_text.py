@@ -1,0 +1,114 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The text of hosts files: lines with an address and names, and one block of ours among everybody else's lines.
+
+All of it is bytes: whatever a file holds outside of the block stays as it is.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Collection, List, NamedTuple, Tuple
+
+from .errors import DnsError, shortened
+from .records import Record, type_of
+
+BEGIN = b"# BEGIN workload_security.agent.local_dns"
+END = b"# END workload_security.agent.local_dns"
+
+
+class Hosts(NamedTuple):
+    """A file: its lines with their ends, which of them are our block (``begin`` up to but not ``end``), its records.
+
+    Where there is no block yet, it is to come first. There, no missing end of a last line has to be mended, and
+    whoever takes the first line for a name takes ours.
+    """
+
+    lines: List[bytes]
+    begin: int
+    end: int
+    block: List[Record]
+
+    def others(self, names: Collection[str]) -> List[Tuple[int, List[Record]]]:
+        """What lines outside of the block say of these names, each with the line's index."""
+        indexes = [*range(self.begin), *range(self.end, len(self.lines))]
+        said = [(index, records_of(self.lines[index], names)) for index in indexes]
+        return [(index, records) for index, records in said if records]
+
+    def text(self) -> bytes:
+        """The file. The block has the line ends that the file has; without records there is no block."""
+        end = b"\r\n" if self.lines and self.lines[0].endswith(b"\r\n") else b"\n"
+        block = [BEGIN, *(line_of(record).encode("ascii") for record in self.block), END] if self.block else []
+        return b"".join([*self.lines[: self.begin], *(line + end for line in block), *self.lines[self.end :]])
+
+
+def read_hosts(content: bytes, path: str) -> Hosts:
+    """Take a file apart. Raises ``DnsError`` for a block that is not as we write it: parts of it may be another's."""
+    lines = re.findall(rb"[^\n]*\n|[^\n]+", content)
+    marks = [(index, line.strip()) for index, line in enumerate(lines) if line.strip() in (BEGIN, END)]
+    if not marks:
+        return Hosts(lines, 0, 0, [])
+    if [mark for _index, mark in marks] != [BEGIN, END]:
+        found = ", ".join(f"line {index + 1} is '{mark.decode()}'" for index, mark in marks)
+        raise DnsError(
+            "broken_block",
+            f"the block of local_dns in {path} must begin and end once, but {found}; remove these lines, and those"
+            " between them that belong to the block",
+        )
+    (begin, _begin), (end, _end) = marks
+    block = [record for index in range(begin + 1, end) for record in _read_ours(lines[index], index + 1, path)]
+    return Hosts(lines, begin, end + 1, block)
+
+
+def _read_ours(line: bytes, number: int, path: str) -> List[Record]:
+    records = whole_line(line)
+    if line.strip() and not records:
+        shown = shortened(line.strip().decode("utf-8", "replace"))
+        raise DnsError(
+            "broken_block",
+            f"line {number} of {path} lies in the block of local_dns, but is not just an address and names: '{shown}';"
+            " move it out of the block, or remove it",
+        )
+    return records
+
+
+def line_of(record: Record) -> str:
+    """The line of an A or AAAA record, without its end."""
+    return f"{record.value} {record.name}"
+
+
+def records_of(line: bytes, names: Collection[str]) -> List[Record]:
+    """What a line says of these names. Resolvers pass over lines whose address they cannot read, and so does this."""
+    address, *others = _words(line.partition(b"#")[0]) or [""]
+    found = [name for name in others if name in names]
+    if not found:
+        return []
+    try:
+        value = str(ipaddress.ip_address(address))
+    except ValueError:
+        return []
+    return [Record(name, type_of(value), value) for name in found]
+
+
+def whole_line(line: bytes) -> List[Record]:
+    """The records of a line that holds an address, names and nothing else; none for any other line."""
+    names = _words(line)[1:]
+    records = records_of(line, names) if line.isascii() else []
+    return records if len(records) == len(names) else []
+
+
+def _words(line: bytes) -> List[str]:
+    # Split as bytes: what is white space to Unicode alone is part of a name to resolvers.
+    return [word.decode("latin-1") for word in line.lower().split()]
+
+
+def without(line: bytes, names: Collection[str]) -> bytes:
+    """A line without these names. A comment behind them stays; a line that has nothing left becomes empty."""
+    body, mark, comment = line.partition(b"#")
+    kept = re.sub(
+        rb"(?<=\S)\s+(\S+)", lambda name: b"" if name[1].lower().decode("latin-1") in names else name[0], body
+    )
+    return mark + comment if len(kept.split()) < 2 else kept + mark + comment

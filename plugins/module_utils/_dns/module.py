@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module local_dns between Ansible and the trip: its arguments, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from . import dnsmasq, hosts_file, rfc2136, unbound
+from .converge import ABSENT, PRESENT, converge
+from .errors import DnsError
+
+_PLACES = {
+    "hosts_file": (hosts_file.HostsFile, hosts_file.ARGUMENTS),
+    "rfc2136": (rfc2136.Rfc2136, rfc2136.ARGUMENTS),
+    "unbound": (unbound.Unbound, unbound.ARGUMENTS),
+    "dnsmasq": (dnsmasq.Dnsmasq, dnsmasq.ARGUMENTS),
+}
+
+ARGUMENTS: Dict[str, Any] = {
+    "state": {"type": "str", "choices": [PRESENT, ABSENT], "default": PRESENT},
+    "hostnames": {"type": "list", "elements": "str"},
+    "region": {"type": "str"},
+    "addresses": {"type": "list", "elements": "str"},
+    "cname": {"type": "str"},
+    "ttl": {"type": "int"},
+    **{name: {"type": "dict", "options": arguments} for name, (_kind, arguments) in _PLACES.items()},
+}
+
+
+def run() -> None:
+    """The whole module."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        required_one_of=[tuple(_PLACES), ("hostnames", "region")],
+        mutually_exclusive=[tuple(_PLACES), ("addresses", "cname")],
+        supports_check_mode=True,
+    )
+    name = next(name for name in _PLACES if module.params[name] is not None)
+    kind, _arguments = _PLACES[name]
+    try:
+        place = kind(module.params[name])
+        result = converge(place, module.params, check_mode=module.check_mode)
+    except DnsError as error:
+        module.fail_json(msg=str(error), failure=error.as_failure())
+    for warning in place.warnings:
+        module.warn(warning)
+    if not module._diff:
+        del result["diff"]
+    module.exit_json(**result)

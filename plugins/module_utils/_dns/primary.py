@@ -1,0 +1,323 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The conversation with a primary name server, through dnspython. It runs beside the playbook, not on managed hosts."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Dict, List, NamedTuple, NoReturn, Optional, Set
+
+from ansible.module_utils.basic import missing_required_lib
+
+from .errors import DnsError, bad_option, shortened
+from .records import Record
+
+try:
+    import dns.exception
+    import dns.flags
+    import dns.message
+    import dns.name
+    import dns.query
+    import dns.rcode
+    import dns.rdataclass
+    import dns.rdatatype
+    import dns.tsig
+    import dns.update
+except ImportError:
+    HAS_DNSPYTHON = False
+else:
+    HAS_DNSPYTHON = True
+    # What tells something of the zone; all other codes are refusals. Of an update, the first alone says it was made.
+    _TELLING = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN, dns.rcode.NXRRSET, dns.rcode.YXDOMAIN, dns.rcode.YXRRSET)
+
+TYPES = ("A", "AAAA", "CNAME")
+
+# What else may stand at a host's name. There is no sure way to ask for everything: ANY is answered in part, if at all.
+_OTHER_TYPES = (
+    *("CAA", "DNAME", "DS", "HINFO", "HTTPS", "KX", "LOC", "MX", "NAPTR", "NS", "PTR"),
+    *("RP", "SOA", "SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT", "URI"),
+)
+# These come with signing a zone, and a CNAME may have them.
+_OF_DNSSEC = ("RRSIG", "NSEC", "NSEC3", "KEY")
+
+# Nobody has such a host: no more is known of it than that of its parent.
+_BELOW = "_wildcard"
+_LONGEST_NAME = 253
+
+# A datagram may be lost: it is sent this often within the time that it has. An update that was taken already fails
+# its prerequisites the next time, and so is never done twice.
+_TRIES = 3
+# What goes through every network in one datagram, in bytes (RFC 1035, section 4.2.1).
+_LONGEST_DATAGRAM = 512
+
+
+class Key(NamedTuple):
+    """A key that the server shares: its name, its secret, and its algorithm, such as hmac-sha256."""
+
+    name: str
+    secret: bytes
+    algorithm: str
+
+
+class Primary:
+    """A primary server. Every answer must carry the key's signature, if there is a key. Methods raise ``DnsError``.
+
+    ``timeout`` is in seconds, for each question, and each of the server's addresses until one has answered.
+    ``wildcards`` are the names that were asked for and have no records of their own, but those of a wildcard.
+    """
+
+    def __init__(self, server: str, *, port: int, key: Optional[Key], over_tcp: bool, timeout: float) -> None:
+        """Raises ``DnsError`` without dnspython. Nothing is sent yet."""
+        if not HAS_DNSPYTHON:
+            raise DnsError("missing_library", missing_required_lib("dnspython"))
+        self._server = server
+        self._port = port
+        self._over_tcp = over_tcp
+        self._timeout = timeout
+        self._key_name = key and key.name
+        self._key = key and _tsig_key(key)
+        self._addresses: List[str] = []
+        self.wildcards: Set[str] = set()
+
+    def zone_of(self, name: str) -> str:
+        """The zone that holds a name, as the server tells it."""
+        labels = name.split(".")
+        for start in range(len(labels)):
+            asked = ".".join(labels[start:])
+            reply = self._ask(asked, "SOA")
+            if reply.get_rrset(reply.answer, _name(asked), dns.rdataclass.IN, dns.rdatatype.CNAME):
+                # What follows may be about the zone that the CNAME leads to.
+                continue
+            for rrset in reply.answer + reply.authority:
+                if rrset.rdtype == dns.rdatatype.SOA and _name(asked).is_subdomain(rrset.name):
+                    return _text(rrset.name)
+            break
+        raise DnsError(
+            "no_zone", f"{self} does not tell which zone holds {name}: give option rfc2136.zone", "rfc2136.zone"
+        )
+
+    def records(self, name: str) -> List[Record]:
+        """The name's own A, AAAA and CNAME records, not those that a wildcard answers for it."""
+        found: List[Record] = []
+        # A name with a CNAME has nothing else.
+        for kind in ("CNAME", "A", "AAAA"):
+            reply = self._ask(name, kind)
+            rrset = reply.get_rrset(reply.answer, _name(name), dns.rdataclass.IN, dns.rdatatype.from_text(kind))
+            found += [Record(name, kind, _value(rdata), rrset.ttl) for rdata in rrset or ()]
+            if (found and kind == "CNAME") or reply.rcode() == dns.rcode.NXDOMAIN:
+                break
+        if found and self._is_from_wildcard(name):
+            self.wildcards.add(name)
+            return []
+        return found
+
+    def other_types(self, name: str) -> List[str]:
+        """The types of a name's own records besides A, AAAA, CNAME, and what belongs to DNSSEC."""
+        found = set()
+        for kind in ("ANY", *_OTHER_TYPES):
+            reply = self._ask(name, kind)
+            found.update(
+                dns.rdatatype.to_text(rrset.rdtype)
+                for rrset in reply.answer
+                if rrset.name == _name(name) and not _says_nothing(rrset)
+            )
+            if reply.rcode() == dns.rcode.NXDOMAIN:
+                break
+        others = sorted(found.difference(TYPES, _OF_DNSSEC))
+        return [] if others and self._is_from_wildcard(name) else others
+
+    def _is_from_wildcard(self, name: str) -> bool:
+        """Whether what is answered for a name is a wildcard's: then that goes for all names below it, too."""
+        below = f"{_BELOW}.{name}"
+        return len(below) <= _LONGEST_NAME and self._ask(below, "A").rcode() == dns.rcode.NOERROR
+
+    def update(self, zone: str, before: List[Record], after: List[Record]) -> bool:
+        """Replace ``before`` by ``after``, if the zone still holds exactly that for all their names and ``TYPES``.
+
+        Returns whether it did. Then all is done, otherwise nothing.
+        """
+        message = dns.update.UpdateMessage(_name(zone))
+        held, wished = _by_name_and_type(before), _by_name_and_type(after)
+        names = sorted({name for name, _kind in [*held, *wished]})
+        for name, kind in [(name, kind) for name in names for kind in TYPES]:
+            if (name, kind) in held:
+                message.present(_name(name), _rdataset(held[name, kind], ttl=0))
+            else:
+                message.absent(_name(name), kind)
+        for name, kind in wished:
+            if kind == "CNAME":
+                for other in _OTHER_TYPES:
+                    message.absent(_name(name), other)
+        # First what goes, since a name can hold either a CNAME or addresses.
+        for name, kind in held:
+            if held[name, kind] != wished.get((name, kind)):
+                message.delete(_name(name), kind)
+        for (name, kind), records in wished.items():
+            if records != held.get((name, kind)):
+                message.add(_name(name), _rdataset(records, ttl=records[0].ttl))
+        try:
+            code = self._exchange(message).rcode()
+        except DnsError as error:
+            if error.code != "no_answer":
+                raise
+            raise DnsError(error.code, f"{error}; it is not known whether the update was made", error.option) from error
+        if code not in _TELLING:
+            self._refused(code, f"an update of zone {zone}", zone)
+        return code == dns.rcode.NOERROR
+
+    def _ask(self, name: str, kind: str) -> dns.message.Message:
+        """What the server says of a name, which exists or does not."""
+        reply = self._exchange(dns.message.make_query(_name(name), kind))
+        if reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            self._refused(reply.rcode(), f"a question about {name}", None)
+        if not reply.flags & dns.flags.AA:
+            raise DnsError(
+                "not_authoritative",
+                f"{self} answers for {name}, but not as the primary server of its zone: it is a resolver, or the name "
+                "lies in a zone that is delegated to another server",
+                "rfc2136.server",
+            )
+        return reply
+
+    def _exchange(self, message: dns.message.Message) -> dns.message.Message:
+        if self._key:
+            message.use_tsig(self._key)
+        errors: Dict[str, Exception] = {}
+        for address in self._addresses or self._look_up():
+            try:
+                reply = self._send(message, address)
+            except (OSError, EOFError, dns.exception.Timeout) as error:
+                errors[address] = error
+            except dns.tsig.PeerError as error:
+                self._rejected_signature(error)
+            except dns.exception.TooBig as error:
+                raise DnsError(
+                    "too_big", "these are too many names for one update: use several tasks", "hostnames"
+                ) from error
+            # Some versions of dnspython do not wrap all that can be wrong in a message.
+            except (dns.exception.DNSException, ValueError) as error:
+                raise DnsError(
+                    "bad_answer", f"{self} sent what is no answer to the question: {_words(error)}"
+                ) from error
+            else:
+                self._addresses = [address]
+                # A refusal may come unsigned: nothing is done on its word.
+                if self._key and not reply.had_tsig and reply.rcode() in _TELLING:
+                    raise DnsError("bad_answer", f"{self} sent an answer that is not signed with key {self._key_name}")
+                return reply
+        reasons = "; ".join(f"{address}: {_words(error)}" for address, error in errors.items())
+        raise DnsError("no_answer", f"{self} does not answer ({reasons})", "rfc2136.server")
+
+    def _look_up(self) -> List[str]:
+        try:
+            found = socket.getaddrinfo(self._server, self._port, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError) as error:
+            raise DnsError(
+                "no_address", f"name server {shortened(self._server)} has no address: {error}", "rfc2136.server"
+            ) from error
+        return list(dict.fromkeys(address[4][0] for address in found))
+
+    def _send(self, message: dns.message.Message, address: str) -> dns.message.Message:
+        tries = 0 if self._over_tcp or len(message.to_wire()) > _LONGEST_DATAGRAM else _TRIES
+        for left in reversed(range(tries)):
+            try:
+                return dns.query.udp(message, address, self._timeout / _TRIES, self._port, raise_on_truncation=True)
+            except dns.message.Truncated:
+                break
+            except dns.exception.Timeout:
+                if not left:
+                    raise
+        return dns.query.tcp(message, address, self._timeout, self._port)
+
+    def _rejected_signature(self, error: dns.tsig.PeerError) -> NoReturn:
+        if isinstance(error, dns.tsig.PeerBadKey):
+            raise DnsError(
+                "bad_key",
+                f"{self} does not know key {self._key_name} with this algorithm (BADKEY): check options "
+                "rfc2136.key_name and rfc2136.key_algorithm",
+                "rfc2136.key_name",
+            ) from error
+        if isinstance(error, dns.tsig.PeerBadTime):
+            raise DnsError(
+                "bad_time",
+                f"the clocks of {self} and of this machine differ too much (BADTIME): set the clocks",
+            ) from error
+        raise DnsError(
+            "bad_signature",
+            f"{self} knows key {self._key_name} with another secret (BADSIG): check option rfc2136.key_secret",
+            "rfc2136.key_secret",
+        ) from error
+
+    def _refused(self, code: int, what: str, zone: Optional[str]) -> NoReturn:
+        option: Optional[str] = None
+        if code == dns.rcode.REFUSED and zone and self._key:
+            option = "rfc2136.key_name"
+            advice = f"its policy does not let key {self._key_name} do this: check option {option}, or the policy"
+        elif code == dns.rcode.REFUSED and zone:
+            option = "rfc2136.key_name"
+            advice = f"its policy lets nobody do this without a key: give options {option} and rfc2136.key_secret"
+        elif code == dns.rcode.REFUSED:
+            option = "rfc2136.server"
+            advice = f"it does not have the zone, or does not tell this machine: check option {option}"
+        elif code == dns.rcode.NOTAUTH:
+            option = "rfc2136.zone"
+            advice = f"it is not the primary server of the zone: check options {option} and rfc2136.server"
+        elif code == dns.rcode.NOTZONE:
+            option = "rfc2136.zone"
+            advice = f"a name is outside of the zone: check option {option}"
+        elif code == dns.rcode.NOTIMP:
+            option = "rfc2136.server"
+            advice = f"it takes no dynamic updates: check option {option}"
+        else:
+            advice = "the server's log tells why"
+        name = dns.rcode.to_text(code)
+        raise DnsError(name.lower(), f"{self} answers {what} with {name}: {advice}", option)
+
+    def __str__(self) -> str:
+        return f"name server {shortened(self._server)} port {self._port}"
+
+
+def _tsig_key(key: Key) -> dns.tsig.Key:
+    try:
+        return dns.tsig.Key(key.name, key.secret, key.algorithm)
+    except dns.exception.DNSException as error:
+        raise bad_option("rfc2136.key_name", key.name, f"it must be a domain name: {_words(error)}") from error
+
+
+def _name(text: str) -> dns.name.Name:
+    return dns.name.from_text(text)
+
+
+def _text(name: dns.name.Name) -> str:
+    return name.to_text(omit_final_dot=True).lower()
+
+
+def _value(rdata: dns.rdata.Rdata) -> str:
+    if rdata.rdtype == dns.rdatatype.CNAME:
+        return _text(rdata.target)
+    return str(ipaddress.ip_address(rdata.address))
+
+
+def _rdataset(records: List[Record], ttl: int) -> dns.rdataset.Rdataset:
+    kind = records[0].type
+    values = [f"{record.value}." if kind == "CNAME" else record.value for record in records]
+    return dns.rdataset.from_text("IN", kind, ttl, *values)
+
+
+def _says_nothing(rrset: dns.rrset.RRset) -> bool:
+    """Whether this is how RFC 8482 answers a question for ANY."""
+    return rrset.rdtype == dns.rdatatype.HINFO and rrset[0].cpu == b"RFC8482"
+
+
+def _by_name_and_type(records: List[Record]) -> Dict[tuple, List[Record]]:
+    found: Dict[tuple, List[Record]] = {}
+    for record in sorted(records):
+        found.setdefault((record.name, record.type), []).append(record)
+    return found
+
+
+def _words(error: Exception) -> str:
+    return shortened(str(error) or type(error).__name__)

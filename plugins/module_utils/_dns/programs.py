@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Programs and processes of name servers on this host."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Sequence
+
+from .._host import commands
+from .._host.commands import Answer
+from .errors import DnsError, shortened
+
+
+def find(name: str) -> str:
+    """The path of a program, also of one for administrators. Raises ``DnsError`` where there is none."""
+    folders = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin", "/usr/local/sbin", "/sbin"]
+    program = commands.find([os.path.join(folder, name) for folder in folders if os.path.isabs(folder)])
+    if program is None:
+        raise DnsError("no_program", f"there is no program {name} on this host")
+    return program
+
+
+def run(name: str, *arguments: str) -> Answer:
+    """Run a program to its end. Raises ``DnsError`` where it is missing or hangs."""
+    try:
+        return commands.ask([find(name), *arguments])
+    except commands.Unanswered as error:
+        raise DnsError("no_answer", str(error)) from error
+
+
+def said(answer: Answer) -> str:
+    """What a program said, as one line for a message."""
+    return shortened("; ".join((answer.errors or answer.output).strip().splitlines()), 500)
+
+
+def hang_up(program: str, pid_files: Sequence[str]) -> None:
+    """Send SIGHUP to the process that one of these files names. Raises ``DnsError`` where that is not this program."""
+    for pid_file in pid_files:
+        try:
+            with open(pid_file, encoding="ascii") as file:
+                pid = int(file.read())
+            # After a crash, the number may have become another's, and this signal ends many programs.
+            with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+                is_it = file.read().strip() == program
+            if is_it:
+                os.kill(pid, signal.SIGHUP)
+                return
+        except (OSError, ValueError):
+            continue
+    raise DnsError(
+        "not_reloaded", f"{program} cannot be told to read its files: {' and '.join(pid_files)} name no process of it"
+    )

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A file of ours that a name server of this host reads: checked, put in place, loaded, and asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, Dict, List, Optional
+
+from . import managed_file
+from .answers import Server
+from .errors import DnsError, bad_option, shortened
+from .place import Place
+from .records import Record, address
+
+HEADER = "# Managed by workload_security.agent.local_dns, which replaces the whole file.\n"
+
+SERVER_ARGUMENTS = {
+    "address": {"type": "str", "default": "127.0.0.1"},
+    "port": {"type": "int", "default": 53},
+}
+
+
+class ServedFile(Place):
+    """A file that holds nothing but our records. What counts is what the server answers.
+
+    A subclass has the name of the server's ``program``, knows in ``hint`` why the server may not answer what the file
+    holds, and has the four methods below.
+    """
+
+    program: str
+
+    def __init__(self, options: Dict[str, Any]) -> None:
+        super().__init__()
+        if not 1 <= options["port"] <= 65535:
+            raise bad_option(f"{self.program}.port", options["port"], "it must be from 1 to 65535")
+        server = address(options["address"], f"{self.program}.address")
+        self._path: str = options["path"]
+        self._server = Server(self.program, server, options["port"], self.default_ttl is not None)
+        self._names: List[str] = []
+        self._content: Optional[bytes] = None
+        self._held: List[Record] = []
+
+    @property
+    def hint(self) -> str:
+        raise NotImplementedError
+
+    def parse(self, line: str) -> Optional[List[Record]]:
+        """The records of a line of the file; ``None`` for a line that is none of ours."""
+        raise NotImplementedError
+
+    def render(self, records: List[Record]) -> str:
+        """The records as the server reads them."""
+        raise NotImplementedError
+
+    def check(self, text: str, records: List[Record]) -> None:
+        """Let the server's own code read the text, which holds these records. Raises ``DnsError`` if it refuses."""
+        raise NotImplementedError
+
+    def reload(self) -> None:
+        """Tell the running server to read the file again. Raises ``DnsError`` if it cannot be told."""
+        raise NotImplementedError
+
+    def read(self, names: List[str]) -> List[Record]:
+        self._names = names
+        self._content = managed_file.read(self._path)
+        self._held = self._parse((self._content or b"").decode("utf-8", "replace").splitlines())
+        ours = [record for record in self._held if record.name in names]
+        self._server.expect()
+        contradiction = self._server.contradiction(ours)
+        if contradiction:
+            self.unfinished = True
+            self.warnings.append(f"{contradiction}, though {self._path} holds that, so it is to read the file again")
+        return sorted(ours)
+
+    def write(self, before: List[Record], after: List[Record]) -> None:
+        records = sorted([record for record in self._held if record.name not in self._names] + after)
+        text = HEADER + self.render(records)
+        self.check(text, records)
+        managed_file.replace(self._path, self._content, text.encode("ascii"))
+        try:
+            self.reload()
+            contradiction = self._server.wait_for(after)
+            if contradiction:
+                raise DnsError("other_answer", f"{contradiction}: {self.hint}")
+        except DnsError as error:
+            ending = self._roll_back(text.encode("ascii"))
+            raise DnsError(error.code, f"{error}. {self._path} {ending}", error.option) from error
+        # That may be right, as where the servers that it forwards to know the same.
+        left = self._server.still_answers(set(before).difference(after))
+        self.warnings += [f"{self.program} still answers '{record}', which it has from elsewhere" for record in left]
+
+    def _parse(self, lines: List[str]) -> List[Record]:
+        parsed = [(line, self.parse(line)) for line in lines[1:]]
+        foreign = [line for line, records in parsed if records is None]
+        if lines and lines[0] != HEADER.strip():
+            foreign = lines[:1]
+        if foreign:
+            raise DnsError(
+                "not_ours",
+                f"{self._path} holds a line that local_dns has not written, '{shortened(foreign[0])}', and it would"
+                " replace the whole file: name another path, or move that line to another file",
+                f"{self.program}.path",
+            )
+        return [record for _line, records in parsed for record in records or []]
+
+    def _roll_back(self, written: bytes) -> str:
+        """Put the old file back, and tell what became of it."""
+        try:
+            if self._content is None:
+                managed_file.remove(self._path)
+            else:
+                managed_file.replace(self._path, written, self._content)
+        except DnsError as error:
+            return f"could not be put back as it was: {error}"
+        # That the server cannot be told to is what is reported anyway.
+        with contextlib.suppress(DnsError):
+            self.reload()
+        return "is as it was before"

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Records as local data of Unbound."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from typing import Any, Dict, List, Optional
+
+from .errors import DnsError
+from .programs import Answer, hang_up, run, said
+from .records import Record
+from .served_file import SERVER_ARGUMENTS, ServedFile
+from .unbound_configuration import configuration_with
+
+ARGUMENTS: Dict[str, Any] = {
+    "path": {"type": "path", "default": "/etc/unbound/unbound.conf.d/workload_security_agent.conf"},
+    "configuration": {"type": "path", "default": "/etc/unbound/unbound.conf"},
+    **SERVER_ARGUMENTS,
+}
+
+_DATA = re.compile(r'    local-data: "(\S+)\. ([0-9]+) IN (A|AAAA) (\S+)"', re.ASCII)
+_FRAME = re.compile(r'server:|    local-zone: "\S+\." transparent', re.ASCII)
+
+
+class Unbound(ServedFile):
+    """A file with local data, which Unbound's configuration includes."""
+
+    program = "unbound"
+    default_ttl = 3600
+    hint = "another part of its configuration may speak of this name, or another server answers there"
+
+    def __init__(self, options: Dict[str, Any]) -> None:
+        super().__init__(options)
+        self._configuration: str = options["configuration"]
+
+    def parse(self, line: str) -> Optional[List[Record]]:
+        data = _DATA.fullmatch(line)
+        if data:
+            name, ttl, kind, value = data.groups()
+            return [Record(name, kind, value, int(ttl))]
+        return [] if _FRAME.fullmatch(line) else None
+
+    def render(self, records: List[Record]) -> str:
+        lines = ["server:"] if records else []
+        # A zone for each name: so it is answered from here whatever is set for the zones around it, and what lies
+        # below it is looked up as before.
+        for name in sorted({record.name for record in records}):
+            lines.append(f'    local-zone: "{name}." transparent')
+            lines += [
+                f'    local-data: "{name}. {record.ttl} IN {record.type} {record.value}"'
+                for record in records
+                if record.name == name
+            ]
+        return "".join(f"{line}\n" for line in lines)
+
+    def check(self, text: str, records: List[Record]) -> None:
+        """Let unbound-checkconf read the whole configuration with the text where the file is to be."""
+        whole = configuration_with(self._configuration, self._path, text)
+        if whole is None:
+            raise DnsError(
+                "not_included",
+                f"{self._configuration} does not include {self._path}: add the line"
+                f' include-toplevel: "{self._path}" to it, or name a path that it includes',
+                "unbound.path",
+            )
+        checked = self._checkconf(whole)
+        if checked.status:
+            # If it was broken before, its own files and lines are what people need to know.
+            old = run("unbound-checkconf", self._configuration)
+            raise DnsError(
+                "refused", f"unbound-checkconf refuses the configuration: {said(old if old.status else checked)}"
+            )
+
+    def reload(self) -> None:
+        # Not every version can keep its cache, and without remote control there is only the signal.
+        for command in ("reload_keep_cache", "reload"):
+            if run("unbound-control", "-c", self._configuration, command).status == 0:
+                return
+        hang_up(self.program, [run("unbound-checkconf", "-o", "pidfile", self._configuration).output.strip()])
+
+    def _checkconf(self, whole: str) -> Answer:
+        # Beside the configuration, as it may have to be in the folder that Unbound is confined to; and hidden from
+        # patterns such as *.conf.
+        folder = os.path.dirname(os.path.realpath(self._configuration))
+        try:
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".local_dns.") as candidate:
+                candidate.write(whole.encode("utf-8", "surrogateescape"))
+                candidate.flush()
+                return run("unbound-checkconf", candidate.name)
+        except OSError as error:
+            raise DnsError("unwritable", f"cannot write to {folder} what is to be checked: {error.strerror}") from error

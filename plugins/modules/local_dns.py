@@ -1,0 +1,375 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: local_dns
+short_description: Keep the names that agents need where their hosts look them up
+version_added: 0.1.0
+description:
+  - Agents look for the manager by its host name. Agents that initiate communication, and agents that communicate in
+    both directions, are lost where that name cannot be resolved.
+  - Keeps the records of host names in one of four places, and leaves everything else in that place alone. Each named
+    host name gets exactly the given addresses or alias there, or none at all.
+  - A change is believed when the place itself shows it. A name server is asked, and where it does not answer what it
+    should, its file is put back as it was.
+author:
+  - The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - workload_security.agent.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Whether a name server takes the change is only known once it was made.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+requirements:
+  - dnspython >= 2.3, if O(rfc2136) is used
+options:
+  state:
+    description:
+      - With V(present), the place holds exactly the given records for each host name.
+      - With V(absent), it holds none for them. O(addresses), O(cname) and O(ttl) are ignored.
+    type: str
+    choices: [present, absent]
+    default: present
+  hostnames:
+    description:
+      - The host names. A manager on the premises has one.
+      - Needed, if O(region) is not set.
+    type: list
+    elements: str
+  region:
+    description:
+      - A region of the cloud, such as V(us-1). Adds the names of its manager and its relays to O(hostnames), as
+        P(workload_security.agent.required_hostnames#filter) lists them.
+      - These names are public. A place for them is needed where hosts cannot ask public name servers, or must reach
+        the manager by another way, such as a proxy.
+    type: str
+  addresses:
+    description:
+      - The IPv4 and IPv6 addresses that each name is to have.
+      - Needed with O(state=present), if O(cname) is not set.
+    type: list
+    elements: str
+  cname:
+    description:
+      - The name that each name is to be an alias of. Only for O(rfc2136).
+    type: str
+  ttl:
+    description:
+      - For how many seconds an answer may be remembered. Only for O(rfc2136) and O(unbound).
+      - If not set, a name that has records keeps theirs, and one that has none gets 3600.
+    type: int
+  hosts_file:
+    description:
+      - The hosts file of the host that the module runs on.
+      - The records lie in one block, which comes first in the file and is marked. All other bytes of the file stay as
+        they are. When the last record goes, so does the block.
+      - The file is replaced in one step, and keeps its owner, mode, access control list and security context. Where it
+        is a symbolic link, the file that it leads to is replaced.
+      - The block must not hold anything else. A block that is broken, twice there or holds other lines is refused.
+    type: dict
+    suboptions:
+      path:
+        description:
+          - The file.
+        type: path
+        default: /etc/hosts
+      replace_conflicts:
+        description:
+          - Whether lines outside of the block count as well. Then a name is taken out of a line that says something
+            else of it, and nothing is added for a name that a line says the same of. Other names on such a line, and
+            its comment, stay.
+          - If V(false), lines outside of the block stay as they are. Those that contradict are reported, with a
+            warning, since resolvers add what they say, or take it instead.
+        type: bool
+        default: false
+  rfc2136:
+    description:
+      - A zone of a primary name server that takes dynamic updates (RFC 2136). Runs anywhere that reaches the server,
+        most often with C(delegate_to=localhost).
+      - This is the place for Windows hosts.
+      - The update names what was read before as its prerequisite, so that a change by somebody else in between is not
+        overwritten.
+      - Records of other types than A, AAAA and CNAME are left alone. A name that has some cannot become an alias.
+    type: dict
+    suboptions:
+      server:
+        description:
+          - Name or address of the primary server.
+        type: str
+        required: true
+      port:
+        description:
+          - Port of the server, for UDP and TCP.
+        type: int
+        default: 53
+      zone:
+        description:
+          - The zone that holds the host names.
+          - If not set, the server is asked for it.
+        type: str
+      key_name:
+        description:
+          - Name of the key that signs updates (TSIG).
+          - If not set, updates are not signed, and the server must trust the address that they come from.
+        type: str
+      key_secret:
+        description:
+          - The key's secret, in base64. Needed with O(rfc2136.key_name).
+        type: str
+      key_algorithm:
+        description:
+          - The key's algorithm.
+        type: str
+        choices: [hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha384, hmac-sha512]
+        default: hmac-sha256
+      protocol:
+        description:
+          - How to reach the server. What does not fit into V(udp) goes over TCP.
+        type: str
+        choices: [udp, tcp]
+        default: udp
+      timeout:
+        description:
+          - How many seconds the server may take for one answer. From 0.1 to 60.
+        type: float
+        default: 5
+  unbound:
+    description:
+      - A file with local data of the Unbound on the host that the module runs on, usually a site's resolver. Unbound's
+        configuration has to include it.
+      - C(unbound-checkconf) reads the whole configuration with the new file before that is put in place. Then Unbound
+        is told to load it with C(unbound-control), or with a signal where remote control is off, and asked.
+      - Names around the host names, and below them, are looked up as before. A host name without an IPv6 address here
+        has none for whoever asks Unbound, and the same for IPv4.
+    type: dict
+    suboptions:
+      path:
+        description:
+          - The file, which holds nothing else. It stays when the last record goes, as the configuration may name it.
+        type: path
+        default: /etc/unbound/unbound.conf.d/workload_security_agent.conf
+      configuration:
+        description:
+          - The main file of Unbound's configuration.
+        type: path
+        default: /etc/unbound/unbound.conf
+      address:
+        description:
+          - Address at which this Unbound answers.
+        type: str
+        default: 127.0.0.1
+      port:
+        description:
+          - Port at which this Unbound answers.
+        type: int
+        default: 53
+  dnsmasq:
+    description:
+      - A hosts file of the dnsmasq on the host that the module runs on. Its configuration has to name the file, or the
+        folder that it lies in, with C(addn-hosts) or C(hostsdir).
+      - Another dnsmasq, for a moment and on the loopback, has to answer from the new file before that is put in place.
+        Then dnsmasq is told to load it with a signal, and asked.
+      - dnsmasq forwards a question for the other kind of address. Give all addresses of a name, IPv4 and IPv6, where the
+        servers that it forwards to know the name, too.
+    type: dict
+    suboptions:
+      path:
+        description:
+          - The file, which holds nothing else. Its folder has to be there.
+        type: path
+        default: /etc/dnsmasq.hosts/workload_security_agent
+      pid_file:
+        description:
+          - The file that holds the number of dnsmasq's process.
+          - If not set, F(/run/dnsmasq/dnsmasq.pid) or F(/run/dnsmasq.pid).
+        type: path
+      address:
+        description:
+          - Address at which this dnsmasq answers.
+        type: str
+        default: 127.0.0.1
+      port:
+        description:
+          - Port at which this dnsmasq answers.
+        type: int
+        default: 53
+notes:
+  - Exactly one of O(hosts_file), O(rfc2136), O(unbound) and O(dnsmasq) is needed. An empty dictionary takes its
+    defaults.
+  - Needs C(become) where the files belong to C(root). O(hosts_file), O(unbound) and O(dnsmasq) need nothing but Python
+    on the host. They are not for Windows.
+  - A name server has to run, also for O(state=absent). Where an earlier run was cut short, so that the file holds what
+    the server does not answer yet, the file is loaded again.
+seealso:
+  - plugin: workload_security.agent.required_hostnames
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+---
+- name: Let hosts find the manager without any name server
+  workload_security.agent.local_dns:
+    hostnames: [dsm.example.com]
+    addresses: [192.0.2.10, 2001:db8::10]
+    hosts_file: {}
+  become: true
+
+- name: Do the same where older lines may name the manager's old address
+  workload_security.agent.local_dns:
+    hostnames: [dsm.example.com]
+    addresses: [192.0.2.10]
+    hosts_file:
+      replace_conflicts: true
+  become: true
+
+- name: Put the name into the site's zone
+  workload_security.agent.local_dns:
+    hostnames: [dsm.example.com]
+    addresses: [192.0.2.10]
+    ttl: 300
+    rfc2136:
+      server: ns1.example.com
+      key_name: ansible
+      key_secret: "{{ lookup('ansible.builtin.env', 'TSIG_SECRET') }}"
+  delegate_to: localhost
+  run_once: true
+
+- name: Lead the names of the cloud to a proxy, on the site's resolvers
+  workload_security.agent.local_dns:
+    region: us-1
+    addresses: [192.0.2.20]
+    unbound: {}
+  become: true
+
+- name: Take the name away again
+  workload_security.agent.local_dns:
+    state: absent
+    hostnames: [dsm.example.com]
+    dnsmasq:
+      path: /etc/dnsmasq.hosts/workload_security_agent
+  become: true
+"""
+
+RETURN = r"""
+---
+before:
+  description: The records of the host names that the place held, sorted.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+  contains: &record
+    name:
+      description: The host name, in lower case and without a final dot.
+      returned: always
+      type: str
+      sample: dsm.example.com
+    type:
+      description: V(A), V(AAAA) or V(CNAME).
+      returned: always
+      type: str
+      sample: A
+    value:
+      description: The address, or the name that this is an alias of.
+      returned: always
+      type: str
+      sample: 192.0.2.10
+    ttl:
+      description: For how many seconds it may be remembered, V(null) in hosts files.
+      returned: always
+      type: int
+      sample: 3600
+records:
+  description: The records of the host names that the place holds now, or in check mode would hold, sorted.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - {name: dsm.example.com, type: A, value: 192.0.2.10, ttl: 3600}
+  contains: *record
+conflicts:
+  description: With O(hosts_file), what lines outside of the block say against RV(records).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+  contains:
+    name:
+      description: The host name.
+      returned: always
+      type: str
+      sample: dsm.example.com
+    type:
+      description: V(A) or V(AAAA).
+      returned: always
+      type: str
+      sample: A
+    value:
+      description: The address that the line says.
+      returned: always
+      type: str
+      sample: 192.0.2.9
+    line:
+      description: The number of the line, from 1, before any change.
+      returned: always
+      type: int
+      sample: 4
+    text:
+      description: The line.
+      returned: always
+      type: str
+      sample: 192.0.2.9 dsm.example.com old-dsm
+    replaced:
+      description: Whether the name is taken out of the line.
+      returned: always
+      type: bool
+      sample: false
+failure:
+  description: What went wrong.
+  returned: failure
+  type: dict
+  contains:
+    code:
+      description:
+        - One word to test for.
+        - V(bad_option), for a value that cannot be right.
+        - V(unreadable) or V(unwritable), for a file. V(changed_meanwhile), if somebody else wrote it at the same time.
+          V(broken_block) or V(not_ours), if it holds what would be lost. V(not_kept), if it does not hold what was
+          written.
+        - V(no_server), if no name server answers, V(not_included), V(refused) or V(not_reloaded), if it will not load
+          the file, V(other_answer), if it then answers something else. V(no_program) or V(no_answer), if one of its
+          programs is missing or hangs.
+        - O(rfc2136) has more of them, such as V(concurrent_change).
+      returned: always
+      type: str
+      sample: other_answer
+    option:
+      description: The option to look at, or V(null).
+      returned: always
+      type: str
+    message:
+      description: The same as RV(ignore:msg).
+      returned: always
+      type: str
+"""
+
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.module import run
+
+
+def main() -> None:
+    """Run the module."""
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Real name servers in hosts of the lab, with configurations as sites have them."""
+
+from tests.lab.nameserver.bind import Bind, TsigKey
+from tests.lab.nameserver.dnsmasq import Dnsmasq
+from tests.lab.nameserver.server import NameServer
+from tests.lab.nameserver.unbound import Unbound
+
+__all__ = ["Bind", "Dnsmasq", "NameServer", "TsigKey", "Unbound"]

@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The trip of a task with a hosts file as the place: what is read, written, reported and left alone."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.converge import converge
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.hosts_file import HostsFile
+from hypothesis import given
+from hypothesis import strategies as st
+
+OLD = b"127.0.0.1\tlocalhost\n192.0.2.9 old dsm.example.com # dsm\n\xff\xfe no text\n192.0.2.10 DSM.example.com web"
+BLOCK = b"# BEGIN workload_security.agent.local_dns\n%s\n# END workload_security.agent.local_dns\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "hosts"
+    file.write_bytes(OLD)
+    return file
+
+
+def run(path: Path, *, check: bool = False, replace: bool = False, **params: t.Any) -> dict[str, t.Any]:
+    place = HostsFile({"path": str(path), "replace_conflicts": replace})
+    filled = {"state": "present", "hostnames": ["dsm.example.com"], "region": None, "addresses": None, "cname": None}
+    result = converge(place, {**filled, "ttl": None, **params}, check_mode=check)
+    return {**result, "warnings": place.warnings}
+
+
+def records(found: list[dict[str, t.Any]]) -> list[tuple[str, str]]:
+    return [(record["name"], record["value"]) for record in found]
+
+
+STEPS = [
+    (
+        {"addresses": ["192.0.2.10"]},
+        BLOCK % b"192.0.2.10 dsm.example.com" + OLD,
+    ),
+    (
+        {"addresses": ["2001:db8::a", "192.0.2.11"], "hostnames": ["DSM.example.com.", "relay.example.com"]},
+        BLOCK
+        % b"\n".join(
+            [
+                b"192.0.2.11 dsm.example.com",
+                b"2001:db8::a dsm.example.com",
+                b"192.0.2.11 relay.example.com",
+                b"2001:db8::a relay.example.com",
+            ]
+        )
+        + OLD,
+    ),
+    (
+        {"state": "absent"},
+        BLOCK % b"192.0.2.11 relay.example.com\n2001:db8::a relay.example.com" + OLD,
+    ),
+    ({"state": "absent", "hostnames": ["relay.example.com"]}, OLD),
+]
+
+
+def test_create_change_and_remove_each_as_check_and_real_and_again(path: Path) -> None:
+    before = OLD
+    for params, after in STEPS:
+        check = run(path, check=True, **params)
+        assert path.read_bytes() == before
+        real = run(path, **params)
+        assert path.read_bytes() == after
+        assert check == real
+        assert real["changed"]
+        assert real["diff"]["before"].encode("utf-8") == before.replace(b"\xff\xfe", rb"\xff\xfe")
+        assert real["diff"]["after"].encode("utf-8") == after.replace(b"\xff\xfe", rb"\xff\xfe")
+        for again in (run(path, check=True, **params), run(path, **params)):
+            assert not again["changed"]
+            assert again["before"] == again["records"] == real["records"]
+            assert again["diff"]["before"] == again["diff"]["after"]
+        assert path.read_bytes() == after
+        before = after
+
+
+def test_lines_that_contradict_are_reported_and_left_alone(path: Path) -> None:
+    result = run(path, addresses=["192.0.2.10"])
+    assert result["conflicts"] == [
+        {
+            "name": "dsm.example.com",
+            "type": "A",
+            "value": "192.0.2.9",
+            "ttl": None,
+            "line": 2,
+            "text": "192.0.2.9 old dsm.example.com # dsm",
+            "replaced": False,
+        }
+    ]
+    (warning,) = result["warnings"]
+    assert f"line 2 of {path} says 192.0.2.9 for dsm.example.com" in warning
+    assert "replace_conflicts" in warning
+    again = run(path, addresses=["192.0.2.10"])
+    assert [conflict["line"] for conflict in again["conflicts"]] == [5], "the block has moved the line down"
+    assert again["warnings"] and not again["changed"]
+
+
+def test_lines_that_still_name_an_absent_host_are_reported(path: Path) -> None:
+    result = run(path, state="absent")
+    assert not result["changed"]
+    assert [(one["line"], one["value"]) for one in result["conflicts"]] == [(2, "192.0.2.9"), (4, "192.0.2.10")]
+    assert len(result["warnings"]) == 2
+    assert path.read_bytes() == OLD
+
+
+def test_on_request_names_are_taken_out_of_lines_that_contradict(path: Path) -> None:
+    check = run(path, check=True, replace=True, addresses=["192.0.2.10", "192.0.2.11"])
+    result = run(path, replace=True, addresses=["192.0.2.10", "192.0.2.11"])
+    assert check == result
+    assert path.read_bytes() == BLOCK % b"192.0.2.11 dsm.example.com" + OLD.replace(b" dsm.example.com #", b" #")
+    assert records(result["before"]) == [("dsm.example.com", "192.0.2.10"), ("dsm.example.com", "192.0.2.9")]
+    assert records(result["records"]) == [("dsm.example.com", "192.0.2.10"), ("dsm.example.com", "192.0.2.11")]
+    assert [(one["line"], one["replaced"]) for one in result["conflicts"]] == [(2, True)]
+    assert result["warnings"] == []
+    again = run(path, replace=True, addresses=["192.0.2.11", "192.0.2.10"])
+    assert not again["changed"]
+    assert again["conflicts"] == []
+
+
+def test_on_request_an_equal_line_of_others_is_all_that_is_needed(path: Path) -> None:
+    result = run(path, replace=True, addresses=["192.0.2.10"])
+    assert path.read_bytes() == OLD.replace(b" dsm.example.com #", b" #")
+    assert result["changed"]
+    assert not run(path, replace=True, addresses=["192.0.2.10"])["changed"]
+
+
+def test_on_request_absent_takes_names_out_of_all_lines(path: Path) -> None:
+    run(path, addresses=["192.0.2.10"])
+    result = run(path, replace=True, state="absent")
+    assert path.read_bytes() == OLD.replace(b" dsm.example.com", b"").replace(b" DSM.example.com", b"")
+    assert result["changed"] and result["records"] == []
+    assert not run(path, replace=True, state="absent")["changed"]
+
+
+def test_a_file_that_is_not_there_is_made(path: Path) -> None:
+    path.unlink()
+    assert not run(path, state="absent")["changed"]
+    assert run(path, check=True, addresses=["192.0.2.10"])["changed"]
+    assert not path.exists()
+    run(path, addresses=["192.0.2.10"])
+    assert path.read_bytes() == BLOCK % b"192.0.2.10 dsm.example.com"
+
+
+def test_a_broken_block_stops_everything(path: Path) -> None:
+    broken = OLD + b"\n# END workload_security.agent.local_dns"
+    path.write_bytes(broken)
+    for params in ({"addresses": ["192.0.2.10"]}, {"state": "absent"}):
+        with pytest.raises(DnsError, match="must begin and end once"):
+            run(path, **params)
+    assert path.read_bytes() == broken
+
+
+def test_a_long_file_is_changed_and_only_the_records_are_shown(path: Path) -> None:
+    ads = b"".join(b"0.0.0.0 ad%d.example\n" % number for number in range(20000))
+    path.write_bytes(ads)
+    result = run(path, addresses=["192.0.2.10"])
+    assert path.read_bytes() == BLOCK % b"192.0.2.10 dsm.example.com" + ads
+    assert result["diff"] == {"before": "", "after": "dsm.example.com A 192.0.2.10\n"}
+
+
+@given(st.permutations([("a", "192.0.2.1"), ("b", "192.0.2.2"), ("c", "2001:db8::3")]), st.booleans())
+def test_the_order_of_runs_does_not_count(tmp_path_factory: t.Any, order: list[tuple[str, str]], replace: bool) -> None:
+    path = tmp_path_factory.mktemp("order") / "hosts"
+    path.write_bytes(OLD)
+    for name, value in order:
+        run(path, replace=replace, hostnames=[name], addresses=[value])
+    assert path.read_bytes() == BLOCK % b"192.0.2.1 a\n192.0.2.2 b\n2001:db8::3 c" + OLD
+    for name, _value in order[::-1]:
+        run(path, replace=replace, state="absent", hostnames=[name])
+    assert path.read_bytes() == OLD

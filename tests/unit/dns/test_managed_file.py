@@ -1,0 +1,133 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A file is replaced as a whole, with all that belongs to it, or stays as it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import typing as t
+from pathlib import Path
+
+import pytest
+from ansible_collections.workload_security.agent.plugins.module_utils._dns import managed_file
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "hosts"
+    file.write_bytes(b"old\n")
+    return file
+
+
+def alone(path: Path) -> bool:
+    """Whether the folder of the file holds nothing else."""
+    return os.listdir(path.parent) == [path.name]
+
+
+def test_the_content_is_replaced_in_one_step(path: Path) -> None:
+    old = path.stat().st_ino
+    with path.open("rb") as reader:
+        managed_file.replace(str(path), b"old\n", b"new\xff")
+        assert reader.read() == b"old\n", "who reads the old file reads all of it"
+    assert path.read_bytes() == b"new\xff"
+    assert path.stat().st_ino != old
+    assert alone(path)
+
+
+def test_mode_and_owner_stay(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[int, int]] = []
+    # Only root may give files away.
+    monkeypatch.setattr(os, "fchown", lambda _file, user, group: given.append((user, group)))
+    path.chmod(0o640)
+    os.utime(path, (1, 1))
+    owner = path.stat()
+    managed_file.replace(str(path), b"old\n", b"new")
+    assert given == [(owner.st_uid, owner.st_gid)]
+    assert path.stat().st_mode & 0o7777 == 0o640
+    assert path.stat().st_mtime > 1, "it is a newer file"
+
+
+def test_a_new_file_is_for_everybody_to_read(path: Path) -> None:
+    path.unlink()
+    old = os.umask(0o077)
+    try:
+        managed_file.replace(str(path), None, b"new")
+    finally:
+        os.umask(old)
+    assert path.stat().st_mode & 0o7777 == 0o644
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_leads_to_the_new_content(path: Path, tmp_path: Path, there: bool) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    target = folder / "hosts.real"
+    path.unlink()
+    if there:
+        target.write_bytes(b"old\n")
+    path.symlink_to("elsewhere/hosts.real")
+    assert managed_file.read(str(path)) == (b"old\n" if there else None)
+    managed_file.replace(str(path), b"old\n" if there else None, b"new")
+    assert path.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert alone(target)
+
+
+def test_a_change_by_somebody_else_is_not_overwritten(path: Path) -> None:
+    with pytest.raises(DnsError, match="changed by somebody else") as caught:
+        managed_file.replace(str(path), b"older\n", b"new")
+    assert caught.value.code == "changed_meanwhile"
+    assert path.read_bytes() == b"old\n"
+    assert alone(path)
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "words"),
+    [
+        ("fsync", errno.ENOSPC, "No space left on device (the disk is full)"),
+        ("fsync", errno.EIO, "Input/output error"),
+        ("fchown", errno.EPERM, "Operation not permitted (this user may not, or the file is immutable (chattr -i))"),
+        ("rename", errno.EBUSY, "it is a mount of its own, as in containers; change the file that is mounted there"),
+        ("rename", errno.EROFS, "the file system is mounted read only"),
+    ],
+)
+def test_what_fails_leaves_the_old_file_and_says_why(
+    path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, words: str
+) -> None:
+    def fail(*_arguments: t.Any) -> t.NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(DnsError) as caught:
+        managed_file.replace(str(path), b"old\n", b"new")
+    assert caught.value.code == "unwritable"
+    assert str(path) in str(caught.value)
+    assert words in str(caught.value)
+    assert path.read_bytes() == b"old\n"
+    assert alone(path)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "hosts"
+    assert managed_file.read(str(path)) is None
+    with pytest.raises(DnsError, match="its folder does not exist"):
+        managed_file.replace(str(path), None, b"new")
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, Path("/dev/null"), tmp_path):
+        with pytest.raises(DnsError, match=r"is not a regular file|Is a directory") as caught:
+            managed_file.read(str(path))
+        assert caught.value.code == "unreadable"
+
+
+def test_removing(path: Path) -> None:
+    managed_file.remove(str(path))
+    assert not path.exists()
+    with pytest.raises(DnsError, match="cannot remove"):
+        managed_file.remove(str(path))
