@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.preflight import Admission, assess
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
+
+
+def preflight(
+    hosts: t.Mapping[str, dict],
+    communication: t.Mapping[str, t.Any] | None = None,
+    source_ips: t.Sequence[str] = (),
+    manager_addresses: t.Sequence[str] = (),
+    region: str | None = None,
+) -> dict[str, t.Any]:
+    """Answer both questions for all hosts; see the documentation of the filter."""
+    try:
+        return assess(hosts, communication or {}, Admission.from_options(source_ips, manager_addresses, region))
+    except OptionError as error:
+        raise AnsibleFilterError(f"preflight: {error}") from error
+
+
+class FilterModule:
+    """The filter for Ansible."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"preflight": preflight}

@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Work in the background that nobody has to wait for: a look-up that hangs must not hang the module."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+import time
+from typing import Any, Callable, Optional
+
+
+def in_background(function: Callable[..., Any], *arguments: Any) -> concurrent.futures.Future:
+    """Start a function in a thread of its own, which ends with the process even if the function never does."""
+    future: concurrent.futures.Future = concurrent.futures.Future()
+
+    def run() -> None:
+        try:
+            result = function(*arguments)
+        except BaseException as error:  # for whoever asks for the result
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def wait_until(future: concurrent.futures.Future, deadline: float) -> Optional[Any]:
+    """What a function in the background returned, or ``None`` if it has not by then (``time.monotonic()``)."""
+    try:
+        return future.result(max(0.0, deadline - time.monotonic()))
+    except concurrent.futures.TimeoutError:
+        return None

@@ -1,0 +1,129 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""All endpoints of a host at once, in one bounded time."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import socket
+import ssl
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from .background import in_background, wait_until
+from .diagnosis import Attempt, Problem, diagnose, diagnose_listening
+from .endpoints import AGENT_INITIATED, AGENT_PORT, MANAGER_INITIATED, Endpoint
+from .listening import read_listening
+from .resolution import Lookup
+from .sources import read_sources
+from .tls import Handshake, client_context, shake_hands
+
+# Shares of the whole time: until when names are resolved and connections made; what one step may take at most.
+_RESOLVED, _CONNECTED = 0.6, 0.8
+_STEP = 0.3
+
+# Addresses of a name that are tried. A client gives up before it comes to more.
+_MOST_ADDRESSES = 8
+
+
+class Checked(NamedTuple):
+    """What came of all endpoints, and of the agent's own port."""
+
+    endpoints: List[Dict[str, Any]]
+    listening: Dict[str, Any]
+    resolver: Dict[str, Any]
+    problems: List[Dict[str, Any]]
+    reachable: bool
+    seconds: float
+
+
+def check(endpoints: Sequence[Endpoint], direction: str, timeout: float) -> Checked:
+    """Try all endpoints, and look who listens on the agents' port. Takes ``timeout`` seconds, and a moment more."""
+    began = time.monotonic()
+    sources = read_sources({endpoint.name for endpoint in endpoints})
+    context = client_context()
+    lookups = {
+        name: Lookup(name, sources, _RESOLVED * timeout, _STEP * timeout)
+        for name in dict.fromkeys(endpoint.name for endpoint in endpoints)
+    }
+    ways = [in_background(_go, endpoint, lookups[endpoint.name], context, began, timeout) for endpoint in endpoints]
+    listening = read_listening(AGENT_PORT)
+    results, problems = [], []
+    for endpoint, way in zip(endpoints, ways):
+        attempts, handshake = wait_until(way, began + timeout + 1) or ([], None)
+        resolution = lookups[endpoint.name].result()
+        problem = diagnose(endpoint, sources, resolution, attempts, handshake)
+        results.append(
+            dict(
+                name=endpoint.name,
+                port=endpoint.port,
+                purpose=endpoint.purpose,
+                required=endpoint.required,
+                resolution=resolution.as_dict(),
+                tcp=[attempt.as_dict() for attempt in attempts],
+                tls=handshake.as_dict(endpoint.name) if handshake else None,
+                broken_step=problem.step if problem else None,
+                cause=problem.cause if problem else None,
+                remedy=problem.remedy if problem else None,
+            )
+        )
+        if problem:
+            problems.append(_shown(endpoint.name, endpoint.port, endpoint.required, problem))
+    problem = diagnose_listening(listening) if direction != AGENT_INITIATED else None
+    if problem:
+        # An agent of a bidirectional communication beats all the same, and hears of changes then.
+        problems.append(_shown(None, listening.port, direction == MANAGER_INITIATED, problem))
+    return Checked(
+        results,
+        listening.as_dict(),
+        dict(services=sources.services, servers=sources.servers, search=sources.search),
+        problems,
+        not any(problem["required"] for problem in problems),
+        round(time.monotonic() - began, 3),
+    )
+
+
+def _shown(name: Optional[str], port: int, required: bool, problem: Problem) -> Dict[str, Any]:
+    return dict(name=name, port=port, required=required, **problem._asdict())
+
+
+def _go(
+    endpoint: Endpoint, lookup: Lookup, context: ssl.SSLContext, began: float, timeout: float
+) -> Tuple[List[Attempt], Optional[Handshake]]:
+    """Connect to all addresses of an endpoint, and shake hands with the first that takes the connection."""
+    addresses = lookup.addresses()[:_MOST_ADDRESSES]
+    deadline = min(time.monotonic() + _STEP * timeout, began + _CONNECTED * timeout)
+    tries = [in_background(_connect, address, endpoint.port, deadline) for address in addresses]
+    handshake = None
+    try:
+        for done in concurrent.futures.as_completed(tries, max(0.0, deadline - time.monotonic()) + 0.5):
+            connection = done.result()[1]
+            if connection:
+                end = min(time.monotonic() + _STEP * timeout, began + timeout)
+                handshake = shake_hands(connection, endpoint.name, context, end)
+                break
+    except concurrent.futures.TimeoutError:
+        pass
+    attempts = []
+    for each in tries:
+        attempt, connection = wait_until(each, deadline + 0.5) or (None, None)
+        if connection:
+            connection.close()
+        if attempt:
+            attempts.append(attempt)
+    return attempts, handshake
+
+
+def _connect(address: str, port: int, deadline: float) -> Tuple[Attempt, Optional[socket.socket]]:
+    began = time.monotonic()
+    seconds = max(0.001, deadline - began)
+    connection, problem, number = None, None, None
+    try:
+        connection = socket.create_connection((address, port), timeout=seconds)
+    except socket.timeout:
+        problem = f"no answer within {seconds:.2g} seconds"
+    except OSError as error:
+        problem, number = error.strerror or str(error), error.errno
+    return Attempt(address, problem, number, time.monotonic() - began), connection

@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which names and ports of the manager an agent's host needs, by communication direction and deployment.
+
+From the vendor's pages on port numbers, on the required URLs, and on the communication between manager and agents, read
+in November 2026.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import List, NamedTuple, Sequence
+
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.hostnames import required_hostnames
+
+BIDIRECTIONAL = "bidirectional"
+MANAGER_INITIATED = "manager_initiated"
+AGENT_INITIATED = "agent_initiated"
+DIRECTIONS = (BIDIRECTIONAL, MANAGER_INITIATED, AGENT_INITIATED)
+
+# Where an agent listens that does not initiate all communication.
+AGENT_PORT = 4118
+HEARTBEAT_PORT = 4120
+CONSOLE_PORT = 4119
+RELAY_PORT = 4122
+CLOUD_PORT = 443
+
+# By the first label of the cloud's names. What the others are for the vendor does not say.
+_PURPOSES = {
+    "workload": "the manager's console and API",
+    "agents": "activation",
+    "relay": "updates of agents",
+}
+_HEARTBEATS = "heartbeats and all other communication; each agent uses one of the numbered names"
+_NOT_SAID = "not said by the vendor, who lists it for agents"
+
+# A communication with the manager goes on without these: what they are for are updates and detection (XDR).
+_BESIDE = ("relay", "xdr-resp-ioc", "gateway", "gateway-control")
+
+
+class Endpoint(NamedTuple):
+    """A name and a port that agents connect to.
+
+    required: communication in the asked direction fails without it. is_cloud: the vendor's own, with a certificate of a
+    public CA.
+    """
+
+    name: str
+    port: int
+    purpose: str
+    required: bool
+    is_cloud: bool = False
+
+
+def cloud_endpoints(region: str, direction: str) -> List[Endpoint]:
+    """The endpoints of a region of the cloud. Raises ``DnsError`` for a region that is not known."""
+    endpoints = []
+    for name in required_hostnames(region):
+        label = name.partition(".")[0]
+        purpose = _HEARTBEATS if re.fullmatch(r"agents-\d+", label) else _PURPOSES.get(label, _NOT_SAID)
+        required = direction != MANAGER_INITIATED and label not in _BESIDE
+        endpoints.append(Endpoint(name, CLOUD_PORT, purpose, required, is_cloud=True))
+    return endpoints
+
+
+def own_endpoints(
+    host: str, console_port: int, heartbeat_port: int, relays: Sequence[str], direction: str
+) -> List[Endpoint]:
+    """The endpoints of a manager on the premises, and of its relays."""
+    initiates = direction != MANAGER_INITIATED
+    return [
+        Endpoint(host, heartbeat_port, "activation, heartbeats and all other communication", initiates),
+        Endpoint(host, console_port, "the manager's console and API; downloads of deployment scripts", False),
+        *(Endpoint(relay, RELAY_PORT, "updates of agents", False) for relay in relays),
+    ]

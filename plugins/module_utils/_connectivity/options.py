@@ -1,0 +1,77 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of the module: which manager, in which direction, and how long it may take."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Tuple
+from urllib.parse import urlsplit
+
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError, bad_option
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import address, host_name
+
+from .endpoints import CONSOLE_PORT, DIRECTIONS, HEARTBEAT_PORT, Endpoint, cloud_endpoints, own_endpoints
+
+ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "region": {"type": "str"},
+    "manager": {"type": "str"},
+    "heartbeat_port": {"type": "int", "default": HEARTBEAT_PORT},
+    "relays": {"type": "list", "elements": "str", "default": []},
+    "direction": {"type": "str", "required": True, "choices": list(DIRECTIONS)},
+    "timeout": {"type": "float", "default": 10.0},
+}
+ONE_OF = ("region", "manager")
+
+# Below this, a host that works is taken for one that does not answer; above, nobody waits for it.
+_SHORTEST, _LONGEST = 1, 300
+
+
+def read_options(params: Dict[str, Any]) -> List[Endpoint]:
+    """The endpoints that the options mean. Raises ``DnsError`` for an option that cannot be right."""
+    timeout = params["timeout"]
+    # Written so that "not a number" fails, too.
+    if not _SHORTEST <= timeout <= _LONGEST:
+        raise bad_option("timeout", timeout, f"it must be a number of seconds from {_SHORTEST} to {_LONGEST}")
+    if params["region"] is not None:
+        if params["relays"]:
+            raise bad_option("relays", params["relays"], "a region has its own; leave this out with option region")
+        return cloud_endpoints(params["region"], params["direction"])
+    host, console_port = _manager(params["manager"])
+    heartbeat_port = _port("heartbeat_port", params["heartbeat_port"])
+    relays = [_host(relay, "relays") for relay in params["relays"]]
+    return own_endpoints(host, console_port, heartbeat_port, relays, params["direction"])
+
+
+def _manager(text: str) -> Tuple[str, int]:
+    """The host and the port of the console, from a host name, an address, or the URL that other modules take."""
+    if "//" not in text:
+        return _host(text, "manager"), CONSOLE_PORT
+    form = "it must be a host name or https://HOST:PORT, such as https://dsm.example.com:4119"
+    try:
+        parts = urlsplit(text)
+        name, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise bad_option("manager", None, form) from None
+    if parts.scheme != "https" or "@" in parts.netloc:
+        # Not shown, as it may hold a password.
+        raise bad_option("manager", None, form)
+    return _host(name, "manager"), _port("manager", 443 if port is None else port)
+
+
+def _host(text: str, option: str) -> str:
+    try:
+        return address(text, option)
+    except DnsError:
+        name = host_name(text, option)
+    if re.search(r"(^|\.)(cloudone|deepsecurity)\.trendmicro\.com$", name):
+        raise bad_option(option, text, "the cloud has many host names; use option region instead")
+    return name
+
+
+def _port(option: str, port: int) -> int:
+    if not 0 < port < 65536:
+        raise bad_option(option, port, "a port is a number from 1 to 65535")
+    return port

@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a name resolves to on this host, and who says so.
+
+The host's own resolver decides. The name servers that it is told to ask are asked beside it, since it tells neither
+which of them answered nor why none did.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import time
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import ADDRESS_TYPES, Record
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.wire import NOERROR, ask
+
+from .background import in_background, wait_until
+from .sources import HOSTS_FILE, HostsLine, Sources
+
+# Who gave the addresses.
+HOSTS_FILE_SOURCE = "hosts_file"
+DNS_SOURCE = "dns"
+OTHER_SOURCE = "other"
+
+# An address needs no looking up.
+ADDRESS_SOURCE = "address"
+
+
+class Said(NamedTuple):
+    """What a name server said of a name: a code and records, or what went wrong with asking it."""
+
+    server: str
+    name: str
+    code: Optional[str]
+    records: List[Record]
+    error: Optional[str]
+    seconds: float
+
+    @property
+    def addresses(self) -> List[str]:
+        """The addresses among the records."""
+        return [record.value for record in self.records if record.type in ADDRESS_TYPES]
+
+
+class Resolution(NamedTuple):
+    """What a name came to: addresses in the order in which a client tries them, or an error in words."""
+
+    addresses: List[str]
+    source: Optional[str]
+    hosts_lines: List[HostsLine]
+    answers: List[Said]
+    error: Optional[str]
+    seconds: float
+
+    def as_dict(self) -> Dict[str, Any]:
+        """For the module's result."""
+        return dict(
+            addresses=self.addresses,
+            source=self.source,
+            hosts_file=[dict(path=HOSTS_FILE, **line._asdict()) for line in self.hosts_lines],
+            dns=[
+                dict(
+                    server=said.server,
+                    name=said.name,
+                    code=said.code,
+                    records=[record.as_dict() for record in said.records],
+                    error=said.error,
+                    seconds=round(said.seconds, 3),
+                )
+                for said in self.answers
+            ],
+            error=self.error,
+            seconds=round(self.seconds, 3),
+        )
+
+
+class Lookup:
+    """A name being looked up in the background, from the moment this is made."""
+
+    def __init__(self, name: str, sources: Sources, timeout: float, dns_timeout: float) -> None:
+        """The resolver has ``timeout`` seconds, and each name server ``dns_timeout`` for all that it is asked."""
+        self._name = name
+        self._sources = sources
+        self._timeout = timeout
+        self._began = time.monotonic()
+        self._is_address = _is_address(name)
+        self._resolver = in_background(_resolve, name)
+        self._servers = {
+            server: in_background(_ask_server, server, sources.candidates(name), dns_timeout)
+            for server in dict.fromkeys(sources.servers)
+            if "dns" in sources.services and not self._is_address
+        }
+        self._dns_deadline = self._began + dns_timeout
+
+    def addresses(self) -> List[str]:
+        """The addresses as soon as the resolver has them; empty if it has none, or the time is over."""
+        found = wait_until(self._resolver, self._began + self._timeout)
+        return found.addresses if found else []
+
+    def result(self) -> Resolution:
+        """All that is known, when the name servers have had their time."""
+        late = _Resolved([], f"no answer from the host's resolver within {self._timeout:.3g} seconds", self._timeout)
+        found = wait_until(self._resolver, self._began + self._timeout) or late
+        answers: List[Said] = []
+        for asked in self._servers.values():
+            # A server has taken all its time, or a moment more.
+            answers += wait_until(asked, self._dns_deadline + 0.5) or []
+        lines = self._sources.hosts.get(self._name, [])
+        return Resolution(
+            found.addresses, self._source(found.addresses, lines, answers), lines, answers, found.error, found.seconds
+        )
+
+    def _source(self, addresses: List[str], lines: List[HostsLine], answers: List[Said]) -> Optional[str]:
+        if not addresses:
+            return None
+        if self._is_address:
+            return ADDRESS_SOURCE
+        if set(addresses) & {line.address for line in lines}:
+            return HOSTS_FILE_SOURCE
+        told = {address for said in answers for address in said.addresses}
+        # Servers may give other addresses to each who asks; then nobody but DNS can have been the source.
+        if told & set(addresses) or (told and set(self._sources.services) <= {"files", "dns"}):
+            return DNS_SOURCE
+        return OTHER_SOURCE
+
+
+class _Resolved(NamedTuple):
+    addresses: List[str]
+    error: Optional[str]
+    seconds: float
+
+
+def _resolve(name: str) -> _Resolved:
+    began = time.monotonic()
+    addresses: Dict[str, None] = {}
+    problem = None
+    try:
+        for _family, _kind, _protocol, _name, where in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM):
+            addresses[str(where[0])] = None
+    except (OSError, UnicodeError) as error:
+        problem = getattr(error, "strerror", None) or str(error)
+    return _Resolved(list(addresses), problem, time.monotonic() - began)
+
+
+def _ask_server(server: str, names: List[str], timeout: float) -> List[Said]:
+    """Ask for these names in turn until one has an address, as the resolver does."""
+    deadline = time.monotonic() + timeout
+    answers: List[Said] = []
+    for name in names:
+        began = time.monotonic()
+        code = None
+        records: Dict[Record, None] = {}
+        problem: Optional[Exception] = None
+        try:
+            for kind in ADDRESS_TYPES:
+                answer = ask(server, name, kind, max(0.001, deadline - time.monotonic()))
+                code = answer.code
+                records.update(dict.fromkeys(answer.records))
+                if code != NOERROR:
+                    break
+        except (OSError, ValueError) as error:
+            problem = error
+        text = getattr(problem, "strerror", None) or str(problem) if problem else None
+        said = Said(server, name, code, list(records), text, time.monotonic() - began)
+        answers.append(said)
+        if problem or said.addresses:
+            break
+    return answers
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,478 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: manager_connectivity_info
+short_description: Tell whether an agent on this host can reach its manager, and if not, which step breaks and why
+version_added: 0.1.0
+description:
+  - Runs on the agent's host. For each name and port that an agent needs in its communication direction, it looks the
+    name up, connects, and shakes hands, and tells what came of each step and how long it took.
+  - The host's own resolver decides what a name resolves to, as it does for the agent. The hosts file and the name
+    servers are asked beside it, to tell who said so.
+  - For the first step that breaks, it names the likely cause, and the option or record that mends it.
+  - Tells also whether something listens on the agents' port, and from where connections to it stand.
+  - It needs neither an agent nor anything else but Python on the host, and no C(root). Nothing is sent after the
+    handshakes.
+author:
+  - The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - workload_security.agent.attributes
+  - workload_security.agent.attributes.info_module
+attributes:
+  platform:
+    description: Target OS/families that can be operated against.
+    support: full
+    platforms: posix
+    details:
+      - Not for Windows hosts.
+options:
+  region:
+    description:
+      - The region of the cloud, such as V(us-1). Its names are those that the vendor lists for agents.
+      - Either this or O(manager) is needed.
+    type: str
+  manager:
+    description:
+      - A manager on the premises. Its host name or address, or its URL such as V(https://dsm.example.com:4119).
+      - The port of the URL is that of the console, V(4119) for a host name alone.
+    type: str
+  heartbeat_port:
+    description:
+      - The port on which O(manager) waits for heartbeats. From 1 to 65535. A region has its own.
+    type: int
+    default: 4120
+  relays:
+    description:
+      - Host names or addresses of relays on the premises, which are asked on port 4122. A region has its own.
+    type: list
+    elements: str
+    default: []
+  direction:
+    description:
+      - The communication direction that is asked about, whether it is set today or not.
+      - With V(bidirectional) and V(agent_initiated), the agent must reach the manager.
+      - With V(manager_initiated), something must listen on the agents' port, and no connection from this host is
+        required. They are tried all the same.
+    type: str
+    required: true
+    choices: [bidirectional, manager_initiated, agent_initiated]
+  timeout:
+    description:
+      - How many seconds everything may take together. From 1 to 300.
+      - Names have 60 percent of it. A resolver waits 5 seconds for a name server that does not answer before it asks
+        the next one, so with less than 9 seconds, a name that takes so long counts as one that does not resolve.
+    type: float
+    default: 10
+notes:
+  - An agent may be told to use a proxy. This module connects straight, and says nothing about the way through a proxy.
+  - Agents of the cloud are told one of the numbered names, such as C(agents-003). Since nobody knows which, all of
+    them are required.
+  - For some names the vendor does not say what they are for. These are required, unless they are known to serve
+    updates or detection.
+  - Whether the manager can reach the agents' port cannot be told from here. RV(listening.connected_from) shows who
+    does.
+seealso:
+  - module: workload_security.agent.local_dns
+  - module: workload_security.agent.communication_info
+  - module: workload_security.agent.agent_cipher_probe
+"""
+
+EXAMPLES = r"""
+---
+- name: Can an agent on this host initiate the communication with the manager?
+  workload_security.agent.manager_connectivity_info:
+    manager: https://dsm.example.com:4119
+    direction: agent_initiated
+  register: connectivity
+
+- name: Stop where it cannot, and say what to do
+  ansible.builtin.assert:
+    that: connectivity.reachable
+    fail_msg: "{{ connectivity.problems | selectattr('required') | map(attribute='remedy') | join('; ') }}"
+
+- name: The same with a region of the cloud
+  workload_security.agent.manager_connectivity_info:
+    region: jp-1
+    direction: agent_initiated
+    timeout: 20
+"""
+
+RETURN = r"""
+---
+reachable:
+  description: Whether everything works that the direction requires.
+  returned: success
+  type: bool
+  sample: false
+problems:
+  description: Everything that does not work, whether it is required or not.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name, or V(null) for the agents' port on this host.
+      returned: always
+      type: str
+      sample: dsm.example.com
+    port:
+      description: The port.
+      returned: always
+      type: int
+      sample: 4120
+    required:
+      description: Whether the direction requires it.
+      returned: always
+      type: bool
+      sample: true
+    step:
+      description:
+        - The first step that breaks, V(resolution), V(tcp), V(tls), V(certificate), or V(listening) for the agents'
+          port.
+      returned: always
+      type: str
+      sample: resolution
+    cause:
+      description: The likely cause.
+      returned: always
+      type: str
+      sample: "no name server knows dsm.example.com: NXDOMAIN from 192.0.2.53"
+    remedy:
+      description: What mends it.
+      returned: always
+      type: str
+      sample: >-
+        add an A or AAAA record for dsm.example.com to the site's DNS, or a line to /etc/hosts, for example with
+        workload_security.agent.local_dns
+endpoints:
+  description: What came of each name and port.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name.
+      returned: always
+      type: str
+      sample: dsm.example.com
+    port:
+      description: The port.
+      returned: always
+      type: int
+      sample: 4120
+    purpose:
+      description: What agents need it for.
+      returned: always
+      type: str
+      sample: activation, heartbeats and all other communication
+    required:
+      description: Whether the direction requires it.
+      returned: always
+      type: bool
+      sample: true
+    resolution:
+      description: What the name resolves to, and who says so.
+      returned: always
+      type: dict
+      contains:
+        addresses:
+          description: The addresses in the order in which a client tries them. The first eight are tried here.
+          returned: always
+          type: list
+          elements: str
+          sample: [192.0.2.10]
+        source:
+          description:
+            - Who gave the addresses, V(hosts_file), V(dns), V(other) for another service of C(nsswitch.conf) or for a
+              local cache, or V(address) if the name is one. V(null) if there are none.
+          returned: always
+          type: str
+          sample: dns
+        hosts_file:
+          description: The lines of the hosts file that name it.
+          returned: always
+          type: list
+          elements: dict
+          contains:
+            path:
+              description: The file.
+              returned: always
+              type: str
+              sample: /etc/hosts
+            line:
+              description: The number of the line, from 1.
+              returned: always
+              type: int
+              sample: 7
+            address:
+              description: The address that it gives.
+              returned: always
+              type: str
+              sample: 192.0.2.10
+        dns:
+          description:
+            - What each name server of the host answers when it is asked beside the resolver. Domains to search make it
+              more than one name.
+          returned: always
+          type: list
+          elements: dict
+          contains:
+            server:
+              description: Address of the name server.
+              returned: always
+              type: str
+              sample: 192.0.2.53
+            name:
+              description: The name that it was asked for.
+              returned: always
+              type: str
+              sample: dsm.example.com
+            code:
+              description: The code of its answer, such as V(NOERROR), V(NXDOMAIN) or V(REFUSED), or V(null).
+              returned: always
+              type: str
+              sample: NOERROR
+            records:
+              description: The A, AAAA and CNAME records in its answers, each with C(name), C(type), C(value), C(ttl).
+              returned: always
+              type: list
+              elements: dict
+              sample: [{name: dsm.example.com, type: A, value: 192.0.2.10, ttl: 300}]
+            error:
+              description: Why there is no answer, or V(null).
+              returned: always
+              type: str
+            seconds:
+              description: How long it took.
+              returned: always
+              type: float
+              sample: 0.004
+        error:
+          description: What the resolver says if there are no addresses, or V(null).
+          returned: always
+          type: str
+        seconds:
+          description: How long the resolver took.
+          returned: always
+          type: float
+          sample: 0.005
+    tcp:
+      description: What came of connecting to each address.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: The address.
+          returned: always
+          type: str
+          sample: 192.0.2.10
+        connected:
+          description: Whether the connection was made.
+          returned: always
+          type: bool
+          sample: true
+        error:
+          description: Why not, or V(null).
+          returned: always
+          type: str
+        seconds:
+          description: How long it took.
+          returned: always
+          type: float
+          sample: 0.001
+    tls:
+      description:
+        - What came of a handshake up to TLS 1.2 on the first connection that was made. V(null) without one.
+      returned: always
+      type: dict
+      contains:
+        version:
+          description: The version that the server chose, or V(null).
+          returned: always
+          type: str
+          sample: TLSv1.2
+        cipher:
+          description: OpenSSL's name of the cipher suite that the server chose, or V(null).
+          returned: always
+          type: str
+          sample: ECDHE-RSA-AES256-GCM-SHA384
+        names:
+          description: The names that the certificate is for.
+          returned: always
+          type: list
+          elements: str
+          sample: [dsm.example.com]
+        name_matches:
+          description: Whether the name is one of them, or V(null) without a certificate.
+          returned: always
+          type: bool
+          sample: true
+        issuer:
+          description: Who issued the certificate, or V(null).
+          returned: always
+          type: str
+          sample: CN=dsm.example.com
+        chain:
+          description: The certificates that the server shows, at most ten, its own first.
+          returned: always
+          type: list
+          elements: dict
+          contains:
+            subject:
+              description: Whose it is.
+              returned: always
+              type: str
+              sample: CN=dsm.example.com
+            issuer:
+              description: Who issued it.
+              returned: always
+              type: str
+              sample: CN=dsm.example.com
+            not_before:
+              description: From when it is valid, in UTC.
+              returned: always
+              type: str
+              sample: "2026-01-01T00:00:00Z"
+            not_after:
+              description: Until when it is valid, in UTC.
+              returned: always
+              type: str
+              sample: "2036-01-01T00:00:00Z"
+            sha256:
+              description: Its fingerprint.
+              returned: always
+              type: str
+        trusted:
+          description:
+            - Whether a CA of this host vouches for the certificate, or V(null) if it did not come to that.
+            - A manager on the premises has a certificate of its own, which agents keep to from their activation on.
+              There V(false) is no fault. On the cloud it is.
+          returned: always
+          type: bool
+          sample: false
+        untrusted_because:
+          description: Why not, or V(null).
+          returned: always
+          type: str
+          sample: self-signed certificate
+        error:
+          description:
+            - What went wrong with the handshake, or V(null). A manager that shows its certificate and then ends the
+              handshake, as it asks for the agent's, is no fault.
+          returned: always
+          type: str
+        seconds:
+          description: How long it took.
+          returned: always
+          type: float
+          sample: 0.012
+    broken_step:
+      description: The first step that breaks, as in RV(problems[].step), or V(null).
+      returned: always
+      type: str
+    cause:
+      description: The likely cause, or V(null).
+      returned: always
+      type: str
+    remedy:
+      description: What mends it, or V(null).
+      returned: always
+      type: str
+listening:
+  description: The agents' port on this host.
+  returned: success
+  type: dict
+  contains:
+    port:
+      description: The port.
+      returned: always
+      type: int
+      sample: 4118
+    listens:
+      description: Whether something listens.
+      returned: always
+      type: bool
+      sample: true
+    addresses:
+      description: The addresses on which it listens. Empty where the system does not tell.
+      returned: always
+      type: list
+      elements: str
+      sample: [0.0.0.0]
+    connected_from:
+      description:
+        - Addresses that are connected to the port, or were until some moments ago. V(null) where the system does not
+          tell, as it has no C(/proc/net/tcp).
+      returned: always
+      type: list
+      elements: str
+      sample: [192.0.2.10]
+resolver:
+  description: Where this host looks names up.
+  returned: success
+  type: dict
+  contains:
+    services:
+      description: The services for hosts in C(/etc/nsswitch.conf).
+      returned: always
+      type: list
+      elements: str
+      sample: [files, dns]
+    servers:
+      description: The name servers in C(/etc/resolv.conf) that are asked.
+      returned: always
+      type: list
+      elements: str
+      sample: [192.0.2.53]
+    search:
+      description: The domains to search.
+      returned: always
+      type: list
+      elements: str
+      sample: [example.com]
+seconds:
+  description: How long everything took.
+  returned: success
+  type: float
+  sample: 0.034
+failure:
+  description:
+    - Why nothing was tried. C(code) is one word to test for, C(option) the option to look at.
+  returned: when the task failed
+  type: dict
+  sample: {code: bad_option, option: region, message: "option 'region' is 'mars-1': it must be one of ..."}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.check import check
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.options import (
+    ARGUMENTS,
+    ONE_OF,
+    read_options,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
+
+
+def main() -> None:
+    """Read the options, try all endpoints."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS, required_one_of=[ONE_OF], mutually_exclusive=[ONE_OF], supports_check_mode=True
+    )
+    try:
+        endpoints = read_options(module.params)
+    except DnsError as error:
+        module.fail_json(msg=str(error), failure=error.as_failure())
+    checked = check(endpoints, module.params["direction"], module.params["timeout"])
+    module.exit_json(changed=False, **checked._asdict())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All endpoints at once: what comes together, and that it takes one bounded time."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import typing as t
+
+import pytest
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import check as check_file
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.check import check
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.endpoints import Endpoint
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.listening import Listening
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import HostsLine, Sources
+from tests.gates.environments import COLLECTIONS
+from tests.unit.oldest_python import oldest_python
+from tests.unit.connectivity.servers import NAME, resolving, server_context, tls_server
+from tests.unit.probe.servers import serving
+
+MODULE = "manager_connectivity_info"
+
+
+@pytest.fixture(autouse=True)
+def files_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No name server is asked."""
+    hosts = {NAME: [HostsLine(3, "127.0.0.1")]}
+    monkeypatch.setattr(check_file, "read_sources", lambda names: Sources(["files"], [], [], 1, hosts))
+
+
+def own(port: int, required: bool = True, name: str = NAME) -> Endpoint:
+    return Endpoint(name, port, "heartbeats", required)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def test_endpoints_that_work_and_one_that_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, {NAME: ["::1", "127.0.0.1"]})
+    closed = free_port()
+    with tls_server(server_context(NAME)) as server:
+        checked = check([own(server.port), own(closed, required=False)], "agent_initiated", 10)
+    assert checked.reachable is True
+    works, refuses = checked.endpoints
+    assert works["broken_step"] is works["cause"] is works["remedy"] is None
+    assert (works["resolution"]["addresses"], works["resolution"]["source"]) == (["::1", "127.0.0.1"], "hosts_file")
+    assert [(one["address"], one["connected"]) for one in works["tcp"]] == [("::1", False), ("127.0.0.1", True)]
+    assert (works["tls"]["trusted"], works["tls"]["name_matches"]) == (False, True)
+    assert (refuses["broken_step"], refuses["tls"]) == ("tcp", None)
+    (problem,) = checked.problems
+    assert problem == {
+        "name": NAME,
+        "port": closed,
+        "required": False,
+        "step": "tcp",
+        "cause": refuses["cause"],
+        "remedy": refuses["remedy"],
+    }
+    assert checked.resolver == {"services": ["files"], "servers": [], "search": []}
+    json.dumps(checked._asdict())
+
+
+@pytest.mark.parametrize(
+    ("direction", "listens", "required"),
+    [
+        ("agent_initiated", False, []),
+        ("bidirectional", False, [False]),
+        ("manager_initiated", False, [True]),
+        ("manager_initiated", True, []),
+    ],
+)
+def test_who_must_listen(monkeypatch: pytest.MonkeyPatch, direction: str, listens: bool, required: list[bool]) -> None:
+    monkeypatch.setattr(check_file, "read_listening", lambda port: Listening(port, listens, [], ["192.0.2.9"]))
+    checked = check([], direction, 10)
+    assert [problem["required"] for problem in checked.problems] == required
+    assert checked.reachable is (True not in required)
+    assert checked.listening["connected_from"] == ["192.0.2.9"]
+
+
+def test_everything_that_hangs_costs_one_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    original = socket.getaddrinfo
+
+    def hang(host: str, *arguments: t.Any, **options: t.Any) -> t.Any:
+        return stop.wait(60) if host.startswith("hanging") else original(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    # A full backlog: the second connection gets no answer.
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as deaf, serving(lambda connection: stop.wait(60)) as mute:
+        fill = [socket.socket() for _number in range(8)]
+        for one in fill:
+            one.setblocking(False)
+            one.connect_ex(deaf.getsockname())
+        endpoints = [own(1, name=f"hanging{number}.example.com") for number in range(20)]
+        endpoints += [own(deaf.getsockname()[1], name="127.0.0.1"), own(mute.port, name="127.0.0.1")]
+        began = time.monotonic()
+        checked = check(endpoints, "agent_initiated", 2)
+        took = time.monotonic() - began
+        stop.set()
+        for one in fill:
+            one.close()
+    assert took < 4
+    assert [one["broken_step"] for one in checked.endpoints] == ["resolution"] * 20 + ["tcp", "tls"]
+    assert checked.seconds == pytest.approx(took, abs=0.2)
+
+
+def test_no_more_than_eight_addresses_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = [f"127.0.0.{number}" for number in range(1, 20)]
+    resolving(monkeypatch, {NAME: addresses})
+    (found,) = check([own(free_port())], "agent_initiated", 5).endpoints
+    assert [one["address"] for one in found["tcp"]] == addresses[:8]
+    assert found["resolution"]["addresses"] == addresses
+
+
+def module(arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The result of the module itself."""
+    name = f"ansible_collections.workload_security.agent.plugins.modules.{MODULE}"
+    done = subprocess.run(
+        [sys.executable, "-m", name],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_module() -> None:
+    with tls_server(server_context("127.0.0.1")) as server:
+        result = module(
+            {
+                "manager": f"https://127.0.0.1:{free_port()}",
+                "heartbeat_port": server.port,
+                "direction": "agent_initiated",
+            }
+        )
+    assert (result["changed"], result["reachable"]) == (False, True)
+    assert [one["broken_step"] for one in result["endpoints"]] == [None, "tcp"]
+    assert result["endpoints"][0]["tls"]["names"] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        ({"region": "mars-1", "direction": "agent_initiated"}, "region"),
+        ({"manager": "dsm", "direction": "agent_initiated", "timeout": 0}, "timeout"),
+    ],
+)
+def test_the_module_refuses(arguments: dict[str, t.Any], option: str) -> None:
+    result = module(arguments)
+    assert result["failed"] is True
+    assert (result["failure"]["code"], result["failure"]["option"]) == ("bad_option", option)
+
+
+def test_it_runs_on_an_old_python_with_nothing_installed() -> None:
+    """Everything below the module, with the standard library alone."""
+    program = (
+        "import sys, types\n"
+        "for name in ('', '.workload_security', '.workload_security.agent', '.workload_security.agent.plugins',\n"
+        "             '.workload_security.agent.plugins.module_utils'):\n"
+        "    package = types.ModuleType('ansible_collections' + name)\n"
+        "    package.__path__ = [sys.argv[1] + ('/ansible_collections' + name).replace('.', '/')]\n"
+        "    sys.modules[package.__name__] = package\n"
+        "from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import check, options\n"
+        "params = dict(region=None, manager='127.0.0.1', heartbeat_port=int(sys.argv[2]), relays=[],\n"
+        "              direction='agent_initiated', timeout=5.0)\n"
+        "import json\n"
+        "print(json.dumps(check.check(options.read_options(params), 'agent_initiated', 5)._asdict()))\n"
+    )
+    with tls_server(server_context("127.0.0.1")) as server:
+        done = subprocess.run(
+            [oldest_python(), "-I", "-S", "-c", program, str(COLLECTIONS), str(server.port)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    assert json.loads(done.stdout)["endpoints"][0]["tls"]["version"] == "TLSv1.2"

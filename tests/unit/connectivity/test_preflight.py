@@ -1,0 +1,208 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""May agents be switched to agent initiated, and may their port be restricted: from what hosts and manager tell."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.workload_security.agent.plugins.filter.preflight import FilterModule, preflight
+
+MANAGER = "192.0.2.10"
+
+
+def seen(**changes: t.Any) -> dict[str, t.Any]:
+    """What a host sees where everything works and the manager is connected."""
+    return {
+        "reachable": True,
+        "problems": [],
+        "endpoints": [endpoint(MANAGER), endpoint("192.0.2.77", required=False)],
+        "listening": {"port": 4118, "listens": True, "connected_from": [MANAGER, "127.0.0.1", "::1"]},
+        **changes,
+    }
+
+
+def endpoint(*addresses: str, required: bool = True) -> dict[str, t.Any]:
+    return {"name": "dsm", "port": 4120, "required": required, "resolution": {"addresses": list(addresses)}}
+
+
+def connected_from(*peers: str) -> dict[str, t.Any]:
+    return seen(listening={"port": 4118, "listens": True, "connected_from": list(peers)})
+
+
+def target(name: str = "web1", number: int = 1, direction: str = "bidirectional", **restriction: t.Any) -> dict:
+    """What the manager says of a computer."""
+    return {
+        "type": "computer",
+        "id": number,
+        "name": name,
+        "communication_direction": {"direction": {"override": None, "effective": direction}},
+        "firewall_restriction": {"restricted": False, "without_effect_because": None, **restriction},
+    }
+
+
+def ask(
+    connectivity: dict | None = None,
+    targets: list[dict] | None = None,
+    addresses: t.Sequence[str] = (MANAGER,),
+    **options: t.Any,
+) -> dict[str, t.Any]:
+    """The row of one host."""
+    hosts = {"web1": {"connectivity": seen() if connectivity is None else connectivity}}
+    communication = {"targets": [target()] if targets is None else targets}
+    (row,) = preflight(hosts, communication, manager_addresses=addresses, **options)["hosts"]
+    return row
+
+
+def test_everything_is_as_it_should_be() -> None:
+    assert ask() == {
+        "name": "web1",
+        "computer_id": 1,
+        "direction": "bidirectional",
+        "agent_initiated": {"answer": "yes", "reasons": []},
+        "firewall_restriction": {"answer": "yes", "reasons": []},
+    }
+
+
+def test_what_is_required_must_work() -> None:
+    problem = {"name": "dsm", "port": 4120, "required": True, "cause": "it is lost", "remedy": "find it"}
+    beside = {**problem, "port": 4119, "required": False}
+    row = ask(seen(reachable=False, problems=[problem, beside]))
+    assert row["agent_initiated"] == {"answer": "no", "reasons": ["dsm port 4120: it is lost. Mend it: find it"]}
+    assert ask(seen(problems=[beside]))["agent_initiated"]["answer"] == "yes"
+
+
+def test_an_agent_that_initiates_already() -> None:
+    lost = {"name": "dsm", "port": 4120, "required": True, "cause": "it is lost", "remedy": "find it"}
+    targets = [target(direction="agent_initiated", without_effect_because="agents initiate and do not listen")]
+    row = ask(targets=targets)
+    assert (row["agent_initiated"]["answer"], row["direction"]) == ("already", "agent_initiated")
+    assert row["firewall_restriction"] == {
+        "answer": "no_effect",
+        "reasons": ["no rule has an effect: agents initiate and do not listen"],
+    }
+    assert ask(seen(problems=[lost]), targets)["agent_initiated"]["answer"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("connectivity", "options", "answer", "reason"),
+    [
+        (seen(), {"addresses": ["192.0.2.0/24"]}, "yes", None),
+        (connected_from(), {}, "yes", None),
+        (connected_from("192.0.2.99", "198.51.100.1"), {}, "no", "192.0.2.99, 198.51.100.1 is connected to the port"),
+        (connected_from("fe80::1%eth0"), {}, "no", "fe80::1 is connected to the port"),
+        (connected_from("192.0.2.99"), {"source_ips": ["192.0.2.9-192.0.2.99"]}, "yes", None),
+        (seen(), {"source_ips": ["192.0.2.99"]}, "no", "the manager connects from 192.0.2.10, and would be shut out"),
+        (seen(endpoints=[endpoint("192.0.2.11")]), {}, "no", "the manager's name resolves to 192.0.2.11, and would be"),
+        (seen(), {"addresses": []}, "unknown", "nobody said from where the manager connects"),
+        (seen(), {"addresses": [], "source_ips": [MANAGER]}, "unknown", "nobody said from where the manager connects"),
+        (
+            seen(listening={"port": 4118, "listens": True, "connected_from": None}),
+            {},
+            "unknown",
+            "the host does not tell who is connected to the port",
+        ),
+    ],
+)
+def test_whom_a_restriction_shuts_out(connectivity: dict, options: dict, answer: str, reason: str | None) -> None:
+    found = ask(connectivity, **options)["firewall_restriction"]
+    assert found["answer"] == answer
+    assert [reason in one for one in found["reasons"]] == ([True] if reason else []), found["reasons"]
+
+
+def test_on_the_cloud_the_manager_does_not_connect_from_where_its_name_leads() -> None:
+    connectivity = {**connected_from("35.75.131.97"), "endpoints": [endpoint("203.0.113.5")]}
+    found = ask(connectivity, addresses=[], region="jp-1")["firewall_restriction"]
+    assert found == {"answer": "yes", "reasons": []}
+    found = ask(connectivity, addresses=[], region="jp-1", source_ips=["35.75.131.96/27"])["firewall_restriction"]
+    assert (found["answer"], found["reasons"]) == (
+        "no",
+        ["the manager connects from 18.99.69.160/27, and would be shut out"],
+    )
+
+
+def test_a_port_that_is_restricted_already() -> None:
+    assert ask(targets=[target(restricted=True)])["firewall_restriction"] == {"answer": "already", "reasons": []}
+
+
+@pytest.mark.parametrize(
+    ("communication", "reason"),
+    [
+        (None, "the manager was not asked"),
+        ({"skipped": True}, "the manager was not asked"),
+        ({"msg": "unauthorized\x1b[31m"}, "the manager does not tell: unauthorized [31m"),
+        ({"targets": []}, "the manager has no computer of the host name web1 or 192.0.2.1"),
+        ({"targets": [target("other")]}, "the manager has no computer of the host name web1 or 192.0.2.1"),
+        ({"targets": [target(), target(number=7)]}, "the manager has 2 computers of the host name web1 (IDs 1, 7)"),
+    ],
+)
+def test_without_the_managers_view(communication: dict | None, reason: str) -> None:
+    hosts = {"web1": {"names": ["web1", "192.0.2.1"], "connectivity": seen()}}
+    (row,) = preflight(hosts, communication, manager_addresses=[MANAGER])["hosts"]
+    assert row["agent_initiated"] == {"answer": "yes", "reasons": [f"{reason}, so its direction today is not known"]}
+    assert row["firewall_restriction"] == {
+        "answer": "unknown",
+        "reasons": [f"{reason}, so it is not known whether the firewall is on"],
+    }
+    assert (row["computer_id"], row["direction"]) == (None, None)
+
+
+def test_the_first_name_that_the_manager_knows_counts() -> None:
+    hosts = {"web1": {"names": ["none", "WEB1.example.com", "web1"], "connectivity": seen()}}
+    targets = [target("web1", 1), target("web1.example.com", 2)]
+    assert preflight(hosts, {"targets": targets})["hosts"][0]["computer_id"] == 2
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ({}, "no result"),
+        ({"connectivity": {"unreachable": True, "msg": "Failed to connect to the host via ssh"}}, "Failed to connect"),
+        ({"connectivity": {"failed": False, "msg": "option 'region' is 'mars-1'"}}, "option 'region'"),
+    ],
+)
+def test_a_host_that_was_not_reached_is_never_dropped(host: dict, reason: str) -> None:
+    report = preflight({"web1": host, "web2": {"connectivity": seen()}}, {"targets": [target(), target("web2", 2)]})
+    for question in ("agent_initiated", "firewall_restriction"):
+        answer = report["hosts"][0][question]
+        assert answer["answer"] == "unknown"
+        assert answer["reasons"][0].startswith(f"the host does not tell: {reason}")
+    assert report["summary"]["agent_initiated"] == {"unknown": 1, "yes": 1}
+    # What the manager says is enough to know that nothing is to be restricted.
+    idle = target(without_effect_because="the firewall is off")
+    assert preflight({"web1": host}, {"targets": [idle]})["hosts"][0]["firewall_restriction"]["answer"] == "no_effect"
+
+
+def test_the_table() -> None:
+    idle = target("web10.example.com", 2, without_effect_because="the firewall is off")
+    hosts = {"web1": {"connectivity": seen()}, "web10.example.com": {"connectivity": seen()}, "web2": {}}
+    report = preflight(hosts, {"targets": [target(), idle]}, manager_addresses=[MANAGER])
+    assert report["table"].splitlines()[:4] == [
+        "HOST               AGENT INITIATED?  RESTRICT THE PORT?",
+        "web1               yes               yes",
+        "web10.example.com  yes               no effect",
+        "    restrict: no rule has an effect: the firewall is off",
+    ]
+    json.dumps(report)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"source_ips": ["192.0.2.300"]}, "source_ips"),
+        ({"manager_addresses": ["dsm.example.com"]}, "manager_addresses"),
+        ({"region": "mars-1"}, "region"),
+    ],
+)
+def test_options_that_cannot_be_right(options: dict[str, t.Any], named: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"preflight: option '{named}'"):
+        preflight({}, **options)
+
+
+def test_no_hosts() -> None:
+    assert preflight({})["summary"] == {"agent_initiated": {}, "firewall_restriction": {}}
+    assert FilterModule().filters() == {"preflight": preflight}

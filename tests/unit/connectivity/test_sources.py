@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host's files about names, read as its resolver reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import (
+    Sources,
+    read_sources,
+)
+
+NAME = "dsm.example.com"
+
+
+def sources(folder: Path, hosts: str = "", resolv: str = "", nsswitch: str = "") -> Sources:
+    """What is read where these are the files."""
+    paths = []
+    for name, text in (("hosts", hosts), ("resolv.conf", resolv), ("nsswitch.conf", nsswitch)):
+        path = folder / name
+        path.write_bytes(text.encode("latin-1"))
+        paths.append(str(path))
+    return read_sources({NAME}, *paths)
+
+
+def test_lines_of_the_hosts_file_that_name_it(tmp_path: Path) -> None:
+    hosts = (
+        "127.0.0.1 localhost\n"
+        "# 192.0.2.1 dsm.example.com\n"
+        "192.0.2.2\tdsm DSM.Example.com # dsm.example.com\r\n"
+        "192.0.2.3 notdsm.example.com dsm.example.com.org\n"
+        "192.0.2.4 other # dsm.example.com\n"
+        "no-address dsm.example.com\n"
+        "dsm.example.com\n"
+        "\xff\xfe\x00\n"
+        "2001:DB8:0::5   other dsm.example.com"
+    )
+    assert sources(tmp_path, hosts=hosts).hosts == {NAME: [(3, "192.0.2.2"), (9, "2001:db8::5")]}
+
+
+@pytest.mark.parametrize(
+    ("resolv", "servers", "search", "ndots"),
+    [
+        ("", ["127.0.0.1"], [], 1),
+        ("; a comment\n#nameserver 192.0.2.1\nnameserver\nnameserver ns1\n", ["127.0.0.1"], [], 1),
+        ("nameserver 192.0.2.1\nnameserver fe80::1%eth0 # x\n", ["192.0.2.1", "fe80::1%eth0"], [], 1),
+        ("".join(f"nameserver 192.0.2.{n}\n" for n in range(1, 6)), ["192.0.2.1", "192.0.2.2", "192.0.2.3"], [], 1),
+        ("domain a.example\nsearch B.example c.example.\n", ["127.0.0.1"], ["b.example", "c.example"], 1),
+        ("search .\noptions timeout:1 ndots:3\n", ["127.0.0.1"], [], 3),
+        ("options ndots:99\noptions ndots:x\n", ["127.0.0.1"], [], 15),
+    ],
+)
+def test_the_resolver(tmp_path: Path, resolv: str, servers: list[str], search: list[str], ndots: int) -> None:
+    found = sources(tmp_path, resolv=resolv)
+    assert (found.servers, found.search, found.ndots) == (servers, search, ndots)
+
+
+@pytest.mark.parametrize(
+    ("nsswitch", "services"),
+    [
+        ("", ["files", "dns"]),
+        (
+            "passwd: files\n#hosts: nis\nhosts:  files mdns4_minimal [NOTFOUND=return] dns # x\n",
+            ["files", "mdns4_minimal", "dns"],
+        ),
+        ("hosts: files\n", ["files"]),
+        ("hosts:\n", []),
+    ],
+)
+def test_services(tmp_path: Path, nsswitch: str, services: list[str]) -> None:
+    assert sources(tmp_path, nsswitch=nsswitch).services == services
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    assert read_sources({NAME}, missing, missing, missing) == (["files", "dns"], ["127.0.0.1"], [], 1, {NAME: []})
+
+
+@pytest.mark.parametrize(
+    ("name", "ndots", "candidates"),
+    [
+        ("dsm", 1, ["dsm.a", "dsm.b", "dsm"]),
+        ("dsm.x", 1, ["dsm.x", "dsm.x.a", "dsm.x.b"]),
+        ("dsm.x", 2, ["dsm.x.a", "dsm.x.b", "dsm.x"]),
+    ],
+)
+def test_candidates(name: str, ndots: int, candidates: list[str]) -> None:
+    assert Sources([], [], ["a", "b"], ndots, {}).candidates(name) == candidates

@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Handshakes with real servers on loopback, and with whatever else may sit on a port."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+import trustme
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import tls
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.connectivity.servers import NAME, server_context, tls_server
+from tests.unit.probe.servers import serving
+
+
+def shake(port: int, context: ssl.SSLContext | None = None, name: str = NAME, timeout: float = 10) -> tls.Handshake:
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        return tls.shake_hands(connection, name, context or tls.client_context(), time.monotonic() + timeout)
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA(organization_name="The CA")
+
+
+@pytest.fixture(scope="module")
+def trusting(ca: trustme.CA) -> ssl.SSLContext:
+    """A context for which the host trusts the CA."""
+    context = tls.client_context()
+    ca.configure_trust(context)
+    return context
+
+
+def test_a_server_that_the_host_trusts(ca: trustme.CA, trusting: ssl.SSLContext) -> None:
+    with tls_server(server_context(NAME, "192.0.2.7", ca=ca)) as server:
+        shown = shake(server.port, trusting)
+    assert (shown.failed, shown.error, shown.trusted, shown.untrusted_because) == (None, None, True, None)
+    assert shown.version == "TLSv1.2"
+    assert re.fullmatch(r"ECDHE-RSA-\w+-GCM-SHA\d+|ECDHE-RSA-CHACHA20-POLY1305", str(shown.cipher))
+    assert shown.chain[0].names == [NAME, "192.0.2.7"]
+    result = shown.as_dict(NAME)
+    assert result["name_matches"] is True and "O=The CA" in result["issuer"]
+    assert shown.as_dict("other.example.com")["name_matches"] is False
+
+
+def test_the_whole_chain_is_seen_in_order(ca: trustme.CA, trusting: ssl.SSLContext) -> None:
+    with tls_server(server_context(NAME, ca=ca.create_child_ca())) as server:
+        shown = shake(server.port, trusting)
+    assert len(shown.chain) == 2 and shown.trusted
+    assert shown.chain[0].issuer == shown.chain[1].subject
+    assert shown.chain[1].issuer == shake_root(ca)
+
+
+def shake_root(ca: trustme.CA) -> str:
+    """The subject of the CA, as a certificate of it says."""
+    return tls.read_certificate(ssl.PEM_cert_to_DER_cert(ca.cert_pem.bytes().decode())).subject
+
+
+def test_a_server_that_the_host_does_not_trust_is_seen_all_the_same() -> None:
+    with tls_server(server_context(NAME)) as server:
+        shown = shake(server.port)
+    assert (shown.failed, shown.trusted) == (None, False)
+    assert "issuer certificate" in str(shown.untrusted_because)
+    assert shown.version == "TLSv1.2" and shown.cipher and shown.chain[0].names == [NAME]
+
+
+def test_an_old_server(ca: trustme.CA, trusting: ssl.SSLContext) -> None:
+    context = server_context(NAME, ca=ca)
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.maximum_version = ssl.TLSVersion.TLSv1
+    context.set_ciphers("AES128-SHA:@SECLEVEL=0")
+    with tls_server(context) as server:
+        shown = shake(server.port, trusting)
+    assert (shown.version, shown.cipher, shown.trusted) == ("TLSv1.0", "AES128-SHA", True)
+
+
+def test_a_server_that_wants_the_agents_certificate_has_not_failed(ca: trustme.CA, trusting: ssl.SSLContext) -> None:
+    context = server_context(NAME, ca=ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=ca.cert_pem.bytes().decode())
+    with tls_server(context) as server:
+        shown = shake(server.port, trusting)
+    assert (shown.failed, shown.trusted) == (None, True)
+    assert shown.chain[0].names == [NAME]
+    assert "handshake failure" in str(shown.error)
+
+
+def test_a_server_of_newer_versions_only() -> None:
+    context = server_context(NAME)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    with tls_server(context) as server:
+        shown = shake(server.port)
+    assert (shown.failed, shown.chain, shown.trusted) == (tls.REFUSED, [], None)
+    assert "protocol version" in str(shown.error)
+
+
+def reset(connection: socket.socket) -> None:
+    connection.recv(1000)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    ("handle", "failed", "error"),
+    [
+        (lambda c: c.recv(1000), tls.CLOSED, "closes the connection in the midst of the handshake"),
+        (reset, tls.CLOSED, "breaks the connection"),
+        (lambda c: c.recv(100000) and c.recv(1), tls.SILENT, "does not answer the handshake"),
+        (lambda c: c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n\x1b"), tls.NOT_TLS, "HTTP/1.1 400 Bad Request"),
+        (lambda c: c.sendall(b"\x15\3\3\0\2\2\x28"), tls.REFUSED, "handshake failure"),
+        (lambda c: [c.sendall(b"\x16\3\3\0\4\1" + b"\xff" * 3) for _n in range(99999)], tls.REFUSED, ""),
+    ],
+)
+def test_what_is_no_sound_server(handle: t.Callable, failed: str, error: str) -> None:
+    with serving(handle) as server:
+        began = time.monotonic()
+        shown = shake(server.port, timeout=0.5)
+    assert shown.failed == failed and error in str(shown.error)
+    assert (shown.chain, shown.version, shown.trusted) == ([], None, None)
+    assert time.monotonic() - began < 5
+
+
+def test_a_handshake_without_end() -> None:
+    # A message of 16 megabytes, in records that are all sound.
+    def handle(connection: socket.socket) -> None:
+        connection.sendall(b"\x16\3\3\x40\0\2\xff\xff\xff" + b"\0" * 16380)
+        while True:
+            connection.sendall(b"\x16\3\3\x40\0" + b"\0" * 16384)
+
+    with serving(handle) as server:
+        shown = shake(server.port)
+    assert shown.failed in (tls.NOT_TLS, tls.REFUSED)
+
+
+@settings(max_examples=200, deadline=1000)
+@given(st.binary(max_size=300), st.booleans())
+def test_any_bytes_are_read(received: bytes, framed: bool) -> None:
+    data = b"\x16\3\3" + len(received).to_bytes(2, "big") + received if framed else received
+    _version, _suite, certificates = tls._read(data)
+    assert len(certificates) <= 10
+
+
+def test_a_certificate_that_cannot_be_read_is_a_fault() -> None:
+    body = b"\0\0\7\0\0\4\x30\2\5\0"
+    message = b"\x0b" + len(body).to_bytes(3, "big") + body
+    hello = b"\2\0\0\x26\3\3" + os.urandom(32) + b"\0\xc0\x2f\0"
+    records = b"".join(b"\x16\3\3" + len(part).to_bytes(2, "big") + part for part in (hello, message))
+    with serving(lambda connection: (connection.recv(1000), connection.sendall(records))) as server:
+        shown = shake(server.port)
+    assert (shown.failed, shown.chain) == (tls.REFUSED, [])
+    assert "certificate that cannot be read" in str(shown.error)
+    assert (shown.version, shown.cipher) == ("TLSv1.2", "ECDHE-RSA-AES128-GCM-SHA256")
+
+
+def test_the_hosts_own_cas_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca: trustme.CA) -> None:
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with tls_server(server_context(NAME, ca=ca)) as server:
+        assert shake(server.port).trusted is True
