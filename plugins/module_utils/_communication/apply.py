@@ -33,6 +33,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     drop,
     guard,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.settings import (
+    NotKept,
+    write_settings,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import (
     COMPUTER,
     FIREWALL_RULE,
@@ -41,7 +45,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.c
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
     BadReply,
-    BadRequest,
     ManagerError,
     NotFound,
 )
@@ -56,10 +59,6 @@ class Outcome:
     done: list[Change] = field(default_factory=list)
     objects: list[ObjectChange] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-
-
-class NotKept(Exception):
-    """The manager said yes, but did not keep what was written."""
 
 
 def apply_plan(plan: Plan, fleet: Fleet, document: Document, concurrency: int) -> Outcome:
@@ -228,60 +227,39 @@ class _Run:
     def _write_settings(
         self, target: Target, wanted: dict[Setting, Value], lost: dict[Setting | str, Exception]
     ) -> None:
-        """Write all settings of a target in one request; C(lost) takes what the manager did not keep, and why.
+        """Write all settings of a target in one request; C(lost) takes what the manager did not keep, and why."""
+        lost.update(write_settings(_TargetSettings(self.client, target), wanted, self.fleet.spelling))
 
-        Nobody documents how a manager spells every value: where it refuses one, its other spelling is tried, and
-        the one that it takes is used for all further targets.
-        """
-        candidates = {setting: self.fleet.spelling.candidates(setting, value) for setting, value in wanted.items()}
-        tried = dict.fromkeys(wanted, 0)
-        first_error: BadRequest | None = None
-        while True:
-            body = {
-                target.settings_key: {
-                    setting.name: {"value": candidates[setting][tried[setting]]} for setting in wanted
-                }
-            }
-            try:
-                reply = self.client.modify(target.kind, target.id, body, expand=_expand(target))
-            except BadRequest as error:
-                first_error = first_error or error
-                others = [setting for setting in wanted if tried[setting] + 1 < len(candidates[setting])]
-                named = [setting for setting in others if setting.name in error.message]
-                if not others:
-                    raise first_error from None
-                for setting in named or others:
-                    tried[setting] += 1
-            except ManagerError as error:
-                if not error.outcome_unknown:
-                    raise
-                reply = self._read_back(target, error)
-                break
-            else:
-                break
-        for setting in wanted:
-            if tried[setting]:
-                self.fleet.spelling.learn(setting, wanted[setting], candidates[setting][tried[setting]])
-        if self._not_kept(target, wanted, reply):
-            lost.update(self._not_kept(target, wanted, self._read_back(target, None)))
 
-    def _read_back(self, target: Target, error: ManagerError | None) -> dict:
-        try:
-            return self.client.get(target.kind, target.id, overrides=True, expand=_expand(target))
-        except ManagerError as second:
-            raise error or second from None
+@dataclass(frozen=True)
+class _TargetSettings:
+    """What is set on a target itself."""
+
+    client: Client
+    target: Target
+
+    @property
+    def label(self) -> str:
+        return self.target.label
+
+    def send(self, settings: dict[str, dict[str, str]]) -> t.Any:
+        target = self.target
+        body = {target.settings_key: settings}
+        return self.client.modify(target.kind, target.id, body, expand=self._expand).get(target.settings_key)
+
+    def read(self) -> t.Any:
+        target = self.target
+        found = self.client.get(target.kind, target.id, overrides=True, expand=self._expand)
+        return found.get(target.settings_key)
 
     @staticmethod
-    def _not_kept(target: Target, wanted: dict[Setting, Value], reply: dict) -> dict[Setting | str, Exception]:
-        lost: dict[Setting | str, Exception] = {}
-        for setting, value in wanted.items():
-            found = setting.read(reply.get(target.settings_key))
-            if (INHERITED if found is None else found) != value:
-                lost[setting] = NotKept(
-                    f"the manager did not keep {setting.name} of the {target.label}: wanted {value!r},"
-                    f" it says {INHERITED if found is None else found!r}"
-                )
-        return lost
+    def value(setting: Setting, settings: t.Any) -> Value:
+        found = setting.read(settings)
+        return INHERITED if found is None else found
+
+    @property
+    def _expand(self) -> tuple[str, ...]:
+        return ("computerSettings",) if self.target.kind is COMPUTER else ()
 
 
 def _parts(change: Change, lost: dict[Setting | str, Exception]) -> list[tuple[Change, Exception | None]]:
@@ -297,7 +275,3 @@ def _parts(change: Change, lost: dict[Setting | str, Exception]) -> list[tuple[C
 
 def _as_failure(error: Exception | None) -> dict[str, t.Any] | None:
     return error.as_failure() if isinstance(error, ManagerError) else None
-
-
-def _expand(target: Target) -> tuple[str, ...]:
-    return ("computerSettings",) if target.kind is COMPUTER else ()

@@ -22,11 +22,24 @@ Value = t.Union[int, bool, str]
 # What is declared to take an override away, so that the value is inherited.
 INHERITED = "inherited"
 UNLIMITED = "unlimited"
+# A setting that holds the ID of an object, and holds none.
+NONE = "none"
 
 BIDIRECTIONAL = "bidirectional"
 MANAGER_INITIATED = "manager_initiated"
 AGENT_INITIATED = "agent_initiated"
 DIRECTIONS = (BIDIRECTIONAL, MANAGER_INITIATED, AGENT_INITIATED)
+
+ANY_COMPUTER = "any_computer"
+EXISTING_COMPUTERS = "existing_computers"
+COMPUTERS_ON_IP_LIST = "ip_list"
+NOBODY = "nobody"
+ALLOWED = (ANY_COMPUTER, EXISTING_COMPUTERS, COMPUTERS_ON_IP_LIST, NOBODY)
+
+REACTIVATE_EXISTING_COMPUTER = "reactivate_existing_computer"
+ACTIVATE_NEW_COMPUTER = "activate_new_computer"
+DO_NOT_ALLOW_ACTIVATION = "do_not_allow_activation"
+DUPLICATES = (REACTIVATE_EXISTING_COMPUTER, ACTIVATE_NEW_COMPUTER, DO_NOT_ALLOW_ACTIVATION)
 
 # The agents' listening port, fixed by the vendor (source: the port numbers page).
 AGENT_PORT = 4118
@@ -52,16 +65,8 @@ def _parse_switch(wire: str) -> Value:
     return {"true": True, "false": False}.get(wire.lower(), wire)
 
 
-_DIRECTION_OF = {
-    "bidirectional": BIDIRECTIONAL,
-    "manager initiated": MANAGER_INITIATED,
-    "agent/appliance initiated": AGENT_INITIATED,
-    "agent initiated": AGENT_INITIATED,
-}
-
-
-def _parse_direction(wire: str) -> Value:
-    return _DIRECTION_OF.get(wire.lower(), wire)
+def _parse_reference(wire: str) -> Value:
+    return NONE if wire == "0" else int(wire) if re.fullmatch(r"\d{1,9}", wire) else wire
 
 
 def _spell_plain(value: Value) -> str:
@@ -80,18 +85,13 @@ def _spell_hours(value: Value) -> str:
     return f"{value // 60} Hour{'' if value == 60 else 's'}"
 
 
-def _spell_direction(agent_initiated: str) -> t.Callable[[Value], str]:
-    words = {
-        BIDIRECTIONAL: "Bidirectional",
-        MANAGER_INITIATED: "Manager Initiated",
-        AGENT_INITIATED: agent_initiated,
-    }
-    return lambda value: words[str(value)]
+def _spell_reference(none: str) -> t.Callable[[Value], str]:
+    return lambda value: none if value == NONE else str(value)
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """A setting of policies and computers: the manager's name, and how values are read and spelled.
+    """A setting: the manager's name, and how values are read and spelled.
 
     C(spellings): ways to write a value, the best documented first.
     """
@@ -113,6 +113,17 @@ class Setting:
         return wire if isinstance(wire, str) else None
 
 
+def _choice(name: str, words: dict[str, tuple[str, ...]]) -> Setting:
+    """A setting whose values are choices of the console: every wording of each, the best documented first."""
+    value_of = {word.lower(): value for value, wordings in words.items() for word in wordings}
+
+    def speller(number: int) -> t.Callable[[Value], str]:
+        return lambda value: words[str(value)][min(number, len(words[str(value)]) - 1)]
+
+    wordings = max(map(len, words.values()))
+    return Setting(name, lambda wire: value_of.get(wire.lower(), wire), tuple(map(speller, range(wordings))))
+
+
 # Sources: the settings reference, the vendor's SDK, and captured policies (names and values); the spelling of
 # minutes in the clock change is documented nowhere.
 HEARTBEAT_INTERVAL = Setting("platformSettingHeartbeatInterval", _parse_minutes, (_spell_minutes, _spell_hours))
@@ -123,15 +134,19 @@ HEARTBEAT_MAXIMUM_CLOCK_CHANGE = Setting(
 HEARTBEAT_OFFLINE_ERRORS = Setting(
     "platformSettingHeartbeatInactiveVmOfflineAlertEnabled", _parse_switch, (_spell_plain,)
 )
-COMMUNICATION_DIRECTION = Setting(
+COMMUNICATION_DIRECTION = _choice(
     "platformSettingAgentCommunicationsDirection",
-    _parse_direction,
-    (_spell_direction("Agent/Appliance Initiated"), _spell_direction("Agent Initiated")),
+    {
+        BIDIRECTIONAL: ("Bidirectional",),
+        MANAGER_INITIATED: ("Manager Initiated",),
+        AGENT_INITIATED: ("Agent/Appliance Initiated", "Agent Initiated"),
+    },
 )
 NETWORK_ENGINE_MODE = Setting("firewallSettingNetworkEngineMode", str.lower, (_spell_plain,))
 # In the default policy only; policies and computers carry the same in C(firewall.state).
 FIREWALL_STATE = Setting("firewallSettingState", str.lower, (_spell_plain,))
 
+# Those of policies and computers that facets look at.
 SETTINGS = (
     HEARTBEAT_INTERVAL,
     HEARTBEAT_MISSED_BEFORE_ALERT,
@@ -140,6 +155,40 @@ SETTINGS = (
     COMMUNICATION_DIRECTION,
     NETWORK_ENGINE_MODE,
 )
+
+
+# System settings: one value for the whole manager. Names: the settings reference; values: captured system settings,
+# and the choices in "Agent settings". How a manager words that nobody is allowed, which is a box that is not ticked in
+# the console, is documented nowhere: "No" is how another setting of that kind words it, and 0 is its ID in the older
+# command line. What holds an ID has been seen answered with the name of the object.
+_ACTIVATION = "platformSettingAgentInitiatedActivation"
+ACTIVATION_ALLOW = _choice(
+    f"{_ACTIVATION}Enabled",
+    {
+        ANY_COMPUTER: ("For any computers",),
+        EXISTING_COMPUTERS: ("For existing computers",),
+        COMPUTERS_ON_IP_LIST: ("For computers on the following IP list",),
+        NOBODY: ("No", "Not allowed", "Do not allow", "None", "Disabled", "false", "0"),
+    },
+)
+ACTIVATION_POLICY = Setting(f"{_ACTIVATION}PolicyId", _parse_reference, (_spell_reference(""), _spell_reference("0")))
+ACTIVATION_IP_LIST = Setting(
+    f"{_ACTIVATION}WithinIpListId", _parse_reference, (_spell_reference(""), _spell_reference("0"))
+)
+ACTIVATION_DUPLICATE_HOST_NAME = _choice(
+    f"{_ACTIVATION}DuplicateHostnameMode",
+    {
+        REACTIVATE_EXISTING_COMPUTER: ("Re-activate the existing Computer", "Re-activate the existing computer"),
+        ACTIVATE_NEW_COMPUTER: (
+            "Activate a new Computer with the same name",
+            "Activate a new computer with the same name",
+        ),
+        DO_NOT_ALLOW_ACTIVATION: ("Do not allow activation",),
+    },
+)
+ACTIVATION_HOST_NAME_BY_AGENT = Setting(f"{_ACTIVATION}SpecifyHostnameEnabled", _parse_switch, (_spell_plain,))
+ACTIVATION_REACTIVATE_CLONED = Setting(f"{_ACTIVATION}ReactivateClonedEnabled", _parse_switch, (_spell_plain,))
+ACTIVATION_REACTIVATE_UNKNOWN = Setting(f"{_ACTIVATION}ReactivateUnknownEnabled", _parse_switch, (_spell_plain,))
 
 
 class Spelling:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole trip: document, plan, writes, result. Nothing else writes to the manager."""
+"""The whole trip: document, plan, writes, result. Nothing else writes to policies and computers."""
 
 from __future__ import annotations
 

@@ -10,6 +10,11 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.activation import (
+    ACTIVATION_ARGUMENTS,
+    ActivationWanted,
+    keep_activation,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.converge import (
     converge,
     failure_message,
@@ -35,12 +40,17 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.e
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 
 T = t.TypeVar("T")
+Result = t.Dict[str, t.Any]
 
 
 def run_facet(name: str) -> None:
     """A module with one facet."""
     arguments = next(facet.arguments for facet in FACETS if facet.name == name)
-    _run_writing({**TARGET_ARGUMENTS, **arguments}, lambda params, deployment: facet_document(name, params, deployment))
+    _run_writing(
+        {**TARGET_ARGUMENTS, **arguments},
+        lambda params, deployment: facet_document(name, params, deployment),
+        _converge,
+    )
 
 
 def run_profiles() -> None:
@@ -48,13 +58,28 @@ def run_profiles() -> None:
     facets = {facet.name: {"type": "dict", "options": facet.arguments} for facet in FACETS}
     options = {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **facets}
     arguments = {"profiles": {"type": "list", "elements": "dict", "required": True, "options": options}}
-    _run_writing(arguments, lambda params, deployment: read_document(params["profiles"], deployment))
+    _run_writing(arguments, lambda params, deployment: read_document(params["profiles"], deployment), _converge)
+
+
+def run_activation() -> None:
+    """The module that keeps the manager's settings for agent-initiated activation."""
+    _run_writing(
+        ACTIVATION_ARGUMENTS,
+        ActivationWanted.from_options,
+        lambda client, wanted, connection, check_mode: keep_activation(client, wanted, check_mode=check_mode),
+    )
 
 
 def run_reading(
-    arguments: dict, prepare: t.Callable[[dict, str], T], read: t.Callable[[Client, T], dict[str, t.Any]]
+    arguments: dict,
+    prepare: t.Callable[[dict, str], T],
+    read: t.Callable[[Client, T], Result],
+    conceal: t.Callable[[Result], Result] | None = None,
 ) -> None:
-    """A module that only reads: C(prepare) checks the options, C(read) makes the result."""
+    """A module that only reads: C(prepare) checks the options, C(read) makes the result.
+
+    C(conceal) takes the secrets out of a result that Ansible is going to show: that of a task without C(no_log).
+    """
     module = _module(arguments)
     connection, prepared = _prepared(module, prepare)
     with _transport(module, connection) as transport:
@@ -62,26 +87,43 @@ def run_reading(
             result = read(Client(transport), prepared)
         except (OptionError, ManagerError) as error:
             _fail(module, error)
+    if conceal and not module.no_log:
+        result = conceal(result)
+    _warn(module, result)
     module.exit_json(changed=False, **result)
 
 
-def _run_writing(arguments: dict, read: t.Callable[[dict, str], Document]) -> None:
+def _run_writing(
+    arguments: dict,
+    prepare: t.Callable[[dict, str], T],
+    carry_out: t.Callable[[Client, T, Connection, bool], Result],
+) -> None:
+    """A module that writes, unless in check mode; a result of C(carry_out) with C(msg) is that of a failed task."""
     module = _module(arguments)
-    connection, document = _prepared(module, read)
+    connection, prepared = _prepared(module, prepare)
     with _transport(module, connection) as transport:
         try:
-            result = converge(
-                Client(transport), document, check_mode=module.check_mode, concurrency=connection.concurrency
-            )
+            result = carry_out(Client(transport), prepared, connection, module.check_mode)
         except (OptionError, ManagerError) as error:
             _fail(module, error)
-    for warning in result.pop("warnings"):
-        module.warn(warning)
+    _warn(module, result)
     if not module._diff:
         del result["diff"]
-    if result["failed_targets"]:
-        module.fail_json(msg=failure_message(result), **result)
+    if "msg" in result:
+        module.fail_json(**result)
     module.exit_json(**result)
+
+
+def _converge(client: Client, document: Document, connection: Connection, check_mode: bool) -> Result:
+    result = converge(client, document, check_mode=check_mode, concurrency=connection.concurrency)
+    if result["failed_targets"]:
+        result["msg"] = failure_message(result)
+    return result
+
+
+def _warn(module: AnsibleModule, result: Result) -> None:
+    for warning in result.pop("warnings", ()):
+        module.warn(warning)
 
 
 def _module(arguments: dict) -> AnsibleModule:

@@ -55,8 +55,8 @@ class Selector:
         given = options.get("computers_query")
         query = None if given is None else Query(str(given), f"{prefix}computers_query", selects=True)
         selector = cls(
-            _keys(options.get("policies"), f"{prefix}policies"),
-            _keys(options.get("computers"), f"{prefix}computers"),
+            read_keys(options.get("policies"), f"{prefix}policies"),
+            read_keys(options.get("computers"), f"{prefix}computers"),
             query,
         )
         if not (selector.policies or selector.computers or selector.query):
@@ -133,7 +133,8 @@ def _index(targets: t.Iterable[Target], fields: tuple[str, ...], by_id: t.Mappin
     return find
 
 
-def _keys(given: t.Any, option: str) -> tuple[Key, ...]:
+def read_keys(given: t.Any, option: str) -> tuple[Key, ...]:
+    """Names (str) and IDs (int) as an option holds them, each once. Raises C(OptionError) for anything else."""
     keys: list[Key] = []
     for item in given or ():
         if isinstance(item, bool) or not isinstance(item, (int, str)) or item in ("", 0):

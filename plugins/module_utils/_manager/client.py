@@ -129,6 +129,41 @@ class Client:
         """The default policy's settings: setting name to its object C({"value": ...})."""
         return self.transport.read("GET", "/policies/default")
 
+    def system_settings(self) -> dict[str, t.Any]:
+        """The manager's own settings: name to its object C({"value": ...}). Passwords and tokens are among them."""
+        return self._unshown(self.transport.read, "GET", "/systemsettings")
+
+    def system_setting(self, name: str) -> dict[str, t.Any]:
+        """One of them. Raises C(BadRequest) or C(NotFound) where the manager does not know the name."""
+        return self._unshown(self.transport.read, "GET", f"/systemsettings/{name}")
+
+    def modify_system_settings(self, settings: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Change these, all or none of them; the reply shows settings as they are then."""
+        return self._unshown(self.transport.write, "POST", "/systemsettings", settings)
+
+    def deployment_script(self, wanted: dict[str, t.Any]) -> str:
+        """The script that installs and activates agents. A POST, but it changes nothing. The script holds secrets."""
+        path = "/agentdeploymentscripts"
+        script = self._unshown(self.transport.read, "POST", path, wanted).get("scriptBody")
+        if not isinstance(script, str) or not script.strip():
+            raise BadReply("POST", path, message="the reply has no script in 'scriptBody'")
+        return script
+
+    @staticmethod
+    def _unshown(exchange: t.Callable, method: str, path: str, body: t.Any = None) -> dict[str, t.Any]:
+        """Read or write what holds secrets: an error does not repeat the reply."""
+        try:
+            return exchange(method, path, body=body)
+        except BadReply as error:
+            raise BadReply(
+                method,
+                path,
+                url=error.url,
+                status=error.status,
+                message="its body is no JSON object, and not shown here, since it may hold secrets",
+                outcome_unknown=error.outcome_unknown,
+            ) from None
+
     def modify(self, kind: Kind, object_id: int, body: dict, *, expand: t.Sequence[str] = ()) -> dict:
         """Change the fields in C(body); the reply shows the object's overrides only."""
         query = [("expand", part) for part in expand]
