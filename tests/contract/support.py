@@ -25,6 +25,7 @@ INTERVAL = "platformSettingHeartbeatInterval"
 MISSED = "platformSettingHeartbeatMissedAlertThreshold"
 CLOCK_CHANGE = "platformSettingHeartbeatLocalTimeShiftAlertThreshold"
 DIRECTION = "platformSettingAgentCommunicationsDirection"
+ACTIVATION = "platformSettingAgentInitiatedActivation"
 
 
 class Sdk:
@@ -53,6 +54,7 @@ class Sdk:
         self.policy_rules = deepsecurity.PolicyFirewallRuleDetailsApi(client)
         self.computer_rules = deepsecurity.ComputerFirewallRuleDetailsApi(client)
         self.system_settings = deepsecurity.SystemSettingsApi(client)
+        self.scripts = deepsecurity.AgentDeploymentScriptsApi(client)
         self.keys = deepsecurity.APIKeysApi(client)
 
 

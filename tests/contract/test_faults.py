@@ -212,6 +212,7 @@ def test_the_log_tells_what_each_request_does(lab: LabManager) -> None:
     calls = [
         ("GET", "/policies/1", None, "read"),
         ("POST", "/computers/search", {}, "read"),
+        ("POST", "/agentdeploymentscripts", {"platform": "linux"}, "read"),
         ("POST", "/policies/1", {"policySettings": {MISSED: {"value": "4"}}}, "settings"),
         ("POST", "/computers/1", {"description": "x"}, "settings"),
         ("POST", PATH, {"value": "5 Minutes"}, "settings"),
@@ -237,7 +238,7 @@ def test_the_log_tells_what_each_request_does(lab: LabManager) -> None:
     assert {one["key"] for one in log} == {"admin"} and {one["fault"] for one in log} == {None}
     assert log[0]["query"] == {"overrides": ["true"], "expand": ["none", "firewall"]}
     assert lab.summary() == {
-        "read": 2,
+        "read": 3,
         "settings": 6,
         "assignment": 3,
         "create": 2,

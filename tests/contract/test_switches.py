@@ -11,7 +11,19 @@ import typing as t
 
 import pytest
 
-from tests.contract.support import CLOCK_CHANGE, DIRECTION, INTERVAL, MISSED, V1, Sdk, admin_headers, refused, send
+from tests.contract import test_agents
+from tests.contract.support import (
+    ACTIVATION,
+    CLOCK_CHANGE,
+    DIRECTION,
+    INTERVAL,
+    MISSED,
+    V1,
+    Sdk,
+    admin_headers,
+    refused,
+    send,
+)
 from tests.lab.manager.process import LabError, LabManager
 from tests.lab.manager.switches import CHOICES, RETRY_AFTER
 
@@ -24,7 +36,7 @@ def every_answer(name: str) -> pytest.MarkDecorator:
 
 
 def test_every_switch_has_a_test() -> None:
-    tests = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    tests = {name.removeprefix("test_") for name in {*globals(), *vars(test_agents)} if name.startswith("test_")}
     assert CHOICES.keys() | {RETRY_AFTER} <= tests
 
 
@@ -161,6 +173,51 @@ def test_cloud_heartbeat_write(cloud_lab: LabManager, answer: str) -> None:
         assert cloud_lab.api("GET", path, query=OVERRIDES) == {}
     offline = f"/policies/{policy}/settings/platformSettingHeartbeatInactiveVmOfflineAlertEnabled"
     assert cloud_lab.api("POST", offline, {"value": "true"}) == {"value": "true"}
+
+
+@every_answer("activation_nobody_wording")
+def test_activation_nobody_wording(lab: LabManager, answer: str) -> None:
+    lab.switch(activation_nobody_wording=answer)
+    path = f"/systemsettings/{ACTIVATION}Enabled"
+    for written in (answer, "0"):
+        assert lab.api("POST", path, {"value": "For existing computers"})["value"] == "For existing computers"
+        assert lab.api("POST", path, {"value": written}) == {"value": answer}
+    assert lab.api("GET", "/systemsettings")[f"{ACTIVATION}Enabled"] == {"value": answer}
+    for other in {*CHOICES["activation_nobody_wording"], "Never"} - {answer}:
+        refused(lab, 400, f"Invalid value for setting {ACTIVATION}Enabled: {other}", "POST", path, {"value": other})
+
+
+@every_answer("id_setting_wording")
+def test_id_setting_wording(lab: LabManager, answer: str) -> None:
+    lab.switch(id_setting_wording=answer)
+    for name, known, number in (("PolicyId", "Base Policy", "1"), ("WithinIpListId", "Internal IP Ranges", "3")):
+        path = f"/systemsettings/{ACTIVATION}{name}"
+        for written in (number, known):
+            assert lab.api("POST", path, {"value": written}) == {"value": {"id": number, "name": known}[answer]}
+        refused(lab, 400, f"Invalid value for setting {ACTIVATION}{name}: 999", "POST", path, {"value": "999"})
+
+
+@every_answer("no_id_setting")
+def test_no_id_setting(lab: LabManager, answer: str) -> None:
+    lab.switch(no_id_setting=answer)
+    none = {"empty": "", "zero": "0"}[answer]
+    for name in ("PolicyId", "WithinIpListId"):
+        path = f"/systemsettings/{ACTIVATION}{name}"
+        assert lab.api("GET", path) == {"value": none}
+        for written in ("", "0"):
+            assert lab.api("POST", path, {"value": "1"}) == {"value": "1"}
+            assert lab.api("POST", path, {"value": written}) == {"value": none}
+
+
+@every_answer("scripts_for_read_only_keys")
+def test_scripts_for_read_only_keys(lab: LabManager, answer: bool) -> None:
+    lab.switch(scripts_for_read_only_keys=answer)
+    wanted = ("POST", "/agentdeploymentscripts", {"platform": "linux"})
+    assert lab.api(*wanted)["scriptBody"]
+    if answer:
+        assert lab.api(*wanted, key="read_only")["scriptBody"]
+    else:
+        refused(lab, 403, "Not authorized to create agent deployment scripts", *wanted, key="read_only")
 
 
 @every_answer("rule_ids_with_overrides")

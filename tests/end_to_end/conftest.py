@@ -10,7 +10,10 @@ import contextlib
 import typing as t
 
 import pytest
+from tests.end_to_end.site import MANAGER_NAME, Site
+from tests.lab.agent.install import DEFAULT_TIME_FACTOR
 from tests.lab.hosts.process import LabHosts, LabUnavailable
+from tests.lab.manager.process import LabManager
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +25,13 @@ def hosts() -> t.Iterator[LabHosts]:
         except LabUnavailable as reason:
             pytest.skip(str(reason))
         yield lab
+
+
+@pytest.fixture(scope="module")
+def site(hosts: LabHosts, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Site]:
+    """A manager on the premises with one policy and no computers, for agents to be activated at."""
+    host = hosts.others.get("manager") or hosts.add("manager")
+    with LabManager(
+        computers=0, policies=1, host=host, names=[MANAGER_NAME], time_factor=DEFAULT_TIME_FACTOR
+    ) as manager:
+        yield Site(hosts, manager, host, tmp_path_factory.mktemp("site"))

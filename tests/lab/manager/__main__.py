@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -19,11 +20,12 @@ import typing as t
 from pathlib import Path
 
 try:
-    import trustme
     from aiohttp import web
 
+    from tests.lab.manager.agents import Agents
     from tests.lab.manager.control import Control
     from tests.lab.manager.manager import ADMIN, COLLEAGUE, READ_ONLY, Manager
+    from tests.lab.manager.network import Doorman, agents_protocol, make_tls, tell_agents_by_name
     from tests.lab.manager.server import BASE_PATH, Server
 except ImportError as error:
     sys.exit(f"The lab's manager needs aiohttp, orjson and trustme ({error}). Run it from the repository's root.")
@@ -46,7 +48,7 @@ def arguments(given: t.Sequence[str] | None = None) -> argparse.Namespace:
         epilog="Nothing is kept: a new start is a new fleet, the same one for the same seed. End it with Ctrl-C.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; empty for all")
     parser.add_argument("--port", type=int, default=0, help="port of the API; 0 takes a free one")
     parser.add_argument("--control-port", type=int, default=0, help="port for tests, on loopback; 0 takes a free one")
     parser.add_argument("--computers", type=int, default=1000, help="size of the fleet")
@@ -54,6 +56,10 @@ def arguments(given: t.Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--shared-host-names", type=int, default=0, help="computers with another one's host name")
     parser.add_argument("--seed", type=int, default=1, help="makes this fleet and no other")
     parser.add_argument("--deployment", choices=("on_premises", "cloud"), default="on_premises", help="what it plays")
+    parser.add_argument("--heartbeat-port", type=int, help="port for agents; 0 takes a free one, no agents if left out")
+    parser.add_argument("--name", action="append", default=[], help="host name in the certificate; can be repeated")
+    parser.add_argument("--time-factor", type=float, default=1.0, help="how many times as fast its clock runs")
+    parser.add_argument("--socket-dir", type=Path, help="folder for sockets of the API and of control, without TLS")
     parser.add_argument("--requests-per-minute", type=int, default=0, help="limit of each API key; 0 for none")
     parser.add_argument("--state-dir", type=Path, help="folder for the certificate; a temporary one if left out")
     parser.add_argument("--ready-file", type=Path, help="file to write the line of JSON to, too")
@@ -76,19 +82,41 @@ async def serve(options: argparse.Namespace, folder: Path, cleanup: contextlib.E
         "seed": options.seed,
         "shared_host_names": options.shared_host_names,
     }
-    server = Server(Manager(options.deployment, options.requests_per_minute, fleet))
+    manager = Manager(
+        options.deployment,
+        options.requests_per_minute,
+        fleet,
+        host_name=_host_name_for_agents(options.name),
+        time_factor=options.time_factor,
+    )
+    server = Server(manager)
+    agents = Agents(server)
     ca_path = folder / "ca.pem"
-    tls = _tls_context(options.host, ca_path)
+    names = [*filter(None, ("localhost", "127.0.0.1", options.host)), *options.name]
+    tls = make_tls(names, ca_path, agents=options.heartbeat_port is not None)
     cleanup.callback(ca_path.unlink, missing_ok=True)
 
-    api_runner, api_port = await _listen(server.handle, options.host, options.port, tls)
-    control_runner, control_port = await _listen(Control(server).handle, "127.0.0.1", options.control_port, None)
-    keys = server.manager.keys.secrets
+    api, control = await _answering(server.handle), await _answering(Control(server, agents).handle)
+    listen = functools.partial(_listen, cleanup, options.host)
+    talk = agents_protocol(agents.answer)
+    if tls.agents and options.heartbeat_port == options.port != 0:
+        doorman = functools.partial(Doorman, tls, api.server, talk)
+        api_port = manager.heartbeat_port = await listen(options.port, doorman, tell_agents_by_name(tls))
+    else:
+        api_port = await listen(options.port, api.server, tls.api)
+        if tls.agents:
+            manager.heartbeat_port = await listen(options.heartbeat_port, talk, tls.agents)
+    control_port = await _listen(cleanup, "127.0.0.1", options.control_port, control.server, None)
+    if options.socket_dir:
+        await web.UnixSite(api, options.socket_dir / "api").start()
+        await web.UnixSite(control, options.socket_dir / "control").start()
+    keys = manager.keys.secrets
     ready = json.dumps(
         {
             "url": f"https://localhost:{api_port}{BASE_PATH}",
             "ca_path": str(ca_path),
             "control_url": f"http://127.0.0.1:{control_port}",
+            "heartbeat_url": f"dsm://{manager.host_name}:{manager.heartbeat_port}/",
             "api_key": keys[ADMIN],
             "colleague_api_key": keys[COLLEAGUE],
             "read_only_api_key": keys[READ_ONLY],
@@ -99,29 +127,35 @@ async def serve(options: argparse.Namespace, folder: Path, cleanup: contextlib.E
         _write_private(options.ready_file, ready)
         cleanup.callback(options.ready_file.unlink, missing_ok=True)
     print(ready, flush=True)
-    await ended.wait()
-    await api_runner.cleanup()
-    await control_runner.cleanup()
+    waiting = [asyncio.create_task(ended.wait())]
+    if tls.agents:
+        waiting.append(asyncio.create_task(agents.run()))
+    done, _pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        # Agents are only left alone after an error, and tests that wait for them shall see it.
+        task.result()
+    await api.cleanup()
+    await control.cleanup()
+
+
+async def _answering(handler: t.Callable[[web.BaseRequest], t.Awaitable[web.StreamResponse]]) -> web.ServerRunner:
+    runner = web.ServerRunner(web.Server(handler, keepalive_timeout=3600), shutdown_timeout=_FAREWELL)
+    await runner.setup()
+    return runner
 
 
 async def _listen(
-    handler: t.Callable[[web.BaseRequest], t.Awaitable[web.StreamResponse]],
-    host: str,
-    port: int,
-    tls: ssl.SSLContext | None,
-) -> tuple[web.ServerRunner, int]:
-    runner = web.ServerRunner(web.Server(handler, keepalive_timeout=3600), shutdown_timeout=_FAREWELL)
-    await runner.setup()
-    await web.TCPSite(runner, host, port, ssl_context=tls, backlog=1024).start()
-    return runner, runner.addresses[0][1]
+    cleanup: contextlib.ExitStack, host: str, port: int, factory: t.Any, tls: ssl.SSLContext | None
+) -> int:
+    """Make a protocol for each connection to a port of all addresses or of one; returns the port."""
+    server = await asyncio.get_running_loop().create_server(factory, host or None, port, ssl=tls, backlog=1024)
+    cleanup.callback(server.close)
+    return server.sockets[0].getsockname()[1]
 
 
-def _tls_context(host: str, ca_path: Path) -> ssl.SSLContext:
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*dict.fromkeys(("localhost", "127.0.0.1", host))).configure_cert(context)
-    authority.cert_pem.write_to_path(str(ca_path))
-    return context
+def _host_name_for_agents(names: t.Sequence[str]) -> str:
+    """The name that agents are told: on the cloud they have names of their own."""
+    return next((name for name in names if name.startswith("agents")), names[0] if names else "localhost")
 
 
 def _watch_standard_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:

@@ -11,14 +11,16 @@ import typing as t
 import orjson
 from aiohttp import web
 
+from tests.lab.manager.agents import Agents
 from tests.lab.manager.server import Server
 
 
 class Control:
     """Answers requests on the control port."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, agents: Agents) -> None:
         self._server = server
+        self._agents = agents
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request: 200 with JSON, 400 with a message, or 404."""
@@ -50,8 +52,15 @@ class Control:
             case ("GET" | "POST"), "/clock":
                 server.manager.clock.advance(float(given.get("advance", 0)))
                 return {"now": server.manager.clock.now()}
+            case "GET", "/agents":
+                return {"agents": self._agents.shown()}
+            case "GET", "/heartbeats":
+                return {"heartbeats": self._agents.heartbeats.log, "alerts": self._agents.heartbeats.alerts}
+            case "POST", "/virtual-machines":
+                self._agents.set_virtual_machine(given["computer_id"], given["state"])
             case "POST", "/reset":
                 server.reset()
+                self._agents.reset()
             case _:
                 return None
         return {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from tests.lab.manager.log import READ, kind_of
+from tests.lab.manager.log import CREATE, READ, kind_of
 from tests.lab.manager.message import Call, Reply
 
 # For each kind of action: what it needs, and what it may have.
@@ -123,4 +123,4 @@ def read_instead(call: Call) -> Call | None:
     path = call.path
     if call.method == "DELETE" and "/assignments/" in path:
         path = path.rsplit("/", 1)[0]
-    return None if path.count("/") == 1 else Call("GET", path, call.query, call.headers)
+    return None if kind_of(call.method, path) == CREATE else Call("GET", path, call.query, call.headers)

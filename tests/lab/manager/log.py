@@ -30,7 +30,8 @@ _WITH_SETTINGS = ("policies", "computers", "systemsettings")
 def kind_of(method: str, path: str) -> str:
     """What a request does: C(read), C(settings), C(assignment), C(create), C(modify) or C(delete)."""
     parts = path.strip("/").split("/")
-    if method == "GET" or parts[-1] == "search":
+    # A deployment script is made for whoever asks, and nothing is kept of it.
+    if method == "GET" or parts[-1] == "search" or parts == ["agentdeploymentscripts"]:
         return READ
     if "assignments" in parts:
         return ASSIGNMENT

@@ -10,12 +10,13 @@ import random
 import secrets
 import time
 import typing as t
+import uuid
 from collections import deque
 from dataclasses import dataclass, field
 
 import orjson
 
-from tests.lab.manager import settings
+from tests.lab.manager import settings, system_settings
 from tests.lab.manager.fleet import make_fleet
 from tests.lab.manager.lists import IpLists, MacLists, PortLists
 from tests.lab.manager.log import CREATE, DELETE, READ, kind_of
@@ -23,10 +24,13 @@ from tests.lab.manager.message import ApiError, Call, Reply
 from tests.lab.manager.render import Renderer
 from tests.lab.manager.resources import ComputerGroups, Resource
 from tests.lab.manager.rules import FirewallRules
+from tests.lab.manager.scripts import answer_script
 from tests.lab.manager.switches import Switches
 from tests.lab.manager.targets import Computers, Policies
 
 RATE_WINDOW = 60.0
+# Where agents connect to.
+HEARTBEAT_PORTS = {settings.ON_PREMISES: 4120, settings.CLOUD: 443}
 
 ADMIN = "admin"
 COLLEAGUE = "colleague"
@@ -46,14 +50,20 @@ _RESOURCES: dict[str, type[Resource]] = {
 
 
 class Clock:
-    """Seconds that pass by themselves, and faster when asked to."""
+    """Seconds that pass by themselves, C(factor) times as fast as they do, and at once when asked to."""
 
-    def __init__(self) -> None:
+    def __init__(self, factor: float = 1.0) -> None:
+        self._factor = factor
         self._ahead = 0.0
+        self._started = time.time() - self.now()
 
     def now(self) -> float:
         """Seconds since some fixed moment."""
-        return time.monotonic() + self._ahead
+        return time.monotonic() * self._factor + self._ahead
+
+    def milliseconds(self) -> int:
+        """Milliseconds since 1970, counted from the start."""
+        return round((self._started + self.now()) * 1000)
 
     def advance(self, seconds: float) -> None:
         """Let time pass at once."""
@@ -107,10 +117,25 @@ class RateLimit:
 class Manager:
     """A manager with its fleet."""
 
-    def __init__(self, deployment: str, requests_per_minute: int, fleet: dict[str, int]) -> None:
+    def __init__(
+        self,
+        deployment: str,
+        requests_per_minute: int,
+        fleet: dict[str, int],
+        *,
+        host_name: str = "localhost",
+        time_factor: float = 1.0,
+    ) -> None:
         self.deployment = deployment
-        self.clock = Clock()
+        # Where agents find it; the port is a free one in some tests.
+        self.host_name = host_name
+        self.heartbeat_port = HEARTBEAT_PORTS[deployment]
+        self.clock = Clock(time_factor)
         self.keys = Keys()
+        # What agents have to know to be taken for this tenant's; a manager of one's own has one tenant.
+        self.tenant: dict[str, str] = {}
+        if deployment == settings.CLOUD:
+            self.tenant = {"tenantID": str(uuid.uuid4()).upper(), "token": str(uuid.uuid4()).upper()}
         self.switches = Switches()
         self._requests_per_minute = requests_per_minute
         self._fleet = fleet
@@ -171,6 +196,12 @@ class Manager:
                 "Please make sure this header starts with 'v' followed by a number. E.g. v1",
             )
         kind = kind_of(call.method, call.path)
+        if (
+            user == READ_ONLY
+            and call.path == "/agentdeploymentscripts"
+            and not self.switches["scripts_for_read_only_keys"]
+        ):
+            raise ApiError(403, "Not authorized to create agent deployment scripts")
         if user == READ_ONLY and kind != READ:
             action = kind if kind in (CREATE, DELETE) else "modify"
             raise ApiError(403, f"Not authorized to {action} {self._plural(call.path)}")
@@ -185,6 +216,8 @@ class Manager:
                 return self._default_settings(call, rest)
             case ["systemsettings", *rest]:
                 return self._system_settings(call, rest)
+            case ["agentdeploymentscripts"] if call.method == "POST":
+                return Reply.of(answer_script(call, self))
             case ["apikeys", "current"] if call.method == "GET":
                 return self._current_key(call)
             case [name, *rest] if name in self._resources:
@@ -226,7 +259,6 @@ class Manager:
         return Reply.of(_shown(self.renderer.wire(values), path))
 
     def _system_settings(self, call: Call, path: list[str]) -> Reply:
-        values = self.state.system_settings
         match path:
             case [] if call.method in ("GET", "POST"):
                 written = call.json() if call.method == "POST" else {}
@@ -234,9 +266,8 @@ class Manager:
                 written = _single(call, name, settings.SYSTEM_SETTINGS)
             case _:
                 raise ApiError(404, "HTTP 404 Not Found")
-        checked = settings.check_all(written, settings.SYSTEM_SETTINGS, self.switches, self.deployment)
-        values.update({name: value or settings.SYSTEM_SETTINGS[name].default for name, value in checked.items()})
-        return Reply.of(_shown(self.renderer.wire(values), path))
+        system_settings.write(written, self.state, self.switches)
+        return Reply.of(_shown(system_settings.shown(self.state, self.switches), path))
 
     def _disguised(self, value: t.Any, ordered: bool, key: str = "") -> t.Any:
         """A reply with what clients must not depend on: unknown fields, another order of keys and of lists."""

@@ -9,15 +9,22 @@ from __future__ import annotations
 import http.client
 import json
 import select
+import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import typing as t
 import urllib.parse
 from pathlib import Path
 
+if t.TYPE_CHECKING:
+    from tests.lab.hosts.process import Host
+
 _ROOT = Path(__file__).resolve().parents[3]
 _ENDED_WITHIN = 10.0
+# Ports of the API and of heartbeats.
+_PORTS = {"on_premises": (4119, 4120), "cloud": (443, 443)}
 
 
 class LabError(Exception):
@@ -34,11 +41,15 @@ class LabManager:
 
     C(computers), C(policies), C(seed), C(shared_host_names): the fleet, see C(make_fleet).
     C(deployment): C(on_premises) or C(cloud). C(requests_per_minute): the limit of each key, 0 for none.
+    C(host): the lab host whose network it runs in, on the ports of a real manager; C(agents) without one: agents on
+    loopback can talk with it. C(names): host names in its certificate; agents are told the first one, or the first
+    that starts with C(agents). C(time_factor): how many times as fast its clock runs, and the agents' must.
     """
 
     url: str
     ca_path: str
     control_url: str
+    heartbeat_url: str
     api_key: str
     colleague_api_key: str
     read_only_api_key: str
@@ -53,24 +64,41 @@ class LabManager:
         shared_host_names: int = 0,
         deployment: str = "on_premises",
         requests_per_minute: int = 0,
+        host: Host | None = None,
+        agents: bool = False,
+        names: t.Sequence[str] = (),
+        time_factor: float = 1.0,
     ) -> None:
         self.deployment = deployment
-        self._options = {
+        self._host = host
+        self._names = [*names, *([host.address, host.address6] if host else [])]
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._options: dict[str, object] = {
             "computers": computers,
             "policies": policies,
             "seed": seed,
             "shared-host-names": shared_host_names,
             "deployment": deployment,
             "requests-per-minute": requests_per_minute,
+            "time-factor": time_factor,
         }
+        if host:
+            api_port, heartbeat_port = _PORTS[deployment]
+            self._options |= {"host": "", "port": api_port, "heartbeat-port": heartbeat_port}
+        elif agents:
+            self._options["heartbeat-port"] = 0
         self._process: subprocess.Popen[str] | None = None
         self._control: http.client.HTTPConnection | None = None
-        self._api: http.client.HTTPSConnection | None = None
+        self._api: http.client.HTTPConnection | None = None
 
     def __enter__(self) -> LabManager:
         command = [sys.executable, "-m", "tests.lab.manager", "--exit-with-parent"]
-        for name, value in self._options.items():
+        for name, value in [*self._options.items(), *(("name", name) for name in self._names)]:
             command += [f"--{name}", str(value)]
+        if self._host:
+            # Its loopback is not ours: sockets of the file system are.
+            self._folder = tempfile.TemporaryDirectory(prefix="lab-manager-")
+            command = [*self._host.network_prefix, *command, "--socket-dir", self._folder.name]
         self._process = subprocess.Popen(
             command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         )
@@ -80,6 +108,11 @@ class LabManager:
             self.close()
             raise LabError("the lab's manager ended before it listened; see its messages above")
         vars(self).update(json.loads(line))
+        if self._host and self._folder:
+            self.url = self.url.replace("localhost", self._host.address, 1)
+            self._control = _SocketConnection(Path(self._folder.name, "control"))
+            self._api = _SocketConnection(Path(self._folder.name, "api"))
+            return self
         self._control = http.client.HTTPConnection(urllib.parse.urlsplit(self.control_url).netloc, timeout=60)
         self._api = http.client.HTTPSConnection(
             urllib.parse.urlsplit(self.url).netloc,
@@ -98,15 +131,17 @@ class LabManager:
                 connection.close()
         process, self._process = self._process, None
         if process:
-            process.terminate()
+            assert process.stdin and process.stdout
+            # What it is told to end with, as a signal would not reach it in the network of a lab host.
+            process.stdin.close()
             try:
                 process.wait(_ENDED_WITHIN)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe:
-                    pipe.close()
+            process.stdout.close()
+        if self._folder:
+            self._folder.cleanup()
 
     # -- the log of requests
 
@@ -140,9 +175,35 @@ class LabManager:
         """Move the manager's clock, by which it counts requests."""
         self._tell("POST", "/clock", {"advance": seconds})
 
+    def now(self) -> float:
+        """Seconds by the manager's clock, since some fixed moment."""
+        return self._tell("GET", "/clock")["now"]
+
     def reset(self) -> None:
         """The same fleet anew; no faults, no log, the likeliest answers."""
         self._tell("POST", "/reset")
+
+    # -- agents
+
+    def agents(self) -> list[dict[str, t.Any]]:
+        """Agents that were activated: computer_id, host_name, address, direction as told, status, tasks."""
+        return self._tell("GET", "/agents")["agents"]
+
+    def heartbeats(self, computer_id: int) -> list[dict[str, t.Any]]:
+        """A computer's heartbeats in their order: n, at, by, request, driver, agent, events, counters, fingerprint.
+
+        C(by) is who connected, agent or manager; C(request) is the last request to the API before; C(updated_to) is
+        the fingerprint of the configuration that was sent in the same conversation. C(n) counts alerts, too.
+        """
+        return [one for one in self._tell("GET", "/heartbeats")["heartbeats"] if one["computer_id"] == computer_id]
+
+    def alerts(self, computer_id: int) -> list[dict[str, t.Any]]:
+        """A computer's alerts: n, at, kind (offline or clock_change), cleared (by the number n, or None), and why."""
+        return [one for one in self._tell("GET", "/heartbeats")["alerts"] if one["computer_id"] == computer_id]
+
+    def set_virtual_machine(self, computer_id: int, state: str | None) -> None:
+        """Let the manager know that a computer is a virtual machine, running or stopped, or that it is none."""
+        self._tell("POST", "/virtual-machines", {"computer_id": computer_id, "state": state})
 
     # -- the API
 
@@ -173,6 +234,20 @@ class LabManager:
     def _tell(self, method: str, path: str, body: t.Any = None) -> t.Any:
         assert self._control
         return _exchange(self._control, method, path, body, {})
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over a socket of the file system."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=60)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 def _exchange(

@@ -10,7 +10,7 @@ import typing as t
 
 import orjson
 
-from tests.lab.manager import settings
+from tests.lab.manager import heartbeats, settings
 from tests.lab.manager.message import ApiError
 from tests.lab.manager.state import Computer, Policy, State
 from tests.lab.manager.switches import Switches
@@ -199,7 +199,8 @@ class Renderer:
 
     def _tail(self, computer: Computer, parts: Parts) -> bytes:
         """The expanded parts, closing brace included; the same for all computers of a policy without overrides."""
-        if computer.settings or computer.firewall_state or computer.rule_ids:
+        own = computer.settings or computer.firewall_state or computer.rule_ids
+        if own or computer.id in self.state.agents:
             return orjson.dumps({part: self._part(computer, part) for part in parts})[1:]
         key = ("encoded parts", computer.policy_id, computer.has_agent, parts)
         derived = self.state.derived
@@ -214,12 +215,15 @@ class Renderer:
             return self.wire(self.state.effective_settings(computer.policy_id) | computer.settings)
         if part == "firewall":
             return self._effective_firewall(computer)
+        agent = self.state.agents.get(computer.id)
         if part == "computerStatus":
+            if agent:
+                return heartbeats.status_of(agent)
             if computer.has_agent:
                 return {"agentStatus": "active", "agentStatusMessages": ["Managed (Online)"]}
             return {"agentStatus": "inactive", "agentStatusMessages": ["Unmanaged (Unknown)"]}
         if part == "tasks":
-            return {"agentTasks": []}
+            return heartbeats.tasks_of(self.state, agent, self.switches) if agent else {"agentTasks": []}
         if part == "interfaces":
             return {"interfaces": []}
         return {"state": "off", "moduleStatus": _module_status(computer, "off", "Off")}

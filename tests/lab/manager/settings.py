@@ -28,6 +28,15 @@ OFFLINE_ERRORS = "platformSettingHeartbeatInactiveVmOfflineAlertEnabled"
 DIRECTION = "platformSettingAgentCommunicationsDirection"
 FIREWALL_STATE = "firewallSettingState"
 
+ACTIVATION_ENABLED = "platformSettingAgentInitiatedActivationEnabled"
+ACTIVATION_DUPLICATE_MODE = "platformSettingAgentInitiatedActivationDuplicateHostnameMode"
+ACTIVATION_POLICY_ID = "platformSettingAgentInitiatedActivationPolicyId"
+ACTIVATION_IP_LIST_ID = "platformSettingAgentInitiatedActivationWithinIpListId"
+ACTIVATION_TOKEN = "platformSettingAgentInitiatedActivationToken"
+ACTIVATION_HOST_NAME = "platformSettingAgentInitiatedActivationSpecifyHostnameEnabled"
+REACTIVATE_CLONED = "platformSettingAgentInitiatedActivationReactivateClonedEnabled"
+REACTIVATE_UNKNOWN = "platformSettingAgentInitiatedActivationReactivateUnknownEnabled"
+
 # Fixed by the vendor on the cloud.
 FIXED_ON_CLOUD = frozenset({HEARTBEAT_INTERVAL, HEARTBEAT_MISSED, CLOCK_CHANGE})
 
@@ -39,6 +48,22 @@ BIDIRECTIONAL = "Bidirectional"
 _DIRECTION_IDS = {"1": AGENT_INITIATED, "2": MANAGER_INITIATED, "3": BIDIRECTIONAL}
 
 UNLIMITED = "Unlimited"
+
+NOT_ALLOWED = "No"
+FOR_ANY_COMPUTERS = "For any computers"
+FOR_EXISTING_COMPUTERS = "For existing computers"
+FOR_COMPUTERS_ON_IP_LIST = "For computers on the following IP list"
+# IDs of the choices: 0 and 1 are those of the manager's command line, the others follow the console's order.
+_ACTIVATION_IDS = {
+    "0": NOT_ALLOWED,
+    "1": FOR_ANY_COMPUTERS,
+    "2": FOR_EXISTING_COMPUTERS,
+    "3": FOR_COMPUTERS_ON_IP_LIST,
+}
+
+REACTIVATE_EXISTING = "Re-activate the existing Computer"
+ACTIVATE_NEW = "Activate a new Computer with the same name"
+DO_NOT_ALLOW = "Do not allow activation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +123,8 @@ def spell(name: str, value: str, switches: Switches) -> str:
     """A kept value in the wording that the switches ask for."""
     if name == DIRECTION and value == AGENT_INITIATED:
         return switches["direction_wording"]
+    if name == ACTIVATION_ENABLED and value == NOT_ALLOWED:
+        return switches["activation_nobody_wording"]
     if name == HEARTBEAT_INTERVAL and switches["heartbeat_interval_wording"] == "hours_when_whole":
         return _in_hours(value)
     if name == CLOCK_CHANGE and switches["time_shift_wording"] == "bare" and value != UNLIMITED:
@@ -135,6 +162,12 @@ def _direction(text: str, switches: Switches) -> str | None:
     return text if text in (MANAGER_INITIATED, BIDIRECTIONAL) else None
 
 
+def _activation(text: str, switches: Switches) -> str | None:
+    if text == switches["activation_nobody_wording"]:
+        return NOT_ALLOWED
+    return _ACTIVATION_IDS.get(text) or (text if text in _ACTIVATION_IDS.values() and text != NOT_ALLOWED else None)
+
+
 def _count(text: str, switches: Switches) -> str | None:
     return text if text == UNLIMITED or re.fullmatch(r"[1-9][0-9]{0,3}", text) else None
 
@@ -146,6 +179,9 @@ _CHECKS: dict[str, t.Callable[[str, Switches], str | None]] = {
     "clock_change": _clock_change,
     "count": _count,
     "direction": _direction,
+    "activation": _activation,
+    # Whether there is such an object is for those to check who know the objects.
+    "reference": lambda text, switches: text,
 }
 
 

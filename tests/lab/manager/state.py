@@ -99,6 +99,28 @@ class Computer:
         return self.agent_version != NO_AGENT
 
 
+@dataclass(slots=True)
+class Agent:
+    """An agent that was activated and lives in the lab, as the manager knows it. Times are those of its clock."""
+
+    computer_id: int
+    guid: str
+    secret: str
+    # Fingerprint of its certificate, and what tells its host from a clone of it.
+    certificate: str
+    machine: str
+    address: str
+    # The settings that it was last sent: they say whether it listens, and how often it beats.
+    settings: dict[str, str] = field(default_factory=lambda: NOTHING)
+    fingerprint: str = ""
+    last_event: int = 0
+    last_heartbeat: float = 0.0
+    # The host's time of day at the last heartbeat, and whether it is a virtual machine that is running or stopped.
+    clock: float | None = None
+    virtual_machine: str | None = None
+    offline: bool = False
+
+
 class State:
     """One manager's objects. What they inherit is worked out once and forgotten at C(policies_changed)."""
 
@@ -113,6 +135,8 @@ class State:
         self.ip_lists: Table[dict[str, t.Any]] = Table()
         self.mac_lists: Table[dict[str, t.Any]] = Table()
         self.port_lists: Table[dict[str, t.Any]] = Table()
+        # Agents that are really there, by the ID of their computer.
+        self.agents: dict[int, Agent] = {}
         # Whatever is derived from policies, keyed by who derived it.
         self.derived: dict[t.Any, t.Any] = {}
         self._names: dict[str, dict[str, list[int]]] = {}

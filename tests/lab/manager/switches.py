@@ -24,6 +24,14 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     "heartbeat_interval_wording": ("minutes", "hours_when_whole"),
     # What the cloud does with a heartbeat setting that it does not let anybody configure.
     "cloud_heartbeat_write": ("ignored", "rejected"),
+    # How agent-initiated activation is worded where it is not allowed; other wordings are refused.
+    "activation_nobody_wording": ("No", "Not allowed", "Disabled", "false"),
+    # How replies word a setting that holds the ID of a policy or list.
+    "id_setting_wording": ("id", "name"),
+    # What such a setting holds without a policy or list: "" or "0".
+    "no_id_setting": ("empty", "zero"),
+    # Whether a key that may only read gets deployment scripts.
+    "scripts_for_read_only_keys": (True, False),
     # What firewall.ruleIDs holds with overrides=true.
     "rule_ids_with_overrides": ("direct", "effective", "absent"),
     # What taking away an inherited rule answers.
@@ -38,6 +46,15 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     "unknown_fields": (False, True),
     "shuffled": (False, True),
     "list_envelope_without_results": ("empty_list", "absent"),
+    # Which rules replace the hidden one that opens the agents' port, beside Bypass rules for that port alone: the
+    # vendor's pages disagree on the first two, and none tells of ranges or further ports in the rule itself.
+    "force_allow_replaces_hidden_rule": (True, False),
+    "port_list_replaces_hidden_rule": (True, False),
+    "several_ports_replace_hidden_rule": (False, True),
+    # Whether the alert comes with the last heartbeat that can be missed, or with the next one.
+    "missed_heartbeat_alert": ("at_the_number", "after_the_number"),
+    # Whether the manager looks for an agent that listens and has missed a heartbeat that it should have sent itself.
+    "manager_calls_missing_agents": (False, True),
     # Whether a Bypass rule needs priority 4, an Allow rule 0 and a Log Only rule 4.
     "bypass_priority_enforced": (True, False),
 }

@@ -336,4 +336,5 @@ class Computers(TargetResource):
     def remove(self, item: Computer) -> None:
         """Delete a computer."""
         self.table.remove(item.id)
+        self.state.agents.pop(item.id, None)
         self.state.computer_names_changed()

@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A site: hosts with agents, their manager, name servers, strangers, and ansible-playbook on the controller."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import sys
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from tests.gates.environments import COLLECTIONS
+from tests.lab.agent.install import DEFAULT_PLATFORM, DEFAULT_VERSION, Agent, install_agent
+from tests.lab.hosts.process import Host, LabHosts
+from tests.lab.manager.process import LabManager
+from tests.lab.waiting import until
+
+AGENT_PORT = 4118
+MANAGER_NAME = "dsm.lab.test"
+HEARTBEATS = f"dsm://{MANAGER_NAME}:4120/"
+
+# A rule that meets every condition of the vendor's page but its sources, in the words of the manager's API.
+REPLACING = {
+    "action": "bypass",
+    "priority": "4",
+    "direction": "incoming",
+    "frameType": "ip",
+    "protocol": "tcp",
+    "destinationPortType": "multiple",
+    "destinationPortMultiple": [str(AGENT_PORT)],
+}
+
+DIRECTION = "platformSettingAgentCommunicationsDirection"
+
+PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
+
+
+@dataclass
+class Placed:
+    """An agent, the host that it is on, and its computer on the manager."""
+
+    agent: Agent
+    host: Host
+    computer_id: int
+
+
+class Site:
+    """One manager for the hosts of a lab. C(folder) is for what Ansible needs."""
+
+    def __init__(self, hosts: LabHosts, manager: LabManager, manager_host: Host, folder: Path) -> None:
+        self.hosts = hosts
+        self.manager = manager
+        self.manager_host = manager_host
+        self._folder = folder
+
+    def machine(self, name: str) -> Host:
+        """A machine without an agent, made when it is first asked for."""
+        return self.hosts.others.get(name) or self.hosts.add(name)
+
+    # -- agents
+
+    def agent(
+        self,
+        host_name: str,
+        *parameters: str,
+        policy: int | None = None,
+        version: str = DEFAULT_VERSION,
+        platform: str = DEFAULT_PLATFORM,
+    ) -> Placed:
+        """Install and activate an agent on a host that knows the manager's name from its hosts file."""
+        host = self.hosts.hosts[host_name]
+        self.name_in_hosts_file(host)
+        agent = install_agent(host, version, platform=platform)
+        agent.reset()
+        agent.activate(HEARTBEATS, *parameters, *([f"policyid:{policy}"] if policy else []))
+        (known,) = [known for known in self.manager.agents() if known["address"] in (host.address, host.address6)]
+        return Placed(agent, host, known["computer_id"])
+
+    def name_in_hosts_file(self, host: Host) -> None:
+        """Let a host find the manager without any name server."""
+        self.no_name_in_hosts_file(host)
+        host.run(["tee", "-a", "/etc/hosts"], input=f"{self.manager_host.address} {MANAGER_NAME}\n")
+
+    def no_name_in_hosts_file(self, host: Host) -> None:
+        """Let a host not find the manager, unless by a name server."""
+        host.run(["sed", "-i", f"/ {MANAGER_NAME}$/d", "/etc/hosts"])
+
+    def status(self, placed: Placed) -> dict[str, t.Any]:
+        """What the manager knows of an agent."""
+        (known,) = [known for known in self.manager.agents() if known["computer_id"] == placed.computer_id]
+        return known
+
+    def wait_until_current(self, *agents: Placed) -> None:
+        """Wait until agents have the configuration that the manager holds for them."""
+        for placed in agents:
+            until(lambda placed=placed: not self.status(placed)["agentTasks"], f"{placed.host.name} is not up to date")
+
+    def beats(self, placed: Placed) -> int:
+        """How many heartbeats of an agent the manager has had."""
+        return len(self.manager.heartbeats(placed.computer_id))
+
+    # -- what the manager holds
+
+    def policy(self, name: str, *, parent: int = 1, firewall: str = "inherited", direction: str = "") -> int:
+        """Make a policy, and return its ID."""
+        body = {
+            "name": name,
+            "parentID": parent,
+            "firewall": {"state": firewall},
+            "policySettings": {DIRECTION: {"value": direction}},
+        }
+        return self.manager.api("POST", "/policies", body)["ID"]
+
+    # -- Ansible
+
+    def module(self, name: str, **options: t.Any) -> dict[str, t.Any]:
+        """Run a module that talks to the manager, on the controller; fails if it does."""
+        connection = {"url": self.manager.url, "ca_path": self.manager.ca_path}
+        (result,) = self._play("localhost", name, {**connection, **options}).values()
+        assert not result.get("failed"), result
+        return result
+
+    def on_hosts(self, hosts: t.Sequence[Host], name: str, **options: t.Any) -> dict[str, dict[str, t.Any]]:
+        """Run a module on machines over SSH; returns each one's result, whether it failed or not."""
+        return self._play(":".join(host.name for host in hosts), name, options)
+
+    def playbook(self, path: Path, *arguments: str, inventory: Path | None = None, check: bool = True) -> t.Any:
+        """Run a playbook on the controller; returns its exit status and output."""
+        environment = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_HOME": str(self._folder / "ansible"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_NOCOLOR": "1",
+            "WORKLOAD_SECURITY_API_KEY": self.manager.api_key,
+        }
+        command = [PLAYBOOK, "-i", str(inventory or self.inventory()), str(path), *arguments]
+        return self.hosts.run(command, env=environment, cwd=self._folder, timeout=300.0, check=check)
+
+    def inventory(self) -> Path:
+        """An Ansible inventory of all machines of the site, those without agents included."""
+        everybody = {**self.hosts.hosts, **self.hosts.others}
+        hosts = {name: host.connection for name, host in everybody.items()}
+        path = self._folder / "inventory.json"
+        path.write_text(json.dumps({"all": {"hosts": hosts}}), encoding="utf-8")
+        return path
+
+    def _play(self, pattern: str, name: str, options: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+        local = {"connection": "local", "vars": {"ansible_python_interpreter": sys.executable}}
+        play = {
+            "name": "Test",
+            "hosts": pattern,
+            "gather_facts": False,
+            **(local if pattern == "localhost" else {}),
+            "tasks": [
+                {
+                    "name": "Run the module",
+                    f"workload_security.agent.{name}": options,
+                    "register": "result",
+                    "ignore_errors": True,
+                },
+                {
+                    "name": "Show the result in a form that no width and no color changes",
+                    "ansible.builtin.debug": {
+                        "msg": "RESULT {{ inventory_hostname }} {{ result | to_json | b64encode }}"
+                    },
+                },
+            ],
+        }
+        path = self._folder / "playbook.yml"
+        path.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
+        shown = re.findall(r"RESULT (\S+) ([\w+/=]+)", self.playbook(path).stdout)
+        return {host: json.loads(base64.b64decode(result)) for host, result in shown}

@@ -1,0 +1,61 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The agent's commands C(dsa_control) and C(dsa_query): what they are given, the daemon carries out."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What the package was made for.
+
+    C(machine) tells hosts apart, C(address) is where the agent listens, C(folder) is what it keeps its state in.
+    """
+
+    version: str
+    platform: str
+    machine: str
+    address: str
+    folder: Path
+    time_factor: float
+
+    @classmethod
+    def read(cls, path: Path) -> Installed:
+        """From a file that came with the package."""
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return cls(**{**values, "folder": Path(values["folder"])})
+
+
+# Above lib/ds_agent.
+INSTALLED = Installed.read(Path(__file__).resolve().parents[2] / "agent.json")
+SOCKET = INSTALLED.folder / "control.sock"
+# What ends the daemon, as a host has no service manager for that.
+STOP = ["dsa_control", "--stop"]
+
+
+def main(command: list[str]) -> int:
+    """Have the daemon carry out a command, print what it says; returns the exit status."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(SOCKET))
+            with connection.makefile("rw", encoding="utf-8") as file:
+                file.write(json.dumps(command) + "\n")
+                file.flush()
+                answer = json.load(file)
+    except OSError as error:
+        print(f"The agent does not run: {error}", file=sys.stderr)
+        return 1
+    print("\n".join(answer["output"]))
+    return answer["status"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The agent as a package that dpkg installs."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+PROGRAM = "/opt/ds_agent"
+DATA = "/var/opt/ds_agent"
+# The agent's commands, and the module of each.
+MODULES = {"ds_agent": "daemon", "dsa_control": "commands", "dsa_query": "commands"}
+
+# Pure Python, so that the package fits every host.
+_LIBRARIES = ("tlslite", "ecdsa", "six")
+_WITHOUT = shutil.ignore_patterns("__pycache__", "test_*")
+
+
+def settings(*, version: str, platform: str, machine: str, address: str, folder: str, time_factor: float) -> str:
+    """The text of agent.json, see C(Installed)."""
+    return json.dumps(
+        {
+            "version": version,
+            "platform": platform,
+            "machine": machine,
+            "address": address,
+            "folder": folder,
+            "time_factor": time_factor,
+        }
+    )
+
+
+def lay_out(program: Path) -> None:
+    """The agent's program below any folder."""
+    shutil.copytree(Path(__file__).with_name("ds_agent"), program / "lib" / "ds_agent", ignore=_WITHOUT)
+
+
+def _add_for_hosts(program: Path) -> None:
+    """What hosts do not have: the libraries, and commands."""
+    lib = program / "lib"
+    for name in _LIBRARIES:
+        spec = importlib.util.find_spec(name)
+        assert spec and spec.origin, f"{name} comes with tlslite-ng"
+        found = Path(spec.origin)
+        if found.name == "__init__.py":
+            shutil.copytree(found.parent, lib / name, ignore=_WITHOUT)
+        else:
+            shutil.copyfile(found, lib / found.name)
+    for name, module in MODULES.items():
+        script = program / name
+        arguments = f" {name}" if module == "commands" else ""
+        script.write_text(
+            f'#!/bin/sh\nPYTHONPATH={PROGRAM}/lib exec /usr/bin/python3 -m ds_agent.{module}{arguments} "$@"\n'
+        )
+        script.chmod(0o755)
+
+
+@functools.cache
+def package(version: str) -> bytes:
+    """The package of an agent's version, as dpkg installs it."""
+    with tempfile.TemporaryDirectory(prefix="lab-agent-") as folder:
+        tree = Path(folder) / "tree"
+        program, control = tree / PROGRAM.lstrip("/"), tree / "DEBIAN" / "control"
+        for made in (program, control.parent, tree / DATA.lstrip("/")):
+            made.mkdir(parents=True)
+        lay_out(program)
+        _add_for_hosts(program)
+        control.write_text(
+            "Package: ds-agent\n"
+            f"Version: {'-'.join(version.rsplit('.', 1))}\n"
+            "Architecture: all\n"
+            "Maintainer: the lab <lab@example.com>\n"
+            "Depends: python3, openssl, nftables\n"
+            "Description: stand-in for Deep Security Agent\n"
+        )
+        built = Path(folder) / "ds-agent.deb"
+        # An agent of another version may be running: the new one takes over its port and what it knows.
+        stop = control.with_name("preinst")
+        stop.write_text(f"#!/bin/sh\n[ ! -x {PROGRAM}/dsa_control ] || {PROGRAM}/dsa_control --stop || true\n")
+        stop.chmod(0o755)
+        subprocess.run(
+            ["dpkg-deb", "--build", "--root-owner-group", "-Znone", str(tree), str(built)],
+            check=True,
+            capture_output=True,
+        )
+        return built.read_bytes()
