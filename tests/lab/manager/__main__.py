@@ -183,7 +183,7 @@ def main() -> None:
         folder = options.state_dir or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="lab-manager-")))
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             try:
-                runner.run(serve(options, folder.resolve(), cleanup))
+                runner.run(serve(options, folder.absolute(), cleanup))
             except (OSError, ValueError) as error:
                 sys.exit(f"The lab's manager cannot start: {error}")
 

@@ -13,7 +13,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import typing as t
 import urllib.parse
 from pathlib import Path
@@ -72,7 +71,6 @@ class LabManager:
         self.deployment = deployment
         self._host = host
         self._names = [*names, *([host.address, host.address6] if host else [])]
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._options: dict[str, object] = {
             "computers": computers,
             "policies": policies,
@@ -95,10 +93,11 @@ class LabManager:
         command = [sys.executable, "-m", "tests.lab.manager", "--exit-with-parent"]
         for name, value in [*self._options.items(), *(("name", name) for name in self._names)]:
             command += [f"--{name}", str(value)]
-        if self._host:
-            # Its loopback is not ours: sockets of the file system are.
-            self._folder = tempfile.TemporaryDirectory(prefix="lab-manager-")
-            command = [*self._host.network_prefix, *command, "--socket-dir", self._folder.name]
+        folder = self._host and self._host.root / "run" / "lab-manager"
+        if self._host and folder:
+            # Its loopback is not ours, but its file system is at hand, and goes with it.
+            folder.mkdir(exist_ok=True)
+            command = [*self._host.network_prefix, *command, "--socket-dir", str(folder), "--state-dir", str(folder)]
         self._process = subprocess.Popen(
             command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
         )
@@ -108,10 +107,10 @@ class LabManager:
             self.close()
             raise LabError("the lab's manager ended before it listened; see its messages above")
         vars(self).update(json.loads(line))
-        if self._host and self._folder:
+        if self._host and folder:
             self.url = self.url.replace("localhost", self._host.address, 1)
-            self._control = _SocketConnection(Path(self._folder.name, "control"))
-            self._api = _SocketConnection(Path(self._folder.name, "api"))
+            self._control = _SocketConnection(folder / "control")
+            self._api = _SocketConnection(folder / "api")
             return self
         self._control = http.client.HTTPConnection(urllib.parse.urlsplit(self.control_url).netloc, timeout=60)
         self._api = http.client.HTTPSConnection(
@@ -140,8 +139,6 @@ class LabManager:
                 process.kill()
                 process.wait()
             process.stdout.close()
-        if self._folder:
-            self._folder.cleanup()
 
     # -- the log of requests
 
