@@ -15,7 +15,8 @@ description:
     the manager, installs it, and has it activate itself. M(workload_security.agent.agent_initiated_activation) says
     whether the manager takes it on.
   - The script holds secrets, such as the activation token and a proxy's password. It is returned whole only to a task
-    with C(no_log=true). Any other task gets it to look at, with a mask in place of each secret, and warns.
+    with C(no_log=true). Any other task gets it to look at, with a mask in place of everything that is known to be a
+    secret in such scripts, and warns.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:

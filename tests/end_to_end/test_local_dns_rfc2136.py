@@ -78,13 +78,24 @@ def task(place: dict[str, t.Any], *addresses: str, check_mode: bool = False, **o
     return {MODULE: {**wished, "rfc2136": place}, "check_mode": check_mode, "diff": True}
 
 
+KINDS = ("A", "AAAA", "CNAME")
+
+
+def asking(name: str, *kinds: str) -> list[str]:
+    return ["dig", "+noall", "+answer", *(word for kind in kinds for word in (name, kind))]
+
+
+def answered(lines: list[str], *kinds: str) -> list[str]:
+    """The records of what dig has printed: type, TTL, value."""
+    words = [line.split() for line in lines]
+    # An alias is there in the answers to all questions.
+    return sorted({" ".join((kind, ttl, *value)) for _name, ttl, _in, kind, *value in words if kind in kinds})
+
+
 def dig(host: Host, name: str = NAME, *kinds: str) -> list[str]:
     """The records of a name as a host sees them: type, TTL, value."""
-    found = []
-    for kind in kinds or ("A", "AAAA", "CNAME"):
-        lines = host.run(["dig", "+noall", "+answer", name, kind]).stdout.splitlines()
-        found += [" ".join((kind, *line.split()[1:2], *line.split()[4:])) for line in lines if line.split()[3] == kind]
-    return sorted(found)
+    kinds = kinds or KINDS
+    return answered(host.run(asking(name, *kinds)).stdout.splitlines(), *kinds)
 
 
 def serial(host: Host, zone: str = "lab.test") -> str:
@@ -100,25 +111,33 @@ def test_create_change_and_remove_each_as_check_and_real_run_twice(hosts, primar
         (dict(addresses=["198.18.0.8"], ttl=60), ["A 60 198.18.0.8"]),
         (dict(state="absent"), []),
     ]
-    for options, wished in steps:
-        before, number = dig(reader), serial(reader)
-        (predicted,) = play(hosts, tmp_path, task(place, check_mode=True, **options)).results
-        assert predicted["changed"] is True
-        assert (dig(reader), serial(reader)) == (before, number), "check mode has written"
-        played = play(
-            hosts,
-            tmp_path,
-            task(place, **options),
-            task(place, check_mode=True, **options),
-            task(place, **options),
+    looking = {"ansible.builtin.command": {"argv": asking(NAME, *KINDS, "SOA") + ["lab.test", "SOA"]}}
+    tasks = []
+    for options, _wished in steps:
+        check, real = (
+            {**task(place, check_mode=mode, **options), "delegate_to": "localhost"} for mode in (True, False)
         )
-        assert [result["changed"] for result in played.results] == [True, False, False]
-        assert dig(reader) == wished
-        real = played.results[0]
+        tasks += [check, looking, real, looking, check, real]
+    played = play(hosts, tmp_path, looking, *tasks, looking, on=reader)
+    assert not [result for result in played.results if result.get("failed")], played.output
+    first, *results, last = played.results
+
+    def seen(looked: dict[str, t.Any]) -> tuple[list[str], int]:
+        """The name's records, and the zone's number."""
+        (soa,) = answered(looked["stdout_lines"], "SOA")
+        return answered(looked["stdout_lines"], *KINDS), int(soa.split()[4])
+
+    before, number = seen(first)
+    for at, (_options, wished) in enumerate(steps):
+        predicted, after_check, real, after_real, *again = results[6 * at : 6 * at + 6]
+        assert seen(after_check) == (before, number), "check mode has written"
+        assert [result["changed"] for result in (predicted, real, *again)] == [True, True, False, False]
+        assert seen(after_real) == (wished, number + 1), "one update, once"
         for part in ("before", "records", "diff"):
             assert real[part] == predicted[part]
         assert [f"{record['type']} {record['ttl']} {record['value']}" for record in real["records"]] == wished
-        assert int(serial(reader)) == int(number) + 1, "one update, once"
+        before, number = seen(after_real)
+    assert seen(last) == (before, number), "run again, it has written"
 
 
 def test_over_tcp_a_host_finds_the_manager_with_its_own_resolver(hosts, primary, reader, tmp_path):
@@ -181,14 +200,18 @@ def test_all_names_of_a_region_in_one_update_with_the_longest_key(hosts, reader,
 
 
 def test_a_wildcard_does_not_stand_in_the_way(hosts, primary, reader, tmp_path):
-    primary.update("update add *.wild.lab.test. 300 A 198.18.0.99")
+    below = ["wild.lab.test", "*.wild.lab.test"]
+    primary.update(*(f"update add {name}. 300 A 198.18.0.99" for name in below))
     names = ["dsm.wild.lab.test"]
     place = rfc2136(primary)
     # What the wildcard answers already is still put there, since the wildcard may go.
     wished, gone = task(place, "198.18.0.99", hostnames=names, ttl=60), task(place, hostnames=names, state="absent")
-    played = play(hosts, tmp_path, wished, wished)
-    assert [result["changed"] for result in played.results] == [True, False]
+    # A name with a wildcard below it, that says the same, has records of its own.
+    parent = task(place, "198.18.0.98", hostnames=["wild.lab.test"])
+    played = play(hosts, tmp_path, wished, wished, parent, parent)
+    assert [result["changed"] for result in played.results] == [True, False, True, False]
     assert dig(reader, *names) == ["A 60 198.18.0.99"]
+    assert dig(reader, "wild.lab.test") == ["A 300 198.18.0.98"]
     played = play(hosts, tmp_path, gone, gone)
     assert [result["changed"] for result in played.results] == [True, False]
     assert "wildcard" in played.results[1]["warnings"][0]

@@ -205,40 +205,53 @@ def test_the_example_inventory_names_its_managers(hosts, tmp_path):
 
 def test_the_secret_is_shown_nowhere(run, primary, monkeypatch):
     monkeypatch.setenv("ANSIBLE_INJECT_INVOCATION", "true")
-    outputs = []
-    for options in ({}, {"key_name": "nobody"}, {"server": ""}, {"no_such_option": "x"}):
-        ran = run({"linux": {}}, "-vvvvv", "--diff", place=zone_place(primary, **options), records=RECORDS)
-        assert (ran.returncode == 0) is (not options)
-        outputs.append(ran.stdout + ran.stderr)
-    # One that is refused before the module runs.
-    both = {**zone_place(primary), "hosts_file": {}}
-    outputs.append(run({"linux": {}}, "-vvvvv", place=both, records=RECORDS).stdout)
+    places = {
+        "right": zone_place(primary),
+        "unknown-key": zone_place(primary, key_name="nobody"),
+        "no-server": zone_place(primary, server=""),
+        "unknown-option": zone_place(primary, no_such_option="x"),
+        # Refused before the module runs.
+        "two-places": {**zone_place(primary), "hosts_file": {}},
+    }
+    inventory = {name: {"local_dns_place": place} for name, place in places.items()}
+    ran = run(inventory, "-vvvvv", "--diff", records=RECORDS)
     run({"linux": {}}, place=zone_place(primary), records=GONE)
-    assert all("local_dns" in output for output in outputs)
-    assert [output for output in outputs if primary.key.secret in output] == []
+    failed = re.findall(r"^(\S+) +: .* failed=1 ", ran.stdout, re.MULTILINE)
+    assert sorted([*failed, "right"]) == sorted(places), ran.stdout
+    assert ran.stdout.count("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER") >= 3
+    assert primary.key.secret not in ran.stdout + ran.stderr
 
 
 # -- what is refused
 
 
-@pytest.mark.parametrize("place", ["hosts_file", "unbound", "dnsmasq"])
-@pytest.mark.parametrize(
-    "variables",
-    [
+def failed_early(ran: subprocess.CompletedProcess[str], hosts: t.Collection[str]) -> None:
+    """Every host has failed, and none was connected to."""
+    assert ran.returncode == 2
+    recap = re.findall(r"^(\S+) +: .*unreachable=0 +failed=1 ", ran.stdout, re.MULTILINE)
+    assert sorted(recap) == sorted(hosts), ran.stdout
+    assert "ESTABLISH" not in ran.stdout
+
+
+def test_a_windows_host_fails_before_anything_connects_to_it(run):
+    ways = [
         {"ansible_connection": "winrm"},
         {"ansible_connection": "ansible.builtin.psrp"},
         {"ansible_connection": "ssh", "ansible_shell_type": "powershell"},
         {"ansible_shell_type": "cmd"},
-    ],
-    ids=["winrm", "psrp", "powershell", "cmd"],
-)
-def test_a_windows_host_fails_before_anything_connects_to_it(run, hosts, place, variables):
-    ran = run({"win1": {"ansible_host": NOWHERE, **variables}}, "-vvv", place={place: {}}, records=RECORDS)
-    assert ran.returncode == 2
-    assert "win1 is a Windows host" in ran.stdout and "can only be rfc2136" in ran.stdout
-    assert place in ran.stdout
-    assert "failed=1" in ran.stdout and "unreachable=0" in ran.stdout
-    assert "ESTABLISH" not in ran.stdout
+    ]
+    inventory = {
+        f"win-{place}-{number}": {"ansible_host": NOWHERE, "local_dns_place": {place: {}}, **way}
+        for place in ("hosts_file", "unbound", "dnsmasq")
+        for number, way in enumerate(ways)
+    }
+    ran = run(inventory, "-vvv", records=RECORDS)
+    failed_early(ran, inventory)
+    for name in inventory:
+        assert f"{name} is a Windows host" in ran.stdout
+    for place in ("hosts_file", "unbound", "dnsmasq"):
+        assert f"It is {place}." in ran.stdout
+    assert "can only be rfc2136" in ran.stdout
 
 
 def test_a_host_that_facts_know_as_windows_fails_before_anything_connects_to_it(run, tmp_path):
@@ -260,24 +273,21 @@ def test_other_hosts_are_served_beside_a_windows_host(run, three):
     assert changed(run({three[0].name: three[0].connection}, **{**settings, "records": GONE})) == [1]
 
 
-@pytest.mark.parametrize(
-    "place, records, said",
-    [
-        ({}, RECORDS, "hosts_file, rfc2136, unbound, dnsmasq"),
-        ({"hosts_file": {}, "unbound": {}}, RECORDS, "mutually exclusive"),
-        ({"bind": {}}, RECORDS, "bind"),
-        ({"hosts_file": {}}, [{"addresses": ["198.18.0.9"]}], "hostnames, region"),
-        (
-            {"hosts_file": {}},
-            [{"hostnames": [NAME], "addresses": ["198.18.0.9"], "cname": "a.b"}],
-            "mutually exclusive",
-        ),
-        ({"hosts_file": {}}, [{"hostnames": [NAME], "states": "absent"}], "states"),
-    ],
-    ids=["no place", "two places", "unknown place", "no name", "address and alias", "unknown option"],
-)
-def test_what_cannot_be_is_refused_before_anything_connects(run, place, records, said):
-    ran = run({"linux": {"ansible_host": NOWHERE}}, place=place, records=records)
-    assert ran.returncode == 2
-    assert said in ran.stdout
-    assert "failed=1" in ran.stdout and "unreachable=0" in ran.stdout
+def test_what_cannot_be_is_refused_before_anything_connects(run):
+    alias_and_address = [{"hostnames": [NAME], "addresses": ["198.18.0.9"], "cname": "a.b"}]
+    cases = {
+        "no-place": ({}, RECORDS, "required: hosts_file, rfc2136, unbound, dnsmasq"),
+        "two-places": ({"hosts_file": {}, "unbound": {}}, RECORDS, "mutually exclusive: hosts_file"),
+        "unknown-place": ({"bind": {}}, RECORDS, "local_dns_place.bind"),
+        "no-name": ({"hosts_file": {}}, [{"addresses": ["198.18.0.9"]}], "required: hostnames, region"),
+        "address-and-alias": ({"hosts_file": {}}, alias_and_address, "mutually exclusive: addresses|cname"),
+        "unknown-option": ({"hosts_file": {}}, [{"hostnames": [NAME], "states": "absent"}], "local_dns_records.states"),
+    }
+    inventory = {
+        name: {"ansible_host": NOWHERE, "local_dns_place": place, "local_dns_records": records}
+        for name, (place, records, _said) in cases.items()
+    }
+    ran = run(inventory, "-vvv")
+    failed_early(ran, inventory)
+    for name, (_place, _records, said) in cases.items():
+        assert re.search(rf"fatal: \[{name}\](?:(?!fatal: ).)*{re.escape(said)}", ran.stdout, re.DOTALL), name

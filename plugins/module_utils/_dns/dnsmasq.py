@@ -29,6 +29,8 @@ ARGUMENTS: Dict[str, Any] = {
 # Where Debian's and Red Hat's services have it.
 _PID_FILES = ("/run/dnsmasq/dnsmasq.pid", "/run/dnsmasq.pid")
 _LOOPBACK = "127.0.0.1"
+# Seconds; a trial takes about one.
+_TRIAL = 60
 
 
 class Dnsmasq(ServedFile):
@@ -55,13 +57,16 @@ class Dnsmasq(ServedFile):
 
     def check(self, text: str, records: List[Record]) -> None:
         """Start another dnsmasq, for this moment and on the loopback only: its checker does not read hosts files."""
-        with tempfile.NamedTemporaryFile() as candidate:
-            candidate.write(text.encode("ascii"))
-            candidate.flush()
-            # It runs as a user of its own.
-            os.chmod(candidate.name, 0o644)
-            with _serving(candidate.name) as port:
-                contradiction = Server(self.program, _LOOPBACK, port, False).wait_for(records)
+        try:
+            with tempfile.NamedTemporaryFile() as candidate:
+                candidate.write(text.encode("ascii"))
+                candidate.flush()
+                # It runs as a user of its own.
+                os.chmod(candidate.name, 0o644)
+                with _serving(candidate.name) as port:
+                    contradiction = Server(self.program, _LOOPBACK, port, False).wait_for(records)
+        except OSError as error:
+            raise DnsError("unwritable", f"cannot try the new file in another dnsmasq: {error.strerror}") from error
         if contradiction:
             raise DnsError("refused", f"in a trial, {contradiction}")
 
@@ -75,7 +80,9 @@ def _serving(hosts_file: str) -> Iterator[int]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind((_LOOPBACK, 0))
         port = free.getsockname()[1]
-    command = [find("dnsmasq"), "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file="]
+    # With an end of its own, as whoever started it may be killed.
+    command = [find("timeout"), str(_TRIAL), find("dnsmasq"), "--keep-in-foreground"]
+    command += ["--conf-file=/dev/null", "--pid-file="]
     command += [f"--port={port}", f"--listen-address={_LOOPBACK}", "--bind-interfaces"]
     command += ["--no-resolv", "--no-hosts", f"--addn-hosts={hosts_file}", "--log-facility=/dev/null"]
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command waits for the end
@@ -84,5 +91,5 @@ def _serving(hosts_file: str) -> Iterator[int]:
     try:
         yield port
     finally:
-        process.kill()
+        process.terminate()
         process.wait()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 import stat
 import tempfile
-from typing import Optional
+from typing import Iterator, Optional
 
 from .errors import DnsError
 
@@ -69,10 +70,10 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
                 os.utime(candidate)
             file.flush()
             os.fsync(file.fileno())
-        if read(target) != before:
-            raise DnsError("changed_meanwhile", f"{path} was changed by somebody else at the same time; run again")
-        os.rename(candidate, target)
-        _sync_folder(folder)
+        with _turn_in(folder):
+            if read(target) != before:
+                raise DnsError("changed_meanwhile", f"{path} was changed by somebody else at the same time; run again")
+            os.rename(candidate, target)
     except OSError as error:
         raise _failed("unwritable", "write", path, error) from error
     finally:
@@ -88,14 +89,19 @@ def remove(path: str) -> None:
         raise _failed("unwritable", "remove", path, error) from error
 
 
-def _sync_folder(folder: str) -> None:
-    # Some file systems cannot, and the file is in place by now.
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
+@contextlib.contextmanager
+def _turn_in(folder: str) -> Iterator[None]:
+    """Let no other run step in between a look at a file and its replacement; then the folder is on the disk, too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # Some file systems can do neither.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+        with contextlib.suppress(OSError):
             os.fsync(handle)
-        finally:
-            os.close(handle)
+    finally:
+        os.close(handle)
 
 
 def _failed(code: str, what: str, path: str, error: OSError) -> DnsError:

@@ -43,8 +43,8 @@ _OTHER_TYPES = (
 # These come with signing a zone, and a CNAME may have them.
 _OF_DNSSEC = ("RRSIG", "NSEC", "NSEC3", "KEY")
 
-# Nobody has such a host: no more is known of it than that of its parent.
-_BELOW = "_wildcard"
+# Nobody has such a host: what is answered for it is a wildcard's.
+_NOBODY = "_wildcard"
 _LONGEST_NAME = 253
 
 # A datagram may be lost: it is sent this often within the time that it has. An update that was taken already fails
@@ -88,7 +88,7 @@ class Primary:
         for start in range(len(labels)):
             asked = ".".join(labels[start:])
             reply = self._ask(asked, "SOA")
-            if reply.get_rrset(reply.answer, _name(asked), dns.rdataclass.IN, dns.rdatatype.CNAME):
+            if _rrset_of(reply, asked, "CNAME"):
                 # What follows may be about the zone that the CNAME leads to.
                 continue
             for rrset in reply.answer + reply.authority:
@@ -101,38 +101,51 @@ class Primary:
 
     def records(self, name: str) -> List[Record]:
         """The name's own A, AAAA and CNAME records, not those that a wildcard answers for it."""
-        found: List[Record] = []
+        found: List[dns.rrset.RRset] = []
         # A name with a CNAME has nothing else.
         for kind in ("CNAME", "A", "AAAA"):
             reply = self._ask(name, kind)
-            rrset = reply.get_rrset(reply.answer, _name(name), dns.rdataclass.IN, dns.rdatatype.from_text(kind))
-            found += [Record(name, kind, _value(rdata), rrset.ttl) for rdata in rrset or ()]
+            rrset = _rrset_of(reply, name, kind)
+            found += [rrset] if rrset else []
             if (found and kind == "CNAME") or reply.rcode() == dns.rcode.NXDOMAIN:
                 break
-        if found and self._is_from_wildcard(name):
+        if found and self._is_from_wildcard(name, found[0]):
             self.wildcards.add(name)
             return []
-        return found
+        return [
+            Record(name, dns.rdatatype.to_text(rrset.rdtype), _value(rdata), rrset.ttl)
+            for rrset in found
+            for rdata in rrset
+        ]
 
     def other_types(self, name: str) -> List[str]:
         """The types of a name's own records besides A, AAAA, CNAME, and what belongs to DNSSEC."""
-        found = set()
+        found: Dict[str, dns.rrset.RRset] = {}
         for kind in ("ANY", *_OTHER_TYPES):
             reply = self._ask(name, kind)
-            found.update(
-                dns.rdatatype.to_text(rrset.rdtype)
-                for rrset in reply.answer
-                if rrset.name == _name(name) and not _says_nothing(rrset)
-            )
+            for rrset in reply.answer:
+                if rrset.name == _name(name) and not _says_nothing(rrset):
+                    found[dns.rdatatype.to_text(rrset.rdtype)] = rrset
             if reply.rcode() == dns.rcode.NXDOMAIN:
                 break
-        others = sorted(found.difference(TYPES, _OF_DNSSEC))
-        return [] if others and self._is_from_wildcard(name) else others
+        others = sorted(set(found).difference(TYPES, _OF_DNSSEC))
+        return [] if others and self._is_from_wildcard(name, found[others[0]]) else others
 
-    def _is_from_wildcard(self, name: str) -> bool:
-        """Whether what is answered for a name is a wildcard's: then that goes for all names below it, too."""
-        below = f"{_BELOW}.{name}"
-        return len(below) <= _LONGEST_NAME and self._ask(below, "A").rcode() == dns.rcode.NOERROR
+    def _is_from_wildcard(self, name: str, answered: dns.rrset.RRset) -> bool:
+        """Whether what is answered for a name is a wildcard's: then names below and beside it have the same."""
+        below, beside = f"{_NOBODY}.{name}", f"{_NOBODY}.{name.partition('.')[2]}"
+        return (
+            len(below) <= _LONGEST_NAME
+            and self._answers_same(below, answered)
+            # A zone's own name is no wildcard's, and beside it is another zone.
+            and _rrset_of(self._ask(name, "SOA"), name, "SOA") is None
+            and self._answers_same(beside, answered)
+        )
+
+    def _answers_same(self, name: str, answered: dns.rrset.RRset) -> bool:
+        kind = dns.rdatatype.to_text(answered.rdtype)
+        found = _rrset_of(self._ask(name, kind), name, kind)
+        return found is not None and found.to_rdataset() == answered.to_rdataset()
 
     def update(self, zone: str, before: List[Record], after: List[Record]) -> bool:
         """Replace ``before`` by ``after``, if the zone still holds exactly that for all their names and ``TYPES``.
@@ -293,6 +306,11 @@ def _name(text: str) -> dns.name.Name:
 
 def _text(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True).lower()
+
+
+def _rrset_of(reply: dns.message.Message, name: str, kind: str) -> Optional[dns.rrset.RRset]:
+    """What the answer says of the name itself."""
+    return reply.get_rrset(reply.answer, _name(name), dns.rdataclass.IN, dns.rdatatype.from_text(kind))
 
 
 def _value(rdata: dns.rdata.Rdata) -> str:

@@ -142,10 +142,14 @@ def _secret(options: Mapping[str, Any]) -> Optional[bytes]:
     if not options["key_secret"]:
         return None
     try:
-        return base64.b64decode(options["key_secret"], validate=True)
+        secret = base64.b64decode(options["key_secret"], validate=True)
     except (binascii.Error, ValueError):
+        secret = b""
+    # Some Pythons read a lone = as nothing, too.
+    if not secret:
         # Neither the secret nor what is wrong in it is shown.
-        raise bad_option("rfc2136.key_secret", None, "it must be the key's secret in base64") from None
+        raise bad_option("rfc2136.key_secret", None, "it must be the key's secret in base64")
+    return secret
 
 
 def _of(names: Set[str], records: List[Record]) -> List[Record]:

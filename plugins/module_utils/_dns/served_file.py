@@ -16,6 +16,8 @@ from .place import Place
 from .records import Record, address
 
 HEADER = "# Managed by workload_security.agent.local_dns, which replaces the whole file.\n"
+# Below it while the server may not have read the file: whoever comes after a run that was cut short knows from this.
+UNREAD = "# Not loaded yet.\n"
 
 SERVER_ARGUMENTS = {
     "address": {"type": "str", "default": "127.0.0.1"},
@@ -42,6 +44,7 @@ class ServedFile(Place):
         self._names: List[str] = []
         self._content: Optional[bytes] = None
         self._held: List[Record] = []
+        self._unread = False
 
     @property
     def hint(self) -> str:
@@ -71,29 +74,34 @@ class ServedFile(Place):
         self._server.expect()
         contradiction = self._server.contradiction(ours)
         if contradiction:
-            self.unfinished = True
             self.warnings.append(f"{contradiction}, though {self._path} holds that, so it is to read the file again")
+        elif self._unread:
+            self.warnings.append(f"an earlier run was cut short, so {self.program} is to read {self._path} again")
+        self.unfinished = self._unread or contradiction is not None
         return sorted(ours)
 
     def write(self, before: List[Record], after: List[Record]) -> None:
         records = sorted([record for record in self._held if record.name not in self._names] + after)
-        text = HEADER + self.render(records)
-        self.check(text, records)
-        managed_file.replace(self._path, self._content, text.encode("ascii"))
+        data = self.render(records)
+        self.check(HEADER + data, records)
+        old = self._content
+        self._put((HEADER + UNREAD + data).encode("ascii"))
         try:
             self.reload()
             contradiction = self._server.wait_for(after)
             if contradiction:
                 raise DnsError("other_answer", f"{contradiction}: {self.hint}")
+            self._put((HEADER + data).encode("ascii"))
         except DnsError as error:
-            ending = self._roll_back(text.encode("ascii"))
-            raise DnsError(error.code, f"{error}. {self._path} {ending}", error.option) from error
+            raise DnsError(error.code, f"{error}. {self._path} {self._roll_back(old)}", error.option) from error
         # That may be right, as where the servers that it forwards to know the same.
-        left = self._server.still_answers(set(before).difference(after))
+        kept = {record.identity for record in after}
+        left = self._server.still_answers([record for record in before if record.identity not in kept])
         self.warnings += [f"{self.program} still answers '{record}', which it has from elsewhere" for record in left]
 
     def _parse(self, lines: List[str]) -> List[Record]:
-        parsed = [(line, self.parse(line)) for line in lines[1:]]
+        self._unread = UNREAD.strip() in lines[1:]
+        parsed = [(line, self.parse(line)) for line in lines[1:] if line != UNREAD.strip()]
         foreign = [line for line, records in parsed if records is None]
         if lines and lines[0] != HEADER.strip():
             foreign = lines[:1]
@@ -106,16 +114,21 @@ class ServedFile(Place):
             )
         return [record for _line, records in parsed for record in records or []]
 
-    def _roll_back(self, written: bytes) -> str:
+    def _put(self, content: bytes) -> None:
+        managed_file.replace(self._path, self._content, content)
+        self._content = content
+
+    def _roll_back(self, old: Optional[bytes]) -> str:
         """Put the old file back, and tell what became of it."""
         try:
-            if self._content is None:
+            self._put((HEADER + UNREAD).encode("ascii") + (old or b"")[len(HEADER) :])
+            # That the server cannot be told to is what is reported anyway.
+            with contextlib.suppress(DnsError):
+                self.reload()
+            if old is None:
                 managed_file.remove(self._path)
             else:
-                managed_file.replace(self._path, written, self._content)
+                self._put(old)
         except DnsError as error:
             return f"could not be put back as it was: {error}"
-        # That the server cannot be told to is what is reported anyway.
-        with contextlib.suppress(DnsError):
-            self.reload()
         return "is as it was before"

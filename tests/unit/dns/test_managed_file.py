@@ -6,8 +6,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 
 import pytest
@@ -82,6 +85,20 @@ def test_a_change_by_somebody_else_is_not_overwritten(path: Path) -> None:
     assert caught.value.code == "changed_meanwhile"
     assert path.read_bytes() == b"old\n"
     assert alone(path)
+
+
+def test_between_the_look_and_the_step_no_other_run_replaces_the_file(path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with ThreadPoolExecutor() as pool:
+        replacing = pool.submit(managed_file.replace, str(path), b"old\n", b"new")
+        with pytest.raises(FutureTimeout):
+            replacing.exception(0.2)
+        path.write_bytes(b"another run's\n")
+        os.close(folder)
+        with pytest.raises(DnsError, match="changed by somebody else"):
+            replacing.result(10)
+    assert path.read_bytes() == b"another run's\n"
 
 
 @pytest.mark.parametrize(

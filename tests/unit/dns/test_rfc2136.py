@@ -127,6 +127,14 @@ def test_a_server_may_know_hosts_by_their_address_and_need_no_key():
         assert server.get(NAME, "A") == {"192.0.2.1"}
 
 
+def test_what_some_pythons_read_as_an_empty_secret_still_signs(server, monkeypatch):
+    monkeypatch.setattr(base64, "b64decode", lambda _text, **_options: b"")
+    with pytest.raises(DnsError) as caught:
+        place(server, key_secret="==").read([NAME])
+    assert (caught.value.code, caught.value.option) == ("bad_option", "rfc2136.key_secret")
+    assert not server.questions
+
+
 # -- what is read and written
 
 
@@ -228,6 +236,29 @@ def test_what_a_wildcard_answers_is_not_the_names_own(server, address):
     assert place(server).read([NAME]) == a(address)
     bring(server, [])
     assert server.sets.keys() == {("*.lab.test", "A"), ("*.lab.test", "TXT")}
+
+
+@pytest.mark.parametrize(
+    ("name", "wildcards"),
+    [
+        (NAME, [f"*.{NAME}"]),
+        (NAME, [f"*.{NAME}", "*.lab.test"]),
+        (ZONE, ["*.lab.test"]),
+    ],
+    ids=["below it", "below and beside it", "of the zone itself"],
+)
+@pytest.mark.parametrize("zone", [None, ZONE])
+def test_a_name_is_not_taken_for_a_wildcard_s_that_has_one_below_it(server, name, wildcards, zone):
+    server.put(name, "A", "192.0.2.1")
+    for wildcard in wildcards:
+        server.put(wildcard, "A", "192.0.2.99")
+    there = place(server, zone=zone)
+    assert there.read([name]) == a("192.0.2.1", name=name)
+    server.put(name, "TXT", '"kept"')
+    with pytest.raises(DnsError, match="TXT"):
+        there.conflicts(cname("elsewhere.example.com", name=name))
+    bring(server, a("192.0.2.2", name=name), [name], zone=zone)
+    assert server.get(name, "A") == {"192.0.2.2"}
 
 
 def test_the_longest_name_is_not_too_long_to_look_for_wildcards(server):

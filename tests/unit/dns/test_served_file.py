@@ -28,6 +28,14 @@ HELD = Record(DSM, "A", "192.0.2.9")
 OTHER = Record("web.example.com", "A", "192.0.2.80")
 
 
+class Killed(BaseException):
+    """The end of a process that cleans nothing up."""
+
+
+def killed(_place: ServedFile) -> t.NoReturn:
+    raise Killed
+
+
 class World:
     """A file, a server that has loaded it, and what happened to both."""
 
@@ -83,8 +91,8 @@ class Served(ServedFile):
         if self.world.deaf:
             raise DnsError("not_reloaded", "testd is deaf")
         if self.world.reads_file:
-            lines = self.world.path.read_text().splitlines()[1:] if self.world.path.exists() else []
-            self.world.loaded = [record for line in lines for record in self.parse(line)]
+            lines = self.world.path.read_text().splitlines() if self.world.path.exists() else []
+            self.world.loaded = [record for line in lines for record in self.parse(line) or []]
 
 
 @pytest.fixture
@@ -222,6 +230,54 @@ def test_what_an_earlier_run_has_not_finished_is_loaded(world: World, port: int)
     assert not run(world, port, addresses=[HELD.value])["changed"]
 
 
+@pytest.mark.parametrize("held", [[HELD, OTHER], [OTHER], None], ids=["removed", "made", "made with the file"])
+def test_a_run_that_was_killed_before_the_server_was_told_is_finished(
+    world: World, port: int, monkeypatch: pytest.MonkeyPatch, held: list[Record] | None
+) -> None:
+    if held is not None:
+        world.hold(*held)
+    wished = {"state": "absent"} if held and HELD in held else {"addresses": [HELD.value]}
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Served, "reload", killed)
+        run(world, port, **wished)
+    # Another name's task sees it, too, and a task that wishes for nothing new.
+    for params in ({"state": "absent", "hostnames": ["relay.example.com"]}, wished):
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(Served, "reload", killed)
+            run(world, port, **params)
+    check = run(world, port, check_mode=True, **wished)
+    result = run(world, port, **wished)
+    assert check == result
+    assert result["changed"] and "is to read" in result["warnings"][0]
+    assert (HELD in world.loaded) is ("addresses" in wished)
+    assert world.path.read_text() == text(*world.loaded)
+    assert not run(world, port, **wished)["changed"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_run_that_was_killed_while_it_put_the_file_back_is_finished(
+    world: World, port: int, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    if there:
+        world.hold(OTHER)
+    world.elsewhere = [Record(DSM, "A", "192.0.2.66")]
+    reload = Served.reload
+
+    def killed_the_second_time(place: Served) -> None:
+        if "reload" in world.events:
+            raise Killed
+        reload(place)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(Served, "reload", killed_the_second_time)
+        run(world, port, addresses=["192.0.2.10"])
+    assert [record.value for record in world.loaded if record.name == DSM] == ["192.0.2.10"]
+    world.elsewhere.clear()
+    assert run(world, port, state="absent")["changed"]
+    assert world.loaded == ([OTHER] if there else [])
+    assert not run(world, port, state="absent")["changed"]
+
+
 def test_what_is_still_answered_after_removal_is_told(world: World, port: int) -> None:
     world.hold(HELD)
     world.elsewhere = [HELD]
@@ -229,6 +285,16 @@ def test_what_is_still_answered_after_removal_is_told(world: World, port: int) -
     assert result["changed"]
     assert result["warnings"] == [f"testd still answers '{HELD}', which it has from elsewhere"]
     assert world.path.read_text() == text()
+
+
+def test_another_ttl_is_not_taken_for_a_removal(world: World, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Served, "default_ttl", 3600)
+    monkeypatch.setattr(Served, "parse", Unbound.parse)
+    monkeypatch.setattr(Served, "render", Unbound.render)
+    run(world, port, addresses=["192.0.2.10"], ttl=300)
+    result = run(world, port, addresses=["192.0.2.10"], ttl=60)
+    assert result["changed"] and result["warnings"] == []
+    assert world.loaded == [Record(DSM, "A", "192.0.2.10", 60)]
 
 
 @pytest.mark.parametrize(
