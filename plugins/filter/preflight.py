@@ -15,13 +15,14 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.e
 def preflight(
     hosts: t.Mapping[str, dict],
     communication: t.Mapping[str, t.Any] | None = None,
-    source_ips: t.Sequence[str] = (),
-    manager_addresses: t.Sequence[str] = (),
+    source_ips: t.Sequence[str] | None = None,
+    manager_addresses: t.Sequence[str] | None = None,
     region: str | None = None,
 ) -> dict[str, t.Any]:
     """Answer both questions for all hosts; see the documentation of the filter."""
     try:
-        return assess(hosts, communication or {}, Admission.from_options(source_ips, manager_addresses, region))
+        admission = Admission.from_options(source_ips or (), manager_addresses or (), region)
+        return assess(hosts, communication or {}, admission)
     except OptionError as error:
         raise AnsibleFilterError(f"preflight: {error}") from error
 

@@ -3,73 +3,178 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """manager_connectivity_info on real hosts: each step that can break is broken, and named with what mends it.
 
-What it says of names, ports and certificates is held against dig, getent, ss and openssl on the same host.
+Each host has a trouble of its own, so that one run of Ansible sees them all. What the module says of names, ports and
+certificates is held against dig, getent, ss and openssl on the same host.
 """
 
 from __future__ import annotations
 
-import time
+import contextlib
+import json
 import typing as t
 
 import pytest
-from tests.end_to_end.site import AGENT_PORT, MANAGER_NAME, Site, eventually
+from tests.end_to_end.site import AGENT_PORT, MANAGER_NAME, Site
 from tests.lab.hosts.process import Host
 from tests.lab.manager.process import LabManager
 from tests.lab.nameserver import Bind, Unbound
+from tests.lab.waiting import until
 
-MODULE = "manager_connectivity_info"
 HEARTBEAT_PORT = 4120
 
+# Nobody has this address.
+NOWHERE = "198.18.255.254"
+
+REGION = "jp-1"
+DOMAIN = f"{REGION}.cloudone.trendmicro.com"
+
+OPTIONS = ("manager", "region", "direction", "heartbeat_port", "timeout")
+FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
+
+Results = t.Dict[int, t.Dict[str, t.Any]]
+
+
+class Place(t.NamedTuple):
+    """The site, with its names in DNS: the primary server of its zone, and the resolver that hosts ask."""
+
+    site: Site
+    primary: Bind
+    resolver: Unbound
+
+    def host(self, number: int) -> Host:
+        """One of the ten."""
+        return self.site.hosts.hosts[f"host{number:02}"]
+
+    def look(self, wanted: dict[int, dict[str, t.Any]]) -> Results:
+        """What the module says on hosts of their ways to the manager, each with options of its own."""
+        asked = {
+            self.host(number).name: {"direction": "agent_initiated", "timeout": 5, **options}
+            for number, options in wanted.items()
+        }
+        for options in asked.values():
+            if "region" not in options:
+                options.setdefault("manager", MANAGER_NAME)
+        by_option = {
+            option: {name: options[option] for name, options in asked.items() if option in options}
+            for option in OPTIONS
+        }
+        results = self.site.on_hosts(
+            [self.host(number) for number in wanted],
+            "manager_connectivity_info",
+            **{
+                option: f"{{{{ {json.dumps(values)}[inventory_hostname] | default(omit) }}}}"
+                for option, values in by_option.items()
+            },
+        )
+        for name, result in results.items():
+            assert not result.get("failed") and result["changed"] is False, result
+            assert result["seconds"] < asked[name]["timeout"] + 1.5
+        return {number: results[self.host(number).name] for number in wanted}
+
 
 @pytest.fixture(scope="module")
-def dns(site: Site) -> t.Iterator[tuple[Bind, Unbound]]:
-    """The site's name servers: the primary of its zone, and the resolver that hosts ask."""
-    with Bind(site.machine("ns1")) as primary, Unbound(
+def place(site: Site) -> t.Iterator[Place]:
+    """Ten hosts that ask the site's resolver, and get their own files back afterwards."""
+    kept = [(host, path, host.read(path)) for host in site.hosts.hosts.values() for path in FILES]
+    manager = site.manager_host
+    with pytest.MonkeyPatch.context() as environment, Bind(site.machine("ns1")) as primary, Unbound(
         site.machine("ns2"), {primary.zone: primary.address}
     ) as resolver:
-        yield primary, resolver
+        environment.setenv("ANSIBLE_FORKS", "10")
+        environment.setenv("ANSIBLE_PIPELINING", "true")
+        primary.update(
+            f"update add {MANAGER_NAME}. 300 A {manager.address}",
+            f"update add {MANAGER_NAME}. 60 AAAA {manager.address6}",
+        )
+        for host in site.hosts.hosts.values():
+            host.use_resolvers(resolver.address)
+        yield Place(site, primary, resolver)
+        for host, path, text in kept:
+            host.write(path, text)
+        manager.run("nft delete table inet test 2>/dev/null || true")
+
+
+def append(host: Host, path: str, text: str) -> None:
+    host.write(path, host.read(path) + text)
 
 
 @pytest.fixture(scope="module")
-def known(site: Site, dns: tuple[Bind, Unbound]) -> None:
-    """The manager's name is in the site's DNS."""
-    host = site.manager_host
-    dns[0].update(
-        f"update add {MANAGER_NAME}. 300 A {host.address}", f"update add {MANAGER_NAME}. 60 AAAA {host.address6}"
+def first(place: Place) -> t.Iterator[Results]:
+    """What ten hosts say: one with nothing in the way, one with an agent and a stranger, eight with a trouble."""
+    site, zone = place.site, place.primary.zone
+    for number, servers in ((3, [NOWHERE]), (4, [NOWHERE, place.resolver.address]), (5, [place.primary.address])):
+        place.host(number).use_resolvers(*servers)
+    append(place.host(4), "/etc/resolv.conf", "options timeout:1\n")
+    place.host(6).run(["sed", "-i", "s/^hosts:.*/hosts: files/", "/etc/nsswitch.conf"])
+    append(place.host(7), "/etc/resolv.conf", f"search {zone}\n")
+    append(place.host(8), "/etc/hosts", f"# the old manager\n{NOWHERE} {MANAGER_NAME}\n")
+    placed = site.agent("host09", policy=site.policy("Listening", direction="Bidirectional"))
+    site.wait_until_current(placed)
+    stranger = site.machine("stranger")
+    connection = stranger.start(["ncat", "--recv-only", placed.host.address, str(AGENT_PORT)])
+    until(
+        lambda: stranger.address in placed.host.run(["ss", "-Htn", f"sport = :{AGENT_PORT}"]).stdout,
+        "the stranger is connected",
     )
+    found = place.look(
+        {
+            1: {},
+            2: {"manager": f"missing.{zone}"},
+            3: {"timeout": 4},
+            4: {"timeout": 10},
+            5: {"manager": "dsm.example.com"},
+            6: {},
+            7: {"manager": MANAGER_NAME.partition(".")[0]},
+            8: {},
+            9: {"direction": "manager_initiated"},
+            10: {"heartbeat_port": 4999},
+        }
+    )
+    connection.terminate()
+    placed.agent.stop()
+    yield found
 
 
-@pytest.fixture
-def host(site: Site, dns: tuple[Bind, Unbound]) -> t.Iterator[Host]:
-    """A host without an agent that asks the site's resolver, and gets its own files back afterwards."""
-    host = site.hosts.hosts["host10"]
-    files = {path: host.read(path) for path in ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")}
-    host.use_resolvers(dns[1].address)
-    yield host
-    for path, text in files.items():
-        host.write(path, text)
-
-
-@pytest.fixture
-def closed(site: Site) -> t.Iterator[t.Callable[[str], None]]:
-    """Firewall rules on the manager's machine, for as long as a test runs."""
-
-    def add(rule: str) -> None:
-        chain = f"type filter hook input priority 0; policy accept; {rule};"
-        site.manager_host.run(["nft", "-f", "-"], input=f"table inet test {{\n chain input {{ {chain} }}\n}}\n")
-
-    yield add
-    site.manager_host.run("nft delete table inet test 2>/dev/null || true")
-
-
-def look(site: Site, host: Host, **options: t.Any) -> dict[str, t.Any]:
-    """What the module says on a host of its way to the manager; an option that is None is left out."""
-    wanted = {"manager": MANAGER_NAME, "direction": "agent_initiated", **options}
-    given = {name: value for name, value in wanted.items() if value is not None}
-    result = site.on_hosts([host], MODULE, **given)[host.name]
-    assert not result.get("failed"), result
-    assert result["changed"] is False
-    return result
+@pytest.fixture(scope="module")
+def second(place: Place, first: Results) -> Results:
+    """What the hosts say when some troubles are mended as they were told, and others have another one."""
+    manager = place.site.manager_host
+    for number in (3, 4, 5, 6):
+        place.host(number).use_resolvers(place.resolver.address)
+    place.host(6).run(["sed", "-i", "s/^hosts:.*/hosts: files dns/", "/etc/nsswitch.conf"])
+    task = {"hostnames": [f"missing.{place.primary.zone}"], "addresses": [manager.address], "hosts_file": {}}
+    assert place.site.on_hosts([place.host(2)], "local_dns", **task)["host02"]["changed"] is True
+    place.host(8).run(["sed", "-i", "$d", "/etc/hosts"])
+    rules = [
+        f"{family} saddr {getattr(place.host(number), address)} tcp dport {HEARTBEAT_PORT} {verdict}"
+        for number, verdict, families in (
+            (3, "drop", ("ip", "ip6")),
+            (4, "reject with tcp reset", ("ip", "ip6")),
+            (5, "drop", ("ip6",)),
+        )
+        for family, address in (("ip", "address"), ("ip6", "address6"))
+        if family in families
+    ]
+    chain = "\n".join(["type filter hook input priority 0; policy accept;", *rules])
+    manager.run(["nft", "-f", "-"], input=f"table inet test {{\n chain input {{ {chain}\n }}\n}}\n")
+    with contextlib.ExitStack() as stack:
+        for port, program in ((4996, "echo 'HTTP/1.1 400 Bad Request'"), (4997, "true")):
+            command = ["ncat", "--listen", "--keep-open", "--sh-exec", f"read line; {program}", str(port)]
+            stack.callback(manager.start(command).terminate)
+            until(lambda port=port: f":{port}" in manager.run(["ss", "-Hltn"]).stdout, "ncat listens")
+        return place.look(
+            {
+                2: {"manager": f"missing.{place.primary.zone}"},
+                3: {},
+                4: {},
+                5: {},
+                6: {"heartbeat_port": 4996},
+                7: {"heartbeat_port": 4997},
+                8: {},
+                9: {"direction": "manager_initiated"},
+                1: {"direction": "bidirectional"},
+            }
+        )
 
 
 def heartbeats(result: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -78,19 +183,17 @@ def heartbeats(result: dict[str, t.Any]) -> dict[str, t.Any]:
     return found
 
 
-def broken(site: Site, host: Host, **options: t.Any) -> dict[str, t.Any]:
+def broken(result: dict[str, t.Any]) -> dict[str, t.Any]:
     """The required problem; there is exactly one."""
-    result = look(site, host, **options)
     assert result["reachable"] is False
     (problem,) = [problem for problem in result["problems"] if problem["required"]]
-    assert (problem["name"], problem["port"]) == (MANAGER_NAME, HEARTBEAT_PORT)
     return problem
 
 
-def test_a_way_that_works(site: Site, host: Host, dns: tuple[Bind, Unbound], known: None) -> None:
-    result = look(site, host)
+def test_a_way_that_works(place: Place, first: Results) -> None:
+    host, result = place.host(1), first[1]
     assert (result["reachable"], result["problems"]) == (True, [])
-    assert result["resolver"]["servers"] == [dns[1].address]
+    assert result["resolver"]["servers"] == [place.resolver.address]
     found = heartbeats(result)
 
     resolution = found["resolution"]
@@ -98,7 +201,7 @@ def test_a_way_that_works(site: Site, host: Host, dns: tuple[Bind, Unbound], kno
     assert resolution["addresses"] == list(dict.fromkeys(line.split()[0] for line in getent))
     assert (resolution["source"], resolution["hosts_file"], resolution["error"]) == ("dns", [], None)
     (said,) = resolution["dns"]
-    assert (said["server"], said["code"]) == (dns[1].address, "NOERROR")
+    assert (said["server"], said["code"]) == (place.resolver.address, "NOERROR")
     for kind in ("A", "AAAA"):
         dug = host.run(["dig", "+short", MANAGER_NAME, kind]).stdout.split()
         assert [record["value"] for record in said["records"] if record["type"] == kind] == dug
@@ -118,184 +221,138 @@ def test_a_way_that_works(site: Site, host: Host, dns: tuple[Bind, Unbound], kno
     assert (found["tls"]["trusted"], found["tls"]["name_matches"], found["tls"]["version"]) == (False, True, "TLSv1.2")
 
 
-def test_a_name_that_is_not_in_dns_and_then_is(site: Site, host: Host, dns: tuple[Bind, Unbound]) -> None:
-    missing = f"missing.{dns[0].zone}"
-    result = look(site, host, manager=missing)
-    problem, _console = result["problems"]
+def test_a_name_that_is_not_in_dns_and_then_is(place: Place, first: Results, second: Results) -> None:
+    missing = f"missing.{place.primary.zone}"
+    problem, _console = first[2]["problems"]
     assert (problem["step"], problem["name"]) == ("resolution", missing)
-    assert problem["cause"] == f"no name server knows {missing}: NXDOMAIN from {dns[1].address}"
+    assert problem["cause"] == f"no name server knows {missing}: NXDOMAIN from {place.resolver.address}"
     assert "workload_security.agent.local_dns" in problem["remedy"]
     # What the remedy names mends it.
-    task = {"hostnames": [missing], "addresses": [site.manager_host.address], "hosts_file": {}}
-    assert site.on_hosts([host], "local_dns", **task)[host.name]["changed"] is True
-    result = look(site, host, manager=missing)
+    result = second[2]
     assert result["reachable"] is True
     found = heartbeats(result)
     (line,) = found["resolution"]["hosts_file"]
     assert found["resolution"]["source"] == "hosts_file"
-    assert host.read("/etc/hosts").splitlines()[line["line"] - 1].split()[0] == line["address"]
+    assert place.host(2).read("/etc/hosts").splitlines()[line["line"] - 1].split()[0] == line["address"]
     assert found["tls"]["name_matches"] is False, "the certificate does not know that name"
 
 
-def test_no_name_server_answers(site: Site, host: Host, known: None) -> None:
-    # Nobody has this address.
-    host.use_resolvers("198.18.255.254")
-    began = time.monotonic()
-    problem = broken(site, host, timeout=4)
-    assert time.monotonic() - began < 20
-    assert problem["step"] == "resolution"
-    assert "no name server answers this host (198.18.255.254: " in problem["cause"]
+def test_no_name_server_answers(first: Results) -> None:
+    problem = broken(first[3])
+    assert (problem["step"], problem["name"], problem["port"]) == ("resolution", MANAGER_NAME, HEARTBEAT_PORT)
+    assert f"no name server answers this host ({NOWHERE}: " in problem["cause"]
     assert "port 53" in problem["remedy"]
 
 
-def test_a_name_server_that_is_down_costs_time_and_nothing_else(
-    site: Site, host: Host, dns: tuple[Bind, Unbound], known: None
-) -> None:
-    host.use_resolvers("198.18.255.254", dns[1].address)
-    host.write("/etc/resolv.conf", host.read("/etc/resolv.conf") + "options timeout:1\n")
-    result = look(site, host)
-    assert result["reachable"] is True and result["seconds"] < 10
-    silent, answers = heartbeats(result)["resolution"]["dns"]
+def test_a_name_server_that_is_down_costs_time_and_nothing_else(first: Results) -> None:
+    assert first[4]["reachable"] is True
+    silent, answers = heartbeats(first[4])["resolution"]["dns"]
     assert silent["error"] and silent["code"] is None
     assert answers["code"] == "NOERROR"
 
 
-def test_a_name_server_that_refuses(site: Site, host: Host, dns: tuple[Bind, Unbound], known: None) -> None:
+def test_a_name_server_that_refuses(place: Place, first: Results) -> None:
     # The primary server answers for its own zone only.
-    host.use_resolvers(dns[0].address)
-    result = look(site, host, manager="dsm.example.com")
-    cause = result["problems"][0]["cause"]
-    assert cause == f"no name server tells about dsm.example.com: REFUSED from {dns[0].address}"
+    cause = first[5]["problems"][0]["cause"]
+    assert cause == f"no name server tells about dsm.example.com: REFUSED from {place.primary.address}"
 
 
-def test_a_host_that_does_not_ask_dns(site: Site, host: Host, known: None) -> None:
-    host.run(["sed", "-i", "s/^hosts:.*/hosts: files/", "/etc/nsswitch.conf"])
-    problem = broken(site, host)
+def test_a_host_that_does_not_ask_dns(first: Results) -> None:
+    problem = broken(first[6])
     assert "does not let this host ask DNS (hosts: files)" in problem["cause"]
     assert "add dns to the line hosts: of /etc/nsswitch.conf" in problem["remedy"]
 
 
-def test_a_short_name_and_a_domain_to_search(site: Site, host: Host, dns: tuple[Bind, Unbound], known: None) -> None:
-    short = MANAGER_NAME.partition(".")[0]
-    host.write("/etc/resolv.conf", host.read("/etc/resolv.conf") + f"search {dns[0].zone}\n")
-    found = heartbeats(look(site, host, manager=short))
+def test_a_short_name_and_a_domain_to_search(first: Results) -> None:
+    found = heartbeats(first[7])
     assert found["broken_step"] is None
     assert [said["name"] for said in found["resolution"]["dns"]] == [MANAGER_NAME]
 
 
-def test_an_old_line_in_the_hosts_file(site: Site, host: Host, known: None) -> None:
-    host.write("/etc/hosts", host.read("/etc/hosts") + f"# the old manager\n198.18.255.254 {MANAGER_NAME}\n")
-    number = len(host.read("/etc/hosts").splitlines())
-    problem = broken(site, host)
+def test_an_old_line_in_the_hosts_file(place: Place, first: Results, second: Results) -> None:
+    problem = broken(first[8])
     assert problem["step"] == "tcp"
-    assert problem["cause"].startswith(f"line {number} of /etc/hosts gives {MANAGER_NAME} the address 198.18.255.254")
-    assert site.manager_host.address in problem["cause"]
-    host.run(["sed", "-i", f"{number}d", "/etc/hosts"])
-    assert look(site, host)["reachable"] is True
+    number = len(place.host(8).read("/etc/hosts").splitlines()) + 1
+    assert problem["cause"].startswith(f"line {number} of /etc/hosts gives {MANAGER_NAME} the address {NOWHERE}")
+    assert place.site.manager_host.address in problem["cause"]
+    assert second[8]["reachable"] is True
 
 
-def test_a_port_on_which_nothing_listens(site: Site, host: Host, known: None) -> None:
-    result = look(site, host, heartbeat_port=4999)
-    (problem,) = result["problems"]
+def test_who_listens_and_who_is_connected(place: Place, first: Results, second: Results) -> None:
+    result = first[9]
+    assert (result["reachable"], result["listening"]["listens"]) == (True, True)
+    assert place.site.machine("stranger").address in result["listening"]["connected_from"]
+
+    result = second[9]
+    assert (result["reachable"], result["listening"]["listens"]) == (False, False)
+    problem = broken(result)
+    assert (problem["step"], problem["name"], problem["port"]) == ("listening", None, AGENT_PORT)
+    # One that beats as well is only told of changes later, and one that initiates needs no listener.
+    (problem,) = second[1]["problems"]
+    assert (problem["step"], problem["required"], second[1]["reachable"]) == ("listening", False, True)
+    assert (first[1]["listening"]["listens"], first[1]["reachable"]) == (False, True)
+
+
+def test_a_port_on_which_nothing_listens(first: Results) -> None:
+    (problem,) = first[10]["problems"]
     assert (problem["step"], problem["port"]) == ("tcp", 4999)
     assert "refuses connections" in problem["cause"] and "options manager and heartbeat_port" in problem["remedy"]
 
 
-@pytest.mark.parametrize(
-    ("rule", "cause"), [("drop", "a firewall drops the packets"), ("reject with tcp reset", "refuses connections")]
-)
-def test_a_firewall_in_between(
-    site: Site, host: Host, known: None, closed: t.Callable[[str], None], rule: str, cause: str
-) -> None:
-    closed(f"tcp dport {HEARTBEAT_PORT} {rule}")
-    began = time.monotonic()
-    problem = broken(site, host, timeout=5)
-    assert time.monotonic() - began < 20
+@pytest.mark.parametrize(("number", "cause"), [(3, "a firewall drops the packets"), (4, "refuses connections")])
+def test_a_firewall_in_between(second: Results, number: int, cause: str) -> None:
+    problem = broken(second[number])
     assert problem["step"] == "tcp" and cause in problem["cause"]
 
 
-def test_one_version_of_ip_is_enough(site: Site, host: Host, known: None, closed: t.Callable[[str], None]) -> None:
-    closed(f"ip6 daddr {site.manager_host.address6} tcp dport {HEARTBEAT_PORT} drop")
-    result = look(site, host, timeout=5)
-    assert result["reachable"] is True
-    assert {one["address"]: one["connected"] for one in heartbeats(result)["tcp"]} == {
-        site.manager_host.address: True,
-        site.manager_host.address6: False,
+def test_one_version_of_ip_is_enough(place: Place, second: Results) -> None:
+    assert second[5]["reachable"] is True
+    manager = place.site.manager_host
+    assert {one["address"]: one["connected"] for one in heartbeats(second[5])["tcp"]} == {
+        manager.address: True,
+        manager.address6: False,
     }
 
 
 @pytest.mark.parametrize(
-    ("program", "step", "cause"),
+    ("number", "cause"),
     [
-        ("echo 'HTTP/1.1 400 Bad Request'", "tls", "does not speak TLS: it answers b'HTTP/1.1 400 Bad Request"),
-        ("true", "tls", "most likely a firewall or proxy that looks into TLS stops it"),
+        (6, "does not speak TLS: it answers b'HTTP/1.1 400 Bad Request"),
+        (7, "most likely a firewall or proxy that looks into TLS stops it"),
     ],
 )
-def test_something_else_on_the_port(site: Site, host: Host, known: None, program: str, step: str, cause: str) -> None:
-    other = site.manager_host.start(["ncat", "--listen", "--keep-open", "--sh-exec", f"read line; {program}", "4997"])
-    eventually(lambda: ":4997" in site.manager_host.run(["ss", "-Hltn"]).stdout, "ncat listens")
-    try:
-        (problem,) = look(site, host, heartbeat_port=4997, timeout=5)["problems"]
-    finally:
-        other.terminate()
-    assert problem["step"] == step and cause in problem["cause"]
+def test_something_else_on_the_port(second: Results, number: int, cause: str) -> None:
+    (problem,) = second[number]["problems"]
+    assert problem["step"] == "tls" and cause in problem["cause"]
 
 
-def test_who_listens_and_who_is_connected(site: Site, dns: tuple[Bind, Unbound], known: None) -> None:
-    placed = site.agent("host09", policy=site.policy("Listening", direction="Bidirectional"))
-    stranger = site.machine("stranger")
-    site.wait_until_current(placed)
-    connection = stranger.start(["ncat", "--recv-only", placed.host.address, str(AGENT_PORT)])
-    try:
-        eventually(
-            lambda: stranger.address in placed.host.run(["ss", "-Htn", f"sport = :{AGENT_PORT}"]).stdout,
-            "the stranger is connected",
-        )
-        result = look(site, placed.host, direction="manager_initiated")
-    finally:
-        connection.terminate()
-    assert (result["reachable"], result["listening"]["listens"]) == (True, True)
-    assert stranger.address in result["listening"]["connected_from"]
-
-    placed.agent.stop()
-    result = look(site, placed.host, direction="manager_initiated")
-    assert (result["reachable"], result["listening"]["listens"]) == (False, False)
-    (problem,) = [problem for problem in result["problems"] if problem["required"]]
-    assert (problem["step"], problem["name"], problem["port"]) == ("listening", None, AGENT_PORT)
-    assert look(site, placed.host)["reachable"] is True, "an agent that initiates needs no listener"
-
-
-REGION = "jp-1"
-DOMAIN = f"{REGION}.cloudone.trendmicro.com"
-
-
-@pytest.fixture
-def cloud(site: Site, host: Host) -> t.Iterator[LabManager]:
-    """A manager of the cloud, whose names the host has from its hosts file."""
-    machine = site.machine("cloud")
+@pytest.fixture(scope="module")
+def cloud(place: Place) -> t.Iterator[LabManager]:
+    """A manager of the cloud, whose names two hosts have from their hosts files."""
+    machine = place.site.machine("cloud")
     numbered = [f"agents-{number:03}" for number in range(1, 11)]
     beside = ["dsmim", "relay", "agent-comm", "xdr-resp-ioc", "gateway", "gateway-control"]
     names = [f"workload.{DOMAIN}", *(f"{label}.workload.{DOMAIN}" for label in ("agents", *numbered, *beside))]
-    host.write("/etc/hosts", host.read("/etc/hosts") + f"{machine.address} {' '.join(names)}\n")
+    for number in (1, 10):
+        append(place.host(number), "/etc/hosts", f"{machine.address} {' '.join(names)}\n")
     with LabManager(computers=0, policies=1, host=machine, names=names, deployment="cloud") as manager:
         yield manager
 
 
-def test_the_cloud_and_a_proxy_that_opens_tls(site: Site, host: Host, cloud: LabManager) -> None:
-    # To the host, the lab's authority is what the authority of such a proxy is: one that it does not know.
-    result = look(site, host, manager=None, region=REGION)
-    assert len(result["endpoints"]) == 18 and result["reachable"] is False
-    assert {problem["step"] for problem in result["problems"]} == {"certificate"}
-    (problem,) = [one for one in result["problems"] if one["name"] == f"agents-007.workload.{DOMAIN}"]
+def test_the_cloud_and_a_proxy_that_opens_tls(place: Place, cloud: LabManager) -> None:
+    with open(cloud.ca_path, encoding="ascii") as file:
+        place.host(10).write("/usr/local/share/ca-certificates/lab.crt", file.read())
+    place.host(10).run(["update-ca-certificates"])
+    try:
+        results = place.look({1: {"region": REGION}, 10: {"region": REGION}})
+    finally:
+        place.host(10).run("rm /usr/local/share/ca-certificates/lab.crt; update-ca-certificates --fresh")
+    # To a host, the lab's authority is what the authority of such a proxy is: one that it does not know.
+    assert len(results[1]["endpoints"]) == 18 and results[1]["reachable"] is False
+    assert {problem["step"] for problem in results[1]["problems"]} == {"certificate"}
+    (problem,) = [one for one in results[1]["problems"] if one["name"] == f"agents-007.workload.{DOMAIN}"]
     assert "Most likely a proxy or firewall opens TLS on the way" in problem["cause"]
     assert f"exempt *.workload.{DOMAIN} from TLS inspection" in problem["remedy"]
 
-    with open(cloud.ca_path, encoding="ascii") as file:
-        host.write("/usr/local/share/ca-certificates/lab.crt", file.read())
-    host.run(["update-ca-certificates"])
-    try:
-        result = look(site, host, manager=None, region=REGION)
-    finally:
-        host.run("rm /usr/local/share/ca-certificates/lab.crt; update-ca-certificates --fresh")
-    assert (result["reachable"], result["problems"]) == (True, [])
-    assert all(one["tls"]["trusted"] and one["tls"]["name_matches"] for one in result["endpoints"])
+    assert (results[10]["reachable"], results[10]["problems"]) == (True, [])
+    assert all(one["tls"]["trusted"] and one["tls"]["name_matches"] for one in results[10]["endpoints"])

@@ -49,21 +49,25 @@ MASK = "********"
 
 # Names of what is secret, at the end of a word: PROXY_CREDENTIAL and tenantID alike.
 _NAMES = r"(?:tenant_?id|tenant_?pw|tenant_?password|token|password|passwd|pwd|secret|credentials?|authorization)"
+# What is between double quotes, where a backslash, or PowerShell's backtick, takes the meaning of a quote away.
+_QUOTED = r'"(?P<secret>(?:[\\`].|[^"\\`])+)'
+_USER = r"\s-(?:[uw]|-(?:proxy-)?user)[\s=]+"
 _SECRETS = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         # The arguments of dsa_control -a: "token:text with spaces", 'tenantID:text'.
-        rf'"\w*{_NAMES}\s*:\s*(?P<secret>(?:\\.|[^"\\])+)',
+        rf'"\w*{_NAMES}\s*:\s*{_QUOTED[1:]}',
         rf"'\w*{_NAMES}\s*:\s*(?P<secret>[^']+)",
-        # Variables, parameters of URLs and of calls: TOKEN='text', ?tenantID=1, Add("tenantID", "1").
-        rf'{_NAMES}["\']?\s*[:=,]\s*"(?P<secret>(?:\\.|[^"\\])+)',
-        rf"{_NAMES}[\"']?\s*[:=,]\s*'(?P<secret>[^']+)",
+        # Variables, parameters of URLs and of calls, options: TOKEN='text', ?tenantID=1, Add("tenantID", "1"), -pw "1".
+        rf'{_NAMES}["\']?(?:\s*[:=,]\s*|(?<!["\'])[ \t]+){_QUOTED}',
+        rf"{_NAMES}[\"']?(?:\s*[:=,]\s*|(?<![\"'])[ \t]+)'(?P<secret>[^']+)",
         rf"{_NAMES}[\"']?\s*[:=,]\s*(?P<secret>[^\s\"'&;)]+)",
-        # User and password of a proxy, as options of dsa_control or within a URL.
-        r'\s-[uw]\s+"(?P<secret>(?:\\.|[^"\\])+)',
-        r"\s-[uw]\s+'(?P<secret>[^']+)",
-        r"\s-[uw]\s+(?P<secret>[^\s\"']+)",
-        r"://(?P<secret>[^\s/@]+)@",
+        rf"\s--?[\w-]*{_NAMES}\s+(?P<secret>[^\s\"']+)",
+        # User and password of a proxy, as options of dsa_control or curl, or within a URL.
+        rf"{_USER}{_QUOTED}",
+        rf"{_USER}'(?P<secret>[^']+)",
+        rf"{_USER}(?P<secret>[^\s\"']+)",
+        r"://(?P<secret>[^\s/]+)@",
         # Whatever looks like a key, by whatever name.
         r"(?P<secret>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})",
         r"(?<![\w-])(?P<secret>(?=[\w-]*[0-9])[\w-]{32,})",

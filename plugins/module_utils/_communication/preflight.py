@@ -64,19 +64,20 @@ class Admission:
         Without C(source_ips), the restriction would admit the manager and nobody else.
         """
         subnets = manager_subnets(region) if region else ()
-        manager = _spans("manager_addresses", [*manager_addresses, *subnets])
+        named = _spans("manager_addresses", manager_addresses)
+        manager = tuple(sorted({*named, *_spans("region", subnets)}))
         return cls(_spans("source_ips", source_ips) or manager, manager, bool(region))
 
 
 def assess(hosts: t.Mapping[str, dict], communication: dict, admission: Admission) -> dict[str, t.Any]:
     """The report: every host with both answers, how many there are of each, and a table of it for people.
 
-    C(hosts): for each host C(connectivity), the result of C(manager_connectivity_info), and the C(names) by which the
-    manager may know it. C(communication): the result of C(communication_info). Either may be one that failed, or be
-    missing.
+    C(hosts): for each host C(connectivity), the result of C(manager_connectivity_info) for agents that initiate, and
+    the C(names) by which the manager may know it. C(communication): the result of C(communication_info). Either may be
+    one that failed, or be missing.
     """
-    view = _View(communication)
-    rows = [_row(name, host, view, admission) for name, host in hosts.items()]
+    view = _View(communication, {name: host.get("names") or [name] for name, host in hosts.items()})
+    rows = [_row(name, host.get("connectivity") or {}, view, admission) for name, host in hosts.items()]
     return {
         "hosts": rows,
         "summary": {
@@ -88,12 +89,19 @@ def assess(hosts: t.Mapping[str, dict], communication: dict, admission: Admissio
 
 
 class _View:
-    """What the manager says of computers, found by their host names."""
+    """What the manager says of the hosts' computers, found by their host names; C(names): those of each host."""
 
-    def __init__(self, communication: dict) -> None:
-        self._by_name: dict[str, list[dict]] = {}
+    def __init__(self, communication: dict, names: t.Mapping[str, t.Sequence[str]]) -> None:
+        self._names = {host: [str(name) for name in known] for host, known in names.items()}
+        by_name: dict[str, list[dict]] = {}
         for target in communication.get("targets") or ():
-            self._by_name.setdefault(str(target.get("name")).lower(), []).append(target)
+            if target["type"] == "computer":
+                by_name.setdefault(str(target["name"]).lower(), []).append(target)
+        # By ID, since a computer may have several of a host's names.
+        self._found = {
+            host: {target["id"]: target for name in known for target in by_name.get(name.lower(), ())}
+            for host, known in self._names.items()
+        }
         self._silent = None
         if "targets" not in communication:
             asked = communication and not communication.get("skipped")
@@ -103,30 +111,42 @@ class _View:
                 else "the manager was not asked"
             )
 
-    def of(self, names: t.Sequence[str]) -> tuple[dict, str | None]:
-        """The computer that has the first of these names that any has; or why there is none."""
+    def of(self, host: str) -> tuple[dict, str | None]:
+        """The one computer that this host can be, and no other host; or why there is none."""
         if self._silent:
             return {}, self._silent
-        for name in names:
-            found = self._by_name.get(name.lower(), [])
-            if len(found) > 1:
-                ids = enumerated([str(target.get("id")) for target in found])
-                return {}, f"the manager has {len(found)} computers of the host name {name} (IDs {ids})"
-            if found:
-                return found[0], None
-        return {}, f"the manager has no computer of the host name {' or '.join(dict.fromkeys(names))}"
+        found = self._found[host]
+        names = " or ".join(dict.fromkeys(self._names[host]))
+        if not found:
+            return {}, f"the manager has no computer of the host name {names}"
+        if len(found) > 1:
+            return {}, f"the manager has {len(found)} computers of the host name {names} (IDs {_listed(found)})"
+        ((number, target),) = found.items()
+        others = [other for other, computers in self._found.items() if number in computers]
+        if len(others) > 1:
+            return {}, f"the computer with ID {number} could be any of the hosts {_listed(others)}"
+        return target, None
 
 
-def _row(name: str, host: dict, view: _View, admission: Admission) -> dict[str, t.Any]:
-    seen = host.get("connectivity") or {}
+def _listed(items: t.Iterable[t.Any]) -> str:
+    return enumerated([str(item) for item in items])
+
+
+def _row(name: str, seen: dict, view: _View, admission: Admission) -> dict[str, t.Any]:
     unseen = None if "reachable" in seen else f"the host does not tell: {clean(str(seen.get('msg') or 'no result'))}"
-    target, unsaid = view.of([str(known) for known in host.get("names") or [name]])
+    target, unsaid = view.of(name)
+    try:
+        switch = _switch(seen, unseen, target, unsaid)
+        restrict = _restrict(seen, unseen, target, unsaid, admission)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Whoever owns a host decides what comes from it; the others are to get their answers all the same.
+        return _row(name, {"msg": "its result cannot be read"}, view, admission)
     return {
         "name": str(name),
         "computer_id": target.get("id"),
         "direction": _direction(target),
-        SWITCH: _switch(seen, unseen, target, unsaid).as_dict(),
-        RESTRICT: _restrict(seen, unseen, target, unsaid, admission).as_dict(),
+        SWITCH: switch.as_dict(),
+        RESTRICT: restrict.as_dict(),
     }
 
 
@@ -138,31 +158,57 @@ def _switch(seen: dict, unseen: str | None, target: dict, unsaid: str | None) ->
     if unseen:
         return Answer(UNKNOWN, (unseen,))
     broken = tuple(
-        f"{problem['name']} port {problem['port']}: {problem['cause']}. Mend it: {problem['remedy']}"
+        f"{clean(problem['name'])} port {int(problem['port'])}: {clean(problem['cause'])}."
+        f" Mend it: {clean(problem['remedy'])}"
         for problem in seen["problems"]
         if problem["required"]
     )
     if broken:
         return Answer(NO, broken)
+    required = [endpoint for endpoint in seen["endpoints"] if endpoint["required"]]
+    if not required:
+        return Answer(UNKNOWN, ("the host was not asked about agents that initiate",))
+    if seen["reachable"] is not True:
+        return Answer(UNKNOWN, ("the host does not tell what is not reachable",))
     if _direction(target) == AGENT_INITIATED:
         return Answer(ALREADY)
-    return Answer(YES, (f"{unsaid}, so its direction today is not known",) if unsaid else ())
+    notes = [_other_name(endpoint) for endpoint in required]
+    if unsaid:
+        notes.append(f"{unsaid}, so its direction today is not known")
+    elif not _direction(target):
+        notes.append("the manager does not say which direction it has today")
+    return Answer(YES, tuple(note for note in notes if note))
+
+
+def _other_name(endpoint: dict) -> str | None:
+    """What to look at where another server may answer: agents keep to a certificate, not to the name in it."""
+    if endpoint["tls"]["name_matches"] is not False:
+        return None
+    names = clean(", ".join(endpoint["tls"]["names"][:5]))
+    where = f"{clean(endpoint['name'])} port {int(endpoint['port'])}"
+    return f"{where} shows a certificate for {names or 'nobody'}: see that it is the manager's"
 
 
 def _restrict(seen: dict, unseen: str | None, target: dict, unsaid: str | None, admission: Admission) -> Answer:
     facet = target.get("firewall_restriction") or {}
     if facet.get("without_effect_because"):
         return Answer(NO_EFFECT, (f"no rule has an effect: {facet['without_effect_because']}",))
-    if facet.get("restricted"):
-        return Answer(ALREADY)
     reasons = _shut_out(seen, admission)
     if reasons:
         return Answer(NO, tuple(reasons))
-    unknown = [unseen, f"{unsaid}, so it is not known whether the firewall is on" if unsaid else None]
+    if facet.get("restricted"):
+        return Answer(ALREADY)
+    unknown = [unseen]
+    if unsaid:
+        unknown.append(f"{unsaid}, so it is not known whether the firewall is on")
+    elif "restricted" not in facet:
+        unknown.append("the manager does not say whether a rule has an effect")
     if not admission.manager:
         unknown.append("nobody said from where the manager connects")
     if not unseen and seen["listening"]["connected_from"] is None:
         unknown.append("the host does not tell who is connected to the port")
+    elif not unseen and seen["listening"]["listens"] is not True:
+        unknown.append("nothing listens on the port, so nobody can be seen to use it")
     left = tuple(reason for reason in unknown if reason)
     return Answer(UNKNOWN if left else YES, left)
 
@@ -209,6 +255,9 @@ def _foreign(addresses: t.Iterable[str]) -> list[Span]:
 
 
 def _spans(option: str, items: t.Iterable[str]) -> tuple[Span, ...]:
+    if isinstance(items, str):
+        # Each character would be an item.
+        raise OptionError(option, items, "it must be a list")
     spans = set()
     for item in items:
         try:

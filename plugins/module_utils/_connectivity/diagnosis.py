@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.wire import NOERROR, NXDOMAIN
@@ -101,7 +102,7 @@ def _unresolved(endpoint: Endpoint, sources: Sources, resolution: Resolution) ->
         if endpoint.is_cloud
         else record
     )
-    if "dns" not in sources.services:
+    if not sources.asks_dns:
         return (
             f"{NSSWITCH_CONF} does not let this host ask DNS (hosts: {' '.join(sources.services)}), and {HOSTS_FILE}"
             f" does not name {name}",
@@ -211,14 +212,18 @@ def _unspoken(endpoint: Endpoint, handshake: Optional[tls.Handshake]) -> Sequenc
 
 def _untrusted(endpoint: Endpoint, handshake: tls.Handshake) -> Sequence[str]:
     leaf = handshake.chain[0]
-    if "expired" in str(handshake.untrusted_because) or "not yet valid" in str(handshake.untrusted_because):
+    # Where the handshake ended before that, nobody knows whether a CA would.
+    because = str(handshake.untrusted_because or handshake.error)
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    # It may also be the certificate of a CA that has expired.
+    if not leaf.not_before <= now <= leaf.not_after:
         return (
             f"the certificate of {endpoint.name} is valid from {leaf.not_before} to {leaf.not_after}, and this host's"
             " clock says another time",
             "set this host's clock, for example by NTP (UDP port 123)",
         )
     return (
-        f"no CA that this host trusts vouches for the certificate of {endpoint.name} ({handshake.untrusted_because});"
+        f"no CA that this host trusts vouches for the certificate of {endpoint.name} ({because});"
         f" its issuer is {leaf.issuer}. Most likely a proxy or firewall opens TLS on the way, which agents do not"
         " accept; or this host lacks the public CAs",
         f"exempt *.{endpoint.name.partition('.')[2]} from TLS inspection; where the issuer is a public CA, bring this"

@@ -35,12 +35,15 @@ def read_listening(port: int, tables: Tuple[str, ...] = TABLES) -> Listening:
     """Read the system's tables; where there are none, try to connect from the host to itself."""
     addresses: Dict[str, None] = {}
     peers: Dict[str, None] = {}
-    known = False
+    known, hidden = False, False
     for table in tables:
         try:
             with open(table, encoding="ascii") as file:
                 lines = file.read(_LONGEST).splitlines()[1:]
+        except FileNotFoundError:
+            continue  # that of IPv6 is missing where that is switched off
         except (OSError, ValueError):
+            hidden = True
             continue
         known = True
         for local, remote, state in (line.split()[1:4] for line in lines):
@@ -51,7 +54,7 @@ def read_listening(port: int, tables: Tuple[str, ...] = TABLES) -> Listening:
                     peers[_address(remote)] = None
     if not known:
         return Listening(port, _answers(port), [], None)
-    return Listening(port, bool(addresses), list(addresses), list(peers))
+    return Listening(port, bool(addresses), list(addresses), None if hidden else list(peers))
 
 
 def _address(entry: str) -> str:

@@ -92,7 +92,7 @@ class Lookup:
         self._servers = {
             server: in_background(_ask_server, server, sources.candidates(name), dns_timeout)
             for server in dict.fromkeys(sources.servers)
-            if "dns" in sources.services and not self._is_address
+            if sources.asks_dns and not self._is_address
         }
         self._dns_deadline = self._began + dns_timeout
 

@@ -40,6 +40,11 @@ class Sources(NamedTuple):
     ndots: int
     hosts: Dict[str, List[HostsLine]]
 
+    @property
+    def asks_dns(self) -> bool:
+        """Whether name servers are asked at all: by the resolver itself, or by systemd-resolved."""
+        return not {"dns", "resolve"}.isdisjoint(self.services)
+
     def candidates(self, name: str) -> List[str]:
         """The names that DNS is asked for, one after the other, to find this one."""
         extended = [f"{name}.{domain}" for domain in self.search]

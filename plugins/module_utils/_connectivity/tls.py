@@ -87,11 +87,11 @@ def client_context() -> ssl.SSLContext:
 def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, deadline: float) -> Handshake:
     """Offer TLS to what is connected, until ``deadline`` (``time.monotonic()``). Raises nothing for what comes back."""
     began = time.monotonic()
-    received = bytearray()
+    received, sent = bytearray(), bytearray()
     trusted: Optional[bool] = None
     untrusted_because = failed = problem = None
     try:
-        _handshake(connection, name, context, deadline, received)
+        _handshake(connection, name, context, deadline, received, sent)
     except ssl.SSLCertVerificationError as error:
         trusted, untrusted_because = False, error.verify_message
     except _Closed:
@@ -114,7 +114,7 @@ def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, d
             break
     if received and received[0] not in (_ALERT_RECORD, _HANDSHAKE_RECORD):
         failed, problem = NOT_TLS, f"does not speak TLS: it answers {shortened(repr(bytes(received[:60])))}"
-    if chain and trusted is None:
+    if chain and trusted is None and _answered(bytes(sent)):
         # OpenSSL judges the certificates before it answers them.
         trusted = True
     return Handshake(
@@ -138,7 +138,12 @@ class _Endless(Exception):
 
 
 def _handshake(
-    connection: socket.socket, name: str, context: ssl.SSLContext, deadline: float, received: bytearray
+    connection: socket.socket,
+    name: str,
+    context: ssl.SSLContext,
+    deadline: float,
+    received: bytearray,
+    sent: bytearray,
 ) -> None:
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
@@ -150,7 +155,9 @@ def _handshake(
             pass
         # Zero would mean not to wait at all, which is another error.
         connection.settimeout(max(0.001, deadline - time.monotonic()))
-        connection.sendall(outgoing.read())
+        flight = outgoing.read()
+        sent += flight
+        connection.sendall(flight)
         data = connection.recv(16384)
         if not data:
             raise _Closed
@@ -158,6 +165,12 @@ def _handshake(
         if len(received) > _LONGEST:
             raise _Endless
         incoming.write(data)
+
+
+def _answered(sent: bytes) -> bool:
+    """Whether a handshake went on after the first record, which is the greeting; not so where an alert ended it."""
+    end = 5 + int.from_bytes(sent[3:5], "big")
+    return sent[end : end + 1] == bytes([_HANDSHAKE_RECORD])
 
 
 def _read(received: bytes) -> Tuple[Optional[str], Optional[int], List[bytes]]:

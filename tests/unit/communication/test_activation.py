@@ -211,6 +211,10 @@ FORMS = (
     'curl -H "Authorization: Bearer {}" https://dsm.example.com',
     'dsa_control -w "relay:{}"',
     "curl -x http://robot:{}@192.0.2.3:3128/ https://dsm.example.com",
+    "curl --proxy-user robot:{} https://dsm.example.com",
+    'curl --user="robot:{}" https://dsm.example.com',
+    'Connect-Proxy -Password "{}"',
+    "wget --proxy-password {} https://dsm.example.com",
 )  # fmt: skip
 
 
@@ -220,6 +224,17 @@ def test_whatever_the_secret_it_is_not_shown(form, secret):
     again = f"# with {secret} once more, without a name to it"
     shown = masked(f"{form.format(secret)}\n{again}\nexit 1\n")
     assert secret not in shown and MASK in shown and shown.endswith("exit 1\n")
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("curl -x http://robot:sword@fish@192.0.2.3:3128/ x", f"curl -x http://{MASK}@192.0.2.3:3128/ x"),
+        ('dsa_control -a $URL "token:sword`"fish`"" "policyid:4"', f'dsa_control -a $URL "token:{MASK}" "policyid:4"'),
+    ],
+)
+def test_a_secret_with_the_sign_that_ends_it(script, shown):
+    assert masked(script) == shown
 
 
 @pytest.mark.parametrize("secret", ["open sesame", "it's", 'say \\"friend\\"', "a:b", "x y=z;(w)", "ключ от двери"])

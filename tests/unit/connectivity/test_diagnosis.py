@@ -93,6 +93,13 @@ def test_a_name_of_the_cloud_that_the_site_does_not_resolve() -> None:
     ("answers", "services", "cause", "remedy"),
     [
         ([], "files", "does not let this host ask DNS (hosts: files)", "add dns to the line hosts:"),
+        # By way of systemd-resolved.
+        (
+            [said("127.0.0.53", "NXDOMAIN")],
+            "mymachines resolve files",
+            "no name server knows dsm.example.com",
+            "add an A or AAAA record",
+        ),
         ([said("192.0.2.53", "NOERROR")], "files dns", "neither an A nor an AAAA record", "add an A or AAAA record"),
         ([said("192.0.2.53", "REFUSED")], "files dns", ": REFUSED from 192.0.2.53", "answer this host (REFUSED)"),
         ([said("192.0.2.53", "SERVFAIL")], "files dns", ": SERVFAIL from 192.0.2.53", "(SERVFAIL)"),
@@ -191,9 +198,23 @@ def test_handshakes_that_fail(handshake: tls.Handshake | None, cause: str, remed
             "exempt *.workload.jp-1.cloudone.trendmicro.com from TLS inspection",
         ),
         (
-            shown(trusted=False, untrusted_because="certificate has expired"),
-            "valid from 2026-01-01T00:00:00Z to 2027-01-01T00:00:00Z",
+            shown(
+                trusted=False,
+                untrusted_because="certificate has expired",
+                chain=[LEAF._replace(not_after="2026-01-02T00:00:00Z")],
+            ),
+            "valid from 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z",
             "set this host's clock",
+        ),
+        # It is the certificate of a CA that has.
+        (
+            shown(
+                trusted=False,
+                untrusted_because="certificate has expired",
+                chain=[LEAF._replace(not_after="9999-12-31T23:59:59Z")],
+            ),
+            "or this host lacks the public CAs",
+            "bring this host's CA certificates up to date",
         ),
         (shown(), "the certificate is for dsm.example.com, not for agents.workload", "the vendor's addresses"),
         (shown(chain=[LEAF._replace(names=[])]), "the certificate is for CN=dsm", "TLS inspection"),
@@ -210,3 +231,10 @@ def test_an_agent_that_does_not_listen() -> None:
     problem = diagnose_listening(Listening(4118, False, [], []))
     assert problem and problem.step == "listening"
     assert "nothing listens on port 4118" in problem.cause and "communication_direction" in problem.remedy
+
+
+def test_a_handshake_that_ended_before_the_certificate_was_judged() -> None:
+    unjudged = shown(trusted=None, error="unsafe legacy renegotiation disabled", chain=[LEAF])
+    problem = after(CONNECTED, unjudged, endpoint=CLOUD)
+    assert problem and problem.step == "certificate" and "(unsafe legacy renegotiation disabled)" in problem.cause
+    assert after(CONNECTED, unjudged) is None, "what a manager on the premises shows is enough"

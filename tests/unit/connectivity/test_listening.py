@@ -75,3 +75,9 @@ def test_without_tables_the_host_asks_itself(tmp_path: Path, host: str) -> None:
         port = listener.getsockname()[1]
         assert read_listening(port, tables) == Listening(port, True, [], None)
     assert read_listening(port, tables) == Listening(port, False, [], None)
+
+
+def test_half_of_the_tables_does_not_tell_who_is_connected(tmp_path: Path) -> None:
+    (tmp_path / "tcp6").write_text(HEAD)
+    (tmp_path / "tcp").mkdir()
+    assert read_listening(4118, (str(tmp_path / "tcp"), str(tmp_path / "tcp6"))).peers is None

@@ -27,7 +27,13 @@ def seen(**changes: t.Any) -> dict[str, t.Any]:
 
 
 def endpoint(*addresses: str, required: bool = True) -> dict[str, t.Any]:
-    return {"name": "dsm", "port": 4120, "required": required, "resolution": {"addresses": list(addresses)}}
+    return {
+        "name": "dsm",
+        "port": 4120,
+        "required": required,
+        "resolution": {"addresses": list(addresses)},
+        "tls": {"name_matches": True, "names": ["dsm"]},
+    }
 
 
 def connected_from(*peers: str) -> dict[str, t.Any]:
@@ -137,7 +143,10 @@ def test_a_port_that_is_restricted_already() -> None:
         ({"msg": "unauthorized\x1b[31m"}, "the manager does not tell: unauthorized [31m"),
         ({"targets": []}, "the manager has no computer of the host name web1 or 192.0.2.1"),
         ({"targets": [target("other")]}, "the manager has no computer of the host name web1 or 192.0.2.1"),
-        ({"targets": [target(), target(number=7)]}, "the manager has 2 computers of the host name web1 (IDs 1, 7)"),
+        (
+            {"targets": [target(), target(number=7)]},
+            "the manager has 2 computers of the host name web1 or 192.0.2.1 (IDs 1, 7)",
+        ),
     ],
 )
 def test_without_the_managers_view(communication: dict | None, reason: str) -> None:
@@ -149,12 +158,6 @@ def test_without_the_managers_view(communication: dict | None, reason: str) -> N
         "reasons": [f"{reason}, so it is not known whether the firewall is on"],
     }
     assert (row["computer_id"], row["direction"]) == (None, None)
-
-
-def test_the_first_name_that_the_manager_knows_counts() -> None:
-    hosts = {"web1": {"names": ["none", "WEB1.example.com", "web1"], "connectivity": seen()}}
-    targets = [target("web1", 1), target("web1.example.com", 2)]
-    assert preflight(hosts, {"targets": targets})["hosts"][0]["computer_id"] == 2
 
 
 @pytest.mark.parametrize(
@@ -206,3 +209,106 @@ def test_options_that_cannot_be_right(options: dict[str, t.Any], named: str) -> 
 def test_no_hosts() -> None:
     assert preflight({})["summary"] == {"agent_initiated": {}, "firewall_restriction": {}}
     assert FilterModule().filters() == {"preflight": preflight}
+
+
+def test_an_answer_of_yes_needs_to_know_that_something_was_tried() -> None:
+    nothing = seen(endpoints=[endpoint(MANAGER, required=False)])
+    found = ask(nothing)["agent_initiated"]
+    assert (found["answer"], found["reasons"]) == ("unknown", ["the host was not asked about agents that initiate"])
+    broken = ask(seen(reachable=False))["agent_initiated"]
+    assert (broken["answer"], broken["reasons"]) == ("unknown", ["the host does not tell what is not reachable"])
+
+
+def test_a_certificate_of_another_name_is_worth_a_look() -> None:
+    """Agents keep to the certificate, not to the name in it; but perhaps it is another server that answers."""
+    other = {**endpoint(MANAGER), "tls": {"name_matches": False, "names": ["mail.example.com", "www.example.com"]}}
+    assert ask(seen(endpoints=[other]))["agent_initiated"] == {
+        "answer": "yes",
+        "reasons": [
+            "dsm port 4120 shows a certificate for mail.example.com, www.example.com: see that it is the manager's"
+        ],
+    }
+
+
+@pytest.mark.parametrize("facet", [None, {}, {"rules": []}])
+def test_what_the_manager_does_not_say_of_the_firewall_is_not_known(facet: dict | None) -> None:
+    silent = {**target(), "firewall_restriction": facet, "communication_direction": facet}
+    row = ask(targets=[silent])
+    assert (row["computer_id"], row["direction"]) == (1, None)
+    assert row["agent_initiated"] == {
+        "answer": "yes",
+        "reasons": ["the manager does not say which direction it has today"],
+    }
+    assert row["firewall_restriction"] == {
+        "answer": "unknown",
+        "reasons": ["the manager does not say whether a rule has an effect"],
+    }
+
+
+def test_a_port_on_which_nothing_listens_shows_nobody_who_uses_it() -> None:
+    found = ask(seen(listening={"port": 4118, "listens": False, "connected_from": []}))["firewall_restriction"]
+    assert found == {
+        "answer": "unknown",
+        "reasons": ["nothing listens on the port, so nobody can be seen to use it"],
+    }
+
+
+def test_somebody_who_would_be_shut_out_of_a_port_that_is_restricted_otherwise() -> None:
+    found = ask(connected_from("192.0.2.99"), [target(restricted=True)])["firewall_restriction"]
+    assert found["answer"] == "no" and "192.0.2.99 is connected" in found["reasons"][0]
+
+
+def test_a_host_that_could_be_two_computers() -> None:
+    hosts = {"web1": {"names": ["web1", "192.0.2.1"], "connectivity": seen()}}
+    targets = [target("WEB1", 1, without_effect_because="the firewall is off"), target("192.0.2.1", 2)]
+    (row,) = preflight(hosts, {"targets": targets}, manager_addresses=[MANAGER])["hosts"]
+    assert (row["computer_id"], row["firewall_restriction"]["answer"]) == (None, "unknown")
+    assert "the manager has 2 computers of the host name web1 or 192.0.2.1 (IDs 1, 2)" in str(row)
+
+
+def test_a_computer_that_could_be_two_hosts() -> None:
+    """Such as machines behind one address, with a port each."""
+    hosts = {name: {"names": [name, "gate"], "connectivity": seen()} for name in ("a", "b")}
+    targets = [target("gate", 5, without_effect_because="the firewall is off")]
+    for row in preflight(hosts, {"targets": targets}, manager_addresses=[MANAGER])["hosts"]:
+        assert (row["computer_id"], row["firewall_restriction"]["answer"]) == (None, "unknown")
+        assert "the computer with ID 5 could be any of the hosts a, b" in str(row)
+
+
+def test_a_policy_of_the_same_name_is_no_computer() -> None:
+    policy = {**target(without_effect_because="the firewall is off"), "type": "policy"}
+    assert ask(targets=[policy])["firewall_restriction"]["answer"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"reachable": True},
+        seen(problems=None),
+        seen(problems=[{}]),
+        seen(endpoints=["dsm"]),
+        seen(endpoints=[endpoint("mars")]),
+        seen(listening=None),
+        connected_from("mars"),
+        {**connected_from(), "listening": {"listens": True, "connected_from": 5}},
+    ],
+)
+def test_one_host_that_tells_nonsense_spoils_nothing(nonsense: dict) -> None:
+    hosts = {"web1": {"connectivity": nonsense}, "web2": {"connectivity": seen()}}
+    bad, good = preflight(hosts, {"targets": [target(), target("web2", 2)]}, manager_addresses=[MANAGER])["hosts"]
+    assert (bad["agent_initiated"]["answer"], bad["firewall_restriction"]["answer"]) == ("unknown", "unknown")
+    assert "the host does not tell: its result cannot be read" in str(bad)
+    assert (good["agent_initiated"]["answer"], good["firewall_restriction"]["answer"]) == ("yes", "yes")
+
+
+@pytest.mark.parametrize("option", ["source_ips", "manager_addresses"])
+def test_addresses_that_are_no_list(option: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"option '{option}' is '192.0.2.7': it must be a list"):
+        preflight({}, **{option: "192.0.2.7"})
+    assert preflight({}, **{option: None})["hosts"] == []
+
+
+def test_what_a_host_tells_makes_no_lines_of_the_table() -> None:
+    problem = {"name": "dsm", "port": 4120, "required": True, "cause": "lost\nweb2  yes  yes\x1b[2J", "remedy": "find"}
+    table = preflight({"web1": {"connectivity": seen(problems=[problem])}})["table"]
+    assert "\x1b" not in table and len(table.splitlines()) == 5

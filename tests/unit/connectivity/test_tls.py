@@ -165,3 +165,22 @@ def test_the_hosts_own_cas_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     with tls_server(server_context(NAME, ca=ca)) as server:
         assert shake(server.port).trusted is True
+
+
+def test_a_certificate_that_openssl_did_not_come_to_judge_is_not_trusted() -> None:
+    """One that is read here, and that OpenSSL cannot make sense of: whoever opens TLS could send it."""
+    der = ssl.PEM_cert_to_DER_cert(trustme.CA().issue_cert(NAME).cert_chain_pems[0].bytes().decode())
+    broken = der.replace(bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d030177"))
+    assert broken != der
+    size = len(broken).to_bytes(3, "big")
+    body = (len(broken) + 3).to_bytes(3, "big") + size + broken
+    hello = b"\2\0\0\x26\3\3" + os.urandom(32) + b"\0\xc0\x2b\0"
+    parts = (hello, b"\x0b" + len(body).to_bytes(3, "big") + body)
+    records = b"".join(b"\x16\3\3" + len(part).to_bytes(2, "big") + part for part in parts)
+    context = tls.client_context()
+    for leave in (True, False):
+        # Cut short before it is whole, too: a server that says no more.
+        with serving(lambda c, leave=leave: (c.recv(1000), c.sendall(records), leave or c.recv(1))) as server:
+            shown = shake(server.port, context, timeout=0.5)
+        assert shown.chain and shown.chain[0].names == [NAME]
+        assert shown.trusted is not True, shown
