@@ -58,7 +58,12 @@ PAGE: dict[str, tuple[tuple[str, ...], set[str], str | None]] = {
     "12.0": (("12.0.0.360",), ECDHE, None),
     "20": (("20.0.0.877", "20.0.1.3180"), ECDHE, None),
 }
-VERSIONS = [version for versions, _suites, _tls in PAGE.values() for version in versions]
+# Where the page names no TLS version, and the suites are of several: another one than the lab's agents have.
+OPEN = {"9.5.3.2754": ("1.0", "1.2"), "9.5.3.7747": ("1.2", "1.2")}
+AGENTS: list[tuple[str, tuple[str, str] | None]] = [
+    *((version, None) for versions, _suites, _tls in PAGE.values() for version in versions),
+    *OPEN.items(),
+]
 PROTOCOLS = {"TLSv1": "-tls1", "TLSv1.1": "-tls1_1", "TLSv1.2": "-tls1_2", "TLSv1.3": "-tls1_3"}
 
 
@@ -99,18 +104,19 @@ class Looked(t.NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def looked(site: Site) -> dict[str, Looked]:
-    """An agent of each version, on one host after the other, looked at from the controller and from its own host."""
+def looked(site: Site) -> dict[tuple[str, bool], Looked]:
+    """What was seen of each version, and of the same with the other TLS versions: as many at once as there are hosts."""
     found = {}
     hosts = list(site.hosts.hosts.values())
-    for start in range(0, len(VERSIONS), len(hosts)):
-        agents = dict(zip(VERSIONS[start:], hosts))
-        running = [install_agent(host, version=version) for version, host in agents.items()]
-        facts = site.on_hosts(list(agents.values()), "agent_cipher_facts")
+    for start in range(0, len(AGENTS), len(hosts)):
+        placed = list(zip(AGENTS[start:], hosts))
+        running = [install_agent(host, version=version, tls=tls) for (version, tls), host in placed]
+        facts = site.on_hosts([host for _agent, host in placed], "agent_cipher_facts")
         with ThreadPoolExecutor(max_workers=2) as pool:
             seen = pool.map(lambda host: (suites_seen(site.hosts, host), protocols_seen(site.hosts, host)), hosts)
-            for (version, host), (suites, protocols) in zip(agents.items(), seen):
-                found[version] = Looked(suites, protocols, facts[host.name]["ansible_facts"]["workload_security_agent"])
+            for ((version, tls), host), (suites, protocols) in zip(placed, seen):
+                told = facts[host.name]["ansible_facts"]["workload_security_agent"]
+                found[version, tls is not None] = Looked(suites, protocols, told)
         for agent in running:
             agent.stop()
     return found
@@ -120,19 +126,28 @@ def looked(site: Site) -> dict[str, Looked]:
 def test_an_agent_shakes_hands_with_exactly_the_suites_of_its_release(looked, release):
     versions, suites, tls = PAGE[release]
     for version in versions:
-        assert looked[version].suites == suites, version
-        assert "TLSv1.3" not in looked[version].protocols, "the page never mentions it"
+        seen = looked[version, False]
+        assert seen.suites == suites, version
+        assert "TLSv1.3" not in seen.protocols, "the page never mentions it"
         if tls:
-            assert looked[version].protocols == {tls}, version
+            assert seen.protocols == {tls}, version
+
+
+@pytest.mark.parametrize("version", OPEN)
+def test_the_suites_are_the_same_whichever_tls_versions_the_page_leaves_open(looked, version):
+    (suites,) = [suites for versions, suites, tls in PAGE.values() if version in versions and tls is None]
+    other = looked[version, True]
+    assert other.suites == suites == set(other.facts["suites"])
+    assert other.protocols != looked[version, False].protocols
 
 
 @pytest.mark.parametrize("release", PAGE)
 def test_our_facts_of_the_host_agree_with_what_is_seen(looked, release):
     for version in PAGE[release][0]:
-        facts = looked[version].facts
-        assert facts["version"] == version
-        assert set(facts["suites"]) == looked[version].suites
-        for tls in facts["tls"]:
+        seen = looked[version, False]
+        assert seen.facts["version"] == version
+        assert set(seen.facts["suites"]) == seen.suites
+        for tls in seen.facts["tls"]:
             if tls["supported"] is not None:
                 name = "TLSv1" if tls["version"] == "TLS 1.0" else tls["version"].replace("TLS ", "TLSv")
-                assert (name in looked[version].protocols) is tls["supported"], (version, tls)
+                assert (name in seen.protocols) is tls["supported"], (version, tls)

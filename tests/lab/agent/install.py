@@ -92,11 +92,13 @@ def install_agent(
     *,
     platform: str = DEFAULT_PLATFORM,
     time_factor: float = DEFAULT_TIME_FACTOR,
+    tls: tuple[str, str] | None = None,
     start: bool = True,
 ) -> Agent:
     """Install the package of an agent's version in a lab host, over any that is there, and start its daemon.
 
-    C(time_factor) must be the manager's, for ten minutes between heartbeats to be as long for both.
+    C(time_factor) must be the manager's, for ten minutes between heartbeats to be as long for both. C(tls): the first
+    and the last TLS version that the agent speaks, as C(1.0), in place of what is likely for its release.
     """
     file = host.root / "tmp" / "ds-agent.deb"
     file.write_bytes(package(version))
@@ -105,7 +107,13 @@ def install_agent(
     host.write(
         f"{PROGRAM}/agent.json",
         settings(
-            version=version, platform=platform, machine=host.mac, address="::", folder=DATA, time_factor=time_factor
+            version=version,
+            platform=platform,
+            machine=host.mac,
+            address="::",
+            folder=DATA,
+            time_factor=time_factor,
+            tls=tls,
         ),
     )
 

@@ -12,6 +12,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import typing as t
 from pathlib import Path
 
 PROGRAM = "/opt/ds_agent"
@@ -24,7 +25,16 @@ _LIBRARIES = ("tlslite", "ecdsa", "six")
 _WITHOUT = shutil.ignore_patterns("__pycache__", "test_*")
 
 
-def settings(*, version: str, platform: str, machine: str, address: str, folder: str, time_factor: float) -> str:
+def settings(
+    *,
+    version: str,
+    platform: str,
+    machine: str,
+    address: str,
+    folder: str,
+    time_factor: float,
+    tls: t.Sequence[str] | None = None,
+) -> str:
     """The text of agent.json, see C(Installed)."""
     return json.dumps(
         {
@@ -34,6 +44,7 @@ def settings(*, version: str, platform: str, machine: str, address: str, folder:
             "address": address,
             "folder": folder,
             "time_factor": time_factor,
+            "tls": tls,
         }
     )
 

@@ -48,7 +48,7 @@ class Agent:
     def __init__(self, installed: Installed) -> None:
         self.installed = installed
         self.store = Store(installed.folder / "dsa_core" / "state.json", installed.time_factor)
-        self._profile = tls.profile_of(installed.version)
+        self._profile = tls.profile_of(installed.version, installed.tls)
         self._certificate = tls.Certificate(installed.folder / "dsa_core")
         self._listener = Listener(installed.address, firewall.PORT, self._serve)
         self._changed = threading.Condition()

@@ -18,6 +18,7 @@ class Installed:
     """What the package was made for.
 
     C(machine) tells hosts apart, C(address) is where the agent listens, C(folder) is what it keeps its state in.
+    C(tls): the first and the last TLS version that it speaks, C(None) for those of its release.
     """
 
     version: str
@@ -26,6 +27,7 @@ class Installed:
     address: str
     folder: Path
     time_factor: float
+    tls: tuple[str, str] | None
 
     @classmethod
     def read(cls, path: Path) -> Installed:

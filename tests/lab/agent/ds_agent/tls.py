@@ -57,15 +57,19 @@ def _unique(names) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def profile_of(version: str) -> Profile:
-    """The profile of an agent's version, such as C(20.0.0.8438); raises C(ValueError) for one before 9.5."""
+def profile_of(version: str, limits: tuple[str, str] | None = None) -> Profile:
+    """The profile of an agent's version, such as C(20.0.0.8438); raises C(ValueError) for one before 9.5.
+
+    C(limits): the first and the last TLS version, in place of those in the table.
+    """
     number = _number(version)
     with open(Path(__file__).with_name("cipher_suites.tsv"), encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader((line for line in file if not line.startswith("#")), delimiter="\t"))
     rows = [row for row in rows if _number(row["min_version"]) <= number]
     if not rows:
         raise ValueError(f"no suites are documented for agent {version}")
-    return Profile(rows[-1]["heading"], rows[-1]["min_tls"], rows[-1]["max_tls"], tuple(rows[-1]["suites"].split()))
+    row = rows[-1]
+    return Profile(row["heading"], *(limits or (row["min_tls"], row["max_tls"])), tuple(row["suites"].split()))
 
 
 def _number(version: str) -> tuple[int, ...]:
