@@ -241,7 +241,7 @@ def test_whose_name_a_computer_gets_and_an_agent_that_comes_again(deployment):
 
 def test_the_cloud(hosts: LabHosts, waiting: Deployment, tmp_path: Path) -> None:
     """There a script carries the tenant's ID and token, and agents come to the port of the API."""
-    host = hosts.others.get("cloud") or hosts.add("cloud")
+    host = hosts.add("cloud")
     name = "agents.cloud.lab.test"
     target = waiting.host("host03")
     target.run(["tee", "-a", "/etc/hosts"], input=f"{host.address} {name}\n")

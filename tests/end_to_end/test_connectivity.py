@@ -190,6 +190,7 @@ def broken(result: dict[str, t.Any]) -> dict[str, t.Any]:
     return problem
 
 
+@pytest.mark.both_cores
 def test_a_way_that_works(place: Place, first: Results) -> None:
     host, result = place.host(1), first[1]
     assert (result["reachable"], result["problems"]) == (True, [])

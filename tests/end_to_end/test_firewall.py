@@ -122,6 +122,7 @@ def test_without_the_firewall_a_restriction_has_no_effect(site, agent, stranger)
         site.manager.api("POST", path, {"firewall": {"state": "on"}})
 
 
+@pytest.mark.both_cores
 def test_by_ip(site, agent, stranger, administrator):
     addresses = [site.manager_host.address, administrator.address]
     restrict(site, source_ips=addresses, manager_addresses=[site.manager_host.address])

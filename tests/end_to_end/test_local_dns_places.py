@@ -155,6 +155,7 @@ def failures(played: Played) -> list[dict[str, t.Any]]:
 # -- hosts files
 
 
+@pytest.mark.both_cores
 def test_hosts_file_in_twelve_steps(hosts: LabHosts, host: Host, tmp_path: Path) -> None:
     before = host.read(HOSTS)
     twelve_steps(hosts, tmp_path, host, "hosts_file", RESOLVED)
@@ -217,7 +218,7 @@ def test_a_conflicting_line_is_reported_and_replaced_on_request(hosts: LabHosts,
     assert "says 198.18.0.7 for dsm.lab.test" in played.output
     assert looked["stdout"].endswith(old.strip())
     # What the warning is about: the resolver finds the new address first, and the old one, too.
-    found = [line for line in looked["stdout"].partition("#")[0].splitlines()]
+    found = looked["stdout"].partition("#")[0].splitlines()
     assert found[0] == "198.18.0.9" and set(found) == {"198.18.0.7", "198.18.0.9"}
     assert [one["replaced"] for one in replaced["conflicts"]] == [True]
     assert not again["changed"] and again["conflicts"] == []

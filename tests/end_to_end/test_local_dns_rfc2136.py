@@ -103,6 +103,7 @@ def serial(host: Host, zone: str = "lab.test") -> str:
     return host.run(["dig", "+short", zone, "SOA"]).stdout.split()[2]
 
 
+@pytest.mark.both_cores
 def test_create_change_and_remove_each_as_check_and_real_run_twice(hosts, primary, reader, tmp_path):
     place = rfc2136(primary)
     steps = [

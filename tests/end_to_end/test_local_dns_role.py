@@ -233,6 +233,7 @@ def failed_early(ran: subprocess.CompletedProcess[str], hosts: t.Collection[str]
     assert "ESTABLISH" not in ran.stdout
 
 
+@pytest.mark.both_cores
 def test_a_windows_host_fails_before_anything_connects_to_it(run):
     ways = [
         {"ansible_connection": "winrm"},

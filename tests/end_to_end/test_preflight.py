@@ -106,6 +106,7 @@ def told(scene: Scene) -> subprocess.CompletedProcess[str]:
     return scene.run("-vvvvv", "-e", json.dumps(variables), check=False)
 
 
+@pytest.mark.both_cores
 def test_every_host_gets_its_answers(scene: Scene, told: subprocess.CompletedProcess[str]) -> None:
     requests = scene.site.manager.summary()
     assert (
