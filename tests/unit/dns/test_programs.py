@@ -20,7 +20,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._dns.progr
 
 @pytest.fixture
 def sleeper() -> t.Iterator[subprocess.Popen]:
-    process = subprocess.Popen(["sleep", "60"])
+    # Whoever runs the tests may ignore the signal, as under nohup, and what it starts would, too.
+    process = subprocess.Popen(["env", "--default-signal=HUP", "sleep", "60"])
     # It gets its name a moment after it was started.
     while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
         time.sleep(0.01)
