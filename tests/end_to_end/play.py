@@ -32,12 +32,34 @@ class Played:
 
 
 def run_playbook(
-    hosts: LabHosts, playbook: Path, inventory: Path | str, *arguments: str
+    hosts: LabHosts,
+    playbook: Path,
+    inventory: Path | str,
+    *arguments: str,
+    check: bool = False,
+    cwd: Path | None = None,
+    **environment: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a playbook to its end, however it ends; the inventory is a file or a list of names with a comma."""
-    environment = {**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1"}
+    """Run a playbook to its end, with C(check) to a good one; the inventory is a file or names with a comma."""
+    variables = {**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1", **environment}
     command = [PLAYBOOK, "-i", str(inventory), str(playbook), *arguments]
-    return hosts.run(command, env=environment, timeout=300.0, check=False)
+    return hosts.run(command, env=variables, cwd=cwd, timeout=300.0, check=check)
+
+
+def keep(expression: str) -> dict[str, t.Any]:
+    """The task that prints what an expression gives on each host, for C(kept) to read.
+
+    Printed, as writing a file takes a second. Encoded, as a secret in it is not what the output is searched for, and
+    as one word, since lines may be folded between words.
+    """
+    message = f"RESULT:{{{{ inventory_hostname }}}}:{{{{ {expression} | to_json | b64encode }}}}:END"
+    return {"name": "Keep the result", "ansible.builtin.debug": {"msg": message}}
+
+
+def kept(output: str) -> dict[str, t.Any]:
+    """What C(keep) printed, by host."""
+    shown = re.findall(r"RESULT:([^:\s]+):([A-Za-z0-9+/=]+):END", output)
+    return {host: json.loads(base64.b64decode(result)) for host, result in shown}
 
 
 def play(
@@ -57,12 +79,7 @@ def play(
         {"name": f"Task {number}", **task, "register": f"r{number}", "ignore_errors": True}
         for number, task in enumerate(tasks)
     ]
-    # Printed, as writing a file takes a second. Encoded, as a secret in it is not what the output is searched for.
     results = "[" + ", ".join(task["register"] for task in numbered) + "]"
-    keep = {
-        "name": "Keep the results",
-        "ansible.builtin.debug": {"msg": f"RESULTS:{{{{ {results} | to_json | b64encode }}}}:END"},
-    }
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     machines = {"localhost": local, **({on.name: on.connection} if on else {})}
     inventory = folder / "inventory.json"
@@ -72,11 +89,10 @@ def play(
             "name": "Test",
             "hosts": on.name if on else "localhost",
             "gather_facts": False,
-            "tasks": [*numbered, keep],
+            "tasks": [*numbered, keep(results)],
         }
     ]
     playbook = folder / "playbook.yml"
     playbook.write_text(yaml.safe_dump(book, sort_keys=False), encoding="utf-8")
     ran = run_playbook(hosts, playbook, inventory, *arguments)
-    kept = re.search("RESULTS:([A-Za-z0-9+/=]+):END", ran.stdout)
-    return Played(ran.returncode, ran.stdout + ran.stderr, json.loads(base64.b64decode(kept[1])) if kept else [])
+    return Played(ran.returncode, ran.stdout + ran.stderr, kept(ran.stdout).get(book[0]["hosts"], []))

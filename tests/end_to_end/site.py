@@ -6,16 +6,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
-import re
 import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from tests.end_to_end.play import keep, kept, run_playbook
 from tests.gates.environments import COLLECTIONS
 from tests.lab.agent.install import DEFAULT_PLATFORM, DEFAULT_VERSION, Agent, install_agent
 from tests.lab.hosts.process import Host, LabHosts
@@ -38,8 +36,6 @@ REPLACING = {
 }
 
 DIRECTION = "platformSettingAgentCommunicationsDirection"
-
-PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 
 
 @dataclass
@@ -133,16 +129,17 @@ class Site:
 
     def playbook(self, path: Path, *arguments: str, inventory: Path | None = None, check: bool = True) -> t.Any:
         """Run a playbook on the controller; returns its exit status and output."""
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_HOME": str(self._folder / "ansible"),
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_NOCOLOR": "1",
-            "WORKLOAD_SECURITY_API_KEY": self.manager.api_key,
-        }
-        command = [PLAYBOOK, "-i", str(inventory or self.inventory()), str(path), *arguments]
-        return self.hosts.run(command, env=environment, cwd=self._folder, timeout=300.0, check=check)
+        return run_playbook(
+            self.hosts,
+            path,
+            inventory or self.inventory(),
+            *arguments,
+            check=check,
+            cwd=self._folder,
+            ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS),
+            ANSIBLE_HOME=str(self._folder / "ansible"),
+            WORKLOAD_SECURITY_API_KEY=self.manager.api_key,
+        )
 
     def inventory(self) -> Path:
         """An Ansible inventory of all machines of the site, those without agents included."""
@@ -166,15 +163,9 @@ class Site:
                     "register": "result",
                     "ignore_errors": True,
                 },
-                {
-                    "name": "Show the result in a form that no width and no color changes",
-                    "ansible.builtin.debug": {
-                        "msg": "RESULT {{ inventory_hostname }} {{ result | to_json | b64encode }}"
-                    },
-                },
+                keep("result"),
             ],
         }
         path = self._folder / "playbook.yml"
         path.write_text(yaml.safe_dump([play], sort_keys=False), encoding="utf-8")
-        shown = re.findall(r"RESULT (\S+) ([\w+/=]+)", self.playbook(path).stdout)
-        return {host: json.loads(base64.b64decode(result)) for host, result in shown}
+        return kept(self.playbook(path).stdout)

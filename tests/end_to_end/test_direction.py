@@ -69,8 +69,7 @@ def listens(placed: Placed) -> bool:
 
 def answers(site: Site, placed: Placed) -> bool:
     """Whether the agent's port is open, as the manager's machine sees it."""
-    command = ["ncat", "-z", "-w", "5", placed.host.address, str(AGENT_PORT)]
-    return site.manager_host.run(command, check=False).returncode == 0
+    return site.manager_host.reaches(placed.host.address, AGENT_PORT, within=5)
 
 
 class Connections:

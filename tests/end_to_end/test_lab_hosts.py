@@ -20,25 +20,13 @@ import pytest
 from tests.lab.hosts import host as host_module
 from tests.lab.hosts.image import FOLDER, image
 from tests.lab.hosts.process import Host, LabError, LabHosts, LabUnavailable
+from tests.lab.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 ANSIBLE = Path(sys.executable).with_name("ansible")
 
 # Seconds until something that happens soon must have happened, on a busy machine too.
 SOON = 20.0
-
-
-def wait_until(condition: t.Callable[[], t.Any]) -> None:
-    """Return as soon as C(condition) holds."""
-    deadline = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def reaches(source: Host, target: Host, port: int) -> bool:
-    """Whether a TCP connection from one machine to another is accepted."""
-    return source.run(["ncat", "-z", "-w", "2", target.address, str(port)], check=False).returncode == 0
 
 
 def ssh(connection: dict[str, str], address: str) -> list[str]:
@@ -102,15 +90,15 @@ def test_a_hosts_file_can_be_replaced_in_one_step(hosts):
 def test_a_host_has_a_firewall_of_its_own_that_knows_macs(hosts):
     known, unknown, guarded = (hosts.hosts[f"host0{number}"] for number in (1, 2, 3))
     listener = guarded.start(["ncat", "--listen", "--keep-open", "4999"])
-    wait_until(lambda: reaches(unknown, guarded, 4999))
+    until(lambda: unknown.reaches(guarded.address, 4999, within=2), "ncat listens", SOON)
     rules = f"ether saddr {known.mac} tcp dport 4999 accept; tcp dport 4999 reject with tcp reset"
     chain = f"chain input {{ type filter hook input priority 0; {rules}; }}"
     guarded.run(["nft", f"table inet lab {{ {chain}; }}"])
-    assert reaches(known, guarded, 4999)
-    assert not reaches(unknown, guarded, 4999)
+    assert known.reaches(guarded.address, 4999, within=2)
+    assert not unknown.reaches(guarded.address, 4999, within=2)
     assert "inet lab" not in known.run(["nft", "list", "ruleset"]).stdout
     guarded.run(["nft", "delete", "table", "inet", "lab"])
-    assert reaches(unknown, guarded, 4999)
+    assert unknown.reaches(guarded.address, 4999, within=2)
     listener.terminate()
 
 
@@ -169,13 +157,15 @@ def test_a_command_that_takes_too_long_is_ended_with_what_it_started(hosts):
     host = hosts.hosts["host01"]
     with pytest.raises(subprocess.TimeoutExpired):
         host.run("sleep 4321; true", timeout=0.5)
-    wait_until(lambda: "4321" not in host.run(["ps", "-e", "-o", "args"]).stdout)
+    until(lambda: "4321" not in host.run(["ps", "-e", "-o", "args"]).stdout, "the program has ended", SOON)
 
 
 def test_a_program_in_the_background(hosts):
     host = hosts.hosts["host01"]
     program = host.start("echo started; exec sleep 4322", log="/tmp/sleep.log")
-    wait_until(lambda: host.run(["cat", "/tmp/sleep.log"], check=False).stdout == "started\n")
+    until(
+        lambda: host.run(["cat", "/tmp/sleep.log"], check=False).stdout == "started\n", "the program has started", SOON
+    )
     assert program.alive
     program.terminate()
     assert not program.alive
@@ -187,7 +177,7 @@ def test_a_program_that_does_not_end_is_killed(hosts, monkeypatch):
     monkeypatch.setattr(host_module, "_ENDED_WITHIN", 0.2)
     host = hosts.hosts["host01"]
     program = host.start("trap '' TERM; echo deaf; while true; do sleep 0.1; done", log="/tmp/deaf.log")
-    wait_until(lambda: host.run(["cat", "/tmp/deaf.log"], check=False).stdout == "deaf\n")
+    until(lambda: host.run(["cat", "/tmp/deaf.log"], check=False).stdout == "deaf\n", "the program hears no more", SOON)
     program.terminate()
     assert not program.alive
     host.run(["rm", "/tmp/deaf.log"])
@@ -196,7 +186,7 @@ def test_a_program_that_does_not_end_is_killed(hosts, monkeypatch):
 def test_daemons_and_orphans_have_somebody_who_cares(hosts):
     host = hosts.hosts["host01"]
     host.run("setsid --fork sleep 0.1; setsid --fork sleep 4323")
-    wait_until(lambda: "sleep 0.1" not in host.run(["ps", "-e", "-o", "args"]).stdout)
+    until(lambda: "sleep 0.1" not in host.run(["ps", "-e", "-o", "args"]).stdout, "the program has ended", SOON)
     processes = host.run(["ps", "-e", "-o", "stat=,args="]).stdout
     assert "sleep 4323" in processes
     assert "Z" not in {line[0] for line in processes.splitlines()}
@@ -226,7 +216,7 @@ def test_a_host_that_is_powered_off_is_gone_and_keeps_its_disk():
         assert host.read("/var/kept") == "kept"
         assert host.run(["cat", "/run/lost"], check=False).returncode == 1
         assert host.run(["hostname"]).stdout == "host01\n"
-        assert reaches(other, host, 22)
+        assert other.reaches(host.address, 22, within=2)
 
 
 def test_one_more_machine_is_known_and_not_in_the_inventory():
@@ -248,7 +238,7 @@ def test_thirty_hosts_are_up_soon():
     with LabHosts(30) as lab:
         assert time.monotonic() - started < SOON
         first, *_others, last = lab.hosts.values()
-        assert reaches(first, last, 22)
+        assert first.reaches(last.address, 22, within=2)
     # Ended as fast.
     assert time.monotonic() - started < SOON
 
@@ -324,7 +314,7 @@ def test_nothing_is_left_behind(hosts, tmp_path, end):
     else:
         holder.process.send_signal(getattr(signal, end))
     holder.wait()
-    wait_until(lambda: not members(holder.namespaces))
+    until(lambda: not members(holder.namespaces), "the last process of the lab is gone", SOON)
     assert machine_state() == before
     assert not list(holder.temporary.iterdir())
     assert holder.ready.exists() == (end == "SIGKILL")

@@ -121,6 +121,13 @@ class Host:
         """Run a command to its end, at most C(timeout) seconds; a string is a script for the shell."""
         return run([*self.prefix, *words(command)], timeout=timeout, check=check, input=input)
 
+    def reaches(self, address: str, port: int, within: int = 1) -> bool:
+        """Whether a TCP connection from this machine is accepted, within so many seconds."""
+        attempt = self.run(["ncat", "-z", "-w", str(within), address, str(port)], check=False)
+        if attempt.returncode not in (0, 1):
+            raise LabError(f"ncat on {self.name} ended with {attempt.returncode}: {attempt.stderr}")
+        return attempt.returncode == 0
+
     def start(self, command: Command, log: str | None = None) -> Process:
         """Start a command in the background; its output goes to C(/var/log/PROGRAM.log), or to the file C(log)."""
         program = words(command)
