@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -86,10 +87,15 @@ def _serving(hosts_file: str) -> Iterator[int]:
     command += [f"--port={port}", f"--listen-address={_LOOPBACK}", "--bind-interfaces"]
     command += ["--no-resolv", "--no-hosts", f"--addn-hosts={hosts_file}", "--log-facility=/dev/null"]
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command waits for the end
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         yield port
     finally:
-        process.terminate()
+        # Both at once: told to end while it starts, timeout may do so without what it has started.
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
