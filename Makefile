@@ -3,7 +3,7 @@
 PYTHON ?= python3
 GATES := lint layers repository unit contract integration end_to_end docs build sanity
 
-.PHONY: help test demo bench environments clean $(GATES)
+.PHONY: help test demo bench environments format clean $(GATES)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z$$()A-Z ]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,11 @@ environments:
 
 $(GATES):
 	@$(PYTHON) tests/gates/run.py $@ $(ARGS)
+
+format: ## Set the layout of the code and the order of imports as make lint wants them
+	@$(PYTHON) tests/gates/environments.py tools
+	@.venv/tools/bin/ruff check --quiet --fix-only .
+	@.venv/tools/bin/ruff format --quiet .
 
 clean: ## Remove everything that these commands made
 	rm -rf .venv .cache .ansible .hypothesis .pytest_cache

@@ -9,7 +9,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.installed import refusal
+from ..module_utils._agent.installed import refusal
 
 
 class ActionModule(ActionBase):

@@ -8,8 +8,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.plain import plain_text
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.releases import describe
+from ..module_utils._agent.plain import plain_text
+from ..module_utils._agent.releases import describe
 
 
 def agent_release(value: object) -> dict[str, t.Any]:

@@ -8,8 +8,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.plain import plain_text
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import NAMES, find
+from ..module_utils._agent.plain import plain_text
+from ..module_utils._agent.suites import NAMES, find
 
 
 def cipher_suite_names(value: object, to: object = "openssl") -> str | list[str]:

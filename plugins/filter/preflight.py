@@ -8,8 +8,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.preflight import Admission, assess
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
+from ..module_utils._answers.preflight import Admission, assess
+from ..module_utils._basis.errors import OptionError
 
 
 def preflight(

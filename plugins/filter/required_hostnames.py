@@ -8,16 +8,16 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.plain import plain_bool, plain_text
-from ansible_collections.workload_security.agent.plugins.module_utils._dns import hostnames
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
+from ..module_utils._agent.plain import plain_bool, plain_text
+from ..module_utils._basis.errors import OptionError
+from ..module_utils._vendor import hostnames
 
 
 def required_hostnames(region: object, shared: object = False) -> list[str]:
     """Tell the host names that agents in a region resolve; see the documentation of the filter."""
     try:
         return hostnames.required_hostnames(plain_text(region, "a region"), plain_bool(shared, "shared"))
-    except (TypeError, DnsError) as error:
+    except (TypeError, OptionError) as error:
         raise AnsibleFilterError(f"required_hostnames: {error}") from error
 
 

@@ -211,8 +211,8 @@ import platform
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.facts import facts_of
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.installed import look, refusal
+from ..module_utils._agent.facts import facts_of
+from ..module_utils._agent.installed import look, refusal
 
 
 def main() -> None:

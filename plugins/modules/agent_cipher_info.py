@@ -346,12 +346,8 @@ failure:
   sample: {code: bad_option, option: minimum_tls}
 """
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.cipher_fleet import (
-    CIPHER_ARGUMENTS,
-    CiphersWanted,
-    read_ciphers,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_reading
+from ..module_utils._answers.cipher_fleet import CIPHER_ARGUMENTS, CiphersWanted, read_ciphers
+from ..module_utils._task.module import run_reading
 
 
 def main() -> None:

@@ -350,8 +350,9 @@ import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ansible_collections.workload_security.agent.plugins.module_utils._probe.options import ARGUMENTS, read_options
-from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import probe_all
+from ..module_utils._basis.errors import Problem
+from ..module_utils._probe.options import ARGUMENTS, read_options
+from ..module_utils._probe.probe import probe_all
 
 
 def main() -> None:
@@ -359,8 +360,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     try:
         targets, inquiry = read_options(module.params)
-    except ValueError as error:
-        module.fail_json(msg=str(error))
+    except Problem as error:
+        module.fail_json(msg=str(error), failure=error.as_failure())
     try:
         results = probe_all(targets, inquiry)
     except ImportError as error:

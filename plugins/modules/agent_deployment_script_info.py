@@ -139,13 +139,8 @@ failure:
   sample: {code: bad_option, option: policy}
 """
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.deployment_script import (
-    SCRIPT_ARGUMENTS,
-    ScriptWanted,
-    read_script,
-    without_secrets,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_reading
+from ..module_utils._activation.deployment_script import SCRIPT_ARGUMENTS, ScriptWanted, read_script, without_secrets
+from ..module_utils._task.module import run_reading
 
 
 def main() -> None:

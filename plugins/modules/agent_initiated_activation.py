@@ -122,7 +122,7 @@ failure:
   sample: {code: bad_option, option: ip_list}
 """
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_activation
+from ..module_utils._task.module import run_activation
 
 
 def main() -> None:

@@ -98,13 +98,9 @@ failure:
   sample: {code: bad_option, option: interval}
 """
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.info import (
-    FACET_NAMES,
-    CommunicationWanted,
-    describe_communication,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_reading
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.targets import TARGET_ARGUMENTS
+from ..module_utils._answers.info import FACET_NAMES, CommunicationWanted, describe_communication
+from ..module_utils._fleet.targets import TARGET_ARGUMENTS
+from ..module_utils._task.module import run_reading
 
 ARGUMENTS = {
     **TARGET_ARGUMENTS,

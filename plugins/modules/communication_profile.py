@@ -308,7 +308,7 @@ failure:
   sample: {code: bad_option, option: interval}
 """
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_profiles
+from ..module_utils._task.module import run_profiles
 
 
 def main() -> None:

@@ -161,7 +161,7 @@ failure:
   sample: {code: bad_option, option: interval}
 """
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_facet
+from ..module_utils._task.module import run_facet
 
 
 def main() -> None:

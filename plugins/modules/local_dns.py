@@ -363,7 +363,7 @@ failure:
       type: str
 """
 
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.module import run
+from ..module_utils._dns.module import run
 
 
 def main() -> None:

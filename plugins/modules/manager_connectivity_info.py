@@ -452,13 +452,9 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.check import check
-from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.options import (
-    ARGUMENTS,
-    ONE_OF,
-    read_options,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
+from ..module_utils._basis.errors import Problem
+from ..module_utils._connectivity.check import check
+from ..module_utils._connectivity.options import ARGUMENTS, ONE_OF, read_options
 
 
 def main() -> None:
@@ -468,7 +464,7 @@ def main() -> None:
     )
     try:
         endpoints = read_options(module.params)
-    except DnsError as error:
+    except Problem as error:
         module.fail_json(msg=str(error), failure=error.as_failure())
     checked = check(endpoints, module.params["direction"], module.params["timeout"])
     module.exit_json(changed=False, **checked._asdict())

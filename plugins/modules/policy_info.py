@@ -86,13 +86,9 @@ failure:
   sample: {code: bad_option, option: interval}
 """
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.info import (
-    POLICY_PARTS,
-    ObjectsWanted,
-    read_objects,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.module import run_reading
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import POLICY
+from ..module_utils._answers.info import POLICY_PARTS, ObjectsWanted, read_objects
+from ..module_utils._manager.client import POLICY
+from ..module_utils._task.module import run_reading
 
 ARGUMENTS = {
     "policies": {"type": "list", "elements": "raw"},

@@ -8,9 +8,9 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.cipher_suites import supports_suite
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.plain import plain_bool, plain_text
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import SUITES, find
+from ..module_utils._agent.cipher_suites import supports_suite
+from ..module_utils._agent.plain import plain_bool, plain_text
+from ..module_utils._agent.suites import SUITES, find
 
 
 def agent_supports_suite(value: object, suite: object, when_unknown: object = False) -> bool:

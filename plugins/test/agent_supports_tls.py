@@ -8,9 +8,9 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.cipher_suites import supports_tls
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.plain import plain_bool, plain_text
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.tls_versions import VERSIONS, normalize
+from ..module_utils._agent.cipher_suites import supports_tls
+from ..module_utils._agent.plain import plain_bool, plain_text
+from ..module_utils._agent.tls_versions import VERSIONS, normalize
 
 
 def agent_supports_tls(value: object, tls: object, when_unknown: object = False) -> bool:

@@ -8,9 +8,9 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.plain import plain_bool, plain_text
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.releases import CERTAINTIES, is_older
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.versions import parse
+from ..module_utils._agent.plain import plain_bool, plain_text
+from ..module_utils._agent.releases import CERTAINTIES, is_older
+from ..module_utils._agent.versions import parse
 
 
 def older_than_release(

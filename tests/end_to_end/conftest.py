@@ -10,6 +10,7 @@ import contextlib
 import typing as t
 
 import pytest
+
 from tests.end_to_end.site import MANAGER_NAME, Site
 from tests.lab.agent.install import DEFAULT_TIME_FACTOR
 from tests.lab.hosts.process import LabHosts, LabUnavailable

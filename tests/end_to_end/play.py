@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
 from tests.lab.hosts.process import Host, LabHosts
 
 PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))

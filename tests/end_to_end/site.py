@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
 from tests.end_to_end.play import keep, kept, run_playbook
 from tests.gates.environments import COLLECTIONS
 from tests.lab.agent.install import DEFAULT_PLATFORM, DEFAULT_VERSION, Agent, install_agent

@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from tests.end_to_end.site import HEARTBEATS, Site
 from tests.lab.agent.install import Agent, install_agent
 from tests.lab.hosts.process import Host, LabHosts

@@ -10,6 +10,7 @@ import itertools
 import typing as t
 
 import pytest
+
 from tests.end_to_end.site import AGENT_PORT, REPLACING, Placed, Site
 from tests.lab.hosts.process import Host
 

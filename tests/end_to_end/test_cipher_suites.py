@@ -12,6 +12,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from tests.end_to_end.site import AGENT_PORT, Site
 from tests.lab.agent.install import install_agent
 from tests.lab.hosts.process import Host, LabHosts

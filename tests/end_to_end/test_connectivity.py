@@ -14,6 +14,7 @@ import json
 import typing as t
 
 import pytest
+
 from tests.end_to_end.site import AGENT_PORT, MANAGER_NAME, Site
 from tests.lab.hosts.process import Host
 from tests.lab.manager.process import LabManager
@@ -77,9 +78,11 @@ def place(site: Site) -> t.Iterator[Place]:
     """Ten hosts that ask the site's resolver, and get their own files back afterwards."""
     kept = [(host, path, host.read(path)) for host in site.hosts.hosts.values() for path in FILES]
     manager = site.manager_host
-    with pytest.MonkeyPatch.context() as environment, Bind(site.machine("ns1")) as primary, Unbound(
-        site.machine("ns2"), {primary.zone: primary.address}
-    ) as resolver:
+    with (
+        pytest.MonkeyPatch.context() as environment,
+        Bind(site.machine("ns1")) as primary,
+        Unbound(site.machine("ns2"), {primary.zone: primary.address}) as resolver,
+    ):
         environment.setenv("ANSIBLE_FORKS", "10")
         environment.setenv("ANSIBLE_PIPELINING", "true")
         primary.update(

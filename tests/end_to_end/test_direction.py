@@ -13,6 +13,7 @@ import json
 import typing as t
 
 import pytest
+
 from tests.end_to_end.play import play
 from tests.end_to_end.site import AGENT_PORT, DIRECTION, HEARTBEATS, MANAGER_NAME, Placed, Site
 from tests.lab.agent.install import install_agent

@@ -11,6 +11,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from tests.end_to_end.site import AGENT_PORT, REPLACING, Placed, Site
 from tests.lab.hosts.process import Host
 

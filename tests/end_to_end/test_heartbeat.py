@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from tests.end_to_end.play import play
 from tests.end_to_end.site import AGENT_PORT, Placed, Site
 from tests.lab.agent.install import DEFAULT_TIME_FACTOR, install_agent
@@ -122,8 +123,9 @@ def test_what_a_heartbeat_carries(site, fleet):
 
 
 def test_the_driver_status(site, fleet):
-    placed, policy = fleet.base, next(
-        one["ID"] for one in site.manager.api("GET", "/policies")["policies"] if one["name"] == BASE
+    placed, policy = (
+        fleet.base,
+        next(one["ID"] for one in site.manager.api("GET", "/policies")["policies"] if one["name"] == BASE),
     )
     placed.host.run(["mv", "/usr/sbin/nft", "/usr/sbin/nft.away"])
     try:

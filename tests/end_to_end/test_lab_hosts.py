@@ -17,6 +17,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from tests.lab.hosts import host as host_module
 from tests.lab.hosts.image import FOLDER, image
 from tests.lab.hosts.process import Host, LabError, LabHosts, LabUnavailable

@@ -12,6 +12,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from tests.end_to_end.play import Played, play
 from tests.lab.hosts.process import Host, LabHosts
 from tests.lab.nameserver import Dnsmasq, NameServer, Unbound

@@ -12,6 +12,7 @@ import sys
 import typing as t
 
 import pytest
+
 from tests.end_to_end.play import Played, play
 from tests.lab.hosts.process import Host, LabHosts
 from tests.lab.nameserver import Bind, TsigKey

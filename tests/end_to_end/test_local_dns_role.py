@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.end_to_end.play import run_playbook
 from tests.gates.environments import ROOT
 from tests.lab.hosts.process import Host, LabHosts

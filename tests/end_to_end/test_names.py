@@ -12,6 +12,7 @@ import contextlib
 import typing as t
 
 import pytest
+
 from tests.end_to_end.play import play
 from tests.end_to_end.site import MANAGER_NAME, Placed, Site
 from tests.lab.nameserver import Bind, Dnsmasq, NameServer, Unbound

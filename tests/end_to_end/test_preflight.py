@@ -11,6 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from tests.end_to_end.site import AGENT_PORT, MANAGER_NAME, Placed, Site
 from tests.gates.environments import ROOT
 from tests.lab.hosts.process import Host
@@ -109,9 +110,9 @@ def told(scene: Scene) -> subprocess.CompletedProcess[str]:
 @pytest.mark.both_cores
 def test_every_host_gets_its_answers(scene: Scene, told: subprocess.CompletedProcess[str]) -> None:
     requests = scene.site.manager.summary()
-    assert (
-        requests["total"] == requests["read"] <= 10
-    ), "the manager is asked once for all hosts, and nothing is written"
+    assert requests["total"] == requests["read"] <= 10, (
+        "the manager is asked once for all hosts, and nothing is written"
+    )
     report = scene.rows()
     assert {name: answers(row) for name, row in report.items()} == {
         WINDOWS: ("unknown", "unknown"),

@@ -61,6 +61,8 @@ def pytest_gate(name: str, environment: str, *arguments: str) -> Gate:
 GATES: List[Gate] = [
     Gate("lint", "lint", "tools", ("ansiblelint",), tests=False),
     Gate("lint of YAML", "lint", "tools", ("yamllint", "--strict", "."), tests=False),
+    Gate("lint of Python", "lint", "tools", ("ruff", "check", "."), tests=False),
+    Gate("layout of Python", "lint", "tools", ("ruff", "format", "--check", "."), tests=False),
     pytest_gate("layers", "tools", "tests/gates/test_layers.py"),
     pytest_gate("repository", "tools", "tests/gates/test_repository.py"),
     pytest_gate("unit on the newest core", "newest", "tests/unit"),

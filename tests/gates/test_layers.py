@@ -20,22 +20,33 @@ from tests.gates.environments import ROOT
 
 COLLECTION = "ansible_collections.workload_security.agent"
 
-# What each layer may import from the collection, besides itself.
-PLUGIN_MAY_IMPORT = {"_communication", "_manager", "_probe", "_ssh", "_agent", "_connectivity", "_dns", "_host"}
+# The packages of module utils, from the top down: a line may import from those below it, and two packages on one line do
+# not know each other.
+ORDER = (
+    ("_task",),
+    ("_answers",),
+    ("_activation",),
+    ("_communication",),
+    ("_facets",),
+    ("_fleet",),
+    ("_manager",),
+    ("_probe",),
+    ("_connectivity",),
+    ("_dns", "_agent"),
+    ("_host",),
+    ("_ssh",),
+    ("_vendor",),
+    ("_basis",),
+)
+PACKAGES = {package for line in ORDER for package in line}
+# What Ansible loads by its name may import from any package, and documentation from none.
 MAY_IMPORT = {
-    "modules": PLUGIN_MAY_IMPORT,
-    "action": PLUGIN_MAY_IMPORT,
-    "inventory": PLUGIN_MAY_IMPORT,
-    "filter": PLUGIN_MAY_IMPORT,
-    "test": PLUGIN_MAY_IMPORT,
-    "_communication": {"_manager", "_agent", "_dns"},
-    "_manager": {"_ssh", "_agent", "_dns"},
-    "_probe": {"_ssh", "_agent"},
-    "_ssh": set(),
-    "_connectivity": {"_dns"},
-    "_agent": {"_host"},
-    "_dns": {"_host"},
-    "_host": set(),
+    **{
+        package: {below for lower in ORDER[number + 1 :] for below in lower}
+        for number, line in enumerate(ORDER)
+        for package in line
+    },
+    **dict.fromkeys(("modules", "action", "inventory", "filter", "test", "lookup"), PACKAGES),
     "doc_fragments": set(),
 }
 
@@ -46,7 +57,7 @@ NEWER_THAN_HOST_PYTHON = {"annotationlib", "compression", "graphlib", "tomllib",
 # Modules that look at hosts from where the playbook runs.
 FROM_OUTSIDE = ("agent_cipher_probe",)
 # What runs on managed hosts even where no module names it.
-ON_MANAGED_HOSTS = ("_agent", "_connectivity", "_dns", "_host")
+ON_MANAGED_HOSTS = ("_agent", "_basis", "_connectivity", "_dns", "_host", "_vendor")
 # A library that a file of these may use if it is there, since it is needed beside the manager alone.
 OPTIONAL = {Path("plugins/module_utils/_dns/primary.py"): {"dns"}}
 
@@ -107,8 +118,7 @@ def files_on_managed_hosts() -> set[Path]:
     todo = [
         path
         for path in FILES
-        if layer_of(path) in ON_MANAGED_HOSTS
-        or (layer_of(path) == "modules" and path.stem not in beside_the_manager)
+        if layer_of(path) in ON_MANAGED_HOSTS or (layer_of(path) == "modules" and path.stem not in beside_the_manager)
     ]
     found: set[Path] = set()
     while todo:
@@ -119,7 +129,7 @@ def files_on_managed_hosts() -> set[Path]:
 
 
 def test_there_is_something_to_check():
-    assert {layer_of(path) for path in FILES} >= {"modules", "_communication", "_manager", "_agent"}
+    assert {layer_of(path) for path in FILES} >= {"modules", *PACKAGES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)

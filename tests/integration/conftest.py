@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from tests.lab.manager.process import LabManager
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
+
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.converge import converge
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import (
     facet_document,

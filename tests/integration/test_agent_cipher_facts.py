@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.module_utils import basic
-from ansible_collections.workload_security.agent.plugins.modules import agent_cipher_facts
 
+from ansible_collections.workload_security.agent.plugins.modules import agent_cipher_facts
 from tests.gates.environments import COLLECTIONS, find_interpreters
 
 URL = "https://dsm.example.com:4120/"

@@ -13,13 +13,14 @@ import typing as t
 from collections import Counter
 
 import pytest
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.cipher_fleet import (
+
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.cipher_fleet import (
     CIPHER_ARGUMENTS,
     CiphersWanted,
     read_ciphers,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.integration.support import connection, play, writes
 from tests.lab.manager.process import LabManager

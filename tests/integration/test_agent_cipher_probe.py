@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.gates.environments import COLLECTIONS
 from tests.lab.ssh_server import SshServer
 from tests.unit.probe.servers import Certificate, old_server

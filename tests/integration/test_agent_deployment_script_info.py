@@ -10,17 +10,15 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.deployment_script import (
+
+from ansible_collections.workload_security.agent.plugins.module_utils._activation.deployment_script import (
     SCRIPT_ARGUMENTS,
     ScriptWanted,
     read_script,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
-    BadReply,
-    Forbidden,
-    OptionError,
-)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply, Forbidden
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.integration.support import LabClock, connection, play, writes
 from tests.integration.test_secrecy import Watch

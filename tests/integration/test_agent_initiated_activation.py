@@ -9,17 +9,18 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.activation import (
+
+from ansible_collections.workload_security.agent.plugins.module_utils._activation.activation import (
     ACTIVATION_ARGUMENTS,
     ActivationWanted,
     keep_activation,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
     BadReply,
     BadRequest,
     Forbidden,
-    OptionError,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.integration.support import LabClock, connection, play, writes

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.gates.export import export_collection
 from tests.integration.support import RESTRICTION, writes
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from tests.gates.environments import ROOT
 from tests.lab.manager.process import LabManager
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.integration.support import play
 from tests.lab.ssh_server import SshServer, make_key
 

@@ -10,6 +10,7 @@ import collections
 import typing as t
 
 import pytest
+
 from tests.bench.fleet import BY_HAND, HEARTBEAT, MACS, MODULE, RESTRICTION, RULE, SERVERS, DeclaredFleet
 from tests.bench.measure import run_task
 from tests.integration.support import play, run_profiles

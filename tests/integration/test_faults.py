@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import ManagerError
 from tests.integration.scene import APPLY, CHANGE, REMOVE, Scene, Stage, Truth, assert_honest
 from tests.integration.support import run_profiles

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from tests.integration.scene import APPLY, CHANGE, REMOVE, RULE, SETTINGS, Scene, Truth, assert_clear, assert_honest
 from tests.integration.support import run_profiles, writes
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 import trustme
+
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
     TimedOut,
     Unauthorized,

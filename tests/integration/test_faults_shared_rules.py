@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.integration.scene import Scene, Truth, assert_honest
 from tests.integration.support import run_profiles
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.integration.support import RESTRICTION, play, writes
 
 NAMESPACE = "workload_security.agent"

@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from tests.integration.support import RESTRICTION, names, run_facet, run_profiles, writes
 
 DIRECTION = "platformSettingAgentCommunicationsDirection"

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.integration.support import RESTRICTION, play
 
 NAMESPACE = "workload_security.agent"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
 from tests.integration.scene import APPLY, CHANGE, REMOVE, RULE, SETTINGS, Scene, Stage, Truth, assert_honest
 from tests.integration.support import run_facet, run_profiles, writes
 from tests.lab.manager.process import LabManager

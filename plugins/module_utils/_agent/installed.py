@@ -16,6 +16,7 @@ import os
 import re
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from .._basis.text import one_line, shown
 from .._host.commands import Answer, Unanswered, ask, find
 from .versions import NO_AGENT, Version, parse
 
@@ -251,7 +252,7 @@ def read_answer(source: Source, answer: Answer) -> Told:
         return Told(source.name, False)
     if answer.status:
         return Told(source.name, False, problem=_failure(source.name, answer))
-    texts = sorted({_printable(text) for text in source.read(answer.output)})
+    texts = sorted({shown(text, 200) for text in source.read(answer.output)})
     if not texts:
         return Told(source.name, False)
     if len(texts) > 1:
@@ -309,7 +310,7 @@ def read_activation(answer: Answer) -> Activation:
     if not urls:
         return Activation(NOT_ACTIVATED, None, "The agent's status names no manager.")
     if len(urls) > 1 or not _URL.fullmatch(urls[0]):
-        return Activation(UNKNOWN, None, f"The agent's status names {_printable(' and '.join(urls))}, which is no URL.")
+        return Activation(UNKNOWN, None, f"The agent's status names {shown(' and '.join(urls), 200)}, which is no URL.")
     return Activation(ACTIVATED, urls[0], "The agent's status names this manager.")
 
 
@@ -320,10 +321,5 @@ def _hint() -> str:
 
 def _failure(name: str, answer: Answer) -> str:
     lines = [line.strip() for line in (answer.errors + "\n" + answer.output).splitlines() if line.strip()]
-    said = f"it said: {_printable(lines[0])}" if lines else "it said nothing"
+    said = f"it said: {one_line(lines[0], 200)}" if lines else "it said nothing"
     return f"{name} ended with status {answer.status}, {said}."
-
-
-def _printable(text: str, longest: int = 200) -> str:
-    """Text from outside, fit for a message: one line of bounded length without control characters."""
-    return "".join(character if character.isprintable() else "?" for character in text[:longest])

@@ -13,41 +13,15 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.catalogue import (
-    AGENT_INITIATED,
-    COMMUNICATION_DIRECTION,
-    INHERITED,
-    Setting,
-    Value,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import Document
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import (
-    Change,
-    ObjectChange,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Target
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.plan import (
-    Failure,
-    Plan,
-    drop,
-    guard,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.settings import (
-    NotKept,
-    write_settings,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import (
-    COMPUTER,
-    FIREWALL_RULE,
-    Client,
-    Kind,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
-    BadReply,
-    ManagerError,
-    NotFound,
-)
+from .._facets.facet import Change, ObjectChange
+from .._fleet.catalogue import AGENT_INITIATED, COMMUNICATION_DIRECTION, INHERITED, Setting, Value
+from .._fleet.fleet import Fleet
+from .._fleet.objects import Target
+from .._fleet.settings import NotKept, write_settings
+from .._manager.client import COMPUTER, FIREWALL_RULE, Client, Kind
+from .._manager.errors import BadReply, ManagerError, NotFound
+from .document import Document
+from .plan import Failure, Plan, drop, guard
 
 Ids = t.Dict[t.Tuple[Kind, str], int]
 

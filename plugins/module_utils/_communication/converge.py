@@ -9,18 +9,14 @@ from __future__ import annotations
 import typing as t
 from itertools import islice
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.apply import Outcome, apply_plan
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import Document
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import Change
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Policy
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.plan import (
-    Failure,
-    Plan,
-    make_plan,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.text import enumerated, outline
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import POLICY, Client
+from .._basis.text import enumerated, outline
+from .._facets.facet import Change
+from .._fleet.fleet import Fleet
+from .._fleet.objects import Policy
+from .._manager.client import POLICY, Client
+from .apply import Outcome, apply_plan
+from .document import Document
+from .plan import Failure, Plan, make_plan
 
 # Nobody reads a longer diff, and comparing one takes minutes. The plan is always whole.
 SHOWN_IN_DIFF = 1000

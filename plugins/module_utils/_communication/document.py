@@ -9,14 +9,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import (
-    Conflict,
-    Facet,
-    Scope,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.registry import FACETS
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.targets import Selector
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
+from .._basis.errors import OptionError
+from .._facets.facet import Conflict, Facet, Scope
+from .._facets.registry import FACETS
+from .._fleet.targets import Selector
 
 
 @dataclass(frozen=True)

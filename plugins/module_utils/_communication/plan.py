@@ -9,18 +9,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import Document
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import (
-    Change,
-    Conflict,
-    Facet,
-    ObjectChange,
-    Refused,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.fleet import Fleet
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.objects import Computer, Target
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.targets import resolve
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
+from .._basis.errors import OptionError
+from .._facets.facet import Change, Conflict, Facet, ObjectChange, Refused
+from .._fleet.fleet import Fleet
+from .._fleet.objects import Computer, Target
+from .._fleet.targets import resolve
+from .document import Document
 
 
 @dataclass(frozen=True)

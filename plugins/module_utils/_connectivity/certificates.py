@@ -14,7 +14,7 @@ import ipaddress
 import re
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import shortened
+from .._basis.text import shown
 
 _OCTETS, _OID, _UTF8, _UTC_TIME, _TIME, _BMP = 0x04, 0x06, 0x0C, 0x17, 0x18, 0x1E
 _SEQUENCE = 0x30
@@ -129,7 +129,7 @@ def _oid(content: bytes) -> str:
 
 def _text(tag: int, content: bytes) -> str:
     encoding = {_UTF8: "utf-8", _BMP: "utf-16-be"}.get(tag, "latin-1")
-    return shortened(content.decode(encoding, "replace"))
+    return shown(content.decode(encoding, "replace"))
 
 
 def _attributes(name: bytes) -> Iterator[Tuple[str, str]]:
@@ -150,7 +150,7 @@ def _pair(data: bytes) -> List[Tuple[int, bytes]]:
 
 
 def _shown(name: bytes) -> str:
-    return shortened(", ".join(f"{_ATTRIBUTES.get(oid, oid)}={value}" for oid, value in _attributes(name)))
+    return shown(", ".join(f"{_ATTRIBUTES.get(oid, oid)}={value}" for oid, value in _attributes(name)))
 
 
 def _time(tag: int, content: bytes) -> str:

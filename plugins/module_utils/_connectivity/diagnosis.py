@@ -11,8 +11,7 @@ import ipaddress
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.wire import NOERROR, NXDOMAIN
-
+from .._dns.wire import NOERROR, NXDOMAIN
 from . import tls
 from .endpoints import Endpoint
 from .listening import Listening

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import List, NamedTuple, Sequence
 
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.hostnames import required_hostnames
+from .._vendor.hostnames import required_hostnames
 
 BIDIRECTIONAL = "bidirectional"
 MANAGER_INITIATED = "manager_initiated"
@@ -55,7 +55,7 @@ class Endpoint(NamedTuple):
 
 
 def cloud_endpoints(region: str, direction: str) -> List[Endpoint]:
-    """The endpoints of a region of the cloud. Raises ``DnsError`` for a region that is not known."""
+    """The endpoints of a region of the cloud. Raises ``OptionError`` for a region that is not known."""
     endpoints = []
     for name in required_hostnames(region):
         label = name.partition(".")[0]

@@ -10,9 +10,8 @@ import re
 from typing import Any, Dict, List, Tuple
 from urllib.parse import urlsplit
 
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError, bad_option
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import address, host_name
-
+from .._basis.errors import OptionError
+from .._dns.records import address, host_name
 from .endpoints import CONSOLE_PORT, DIRECTIONS, HEARTBEAT_PORT, Endpoint, cloud_endpoints, own_endpoints
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
@@ -30,14 +29,14 @@ _SHORTEST, _LONGEST = 1, 300
 
 
 def read_options(params: Dict[str, Any]) -> List[Endpoint]:
-    """The endpoints that the options mean. Raises ``DnsError`` for an option that cannot be right."""
+    """The endpoints that the options mean. Raises ``OptionError`` for an option that cannot be right."""
     timeout = params["timeout"]
     # Written so that "not a number" fails, too.
     if not _SHORTEST <= timeout <= _LONGEST:
-        raise bad_option("timeout", timeout, f"it must be a number of seconds from {_SHORTEST} to {_LONGEST}")
+        raise OptionError("timeout", timeout, f"it must be a number of seconds from {_SHORTEST} to {_LONGEST}")
     if params["region"] is not None:
         if params["relays"]:
-            raise bad_option("relays", params["relays"], "a region has its own; leave this out with option region")
+            raise OptionError("relays", params["relays"], "a region has its own; leave this out with option region")
         return cloud_endpoints(params["region"], params["direction"])
     host, console_port = _manager(params["manager"])
     heartbeat_port = _port("heartbeat_port", params["heartbeat_port"])
@@ -54,24 +53,24 @@ def _manager(text: str) -> Tuple[str, int]:
         parts = urlsplit(text)
         name, port = parts.hostname or "", parts.port
     except ValueError:
-        raise bad_option("manager", None, form) from None
+        raise OptionError("manager", None, form) from None
     if parts.scheme != "https" or "@" in parts.netloc:
         # Not shown, as it may hold a password.
-        raise bad_option("manager", None, form)
+        raise OptionError("manager", None, form)
     return _host(name, "manager"), _port("manager", 443 if port is None else port)
 
 
 def _host(text: str, option: str) -> str:
     try:
         return address(text, option)
-    except DnsError:
+    except OptionError:
         name = host_name(text, option)
     if re.search(r"(^|\.)(cloudone|deepsecurity)\.trendmicro\.com$", name):
-        raise bad_option(option, text, "the cloud has many host names; use option region instead")
+        raise OptionError(option, text, "the cloud has many host names; use option region instead")
     return name
 
 
 def _port(option: str, port: int) -> int:
     if not 0 < port < 65536:
-        raise bad_option(option, port, "a port is a number from 1 to 65535")
+        raise OptionError(option, port, "a port is a number from 1 to 65535")
     return port

@@ -15,9 +15,8 @@ import socket
 import time
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import ADDRESS_TYPES, Record
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.wire import NOERROR, ask
-
+from .._dns.records import ADDRESS_TYPES, Record
+from .._dns.wire import NOERROR, ask
 from .background import in_background, wait_until
 from .sources import HOSTS_FILE, HostsLine, Sources
 

@@ -15,8 +15,7 @@ import ssl
 import time
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import shortened
-
+from .._basis.text import shown
 from .certificates import Certificate, read_certificate
 
 # What a handshake came to, where no certificate came.
@@ -113,7 +112,7 @@ def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, d
             failed, problem = REFUSED, f"shows a certificate that cannot be read: {error}"
             break
     if received and received[0] not in (_ALERT_RECORD, _HANDSHAKE_RECORD):
-        failed, problem = NOT_TLS, f"does not speak TLS: it answers {shortened(repr(bytes(received[:60])))}"
+        failed, problem = NOT_TLS, f"does not speak TLS: it answers {shown(repr(bytes(received[:60])))}"
     if chain and trusted is None and _answered(bytes(sent)):
         # OpenSSL judges the certificates before it answers them.
         trusted = True

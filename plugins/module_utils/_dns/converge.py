@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, List
 
-from .errors import bad_option
-from .hostnames import required_hostnames
+from .._basis.errors import OptionError
+from .._vendor.hostnames import required_hostnames
 from .place import Place
 from .records import LONGEST_TTL, Record, address, host_name, type_of
 
@@ -45,7 +45,7 @@ def names_of(params: Dict[str, Any]) -> List[str]:
     names = [host_name(text, "hostnames") for text in params["hostnames"] or []]
     names += required_hostnames(params["region"]) if params["region"] is not None else []
     if not names:
-        raise bad_option("hostnames", None, "name the host name of the manager, or set option region")
+        raise OptionError("hostnames", None, "name the host name of the manager, or set option region")
     return list(dict.fromkeys(names))
 
 
@@ -55,19 +55,19 @@ def wished_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Re
         return []
     ttl = params["ttl"]
     if ttl is not None and place.default_ttl is None:
-        raise bad_option("ttl", ttl, "hosts files have no TTL; rfc2136 and unbound have")
+        raise OptionError("ttl", ttl, "hosts files have no TTL; rfc2136 and unbound have")
     if ttl is not None and not 0 <= ttl <= LONGEST_TTL:
-        raise bad_option("ttl", ttl, f"it must be from 0 to {LONGEST_TTL} seconds")
+        raise OptionError("ttl", ttl, f"it must be from 0 to {LONGEST_TTL} seconds")
     if params["cname"] is not None and "CNAME" not in place.types:
-        raise bad_option("cname", params["cname"], "only rfc2136 takes aliases; name addresses here")
+        raise OptionError("cname", params["cname"], "only rfc2136 takes aliases; name addresses here")
     if params["cname"] is not None:
         target = host_name(params["cname"], "cname")
         if target in names:
-            raise bad_option("cname", params["cname"], "a name cannot be an alias of itself")
+            raise OptionError("cname", params["cname"], "a name cannot be an alias of itself")
         return [Record(name, "CNAME", target, ttl) for name in names]
     values = {address(text, "addresses") for text in params["addresses"] or []}
     if not values:
-        raise bad_option("addresses", None, "name the addresses that are to be found, or an alias in option cname")
+        raise OptionError("addresses", None, "name the addresses that are to be found, or an alias in option cname")
     return [Record(name, type_of(value), value, ttl) for name in names for value in values]
 
 

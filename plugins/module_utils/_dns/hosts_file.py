@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
+from .._basis.text import shown
 from . import managed_file
-from .errors import DnsError, shortened
+from .errors import DnsError
 from .hosts_text import Hosts, read_hosts, without
 from .place import Place
 from .records import Record
@@ -56,7 +57,7 @@ class HostsFile(Place):
         found = []
         for index, said in self._hosts.others(self._names):
             for record in sorted(set(said).difference(after)):
-                line = shortened(self._hosts.lines[index].strip().decode("utf-8", "replace"))
+                line = shown(self._hosts.lines[index].strip().decode("utf-8", "replace"))
                 found.append({**record.as_dict(), "line": index + 1, "text": line, "replaced": self._replaces})
                 if not self._replaces:
                     self.warnings.append(

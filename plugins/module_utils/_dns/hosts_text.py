@@ -13,7 +13,8 @@ import ipaddress
 import re
 from typing import Collection, List, NamedTuple, Tuple
 
-from .errors import DnsError, shortened
+from .._basis.text import quoted
+from .errors import DnsError
 from .records import Record, type_of
 
 BEGIN = b"# BEGIN workload_security.agent.local_dns"
@@ -66,10 +67,10 @@ def read_hosts(content: bytes, path: str) -> Hosts:
 def _read_ours(line: bytes, number: int, path: str) -> List[Record]:
     records = whole_line(line)
     if line.strip() and not records:
-        shown = shortened(line.strip().decode("utf-8", "replace"))
+        text = quoted(line.strip().decode("utf-8", "replace"), 200)
         raise DnsError(
             "broken_block",
-            f"line {number} of {path} lies in the block of local_dns, but is not just an address and names: '{shown}';"
+            f"line {number} of {path} lies in the block of local_dns, but is not just an address and names: {text};"
             " move it out of the block, or remove it",
         )
     return records

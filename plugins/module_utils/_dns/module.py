@@ -10,9 +10,9 @@ from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._basis.errors import Problem
 from . import dnsmasq, hosts_file, rfc2136, unbound
 from .converge import ABSENT, PRESENT, converge
-from .errors import DnsError
 
 _PLACES = {
     "hosts_file": (hosts_file.HostsFile, hosts_file.ARGUMENTS),
@@ -45,7 +45,7 @@ def run() -> None:
     try:
         place = kind(module.params[name])
         result = converge(place, module.params, check_mode=module.check_mode)
-    except DnsError as error:
+    except Problem as error:
         module.fail_json(msg=str(error), failure=error.as_failure())
     for warning in place.warnings:
         module.warn(warning)

@@ -12,7 +12,9 @@ from typing import Dict, List, NamedTuple, NoReturn, Optional, Set
 
 from ansible.module_utils.basic import missing_required_lib
 
-from .errors import DnsError, bad_option, shortened
+from .._basis.errors import OptionError
+from .._basis.text import one_line, shown
+from .errors import DnsError
 from .records import Record
 
 try:
@@ -229,7 +231,7 @@ class Primary:
             found = socket.getaddrinfo(self._server, self._port, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
             raise DnsError(
-                "no_address", f"name server {shortened(self._server)} has no address: {error}", "rfc2136.server"
+                "no_address", f"name server {shown(self._server, 200)} has no address: {error}", "rfc2136.server"
             ) from error
         return list(dict.fromkeys(address[4][0] for address in found))
 
@@ -290,14 +292,14 @@ class Primary:
         raise DnsError(name.lower(), f"{self} answers {what} with {name}: {advice}", option)
 
     def __str__(self) -> str:
-        return f"name server {shortened(self._server)} port {self._port}"
+        return f"name server {shown(self._server, 200)} port {self._port}"
 
 
 def _tsig_key(key: Key) -> dns.tsig.Key:
     try:
         return dns.tsig.Key(key.name, key.secret, key.algorithm)
     except dns.exception.DNSException as error:
-        raise bad_option("rfc2136.key_name", key.name, f"it must be a domain name: {_words(error)}") from error
+        raise OptionError("rfc2136.key_name", key.name, f"it must be a domain name: {_words(error)}") from error
 
 
 def _name(text: str) -> dns.name.Name:
@@ -338,4 +340,4 @@ def _by_name_and_type(records: List[Record]) -> Dict[tuple, List[Record]]:
 
 
 def _words(error: Exception) -> str:
-    return shortened(str(error) or type(error).__name__)
+    return one_line(str(error) or type(error).__name__)

@@ -10,9 +10,10 @@ import os
 import signal
 from typing import Sequence
 
+from .._basis.text import one_line
 from .._host import commands
 from .._host.commands import Answer
-from .errors import DnsError, shortened
+from .errors import DnsError
 
 
 def find(name: str) -> str:
@@ -34,7 +35,7 @@ def run(name: str, *arguments: str) -> Answer:
 
 def said(answer: Answer) -> str:
     """What a program said, as one line for a message."""
-    return shortened("; ".join((answer.errors or answer.output).strip().splitlines()), 500)
+    return one_line("; ".join((answer.errors or answer.output).strip().splitlines()), 500)
 
 
 def hang_up(program: str, pid_files: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
 
-from .errors import bad_option
+from .._basis.errors import OptionError
 
 ADDRESS_TYPES = ("A", "AAAA")
 
@@ -60,31 +60,33 @@ class Record:
 
 
 def host_name(text: str, option: str) -> str:
-    """A host name in lower case and without the final dot. Raises ``DnsError`` for what is none."""
+    """A host name in lower case and without the final dot. Raises ``OptionError`` for what is none."""
     name = text.lower()
     name = name[:-1] if name.endswith(".") else name
     if not name.isascii():
-        raise bad_option(option, text, "a host name is ASCII; write an internationalized one in its xn-- form")
+        raise OptionError(option, text, "a host name is ASCII; write an internationalized one in its xn-- form")
     if not _NAME.fullmatch(name):
-        raise bad_option(option, text, "it must be a host name, such as dsm.example.com, without port, URL or wildcard")
+        raise OptionError(
+            option, text, "it must be a host name, such as dsm.example.com, without port, URL or wildcard"
+        )
     return name
 
 
 def address(text: str, option: str) -> str:
-    """An IPv4 or IPv6 address in its canonical form. Raises ``DnsError`` for what nothing can be reached at."""
+    """An IPv4 or IPv6 address in its canonical form. Raises ``OptionError`` for what nothing can be reached at."""
     example = "it must be an IPv4 or IPv6 address, such as 192.0.2.10 or 2001:db8::10"
     try:
         parsed = ipaddress.ip_address(text)
     except ValueError as error:
-        raise bad_option(option, text, example) from error
+        raise OptionError(option, text, example) from error
     # Old Pythons read 010.0.0.1 as 10.0.0.1, where resolvers read it as octal or not at all. They refuse % by
     # themselves, newer ones read a zone, which no record can hold.
     if (parsed.version == 4 and str(parsed) != text) or "%" in text:
-        raise bad_option(option, text, example)
+        raise OptionError(option, text, example)
     if parsed.is_unspecified or parsed.is_multicast:
-        raise bad_option(option, text, "nothing can be reached at this address")
+        raise OptionError(option, text, "nothing can be reached at this address")
     if parsed.version == 6 and parsed.ipv4_mapped:
-        raise bad_option(option, text, f"write the IPv4 address itself, {parsed.ipv4_mapped}")
+        raise OptionError(option, text, f"write the IPv4 address itself, {parsed.ipv4_mapped}")
     return str(parsed)
 
 

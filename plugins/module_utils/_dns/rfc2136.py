@@ -14,7 +14,8 @@ import base64
 import binascii
 from typing import Any, Dict, List, Mapping, Optional, Set
 
-from .errors import DnsError, bad_option
+from .._basis.errors import OptionError
+from .errors import DnsError
 from .place import Place
 from .records import ADDRESS_TYPES, Record, host_name
 
@@ -51,9 +52,9 @@ class Rfc2136(Place):
 
         for name, least, most in (("port", 1, 65535), ("timeout", 0.1, 60)):
             if not least <= options[name] <= most:
-                raise bad_option(f"rfc2136.{name}", options[name], f"it must be from {least} to {most}")
+                raise OptionError(f"rfc2136.{name}", options[name], f"it must be from {least} to {most}")
         if not options["server"].strip():
-            raise bad_option("rfc2136.server", options["server"], "it must be the name or address of a name server")
+            raise OptionError("rfc2136.server", options["server"], "it must be the name or address of a name server")
         secret = _secret(options)
         self._zone = host_name(options["zone"], "rfc2136.zone") if options["zone"] else None
         self._zones: Dict[str, str] = {}
@@ -70,7 +71,7 @@ class Rfc2136(Place):
         """What the primary server answers for these names."""
         for name in names:
             if self._zone and not f".{name}".endswith(f".{self._zone}"):
-                raise bad_option("rfc2136.zone", self._zone, f"{name} is not in this zone; if not set, it is found")
+                raise OptionError("rfc2136.zone", self._zone, f"{name} is not in this zone; if not set, it is found")
         self._zones = {name: self._zone or self._primary.zone_of(name) for name in names}
         self._before = self._held(names)
         return self._before
@@ -138,7 +139,7 @@ class Rfc2136(Place):
 def _secret(options: Mapping[str, Any]) -> Optional[bytes]:
     for given, missing in (("key_name", "key_secret"), ("key_secret", "key_name")):
         if options[given] and not options[missing]:
-            raise bad_option(f"rfc2136.{missing}", None, f"it is needed beside {given}")
+            raise OptionError(f"rfc2136.{missing}", None, f"it is needed beside {given}")
     if not options["key_secret"]:
         return None
     try:
@@ -148,7 +149,7 @@ def _secret(options: Mapping[str, Any]) -> Optional[bytes]:
     # Some Pythons read a lone = as nothing, too.
     if not secret:
         # Neither the secret nor what is wrong in it is shown.
-        raise bad_option("rfc2136.key_secret", None, "it must be the key's secret in base64")
+        raise OptionError("rfc2136.key_secret", None, "it must be the key's secret in base64")
     return secret
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Dict, List, Optional
 
+from .._basis.errors import OptionError
+from .._basis.text import quoted
 from . import managed_file
 from .answers import Server
-from .errors import DnsError, bad_option, shortened
+from .errors import DnsError
 from .place import Place
 from .records import Record, address
 
@@ -37,7 +39,7 @@ class ServedFile(Place):
     def __init__(self, options: Dict[str, Any]) -> None:
         super().__init__()
         if not 1 <= options["port"] <= 65535:
-            raise bad_option(f"{self.program}.port", options["port"], "it must be from 1 to 65535")
+            raise OptionError(f"{self.program}.port", options["port"], "it must be from 1 to 65535")
         server = address(options["address"], f"{self.program}.address")
         self._path: str = options["path"]
         self._server = Server(self.program, server, options["port"], self.default_ttl is not None)
@@ -108,7 +110,7 @@ class ServedFile(Place):
         if foreign:
             raise DnsError(
                 "not_ours",
-                f"{self._path} holds a line that local_dns has not written, '{shortened(foreign[0])}', and it would"
+                f"{self._path} holds a line that local_dns has not written, {quoted(foreign[0], 200)}, and it would"
                 " replace the whole file: name another path, or move that line to another file",
                 f"{self.program}.path",
             )

@@ -12,15 +12,10 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
-    BadReply,
-    BadRequest,
-    ManagerError,
-    NotFound,
-)
+from .errors import BadReply, BadRequest, ManagerError, NotFound
 
 if t.TYPE_CHECKING:
-    from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+    from .transport import Transport
 
 # The manager's default and ceiling for `maxItems`.
 PAGE = 5000

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible.module_utils.basic import env_fallback
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.deployment import (
+
+from .._basis.errors import OptionError
+from .._vendor.deployment import (
     CLOUD,
     DEPLOYMENTS,
     ON_PREMISES,
@@ -22,7 +24,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.d
     normalize_url,
     url_for_region,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
 
 KNOWN_HOSTS = "~/.ssh/known_hosts"
 

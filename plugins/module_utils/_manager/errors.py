@@ -7,48 +7,12 @@
 from __future__ import annotations
 
 import typing as t
-import unicodedata
 
-# The longest text of a server that is shown, in characters.
-LONGEST_MESSAGE = 500
-
-
-def clean(text: str) -> str:
-    """One line of at most 500 printable characters: a server's text must not steer a terminal or fill a log."""
-    # Category C is control, format (right-to-left marks), surrogate, private and unassigned. Ten times the bound is
-    # enough to look at, since runs of white space become one space.
-    printable = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text[: 10 * LONGEST_MESSAGE])
-    line = " ".join(printable.split())
-    return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1] + "…"
+from .._basis.errors import Problem
+from .._basis.text import one_line
 
 
-class MissingLibrary(Exception):
-    """A Python library that the manager's client needs cannot be imported.
-
-    C(library) is the name for C(missing_required_lib), C(reason) the import error.
-    """
-
-    def __init__(self, library: str, reason: str) -> None:
-        super().__init__(f"the Python library {library} is needed: {reason}")
-        self.library = library
-        self.reason = reason
-
-
-class OptionError(ValueError):
-    """An option whose value cannot be right: which option, which value, and what would be right.
-
-    Where the value is a secret, or is missing, C(value) is None and is not shown.
-    """
-
-    def __init__(self, option: str, value: object, what_would_be_right: str) -> None:
-        shown = "" if value is None else f" is {clean(str(value))!r}"
-        super().__init__(f"option '{option}'{shown}: {what_would_be_right}")
-        self.option = option
-        self.value = value
-        self.what_would_be_right = what_would_be_right
-
-
-class ManagerError(Exception):
+class ManagerError(Problem):
     """A request that did not end as it should have.
 
     method, path: what was asked; url: the manager's base URL, if known.
@@ -76,7 +40,7 @@ class ManagerError(Exception):
         self.path = path
         self.url = url
         self.status = status
-        self.message = clean(message)
+        self.message = one_line(message)
         self.outcome_unknown = outcome_unknown
         super().__init__(self._sentence())
 

@@ -14,13 +14,9 @@ import ssl
 import threading
 import typing as t
 
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import MissingLibrary, clean
-from ansible_collections.workload_security.agent.plugins.module_utils._ssh.session import (
-    SshError,
-    log_in,
-    open_channel,
-    said,
-)
+from .._basis.errors import MissingLibrary
+from .._basis.text import one_line
+from .._ssh.session import SshError, log_in, open_channel, said
 
 try:
     from urllib3.connection import HTTPSConnection
@@ -30,7 +26,7 @@ except ImportError:
     HTTPSConnection = object
 
 if t.TYPE_CHECKING:
-    from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import JumpHost
+    from .connection import JumpHost
 
 # Seconds between signs of life, so that a firewall on the way keeps the session, and a dead one is noticed.
 _KEEPALIVE = 30
@@ -40,7 +36,7 @@ class TunnelError(Exception):
     """The tunnel could not be opened. C(permanent) tells that another attempt cannot succeed either."""
 
     def __init__(self, message: str, *, permanent: bool) -> None:
-        super().__init__(clean(message))
+        super().__init__(one_line(message))
         self.permanent = permanent
 
 

@@ -18,23 +18,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
+from .._basis.errors import MissingLibrary
+from .errors import (
     BadReply,
     ConnectionFailed,
     JumpHostError,
     ManagerError,
-    MissingLibrary,
     RateLimited,
     TimedOut,
     Unavailable,
     UntrustedCertificate,
     error_for_status,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.jump_host import (
-    Tunnel,
-    TunneledConnection,
-    TunnelError,
-)
+from .jump_host import Tunnel, TunneledConnection, TunnelError
 
 URLLIB3_IMPORT_ERROR: str | None = None
 try:
@@ -50,7 +46,7 @@ except ImportError as import_error:
     HTTPSConnection = object
 
 if t.TYPE_CHECKING:
-    from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection
+    from .connection import Connection
 
 VERSION = "0.1.0"
 

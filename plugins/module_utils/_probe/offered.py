@@ -13,13 +13,7 @@ from __future__ import annotations
 import re
 from typing import List, Optional
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import (
-    CBC,
-    NO_FORWARD_SECRECY,
-    SHA1,
-    SWEET32,
-    find,
-)
+from .._agent.suites import CBC, NO_FORWARD_SECRECY, SHA1, SWEET32, find
 
 # Code points and IANA names.
 OFFERED = {

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.tls_versions import VERSIONS, normalize
-
+from .._agent.tls_versions import VERSIONS, normalize
+from .._basis.errors import OptionError
 from .offered import OFFERED, code_of
 from .probe import Inquiry, Target
-from .way import SshServer, clean
+from .way import SshServer
 
 ARGUMENTS: Dict[str, Any] = dict(
     targets=dict(
@@ -61,13 +61,9 @@ def read_options(params: Mapping[str, Any]) -> Tuple[List[Target], Inquiry]:
     )
 
 
-def _wrong(option: str, value: object, what_would_be_right: str) -> ValueError:
-    return ValueError(f"option '{option}' is {clean(str(value))!r}: {what_would_be_right}")
-
-
 def _number(option: str, value: float, least: float, most: float, meaning: str) -> float:
     if not least <= value <= most:
-        raise _wrong(option, value, f"it must be {meaning} from {least} to {most}")
+        raise OptionError(option, value, f"it must be {meaning} from {least} to {most}")
     return value
 
 
@@ -76,10 +72,10 @@ def _versions(given: Optional[List[str]]) -> Tuple[str, ...]:
     for text in VERSIONS if given is None else given:
         version = normalize(text)
         if version is None:
-            raise _wrong("versions", text, "it must be a version of TLS from 1.0 to 1.3, such as 'TLSv1.2'")
+            raise OptionError("versions", text, "it must be a version of TLS from 1.0 to 1.3, such as 'TLSv1.2'")
         found.append(version)
     if not found:
-        raise _wrong("versions", given, "it must hold a version of TLS, or be left out for all")
+        raise OptionError("versions", given, "it must hold a version of TLS, or be left out for all")
     return tuple(sorted(set(found)))
 
 
@@ -90,16 +86,18 @@ def _suites(given: Optional[List[str]]) -> Tuple[int, ...]:
     for text in given:
         code = code_of(text)
         if code is None:
-            raise _wrong("suites", text, "it must be the IANA name of a cipher suite or a code point such as 0xC02F")
+            raise OptionError(
+                "suites", text, "it must be the IANA name of a cipher suite or a code point such as 0xC02F"
+            )
         codes.append(code)
     if not codes:
-        raise _wrong("suites", given, "it must hold a cipher suite, or be left out for all")
+        raise OptionError("suites", given, "it must hold a cipher suite, or be left out for all")
     return tuple(dict.fromkeys(codes))
 
 
 def _host(option: str, text: str) -> str:
     if not 0 < len(text) <= 253 or any(not "!" <= character <= "~" for character in text):
-        raise _wrong(option, text, "it must be the name or address of a host, in ASCII")
+        raise OptionError(option, text, "it must be the name or address of a host, in ASCII")
     return text
 
 

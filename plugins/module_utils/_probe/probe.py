@@ -11,9 +11,8 @@ import concurrent.futures
 import socket
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.cipher_suites import DOCUMENTED, documented
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.tls_versions import VERSIONS
-
+from .._agent.cipher_suites import DOCUMENTED, documented
+from .._agent.tls_versions import VERSIONS
 from .handshake import ACCEPTED, CLOSED, LONGEST_ANSWER, NOT_TLS, REFUSED, Answer, client_hello, read_answer
 from .offered import can_be_in, name_of, weaknesses
 from .way import Deadline, NoAnswer, SshServer, Straight, ThroughSsh, Unreachable

@@ -10,15 +10,10 @@ import contextlib
 import socket
 import threading
 import time
-import unicodedata
 from typing import Any, Iterator, NamedTuple, Optional
 
-from ansible_collections.workload_security.agent.plugins.module_utils._ssh.session import (
-    SshError,
-    log_in,
-    open_channel,
-    said,
-)
+from .._basis.text import one_line
+from .._ssh.session import SshError, log_in, open_channel, said
 
 
 class Unreachable(Exception):
@@ -130,11 +125,11 @@ class ThroughSsh:
         try:
             channel = open_channel(paramiko, self._server, transport, host, port, deadline.left())
         except SshError as error:
-            raise Unreachable(clean(str(error))) from error
+            raise Unreachable(one_line(str(error))) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             if transport.is_active():
                 raise NoAnswer(f"{deadline.passed}, nor a connection from {self._server}") from error
-            raise Unreachable(clean(f"the session with {self._server} ended: {said(error)}")) from error
+            raise Unreachable(one_line(f"the session with {self._server} ended: {said(error)}")) from error
         return _Channel(channel)
 
     def close(self) -> None:
@@ -152,9 +147,9 @@ class ThroughSsh:
                 try:
                     self._client = self._connect(deadline)
                 except SshError as error:
-                    self._problem = clean(str(error))
+                    self._problem = one_line(str(error))
                 except (Unreachable, NoAnswer) as error:
-                    self._problem = clean(f"no SSH session with {self._server}: {error}")
+                    self._problem = one_line(f"no SSH session with {self._server}: {error}")
             if self._problem is not None:
                 raise Unreachable(self._problem)
             return self._client.get_transport()
@@ -199,10 +194,4 @@ def _as_socket_error() -> Iterator[None]:
     except OSError:
         raise
     except Exception as error:  # EOFError and SSHException, where the session has just died
-        raise Unreachable(f"the SSH session ended: {clean(said(error))}") from error
-
-
-def clean(text: str) -> str:
-    """One line of at most 600 printable characters: a server's text must not steer a terminal or fill a log."""
-    printable = "".join(" " if unicodedata.category(c)[0] == "C" else c for c in text[:6000])
-    return " ".join(printable.split())[:600]
+        raise Unreachable(f"the SSH session ended: {one_line(said(error))}") from error

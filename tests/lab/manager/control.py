@@ -45,11 +45,11 @@ class Control:
                 server.faults.add(given["faults"])
             case "DELETE", "/faults":
                 server.faults.clear()
-            case ("GET" | "POST"), "/switches":
+            case (("GET" | "POST"), "/switches"):
                 if given:
                     server.manager.change_switches(given)
                 return dict(server.manager.switches)
-            case ("GET" | "POST"), "/clock":
+            case (("GET" | "POST"), "/clock"):
                 server.manager.clock.advance(float(given.get("advance", 0)))
                 return {"now": server.manager.clock.now()}
             case "GET", "/agents":

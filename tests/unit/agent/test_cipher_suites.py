@@ -12,6 +12,9 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.workload_security.agent.plugins.module_utils._agent import cipher_suites
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.cipher_suites import (
     RANGES,
@@ -22,8 +25,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._agent.cip
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.releases import BUILDS, CERTAINTIES, Span
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import SUITES, find
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.versions import Version, parse
-from hypothesis import given
-from hypothesis import strategies as st
 
 # The words of each range, the TLS version that the page names with it, the suites in the page's order.
 PAGE = [

@@ -10,8 +10,10 @@ those of Solaris, AIX and macOS are made up after the package names that the ven
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.workload_security.agent.plugins.module_utils._agent import installed
-from ansible_collections.workload_security.agent.plugins.module_utils._host.commands import Answer, Unanswered
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.installed import (
     SOURCES,
     Activation,
@@ -22,8 +24,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._agent.ins
     read_version,
     refusal,
 )
-from hypothesis import given
-from hypothesis import strategies as st
+from ansible_collections.workload_security.agent.plugins.module_utils._host.commands import Answer, Unanswered
 
 BY_NAME = {source.name: source for sources in SOURCES.values() for source in sources}
 BY_NAME["dsa_query"] = installed._AGENT_ITSELF
@@ -166,7 +167,7 @@ def test_a_database_that_cannot_be_read_is_a_problem_not_an_absence() -> None:
 def test_a_failure_is_a_problem(source: str) -> None:
     answer = told(source, "", "Connection refused\x1b[31m by\x07 nobody\nmore\n", 3)
     assert not answer.found
-    assert "status 3, it said: Connection refused?[31m by? nobody." in answer.problem
+    assert "status 3, it said: Connection refused\\x1b[31m by\\x07 nobody." in answer.problem
 
 
 @pytest.mark.parametrize("source", ["pkginfo", "pkg", "pkgutil"])
@@ -253,7 +254,7 @@ def test_no_manager_is_not_activated(line: str) -> None:
         (("Authentication required\n", "", 0), "Authentication required"),
         (("AgentStatus.0: agentState\nAgentStatus.1: dsmUrl\n", "", 0), "AgentStatus.0: agentState"),
         ((STATUS + "AgentStatus.dsmUrl: (unset)\n", "", 0), "(unset), which is no URL"),
-        ((STATUS + "AgentStatus.dsmUrl: https://a\x1b[0m/\n", "", 0), "https://a?[0m/, which is no URL"),
+        ((STATUS + "AgentStatus.dsmUrl: https://a\x1b[0m/\n", "", 0), "https://a\\x1b[0m/, which is no URL"),
         ((STATUS + f"AgentStatus.dsmUrl: {URL}\nAgentStatus.dsmUrl: https://b/\n", "", 0), "https://b/ and " + URL),
     ],
 )

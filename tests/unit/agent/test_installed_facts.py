@@ -11,6 +11,7 @@ import platform
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
+
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.facts import facts_of
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.installed import (
     Activation,

@@ -9,6 +9,9 @@ import csv
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.releases import (
     BUILDS,
     CERTAINTIES,
@@ -18,8 +21,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._agent.rel
     span_of,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.versions import Release, Version, parse
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEYS = {
     "version",

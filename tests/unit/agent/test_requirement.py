@@ -9,6 +9,9 @@ What is expected here was worked out by hand from the vendor's pages; nothing of
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.releases import BUILDS, is_older
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.requirement import (
     Requirement,
@@ -19,8 +22,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._agent.req
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import SUITES
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.versions import Version, parse
-from hypothesis import given
-from hypothesis import strategies as st
 
 ECDHE_GCM = ("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256")
 ECDHE_CBC = ("TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384", "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256")

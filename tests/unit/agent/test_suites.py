@@ -9,14 +9,15 @@ import re
 import subprocess
 
 import pytest
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import NAMES, SUITES, Suite, find
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.tls_versions import normalize
 from cryptodatahub.common.algorithm import KeyExchange
 from cryptodatahub.tls.algorithm import TlsCipherSuite
 from cryptodatahub.tls.version import TlsVersion
 from hypothesis import given
 from hypothesis import strategies as st
 from tlslite.constants import CipherSuite
+
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import NAMES, SUITES, Suite, find
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.tls_versions import normalize
 
 each_suite = pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.iana)
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.versions import (
     NO_AGENT,
     Release,
     Version,
     parse,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 VERSIONS = st.builds(
     Version,

@@ -5,19 +5,20 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.catalogue import (
+
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import (
+    facet_document,
+    read_document,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._facets.facet import Conflict
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.catalogue import (
     COMMUNICATION_DIRECTION,
     HEARTBEAT_INTERVAL,
     HEARTBEAT_MISSED_BEFORE_ALERT,
     HEARTBEAT_OFFLINE_ERRORS,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import (
-    facet_document,
-    read_document,
-)
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.facets.base import Conflict
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.deployment import REGIONS
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.deployment import REGIONS
 
 POLICY = {"policies": ["Base Policy"]}
 RESTRICTED = {"state": "present", "rule_name": "R", "action": "bypass", "port": 4118}

@@ -11,6 +11,7 @@ import ssl
 import typing as t
 
 import trustme
+
 from tests.unit.probe.servers import Server, serving
 
 NAME = "dsm.example.com"

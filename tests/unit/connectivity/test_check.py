@@ -15,14 +15,15 @@ import time
 import typing as t
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import check as check_file
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.check import check
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.endpoints import Endpoint
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.listening import Listening
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import HostsLine, Sources
 from tests.gates.environments import COLLECTIONS
-from tests.unit.oldest_python import oldest_python
 from tests.unit.connectivity.servers import NAME, resolving, server_context, tls_server
+from tests.unit.oldest_python import oldest_python
 from tests.unit.probe.servers import serving
 
 MODULE = "manager_connectivity_info"

@@ -9,6 +9,7 @@ import errno
 import typing as t
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import tls
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.certificates import Certificate
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.diagnosis import (
@@ -160,9 +161,10 @@ def test_connections_that_do_not_come_about(attempts: list[Attempt], cause: str,
 
 
 def test_an_old_line_in_the_hosts_file() -> None:
-    lines, answers = [HostsLine(5, "2001:db8::66"), HostsLine(7, "192.0.2.66")], [
-        said("192.0.2.53", "NOERROR", "192.0.2.7")
-    ]
+    lines, answers = (
+        [HostsLine(5, "2001:db8::66"), HostsLine(7, "192.0.2.66")],
+        [said("192.0.2.53", "NOERROR", "192.0.2.7")],
+    )
     problem = after(failed("192.0.2.66"), source="hosts_file", lines=lines, answers=answers)
     assert problem and problem.step == "tcp"
     assert "line 7 of /etc/hosts gives dsm.example.com the address 192.0.2.66" in problem.cause

@@ -9,6 +9,8 @@ import math
 import typing as t
 
 import pytest
+
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.endpoints import (
     DIRECTIONS,
     cloud_endpoints,
@@ -17,7 +19,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._connectiv
     ARGUMENTS,
     read_options,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 
 DEFAULTS = {name: spec.get("default") for name, spec in ARGUMENTS.items()}
 
@@ -98,13 +99,13 @@ def test_every_cloud_endpoint_says_what_it_is_for() -> None:
     ],
 )
 def test_an_error_names_the_option(option: str, options: dict[str, t.Any]) -> None:
-    with pytest.raises(DnsError) as raised:
+    with pytest.raises(OptionError) as raised:
         endpoints(**options)
     assert (raised.value.code, raised.value.option) == ("bad_option", option)
     assert str(raised.value).startswith(f"option '{option}'")
 
 
 def test_a_password_in_the_url_is_not_repeated() -> None:
-    with pytest.raises(DnsError) as raised:
+    with pytest.raises(OptionError) as raised:
         endpoints(manager="https://admin:hunter2@dsm.example.com:4119")
     assert "hunter2" not in str(raised.value)

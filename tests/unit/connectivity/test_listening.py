@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.listening import (
     Listening,
     read_listening,

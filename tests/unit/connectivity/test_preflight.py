@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.workload_security.agent.plugins.filter.preflight import FilterModule, preflight
 
 MANAGER = "192.0.2.10"
@@ -140,7 +141,7 @@ def test_a_port_that_is_restricted_already() -> None:
     [
         (None, "the manager was not asked"),
         ({"skipped": True}, "the manager was not asked"),
-        ({"msg": "unauthorized\x1b[31m"}, "the manager does not tell: unauthorized [31m"),
+        ({"msg": "unauthorized\x1b[31m"}, "the manager does not tell: unauthorized\\x1b[31m"),
         ({"targets": []}, "the manager has no computer of the host name web1 or 192.0.2.1"),
         ({"targets": [target("other")]}, "the manager has no computer of the host name web1 or 192.0.2.1"),
         (

@@ -13,6 +13,7 @@ import typing as t
 
 import dns.message
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import resolution
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import HostsLine, Sources
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.wire import ask

@@ -8,10 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import (
-    Sources,
-    read_sources,
-)
+
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import Sources, read_sources
 
 NAME = "dsm.example.com"
 

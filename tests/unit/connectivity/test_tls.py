@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 import trustme
-from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import tls
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import tls
 from tests.unit.connectivity.servers import NAME, server_context, tls_server
 from tests.unit.probe.servers import serving
 

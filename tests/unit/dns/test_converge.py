@@ -8,11 +8,12 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.converge import converge
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.hostnames import required_hostnames
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.place import Place
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import Record
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.hostnames import required_hostnames
 
 
 class Memory(Place):
@@ -122,12 +123,12 @@ def test_absent_does_not_look_at_what_is_wished_when_present() -> None:
         ({"addresses": []}, "addresses", "name the addresses that are to be found"),
         ({"cname": "192.0.2.10"}, "cname", "'192.0.2.10': it must be a host name"),
         ({"cname": "DSM.example.com"}, "cname", "'DSM.example.com': a name cannot be an alias of itself"),
-        ({"ttl": -1}, "ttl", "-1: it must be from 0 to 2147483647 seconds"),
-        ({"ttl": 2**31}, "ttl", "2147483648: it must be from 0 to"),
+        ({"ttl": -1}, "ttl", "'-1': it must be from 0 to 2147483647 seconds"),
+        ({"ttl": 2**31}, "ttl", "'2147483648': it must be from 0 to"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_read(params: dict, option: str, words: str) -> None:
-    with pytest.raises(DnsError) as caught:
+    with pytest.raises(OptionError) as caught:
         run(Unread(), **{**({"addresses": ["192.0.2.10"]} if "cname" not in params else {}), **params})
     assert (caught.value.code, caught.value.option) == ("bad_option", option)
     assert words in str(caught.value)
@@ -141,6 +142,6 @@ def test_bad_options_are_refused_before_anything_is_read(params: dict, option: s
     ],
 )
 def test_what_a_place_cannot_hold_is_refused_by_naming_who_can(params: dict, option: str, words: str) -> None:
-    with pytest.raises(DnsError, match=words) as caught:
+    with pytest.raises(OptionError, match=words) as caught:
         run(Hosts(A), **params)
     assert (caught.value.code, caught.value.option) == ("bad_option", option)

@@ -14,6 +14,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import answers, dnsmasq
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.dnsmasq import Dnsmasq
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError

@@ -9,11 +9,12 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.converge import converge
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.hosts_file import HostsFile
-from hypothesis import given
-from hypothesis import strategies as st
 
 OLD = b"127.0.0.1\tlocalhost\n192.0.2.9 old dsm.example.com # dsm\n\xff\xfe no text\n192.0.2.10 DSM.example.com web"
 BLOCK = b"# BEGIN workload_security.agent.local_dns\n%s\n# END workload_security.agent.local_dns\n"

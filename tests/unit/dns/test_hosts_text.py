@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.hosts_text import (
     BEGIN,
@@ -15,8 +18,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._dns.hosts
     without,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import Record
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 PATH = "/etc/hosts"
 NAMES = ["dsm.example.com", "relay.example.com", "dsm"]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
+
 from ansible_collections.workload_security.agent.plugins.modules.local_dns import main
 
 OLD = "192.0.2.9 dsm.example.com\n"

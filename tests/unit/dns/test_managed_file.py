@@ -14,6 +14,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import managed_file
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 

@@ -13,9 +13,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.workload_security.agent.plugins.module_utils._host.commands import Answer
+
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.programs import hang_up, run, said
+from ansible_collections.workload_security.agent.plugins.module_utils._host.commands import Answer
 
 
 @pytest.fixture
@@ -76,5 +77,5 @@ def test_a_program_that_cannot_start_is_an_error(tmp_path: Path, monkeypatch: py
 
 
 def test_what_a_program_said_is_one_line() -> None:
-    assert said(Answer(1, "ignored", "line one\nline\ttwo\n")) == "line one; line?two"
+    assert said(Answer(1, "ignored", "line one\nline\ttwo\n")) == "line one; line two"
     assert said(Answer(1, "only this\n", "")) == "only this"

@@ -18,12 +18,14 @@ import dns.rcode
 import dns.rrset
 import dns.tsig
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError, Problem
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import primary
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import Record
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.rfc2136 import ALGORITHMS, Rfc2136
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from tests.unit.dns.primary_server import PrimaryServer
 
 ZONE = "lab.test"
@@ -69,9 +71,9 @@ def bring(asked: PrimaryServer, after: list[Record], names: t.Sequence[str] = (N
     there.write(before, after)
 
 
-def failure(asked: PrimaryServer, after: list[Record], **options: t.Any) -> DnsError:
+def failure(asked: PrimaryServer, after: list[Record], **options: t.Any) -> Problem:
     """How the same fails."""
-    with pytest.raises(DnsError) as caught:
+    with pytest.raises(Problem) as caught:
         bring(asked, after, **options)
     assert SECRET not in str(caught.value)
     return caught.value
@@ -129,7 +131,7 @@ def test_a_server_may_know_hosts_by_their_address_and_need_no_key():
 
 def test_what_some_pythons_read_as_an_empty_secret_still_signs(server, monkeypatch):
     monkeypatch.setattr(base64, "b64decode", lambda _text, **_options: b"")
-    with pytest.raises(DnsError) as caught:
+    with pytest.raises(OptionError) as caught:
         place(server, key_secret="==").read([NAME])
     assert (caught.value.code, caught.value.option) == ("bad_option", "rfc2136.key_secret")
     assert not server.questions
@@ -465,7 +467,7 @@ FORGED = [other_id, other_key, unsigned, unsigned_denial, garbage, short]
 )
 @pytest.mark.parametrize("protocol", ["udp", "tcp"])
 def test_a_forged_answer_is_not_believed(server, forge, protocol, opcode):
-    server.fault = lambda query, over_tcp, reply: (forge(query, over_tcp, reply) if query.opcode() == opcode else reply)
+    server.fault = lambda query, over_tcp, reply: forge(query, over_tcp, reply) if query.opcode() == opcode else reply
     assert failure(server, a("192.0.2.1"), protocol=protocol).code == "bad_answer"
 
 

@@ -13,6 +13,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
+
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import answers, managed_file
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.converge import converge
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.dnsmasq import Dnsmasq
@@ -20,7 +22,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._dns.error
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import Record
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.served_file import HEADER, ServedFile
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.unbound import Unbound
-
 from tests.unit.dns.name_server import answered, server
 
 DSM = "dsm.example.com"
@@ -321,7 +322,7 @@ def test_an_empty_file_is_nobody_s(world: World, port: int) -> None:
     [({"port": 0}, "testd.port"), ({"port": 65536}, "testd.port"), ({"address": "localhost"}, "testd.address")],
 )
 def test_a_server_that_cannot_be_is_refused(world: World, options: dict, option: str) -> None:
-    with pytest.raises(DnsError) as caught:
+    with pytest.raises(OptionError) as caught:
         Served({"path": str(world.path), "address": "127.0.0.1", "port": 53, **options})
     assert (caught.value.code, caught.value.option) == ("bad_option", option)
 

@@ -15,10 +15,11 @@ import typing as t
 import dns.flags
 import dns.message
 import pytest
-from ansible_collections.workload_security.agent.plugins.module_utils._dns import wire
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import Record
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from ansible_collections.workload_security.agent.plugins.module_utils._dns import wire
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import Record
 from tests.unit.dns.name_server import answered, server
 
 NAME = "dsm.example.com"

@@ -8,13 +8,14 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible.template import trust_as_template
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.workload_security.agent.plugins.filter.agent_cipher_suites import agent_cipher_suites
 from ansible_collections.workload_security.agent.plugins.filter.agent_release import agent_release
 from ansible_collections.workload_security.agent.plugins.filter.cipher_suite_names import cipher_suite_names
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.plain import plain_text
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import NAMES, SUITES
-from hypothesis import given
-from hypothesis import strategies as st
 
 NOT_TEXT = st.one_of(
     st.none(),

@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible.template import trust_as_template
+
 from ansible_collections.workload_security.agent.plugins.filter.required_hostnames import required_hostnames
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.hostnames import REGIONS
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.hostnames import REGIONS
 
 
 def test_the_names_of_a_region() -> None:

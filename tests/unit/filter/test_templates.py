@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from ansible_collections.workload_security.agent.plugins.filter.agent_cipher_suites import agent_cipher_suites
 from ansible_collections.workload_security.agent.plugins.filter.agent_release import agent_release
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._host.commands import Unanswered, ask, find
 
 

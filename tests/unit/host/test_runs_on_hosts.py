@@ -33,9 +33,11 @@ result = [done["changed"], len(done["records"]), place.warnings]
 def run_alone(program: str, folder: Path, *arguments: str) -> t.Any:
     """The C(result) of a program that has the module utils, and no site packages."""
     without = shutil.ignore_patterns("__pycache__")
-    for package in ("_agent", "_dns", "_host"):
+    for package in ("_agent", "_basis", "_dns", "_host", "_vendor"):
         shutil.copytree(UTILS / package, folder / "utils" / package, ignore=without)
-    whole = f"import json, sys\nsys.path.insert(0, sys.argv[1])\narguments = sys.argv[2:]{program}print(json.dumps(result))"
+    whole = (
+        f"import json, sys\nsys.path.insert(0, sys.argv[1])\narguments = sys.argv[2:]{program}print(json.dumps(result))"
+    )
     command = [oldest_python(), "-I", "-S", "-c", whole, str(folder), *arguments]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout)
 

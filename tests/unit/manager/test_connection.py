@@ -11,19 +11,17 @@ import pytest
 import yaml
 from ansible.template import trust_as_template
 
-from ansible_collections.workload_security.agent.plugins.doc_fragments.attributes import (
-    ModuleDocFragment as Attributes,
-)
+from ansible_collections.workload_security.agent.plugins.doc_fragments.attributes import ModuleDocFragment as Attributes
 from ansible_collections.workload_security.agent.plugins.doc_fragments.connection import (
     ModuleDocFragment as ConnectionFragment,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import (
     CONNECTION_ARGUMENTS,
     Connection,
     JumpHost,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.deployment import REGIONS
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.deployment import REGIONS
 
 KEY = "17:S3cret"
 ON_PREMISES = {"url": "https://dsm.example.com:4119", "api_key": KEY}

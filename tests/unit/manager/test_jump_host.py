@@ -20,6 +20,7 @@ from dataclasses import replace
 import pytest
 from paramiko import SSHException
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import MissingLibrary
 from ansible_collections.workload_security.agent.plugins.module_utils._manager import errors
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection, JumpHost
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.jump_host import ChannelSocket
@@ -432,6 +433,6 @@ def test_paramiko_is_only_needed_for_a_jump_host(monkeypatch, certificates):
     monkeypatch.setitem(sys.modules, "paramiko", None)
     connection = Connection(url="https://127.0.0.1/api", api_key=KEY, ca_path=certificates.path)
     Transport(connection).close()
-    with pytest.raises(errors.MissingLibrary) as caught:
+    with pytest.raises(MissingLibrary) as caught:
         Transport(replace(connection, jump_host=JumpHost("jump.example")))
     assert caught.value.library == "paramiko"

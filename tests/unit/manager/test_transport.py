@@ -23,13 +23,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3.exceptions import ClosedPoolError
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import MissingLibrary
 from ansible_collections.workload_security.agent.plugins.module_utils._manager import transport as transport_module
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
-    BadReply,
-    MissingLibrary,
-    Redirected,
-)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply, Redirected
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import (
     VERSION,
     Transport,

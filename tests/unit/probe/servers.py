@@ -17,9 +17,10 @@ from typing import Callable, Iterator, Sequence
 
 import pytest
 import trustme
+from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
+
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.offered import OFFERED
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import Inquiry, Target, probe_all
-from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
 
 ALL_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 WIRE = {"1.0": (3, 1), "1.1": (3, 2), "1.2": (3, 3), "1.3": (3, 4)}

@@ -14,6 +14,7 @@ import threading
 import time
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._probe import probe as probe_module
 from ansible_collections.workload_security.agent.plugins.module_utils._probe import way
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.handshake import LONGEST_ANSWER

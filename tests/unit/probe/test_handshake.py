@@ -8,6 +8,13 @@ from __future__ import annotations
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tlslite.constants import ExtensionType
+from tlslite.extensions import SrvSupportedVersionsExtension
+from tlslite.messages import ClientHello, ServerHello
+from tlslite.utils.codec import Parser
+
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.handshake import (
     ACCEPTED,
     LONGEST_ANSWER,
@@ -16,12 +23,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._probe.han
     client_hello,
     read_answer,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from tlslite.constants import ExtensionType
-from tlslite.extensions import SrvSupportedVersionsExtension
-from tlslite.messages import ClientHello, ServerHello
-from tlslite.utils.codec import Parser
 
 VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 WIRE = {"1.0": (3, 1), "1.1": (3, 2), "1.2": (3, 3), "1.3": (3, 4)}

@@ -8,6 +8,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from cryptodatahub.common.algorithm import Authentication
+from cryptodatahub.tls.algorithm import TlsCipherSuite
+from cryptodatahub.tls.version import TlsVersion
+from hypothesis import given
+from hypothesis import strategies as st
+from tlslite.constants import CipherSuite
+
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import SUITES
 from ansible_collections.workload_security.agent.plugins.module_utils._probe import offered
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.offered import (
@@ -17,12 +24,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._probe.off
     name_of,
     weaknesses,
 )
-from cryptodatahub.common.algorithm import Authentication
-from cryptodatahub.tls.algorithm import TlsCipherSuite
-from cryptodatahub.tls.version import TlsVersion
-from hypothesis import given
-from hypothesis import strategies as st
-from tlslite.constants import CipherSuite
 
 LOWEST = {
     TlsVersion.SSL3: "1.0",
@@ -61,7 +62,8 @@ def test_nothing_is_left_out_that_such_a_server_may_have() -> None:
         if suite.value.authentication in certificates
         and re.match("TLS_(RSA|DHE_RSA|ECDHE_RSA|ECDHE_ECDSA|DH_anon|ECDH_anon)_(EXPORT_)?WITH_", suite.name)
         # Never registered: Salsa20, and numbers for private use.
-        and "SALSA20" not in suite.name and suite.value.code < 0xFF00
+        and "SALSA20" not in suite.name
+        and suite.value.code < 0xFF00
     }
     assert names <= set(OFFERED.values())
     assert len(names) == 124

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.offered import OFFERED
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.options import read_options
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import Inquiry, Target
@@ -78,7 +79,7 @@ def test_versions_and_suites_in_any_spelling() -> None:
         ({"targets": [{**TARGET, "host": "a b"}]}, "option 'targets[0].host' is 'a b'"),
         ({"targets": [{**TARGET, "host": "x" * 254}]}, "option 'targets[0].host'"),
         ({"targets": [{**TARGET, "server_name": "é"}]}, "option 'targets[0].server_name' is 'é'"),
-        ({"targets": [{**TARGET, "ssh": {**SSH, "host": "\n"}}]}, "option 'targets[0].ssh.host' is ''"),
+        ({"targets": [{**TARGET, "ssh": {**SSH, "host": "\n"}}]}, "option 'targets[0].ssh.host' is '\\n'"),
         ({"targets": [{**TARGET, "ssh": {**SSH, "port": 65536}}]}, "option 'targets[0].ssh.port' is '65536'"),
     ],
 )

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.cipher_suites import RANGES
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.offered import OFFERED
 from tests.unit.probe.servers import (

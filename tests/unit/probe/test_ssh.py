@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
+
 from ansible_collections.workload_security.agent.plugins.module_utils._probe import way
 from tests.lab.ssh_server import SshServer as Sshd
 from tests.lab.ssh_server import make_key

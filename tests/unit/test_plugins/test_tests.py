@@ -8,11 +8,12 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible.template import trust_as_template
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.workload_security.agent.plugins.test.agent_supports_suite import agent_supports_suite
 from ansible_collections.workload_security.agent.plugins.test.agent_supports_tls import agent_supports_tls
 from ansible_collections.workload_security.agent.plugins.test.older_than_release import older_than_release
-from hypothesis import given
-from hypothesis import strategies as st
 
 # Each test with an argument that is right.
 TESTS = [(agent_supports_suite, "AES128-SHA"), (agent_supports_tls, "1.2"), (older_than_release, "11.0")]

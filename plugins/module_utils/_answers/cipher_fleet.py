@@ -1,0 +1,390 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which cipher suites a fleet can speak, by the agents' versions that the manager knows, and who a requirement loses.
+
+What becomes of an agent hangs on its version and, for a few, on its platform. So a fleet is judged by its versions,
+some dozens of them, however many computers it has.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import typing as t
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+from .._agent.cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, documented
+from .._agent.releases import describe, span_of
+from .._agent.requirement import (
+    KEPT,
+    LOST,
+    UNKNOWN,
+    UNKNOWN_VERSION,
+    WITHOUT,
+    Requirement,
+    Verdict,
+    judge,
+    lacks_tls_1_2,
+    listed_builds,
+    upgrade,
+)
+from .._agent.suites import SUITES, find
+from .._agent.tls_versions import VERSIONS, normalize
+from .._agent.versions import NO_AGENT, Release, parse
+from .._basis.errors import OptionError
+from .._basis.text import shown
+from .._fleet.fleet import Fleet
+from .._fleet.objects import Computer
+from .._fleet.query import Query
+from .._manager.client import Client
+
+# Which computers to list one by one.
+ALL = "all"
+AT_RISK = "lost"
+NONE = "none"
+# And how.
+LIST = "list"
+CSV = "csv"
+
+REQUIREMENT_ARGUMENTS: dict[str, dict] = {
+    "required_suites": {"type": "list", "elements": "str"},
+    "minimum_tls": {"type": "str"},
+}
+CIPHER_ARGUMENTS: dict[str, dict] = {
+    **REQUIREMENT_ARGUMENTS,
+    "requirements": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"name": {"type": "str", "required": True}, **REQUIREMENT_ARGUMENTS},
+    },
+    "computers": {"type": "str", "choices": [ALL, AT_RISK, NONE], "default": AT_RISK},
+    "computers_format": {"type": "str", "choices": [LIST, CSV], "default": LIST},
+    "computers_query": {"type": "str"},
+}
+
+# How many computers to name of each agent that is not kept.
+_EXAMPLES = 5
+
+# How a cell starts that a spreadsheet would take for a formula, in East Asian full width, too.
+_FORMULA = tuple("=+-@＝＋－＠")
+
+# What a requirement is called that has no name.
+_UNNAMED = "required"
+
+# The states of a computer besides those of an agent whose version is known.
+_STATES = (DOCUMENTED, AMBIGUOUS, UNDOCUMENTED, UNKNOWN_VERSION, WITHOUT)
+
+
+@dataclass(frozen=True)
+class CiphersWanted:
+    """By which requirements (name to requirement) to judge which computers; which to list one by one, and how."""
+
+    requirements: dict[str, Requirement]
+    listed: str
+    format: str
+    query: Query | None
+
+    @classmethod
+    def from_options(cls, params: dict) -> CiphersWanted:
+        """Read the options of C(agent_cipher_info). Raises C(OptionError)."""
+        given = params["computers_query"]
+        query = None if given is None else Query(str(given), "computers_query", selects=True)
+        return cls(_requirements(params), str(params["computers"]), str(params["computers_format"]), query)
+
+
+class _Agent(t.NamedTuple):
+    """What decides what becomes of a computer."""
+
+    version: str
+    old_platform: bool
+
+    @classmethod
+    def of(cls, computer: Computer) -> _Agent:
+        return cls(computer.agent_version, lacks_tls_1_2(computer.platform))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What becomes of the computers with one agent under one requirement."""
+
+    verdict: Verdict
+    upgrade: Release | None
+
+
+_Judgments = t.Mapping[str, t.Mapping[_Agent, _Judged]]
+
+
+def read_ciphers(client: Client, wanted: CiphersWanted) -> dict[str, t.Any]:
+    """The result of C(agent_cipher_info). Raises C(OptionError), C(ManagerError)."""
+    fleet = Fleet(client)
+    computers = wanted.query.select(fleet) if wanted.query else fleet.list_computers()
+    agents: Counter[_Agent] = Counter()
+    examples: dict[_Agent, list[str]] = defaultdict(list)
+    for computer in computers:
+        agent = _Agent.of(computer)
+        agents[agent] += 1
+        if agents[agent] <= _EXAMPLES:
+            examples[agent].append(shown(computer.name))
+    judgments = {
+        name: {agent: _judged(agent, requirement) for agent in agents}
+        for name, requirement in wanted.requirements.items()
+    }
+    releases = _releases(agents, judgments)
+    listed = _listed(computers, judgments, wanted.listed)
+    one_by_one = (
+        {"computers_csv": _as_csv(listed, list(judgments))} if wanted.format == CSV else {"computers": list(listed)}
+    )
+    return {
+        "summary": _summary(releases),
+        "suites": _suites(releases),
+        "releases": releases,
+        "requirements": [
+            _judgment(name, requirement, agents, judgments[name], examples)
+            for name, requirement in wanted.requirements.items()
+        ],
+        **one_by_one,
+    }
+
+
+# -- options
+
+
+def _requirements(params: dict) -> dict[str, Requirement]:
+    if params["requirements"] is None:
+        alone = _requirement(params, "")
+        return {_UNNAMED: alone} if alone else {}
+    for option in REQUIREMENT_ARGUMENTS:
+        if params[option] is not None:
+            raise OptionError(option, params[option], "it cannot be given beside 'requirements', but in one of them")
+    result: dict[str, Requirement] = {}
+    for number, given in enumerate(params["requirements"]):
+        path = f"requirements[{number}]."
+        name = str(given["name"])
+        if not name or name in result:
+            raise OptionError(f"{path}name", name, "each requirement needs a name of its own")
+        requirement = _requirement(given, path)
+        if requirement is None:
+            raise OptionError(f"{path}name", name, "it must require something: required_suites, minimum_tls or both")
+        result[name] = requirement
+    return result
+
+
+def _requirement(params: dict, path: str) -> Requirement | None:
+    names, tls = params["required_suites"], params["minimum_tls"]
+    if names is None and tls is None:
+        return None
+    if names is not None and not names:
+        raise OptionError(f"{path}required_suites", "[]", "it must name a suite; without one, no agent can connect")
+    suites = [_suite(str(name), f"{path}required_suites") for name in names or ()]
+    lowest = None
+    if tls is not None:
+        lowest = normalize(str(tls))
+        if lowest is None:
+            raise OptionError(f"{path}minimum_tls", tls, f"it must be one of {', '.join(VERSIONS)}")
+        if suites and lowest > "1.2":
+            raise OptionError(f"{path}minimum_tls", tls, "TLS 1.3 has none of the required suites; 1.2 is the last")
+    return Requirement(tuple(dict.fromkeys(suites)), lowest)
+
+
+def _suite(name: str, option: str) -> str:
+    suite = find(name)
+    if suite is None:
+        known = ", ".join(suite.iana for suite in SUITES)
+        raise OptionError(option, name, f"it must hold suites that an agent is documented to use, which are {known}")
+    return suite.iana
+
+
+# -- by agent
+
+
+def _judged(agent: _Agent, requirement: Requirement) -> _Judged:
+    verdict = judge(agent.version, requirement, agent.old_platform)
+    return _Judged(
+        verdict, None if verdict.outcome == KEPT else upgrade(agent.version, requirement, agent.old_platform)
+    )
+
+
+def _counted(agents: t.Mapping[_Agent, int], judged: t.Mapping[_Agent, _Judged]) -> dict[str, int]:
+    counts = {KEPT: 0, LOST: 0, UNKNOWN: 0}
+    for agent, count in agents.items():
+        counts[judged[agent].verdict.outcome] += count
+    return counts
+
+
+def _judgment(
+    name: str,
+    requirement: Requirement,
+    agents: t.Mapping[_Agent, int],
+    judged: t.Mapping[_Agent, _Judged],
+    examples: t.Mapping[_Agent, list[str]],
+) -> dict[str, t.Any]:
+    """One requirement: how many computers it keeps and loses, which agents they have, and what saves them."""
+    at_risk = [agent for agent in agents if judged[agent].verdict.outcome != KEPT]
+    causes: Counter[str] = Counter()
+    upgrades: Counter[Release] = Counter()
+    for agent in at_risk:
+        causes[judged[agent].verdict.cause] += agents[agent]
+        if judged[agent].upgrade:
+            upgrades[judged[agent].upgrade] += agents[agent]
+    # The surest loss first, and of each kind the oldest agents.
+    at_risk.sort(key=lambda agent: (judged[agent].verdict.outcome != LOST, _order(agent.version), agent))
+    return {
+        "name": name,
+        "required_suites": list(requirement.suites),
+        "minimum_tls": requirement.minimum_tls,
+        **_counted(agents, judged),
+        "causes": dict(causes.most_common()),
+        "upgrades": [
+            {"release": str(release), "builds": listed_builds(release), "computers": upgrades[release]}
+            for release in sorted(upgrades)
+        ],
+        "agents": [_agent_row(agent, agents[agent], judged[agent], examples[agent]) for agent in at_risk],
+    }
+
+
+def _agent_row(agent: _Agent, count: int, judged: _Judged, examples: list[str]) -> dict[str, t.Any]:
+    return {
+        "agent_version": shown(agent.version),
+        "release": describe(agent.version)["release"],
+        "computers": count,
+        "examples": examples,
+        "outcome": judged.verdict.outcome,
+        "cause": judged.verdict.cause,
+        "reason": judged.verdict.reason,
+        "upgrade": _name(judged.upgrade),
+    }
+
+
+# -- by release
+
+
+def _releases(agents: t.Mapping[_Agent, int], judgments: _Judgments) -> list[dict[str, t.Any]]:
+    """Every range of the vendor's page, what lies outside of them, and what has no version, from old to new."""
+    members: dict[tuple[str, str], dict[_Agent, int]] = {(row.words, DOCUMENTED): {} for row in RANGES}
+    ages = {(row.words, DOCUMENTED): row.releases.earliest for row in RANGES}
+    lists: dict[tuple[str, str], t.Sequence[str]] = {(row.words, DOCUMENTED): row.suites for row in RANGES}
+    for agent, count in agents.items():
+        answer = documented(agent.version)
+        row = _row(agent.version, answer)
+        members.setdefault(row, {})[agent] = count
+        lists.setdefault(row, answer["suites"])
+        ages[row] = min(ages.get(row) or _age(agent.version), _age(agent.version))
+    return [
+        {
+            "release": row[0],
+            "state": row[1],
+            "suites": list(lists[row]),
+            "computers": sum(members[row].values()),
+            "outcomes": {name: _counted(members[row], judged) for name, judged in judgments.items()},
+            "versions": _versions(members[row]),
+        }
+        for row in sorted(members, key=lambda row: (ages[row], row))
+    ]
+
+
+def _row(version: str, answer: dict[str, t.Any]) -> tuple[str, str]:
+    """The row of the table of releases that an agent belongs to: its words, and the state of all agents there."""
+    subject = parse(version)
+    if subject is None:
+        return "unknown version", UNKNOWN_VERSION
+    if subject == NO_AGENT:
+        return "no agent", WITHOUT
+    if answer["state"] == DOCUMENTED:
+        return " or ".join(answer["ranges"]), DOCUMENTED
+    return f"{subject.line}, {answer['state']}", answer["state"]
+
+
+def _versions(members: t.Mapping[_Agent, int]) -> list[dict[str, t.Any]]:
+    counts: Counter[str] = Counter()
+    for agent, count in members.items():
+        counts[agent.version] += count
+    rows = []
+    for version in sorted(counts, key=_order):
+        known, answer = describe(version), documented(version)
+        rows.append(
+            {
+                "agent_version": shown(version),
+                "release": known["release"],
+                "release_certainty": known["certainty"],
+                "suites_certainty": answer["certainty"],
+                "tls": answer["tls"],
+                "computers": counts[version],
+            }
+        )
+    return rows
+
+
+def _order(version: str) -> tuple:
+    """By what agents are sorted, from old to new."""
+    return _age(version), parse(version) or (), version
+
+
+def _age(version: str) -> Release:
+    """The earliest release that an agent can be; what is no agent comes first."""
+    subject = parse(version)
+    return Release(0, 0) if subject is None or subject == NO_AGENT else span_of(subject).earliest
+
+
+# -- by computer, and of all
+
+
+def _listed(computers: t.Iterable[Computer], judgments: _Judgments, listed: str) -> t.Iterator[dict[str, t.Any]]:
+    if listed == NONE:
+        return
+    # Computers with one agent share what is said of it.
+    fates: dict[_Agent, dict[str, dict[str, t.Any]]] = defaultdict(lambda: {"outcomes": {}, "upgrades": {}})
+    for name, judged in judgments.items():
+        for agent, one in judged.items():
+            fates[agent]["outcomes"][name] = one.verdict.outcome
+            fates[agent]["upgrades"][name] = _name(one.upgrade)
+    for computer in computers:
+        fate = fates[_Agent.of(computer)]
+        if listed == ALL or any(outcome != KEPT for outcome in fate["outcomes"].values()):
+            yield {
+                "id": computer.id,
+                "name": shown(computer.name),
+                "display_name": shown(computer.display_name),
+                "platform": shown(computer.platform),
+                "agent_version": shown(computer.agent_version),
+                **fate,
+            }
+
+
+def _as_csv(rows: t.Iterable[dict[str, t.Any]], requirements: t.Sequence[str]) -> str:
+    """The computers as a table for spreadsheets, with two columns for each requirement. No cell is a formula."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    of_computers = ("id", "name", "display_name", "platform", "agent_version")
+    judged = [column for name in requirements for column in (name, f"{name}: upgrade to")]
+    table.writerow(map(_cell, (*of_computers, *judged)))
+    for row in rows:
+        fate = [cell for name in requirements for cell in (row["outcomes"][name], row["upgrades"][name])]
+        table.writerow([*(_cell(row[column]) for column in of_computers), *fate])
+    return text.getvalue()
+
+
+def _cell(value: t.Any) -> t.Any:
+    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(_FORMULA) else value
+
+
+def _summary(releases: t.Sequence[dict[str, t.Any]]) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for row in releases:
+        counts[row["state"]] += row["computers"]
+    return {"computers": counts.total(), **{state: counts[state] for state in _STATES}}
+
+
+def _suites(releases: t.Sequence[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Every suite that agents are documented to use, with how many computers it is documented for."""
+    counts: Counter[str] = Counter()
+    for row in releases:
+        for name in row["suites"]:
+            counts[name] += row["computers"]
+    return [{**suite.as_dict(), "computers": counts[suite.iana]} for suite in SUITES]
+
+
+def _name(release: Release | None) -> str | None:
+    return None if release is None else str(release)

@@ -1,0 +1,278 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two questions for each host before anything is changed: may its agent be switched to agent initiated, and may the
+agents' port be restricted?
+
+The answers come from what the hosts see (C(manager_connectivity_info)) and what the manager says
+(C(communication_info)). Where one of them is missing, what it would have told is unknown, and never taken for granted.
+"""
+
+from __future__ import annotations
+
+import collections
+import ipaddress
+import typing as t
+from dataclasses import dataclass
+
+from .._basis.addresses import Span, ip_span, ip_text, uncovered
+from .._basis.errors import OptionError
+from .._basis.text import enumerated, one_line
+from .._fleet.catalogue import AGENT_INITIATED
+from .._vendor.deployment import manager_subnets
+
+# The questions.
+SWITCH = "agent_initiated"
+RESTRICT = "firewall_restriction"
+
+# The answers.
+YES, NO, ALREADY, NO_EFFECT, UNKNOWN = "yes", "no", "already", "no_effect", "unknown"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer and what it rests on, in sentences."""
+
+    answer: str
+    reasons: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """For the report."""
+        return {"answer": self.answer, "reasons": list(self.reasons)}
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who a restriction would admit, and from where the manager connects; both sorted, neither known for sure."""
+
+    admitted: tuple[Span, ...]
+    manager: tuple[Span, ...]
+    is_cloud: bool
+
+    @classmethod
+    def from_options(
+        cls, source_ips: t.Iterable[str], manager_addresses: t.Iterable[str], region: str | None
+    ) -> Admission:
+        """Read addresses, networks and ranges. Raises C(OptionError).
+
+        Without C(source_ips), the restriction would admit the manager and nobody else.
+        """
+        subnets = manager_subnets(region) if region else ()
+        named = _spans("manager_addresses", manager_addresses)
+        manager = tuple(sorted({*named, *_spans("region", subnets)}))
+        return cls(_spans("source_ips", source_ips) or manager, manager, bool(region))
+
+
+def assess(hosts: t.Mapping[str, dict], communication: dict, admission: Admission) -> dict[str, t.Any]:
+    """The report: every host with both answers, how many there are of each, and a table of it for people.
+
+    C(hosts): for each host C(connectivity), the result of C(manager_connectivity_info) for agents that initiate, and
+    the C(names) by which the manager may know it. C(communication): the result of C(communication_info). Either may be
+    one that failed, or be missing.
+    """
+    view = _View(communication, {name: host.get("names") or [name] for name, host in hosts.items()})
+    rows = [_row(name, host.get("connectivity") or {}, view, admission) for name, host in hosts.items()]
+    return {
+        "hosts": rows,
+        "summary": {
+            question: dict(collections.Counter(row[question]["answer"] for row in rows))
+            for question in (SWITCH, RESTRICT)
+        },
+        "table": _table(rows),
+    }
+
+
+class _View:
+    """What the manager says of the hosts' computers, found by their host names; C(names): those of each host."""
+
+    def __init__(self, communication: dict, names: t.Mapping[str, t.Sequence[str]]) -> None:
+        self._names = {host: [str(name) for name in known] for host, known in names.items()}
+        by_name: dict[str, list[dict]] = {}
+        for target in communication.get("targets") or ():
+            if target["type"] == "computer":
+                by_name.setdefault(str(target["name"]).lower(), []).append(target)
+        # By ID, since a computer may have several of a host's names.
+        self._found = {
+            host: {target["id"]: target for name in known for target in by_name.get(name.lower(), ())}
+            for host, known in self._names.items()
+        }
+        self._silent = None
+        if "targets" not in communication:
+            asked = communication and not communication.get("skipped")
+            self._silent = (
+                f"the manager does not tell: {one_line(str(communication.get('msg')))}"
+                if asked
+                else "the manager was not asked"
+            )
+
+    def of(self, host: str) -> tuple[dict, str | None]:
+        """The one computer that this host can be, and no other host; or why there is none."""
+        if self._silent:
+            return {}, self._silent
+        found = self._found[host]
+        names = " or ".join(dict.fromkeys(self._names[host]))
+        if not found:
+            return {}, f"the manager has no computer of the host name {names}"
+        if len(found) > 1:
+            return {}, f"the manager has {len(found)} computers of the host name {names} (IDs {_listed(found)})"
+        ((number, target),) = found.items()
+        others = [other for other, computers in self._found.items() if number in computers]
+        if len(others) > 1:
+            return {}, f"the computer with ID {number} could be any of the hosts {_listed(others)}"
+        return target, None
+
+
+def _listed(items: t.Iterable[t.Any]) -> str:
+    return enumerated([str(item) for item in items])
+
+
+def _row(name: str, seen: dict, view: _View, admission: Admission) -> dict[str, t.Any]:
+    unseen = None if "reachable" in seen else f"the host does not tell: {one_line(str(seen.get('msg') or 'no result'))}"
+    target, unsaid = view.of(name)
+    try:
+        switch = _switch(seen, unseen, target, unsaid)
+        restrict = _restrict(seen, unseen, target, unsaid, admission)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        # Whoever owns a host decides what comes from it; the others are to get their answers all the same.
+        return _row(name, {"msg": "its result cannot be read"}, view, admission)
+    return {
+        "name": str(name),
+        "computer_id": target.get("id"),
+        "direction": _direction(target),
+        SWITCH: switch.as_dict(),
+        RESTRICT: restrict.as_dict(),
+    }
+
+
+def _direction(target: dict) -> str | None:
+    return ((target.get("communication_direction") or {}).get("direction") or {}).get("effective")
+
+
+def _switch(seen: dict, unseen: str | None, target: dict, unsaid: str | None) -> Answer:
+    if unseen:
+        return Answer(UNKNOWN, (unseen,))
+    broken = tuple(
+        f"{one_line(problem['name'])} port {int(problem['port'])}: {one_line(problem['cause'])}."
+        f" Mend it: {one_line(problem['remedy'])}"
+        for problem in seen["problems"]
+        if problem["required"]
+    )
+    if broken:
+        return Answer(NO, broken)
+    required = [endpoint for endpoint in seen["endpoints"] if endpoint["required"]]
+    if not required:
+        return Answer(UNKNOWN, ("the host was not asked about agents that initiate",))
+    if seen["reachable"] is not True:
+        return Answer(UNKNOWN, ("the host does not tell what is not reachable",))
+    if _direction(target) == AGENT_INITIATED:
+        return Answer(ALREADY)
+    notes = [_other_name(endpoint) for endpoint in required]
+    if unsaid:
+        notes.append(f"{unsaid}, so its direction today is not known")
+    elif not _direction(target):
+        notes.append("the manager does not say which direction it has today")
+    return Answer(YES, tuple(note for note in notes if note))
+
+
+def _other_name(endpoint: dict) -> str | None:
+    """What to look at where another server may answer: agents keep to a certificate, not to the name in it."""
+    if endpoint["tls"]["name_matches"] is not False:
+        return None
+    names = one_line(", ".join(endpoint["tls"]["names"][:5]))
+    where = f"{one_line(endpoint['name'])} port {int(endpoint['port'])}"
+    return f"{where} shows a certificate for {names or 'nobody'}: see that it is the manager's"
+
+
+def _restrict(seen: dict, unseen: str | None, target: dict, unsaid: str | None, admission: Admission) -> Answer:
+    facet = target.get("firewall_restriction") or {}
+    if facet.get("without_effect_because"):
+        return Answer(NO_EFFECT, (f"no rule has an effect: {facet['without_effect_because']}",))
+    reasons = _shut_out(seen, admission)
+    if reasons:
+        return Answer(NO, tuple(reasons))
+    if facet.get("restricted"):
+        return Answer(ALREADY)
+    unknown = [unseen]
+    if unsaid:
+        unknown.append(f"{unsaid}, so it is not known whether the firewall is on")
+    elif "restricted" not in facet:
+        unknown.append("the manager does not say whether a rule has an effect")
+    if not admission.manager:
+        unknown.append("nobody said from where the manager connects")
+    if not unseen and seen["listening"]["connected_from"] is None:
+        unknown.append("the host does not tell who is connected to the port")
+    elif not unseen and seen["listening"]["listens"] is not True:
+        unknown.append("nothing listens on the port, so nobody can be seen to use it")
+    left = tuple(reason for reason in unknown if reason)
+    return Answer(UNKNOWN if left else YES, left)
+
+
+def _shut_out(seen: dict, admission: Admission) -> list[str]:
+    """Who needs the port, or uses it, and is not among those admitted; each once, with the weightiest reason."""
+    if not admission.admitted:
+        return []
+    needing = (
+        ("the manager connects from {}", admission.manager),
+        ("the manager's name resolves to {}", () if admission.is_cloud else _resolved(seen)),
+        ("{} is connected to the port, or was some moments ago", _peers(seen)),
+    )
+    reasons = []
+    told: set[Span] = set()
+    for sentence, spans in needing:
+        missing = [span for span in uncovered(spans, admission.admitted) if span not in told]
+        told.update(missing)
+        if missing:
+            who = enumerated([ip_text(span) for span in missing])
+            reasons.append(f"{sentence.format(who)}, and would be shut out")
+    return reasons
+
+
+def _peers(seen: dict) -> list[Span]:
+    return _foreign(seen.get("listening", {}).get("connected_from") or ())
+
+
+def _resolved(seen: dict) -> list[Span]:
+    """The addresses of a manager on the premises, which connects from there unless something is in between."""
+    return _foreign(
+        address
+        for endpoint in seen.get("endpoints", ())
+        if endpoint["required"]
+        for address in endpoint["resolution"]["addresses"]
+    )
+
+
+def _foreign(addresses: t.Iterable[str]) -> list[Span]:
+    """Without those of the host itself, which no rule for the agents' port concerns; each once."""
+    # The zone of a link-local address is the host's own affair.
+    plain = dict.fromkeys(address.partition("%")[0] for address in addresses)
+    return [ip_span(address) for address in plain if not ipaddress.ip_address(address).is_loopback]
+
+
+def _spans(option: str, items: t.Iterable[str]) -> tuple[Span, ...]:
+    if isinstance(items, str):
+        # Each character would be an item.
+        raise OptionError(option, items, "it must be a list")
+    spans = set()
+    for item in items:
+        try:
+            spans.add(ip_span(str(item)))
+        except ValueError as error:
+            raise OptionError(option, item, str(error)) from None
+    return tuple(sorted(spans))
+
+
+def _table(rows: t.Sequence[dict]) -> str:
+    heads = ("HOST", "AGENT INITIATED?", "RESTRICT THE PORT?")
+    cells = [(row["name"], row[SWITCH]["answer"], row[RESTRICT]["answer"]) for row in rows]
+    widths = [max(len(str(line[column])) for line in [heads, *cells]) for column in range(3)]
+    lines = [_line(heads, widths)]
+    for row, cell in zip(rows, cells):
+        lines.append(_line(cell, widths))
+        for question, word in ((SWITCH, "agent initiated"), (RESTRICT, "restrict")):
+            lines += [f"    {word}: {reason}" for reason in row[question]["reasons"]]
+    return "\n".join(lines)
+
+
+def _line(cells: t.Sequence[str], widths: t.Sequence[int]) -> str:
+    return "  ".join(str(cell).replace("_", " ").ljust(width) for cell, width in zip(cells, widths)).rstrip()

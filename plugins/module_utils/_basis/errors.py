@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every error that ends a task has in common, and an option that cannot be right."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from .text import quoted
+
+
+class Problem(Exception):
+    """What ends a task, or one thing that it was to do, in words for people.
+
+    ``code`` is one word to test for.
+    """
+
+    code = "problem"
+
+    def as_failure(self) -> Dict[str, Any]:
+        """The failure for a module's result: at least ``code``, and in ``message`` the whole sentence."""
+        return {"code": self.code, "message": str(self)}
+
+
+class OptionError(Problem, ValueError):
+    """An option whose value cannot be right: which option, which value, and what would be right.
+
+    Where the value is a secret, or is missing, ``value`` is ``None`` and is not shown.
+    """
+
+    code = "bad_option"
+
+    def __init__(self, option: str, value: object, what_would_be_right: str) -> None:
+        is_value = "" if value is None else f" is {quoted(value)}"
+        super().__init__(f"option '{option}'{is_value}: {what_would_be_right}")
+        self.option = option
+        self.value = value
+        self.what_would_be_right = what_would_be_right
+
+    def as_failure(self) -> Dict[str, Any]:
+        return {**super().as_failure(), "option": self.option}
+
+
+class MissingLibrary(Problem):
+    """A Python library that is needed cannot be imported.
+
+    ``library`` is the name for ``missing_required_lib``, ``reason`` the import error.
+    """
+
+    code = "missing_library"
+
+    def __init__(self, library: str, reason: str) -> None:
+        super().__init__(f"the Python library {library} is needed: {reason}")
+        self.library = library
+        self.reason = reason

@@ -1,0 +1,85 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Text for people: what comes from outside made safe to show, and the wording that messages share.
+
+Whatever a manager, an agent, a host or a server has named or said goes through C(shown), or C(one_line) for running text,
+on its way into a message, a warning, a diff or a result. It is kept as it came wherever it is compared.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any, Mapping, Sequence
+
+# The longest text from outside that is shown, in characters.
+LONGEST = 500
+
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def shown(text: object, longest: int = LONGEST) -> str:
+    """A name or value on one line, at most C(longest) characters of it, exactly, with what cannot be seen escaped.
+
+    Control and format characters (line breaks, escape sequences, right-to-left marks), lone surrogates, unassigned
+    characters, and every white space but the blank appear as in Python: C(\\n), C(\\x1b), C(\\u202e), C(\\xa0).
+    """
+    whole = str(text)
+    visible = whole if whole.isascii() and whole.isprintable() else "".join(map(_visible, whole[: longest + 1]))
+    return visible if len(visible) <= longest else visible[: longest - 1] + "…"
+
+
+def one_line(text: object, longest: int = LONGEST) -> str:
+    """Running text that somebody else wrote, such as a server's error: one line, as C(shown), white space folded."""
+    # Folded before it is cut: ten times the bound is enough to look at.
+    return shown(" ".join(str(text)[: 10 * longest].split()), longest)
+
+
+def quoted(value: object, longest: int = LONGEST) -> str:
+    """A value as messages repeat it: in quotes, so that blanks at its ends can be seen."""
+    return f"'{shown(value, longest)}'"
+
+
+def encodable(value: Any) -> Any:
+    """A value of JSON for a task's result: all of it can be written in UTF-8, and none of it is a tag of Ansible's."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {
+            encodable(str(name)): encodable(item)
+            for name, item in value.items()
+            if not str(name).startswith("__ansible_")
+        }
+    return [encodable(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def enumerated(names: Sequence[str], most: int = 10) -> str:
+    """Names in a row; of very many the first ones and how many more there are."""
+    row = ", ".join(names[:most])
+    return row if len(names) <= most else f"{row} and {len(names) - most} more"
+
+
+def outline(tree: Mapping[str, Any], indent: int = 0) -> str:
+    """Nested values as indented lines, one value to a line, for diffs that people read."""
+    lines = []
+    pad = "  " * indent
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            lines.append(f"{pad}{shown(name)}:\n{outline(value, indent + 1)}")
+        elif isinstance(value, (list, tuple)):
+            items = "".join(f"{pad}  - {shown(item)}\n" for item in value)
+            lines.append(f"{pad}{shown(name)}:\n{items}")
+        else:
+            lines.append(f"{pad}{shown(name)}: {str(value).lower() if isinstance(value, bool) else shown(value)}\n")
+    return "".join(lines)
+
+
+def _visible(character: str) -> str:
+    # Cc, Cf, Cs, Co, Cn: control, format, surrogate, private and unassigned; Zl, Zp, Zs: separators.
+    if character == " " or unicodedata.category(character)[0] not in "CZ":
+        return character
+    code = ord(character)
+    return _ESCAPES.get(character) or (
+        f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    )

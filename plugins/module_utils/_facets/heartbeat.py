@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Heartbeat: how often agents report, and what raises an alert."""
+
+from __future__ import annotations
+
+import re
+
+from .._fleet.catalogue import (
+    HEARTBEAT_INTERVAL,
+    HEARTBEAT_MAXIMUM_CLOCK_CHANGE,
+    HEARTBEAT_MISSED_BEFORE_ALERT,
+    HEARTBEAT_OFFLINE_ERRORS,
+    INHERITED,
+    UNLIMITED,
+    Setting,
+    Value,
+)
+from .._vendor.deployment import CLOUD
+from .facet import Scope, SettingsFacet, WantedSettings
+
+# A month: far above every choice of the console, which the vendor does not list. The manager has the last word.
+_MOST = 43200
+_SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+class Heartbeat(SettingsFacet):
+    """On the cloud, the interval is fixed at 10 minutes and the missed heartbeats at 2 (source: the vendor's page)."""
+
+    name = "heartbeat"
+    options = {
+        HEARTBEAT_INTERVAL: "interval",
+        HEARTBEAT_MISSED_BEFORE_ALERT: "missed_before_alert",
+        HEARTBEAT_MAXIMUM_CLOCK_CHANGE: "maximum_clock_change",
+        HEARTBEAT_OFFLINE_ERRORS: "raise_offline_errors_for_inactive_vms",
+    }
+    arguments = {
+        "interval": {"type": "str"},
+        "missed_before_alert": {"type": "str"},
+        "maximum_clock_change": {"type": "str"},
+        "raise_offline_errors_for_inactive_vms": {"type": "str"},
+        "accept_inherited": {"type": "bool", "default": False},
+    }
+    # Settings that can be unlimited, with the unit for messages.
+    _numbers = {
+        HEARTBEAT_INTERVAL: (False, "minutes"),
+        HEARTBEAT_MISSED_BEFORE_ALERT: (True, "heartbeats"),
+        HEARTBEAT_MAXIMUM_CLOCK_CHANGE: (True, "minutes"),
+    }
+
+    def wish(self, options: dict, scope: Scope) -> WantedSettings:
+        values: dict[Setting, Value] = {}
+        for setting, option in self.options.items():
+            given = options.get(option)
+            if given is None:
+                continue
+            if scope.deployment == CLOUD and setting in self._numbers:
+                raise scope.error(
+                    option,
+                    given,
+                    "left out: on the cloud the manager fixes it (heartbeat every 10 minutes, alert after 2 missed);"
+                    " only raise_offline_errors_for_inactive_vms can be set there",
+                )
+            values[setting] = self._value(setting, option, str(given).strip().lower(), scope)
+        if not values:
+            raise scope.fault(
+                "interval", None, f"it must be given, or one of {', '.join([*self.options.values()][1:])}"
+            )
+        return self.wanted(values, bool(options.get("accept_inherited")))
+
+    def _value(self, setting: Setting, option: str, given: str, scope: Scope) -> Value:
+        if given == INHERITED:
+            return INHERITED
+        if setting not in self._numbers:
+            if given not in _SWITCH:
+                raise scope.error(option, given, "true, false or inherited")
+            return _SWITCH[given]
+        may_be_unlimited, unit = self._numbers[setting]
+        if may_be_unlimited and given == UNLIMITED:
+            return UNLIMITED
+        if not re.fullmatch(r"[0-9]{1,9}", given) or not 1 <= int(given) <= _MOST:
+            also = ", unlimited" if may_be_unlimited else ""
+            raise scope.error(option, given, f"a whole number of {unit} from 1 to {_MOST}{also} or inherited")
+        return int(given)

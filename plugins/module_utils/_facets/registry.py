@@ -1,0 +1,14 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The facets that there are. A new one is a file beside this one and a line here."""
+
+from __future__ import annotations
+
+from .communication_direction import CommunicationDirection
+from .facet import Facet
+from .firewall.facet import FirewallRestriction
+from .heartbeat import Heartbeat
+
+FACETS: tuple[type[Facet], ...] = (Heartbeat, CommunicationDirection, FirewallRestriction)

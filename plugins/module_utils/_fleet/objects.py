@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Policies and computers, as far as their communication goes."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._manager.client import COMPUTER, POLICY, Kind
+from .catalogue import Setting, Value
+
+# Shared by all that have none: most of a fleet.
+NO_OVERRIDES: dict[Setting, Value] = {}
+
+
+class Policy:
+    """A policy: C(rule_ids) are the firewall rules that its page listed."""
+
+    __slots__ = ("id", "name", "parent_id", "overrides", "rule_ids")
+
+    kind: t.ClassVar[Kind] = POLICY
+    settings_key: t.ClassVar[str] = "policySettings"
+
+    def __init__(
+        self,
+        id: int,
+        name: str,
+        parent_id: int | None,
+        overrides: dict[Setting, Value],
+        rule_ids: frozenset[int],
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.parent_id = parent_id
+        self.overrides = overrides
+        self.rule_ids = rule_ids
+
+    @property
+    def above(self) -> int | None:
+        """The ID of the policy that it inherits from."""
+        return self.parent_id
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return f"policy '{self.name}' (ID {self.id})"
+
+    @property
+    def reference(self) -> dict[str, t.Any]:
+        """How results name it."""
+        return {"type": "policy", "id": self.id, "name": self.name}
+
+
+class Computer:
+    """A computer: C(overrides) and C(rule_ids) are empty until C(Fleet.read_overrides) has read them.
+
+    Slots, since a task holds every computer of a fleet.
+    """
+
+    __slots__ = (
+        "id",
+        "host_name",
+        "display_name",
+        "platform",
+        "agent_version",
+        "policy_id",
+        "group_id",
+        "overrides",
+        "rule_ids",
+    )
+
+    kind: t.ClassVar[Kind] = COMPUTER
+    settings_key: t.ClassVar[str] = "computerSettings"
+
+    def __init__(
+        self,
+        id: int,
+        host_name: str,
+        display_name: str,
+        platform: str,
+        agent_version: str,
+        policy_id: int | None,
+        group_id: int | None,
+    ) -> None:
+        self.id = id
+        self.host_name = host_name
+        self.display_name = display_name
+        self.platform = platform
+        self.agent_version = agent_version
+        self.policy_id = policy_id
+        self.group_id = group_id
+        self.overrides = NO_OVERRIDES
+        self.rule_ids: frozenset[int] = frozenset()
+
+    @property
+    def above(self) -> int | None:
+        """The ID of the policy that it inherits from."""
+        return self.policy_id
+
+    @property
+    def name(self) -> str:
+        """Host name, or display name where there is none."""
+        return self.host_name or self.display_name
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return f"computer '{self.name}' (ID {self.id})"
+
+    @property
+    def reference(self) -> dict[str, t.Any]:
+        """How results name it."""
+        return {"type": "computer", "id": self.id, "name": self.name}
+
+    @property
+    def is_macos(self) -> bool:
+        """Whether the agent runs on macOS; the manager spells it C(macOS), C(Mac OS X) and C(Apple macOS)."""
+        platform = self.platform.lower().replace(" ", "")
+        return "macos" in platform or "darwin" in platform
+
+
+Target = t.Union[Policy, Computer]

@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host names that agents of the cloud need to resolve, by region.
+
+From the vendor's "Firewall exception requirements", one page for each part of the world, read in November 2026.
+"""
+
+from __future__ import annotations
+
+from typing import List
+
+from .._basis.errors import OptionError
+
+REGIONS = ("ae-1", "au-1", "ca-1", "de-1", "gb-1", "in-1", "jp-1", "sg-1", "trend-us-1", "us-1")
+
+_AGENTS = ["agents"] + [f"agents-{number:03}" for number in range(1, 11)]
+_EVERYWHERE = ["workload"] + [f"{name}.workload" for name in _AGENTS + ["dsmim", "relay"]]
+_NOT_IN_TREND_US_1 = [f"{name}.workload" for name in ("agent-comm", "xdr-resp-ioc", "gateway", "gateway-control")]
+
+_RELAY = "relay.deepsecurity.trendmicro.com"
+_UPDATES = [
+    f"{name}.trendmicro.com"
+    for name in (
+        "files",
+        "iaus",
+        "iaus.activeupdate",
+        "ipv6-iaus",
+        "ipv6-iaus.activeupdate",
+        "dsaas1100-en-census",
+        "ds200-en.fbs25",
+        "ds200-jp.fbs25",
+        "dsaas.icrc",
+        "dsaas-en-f",
+        "dsaas-en-b.trx",
+        "deepsecaas11-en.gfrbridge",
+        "dsaas.url",
+    )
+]
+# Accounts from before Cloud One.
+_LEGACY = [f"{name}.deepsecurity.trendmicro.com" for name in ("app", "agents", "dsmim")]
+
+
+def required_hostnames(region: str, shared: bool = False) -> List[str]:
+    """The names below the region's own domain; with ``shared``, also those of relays and updates outside of it.
+
+    In us-1, ``shared`` includes the names that accounts from before Cloud One use.
+    Raises ``DnsError`` for a region that is not known.
+    """
+    if region not in REGIONS:
+        raise OptionError("region", region, f"it must be one of {', '.join(REGIONS)}")
+    services = _EVERYWHERE + ([] if region == "trend-us-1" else _NOT_IN_TREND_US_1)
+    # workload.REGION, agents.workload.REGION: the region stands between the service and the vendor's domain.
+    names = [f"{service}.{region}.cloudone.trendmicro.com" for service in services]
+    if shared:
+        names += ([] if region == "ae-1" else [_RELAY]) + _UPDATES + (_LEGACY if region == "us-1" else [])
+    return names

@@ -1,0 +1,250 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Agent-initiated activation before anything is sent: options, spellings, and what in a script is secret."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.workload_security.agent.plugins.module_utils._activation.activation import (
+    ACTIVATION_ARGUMENTS,
+    ActivationWanted,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._activation.deployment_script import (
+    MASK,
+    SCRIPT_ARGUMENTS,
+    ScriptWanted,
+    masked,
+    without_secrets,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.catalogue import (
+    ACTIVATION_ALLOW,
+    ACTIVATION_DUPLICATE_HOST_NAME,
+    ACTIVATION_IP_LIST,
+    ACTIVATION_POLICY,
+    ALLOWED,
+    DUPLICATES,
+    NOBODY,
+    NONE,
+    Spelling,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.references import resolve_one
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import POLICY
+
+
+def filled(arguments, **given_options):
+    """A module's options as Ansible fills them in."""
+    return {name: argument.get("default") for name, argument in arguments.items()} | given_options
+
+
+# -- settings
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        *((ACTIVATION_ALLOW, value) for value in ALLOWED),
+        *((ACTIVATION_DUPLICATE_HOST_NAME, value) for value in DUPLICATES),
+        (ACTIVATION_POLICY, 7),
+        (ACTIVATION_IP_LIST, 7),
+    ],
+)
+def test_every_spelling_of_a_value_reads_as_that_value(setting, value):
+    candidates = Spelling().candidates(setting, value)
+    assert len(candidates) == len(set(candidates))
+    for wire in candidates:
+        assert setting.read({setting.name: {"value": wire}}) == value
+        assert setting.read({setting.name: {"value": wire.upper()}}) == value
+
+
+def test_seen_spellings_come_first():
+    spelling = Spelling()
+    assert spelling.candidates(ACTIVATION_ALLOW, "any_computer") == ["For any computers"]
+    assert spelling.candidates(ACTIVATION_DUPLICATE_HOST_NAME, "reactivate_existing_computer")[0] == (
+        "Re-activate the existing Computer"
+    )
+    assert spelling.candidates(ACTIVATION_POLICY, NONE) == ["", "0"]
+    assert "" not in spelling.candidates(ACTIVATION_ALLOW, NOBODY), "it would bring the default back"
+
+
+def test_a_manager_that_is_learned_from():
+    spelling = Spelling()
+    spelling.learn(ACTIVATION_ALLOW, NOBODY, "Disabled")
+    assert spelling.candidates(ACTIVATION_ALLOW, NOBODY)[0] == "Disabled"
+
+
+def test_words_that_nobody_knows_stay_what_they_are():
+    assert ACTIVATION_ALLOW.read({ACTIVATION_ALLOW.name: {"value": "On Mondays"}}) == "On Mondays"
+    assert ACTIVATION_POLICY.read({ACTIVATION_POLICY.name: {"value": "Base Policy"}}) == "Base Policy"
+    assert ACTIVATION_POLICY.read({ACTIVATION_POLICY.name: {"value": "0"}}) == NONE
+
+
+# -- options
+
+
+def test_only_what_is_given_is_wanted():
+    wanted = ActivationWanted.from_options(
+        filled(ACTIVATION_ARGUMENTS, allow="ip_list", ip_list="Ours", policy=7, reactivate_cloned=False), "cloud"
+    )
+    assert {setting.name.removeprefix("platformSettingAgentInitiatedActivation"): value
+            for setting, value in wanted.values.items()} == {
+        "Enabled": "ip_list", "PolicyId": 7, "WithinIpListId": "Ours", "ReactivateClonedEnabled": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, "option 'allow': it must be given, or one of policy, ip_list, duplicate_host_name, host_name_by_agent"),
+        ({"policy": 0}, "option 'policy' is '0': it must hold names"),
+        ({"policy": True}, "option 'policy' is 'True': it must hold names"),
+        ({"policy": ["a"]}, "option 'policy' is '['a']': it must hold names"),
+        ({"ip_list": ""}, "option 'ip_list' is '': it must hold names"),
+    ],
+)
+def test_options_of_no_sense(options, text):
+    with pytest.raises(OptionError) as caught:
+        ActivationWanted.from_options(filled(ACTIVATION_ARGUMENTS, **options), "on_premises")
+    assert text in str(caught.value)
+
+
+def test_names_lead_to_none_one_or_many():
+    names = {1: "Base", 2: "Web", 3: "Web", 4: "2"}
+    assert resolve_one("policy", "Base", POLICY, names) == 1
+    assert resolve_one("policy", 2, POLICY, names) == 2
+    assert resolve_one("policy", "2", POLICY, names) == 4
+    for key, text in (
+        ("Nobody", "option 'policy' is 'Nobody': the manager has no policy of that name"),
+        (9, "option 'policy' is '9': the manager has no policy of that ID"),
+        ("Web", "option 'policy' is 'Web': 2 have that name: ID 2, ID 3. Name one by its ID"),
+    ):
+        with pytest.raises(OptionError) as caught:
+            resolve_one("policy", key, POLICY, names)
+        assert str(caught.value) == text
+
+
+def test_a_script_is_asked_for_in_the_managers_words():
+    options = filled(SCRIPT_ARGUMENTS, platform="linux", policy="Web", computer_group=5, manager_proxy_id=2)
+    wanted = ScriptWanted.from_options(options, "cloud")
+    assert (wanted.policy, wanted.computer_group) == ("Web", 5)
+    assert wanted.body == {
+        "platform": "linux",
+        "activationRequired": True,
+        "validateCertificateRequired": True,
+        "validateDigitalSignatureRequired": False,
+        "dsmProxyID": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"relay_proxy_id": 0}, "option 'relay_proxy_id' is '0': it must be an ID"),
+        ({"manager_proxy_id": -1}, "option 'manager_proxy_id' is '-1': it must be an ID"),
+        ({"activate": False, "policy": "Web"}, "option 'policy' is 'Web': it must be left out unless"),
+        ({"activate": False, "relay_group_id": 3}, "option 'relay_group_id' is '3': it must be left out unless"),
+        ({"computer_group": 0}, "option 'computer_group' is '0': it must hold names"),
+    ],
+)
+def test_scripts_of_no_sense(options, text):
+    with pytest.raises(OptionError) as caught:
+        ScriptWanted.from_options(filled(SCRIPT_ARGUMENTS, platform="linux", **options), "cloud")
+    assert text in str(caught.value)
+
+
+# -- secrets
+
+TENANT, TOKEN = "5A1B2C3D-0000-1111-2222-333344445555", "9F8E7D6C-AAAA-BBBB-CCCC-DDDDEEEEFFFF"
+
+# As such scripts have been published, with other values.
+LINUX = f"""\
+#!/bin/bash
+ACTIVATIONURL='dsm://agents.deepsecurity.trendmicro.com:443/'
+CURLOPTIONS='--silent --tlsv1.2'
+PROXY_ADDR_PORT='192.0.2.3:3128'
+PROXY_CREDENTIAL='robot:open sesame'
+curl -L $MANAGERURL/software/agent/$platform/$package?tenantID=98397 -o /tmp/$package $CURLOPTIONS
+sleep 15
+/opt/ds_agent/dsa_control -r
+/opt/ds_agent/dsa_control -x dsm_proxy://$PROXY_ADDR_PORT/
+/opt/ds_agent/dsa_control -u robot:swordfish
+/opt/ds_agent/dsa_control -y relay_proxy://other:swordfish2@192.0.2.4:3128/
+/opt/ds_agent/dsa_control -a $ACTIVATIONURL "tenantID:{TENANT}" "token:{TOKEN}" "policyid:4" "groupid:3"
+# /opt/ds_agent/dsa_control -a dsm://agents.deepsecurity.trendmicro.com:443/ "tenantID:{TENANT}" "token:{TOKEN}"
+"""
+WINDOWS = f"""\
+$WebClient.QueryString.Add("tenantID", "98397")
+$WebClient.QueryString.Add("windowsVersion", (Get-CimInstance Win32_OperatingSystem).Version)
+& $Env:ProgramFiles"\\Trend Micro\\Deep Security Agent\\dsa_control" -u "robot:swordfish"
+& $Env:ProgramFiles"\\Trend Micro\\dsa_control" -a $ACTIVATIONURL "tenantID:{TENANT}" "token:{TOKEN}"
+"""
+
+
+@pytest.mark.parametrize("script", [LINUX, WINDOWS], ids=["linux", "windows"])
+def test_scripts_are_shown_without_their_secrets(script):
+    shown = masked(script)
+    for secret in (TENANT, TOKEN, "98397", "open sesame", "robot:", "swordfish", "swordfish2", "sesame"):
+        assert secret not in shown
+    # What is left tells what the script does.
+    kept = [
+        line for line in script.splitlines() if not any(mark in line for mark in ("-u ", "tenant", "CREDENTIAL", "@"))
+    ]
+    assert kept and all(line in shown.splitlines() for line in kept)
+    assert '"policyid:4" "groupid:3"' in shown or script is WINDOWS
+    assert masked(shown) == shown
+
+
+FORMS = (
+    '/opt/ds_agent/dsa_control -a $ACTIVATIONURL "token:{}" "policyid:4"',
+    "/opt/ds_agent/dsa_control -a $ACTIVATIONURL 'tenantID:{}' 'policyid:4'",
+    "/opt/ds_agent/dsa_control -a $ACTIVATIONURL token:{} policyid:4",
+    'dsa_control -a dsm://dsm.example.com:4120/ "tenantPassword:{}"',
+    "TOKEN='{}'",
+    'activation_token = "{}"',
+    "TENANT_ID={}; export TENANT_ID",
+    '$ActivationToken="{}"',
+    "{{\"token\": \"{}\"}}",
+    'curl -H "Authorization: Bearer {}" https://dsm.example.com',
+    'dsa_control -w "relay:{}"',
+    "curl -x http://robot:{}@192.0.2.3:3128/ https://dsm.example.com",
+    "curl --proxy-user robot:{} https://dsm.example.com",
+    'curl --user="robot:{}" https://dsm.example.com',
+    'Connect-Proxy -Password "{}"',
+    "wget --proxy-password {} https://dsm.example.com",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(secret=st.text("abcdefghijkXYZ0123456789-_.+", min_size=8, max_size=80))
+def test_whatever_the_secret_it_is_not_shown(form, secret):
+    again = f"# with {secret} once more, without a name to it"
+    shown = masked(f"{form.format(secret)}\n{again}\nexit 1\n")
+    assert secret not in shown and MASK in shown and shown.endswith("exit 1\n")
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("curl -x http://robot:sword@fish@192.0.2.3:3128/ x", f"curl -x http://{MASK}@192.0.2.3:3128/ x"),
+        ('dsa_control -a $URL "token:sword`"fish`"" "policyid:4"', f'dsa_control -a $URL "token:{MASK}" "policyid:4"'),
+    ],
+)
+def test_a_secret_with_the_sign_that_ends_it(script, shown):
+    assert masked(script) == shown
+
+
+@pytest.mark.parametrize("secret", ["open sesame", "it's", 'say \\"friend\\"', "a:b", "x y=z;(w)", "ключ от двери"])
+def test_a_token_of_several_words(secret):
+    shown = masked(f'dsa_control -a $ACTIVATIONURL "token:{secret}" "policyid:4"')
+    assert shown == f'dsa_control -a $ACTIVATIONURL "token:{MASK}" "policyid:4"'
+
+
+def test_a_result_says_that_its_script_is_not_whole():
+    shown = without_secrets({"script": LINUX, "complete": True})
+    assert (shown["script"], shown["complete"]) == (masked(LINUX), False)
+    assert shown["warnings"] and "no_log: true" in shown["warnings"][0]

@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.deployment import (
+    CLOUD,
+    ON_PREMISES,
+    REGIONS,
+    deployment_of,
+    is_legacy,
+    manager_subnets,
+    normalize_url,
+    url_for_region,
+)
+
+
+@pytest.mark.parametrize(
+    "given_url, normal",
+    [
+        ("https://dsm.example.com:4119", "https://dsm.example.com:4119/api"),
+        ("https://dsm.example.com:4119/", "https://dsm.example.com:4119/api"),
+        ("https://dsm.example.com:4119/api", "https://dsm.example.com:4119/api"),
+        ("https://dsm.example.com:4119/api/", "https://dsm.example.com:4119/api"),
+        ("HTTPS://DSM.Example.com:443/api", "https://dsm.example.com/api"),
+        ("https://dsm", "https://dsm/api"),
+        ("https://my_dsm-1:65535", "https://my_dsm-1:65535/api"),
+        ("https://dsm.example.com.:4119", "https://dsm.example.com.:4119/api"),
+        ("https://192.0.2.1:4119", "https://192.0.2.1:4119/api"),
+        ("https://[2001:DB8::1]:4119/api", "https://[2001:db8::1]:4119/api"),
+        ("https://[2001:db8::1]", "https://[2001:db8::1]/api"),
+        ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example/api"),
+    ],
+)
+def test_spellings_of_a_url(given_url, normal):
+    assert normalize_url(given_url) == normal
+    assert normalize_url(normal) == normal
+
+
+@pytest.mark.parametrize(
+    "url, what_would_be_right",
+    [
+        ("http://dsm.example.com:4119", "only sent over TLS"),
+        ("dsm.example.com:4119", "https://HOST:PORT"),
+        ("dsm.example.com", "https://HOST:PORT"),
+        ("//dsm.example.com", "https://HOST:PORT"),
+        ("ftp://dsm.example.com", "https://HOST:PORT"),
+        ("https://", "https://HOST:PORT"),
+        ("https://:4119", "https://HOST:PORT"),
+        ("https:///api", "https://HOST:PORT"),
+        ("https://dsm:", "https://HOST:PORT"),
+        ("https://dsm:0", "https://HOST:PORT"),
+        ("https://dsm:65536", "https://HOST:PORT"),
+        ("https://dsm:port", "https://HOST:PORT"),
+        ("https://dsm:4119:4119", "https://HOST:PORT"),
+        ("https://-dsm", "https://HOST:PORT"),
+        ("https://d$m", "https://HOST:PORT"),
+        ("https://a..b", "https://HOST:PORT"),
+        ("https://" + "a" * 64, "https://HOST:PORT"),
+        ("https://" + "a.a" * 100, "https://HOST:PORT"),
+        ("https://dsm%2eexample", "https://HOST:PORT"),
+        ("https://[::1", "https://HOST:PORT"),
+        ("https://[dsm]", "https://HOST:PORT"),
+        ("https://[192.0.2.1]", "https://HOST:PORT"),
+        ("https://[fe80::1%eth0]", "https://HOST:PORT"),
+        ("https://2001:db8::1", "https://HOST:PORT"),
+        ("https://dsm/?x=1", "end after the port, or with /api"),
+        ("https://dsm/api?", "end after the port, or with /api"),
+        ("https://dsm/api#top", "end after the port, or with /api"),
+        ("https://dsm/api#", "end after the port, or with /api"),
+        ("https://dsm/SignIn.screen", "end after the port, or with /api"),
+        ("https://dsm/api/policies", "end after the port, or with /api"),
+        ("https://dsm/api/../x", "end after the port, or with /api"),
+        ("https://dsm ", "without white space"),
+        ("https://dsm\n", "without white space"),
+        ("https://ds\tm", "without white space"),
+        ("https://dsm\x00", "without white space"),
+        ("https://bücher.example", "in ASCII"),
+        ("https://api.xdr.trendmicro.com", "option region"),
+        ("https://api.eu.xdr.trendmicro.com", "option region"),
+    ],
+)
+def test_urls_that_cannot_be_right(url, what_would_be_right):
+    with pytest.raises(OptionError) as caught:
+        normalize_url(url)
+    assert (caught.value.option, caught.value.value) == ("url", url)
+    assert what_would_be_right in str(caught.value)
+    assert "option 'url'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:hunter2@dsm:4119/api",
+        "https://hunter2@dsm",
+        "https://user:hunter2@dsm:port",
+        "https://user:hun@ter2@dsm",
+        "http://user:hunter2 @dsm",
+        "https://user:hunter2@[::1",
+    ],
+)
+def test_a_password_in_the_url_is_not_repeated(url):
+    with pytest.raises(OptionError, match="no user name or password") as caught:
+        normalize_url(url)
+    for part in ("hunter2", "ter2", "user:"):
+        assert part not in repr(caught.value) + str(caught.value) + caught.value.value
+
+
+@given(st.one_of(st.text(), st.text().map("https://".__add__), st.from_regex(r"https://[\[\]:@/?#%.a-z0-9]*")))
+def test_whatever_comes_is_a_url_or_an_option_error(text):
+    try:
+        url = normalize_url(text)
+    except OptionError as error:
+        assert str(error).isprintable()
+    else:
+        assert url.startswith("https://") and url.endswith("/api") and "@" not in url
+        assert normalize_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url, deployment, legacy",
+    [
+        ("https://workload.us-1.cloudone.trendmicro.com/api", CLOUD, False),
+        ("https://workload.new-9.cloudone.trendmicro.com/api", CLOUD, False),
+        ("https://cloudone.trendmicro.com/api", CLOUD, True),
+        ("https://app.deepsecurity.trendmicro.com/api", CLOUD, True),
+        ("https://dsm.example.com:4119/api", ON_PREMISES, False),
+        ("https://cloudone.trendmicro.com.example.com/api", ON_PREMISES, False),
+        ("https://evilcloudone.trendmicro.com/api", ON_PREMISES, False),
+        ("https://[2001:db8::1]/api", ON_PREMISES, False),
+    ],
+)
+def test_the_host_tells_the_deployment(url, deployment, legacy):
+    assert (deployment_of(url), is_legacy(url)) == (deployment, legacy)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_regions_have_a_url_and_subnets(region):
+    url = url_for_region(region)
+    assert url == f"https://workload.{region}.cloudone.trendmicro.com/api" == normalize_url(url)
+    assert deployment_of(url) == CLOUD
+    # Host bits would raise.
+    assert [ip_network(subnet).prefixlen for subnet in manager_subnets(region)] == [27, 27]
+
+
+def test_regions_do_not_share_subnets():
+    subnets = [ip_network(subnet) for region in REGIONS for subnet in manager_subnets(region)]
+    assert len(subnets) == len(set(subnets)) == 2 * len(REGIONS)
+    assert not any(a.overlaps(b) for a in subnets for b in subnets if a is not b)
+
+
+@pytest.mark.parametrize("function", [url_for_region, manager_subnets])
+@pytest.mark.parametrize("region", ["us-2", "US-1", "", "us-1.evil.example/"])
+def test_an_unknown_region_gets_the_known_ones_listed(function, region):
+    with pytest.raises(OptionError) as caught:
+        function(region)
+    assert caught.value.option == "region"
+    assert all(known in str(caught.value) for known in REGIONS)
