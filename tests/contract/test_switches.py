@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import typing as t
+from email.utils import parsedate_to_datetime
 
+import deepsecurity
 import pytest
 
 from tests.contract import test_agents
@@ -19,13 +21,15 @@ from tests.contract.support import (
     INTERVAL,
     MISSED,
     V1,
+    Raw,
     Sdk,
     admin_headers,
     refused,
+    search,
     send,
 )
 from tests.lab.manager.process import LabError, LabManager
-from tests.lab.manager.switches import CHOICES, RETRY_AFTER
+from tests.lab.manager.switches import CHOICES, NUMBERS
 
 OVERRIDES = {"overrides": "true"}
 
@@ -37,14 +41,18 @@ def every_answer(name: str) -> pytest.MarkDecorator:
 
 def test_every_switch_has_a_test() -> None:
     tests = {name.removeprefix("test_") for name in {*globals(), *vars(test_agents)} if name.startswith("test_")}
-    assert CHOICES.keys() | {RETRY_AFTER} <= tests
+    assert CHOICES.keys() | NUMBERS.keys() <= tests
 
 
 def test_switches_are_read_set_and_put_back(lab: LabManager) -> None:
     defaults = lab.switch()
-    assert defaults == {**{name: choices[0] for name, choices in CHOICES.items()}, RETRY_AFTER: 0}
+    likeliest = {name: choices[0] for name, choices in CHOICES.items()}
+    assert defaults == {**likeliest, "retry_after": 0, "clock_skew": 0, "largest_page": 5000}
     assert lab.switch(delete_status=200)["delete_status"] == 200
-    for wrong in ({"delete_status": 201}, {"nonsense": 1}, {"shuffled": 1}, {RETRY_AFTER: -1}, {RETRY_AFTER: "soon"}):
+    for wrong in (
+        *({"delete_status": 201}, {"nonsense": 1}, {"shuffled": 1}),
+        *({"retry_after": -1}, {"retry_after": "soon"}, {"clock_skew": True}, {"largest_page": 0}),
+    ):
         with pytest.raises(LabError) as caught:
             lab.switch(no_policy_id="zero", **wrong)
         assert caught.value.status == 400
@@ -317,14 +325,75 @@ def test_several_invalid_settings(lab: LabManager, answer: str) -> None:
     assert json.loads(reply.body) == {"message": reasons[0]}
 
 
-@pytest.mark.parametrize("seconds", [0, 17])
-def test_retry_after(lab: LabManager, seconds: int) -> None:
-    lab.switch(retry_after=seconds)
+def refused_by_the_limit(lab: LabManager) -> Raw:
+    """The answer to one request too many."""
     for _call in range(300):
         lab.api("GET", "/apikeys/current", key="admin")
     reply = send(lab, "GET", "/apikeys/current", admin_headers(lab))
     assert reply.status == 429
-    assert reply.headers.get("Retry-After") == (str(seconds) if seconds else None)
+    return reply
+
+
+def dated(reply: Raw, header: str = "Date") -> float:
+    """Seconds since 1970 that a header of a reply tells."""
+    return parsedate_to_datetime(reply.headers[header]).timestamp()
+
+
+@pytest.mark.parametrize("seconds", [0, 17])
+def test_retry_after(lab: LabManager, seconds: int) -> None:
+    lab.switch(retry_after=seconds)
+    assert refused_by_the_limit(lab).headers.get("Retry-After") == (str(seconds) if seconds else None)
+
+
+@pytest.mark.parametrize("skew", [0, -90_000])
+@every_answer("retry_after_form")
+def test_retry_after_form(lab: LabManager, answer: str, skew: int) -> None:
+    lab.switch(retry_after_form=answer, clock_skew=skew)
+    assert "Retry-After" not in refused_by_the_limit(lab).headers
+    lab.switch(retry_after=17)
+    reply = send(lab, "GET", "/apikeys/current", admin_headers(lab))
+    if answer == "seconds":
+        assert reply.headers["Retry-After"] == "17"
+    else:
+        assert dated(reply, "Retry-After") == dated(reply) + 17
+
+
+@pytest.mark.parametrize("skew", [0, 7200, -7200])
+def test_clock_skew(lab: LabManager, skew: int) -> None:
+    headers = admin_headers(lab)
+    first = send(lab, "GET", "/policies/1", headers)
+    lab.switch(clock_skew=skew)
+    lab.advance(100_000)
+    number = lab.api("POST", "/iplists", {"name": "Gone"})["ID"]
+    lab.add_fault(path="^/policies/2", action={"kind": "status", "status": 503})
+    lab.add_fault(path="^/computers/1", action={"kind": "cut", "when": "after_reply"})
+    replies = [
+        send(lab, "GET", "/policies/1", headers),
+        send(lab, "GET", "/policies/2", headers),
+        send(lab, "GET", "/computers/1", headers),
+        send(lab, "DELETE", f"/iplists/{number}", headers),
+        send(lab, "GET", "/policies/1", {}),
+    ]
+    assert [reply.status for reply in replies] == [200, 503, 200, 204, 401]
+    for reply in replies:
+        # What passes between two requests is small beside the hours that are told apart.
+        assert 100_000 + skew <= dated(reply) - dated(first) < 100_000 + skew + 1800
+
+
+@pytest.mark.parametrize("largest", [5000, 30, 1])
+def test_largest_page(lab: LabManager, sdk: Sdk, largest: int) -> None:
+    every = [item["ID"] for item in lab.api("GET", "/computers", query={"expand": "none"})["computers"]]
+    lab.switch(largest_page=largest)
+
+    def page(**search_filter: t.Any) -> list[int]:
+        found = lab.api("POST", "/computers/search", search_filter, query={"expand": "none"})
+        return [item["ID"] for item in found["computers"]]
+
+    assert page() == page(maxItems=5000) == every[:largest]
+    assert page(maxItems=20) == every[: min(20, largest)]
+    after = deepsecurity.SearchCriteria(id_test="greater-than", id_value=every[99])
+    found = sdk.computers.search_computers(V1, search_filter=search(after, max_items=200), expand=["none"])
+    assert [computer.id for computer in found.computers] == every[100:][:largest]
 
 
 @every_answer("policy_rule_ids_on_modify")

@@ -13,6 +13,7 @@ import typing as t
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
 import orjson
 
@@ -166,8 +167,19 @@ class Manager:
         except ApiError as error:
             reply = error.reply()
             if error.status == 429 and self.switches["retry_after"]:
-                reply.headers["Retry-After"] = str(self.switches["retry_after"])
+                reply.headers |= self._retry_after(self.switches["retry_after"])
             return reply
+
+    def told_time(self) -> int:
+        """Seconds since 1970 by which it dates its replies: those of its clock, as wrong as it is told to be."""
+        return self.clock.milliseconds() // 1000 + self.switches["clock_skew"]
+
+    def _retry_after(self, seconds: int) -> dict[str, str]:
+        if self.switches["retry_after_form"] == "seconds":
+            return {"Retry-After": str(seconds)}
+        # Both from one moment, as they are compared with each other.
+        now = self.told_time()
+        return {"Date": formatdate(now, usegmt=True), "Retry-After": formatdate(now + seconds, usegmt=True)}
 
     def process(self, call: Call) -> Reply:
         """Carry out a call without asking who makes it; raises C(ApiError)."""

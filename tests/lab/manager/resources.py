@@ -70,7 +70,7 @@ class Resource:
             case "POST", []:
                 return Reply(200, self.show_one(call, self.create(call, self._written(call))))
             case "POST", ["search"]:
-                search = Search(call.json(), self.fields)
+                search = Search(call.json(), self.fields, self.switches)
                 return self._list(call, search.run(self.table), ordered=search.ordered)
             case "GET", [number]:
                 return Reply(200, self.show_one(call, self.find(number)))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from tests.lab.manager.message import ApiError
 from tests.lab.manager.state import Table
+from tests.lab.manager.switches import Switches
 
 MAX_ITEMS = 5000
 
@@ -63,7 +64,7 @@ class Search:
     Raises C(ApiError) for whatever is not a search filter.
     """
 
-    def __init__(self, search_filter: dict[str, t.Any], fields: t.Mapping[str, Field]) -> None:
+    def __init__(self, search_filter: dict[str, t.Any], fields: t.Mapping[str, Field], switches: Switches) -> None:
         if unknown := search_filter.keys() - _FILTER_KEYS:
             raise refused(f"unknown property: {sorted(unknown)[0]}")
         max_items = search_filter.get("maxItems", MAX_ITEMS)
@@ -76,7 +77,7 @@ class Search:
         if not isinstance(criteria, list) or not all(isinstance(criterion, dict) for criterion in criteria):
             raise refused("searchCriteria must be a list of objects")
 
-        self.max_items = max_items
+        self.max_items = min(max_items, switches["largest_page"])
         self._tests: list[Predicate] = []
         self._excluded: set[int] = set()
         self._indexed: list[list[int]] = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import http
 import typing as t
+from email.utils import formatdate
 
 import orjson
 from aiohttp import web
@@ -49,7 +50,7 @@ class Server:
         entry = self.log.begin(call, manager.keys.name_of(call.headers, manager.deployment))
         action = self.faults.meet(call)
         if action is None:
-            return _response(self._processed(call, entry))
+            return self._response(self._processed(call, entry))
         entry.fault = action["kind"]
         return await self._misbehave(request, call, entry, action)
 
@@ -63,23 +64,23 @@ class Server:
     ) -> web.StreamResponse:
         match action["kind"]:
             case "status":
-                return _response(self._other(entry, Reply(), action))
+                return self._response(self._other(entry, Reply(), action))
             case "body":
-                return _response(self._other(entry, self._processed(call, entry), action))
+                return self._response(self._other(entry, self._processed(call, entry), action))
             case "cut":
                 return self._cut(request, call, entry, action["when"])
             case "delay":
                 reply = self._processed(call, entry)
                 await asyncio.sleep(action["seconds"])
-                return _response(reply)
+                return self._response(reply)
             case "stall":
                 await asyncio.sleep(action["seconds"])
-                return _response(self._processed(call, entry))
+                return self._response(self._processed(call, entry))
             case "drop_fields":
-                return _response(without_fields(self._processed(call, entry), action["fields"]))
+                return self._response(without_fields(self._processed(call, entry), action["fields"]))
             case "ignore_write":
-                return _response(self._forgotten(call, entry))
-        return _response(self._with_a_second_writer(call, entry, action))
+                return self._response(self._forgotten(call, entry))
+        return self._response(self._with_a_second_writer(call, entry, action))
 
     @staticmethod
     def _other(entry: Entry, reply: Reply, action: dict[str, t.Any]) -> Reply:
@@ -91,10 +92,10 @@ class Server:
         if when != "before":
             reply = self._processed(call, entry)
             if when == "after_reply" and transport:
-                transport.write(_raw(reply))
+                transport.write(self._raw(reply))
             elif when == "during" and transport:
                 # Without half of the body; of a reply without one, not even the whole first line.
-                sent = _raw(reply)
+                sent = self._raw(reply)
                 transport.write(sent[: len(sent) - (len(reply.body) + 1) // 2] if reply.body else b"HTTP/1.1")
         if when != "after_reply":
             entry.status = None
@@ -130,19 +131,21 @@ class Server:
         except ApiError as error:
             entry.status = error.status
 
+    def _headers(self, reply: Reply) -> dict[str, str]:
+        return {
+            "Content-Type": "application/json",
+            "Date": formatdate(self.manager.told_time(), usegmt=True),
+            "X-DSM-Version": VERSION,
+            **reply.headers,
+        }
 
-def _headers(reply: Reply) -> dict[str, str]:
-    return {"Content-Type": "application/json", "X-DSM-Version": VERSION, **reply.headers}
+    def _response(self, reply: Reply) -> web.Response:
+        return web.Response(status=reply.status, body=reply.body, headers=self._headers(reply))
 
-
-def _response(reply: Reply) -> web.Response:
-    return web.Response(status=reply.status, body=reply.body, headers=_headers(reply))
-
-
-def _raw(reply: Reply) -> bytes:
-    """A reply as it travels, for connections that are cut on purpose."""
-    lines = [f"HTTP/1.1 {reply.status} {http.HTTPStatus(reply.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in _headers(reply).items()]
-    if reply.status != http.HTTPStatus.NO_CONTENT:
-        lines.append(f"Content-Length: {len(reply.body)}")
-    return "\r\n".join([*lines, "Connection: keep-alive", "", ""]).encode() + reply.body
+    def _raw(self, reply: Reply) -> bytes:
+        """A reply as it travels, for connections that are cut on purpose."""
+        lines = [f"HTTP/1.1 {reply.status} {http.HTTPStatus(reply.status).phrase}"]
+        lines += [f"{name}: {value}" for name, value in self._headers(reply).items()]
+        if reply.status != http.HTTPStatus.NO_CONTENT:
+            lines.append(f"Content-Length: {len(reply.body)}")
+        return "\r\n".join([*lines, "Connection: keep-alive", "", ""]).encode() + reply.body

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The answers that the vendor's documents leave open: one switch each, the likeliest answer first."""
+"""The answers that the vendor's documents leave open: one switch each, the likeliest answer first, or a number."""
 
 from __future__ import annotations
 
@@ -57,24 +57,35 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     "manager_calls_missing_agents": (False, True),
     # Whether a Bypass rule needs priority 4, an Allow rule 0 and a Log Only rule 4.
     "bypass_priority_enforced": (True, False),
+    # Whether the Retry-After header of a 429 is a number of seconds or a date.
+    "retry_after_form": ("seconds", "date"),
 }
 
-# Seconds in the Retry-After header of a 429; 0 leaves the header out.
-RETRY_AFTER = "retry_after"
+# Switches that are whole numbers: the default, and what they may be.
+NUMBERS: dict[str, tuple[int, range]] = {
+    # Seconds in the Retry-After header of a 429; 0 leaves the header out.
+    "retry_after": (0, range(1_000_000)),
+    # Seconds by which the dates in its headers are ahead of its clock; negative where they are behind.
+    "clock_skew": (0, range(-1_000_000_000, 1_000_000_001)),
+    # Searches bring no more than that, although more was asked for.
+    "largest_page": (5000, range(1, 5001)),
+}
 
 
 class Switches(dict[str, t.Any]):
     """The answers in force."""
 
     def __init__(self) -> None:
-        super().__init__({name: choices[0] for name, choices in CHOICES.items()}, **{RETRY_AFTER: 0})
+        super().__init__({name: choices[0] for name, choices in CHOICES.items()})
+        self.update({name: default for name, (default, _allowed) in NUMBERS.items()})
 
     def change(self, names: dict[str, t.Any]) -> None:
         """Set some switches, or none of them; raises C(ValueError) that says what would be right."""
         for name, value in names.items():
-            if name == RETRY_AFTER:
-                if value.__class__ is not int or value < 0:
-                    raise ValueError(f"{name}: {value!r} is not a number of seconds")
+            if name in NUMBERS:
+                allowed = NUMBERS[name][1]
+                if value.__class__ is not int or value not in allowed:
+                    raise ValueError(f"{name}: {value!r} is no whole number from {allowed[0]} to {allowed[-1]}")
             elif name not in CHOICES:
                 raise ValueError(f"no switch {name!r}; there are {', '.join(sorted(self))}")
             elif not any(
