@@ -34,9 +34,9 @@ from tests.lab.manager.switches import CHOICES, NUMBERS
 OVERRIDES = {"overrides": "true"}
 
 
-def every_answer(name: str) -> pytest.MarkDecorator:
+def every_answer(name: str, argument: str = "answer") -> pytest.MarkDecorator:
     """Run a test with each position of a switch, the default one first."""
-    return pytest.mark.parametrize("answer", CHOICES[name], ids=str)
+    return pytest.mark.parametrize(argument, CHOICES[name], ids=str)
 
 
 def test_every_switch_has_a_test() -> None:
@@ -105,6 +105,58 @@ def test_computer_without_overrides(lab: LabManager, sdk: Sdk, answer: str) -> N
     lab.api("POST", f"/computers/{number}/settings/{MISSED}", {"value": "4"})
     (listed,) = lab.api("POST", "/computers/search", body, query=query)["computers"]
     assert (listed["ID"], listed["computerSettings"]) == (number, {MISSED: {"value": "4"}})
+
+
+@every_answer("override_replies")
+@every_answer("computer_without_overrides", "absent")
+def test_override_replies(lab: LabManager, sdk: Sdk, answer: str, absent: str) -> None:
+    lab.switch(override_replies=answer, computer_without_overrides=absent)
+    policy = policy_with_rules(lab)
+    plain = lab.api("POST", "/computers", {"hostName": "plain", "policyID": policy, "groupID": 1})["ID"]
+    number = lab.api("POST", "/computers", {"hostName": "own", "policyID": policy, "groupID": 1})["ID"]
+    own = {MISSED: {"value": "4"}}
+    expected = {"policySettings": own, "firewall": {"ruleIDs": [20]}}
+    basic = lab.api("POST", f"/policies/{policy}", {"policySettings": own})
+    basic = {key: basic[key] for key in ("name", "description", "parentID", "recommendationScanMode", "ID")}
+    basic["autoRequiresUpdate"] = "on"
+    query = {"overrides": "true", "expand": ["computerSettings", "firewall"]}
+    written = {"computerSettings": own, "firewall": {"state": "on"}}
+    of_write = lab.api("POST", f"/computers/{number}", written, query=query)
+    basics = lab.api("GET", f"/computers/{number}", query={"expand": "none"})
+
+    def beside(whole: dict[str, t.Any]) -> dict[str, t.Any]:
+        return {
+            "whole": whole,
+            "id_only": {"ID": whole["ID"]},
+            "null_properties": {**dict.fromkeys(whole), "ID": whole["ID"]},
+            "without_parent": {
+                key: value for key, value in whole.items() if key not in ("parentID", "policyID", "groupID")
+            },
+        }[answer]
+
+    def both(path: str, object_id: int) -> list[dict[str, t.Any]]:
+        body = {"searchCriteria": [{"idTest": "equal", "idValue": object_id}]}
+        return [
+            lab.api("GET", f"{path}/{object_id}", query=query),
+            *lab.api("POST", f"{path}/search", body, query=query)[path[1:]],
+        ]
+
+    assert both("/policies", policy) == [beside(basic) | expected] * 2
+    expected = {"computerSettings": own, "firewall": {"state": "on", "ruleIDs": []}}
+    assert [*both("/computers", number), of_write] == [beside(basics) | expected] * 3
+    top = both("/policies", 1)[0]
+    assert top["ID"] == 1 and (top.get("parentID") is None) and ("parentID" in top) == (answer == "null_properties")
+    # Those without overrides are what they are without this switch.
+    nothing, *listed = both("/computers", plain)
+    assert (nothing.get("ID"), len(listed)) == {
+        "null_object": (None, 1),
+        "omitted": (plain, 0),
+        "id_only": (plain, 1),
+    }[absent]
+    assert nothing.get("hostName") is None
+    assert lab.api("GET", f"/computers/{number}", query={"expand": "none"})["policyID"] == policy
+    parsed = sdk.policies.describe_policy(policy, V1, overrides=True)
+    assert (parsed.id, parsed.name) == (policy, "Below" if answer in ("whole", "without_parent") else None)
 
 
 @every_answer("delete_status")
@@ -254,8 +306,76 @@ def test_rule_ids_with_overrides(lab: LabManager, answer: str) -> None:
         item["ID"]: item["firewall"].get("ruleIDs") for item in lab.api("GET", "/policies", query=query)["policies"]
     }
     assert listed[policy] == shown[0]
+    for path, object_id, expected in zip(("policies", "computers", "computers"), (policy, own, plain), shown):
+        body = {"searchCriteria": [{"idTest": "equal", "idValue": object_id}]}
+        (found,) = lab.api("POST", f"/{path}/search", body, query=query)[path]
+        assert (found.get("firewall") or {}).get("ruleIDs") == expected
     # Without overrides it is what is effective, whatever the switch says.
     assert lab.api("GET", f"/computers/{own}")["firewall"]["ruleIDs"] == [20, 22, 27]
+
+
+@every_answer("no_assigned_rules")
+def test_no_assigned_rules(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(no_assigned_rules=answer)
+    none = {"empty_list": {"assignedRuleIDs": []}, "null": {"assignedRuleIDs": None}, "absent": {}}[answer]
+    policy = lab.api("POST", "/policies", {"name": "Bare"})["ID"]
+    computer = lab.api("POST", "/computers", {"hostName": "bare", "policyID": policy})["ID"]
+    for path in (f"/policies/{policy}/firewall/assignments", f"/computers/{computer}/firewall/assignments"):
+        assert lab.api("GET", path) == lab.api("GET", path, query=OVERRIDES) == none
+        assert lab.api("POST", path, {"ruleIDs": [20]}) == {"assignedRuleIDs": [20]}
+        assert lab.api("DELETE", f"{path}/20") == none
+        lab.api("POST", path, {"ruleIDs": [20]})
+        assert lab.api("PUT", path, {"ruleIDs": []}) == none
+    assert not sdk.policy_assignments.list_firewall_rule_ids_on_policy(policy, V1).assigned_rule_ids
+
+
+@every_answer("id_criteria_field_name")
+def test_id_criteria_field_name(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(id_criteria_field_name=answer)
+    for path, envelope in (("policies", "policies"), ("computers", "computers"), ("firewallrules", "firewallRules")):
+        bare = {"idTest": "equal", "idValue": 1}
+        assert [item["ID"] for item in lab.api("POST", f"/{path}/search", {"searchCriteria": [bare]})[envelope]] == [1]
+        named = {"searchCriteria": [{**bare, "fieldName": "ID"}]}
+        if answer == "accepted":
+            assert [item["ID"] for item in lab.api("POST", f"/{path}/search", named)[envelope]] == [1]
+        else:
+            refused(lab, 400, "Invalid SearchFilter: unknown fieldName: ID", "POST", f"/{path}/search", named)
+    by_id = deepsecurity.SearchCriteria(id_test="less-than-or-equal", id_value=1)
+    assert [one.id for one in sdk.policies.search_policies(V1, search_filter=search(by_id)).policies] == [1]
+
+
+@every_answer("search_leaves_out")
+@pytest.mark.parametrize("overrides", ["true", "false"])
+def test_search_leaves_out(lab: LabManager, sdk: Sdk, answer: str, overrides: str) -> None:
+    policy = policy_with_rules(lab)
+    computer = lab.api("POST", "/computers", {"hostName": "one", "displayName": "One", "policyID": policy})["ID"]
+    own = {MISSED: {"value": "4"}}
+    lab.api("POST", f"/policies/{policy}", {"policySettings": own})
+    lab.api("POST", f"/computers/{computer}", {"computerSettings": own})
+    query = {"overrides": overrides, "expand": ["computerSettings", "firewall"]}
+
+    def both(path: str, object_id: int) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+        body = {"searchCriteria": [{"idTest": "equal", "idValue": object_id}]}
+        (found,) = lab.api("POST", f"/{path}/search", body, query=query)[path]
+        return found, lab.api("GET", f"/{path}/{object_id}", query=query)
+
+    whole = {path: both(path, number) for path, number in (("policies", policy), ("computers", computer))}
+    lab.switch(search_leaves_out=answer)
+    for path, number, key in (("policies", policy, "policySettings"), ("computers", computer, "computerSettings")):
+        found, alone = both(path, number)
+        assert alone == whole[path][1] == whole[path][0]
+        if answer == "value":
+            assert found == {**alone, key: dict.fromkeys(alone[key], {})} and MISSED in found[key]
+        else:
+            gone = ("name", "hostName", "displayName") if answer == "names" else (answer,)
+            assert found == {name: value for name, value in alone.items() if name not in gone}
+    assert {rule["ID"] for rule in lab.api("POST", "/firewallrules/search", {})["firewallRules"] if rule["name"]}
+    first = deepsecurity.SearchCriteria(id_test="equal", id_value=policy)
+    (parsed,) = sdk.policies.search_policies(V1, search_filter=search(first), overrides=overrides == "true").policies
+    assert (parsed.name, bool(parsed.policy_settings)) == (
+        None if answer == "names" else "Below",
+        answer != "policySettings",
+    )
 
 
 @every_answer("unassign_inherited")

@@ -89,6 +89,7 @@ class Renderer:
         shown["recommendationScanMode"] = policy.recommendation_scan_mode
         shown["autoRequiresUpdate"] = policy.auto_requires_update
         if overrides:
+            shown = self._beside_overrides(shown, "parentID")
             shown["policySettings"] = self.wire(policy.settings)
             shown["firewall"] = self._own_firewall(policy, policy.id)
             return shown
@@ -123,6 +124,17 @@ class Renderer:
         elif listed == "effective":
             shown["ruleIDs"] = sorted(self.state.effective_rules(policy_id).union(target.rule_ids))
         return shown
+
+    def _beside_overrides(self, basic: dict[str, t.Any], above: str) -> dict[str, t.Any]:
+        """What is left of an object's basic properties in a reply about its overrides; C(above) is its parent's."""
+        match self.switches["override_replies"]:
+            case "id_only":
+                return {"ID": basic["ID"]}
+            case "null_properties":
+                return {**dict.fromkeys([*basic, above]), "ID": basic["ID"]}
+            case "without_parent":
+                return {name: value for name, value in basic.items() if name not in (above, "groupID")}
+        return basic
 
     # -- computers
 
@@ -187,14 +199,16 @@ class Renderer:
             shown["computerSettings"] = self.wire(computer.settings)
         if "firewall" in parts:
             shown["firewall"] = self._own_firewall(computer, computer.policy_id)
-        return self._extended(computer, orjson.dumps(shown)[1:])
+        basic = computer.basic or self._basic(computer)
+        if self.switches["override_replies"] != "whole":
+            basic = orjson.dumps(self._beside_overrides(orjson.loads(basic), "policyID"))
+        return self._extended(basic, orjson.dumps(shown)[1:])
 
     def _effective(self, computer: Computer, parts: Parts) -> bytes:
-        tail = self._tail(computer, parts)
-        return self._extended(computer, tail)
+        return self._extended(computer.basic or self._basic(computer), self._tail(computer, parts))
 
-    def _extended(self, computer: Computer, tail: bytes) -> bytes:
-        basic = computer.basic or self._basic(computer)
+    @staticmethod
+    def _extended(basic: bytes, tail: bytes) -> bytes:
         return basic if tail == b"}" else basic[:-1] + b"," + tail
 
     def _tail(self, computer: Computer, parts: Parts) -> bytes:

@@ -78,6 +78,7 @@ class Search:
             raise refused("searchCriteria must be a list of objects")
 
         self.max_items = min(max_items, switches["largest_page"])
+        self._id_may_be_named = switches["id_criteria_field_name"] == "accepted"
         self._tests: list[Predicate] = []
         self._excluded: set[int] = set()
         self._indexed: list[list[int]] = []
@@ -112,7 +113,8 @@ class Search:
     def _add(self, criterion: dict[str, t.Any], fields: t.Mapping[str, Field]) -> str | None:
         """Take up one criterion; returns its test of the ID, if it is one."""
         name = criterion.get("fieldName", "ID" if "idTest" in criterion else None)
-        if name != "ID" and name not in fields:
+        named = "fieldName" in criterion
+        if name not in fields and (name != "ID" or (named and "idTest" in criterion and not self._id_may_be_named)):
             raise refused(f"unknown fieldName: {name}")
         keys = criterion.keys() - {"fieldName"}
         kind = next((kind for kind, known in _TEST_KEYS.items() if keys and keys <= known), None)

@@ -14,6 +14,9 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     "inherited_single_setting": ("empty_object", "null_value", "empty_value"),
     # How a computer without overrides appears in a list asked for with overrides=true.
     "computer_without_overrides": ("null_object", "omitted", "id_only"),
+    # What replies asked for with overrides=true hold beside the overrides of a policy or computer: all that it has,
+    # nothing but its ID, null for each of its properties, or all but what it is below.
+    "override_replies": ("whole", "id_only", "null_properties", "without_parent"),
     "delete_status": (204, 200),
     # How replies word the agent-initiated direction, and which wordings are accepted.
     "direction_wording": ("Agent/Appliance Initiated", "Agent Initiated"),
@@ -34,6 +37,8 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     "scripts_for_read_only_keys": (True, False),
     # What firewall.ruleIDs holds with overrides=true.
     "rule_ids_with_overrides": ("direct", "effective", "absent"),
+    # What assignedRuleIDs holds where no rule is assigned.
+    "no_assigned_rules": ("empty_list", "null", "absent"),
     # What taking away an inherited rule answers.
     "unassign_inherited": ("ignored", "rejected", "not_found"),
     "list_items": ("as_written", "reordered", "normalized"),
@@ -46,6 +51,11 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     "unknown_fields": (False, True),
     "shuffled": (False, True),
     "list_envelope_without_results": ("empty_list", "absent"),
+    # Whether a search may name the field of a test of the ID, which the guides leave out.
+    "id_criteria_field_name": ("accepted", "rejected"),
+    # What searches for policies and computers leave out although one of them alone has it: value is that of each
+    # setting, names are name, hostName and displayName.
+    "search_leaves_out": ("nothing", "policySettings", "computerSettings", "firewall", "value", "names"),
     # Which rules replace the hidden one that opens the agents' port, beside Bypass rules for that port alone: the
     # vendor's pages disagree on the first two, and none tells of ranges or further ports in the rule itself.
     "force_allow_replaces_hidden_rule": (True, False),

@@ -12,6 +12,7 @@ import typing as t
 import orjson
 
 from tests.lab.manager import settings
+from tests.lab.manager.faults import without_fields
 from tests.lab.manager.message import ApiError, Call, Reply, not_found
 from tests.lab.manager.render import MODULES, parts_of
 from tests.lab.manager.resources import Resource, choice, integer, text
@@ -20,6 +21,11 @@ from tests.lab.manager.search import Field
 from tests.lab.manager.state import Computer, Policy, Table
 
 _NO_VALUE = {"empty_object": b"{}", "null_value": b'{"value":null}', "empty_value": b'{"value":""}'}
+_NO_RULES: dict[str, dict[str, t.Any]] = {
+    "empty_list": {"assignedRuleIDs": []},
+    "null": {"assignedRuleIDs": None},
+    "absent": {},
+}
 
 _FIREWALL_PROPERTIES = {
     "state",
@@ -31,6 +37,9 @@ _FIREWALL_PROPERTIES = {
 _FIREWALL_STATES = ("inherited", "on", "off")
 
 Target = t.Union[Policy, Computer]
+
+# Fields that searches leave out where they are told to, unless it is the one field that the switch names.
+_LEFT_OUT = {"names": ("name", "hostName", "displayName")}
 
 
 class TargetResource(Resource):
@@ -44,6 +53,14 @@ class TargetResource(Resource):
 
     def changed(self, target: t.Any) -> None:
         """Take note that a target's own values changed."""
+
+    def answer(self, call: Call, path: list[str]) -> Reply:
+        """Answer a call; searches leave out what they are told to. Raises C(ApiError)."""
+        reply = super().answer(call, path)
+        left_out = self.switches["search_leaves_out"]
+        if path != ["search"] or left_out == "nothing":
+            return reply
+        return without_fields(reply, _LEFT_OUT.get(left_out, (left_out,)))
 
     # -- settings and firewall of a whole object
 
@@ -134,7 +151,9 @@ class TargetResource(Resource):
         rule_ids = set(target.rule_ids)
         if not call.flag("overrides"):
             rule_ids |= self._inherited_rules(target)
-        return Reply.of({"assignedRuleIDs": sorted(rule_ids)})
+        return Reply.of(
+            {"assignedRuleIDs": sorted(rule_ids)} if rule_ids else _NO_RULES[self.switches["no_assigned_rules"]]
+        )
 
     def _unassign(self, target: Target, rule_id: int) -> None:
         if rule_id in target.rule_ids:
