@@ -14,7 +14,8 @@ import typing as t
 import pytest
 
 from tests.contract.support import INTERVAL, MISSED, admin_headers, begin, refused, send
-from tests.lab.manager.faults import _ACTIONS
+from tests.lab.manager.faults import _ACTIONS, mutated
+from tests.lab.manager.message import Reply
 from tests.lab.manager.process import LabError, LabManager
 
 PATH = f"/policies/1/settings/{INTERVAL}"
@@ -128,6 +129,124 @@ def test_drop_fields_takes_fields_from_every_object(lab: LabManager) -> None:
     assert "ID" in lab.api("GET", "/policies")["policies"][0]
 
 
+@pytest.mark.parametrize("kind", ["body", "status"])
+def test_a_portal_says_the_same_to_everything(lab: LabManager, kind: str) -> None:
+    down = '{"status": "DOWN"}'
+    lab.add_fault(path="", times=0, action={"kind": kind, "status": 200, "body": down})
+    headers = admin_headers(lab)
+    for method, path, body in (
+        ("GET", "/policies", None),
+        ("POST", "/computers/search", b"{}"),
+        ("GET", "/policies/1", None),
+        ("GET", "/computers/99999", None),
+        ("DELETE", "/maclists/2", None),
+        ("GET", "/no/such/path", None),
+    ):
+        reply = send(lab, method, path, headers, body)
+        assert (reply.status, reply.body.decode()) == (200, down)
+    assert send(lab, "GET", "/policies", {}).status == 200
+    lab.clear_faults()
+    left = [item["ID"] for item in lab.api("GET", "/maclists")["macLists"]]
+    assert (2 in left) == (kind == "status"), "carried out, or not"
+
+
+def mutation(pointer: str, to: t.Any) -> dict[str, t.Any]:
+    """A fault that changes what everybody is answered."""
+    return {"times": 0, "action": {"kind": "mutate", "pointer": pointer, "to": to}}
+
+
+@pytest.mark.parametrize(
+    "pointer, to, change",
+    [
+        ("/ipLists/0/ID", "missing", lambda lists: lists[0].pop("ID")),
+        ("/ipLists/*/ID", "missing", lambda lists: [one.pop("ID") for one in lists]),
+        ("/ipLists/*/ID", {"value": None}, lambda lists: [one.update(ID=None) for one in lists]),
+        ("/ipLists/1/*", {"value": [1]}, lambda lists: lists[1].update(dict.fromkeys(lists[1], [1]))),
+        ("/ipLists/*/items/0", "missing", lambda lists: [one["items"].pop(0) for one in lists]),
+        ("/ipLists/*/items/*", "missing", lambda lists: [one["items"].clear() for one in lists]),
+        ("/ipLists/0", {"value": {"a/b": {"~": 1}}}, lambda lists: lists.__setitem__(0, {"a/b": {"~": 1}})),
+        ("/ipLists/*", "missing", lambda lists: lists.clear()),
+        ("/ipLists/99", "missing", lambda lists: None),
+        ("/ipLists/ID", "missing", lambda lists: None),
+        ("/ipLists/0/ID/deeper", {"value": 1}, lambda lists: None),
+        ("/ipLists/0/unknown", {"value": 1}, lambda lists: None),
+        ("/nothing", {"value": 1}, lambda lists: None),
+    ],
+)
+def test_mutate_changes_what_a_pointer_names(
+    lab: LabManager, pointer: str, to: t.Any, change: t.Callable[[list[t.Any]], t.Any]
+) -> None:
+    expected = lab.api("GET", "/iplists")
+    change(expected["ipLists"])
+    lab.add_fault(path="^/iplists$", **mutation(pointer, to))
+    for _call in range(2):
+        assert lab.api("GET", "/iplists") == expected
+    assert lab.api("GET", "/iplists/1")["ID"] == 1
+    assert [one["fault"] for one in lab.requests()] == [None, "mutate", "mutate", None]
+
+
+def test_mutate_changes_the_whole_of_a_reply(lab: LabManager) -> None:
+    headers = admin_headers(lab)
+    for to, body in (
+        ({"value": [None]}, b"[null]"),
+        ({"value": {}}, b"{}"),
+        ({"text": "<html>"}, b"<html>"),
+        ("missing", b""),
+    ):
+        lab.add_fault(**mutation("", to))
+        assert send(lab, "GET", "/policies/1", headers)[::2] == (200, body)
+        lab.clear_faults()
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "[" * 3000 + "]" * 3000, '"\\ud800"', "NaN", "{"])
+def test_mutate_puts_in_what_not_every_parser_takes(lab: LabManager, text: str) -> None:
+    lab.add_fault(**mutation("/policies/0/description", {"text": text}))
+    lab.keep_replies()
+    body = send(lab, "GET", "/policies", admin_headers(lab)).body.decode()
+    assert f'"description":{text},' in body
+    (entry,) = lab.requests()
+    assert entry["reply"] == body, "told as text, as the lab's own parser does not take it either"
+
+
+def test_mutate_follows_a_pointer_and_leaves_empty_replies_alone(lab: LabManager) -> None:
+    def changed(value: t.Any, pointer: str, to: t.Any) -> t.Any:
+        return json.loads(mutated(Reply.of(value), pointer, to).body)
+
+    odd = {"a/b": {"~": 1, "": 2, "~1": 3}, "0": [[1, 2], [3]]}
+    assert changed(odd, "/a~1b/~0", {"value": 9}) == {**odd, "a/b": {"~": 9, "": 2, "~1": 3}}
+    assert changed(odd, "/a~1b/~01", {"value": 9}) == {**odd, "a/b": {"~": 1, "": 2, "~1": 9}}
+    assert changed(odd, "/a~1b/", {"value": 9}) == {**odd, "a/b": {"~": 1, "": 9, "~1": 3}}
+    assert changed(odd, "/0/*/0", "missing") == {**odd, "0": [[2], []]}
+    assert changed(odd, "/*/*", {"value": 9}) == {"a/b": {"~": 9, "": 9, "~1": 9}, "0": [9, 9]}
+    lab.add_fault(**mutation("", {"value": 1}))
+    reply = send(lab, "DELETE", "/maclists/2", admin_headers(lab))
+    assert (reply.status, reply.body) == (204, b"")
+
+
+def test_the_log_keeps_what_was_answered_where_it_is_told_to(lab: LabManager) -> None:
+    lab.api("GET", "/policies/1")
+    lab.keep_replies()
+    shown = lab.api("GET", "/policies/1")
+    lab.add_fault(path="^/policies/1$", **mutation("/ID", {"value": "text"}))
+    lab.add_fault(path="^/computers/1$", action={"kind": "cut", "when": "before"})
+    changed = lab.api("GET", "/policies/1")
+    with pytest.raises(BROKEN):
+        send(lab, "GET", "/computers/1", admin_headers(lab))
+    lab.clear_faults()
+    refused(lab, 404, "does not exist", "GET", "/policies/99999")
+    lab.api("DELETE", "/maclists/2")
+    lab.keep_replies(False)
+    lab.api("GET", "/policies/1")
+    message = {"message": "The policy does not exist"}
+    replies = [one["reply"] for one in lab.requests()]
+    assert replies == [None, shown, changed, None, message, None, None]
+    assert changed == {**shown, "ID": "text"}
+    lab.keep_replies()
+    lab.reset()
+    lab.api("GET", "/policies/1")
+    assert lab.requests()[0]["reply"] is None
+
+
 def test_ignore_write_says_yes_and_forgets(lab: LabManager) -> None:
     def ignored(method: str, path: str, body: t.Any = None) -> t.Any:
         lab.add_fault(method=method, action={"kind": "ignore_write"})
@@ -199,6 +318,12 @@ def test_a_fault_without_end_lasts_until_it_is_cleared(lab: LabManager) -> None:
         {"action": {"kind": "stall", "second": 1}},
         {"action": {"kind": "status", "status": 500}, "paths": "x"},
         {"action": {"kind": "status", "status": 500}, "path": "("},
+        {"action": {"kind": "mutate", "pointer": "/ID"}},
+        {"action": {"kind": "mutate", "pointer": "ID", "to": "missing"}},
+        {"action": {"kind": "mutate", "pointer": 1, "to": "missing"}},
+        {"action": {"kind": "mutate", "pointer": "/ID", "to": "gone"}},
+        {"action": {"kind": "mutate", "pointer": "/ID", "to": {"value": 1, "text": "1"}}},
+        {"action": {"kind": "mutate", "pointer": "/ID", "to": {"text": 1}}},
     ],
 )
 def test_what_is_no_fault_is_refused(lab: LabManager, fault: dict[str, t.Any]) -> None:

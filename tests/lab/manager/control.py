@@ -39,6 +39,8 @@ class Control:
                 if summary:
                     return server.log.summary()
                 return {"requests": [entry.shown() for entry in server.log.entries]}
+            case "POST", "/requests":
+                server.log.keep_replies(given["keep_replies"])
             case "DELETE", "/requests":
                 server.log.entries.clear()
             case "POST", "/faults":

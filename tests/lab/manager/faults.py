@@ -23,6 +23,7 @@ _ACTIONS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "stall": (frozenset({"seconds"}), frozenset()),
     "body": (frozenset({"body"}), frozenset({"status", "headers"})),
     "drop_fields": (frozenset({"fields"}), frozenset()),
+    "mutate": (frozenset({"pointer", "to"}), frozenset()),
     "ignore_write": (frozenset(), frozenset()),
     "run": (frozenset({"when", "request"}), frozenset()),
 }
@@ -58,6 +59,8 @@ class Fault:
             raise ValueError(f"{kind} needs {sorted(needed)} and may have {sorted(allowed)}: {sorted(action)}")
         if kind in _MOMENTS and action["when"] not in _MOMENTS[kind]:
             raise ValueError(f"{kind}: when is one of {', '.join(_MOMENTS[kind])}")
+        if kind == "mutate":
+            _check_mutation(action["pointer"], action["to"])
         try:
             path = re.compile(given.get("path", ""))
             body = re.compile(given["body"].encode()) if given.get("body") else None
@@ -102,6 +105,49 @@ class Faults:
                     self._waiting.remove(fault)
             return fault.action
         return None
+
+
+MISSING = "missing"
+
+
+def _check_mutation(pointer: t.Any, to: t.Any) -> None:
+    if not isinstance(pointer, str) or pointer[:1] not in ("", "/"):
+        raise ValueError(f'mutate: the pointer is "" or starts with "/": {pointer!r}')
+    text = to.get("text", "") if isinstance(to, dict) else ""
+    if to != MISSING and not (isinstance(to, dict) and to.keys() in ({"value"}, {"text"}) and isinstance(text, str)):
+        raise ValueError(f'mutate: to is "{MISSING}", an object with a value, or one with a text: {to!r}')
+
+
+def mutated(reply: Reply, pointer: str, to: t.Any) -> Reply:
+    """The reply with what C(pointer) names gone or replaced: a JSON pointer, C(*) for all items or fields at a place.
+
+    Fields that are not there are not made. A text is put in as it is, whether or not it is JSON.
+    """
+    if not reply.body:
+        return reply
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+    # The reply has one place itself, so that the whole of it can be replaced like any part.
+    root = [orjson.loads(reply.body)]
+    places: list[tuple[t.Any, t.Any]] = [(root, 0)]
+    for step in steps:
+        places = [(holder[key], name) for holder, key in places for name in _named(holder[key], step)]
+    # From the end, so that items keep their places until it is their turn.
+    for holder, key in reversed(places):
+        if to == MISSING:
+            del holder[key]
+        else:
+            holder[key] = to["value"] if "value" in to else orjson.Fragment(to["text"])
+    return replace(reply, body=orjson.dumps(root[0]) if root else b"")
+
+
+def _named(value: t.Any, step: str) -> list[t.Any]:
+    """The keys or indices of a value that a step of a pointer names."""
+    if isinstance(value, dict):
+        return list(value) if step == "*" else [step] if step in value else []
+    if isinstance(value, list):
+        indices = range(len(value))
+        return list(indices) if step == "*" else [int(step)] if step.isdecimal() and int(step) in indices else []
+    return []
 
 
 def without_fields(reply: Reply, fields: t.Collection[str]) -> Reply:

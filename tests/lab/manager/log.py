@@ -47,13 +47,17 @@ def kind_of(method: str, path: str) -> str:
 
 @dataclass(slots=True)
 class Entry:
-    """One request; C(status) stays C(None) where nothing was answered, C(fault) names a fault that took part."""
+    """One request; C(status) stays C(None) where nothing was answered, C(fault) names a fault that took part.
+
+    C(reply) is the body of what was answered, where the log keeps that.
+    """
 
     n: int
     call: Call
     key: str
     status: int | None = None
     fault: str | None = None
+    reply: bytes | None = None
 
     @property
     def kind(self) -> str:
@@ -75,6 +79,7 @@ class Entry:
             "kind": self.kind,
             "key": self.key,
             "fault": self.fault,
+            "reply": _parsed(self.reply),
         }
 
 
@@ -83,6 +88,8 @@ class Log:
     """Requests in the order in which they came."""
 
     entries: list[Entry] = field(default_factory=list)
+    # Whether it keeps the bodies of replies, too, however long they are.
+    keeps_replies: bool = False
 
     def begin(self, call: Call, key: str) -> Entry:
         """Note a request that came in, made with the key of that name."""
@@ -92,6 +99,12 @@ class Log:
         self.entries.append(entry)
         return entry
 
+    def keep_replies(self, keep: t.Any) -> None:
+        """Keep the bodies of replies from now on, or no more; raises C(ValueError)."""
+        if not isinstance(keep, bool):
+            raise ValueError(f"keep_replies is true or false: {keep!r}")
+        self.keeps_replies = keep
+
     def summary(self) -> dict[str, int]:
         """How many requests there were of each kind, and in all."""
         counts = Counter(entry.kind for entry in self.entries)
@@ -99,7 +112,7 @@ class Log:
         return {**{kind: counts[kind] for kind in kinds}, "total": len(self.entries)}
 
 
-def _parsed(body: bytes) -> t.Any:
+def _parsed(body: bytes | None) -> t.Any:
     if not body:
         return None
     try:

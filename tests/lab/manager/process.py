@@ -143,12 +143,19 @@ class LabManager:
     # -- the log of requests
 
     def requests(self) -> list[dict[str, t.Any]]:
-        """Every request since the last C(clear_requests): n, method, path, query, body, status, kind, key, fault."""
+        """Every request since the last C(clear_requests): n, method, path, query, body, status, kind, key, fault.
+
+        And reply, the body that was answered, parsed: C(None) unless it was told to C(keep_replies) before.
+        """
         return self._tell("GET", "/requests")["requests"]
 
     def summary(self) -> dict[str, int]:
         """How many requests there were: read, settings, assignment, create, modify, delete, total."""
         return self._tell("GET", "/requests?summary=1")
+
+    def keep_replies(self, keep: bool = True) -> None:
+        """Let the log keep what is answered from now on, until C(reset)."""
+        self._tell("POST", "/requests", {"keep_replies": keep})
 
     def clear_requests(self) -> None:
         """Empty the log."""

@@ -14,7 +14,7 @@ from email.utils import formatdate
 import orjson
 from aiohttp import web
 
-from tests.lab.manager.faults import Faults, read_instead, without_fields
+from tests.lab.manager.faults import Faults, mutated, read_instead, without_fields
 from tests.lab.manager.log import DELETE, Entry, Log, kind_of
 from tests.lab.manager.manager import COLLEAGUE, Manager
 from tests.lab.manager.message import VERSION, ApiError, Call, Reply
@@ -35,6 +35,7 @@ class Server:
         self.manager.reset()
         self.faults.clear()
         self.log.entries.clear()
+        self.log.keeps_replies = False
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -50,9 +51,13 @@ class Server:
         entry = self.log.begin(call, manager.keys.name_of(call.headers, manager.deployment))
         action = self.faults.meet(call)
         if action is None:
-            return self._response(self._processed(call, entry))
-        entry.fault = action["kind"]
-        return await self._misbehave(request, call, entry, action)
+            response: web.StreamResponse = self._response(self._processed(call, entry))
+        else:
+            entry.fault = action["kind"]
+            response = await self._misbehave(request, call, entry, action)
+        if self.log.keeps_replies and isinstance(response, web.Response):
+            entry.reply = t.cast("bytes | None", response.body)
+        return response
 
     def _processed(self, call: Call, entry: Entry) -> Reply:
         reply = self.manager.answer(call)
@@ -78,6 +83,8 @@ class Server:
                 return self._response(self._processed(call, entry))
             case "drop_fields":
                 return self._response(without_fields(self._processed(call, entry), action["fields"]))
+            case "mutate":
+                return self._response(mutated(self._processed(call, entry), action["pointer"], action["to"]))
             case "ignore_write":
                 return self._response(self._forgotten(call, entry))
         return self._response(self._with_a_second_writer(call, entry, action))
