@@ -100,6 +100,18 @@ def test_references_must_lead_somewhere(lab: LabManager) -> None:
     refused(lab, 400, "Unrecognized property: hostname", "POST", "/computers", {"hostname": "one"})
 
 
+def test_a_virtual_appliance_can_be_made_but_not_made_of_another_computer(sdk: Sdk, lab: LabManager) -> None:
+    before = lab.api("GET", "/computers", query={"expand": "none"})["computers"]
+    written = {"hostName": "esx-1", "platform": "Deep Security Virtual Appliance", "policyID": 1}
+    number = lab.api("POST", "/computers", written)["ID"]
+    shown = sdk.computers.describe_computer(number, V1)
+    assert (shown.platform, shown.agent_version, shown.policy_id) == ("Deep Security Virtual Appliance", "0.0.0.0", 1)
+    assert lab.api("POST", "/computers", {"hostName": "plain"})["platform"] == "Unknown"
+    refused(lab, 400, "Unrecognized property: platform", "POST", "/computers/1", {"platform": written["platform"]})
+    refused(lab, 400, "Invalid value for platform", "POST", "/computers", {"hostName": "one", "platform": 1})
+    assert lab.api("GET", "/computers", query={"expand": "none"})["computers"][:-2] == before
+
+
 def test_several_computers_may_have_one_host_name(sdk: Sdk, lab: LabManager) -> None:
     names = [computer["hostName"] for computer in lab.api("GET", "/computers", query={"expand": "none"})["computers"]]
     shared = {name for name in names if names.count(name) == 2}

@@ -169,6 +169,39 @@ def test_delete_status(lab: LabManager, sdk: Sdk, answer: int) -> None:
     assert sdk.rules.delete_firewall_rule(rule, V1) is None
 
 
+@every_answer("delete_in_use")
+def test_delete_in_use(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(delete_in_use=answer)
+    policy = policy_with_rules(lab)
+    computer = lab.api("POST", "/computers", {"hostName": "one", "firewall": {"ruleIDs": [20, 27]}})["ID"]
+    users = (f"/policies/{policy}/firewall/assignments", f"/computers/{computer}/firewall/assignments")
+    uses_lists = {"name": "Uses lists", "protocol": "tcp", "sourceIPType": "ip-list", "sourceIPListID": 4}
+    uses_lists |= {"sourceMACType": "mac-list", "sourceMACListID": 2}
+    uses_lists |= {"destinationPortType": "port-list", "destinationPortListID": 14}
+    rule = lab.api("POST", "/firewallrules", uses_lists)
+    lists = {"iplists": (4, "sourceIP"), "maclists": (2, "sourceMAC"), "portlists": (14, "destinationPort")}
+    if answer == "rejected":
+        refused(lab, 400, f"because Policy {policy} depends on Firewall Rule 20", "DELETE", "/firewallrules/20")
+        for path, (number, _end) in lists.items():
+            refused(lab, 400, f"because Firewall Rule {rule['ID']} depends on", "DELETE", f"/{path}/{number}")
+        assert lab.api("GET", f"/firewallrules/{rule['ID']}") == rule
+        assert [lab.api("GET", user, query=OVERRIDES)["assignedRuleIDs"] for user in users] == [[20], [20, 27]]
+        return
+    assert sdk.rules.delete_firewall_rule(20, V1) is None
+    refused(lab, 404, "The firewall rule does not exist.", "GET", "/firewallrules/20")
+    assert [lab.api("GET", user, query=OVERRIDES)["assignedRuleIDs"] for user in users] == [[], [27]]
+    assert lab.api("GET", users[0]) == {"assignedRuleIDs": [22]}
+    assert lab.api("GET", f"/policies/{policy}")["firewall"]["ruleIDs"] == [22]
+    for path, (number, end) in lists.items():
+        lab.api("DELETE", f"/{path}/{number}")
+        del rule[f"{end}ListID"]
+        rule[f"{end}Type"] = "any"
+        assert lab.api("GET", f"/firewallrules/{rule['ID']}") == rule
+    # A policy that something is below stays in any case.
+    above = lab.api("GET", f"/policies/{policy}")["parentID"]
+    refused(lab, 400, f"because Policy {policy} depends on Policy {above}", "DELETE", f"/policies/{above}")
+
+
 @every_answer("direction_wording")
 def test_direction_wording(lab: LabManager, answer: str) -> None:
     lab.switch(direction_wording=answer)

@@ -117,8 +117,10 @@ class ListResource(PlainResource):
         }
 
     def remove(self, item: dict[str, t.Any]) -> None:
-        """Delete a list that no rule uses."""
-        self._depended_on(item["ID"], self.state.user_of_list(self.rule_keys, item["ID"]))
+        """Delete a list that no rule uses, or take it away from those that do."""
+        if self.switches["delete_in_use"] == "rejected":
+            self._depended_on(item["ID"], self.state.user_of_list(self.rule_keys, item["ID"]))
+        self.state.forget_list(self.rule_keys, item["ID"])
         self.table.remove(item["ID"])
 
 

@@ -118,6 +118,7 @@ class Resource:
                 raise ApiError(400, f"{title} name already exists: {name}")
 
     def _depended_on(self, object_id: int, user: str | None) -> None:
+        """Refuse to delete what C(user) needs; raises C(ApiError)."""
         if user:
             title = _title(self.noun)
             raise ApiError(

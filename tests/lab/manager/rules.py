@@ -210,6 +210,7 @@ class FirewallRules(PlainResource):
         return result
 
     def remove(self, item: dict[str, t.Any]) -> None:
-        """Delete a rule that is not assigned."""
-        self._depended_on(item["ID"], self.state.user_of_rule(item["ID"]))
-        self.table.remove(item["ID"])
+        """Delete a rule that is not assigned, or take it away from those that have it."""
+        if self.switches["delete_in_use"] == "rejected":
+            self._depended_on(item["ID"], self.state.user_of_rule(item["ID"]))
+        self.state.forget_rule(item["ID"])

@@ -202,6 +202,22 @@ class State:
                 return f"Computer {computer.id}"
         return None
 
+    def forget_rule(self, rule_id: int) -> None:
+        """Delete a rule, and its assignments with it."""
+        self.rules.remove(rule_id)
+        for target in (*self.policies, *self.computers):
+            if rule_id in target.rule_ids:
+                target.rule_ids = tuple(other for other in target.rule_ids if other != rule_id)
+        self.policies_changed()
+
+    def forget_list(self, keys: t.Sequence[str], list_id: int) -> None:
+        """Let rules that use the list in one of these properties be for anybody there."""
+        for rule in self.rules:
+            for key in keys:
+                if rule.get(key) == list_id:
+                    del rule[key]
+                    rule[f"{key.removesuffix('ListID')}Type"] = "any"
+
     def user_of_policy(self, policy_id: int) -> str | None:
         """A policy below or a computer that has the policy, as messages name it."""
         for policy in self.policies:

@@ -18,6 +18,9 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     # nothing but its ID, null for each of its properties, or all but what it is below.
     "override_replies": ("whole", "id_only", "null_properties", "without_parent"),
     "delete_status": (204, 200),
+    # What deleting a rule that is assigned, or a list that a rule uses, does: the assignments go with it, and a rule
+    # without its list is for any address or port. Only a third party's code tells of the refusal.
+    "delete_in_use": ("rejected", "deleted"),
     # How replies word the agent-initiated direction, and which wordings are accepted.
     "direction_wording": ("Agent/Appliance Initiated", "Agent Initiated"),
     "direction_accepts": ("both", "own"),

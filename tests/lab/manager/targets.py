@@ -274,6 +274,7 @@ class Computers(TargetResource):
             "hostName",
             "displayName",
             "description",
+            "platform",
             "policyID",
             "groupID",
             "relayListID",
@@ -320,14 +321,16 @@ class Computers(TargetResource):
         return self.renderer.computer(item, parts_of(call.values("expand")), call.flag("overrides"))
 
     def create(self, call: Call, written: dict[str, t.Any]) -> Computer:
-        """Keep a new computer, without an agent yet."""
-        computer = Computer(self.table.next_id, "")
+        """Keep a new computer, without an agent yet. Tests may say what it runs, which a manager learns from agents."""
+        computer = Computer(self.table.next_id, "", platform=text(written, "platform", "Unknown"))
         self._write(computer, written, new=True)
         self.state.computer_names_changed()
         return self.table.add(computer.id, computer)
 
     def modify(self, call: Call, item: Computer, written: dict[str, t.Any]) -> None:
         """Change a computer."""
+        if "platform" in written:
+            raise ApiError(400, "Unrecognized property: platform")
         self._write(item, written, new=False)
         if written.keys() & {"hostName", "displayName"}:
             self.state.computer_names_changed()
