@@ -9,9 +9,13 @@ from __future__ import annotations
 import typing as t
 
 import deepsecurity
+import orjson
 import pytest
 
 from tests.contract.support import V1, Sdk, refused, refused_by_sdk, search
+from tests.lab.manager.configuration import configuration_of
+from tests.lab.manager.manager import Manager
+from tests.lab.manager.message import Call
 from tests.lab.manager.process import LabManager
 
 AGENT_PORT = {
@@ -294,7 +298,126 @@ def test_assigned_rules_are_shown_whole(sdk: Sdk) -> None:
     assert shown == sdk.rules.describe_firewall_rule(20, V1)
     listed = sdk.computer_rules.list_firewall_rules_on_computer(computer.id, V1).firewall_rules
     assert [rule.id for rule in listed] == [20, 27]
-    listed = sdk.computer_rules.list_firewall_rules_on_computer(computer.id, V1, overrides=True).firewall_rules
-    assert [rule.id for rule in listed] == [27]
     describe = sdk.computer_rules.describe_firewall_rule_on_computer
     refused_by_sdk(404, "The firewall rule does not exist.", describe, computer.id, 22, V1)
+
+
+def targets_with_a_rule(lab: LabManager) -> tuple[int, str, str, str]:
+    """A rule, and the paths of a policy that it is assigned to, of one below, and of a computer of the latter."""
+    rule = lab.api("POST", "/firewallrules", {**AGENT_PORT, "sourceIPType": "ip-list", "sourceIPListID": 3})["ID"]
+    above = lab.api("POST", "/policies", {"name": "Above", "firewall": {"ruleIDs": [20, rule]}})["ID"]
+    below = lab.api("POST", "/policies", {"name": "Below", "parentID": above})["ID"]
+    computer = lab.api("POST", "/computers", {"hostName": "one", "policyID": below})["ID"]
+    return rule, f"/policies/{above}", f"/policies/{below}", f"/computers/{computer}"
+
+
+def test_a_rule_is_overridden_and_reset_by_the_sdk(sdk: Sdk, lab: LabManager) -> None:
+    number, above, _below, computer = targets_with_a_rule(lab)
+    rule = sdk.rules.describe_firewall_rule(number, V1)
+    for path, api, noun in ((above, sdk.policy_rules, "policy"), (computer, sdk.computer_rules, "computer")):
+        target = int(path.rsplit("/", 1)[1])
+        describe = getattr(api, f"describe_firewall_rule_on_{noun}")
+        modify = getattr(api, f"modify_firewall_rule_on_{noun}")
+        reset = getattr(api, f"reset_firewall_rule_on_{noun}")
+        show = getattr(api, f"list_firewall_rules_on_{noun}")
+        written = deepsecurity.FirewallRule(source_ip_type="any", description="Here")
+        own = deepsecurity.FirewallRule(id=number, source_ip_type="any", description="Here")
+        changed = modify(target, number, written, V1)
+        assert (changed.source_ip_type, changed.source_ip_list_id, changed.description) == ("any", None, "Here")
+        assert (changed.id, changed.name, changed.destination_port_multiple) == (number, rule.name, ["4118"])
+        assert describe(target, number, V1) == changed and changed in show(target, V1).firewall_rules
+        assert describe(target, number, V1, overrides=True) == own
+        assert show(target, V1, overrides=True).firewall_rules == [own]
+        # Further properties come beside those that are overridden already.
+        more = modify(target, number, deepsecurity.FirewallRule(alert_enabled=True), V1, overrides=True)
+        assert (more.alert_enabled, more.description, more.name) == (True, "Here", None)
+        assert reset(target, number, V1) == describe(target, number, V1) == rule
+        assert show(target, V1, overrides=True).firewall_rules == []
+        assert reset(target, number, V1, overrides=True) == deepsecurity.FirewallRule(id=number)
+    assert sdk.rules.describe_firewall_rule(number, V1) == rule, "the rule itself stayed as it was"
+
+
+def test_what_is_overridden_of_a_rule_is_inherited(lab: LabManager) -> None:
+    rule, above, below, computer = targets_with_a_rule(lab)
+
+    def shown(path: str, *keys: str, overrides: str = "false") -> list[t.Any]:
+        one = lab.api("GET", f"{path}/firewall/rules/{rule}", query={"overrides": overrides})
+        (listed,) = [item for item in lab.api("GET", f"{path}/firewall/rules")["firewallRules"] if item["ID"] == rule]
+        assert overrides == "true" or listed == one
+        return [one.get(key) for key in keys]
+
+    lab.api("POST", f"{above}/firewall/rules/{rule}", {"sourceIPType": "any", "description": "Above"})
+    lab.api("POST", f"{below}/firewall/rules/{rule}", {"description": "Below", "sourceIPType": "single",
+                                                       "sourceIPValue": "192.0.2.1"})  # fmt: skip
+    lab.api("POST", f"{computer}/firewall/rules/{rule}", {"description": "One", "sourceIPValue": "192.0.2.2"})
+    keys = ("description", "sourceIPType", "sourceIPValue", "sourceIPListID")
+    assert shown(above, *keys) == ["Above", "any", None, None]
+    assert shown(below, *keys) == ["Below", "single", "192.0.2.1", None]
+    assert shown(computer, *keys) == ["One", "single", "192.0.2.2", None]
+    assert shown(computer, *keys, overrides="true") == ["One", None, "192.0.2.2", None]
+    # A computer of another policy has the rule as it is, and what is the same as above is no override.
+    other = lab.api("POST", "/computers", {"hostName": "other", "firewall": {"ruleIDs": [rule]}})["ID"]
+    assert shown(f"/computers/{other}", *keys) == ["", "ip-list", None, 3]
+    lab.api("POST", f"{computer}/firewall/rules/{rule}", {"description": "Below"})
+    assert shown(computer, *keys, overrides="true") == [None, None, "192.0.2.2", None]
+    # The rule changes beneath all of that.
+    lab.api("POST", f"/firewallrules/{rule}", {"sourceIPType": "any", "logDisabled": True})
+    assert shown(computer, *keys, "logDisabled") == ["Below", "single", "192.0.2.2", None, True]
+    lab.api("DELETE", f"{below}/firewall/rules/{rule}")
+    assert shown(computer, *keys) == ["Above", "any", None, None]
+    lab.api("DELETE", f"{above}/firewall/rules/{rule}")
+    assert shown(computer, *keys) == ["", "any", None, None]
+
+
+def test_overrides_of_rules_are_checked_and_go_with_the_rule(lab: LabManager) -> None:
+    rule, above, below, computer = targets_with_a_rule(lab)
+    path = f"{above}/firewall/rules/{rule}"
+    for body, message in (
+        ({"action": "permit"}, "Invalid value for action"),
+        ({"priority": "2"}, "action bypass requires priority 4"),
+        ({"sourceIPListID": 999}, "Invalid value for sourceIPListID: 999 does not exist"),
+        ({"sourceMACType": "single"}, "sourceMACValue is required"),
+        ({"source": "any"}, "Unrecognized property: source"),
+    ):
+        refused(lab, 400, message, "POST", path, body)
+    refused(lab, 404, "The firewall rule does not exist.", "POST", f"{above}/firewall/rules/22", {})
+    refused(lab, 404, "The firewall rule does not exist.", "DELETE", f"{below}/firewall/rules/99999")
+    refused(lab, 405, "Not Allowed", "PUT", path, {})
+    refused(lab, 405, "Not Allowed", "POST", f"{above}/firewall/rules", {})
+    refused(lab, 403, "Not authorized to modify policies", "DELETE", path, key="read_only")
+    assert lab.api("GET", f"{above}/firewall/rules", query={"overrides": "true"}) == {"firewallRules": []}
+    # A list that only an override uses is in use.
+    lab.api("POST", f"{computer}/firewall/rules/{rule}", {"sourceIPListID": 4})
+    lab.api("POST", path, {"contextID": 5})
+    refused(lab, 400, f"because Firewall Rule {rule} depends on IP List 4", "DELETE", "/iplists/4")
+    lab.api("DELETE", f"{above}/firewall/assignments/{rule}")
+    lab.api("POST", f"{above}/firewall/assignments", {"ruleIDs": [rule]})
+    assert "contextID" not in lab.api("GET", path)
+    lab.clear_requests()
+    lab.api("POST", path, {"contextID": 5})
+    lab.api("POST", f"{below}/firewall/rules/{rule}", {"contextID": 0})
+    assert lab.api("GET", path)["contextID"] == 5
+    assert "contextID" not in lab.api("GET", f"{below}/firewall/rules/{rule}")
+    lab.api("DELETE", path)
+    assert [one["kind"] for one in lab.requests()] == ["settings", "settings", "read", "read", "settings"]
+    lab.switch(delete_in_use="deleted")
+    lab.api("DELETE", "/iplists/4")
+    assert lab.api("GET", f"{computer}/firewall/rules/{rule}")["sourceIPType"] == "any"
+    lab.api("DELETE", f"/firewallrules/{rule}")
+    assert lab.api("GET", f"{computer}/firewall/rules", query={"overrides": "true"}) == {"firewallRules": []}
+
+
+def test_agents_are_told_rules_as_they_are_overridden() -> None:
+    manager = Manager("on_premises", 0, {"computers": 1, "policies": 1})
+
+    def post(path: str, body: dict[str, t.Any]) -> int:
+        return orjson.loads(manager.process(Call("POST", path, body=orjson.dumps(body))).body)["ID"]
+
+    policy = post("/policies", {"name": "Some", "firewall": {"state": "on", "ruleIDs": [20, 27]}})
+    computer = post("/computers", {"hostName": "one", "policyID": policy})
+    post(f"/policies/{policy}/firewall/rules/27", {"action": "force-allow", "sourceIPListID": 4})
+    post(f"/computers/{computer}/firewall/rules/27", {"direction": "outgoing"})
+    told = configuration_of(manager.state, manager.state.computers.items[computer], manager.switches)
+    _agent_port, rule = told["firewall"]["rules"]
+    assert (rule["ID"], rule["action"], rule["direction"]) == (27, "force-allow", "outgoing")
+    assert rule["sourceIPListItems"] == manager.state.ip_lists.items[4]["items"]

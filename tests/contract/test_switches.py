@@ -347,6 +347,29 @@ def test_rule_ids_with_overrides(lab: LabManager, answer: str) -> None:
     assert lab.api("GET", f"/computers/{own}")["firewall"]["ruleIDs"] == [20, 22, 27]
 
 
+@every_answer("rule_overrides")
+def test_rule_overrides(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(rule_overrides=answer)
+    policy = policy_with_rules(lab)
+    computer = lab.api("POST", "/computers", {"hostName": "one", "policyID": policy, "firewall": {"ruleIDs": [27]}})
+    for path, inherited, assigned in ((f"/policies/{policy}", 22, 20), (f"/computers/{computer['ID']}", 20, 27)):
+        lab.api("POST", f"{path}/firewall/rules/{inherited}", {"description": "Here"})
+        listed = lab.api("GET", f"{path}/firewall/rules", query=OVERRIDES)["firewallRules"]
+        if answer == "overridden_properties":
+            assert listed == [{"description": "Here", "ID": inherited}]
+        else:
+            assert listed == [lab.api("GET", f"/firewallrules/{assigned}")]
+        everything = lab.api("GET", f"{path}/firewall/rules")["firewallRules"]
+        assert [rule["ID"] for rule in everything] == ([20, 22] if inherited == 22 else [20, 22, 27])
+        one = lab.api("GET", f"{path}/firewall/rules/{inherited}", query=OVERRIDES)
+        assert one == {"description": "Here", "ID": inherited}
+    found = sdk.policy_rules.list_firewall_rules_on_policy(policy, V1, overrides=True).firewall_rules
+    assert [(rule.id, rule.description) for rule in found] == {
+        "overridden_properties": [(22, "Here")],
+        "assigned_rules": [(20, "")],
+    }[answer]
+
+
 @every_answer("no_assigned_rules")
 def test_no_assigned_rules(lab: LabManager, sdk: Sdk, answer: str) -> None:
     lab.switch(no_assigned_rules=answer)

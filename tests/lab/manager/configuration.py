@@ -11,6 +11,7 @@ import json
 import typing as t
 
 from tests.lab.manager import settings
+from tests.lab.manager.rule_fields import rule_at
 from tests.lab.manager.state import Agent, Computer, State
 from tests.lab.manager.switches import Switches
 
@@ -56,7 +57,10 @@ def _firewall(state: State, computer: Computer, switches: Switches) -> dict[str,
     rule_ids = state.effective_rules(computer.policy_id).union(computer.rule_ids)
     return {
         "state": "on",
-        "rules": [_whole(state, state.rules.items[rule_id]) for rule_id in sorted(rule_ids)],
+        "rules": [
+            _whole(state, rule_at(state, rule_id, computer.policy_id, computer.rule_overrides.get(rule_id)))
+            for rule_id in sorted(rule_ids)
+        ],
         "conditions": {word: switches[name] for word, name in _CONDITIONS.items()},
     }
 

@@ -13,7 +13,7 @@ import uuid
 
 from tests.lab.manager import settings
 from tests.lab.manager.predefined import IP_LISTS, MAC_LISTS, PORT_LISTS, RULES
-from tests.lab.manager.rules import complete
+from tests.lab.manager.rule_fields import complete
 from tests.lab.manager.state import Computer, Policy, State
 
 # Dates are before this one, 2025-11-01 in milliseconds since 1970, and not those of the day the lab runs.

@@ -6,61 +6,13 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 import typing as t
 
-from tests.lab.manager.message import ApiError, Call
-from tests.lab.manager.resources import PlainResource, text
+from tests.lab.manager.items import bare, normal_ip, normal_mac, normal_ports, spell_mac
+from tests.lab.manager.message import ApiError, Call, text
+from tests.lab.manager.resources import PlainResource
 from tests.lab.manager.search import Field
 from tests.lab.manager.state import Table
-from tests.lab.manager.switches import Switches
-
-_MAC = re.compile(r"[0-9A-Fa-f]{2}([-:])[0-9A-Fa-f]{2}(?:\1[0-9A-Fa-f]{2}){4}")
-_PORTS = re.compile(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?")
-
-
-def _bare(item: str) -> str:
-    """An item without its comment."""
-    return item.split("#", 1)[0].strip()
-
-
-def normal_ip(item: str) -> str:
-    """An address, prefix or range in its shortest wording; raises C(ValueError)."""
-    first, dash, last = item.partition("-")
-    if dash:
-        ends = ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
-        if ends[0].version != ends[1].version or int(ends[0]) > int(ends[1]):
-            raise ValueError(item)
-        return f"{ends[0]}-{ends[1]}"
-    if "/" in item:
-        return str(ipaddress.ip_network(item, strict=False))
-    return str(ipaddress.ip_address(item))
-
-
-def normal_mac(item: str) -> str:
-    """A MAC address in capitals; raises C(ValueError)."""
-    if not _MAC.fullmatch(item):
-        raise ValueError(item)
-    return item.upper()
-
-
-def normal_ports(item: str) -> str:
-    """A port or range of ports without spaces; raises C(ValueError)."""
-    match = _PORTS.fullmatch(item)
-    ports = [int(port) for port in match.groups() if port] if match else []
-    if not ports or ports != sorted(ports) or not 1 <= ports[0] <= ports[-1] <= 65535:
-        raise ValueError(item)
-    return "-".join(map(str, ports))
-
-
-def spell_mac(item: str, switches: Switches) -> str:
-    """An item of a MAC list, or a MAC address, with the separator that the switches ask for."""
-    separator = switches["mac_separator"]
-    if separator == "as_written":
-        return item
-    address, sign, comment = item.partition("#")
-    return re.sub("[-:]", separator, address) + sign + comment
 
 
 class ListResource(PlainResource):
@@ -84,7 +36,7 @@ class ListResource(PlainResource):
         if self.switches["list_items"] == "reordered":
             items = sorted(items, reverse=items == sorted(items))
         elif self.switches["list_items"] == "normalized":
-            items = list(dict.fromkeys(self.normal(_bare(entry)) for entry in items if _bare(entry)))
+            items = list(dict.fromkeys(self.normal(bare(entry)) for entry in items if bare(entry)))
         return {**item, "items": items}
 
     def create(self, call: Call, written: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -106,8 +58,8 @@ class ListResource(PlainResource):
             raise ApiError(400, "Invalid value for items: must be a list of strings")
         for entry in items:
             try:
-                if _bare(entry):
-                    self.normal(_bare(entry))
+                if bare(entry):
+                    self.normal(bare(entry))
             except ValueError:
                 raise ApiError(400, f"Invalid value for items: {entry}") from None
         return {

@@ -36,7 +36,8 @@ def kind_of(method: str, path: str) -> str:
     if "assignments" in parts:
         return ASSIGNMENT
     has_settings = parts[0] in _WITH_SETTINGS
-    if has_settings and ("settings" in parts or "default" in parts or parts[0] == "systemsettings"):
+    # What is overridden of a rule is a value of the policy or computer, as a setting is.
+    if has_settings and (parts[0] == "systemsettings" or not {"settings", "default", "rules"}.isdisjoint(parts)):
         return SETTINGS
     if method == "DELETE":
         return DELETE

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What comes in and goes out: calls, replies, and errors in the manager's words."""
+"""What comes in and goes out: calls, replies, errors in the manager's words, and checks of what is written."""
 
 from __future__ import annotations
 
@@ -82,3 +82,27 @@ class ApiError(Exception):
 def not_found(noun: str) -> ApiError:
     """The manager's 404. Its documents put a full stop after all but the policy."""
     return ApiError(404, f"The {noun} does not exist" + ("" if noun == "policy" else "."))
+
+
+def text(written: dict[str, t.Any], key: str, default: str) -> str:
+    """A string of a write; raises C(ApiError)."""
+    value = written.get(key, default)
+    if not isinstance(value, str):
+        raise ApiError(400, f"Invalid value for {key}: must be a string")
+    return value
+
+
+def integer(written: dict[str, t.Any], key: str, default: int) -> int:
+    """An ID or number of a write, at least 0; raises C(ApiError)."""
+    value = written.get(key, default)
+    if value.__class__ is not int or value < 0:
+        raise ApiError(400, f"Invalid value for {key}: must be an integer")
+    return value
+
+
+def choice(written: dict[str, t.Any], key: str, default: str, choices: t.Collection[str]) -> str:
+    """One of some strings of a write; raises C(ApiError)."""
+    value = text(written, key, default)
+    if value not in choices:
+        raise ApiError(400, f"Invalid value for {key}: {value}. Must be one of {', '.join(choices)}")
+    return value

@@ -10,7 +10,7 @@ import typing as t
 
 import orjson
 
-from tests.lab.manager.message import ApiError, Call, Reply, not_found
+from tests.lab.manager.message import ApiError, Call, Reply, not_found, text
 from tests.lab.manager.render import Renderer
 from tests.lab.manager.search import Field, Search
 from tests.lab.manager.state import State, Table
@@ -160,27 +160,3 @@ class ComputerGroups(PlainResource):
 
 def _title(noun: str) -> str:
     return " ".join(word if word.isupper() else word.capitalize() for word in noun.split())
-
-
-def text(written: dict[str, t.Any], key: str, default: str) -> str:
-    """A string of a write; raises C(ApiError)."""
-    value = written.get(key, default)
-    if not isinstance(value, str):
-        raise ApiError(400, f"Invalid value for {key}: must be a string")
-    return value
-
-
-def integer(written: dict[str, t.Any], key: str, default: int) -> int:
-    """An ID or number of a write, at least 0; raises C(ApiError)."""
-    value = written.get(key, default)
-    if value.__class__ is not int or value < 0:
-        raise ApiError(400, f"Invalid value for {key}: must be an integer")
-    return value
-
-
-def choice(written: dict[str, t.Any], key: str, default: str, choices: t.Collection[str]) -> str:
-    """One of some strings of a write; raises C(ApiError)."""
-    value = text(written, key, default)
-    if value not in choices:
-        raise ApiError(400, f"Invalid value for {key}: {value}. Must be one of {', '.join(choices)}")
-    return value

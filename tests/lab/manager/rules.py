@@ -2,161 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Firewall rules: what a rule may say, and what the manager fills in."""
+"""Firewall rules, as far as they are the same for everybody."""
 
 from __future__ import annotations
 
 import typing as t
 
-from tests.lab.manager.lists import normal_ip, normal_mac, normal_ports, spell_mac
-from tests.lab.manager.message import ApiError, Call
-from tests.lab.manager.resources import PlainResource, choice, integer, text
+from tests.lab.manager.message import Call
+from tests.lab.manager.resources import PlainResource
+from tests.lab.manager.rule_fields import CHOICES, END_PREFIXES, FLAGS, PROPERTIES, checked, shown_rule
 from tests.lab.manager.search import Field
-from tests.lab.manager.state import State, Table
-from tests.lab.manager.switches import Switches
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "action": ("log-only", "allow", "deny", "force-allow", "bypass"),
-    "priority": ("0", "1", "2", "3", "4"),
-    "direction": ("incoming", "outgoing"),
-    "frameType": ("any", "ip", "arp", "revarp", "ipv4", "ipv6", "other"),
-    "protocol": (
-        *("any", "icmp", "igmp", "ggp", "tcp", "pup", "udp", "idp", "nd", "raw", "tcp-udp", "icmpv6", "other"),
-    ),
-}
-_DEFAULT_CHOICES = {
-    "action": "allow",
-    "priority": "0",
-    "direction": "incoming",
-    "frameType": "ip",
-    "protocol": "any",
-}
-_FRAME_NUMBERS = {"any": 0, "ip": 2048, "arp": 2054, "revarp": 32821, "ipv4": 2048, "ipv6": 34525}
-_PROTOCOL_NUMBERS = {
-    **{"any": 0, "icmp": 1, "igmp": 2, "ggp": 3, "tcp": 6, "pup": 12, "udp": 17, "idp": 22, "nd": 77, "raw": 255},
-    "icmpv6": 58,
-}
-# The one priority of an action, where it has only one.
-_PRIORITY_OF = {"bypass": "4", "log-only": "4", "allow": "0"}
-
-_FLAGS = ("frameNot", "protocolNot", "TCPNot", "ICMPNot", "logDisabled", "includePacketData", "alertEnabled")
-_TCP_FLAGS = ("fin", "syn", "rst", "psh", "ack", "urg")
-_OPTIONAL_NUMBERS = ("ICMPType", "ICMPCode", "scheduleID", "contextID")
-
-# For each kind of end: the choices of its type, and the properties that such a type needs.
-_ENDS: dict[str, dict[str, tuple[str, ...]]] = {
-    "IP": {
-        "any": (),
-        "masked-ip": ("Value", "Mask"),
-        "range": ("RangeFrom", "RangeTo"),
-        "ip-list": ("ListID",),
-        "single": ("Value",),
-        "multiple": ("Multiple",),
-    },
-    "MAC": {"any": (), "single": ("Value",), "mac-list": ("ListID",), "multiple": ("Multiple",)},
-    "Port": {"any": (), "multiple": ("Multiple",), "port-list": ("ListID",)},
-}
-_ITEM_CHECKS: dict[str, t.Callable[[str], str]] = {"IP": normal_ip, "MAC": normal_mac, "Port": normal_ports}
-_END_PREFIXES = [(f"{side}{kind}", kind) for side in ("source", "destination") for kind in _ENDS]
-
-PROPERTIES = frozenset(
-    {
-        *("ID", "name", "description", "frameNumber", "protocolNumber", "anyFlags", "tcpflags"),
-        *CHOICES,
-        *_FLAGS,
-        *_OPTIONAL_NUMBERS,
-        *(f"{prefix}{suffix}" for prefix, _kind in _END_PREFIXES for suffix in ("Type", "Not")),
-        *(
-            f"{prefix}{suffix}"
-            for prefix, kind in _END_PREFIXES
-            for needed in _ENDS[kind].values()
-            for suffix in needed
-        ),
-    }
-)
-
-
-def shown_rule(rule: dict[str, t.Any], switches: Switches) -> dict[str, t.Any]:
-    """A rule, its MAC addresses with the separator that the switches ask for."""
-    shown = dict(rule)
-    for side in ("source", "destination"):
-        if f"{side}MACValue" in shown:
-            shown[f"{side}MACValue"] = spell_mac(shown[f"{side}MACValue"], switches)
-        if f"{side}MACMultiple" in shown:
-            shown[f"{side}MACMultiple"] = [spell_mac(item, switches) for item in shown[f"{side}MACMultiple"]]
-    return shown
-
-
-def complete(rule: dict[str, t.Any], written: dict[str, t.Any], state: State) -> dict[str, t.Any]:
-    """A rule after a write, with all that the manager fills in; raises C(ApiError)."""
-    merged = {**rule, **written}
-    result: dict[str, t.Any] = {
-        "name": text(merged, "name", ""),
-        "description": text(merged, "description", ""),
-    }
-    for key, choices in CHOICES.items():
-        result[key] = choice(merged, key, _DEFAULT_CHOICES[key], choices)
-    result["frameNumber"] = _FRAME_NUMBERS.get(result["frameType"], integer(merged, "frameNumber", 0))
-    result["protocolNumber"] = _PROTOCOL_NUMBERS.get(result["protocol"], integer(merged, "protocolNumber", 0))
-    for key in _FLAGS:
-        result[key] = _flag(merged, key, False)
-    for prefix, kind in _END_PREFIXES:
-        result.update(_end(merged, prefix, kind, state))
-    result["anyFlags"] = _flag(merged, "anyFlags", True)
-    if not result["anyFlags"]:
-        result["tcpflags"] = [
-            choice({"tcpflags": item}, "tcpflags", "", _TCP_FLAGS) for item in _list(merged, "tcpflags")
-        ]
-    for key in _OPTIONAL_NUMBERS:
-        # 0 stands for none where the property is an ID.
-        if key in merged and (integer(merged, key, 0) or key.startswith("ICMP")):
-            result[key] = merged[key]
-    return result
-
-
-def _end(rule: dict[str, t.Any], prefix: str, kind: str, state: State) -> dict[str, t.Any]:
-    """The properties of one end of the traffic, without those that its type does not use."""
-    types = _ENDS[kind]
-    end_type = choice(rule, f"{prefix}Type", "any", tuple(types))
-    result: dict[str, t.Any] = {f"{prefix}Type": end_type, f"{prefix}Not": _flag(rule, f"{prefix}Not", False)}
-    for suffix in types[end_type]:
-        key = f"{prefix}{suffix}"
-        if key not in rule:
-            raise ApiError(400, f"{key} is required when {prefix}Type is {end_type}")
-        result[key] = _end_value(rule, key, suffix, kind, state)
-    return result
-
-
-def _end_value(rule: dict[str, t.Any], key: str, suffix: str, kind: str, state: State) -> t.Any:
-    if suffix == "ListID":
-        tables = {"IP": state.ip_lists, "MAC": state.mac_lists, "Port": state.port_lists}
-        list_id = integer(rule, key, 0)
-        if tables[kind].get(list_id) is None:
-            raise ApiError(400, f"Invalid value for {key}: {list_id} does not exist")
-        return list_id
-    items = _list(rule, key) if suffix == "Multiple" else [text(rule, key, "")]
-    for item in items:
-        try:
-            _ITEM_CHECKS[kind](item)
-        except ValueError:
-            raise ApiError(400, f"Invalid value for {key}: {item}") from None
-    if not items:
-        raise ApiError(400, f"Invalid value for {key}: must not be empty")
-    return list(items) if suffix == "Multiple" else items[0]
-
-
-def _flag(rule: dict[str, t.Any], key: str, default: bool) -> bool:
-    value = rule.get(key, default)
-    if not isinstance(value, bool):
-        raise ApiError(400, f"Invalid value for {key}: must be true or false")
-    return value
-
-
-def _list(rule: dict[str, t.Any], key: str) -> list[str]:
-    value = rule.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ApiError(400, f"Invalid value for {key}: must be a list of strings")
-    return value
+from tests.lab.manager.state import Table
 
 
 class FirewallRules(PlainResource):
@@ -171,13 +27,13 @@ class FirewallRules(PlainResource):
         **{key: Field("choice", lambda rule, key=key: rule[key]) for key in CHOICES},
         **{
             f"{prefix}Type": Field("choice", lambda rule, key=f"{prefix}Type": rule[key])
-            for prefix, _kind in _END_PREFIXES
+            for prefix, _kind in END_PREFIXES
         },
         **{
             f"{prefix}ListID": Field("numeric", lambda rule, key=f"{prefix}ListID": rule.get(key))
-            for prefix, _kind in _END_PREFIXES
+            for prefix, _kind in END_PREFIXES
         },
-        **{key: Field("boolean", lambda rule, key=key: rule[key]) for key in (*_FLAGS, "anyFlags")},
+        **{key: Field("boolean", lambda rule, key=key: rule[key]) for key in (*FLAGS, "anyFlags")},
     }
 
     @property
@@ -192,22 +48,15 @@ class FirewallRules(PlainResource):
     def create(self, call: Call, written: dict[str, t.Any]) -> dict[str, t.Any]:
         """Keep a new rule."""
         self._check_name(written, required=True)
-        rule = self._checked({}, written) | {"ID": self.table.next_id}
+        rule = checked({}, written, self.state, self.switches) | {"ID": self.table.next_id}
         return self.table.add(rule["ID"], rule)
 
     def modify(self, call: Call, item: dict[str, t.Any], written: dict[str, t.Any]) -> None:
         """Change a rule."""
         self._check_name(written, item["ID"])
-        checked = self._checked(item, written) | {"ID": item["ID"]}
+        rule = checked(item, written, self.state, self.switches) | {"ID": item["ID"]}
         item.clear()
-        item.update(checked)
-
-    def _checked(self, rule: dict[str, t.Any], written: dict[str, t.Any]) -> dict[str, t.Any]:
-        result = complete(rule, written, self.state)
-        needed = _PRIORITY_OF.get(result["action"])
-        if self.switches["bypass_priority_enforced"] and needed and result["priority"] != needed:
-            raise ApiError(400, f"Invalid value for priority: action {result['action']} requires priority {needed}")
-        return result
+        item.update(rule)
 
     def remove(self, item: dict[str, t.Any]) -> None:
         """Delete a rule that is not assigned, or take it away from those that have it."""

@@ -10,8 +10,7 @@ import string
 import typing as t
 
 from tests.lab.manager import settings
-from tests.lab.manager.message import ApiError, Call
-from tests.lab.manager.resources import choice, integer
+from tests.lab.manager.message import ApiError, Call, choice, integer
 
 if t.TYPE_CHECKING:
     from tests.lab.manager.manager import Manager

@@ -20,6 +20,7 @@ NO_AGENT = "0.0.0.0"
 # Shared by every object that sets nothing itself; never written to.
 NOTHING: dict[str, str] = {}
 NO_RULES: tuple[int, ...] = ()
+NO_RULE_OVERRIDES: dict[int, dict[str, t.Any]] = {}
 
 
 class Table(t.Generic[Item]):
@@ -57,7 +58,7 @@ class Table(t.Generic[Item]):
 
 @dataclass(slots=True)
 class Policy:
-    """A policy: C(settings), C(firewall_state) and C(rule_ids) are what it sets itself."""
+    """A policy: C(settings), C(firewall_state), C(rule_ids) and C(rule_overrides), by rule, are its own."""
 
     id: int
     name: str
@@ -66,6 +67,7 @@ class Policy:
     settings: dict[str, str] = field(default_factory=lambda: NOTHING)
     firewall_state: str | None = None
     rule_ids: tuple[int, ...] = NO_RULES
+    rule_overrides: dict[int, dict[str, t.Any]] = field(default_factory=lambda: NO_RULE_OVERRIDES)
     recommendation_scan_mode: str = "off"
     auto_requires_update: str = "on"
 
@@ -90,6 +92,7 @@ class Computer:
     settings: dict[str, str] = field(default_factory=lambda: NOTHING)
     firewall_state: str | None = None
     rule_ids: tuple[int, ...] = NO_RULES
+    rule_overrides: dict[int, dict[str, t.Any]] = field(default_factory=lambda: NO_RULE_OVERRIDES)
     # The encoded basic properties, kept until one of them changes.
     basic: bytes | None = None
 
@@ -203,16 +206,18 @@ class State:
         return None
 
     def forget_rule(self, rule_id: int) -> None:
-        """Delete a rule, and its assignments with it."""
+        """Delete a rule, its assignments and overrides with it."""
         self.rules.remove(rule_id)
         for target in (*self.policies, *self.computers):
             if rule_id in target.rule_ids:
                 target.rule_ids = tuple(other for other in target.rule_ids if other != rule_id)
+            if rule_id in target.rule_overrides:
+                del target.rule_overrides[rule_id]
         self.policies_changed()
 
     def forget_list(self, keys: t.Sequence[str], list_id: int) -> None:
         """Let rules that use the list in one of these properties be for anybody there."""
-        for rule in self.rules:
+        for _rule_id, rule in self._rules_and_overrides():
             for key in keys:
                 if rule.get(key) == list_id:
                     del rule[key]
@@ -230,7 +235,13 @@ class State:
 
     def user_of_list(self, keys: t.Sequence[str], list_id: int) -> str | None:
         """A rule that uses the list in one of these properties, as messages name it."""
-        for rule in self.rules:
+        for rule_id, rule in self._rules_and_overrides():
             if any(rule.get(key) == list_id for key in keys):
-                return f"Firewall Rule {rule['ID']}"
+                return f"Firewall Rule {rule_id}"
         return None
+
+    def _rules_and_overrides(self) -> t.Iterator[tuple[int, dict[str, t.Any]]]:
+        """The properties of each rule, then those that targets override, each with the rule's ID."""
+        yield from self.rules.items.items()
+        for target in (*self.policies, *self.computers):
+            yield from target.rule_overrides.items()

@@ -40,6 +40,9 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     "scripts_for_read_only_keys": (True, False),
     # What firewall.ruleIDs holds with overrides=true.
     "rule_ids_with_overrides": ("direct", "effective", "absent"),
+    # Which rules a policy or computer lists with overrides=true: those of which it overrides properties, with these
+    # properties alone (the guides), or all that are assigned to itself (the SDK).
+    "rule_overrides": ("overridden_properties", "assigned_rules"),
     # What assignedRuleIDs holds where no rule is assigned.
     "no_assigned_rules": ("empty_list", "null", "absent"),
     # What taking away an inherited rule answers.

@@ -13,10 +13,10 @@ import orjson
 
 from tests.lab.manager import settings
 from tests.lab.manager.faults import without_fields
-from tests.lab.manager.message import ApiError, Call, Reply, not_found
+from tests.lab.manager.message import ApiError, Call, Reply, choice, integer, not_found, text
 from tests.lab.manager.render import MODULES, parts_of
-from tests.lab.manager.resources import Resource, choice, integer, text
-from tests.lab.manager.rules import shown_rule
+from tests.lab.manager.resources import Resource
+from tests.lab.manager.rule_fields import PROPERTIES, checked, difference, rule_at, shown_rule
 from tests.lab.manager.search import Field
 from tests.lab.manager.state import Computer, Policy, Table
 
@@ -101,6 +101,10 @@ class TargetResource(Resource):
         for name, value in own.items():
             setattr(target, name, value)
         self.changed(target)
+        if target.rule_overrides:
+            # What it overrides of a rule goes with the rule.
+            rule_ids = self._inherited_rules(target).union(target.rule_ids)
+            target.rule_overrides = {number: own for number, own in target.rule_overrides.items() if number in rule_ids}
 
     # -- what is below an object
 
@@ -111,7 +115,7 @@ class TargetResource(Resource):
                 return self._setting(call, item, name)
             case ["firewall", "assignments", *rule]:
                 return self._assignments(call, item, rule)
-            case ["firewall", "rules", *rule] if call.method == "GET":
+            case ["firewall", "rules", *rule]:
                 return self._rules(call, item, rule)
         raise ApiError(404, "HTTP 404 Not Found")
 
@@ -163,19 +167,43 @@ class TargetResource(Resource):
         elif self.switches["unassign_inherited"] == "rejected":
             raise ApiError(400, f"Firewall Rule {rule_id} could not be unassigned because it is inherited")
 
-    def _rules(self, call: Call, target: Target, rule: list[str]) -> Reply:
+    def _rules(self, call: Call, target: Target, path: list[str]) -> Reply:
+        """The rules of a target with what it and those above it override, or only with what it overrides itself."""
         overrides = call.flag("overrides")
-        rule_ids = set(target.rule_ids)
-        if rule or not overrides:
-            rule_ids |= self._inherited_rules(target)
-        if not rule:
-            rules = [shown_rule(self.state.rules.items[rule_id], self.switches) for rule_id in sorted(rule_ids)]
-            return Reply.of({"firewallRules": rules})
-        if len(rule) != 1 or not rule[0].isdecimal() or int(rule[0]) not in rule_ids:
-            raise not_found("firewall rule")
-        # Nobody can override a rule's properties here, so there are none to show.
-        item = self.state.rules.items[int(rule[0])]
-        return Reply.of({"ID": item["ID"]} if overrides else shown_rule(item, self.switches))
+        rule_ids = sorted(self._inherited_rules(target).union(target.rule_ids))
+        match call.method, path:
+            case "GET", []:
+                if overrides and self.switches["rule_overrides"] == "assigned_rules":
+                    rule_ids, overrides = sorted(target.rule_ids), False
+                elif overrides:
+                    rule_ids = [rule_id for rule_id in rule_ids if rule_id in target.rule_overrides]
+                return Reply.of({"firewallRules": [self._rule(target, rule_id, overrides) for rule_id in rule_ids]})
+            case ("GET" | "POST" | "DELETE"), [number]:
+                rule_id = int(number) if number.isdecimal() else 0
+                if rule_id not in rule_ids:
+                    raise not_found("firewall rule")
+                if call.method != "GET":
+                    self._override(target, rule_id, call.json() if call.method == "POST" else None)
+                return Reply.of(self._rule(target, rule_id, overrides))
+        raise ApiError(405, "HTTP 405 Method Not Allowed")
+
+    def _rule(self, target: Target, rule_id: int, overrides: bool) -> dict[str, t.Any]:
+        own = target.rule_overrides.get(rule_id)
+        rule = {**(own or {}), "ID": rule_id} if overrides else rule_at(self.state, rule_id, self.above(target), own)
+        return shown_rule(rule, self.switches)
+
+    def _override(self, target: Target, rule_id: int, written: dict[str, t.Any] | None) -> None:
+        """Override properties of a rule on a target, beside those that it overrides already, or C(None) of them."""
+        kept = {other: own for other, own in target.rule_overrides.items() if other != rule_id}
+        if written is not None:
+            if unknown := written.keys() - PROPERTIES:
+                raise ApiError(400, f"Unrecognized property: {sorted(unknown)[0]}")
+            inherited = rule_at(self.state, rule_id, self.above(target))
+            written = {**target.rule_overrides.get(rule_id, {}), **written}
+            rule = checked(inherited, written, self.state, self.switches) | {"ID": rule_id}
+            if own := difference(rule, inherited):
+                kept[rule_id] = own
+        self._assign(target, {"rule_overrides": kept})
 
 
 class Policies(TargetResource):
