@@ -110,7 +110,7 @@ ARGUMENTS = {
 
 def main() -> None:
     """Read the options, read the targets, describe them."""
-    run_reading(ARGUMENTS, lambda params, deployment: CommunicationWanted.from_options(params), describe_communication)
+    run_reading(ARGUMENTS, CommunicationWanted.from_options, describe_communication)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - workload_security.agent.attributes
   - workload_security.agent.attributes.action_group
   - workload_security.agent.targets
+  - workload_security.agent.run
 attributes:
   check_mode:
     support: full
@@ -132,50 +133,86 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ---
+summary:
+  description: One line that counts what changed, what was as declared, and what failed.
+  returned: when the manager could be read
+  type: str
+  sample: "changed communication_direction: direction agent_initiated for 1028 computers; 12 computers as declared"
 plan:
-  description: What each target's facets were changed from and to; in check mode, what they would be.
+  description:
+    - What was changed; in check mode, what would be. Changes that are equal but for their targets are one group.
+    - The names in a group are cut where they would make a very long line; C(count) counts all of them. O(list_targets)
+      gives all names.
   returned: when the manager could be read
   type: list
   elements: dict
   contains:
-    target:
-      description: The policy or computer, by C(type), C(id) and C(name).
-      type: dict
-      returned: always
-    profiles:
-      description: The profiles that declared it.
-      type: list
-      elements: str
-      returned: always
     facet:
       description: Which facet.
       type: str
       returned: always
+    option:
+      description: Which option of the facet, or the name of the firewall rule that is assigned or taken away.
+      type: str
+      returned: always
     before:
-      description: What was set on the target, option by option; V(inherited) where nothing was.
+      description: What was set on the targets; V(inherited) where nothing was.
+      type: raw
+      returned: always
+    effective_before:
+      description:
+        - What held for the targets, as C(value), and where that was set, as C(source); V(here) is the target itself.
+          C(value) is null where the manager does not tell.
       type: dict
       returned: always
     after:
-      description: What is set on it now.
-      type: dict
+      description: What is set on them now.
+      type: raw
       returned: always
     why:
       description: What made the change necessary.
       type: str
       returned: always
+    policies:
+      description: The names of the policies.
+      type: list
+      elements: str
+      returned: always
+    computers:
+      description: The names of the computers.
+      type: list
+      elements: str
+      returned: always
+    count:
+      description: How many policies and computers there are.
+      type: int
+      returned: always
   sample:
-    - target: {type: policy, id: 7, name: Linux Server}
-      profiles: [firewall_restriction]
-      facet: firewall_restriction
-      before: {"Agent port: named sources only": not assigned}
-      after: {"Agent port: named sources only": assigned}
-      why: "the rule 'Agent port: named sources only' is not assigned here"
+    - facet: heartbeat
+      option: interval
+      before: inherited
+      effective_before: {value: 5, source: "policy 'Base Policy' (ID 1)"}
+      after: 10
+      why: interval is not set here; 5 is inherited from the policy 'Base Policy' (ID 1)
+      policies: [Linux Server]
+      computers: []
+      count: 1
+digest:
+  description: The short name of the plan's content, also of what failed. Equal plans have equal digests.
+  returned: when the manager could be read
+  type: str
+  sample: 1f0d7a35c2f4b8e9
 objects:
   description: Firewall rules and lists that were made, changed or deleted, with C(before), C(after) and C(why).
   returned: when the manager could be read
   type: list
   elements: dict
   sample: []
+counts:
+  description: How many targets were C(changed) and C(unchanged), and how many entries RV(failed_targets) has in full.
+  returned: when the manager could be read
+  type: dict
+  sample: {changed: 1, unchanged: 2, failed: 0}
 changed_targets:
   description: The targets that were changed, by C(type), C(id) and C(name).
   returned: when the manager could be read
@@ -183,18 +220,25 @@ changed_targets:
   elements: dict
   sample: [{type: policy, id: 7, name: Linux Server}]
 unchanged_targets:
-  description: The targets that were as declared, how many, and by name.
+  description: How many targets were as declared, and with O(list_targets) their names as C(policies) and C(computers).
   returned: when the manager could be read
   type: dict
-  sample: {count: 2, policies: [Base Policy], computers: [web-01.example.com]}
+  sample: {count: 2}
 failed_targets:
   description:
     - The targets, rules and lists that failed, each with the C(facet), the C(reason) in words, and as C(failure) the
       manager's answer where it was one. What is not listed here is done.
+    - C(state) is V(not_done), V(not_known) where a change may have been made and nobody could look, or V(not_tried)
+      where something failed that had to come first, or the run stopped.
   returned: when the manager could be read
   type: list
   elements: dict
   sample: []
+truncated:
+  description: That lists in this result were cut, which RV(counts) and each group's C(count) are not.
+  returned: when they were
+  type: bool
+  sample: true
 requests:
   description: How many requests the task has C(sent), and how many of them were C(writes).
   returned: when the manager could be read
@@ -205,7 +249,7 @@ failure:
     - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).
   returned: when the task failed before anything was written
   type: dict
-  sample: {code: bad_option, option: interval}
+  sample: {code: bad_option, option: policies, message: "option 'policies': it must ..."}
 """
 
 from ..module_utils._task.module import run_facet

@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import ManagerError
-from tests.integration.support import run_profiles, writes
+from tests.integration.support import changes, run_profiles, writes
 from tests.lab.manager.process import LabManager
 from tests.lab.manager.switches import CHOICES
 
@@ -278,13 +278,15 @@ def assert_honest(before: Truth, after: Truth, outcome: dict[str, t.Any] | Manag
         assert (changed, objects) == (set(), set())
         assert_clear(str(outcome))
         return
+    ids = {(target["type"], target["name"]): target["id"] for target in outcome["changed_targets"]}
     reported = {
-        (entry["target"]["type"], entry["target"]["id"], SETTINGS.get(part, f"rule {part}"))
-        for entry in outcome["plan"]
-        for part in entry["after"]
+        (kind, ids[kind, name], SETTINGS.get(part, f"rule {part}"))
+        for (kind, name), parts in changes(outcome).items()
+        for part in parts
     }
     reported_objects = {(entry["type"], entry["name"]) for entry in outcome["objects"]}
-    doubtful = [failure for failure in outcome["failed_targets"] if "not known" in failure["reason"]]
+    doubtful = [failure for failure in outcome["failed_targets"] if failure["state"] == "not_known"]
+    assert all("not known" in failure["reason"] for failure in doubtful)
     doubtful_targets = {(failure["type"], failure.get("id")) for failure in doubtful}
     doubtful_objects = {(failure["type"], failure.get("name")) for failure in doubtful}
     assert reported - changed == set(), "reported as changed, but they did not"

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.converge import converge
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import (
     facet_document,
     read_document,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.result import Run, converge
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
@@ -82,11 +82,11 @@ def run_facet(lab: LabManager, facet: str, params: dict, *, check: bool = False,
 
 
 def _run(lab: LabManager, document: t.Callable, check: bool, options: dict) -> dict[str, t.Any]:
+    stop_after = options.pop("stop_after", 10)
     reached = connection(lab, **options)
+    run = Run(check, reached.concurrency, stop_after, list_targets=True)
     with Transport(reached, clock=LabClock(lab), random=lambda: 0.5) as transport:
-        return converge(
-            Client(transport), document(reached.deployment), check_mode=check, concurrency=reached.concurrency
-        )
+        return converge(Client(transport), document(reached.deployment), run)
 
 
 @dataclass
@@ -173,6 +173,17 @@ def play(
 def writes(lab: LabManager, key: str = "admin") -> list[dict[str, t.Any]]:
     """The requests of the log that write."""
     return [request for request in lab.requests() if request["kind"] != "read" and request["key"] == key]
+
+
+def changes(result: dict[str, t.Any]) -> dict[tuple[str, str], dict[str, tuple[t.Any, t.Any]]]:
+    """What a result's plan changes: by type and name of the target, each option or rule with before and after."""
+    found: dict[tuple[str, str], dict[str, tuple[t.Any, t.Any]]] = {}
+    for group in result["plan"]:
+        assert group["count"] == len(group["policies"]) + len(group["computers"])
+        for kind, targets in (("policy", group["policies"]), ("computer", group["computers"])):
+            for name in targets:
+                found.setdefault((kind, name), {})[group["option"]] = (group["before"], group["after"])
+    return found
 
 
 def names(references: t.Iterable[dict]) -> set[str]:

@@ -296,5 +296,9 @@ def test_bad_options_are_named(given, option, words):
 
 def test_a_task_with_a_bad_option_sends_nothing(lab, tmp_path):
     (result,) = play(lab, [task(lab, minimum_tls="1.4")], tmp_path).results
-    assert result["failed"] and result["failure"] == {"code": "bad_option", "option": "minimum_tls"}
+    assert result["failed"] and result["failure"] == {
+        "code": "bad_option",
+        "option": "minimum_tls",
+        "message": result["msg"],
+    }
     assert not lab.requests()

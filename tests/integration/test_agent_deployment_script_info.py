@@ -113,7 +113,7 @@ def test_a_key_that_may_only_read(lab, allowed):
 
 def test_names_that_lead_nowhere(lab):
     for options, text in (
-        ({"policy": "Nobody's"}, "option 'policy' is \"Nobody's\": the manager has no policy of that name"),
+        ({"policy": "Nobody's"}, "option 'policy' is 'Nobody's': the manager has no policy of that name"),
         ({"computer_group": 4711}, "option 'computer_group' is '4711': the manager has no computer group of that ID"),
         ({"computer_group": "Nowhere"}, "the manager has no computer group of that name"),
     ):
@@ -161,7 +161,11 @@ def test_secrets_are_in_no_output(cloud_lab, tmp_path):
     assert shown["script"].count("\n") == whole["script"].count("\n")
     assert shown["warnings"] == checked["warnings"] != [] and "set no_log: true" in shown["warnings"][0]
     assert checked["script"] == shown["script"]
-    assert nobody["failed"] and nobody["failure"] == {"code": "bad_option", "option": "policy"}
+    assert nobody["failed"] and nobody["failure"] == {
+        "code": "bad_option",
+        "option": "policy",
+        "message": nobody["msg"],
+    }
     assert refused["failed"] and refused["failure"]["code"] == "bad_request" and "dsmProxyID" in refused["msg"]
     assert len(played.output) > 10_000 and MASK in played.output
     assert not [secret for secret in secrets if secret in played.output]

@@ -60,7 +60,7 @@ def test_a_second_writer_of_settings_who_comes_last(lab):
     after = Truth.of(lab)
     assert after.targets[scene.keys["Alpha"]][SETTINGS["interval"]] == "5 Minutes"
     result = scene.run(APPLY)
-    assert [(entry["before"], entry["after"]) for entry in result["plan"]] == [({"interval": 5}, {"interval": 30})]
+    assert [(entry["option"], entry["before"], entry["after"]) for entry in result["plan"]] == [("interval", 5, 30)]
     scene.assert_settled(Truth.of(lab), APPLY)
 
 
@@ -164,8 +164,9 @@ def test_a_second_writer_who_assigns_the_rule_that_is_being_removed(lab):
     before = Truth.of(lab)
     result = scene.run(REMOVE)
     after = Truth.of(lab)
-    (failure,) = result["failed_targets"]
+    failure, *held_back = result["failed_targets"]
     assert (failure["type"], failure["name"]) == ("firewall_rule", RULE) and "400" in failure["reason"]
+    assert {(one["name"], one["state"]) for one in held_back} == {(IP_LIST, "not_tried"), (MAC_LIST, "not_tried")}
     assert ("rule " + RULE) in after.targets[("computer", computer)]
     scene.assert_settled(after, REMOVE, scene.keys)
     # The colleague still needs all of it; nothing more is to be done.

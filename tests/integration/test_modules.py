@@ -211,7 +211,7 @@ def test_reading_modules(lab, tmp_path):
     assert count["result"] == 300
     assert len(settings["computers"][0]["computerSettings"]) == 219
     assert nobody["failed"] and "the manager has no computer of that name" in nobody["msg"]
-    assert broken["failed"] and broken["failure"] == {"code": "bad_option", "option": "query"}
+    assert broken["failed"] and broken["failure"] == {"code": "bad_option", "option": "query", "message": broken["msg"]}
     kinds = [(target["type"], target["id"]) for target in communication["targets"]]
     assert kinds == [("policy", policy["ID"]), ("computer", computer["ID"])]
     direction = communication["targets"][0]["communication_direction"]["direction"]

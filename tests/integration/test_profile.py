@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
-from tests.integration.support import RESTRICTION, names, run_facet, run_profiles, writes
+from tests.integration.support import RESTRICTION, changes, names, run_facet, run_profiles, writes
 
 DIRECTION = "platformSettingAgentCommunicationsDirection"
 INTERVAL = "platformSettingHeartbeatInterval"
@@ -126,8 +126,13 @@ def test_overlapping_profiles_write_each_target_once(lab):
     )
     assert names(result["changed_targets"]) == {one, other}
     assert len(writes(lab)) == 2
-    declared = {(entry["target"]["name"], entry["facet"]): entry["profiles"] for entry in result["plan"]}
-    assert declared[(one, "heartbeat")] == ["a", "b"]
+    changed = changes(result)
+    assert {option: after for option, (_before, after) in changed[("policy", one)].items()} == {
+        "interval": 7,
+        "missed_before_alert": 4,
+        "direction": "agent_initiated",
+    }
+    assert list(changed[("policy", other)]) == ["interval"]
 
 
 def test_profiles_that_disagree_are_refused_by_name(lab):

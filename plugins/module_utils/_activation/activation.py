@@ -32,6 +32,7 @@ from .._fleet.catalogue import (
     Value,
 )
 from .._fleet.fleet import Fleet
+from .._fleet.outcome import DONE
 from .._fleet.references import read_key, resolve_one
 from .._fleet.settings import write_settings
 from .._manager.client import IP_LIST, POLICY, Client
@@ -47,15 +48,16 @@ ACTIVATION_ARGUMENTS: dict[str, dict] = {
     "reactivate_unknown": {"type": "bool"},
 }
 
-_OPTIONS = {
-    ACTIVATION_ALLOW: "allow",
-    ACTIVATION_POLICY: "policy",
-    ACTIVATION_IP_LIST: "ip_list",
-    ACTIVATION_DUPLICATE_HOST_NAME: "duplicate_host_name",
-    ACTIVATION_HOST_NAME_BY_AGENT: "host_name_by_agent",
-    ACTIVATION_REACTIVATE_CLONED: "reactivate_cloned",
-    ACTIVATION_REACTIVATE_UNKNOWN: "reactivate_unknown",
-}
+# The settings, each with its option.
+_SETTINGS = (
+    ACTIVATION_ALLOW,
+    ACTIVATION_POLICY,
+    ACTIVATION_IP_LIST,
+    ACTIVATION_DUPLICATE_HOST_NAME,
+    ACTIVATION_HOST_NAME_BY_AGENT,
+    ACTIVATION_REACTIVATE_CLONED,
+    ACTIVATION_REACTIVATE_UNKNOWN,
+)
 _REFERENCES = {ACTIVATION_POLICY: POLICY, ACTIVATION_IP_LIST: IP_LIST}
 
 
@@ -69,12 +71,15 @@ class ActivationWanted:
     def from_options(cls, params: dict, _deployment: str) -> ActivationWanted:
         """Read the options. Raises C(OptionError) where there is none, or none of any sense."""
         values: dict[Setting, Value] = {}
-        for setting, option in _OPTIONS.items():
+        for setting in _SETTINGS:
+            option = setting.option
             value = read_key(params, option) if setting in _REFERENCES else params[option]
             if value is not None:
                 values[setting] = value
         if not values:
-            raise OptionError("allow", None, f"it must be given, or one of {', '.join([*_OPTIONS.values()][1:])}")
+            raise OptionError(
+                "allow", None, f"it must be given, or one of {', '.join(one.option for one in _SETTINGS[1:])}"
+            )
         return cls(values)
 
 
@@ -90,11 +95,10 @@ def keep_activation(client: Client, wanted: ActivationWanted, *, check_mode: boo
     warnings = _effect_of_ip_list(values, shown)
     current = {setting: settings.value(setting, shown) for setting in values}
     changes = {setting: value for setting, value in values.items() if current[setting] != value}
-    lost = write_settings(settings, changes, Spelling()) if changes and not check_mode else {}
-    before = {_OPTIONS[setting]: settings.named(setting, current[setting]) for setting in values}
-    after = {
-        _OPTIONS[setting]: settings.named(setting, value) for setting, value in values.items() if setting not in lost
-    }
+    outcomes = write_settings(settings, changes, Spelling()) if changes and not check_mode else {}
+    lost = {setting: outcome for setting, outcome in outcomes.items() if outcome.state != DONE}
+    before = {setting.option: settings.named(setting, current[setting]) for setting in values}
+    after = {setting.option: settings.named(setting, value) for setting, value in values.items() if setting not in lost}
     result: dict[str, t.Any] = {
         "changed": len(lost) < len(changes),
         "before": before,
@@ -104,9 +108,12 @@ def keep_activation(client: Client, wanted: ActivationWanted, *, check_mode: boo
         "requests": {"sent": client.transport.requests_sent, "writes": client.transport.writes_sent},
     }
     if lost:
-        reason = "; ".join(map(str, lost.values()))
-        options = [_OPTIONS[setting] for setting in lost]
-        result.update(msg=reason, failure={"code": "not_kept", "message": reason, "options": options})
+        reason = "; ".join(dict.fromkeys(outcome.reason for outcome in lost.values()))
+        met = next((outcome.error for outcome in lost.values() if outcome.error), None)
+        states = {setting.option: outcome.state for setting, outcome in lost.items()}
+        failure = {**(met.as_failure() if met else {"code": "not_kept"}), "message": reason}
+        failure.update(options=list(states), states=states)
+        result.update(msg=reason, failure=failure)
     return result
 
 
@@ -149,7 +156,7 @@ class _ActivationSettings:
             return self.client.system_setting(setting.name)
         except (BadRequest, NotFound) as error:
             raise OptionError(
-                _OPTIONS[setting],
+                setting.option,
                 self.wanted[setting],
                 f"it must be left out, since this manager does not have the setting {setting.name}: {error.message}",
             ) from None
@@ -171,7 +178,7 @@ class _ActivationSettings:
         """What is wanted, of a policy or list its ID. Raises C(OptionError) unless there is one."""
         if setting not in _REFERENCES or wanted == NONE:
             return wanted
-        return resolve_one(_OPTIONS[setting], wanted, _REFERENCES[setting], self._names(setting))
+        return resolve_one(setting.option, wanted, _REFERENCES[setting], self._names(setting))
 
     def named(self, setting: Setting, value: Value | None) -> Value | None:
         """A value as results show it, of a policy or list its name."""

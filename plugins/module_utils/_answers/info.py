@@ -10,14 +10,16 @@ import typing as t
 from dataclasses import dataclass
 
 from .._basis.errors import OptionError
+from .._facets.facet import Facet
 from .._facets.registry import FACETS
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Target
+from .._fleet.outlook import Outlook
 from .._fleet.query import Query
 from .._fleet.targets import Selector, resolve
 from .._manager.client import COMPUTER, POLICY, Client, Kind
 
-FACET_NAMES = [facet.name for facet in FACETS]
+FACET_NAMES = list(FACETS)
 
 # What a computer can be expanded with (source: the vendor's SDK), without `all`, which the vendor advises against.
 COMPUTER_PARTS = (
@@ -88,12 +90,13 @@ class CommunicationWanted:
     """Whose communication to describe, and which facets of it."""
 
     selector: Selector
-    facets: tuple[str, ...]
+    facets: tuple[Facet[t.Any], ...]
 
     @classmethod
-    def from_options(cls, params: dict) -> CommunicationWanted:
+    def from_options(cls, params: dict, deployment: str) -> CommunicationWanted:
         """Read the options of C(communication_info). Raises C(OptionError)."""
-        return cls(Selector.from_options(params, ""), tuple(params["facets"]))
+        facets = tuple(kind(deployment) for name, kind in FACETS.items() if name in params["facets"])
+        return cls(Selector.from_options(params, ""), facets)
 
 
 def describe_communication(client: Client, wanted: CommunicationWanted) -> dict[str, t.Any]:
@@ -101,10 +104,10 @@ def describe_communication(client: Client, wanted: CommunicationWanted) -> dict[
     fleet = Fleet(client)
     targets = _resolved(fleet, wanted.selector)
     fleet.read_overrides(target for target in targets if isinstance(target, Computer))
-    facets = [facet() for facet in FACETS if facet.name in wanted.facets]
+    outlook = Outlook(fleet)
     return {
         "targets": [
-            {**target.reference, **{facet.name: facet.describe(fleet, target) for facet in facets}}
+            {**target.reference, **{facet.name: facet.describe(outlook, target) for facet in wanted.facets}}
             for target in targets
         ]
     }

@@ -2,207 +2,203 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carrying out a plan: shared objects first, then each target once, then what nobody uses any more.
+"""Carrying out a plan, stage by stage. Knows how to write each kind of step, and neither planning nor a facet.
 
-What is reported as changed was seen in a reply of the manager; what is not known for sure is read back.
+What is reported as done was seen in a reply of the manager; what is not known for sure is read back.
 """
 
 from __future__ import annotations
 
+import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby, islice
 
-from .._facets.facet import Change, ObjectChange
-from .._fleet.catalogue import AGENT_INITIATED, COMMUNICATION_DIRECTION, INHERITED, Setting, Value
-from .._fleet.fleet import Fleet
-from .._fleet.objects import Target
-from .._fleet.settings import NotKept, write_settings
-from .._manager.client import COMPUTER, FIREWALL_RULE, Client, Kind
-from .._manager.errors import BadReply, ManagerError, NotFound
-from .document import Document
-from .plan import Failure, Plan, drop, guard
+from .._facets.step import ASSIGN, DELETE, SET, UNASSIGN, WRITE, Step, Subject
+from .._fleet.catalogue import BY_OPTION, INHERITED, Setting, Spelling, Value
+from .._fleet.outcome import ALL_DONE, DONE, FOUND_DONE, NOT_TRIED, Outcome, settle
+from .._fleet.settings import write_settings
+from .._fleet.shared_objects import differences, new_object
+from .._manager.client import COMPUTER, POLICY, Client
+from .._manager.errors import DeadlinePassed, ManagerError, NotFound, Unauthorized, UntrustedCertificate
 
-Ids = t.Dict[t.Tuple[Kind, str], int]
+# Answers that will be the same for every further write. The others may concern one object alone.
+_HOPELESS = (Unauthorized, UntrustedCertificate, DeadlinePassed)
 
-
-@dataclass
-class Outcome:
-    """What was done: changes and objects that the manager has taken, and failures."""
-
-    done: list[Change] = field(default_factory=list)
-    objects: list[ObjectChange] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
+# How many writes wait for a connection at once: a plan can have hundreds of thousands.
+_BATCH = 2000
 
 
-def apply_plan(plan: Plan, fleet: Fleet, document: Document, concurrency: int) -> Outcome:
-    """Write the plan with at most C(concurrency) requests under way. A failure leaves the others done."""
-    return _Run(plan, fleet, document, concurrency).carry_out()
+def apply_plan(
+    steps: t.Sequence[Step], client: Client, spelling: Spelling, *, concurrency: int, stop_after: int
+) -> list[Outcome]:
+    """Write the steps with at most C(concurrency) requests under way; returns the outcome of each.
+
+    A failure leaves the others done. After C(stop_after) writes in a row that met the same answer, with no success
+    between, nothing more is tried; 0 is never.
+    """
+    return _Run(client, spelling, _Patience(stop_after)).carry_out(steps, concurrency)
+
+
+class _Patience:
+    """Notices that the manager gives the same answer again and again."""
+
+    def __init__(self, stop_after: int) -> None:
+        self._stop_after = stop_after
+        self._lock = threading.Lock()
+        self._code = ""
+        self._in_a_row = 0
+        self.stopped: Outcome | None = None
+
+    def note(self, outcomes: t.Iterable[Outcome]) -> None:
+        """Take in how one write ended."""
+        outcomes = list(outcomes)
+        error = next((one.error for one in outcomes if one.error), None)
+        with self._lock:
+            if any(one.state == DONE for one in outcomes):
+                self._in_a_row = 0
+            elif error:
+                self._in_a_row = self._in_a_row + 1 if error.code == self._code else 1
+                self._code = error.code
+                hopeless = isinstance(error, _HOPELESS)
+                if hopeless or (self._stop_after and self._in_a_row >= self._stop_after):
+                    times = "" if hopeless else f" {self._in_a_row} times in a row"
+                    self.stopped = self.stopped or Outcome(
+                        NOT_TRIED,
+                        f"not tried, since the run stopped after the manager answered{times}: {error.account}",
+                    )
 
 
 class _Run:
-    def __init__(self, plan: Plan, fleet: Fleet, document: Document, concurrency: int) -> None:
-        self.plan, self.fleet, self.document = plan, fleet, document
-        self.client: Client = fleet.client
-        self.concurrency = concurrency
-        self.outcome = Outcome()
-        self.ids: Ids = {}
-        # Rules that could not be taken away from a target.
-        self.still_assigned: set[str] = set()
+    def __init__(self, client: Client, spelling: Spelling, patience: _Patience) -> None:
+        self.client, self.spelling, self.patience = client, spelling, patience
+        # Rules and lists that this run has made, by type and name.
+        self.made: dict[tuple[str, str], int] = {}
+        # Steps that did not succeed, by their IDs: what needs one of them is skipped.
+        self.lost: dict[str, Step] = {}
 
-    def carry_out(self) -> Outcome:
-        self._write_objects()
-        # Where a direction is tightened to what macOS agents need, that comes first; what would then reach a macOS
-        # agent because such a write failed is held back.
-        first = {target: None for target in self.plan.changes if self._tightens(target)}
-        self._write_targets(list(first))
-        if first:
-            guard(self.plan, self.fleet, self.document)
-        self._write_targets([target for target in self.plan.changes if target not in first])
-        self._delete_objects()
-        return self.outcome
+    def carry_out(self, steps: t.Sequence[Step], concurrency: int) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        with ThreadPoolExecutor(max_workers=concurrency) as pool:
+            for _stage, of_stage in groupby(steps, key=lambda step: step.stage):
+                # All settings of a target are one write; assignments are one each, as each can be refused by itself.
+                writes = (list(group) for _key, group in groupby(of_stage, key=_write_of))
+                while batch := list(islice(writes, _BATCH)):
+                    # Rules and lists are few, and other people's runs may be at the same ones.
+                    in_turn = batch[0][0].action in (WRITE, DELETE)
+                    for write, ended in zip(batch, (map if in_turn else pool.map)(self._carry_out, batch)):
+                        outcomes += ended
+                        self.lost.update((step.id, step) for step, one in zip(write, ended) if one.state != DONE)
+        return outcomes
 
-    # -- shared objects
-
-    def _write_objects(self) -> None:
-        for kind, known in self.fleet.objects_read().items():
-            self.ids.update({(kind, str(item.get("name"))): number for number, item in known.items()})
-        failed: dict[tuple[Kind, str], str] = {}
-        for change in self.plan.objects:
-            lacking = [failed[needed] for needed in change.needs if needed in failed]
-            if lacking:
-                self._fail_object(change, f"not written, since {lacking[0]} failed", None)
-                continue
-            try:
-                self._write_object(change)
-            except (ManagerError, NotKept) as error:
-                failed[(change.kind, change.name)] = change.label
-                self._fail_object(change, str(error), error)
-
-    def _write_object(self, change: ObjectChange) -> None:
-        if change.existing is None:
-            fields = change.differences({}, self.ids)
-            object_id, written = self.client.create(change.kind, {**change.on_create, **fields})
-        else:
-            object_id, written = change.existing["ID"], False
+    def _carry_out(self, steps: list[Step]) -> list[Outcome]:
+        if self.patience.stopped:
+            return [self.patience.stopped] * len(steps)
+        skipped = {number: outcome for number, step in enumerate(steps) if (outcome := self._held_back(step))}
+        ready = [step for number, step in enumerate(steps) if number not in skipped]
+        if not ready:
+            return [skipped[number] for number in range(len(steps))]
         try:
-            # A reply to a create does not prove that it was kept, what was read for the plan may have been incomplete,
-            # and another run may have been here since: what is there now decides.
-            missing = change.differences(self.client.get(change.kind, object_id), self.ids)
-            for _turn in range(2):
-                if missing:
-                    missing = self._modify_object(change, object_id, missing)
-                    written = True
-                if missing:
-                    missing = change.differences(self.client.get(change.kind, object_id), self.ids)
+            ended = iter(self._write(ready))
         except ManagerError as error:
-            if written and not isinstance(error, NotFound):
-                self.outcome.objects.append(change)
-            raise
-        if missing:
-            raise NotKept(f"the manager did not keep {', '.join(sorted(missing))} of the {change.label}")
-        self.ids[(change.kind, change.name)] = object_id
-        if written:
-            self.outcome.objects.append(change)
+            ended = iter([Outcome.of(error)] * len(ready))
+        outcomes = [skipped.get(number) or next(ended) for number in range(len(steps))]
+        self.patience.note(outcomes[number] for number in range(len(steps)) if number not in skipped)
+        return outcomes
 
-    def _modify_object(self, change: ObjectChange, object_id: int, fields: dict) -> dict:
-        """Write these fields; returns what the reply does not show, all of them if there is no reply to go by."""
-        try:
-            return change.differences(self.client.modify(change.kind, object_id, fields), self.ids)
-        except ManagerError as error:
-            if not error.outcome_unknown:
-                raise
-            return fields
+    def _held_back(self, step: Step) -> Outcome | None:
+        """Why a step must not be written: another one failed that had to come first."""
+        for needed in step.needs:
+            if needed in self.lost:
+                return Outcome(
+                    NOT_TRIED, f"not written, since this had to come first and failed: {_words(self.lost[needed])}"
+                )
+        return None
 
-    def _fail_object(self, change: ObjectChange, reason: str, error: Exception | None) -> None:
-        self.outcome.failures.append(Failure(change.reference, None, reason, _as_failure(error)))
-        if change.kind is FIREWALL_RULE:
-            self.ids.pop((change.kind, change.name), None)
-
-    def _delete_objects(self) -> None:
-        """Delete a rule that nobody has any more, then its lists; nothing of it if a target still has the rule."""
-        held = self.still_assigned
-        for change in self.plan.deletions:
-            if held and (change.kind is not FIREWALL_RULE or change.name in held):
-                continue
-            try:
-                self.client.delete(change.kind, change.existing["ID"])
-            except ManagerError as error:
-                held.add(change.name)
-                self._fail_object(change, str(error), error)
-            else:
-                self.outcome.objects.append(change)
+    def _write(self, steps: list[Step]) -> list[Outcome]:
+        (action,) = {step.action for step in steps}
+        if action == SET:
+            return self._set(steps)
+        return [
+            {ASSIGN: self._assign, UNASSIGN: self._unassign, WRITE: self._keep, DELETE: self._delete}[action](step)
+            for step in steps
+        ]
 
     # -- targets
 
-    def _tightens(self, target: Target) -> bool:
-        return any(
-            change.settings.get(COMMUNICATION_DIRECTION) == AGENT_INITIATED for change in self.plan.changes[target]
+    def _set(self, steps: list[Step]) -> list[Outcome]:
+        wanted: dict[Setting, Value] = {BY_OPTION[step.key]: step.after for step in steps}
+        outcomes = write_settings(_TargetSettings(self.client, steps[0].subject), wanted, self.spelling)
+        return [outcomes[setting] for setting in wanted]
+
+    def _assign(self, step: Step) -> Outcome:
+        kind, target_id, rule_id = step.subject.kind, _id(step.subject), self._rule_id(step)
+        return settle(
+            f"the rule '{step.key}' on the {step.subject.label}",
+            lambda: rule_id in self.client.assign_rules(kind, target_id, [rule_id]),
+            lambda: rule_id in self.client.assigned_rules(kind, target_id),
         )
 
-    def _write_targets(self, targets: list[Target]) -> None:
-        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            for target, results in zip(targets, pool.map(self._write_target, targets)):
-                for change, error in results:
-                    if error is None:
-                        self.outcome.done.append(change)
-                        continue
-                    drop(self.plan, self.fleet, change.facet, target)
-                    self.still_assigned.update(change.unassign)
-                    self.outcome.failures.append(
-                        Failure(target.reference, change.facet, str(error), _as_failure(error))
-                    )
+    def _unassign(self, step: Step) -> Outcome:
+        self.client.unassign_rule(step.subject.kind, _id(step.subject), self._rule_id(step))
+        return ALL_DONE
 
-    def _write_target(self, target: Target) -> list[tuple[Change, Exception | None]]:
-        """Write one target: restrict before a port may open, settings in one request, take rules away last."""
-        changes = self.plan.changes[target]
-        lost: dict[Setting | str, Exception] = {}
-        for change in changes:
-            if change.assign:
-                # Rules that the new one replaces stay until it is there.
-                self._try([change.assign, *change.unassign], lost, self._assign, target, change.assign)
-        wanted = {setting: value for change in changes for setting, value in change.settings.items()}
-        if wanted:
-            self._try(wanted, lost, self._write_settings, target, wanted, lost)
-        for rule in (rule for change in changes for rule in change.unassign if rule not in lost):
-            self._try([rule], lost, self._unassign, target, rule)
-        return [result for change in changes for result in _parts(change, lost)]
+    def _rule_id(self, step: Step) -> int:
+        made = self.made.get(("firewall_rule", step.key))
+        number = step.object_id if made is None else made
+        assert number is not None, "a rule without an ID is written first, or its assignment is held back"
+        return number
 
-    @staticmethod
-    def _try(
-        items: t.Iterable[Setting | str], lost: dict[Setting | str, Exception], action: t.Callable, *arguments: t.Any
-    ) -> None:
-        """Do it; if it fails, all of these items are lost to that error."""
+    # -- rules and lists
+
+    def _keep(self, step: Step) -> Outcome:
+        """Make a rule or list, or bring it to what is wanted."""
+        subject, kind = step.subject, step.subject.kind
+        number, written = subject.id, False
+        if number is None:
+            fields = differences(kind, {}, step.after, self.made)
+            number, written = self.client.create(kind, new_object(subject.name, fields))
         try:
-            action(*arguments)
-        except (ManagerError, NotKept) as error:
-            lost.update(dict.fromkeys(items, error))
-
-    def _assign(self, target: Target, rule: str) -> None:
-        rule_id = self._rule_id(rule)
-        try:
-            assigned = self.client.assign_rules(target.kind, target.id, [rule_id])
+            # A reply to a create does not prove that it was kept, what was read for the plan may have been incomplete,
+            # and another run may have been here since: what is there now decides.
+            missing = self._missing(step, number)
+            met: ManagerError | None = None
+            for _turn in range(2):
+                if missing:
+                    written = True
+                    missing, met = self._modify(step, number, missing)
+                if missing:
+                    missing = self._missing(step, number)
         except ManagerError as error:
-            if not (error.outcome_unknown or isinstance(error, BadReply)):
-                raise
-            assigned = set()
-        if rule_id not in assigned and rule_id not in self.client.assigned_rules(target.kind, target.id):
-            raise NotKept(f"the manager did not keep the rule '{rule}' on the {target.label}")
+            if written and not isinstance(error, NotFound):
+                return Outcome.unseen(f"all of the {subject.label}", error)
+            raise
+        if missing:
+            return Outcome.seen(f"{', '.join(sorted(missing))} of the {subject.label}", "", met)
+        self.made[(subject.type, subject.name)] = number
+        return ALL_DONE if written else FOUND_DONE
 
-    def _unassign(self, target: Target, rule: str) -> None:
-        self.client.unassign_rule(target.kind, target.id, self._rule_id(rule))
+    def _missing(self, step: Step, number: int) -> dict[str, t.Any]:
+        """The fields in which a rule or list is not as wanted."""
+        kind = step.subject.kind
+        return differences(kind, self.client.get(kind, number), step.after, self.made)
 
-    def _rule_id(self, name: str) -> int:
+    def _modify(
+        self, step: Step, number: int, fields: dict[str, t.Any]
+    ) -> tuple[dict[str, t.Any], ManagerError | None]:
+        """Write these fields; returns those that the reply does not show, and the answer if it leaves open what was done."""
         try:
-            return self.ids[(FIREWALL_RULE, name)]
-        except KeyError:
-            raise NotKept(f"the rule '{name}' could not be written, so it cannot be assigned") from None
+            reply = self.client.modify(step.subject.kind, number, fields)
+        except ManagerError as error:
+            if not error.outcome_unknown:
+                raise
+            return fields, error
+        return differences(step.subject.kind, reply, step.after, self.made), None
 
-    def _write_settings(
-        self, target: Target, wanted: dict[Setting, Value], lost: dict[Setting | str, Exception]
-    ) -> None:
-        """Write all settings of a target in one request; C(lost) takes what the manager did not keep, and why."""
-        lost.update(write_settings(_TargetSettings(self.client, target), wanted, self.fleet.spelling))
+    def _delete(self, step: Step) -> Outcome:
+        self.client.delete(step.subject.kind, _id(step.subject))
+        return ALL_DONE
 
 
 @dataclass(frozen=True)
@@ -210,21 +206,19 @@ class _TargetSettings:
     """What is set on a target itself."""
 
     client: Client
-    target: Target
+    target: Subject
 
     @property
     def label(self) -> str:
         return self.target.label
 
     def send(self, settings: dict[str, dict[str, str]]) -> t.Any:
-        target = self.target
-        body = {target.settings_key: settings}
-        return self.client.modify(target.kind, target.id, body, expand=self._expand).get(target.settings_key)
+        kind, body = self.target.kind, {self._key: settings}
+        return self.client.modify(kind, _id(self.target), body, expand=self._expand).get(self._key)
 
     def read(self) -> t.Any:
-        target = self.target
-        found = self.client.get(target.kind, target.id, overrides=True, expand=self._expand)
-        return found.get(target.settings_key)
+        found = self.client.get(self.target.kind, _id(self.target), overrides=True, expand=self._expand)
+        return found.get(self._key)
 
     @staticmethod
     def value(setting: Setting, settings: t.Any) -> Value:
@@ -232,20 +226,24 @@ class _TargetSettings:
         return INHERITED if found is None else found
 
     @property
+    def _key(self) -> str:
+        return "policySettings" if self.target.kind is POLICY else "computerSettings"
+
+    @property
     def _expand(self) -> tuple[str, ...]:
         return ("computerSettings",) if self.target.kind is COMPUTER else ()
 
 
-def _parts(change: Change, lost: dict[Setting | str, Exception]) -> list[tuple[Change, Exception | None]]:
-    """A change, split into what the manager kept and what it did not."""
-    kept = [item for item in change.items if item not in lost]
-    parts: list[tuple[Change, Exception | None]] = [(change.part(kept), None)] if kept else []
-    errors = list(dict.fromkeys(lost[item] for item in change.items if item in lost))
-    if errors:
-        error = errors[0] if len(errors) == 1 else NotKept("; ".join(str(error) for error in errors))
-        parts.append((change.part(lost), error))
-    return parts
+def _write_of(step: Step) -> tuple[t.Any, ...]:
+    """What steps have in common that are one write."""
+    return (step.action, step.subject) if step.action == SET else (step.action, step.subject, step.key)
 
 
-def _as_failure(error: Exception | None) -> dict[str, t.Any] | None:
-    return error.as_failure() if isinstance(error, ManagerError) else None
+def _id(subject: Subject) -> int:
+    assert subject.id is not None, "targets, and what is deleted, were read from the manager"
+    return subject.id
+
+
+def _words(step: Step) -> str:
+    key = f"{step.key} of " if step.action == SET else f"rule '{step.key}' on " if step.key else ""
+    return f"{key}the {step.subject.label}"

@@ -14,6 +14,8 @@ from .._facets.facet import Conflict, Facet, Scope
 from .._facets.registry import FACETS
 from .._fleet.targets import Selector
 
+Options = t.Mapping[str, t.Any]
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -21,7 +23,7 @@ class Profile:
 
     name: str
     selector: Selector
-    wishes: dict[str, t.Any]
+    wishes: t.Mapping[str, t.Any]
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,12 @@ class Document:
     """Profiles, and the facets that they use, in the order in which facets are planned."""
 
     profiles: tuple[Profile, ...]
-    facets: tuple[Facet, ...]
-    deployment: str
+    facets: tuple[Facet[t.Any], ...]
 
 
-def read_document(profiles: t.Sequence[dict], deployment: str) -> Document:
+def read_document(profiles: t.Sequence[Options], deployment: str) -> Document:
     """The options of C(communication_profile). Raises C(OptionError) before anything is sent."""
-    facets = tuple(facet() for facet in FACETS)
+    facets = [kind(deployment) for kind in FACETS.values()]
     read: list[Profile] = []
     for number, options in enumerate(profiles):
         name = str(options.get("name") or "").strip()
@@ -45,34 +46,31 @@ def read_document(profiles: t.Sequence[dict], deployment: str) -> Document:
             raise OptionError(f"profiles[{number}].name", name, "it must be a name that no other profile has")
         path = f"profiles[{name}]"
         wishes = {
-            facet.name: facet.wish(options[facet.name], Scope(f"{path}.{facet.name}", deployment))
+            facet.name: facet.wish(options[facet.name], Scope(f"{path}.{facet.name}"))
             for facet in facets
             if options.get(facet.name) is not None
         }
         if not wishes:
-            raise OptionError(
-                path, None, f"it must declare at least one of {', '.join(facet.name for facet in facets)}"
-            )
+            raise OptionError(path, None, f"it must declare at least one of {', '.join(FACETS)}")
         read.append(Profile(name, Selector.from_options(options, path), wishes))
     if not read:
         raise OptionError("profiles", [], "it must hold at least one profile")
-    return _document(read, facets, deployment)
+    return _document(read, facets)
 
 
-def facet_document(facet_name: str, options: dict, deployment: str) -> Document:
+def facet_document(name: str, options: Options, deployment: str) -> Document:
     """The options of a module with one facet: a document with one profile. Raises C(OptionError)."""
-    facets = tuple(facet() for facet in FACETS if facet.name == facet_name)
-    wishes = {facet.name: facet.wish(options, Scope("", deployment)) for facet in facets}
-    return _document([Profile(facet_name, Selector.from_options(options, ""), wishes)], facets, deployment)
+    facet = FACETS[name](deployment)
+    return _document([Profile(name, Selector.from_options(options, ""), {name: facet.wish(options, Scope())})], [facet])
 
 
-def _document(profiles: list[Profile], facets: tuple[Facet, ...], deployment: str) -> Document:
+def _document(profiles: list[Profile], facets: t.Sequence[Facet[t.Any]]) -> Document:
     used = tuple(facet for facet in facets if any(facet.name in profile.wishes for profile in profiles))
     for facet in used:
         declaring = [profile for profile in profiles if facet.name in profile.wishes]
         try:
             facet.check_together(profile.wishes[facet.name] for profile in declaring)
         except Conflict as conflict:
-            names = [profile.name for profile in declaring]
-            raise OptionError("profiles", ", ".join(names), f"they must agree: {conflict}") from None
-    return Document(tuple(profiles), used, deployment)
+            names = ", ".join(profile.name for profile in declaring)
+            raise OptionError("profiles", names, f"they must agree: {conflict}") from None
+    return Document(tuple(profiles), used)

@@ -9,46 +9,60 @@ from __future__ import annotations
 import typing as t
 
 from .._basis.text import enumerated
-from .._fleet.catalogue import AGENT_INITIATED, COMMUNICATION_DIRECTION, DIRECTIONS, INHERITED
-from .._fleet.fleet import Fleet
+from .._fleet.catalogue import AGENT_INITIATED, COMMUNICATION_DIRECTION, DIRECTIONS, INHERITED, Value
 from .._fleet.objects import Computer, Policy, Target
+from .._fleet.outlook import Outlook
 from .._vendor.deployment import CLOUD
-from .facet import Scope, SettingsFacet, WantedSettings
+from .facet import Scope, SettingsFacet, WantedSettings, Wishes, subject_of
+from .step import SHIELDS, Refusal, Said, Step
 
 
 class CommunicationDirection(SettingsFacet):
     """macOS agents only initiate (source: the vendor's page): what would ask anything else of them is refused."""
 
     name = "communication_direction"
-    options = {COMMUNICATION_DIRECTION: "direction"}
+    settings = (COMMUNICATION_DIRECTION,)
     arguments = {
         "direction": {"type": "str", "required": True, "choices": [*DIRECTIONS, INHERITED]},
         "accept_inherited": {"type": "bool", "default": False},
     }
 
-    def wish(self, options: dict, scope: Scope) -> WantedSettings:
-        direction = str(options.get("direction"))
-        if direction not in (*DIRECTIONS, INHERITED):
-            raise scope.error("direction", direction, f"one of {', '.join((*DIRECTIONS, INHERITED))}")
-        return self.wanted({COMMUNICATION_DIRECTION: direction}, bool(options.get("accept_inherited")))
+    def wish(self, options: t.Mapping[str, t.Any], scope: Scope) -> WantedSettings:
+        return WantedSettings.of({COMMUNICATION_DIRECTION: options["direction"]}, options.get("accept_inherited"))
 
-    def guard(
-        self, fleet: Fleet, wishes: dict[Target, WantedSettings], changing: t.Container[Target]
-    ) -> dict[Target, str]:
+    def steps(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> t.Iterator[Said]:
+        refused = self._refused(outlook, wishes)
+        for target, reason in refused.items():
+            yield Refusal(subject_of(target), self.name, reason)
+        accepted = {target: wish for target, wish in wishes.items() if target not in refused}
+        steps = {(step.subject.type, step.subject.id): step for step in self.setting_steps(outlook, accepted)}
+        for step in steps.values():
+            if step.after == AGENT_INITIATED:
+                yield step._replace(stage=SHIELDS)
+        loosened = [step for step in steps.values() if step.after != AGENT_INITIATED]
+        needs = _shields(outlook, steps, loosened)
+        for step in loosened:
+            yield step._replace(needs=tuple(sorted(needs.get(step.id, ()))))
+
+    def _refused(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> dict[Target, str]:
+        """The targets whose direction would reach a macOS agent that cannot take it, and why."""
+        wished = Outlook(outlook.fleet)
+        for target, wish in wishes.items():
+            wished.set(target, COMMUNICATION_DIRECTION, _direction(wish))
         risky = [
             target
             for target, wish in wishes.items()
-            if wish.values[COMMUNICATION_DIRECTION] != AGENT_INITIATED
-            and (wish.values[COMMUNICATION_DIRECTION] != INHERITED or target in changing)
+            if _direction(wish) != AGENT_INITIATED
+            and (_direction(wish) != INHERITED or target.overrides.get(COMMUNICATION_DIRECTION) is not None)
             and (not isinstance(target, Computer) or target.is_macos)
-            and fleet.effective(target, COMMUNICATION_DIRECTION)[0] not in (AGENT_INITIATED, None)
+            and wished.effective(target, COMMUNICATION_DIRECTION)[0] not in (AGENT_INITIATED, None)
         ]
-        reached = _macs_by_policy(fleet, {target.id for target in risky if isinstance(target, Policy)})
-        refused = {}
+        macs_of = _macs_by_policy(wished, {target.id for target in risky if isinstance(target, Policy)})
+        refused: dict[Target, str] = {}
         for target in risky:
-            direction = fleet.effective(target, COMMUNICATION_DIRECTION)[0]
-            macs = [target] if isinstance(target, Computer) else reached.get(target.id, [])
+            macs = [target] if isinstance(target, Computer) else macs_of.get(target.id, [])
             if macs:
+                direction = wished.effective(target, COMMUNICATION_DIRECTION)[0]
                 refused[target] = (
                     f"agents on macOS only take {AGENT_INITIATED}; {direction} would reach"
                     f" {enumerated([mac.label for mac in macs])}. Give {'it' if len(macs) == 1 else 'them'}"
@@ -56,37 +70,81 @@ class CommunicationDirection(SettingsFacet):
                 )
         return refused
 
-    def warnings(self, fleet: Fleet, wishes: dict[Target, WantedSettings], deployment: str) -> list[str]:
-        if deployment != CLOUD:
-            return []
+    def warnings(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> list[str]:
+        told = []
         leaving = [
-            target.label
-            for target, wish in wishes.items()
-            if wish.values[COMMUNICATION_DIRECTION] not in (AGENT_INITIATED, INHERITED)
+            target.label for target, wish in wishes.items() if _direction(wish) not in (AGENT_INITIATED, INHERITED)
         ]
-        if not leaving:
-            return []
-        return [
-            f"On the cloud the vendor strongly recommends to keep {AGENT_INITIATED}; this task declares another"
-            f" direction for {enumerated(leaving)}"
-        ]
+        if leaving and self.deployment == CLOUD:
+            told.append(
+                f"On the cloud the vendor strongly recommends to keep {AGENT_INITIATED}; this task declares another"
+                f" direction for {enumerated(leaving)}"
+            )
+        return told
 
 
-def _macs_by_policy(fleet: Fleet, policy_ids: set[int]) -> dict[int, list[Computer]]:
-    """The macOS computers whose direction each of these policies decides, with what is planned taken as done."""
-    reached: dict[int, list[Computer]] = {}
+def _direction(wish: WantedSettings) -> Value:
+    return wish.values[COMMUNICATION_DIRECTION]
+
+
+def _macs_below(outlook: Outlook, policy_ids: set[int]) -> list[Computer]:
+    """The macOS computers below these policies, with their overrides read."""
     if not policy_ids:
-        return reached
+        return []
+    fleet = outlook.fleet
     below = [
         computer
         for computer in fleet.list_computers()
         if computer.is_macos and any(policy.id in policy_ids for policy in fleet.lineage(computer))
     ]
     fleet.read_overrides(below)
-    for computer in below:
-        for step in (computer, *fleet.lineage(computer)):
-            if isinstance(step, Policy) and step.id in policy_ids:
-                reached.setdefault(step.id, []).append(computer)
-            if fleet.override(step, COMMUNICATION_DIRECTION) is not None:
+    return below
+
+
+def _macs_by_policy(outlook: Outlook, policy_ids: set[int]) -> dict[int, list[Computer]]:
+    """The macOS computers whose direction each of these policies decides."""
+    reached: dict[int, list[Computer]] = {}
+    for computer in _macs_below(outlook, policy_ids):
+        for holder in (computer, *outlook.fleet.lineage(computer)):
+            if isinstance(holder, Policy) and holder.id in policy_ids:
+                reached.setdefault(holder.id, []).append(computer)
+            if outlook.override(holder, COMMUNICATION_DIRECTION) is not None:
                 break
     return reached
+
+
+def _shields(
+    outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step], loosened: t.Sequence[Step]
+) -> dict[str, set[str]]:
+    """For each loosening step, the steps without which it would reach a macOS agent."""
+    needs: dict[str, set[str]] = {}
+    loosening = {(step.subject.type, step.subject.id): step for step in loosened}
+    policy_ids = {step.subject.id for step in loosened if step.subject.type == "policy" and step.subject.id}
+    macs = _macs_below(outlook, policy_ids)
+    fleet = outlook.fleet
+    macs += [
+        computer
+        for step in loosened
+        if step.subject.type == "computer" and (computer := fleet.computers[step.subject.id or 0]).is_macos
+    ]
+    for mac in dict.fromkeys(macs):
+        holders = (mac, *fleet.lineage(mac))
+        shield = next((one for one in holders if outlook.override(one, COMMUNICATION_DIRECTION) is not None), None)
+        shielding = shield and steps.get((shield.kind.noun, shield.id))
+        if not shielding or shielding.after != AGENT_INITIATED:
+            continue
+        for holder in holders:
+            step = loosening.get((holder.kind.noun, holder.id))
+            if step and _reached_by(outlook, holders, holder, step.after):
+                needs.setdefault(step.id, set()).add(shielding.id)
+    return needs
+
+
+def _reached_by(outlook: Outlook, holders: t.Iterable[Target], changed: Target, direction: Value) -> bool:
+    """Whether a computer would not initiate if this one change came alone; C(holders): it, and its policies upwards."""
+    for holder in holders:
+        value = direction if holder is changed else holder.overrides.get(COMMUNICATION_DIRECTION)
+        if value is not None and value != INHERITED:
+            return value != AGENT_INITIATED
+    default = outlook.fleet.default_settings.get(COMMUNICATION_DIRECTION)
+    return default not in (AGENT_INITIATED, None)

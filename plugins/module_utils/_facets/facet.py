@@ -2,23 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every facet is: options in, a wish per target, and the changes that bring the manager to it."""
+"""What every facet is: options in, a wish per target, and the steps that bring the manager to it."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field, replace
-from itertools import compress
+from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._fleet.catalogue import INHERITED, Setting, Value
-from .._fleet.fleet import Fleet
 from .._fleet.objects import Target
-from .._manager.client import Kind
+from .._fleet.outlook import Outlook
+from .step import HERE, SET, SETTINGS, Effective, Said, Step, Subject
 
-
-class Refused(Exception):
-    """A wish that must not be carried out on a target; the text says why and what to do."""
+Wish = t.TypeVar("Wish")
+Wishes = t.Mapping[Target, Wish]
 
 
 class Conflict(Exception):
@@ -27,10 +25,9 @@ class Conflict(Exception):
 
 @dataclass(frozen=True)
 class Scope:
-    """Where options come from: C(path) is their place in the task, C(deployment) is C(cloud) or C(on_premises)."""
+    """Where options come from: C(path) is their place in the task."""
 
-    path: str
-    deployment: str
+    path: str = ""
 
     def error(self, option: str, value: t.Any, right: str) -> OptionError:
         """An error about one option, named by its whole path; C(right) completes "it must be"."""
@@ -41,144 +38,70 @@ class Scope:
         return OptionError(f"{self.path}.{option}" if self.path else option, value, sentence)
 
 
-@dataclass(eq=False)
-class ObjectChange:
-    """A firewall rule or list that must be made or changed before targets are written, or deleted after.
-
-    C(differences(current, ids)) gives the fields to send so that C(current) becomes what is wanted; none when it is.
-    It serves planning, sending and checking the reply alike. C(ids) maps (kind, name) to IDs of other objects.
-    """
-
-    kind: Kind
-    name: str
-    existing: dict[str, t.Any] | None
-    before: dict[str, t.Any] | None
-    after: dict[str, t.Any] | None
-    why: str
-    differences: t.Callable[[dict, dict[tuple[Kind, str], int]], dict]
-    on_create: dict[str, t.Any] = field(default_factory=dict)
-    # Objects that must be as wanted before this one is written.
-    needs: frozenset[tuple[Kind, str]] = frozenset()
-
-    @property
-    def label(self) -> str:
-        """How messages name it."""
-        return f"{self.kind.noun} '{self.name}'" + (f" (ID {self.existing['ID']})" if self.existing else "")
-
-    @property
-    def reference(self) -> dict[str, t.Any]:
-        """How results name it."""
-        reference = {"type": self.kind.noun.lower().replace(" ", "_"), "name": self.name}
-        return {**reference, "id": self.existing["ID"]} if self.existing else reference
-
-
-@dataclass(eq=False)
-class Change:
-    """What one facet changes on one target: settings to write, or rules to assign and to take away.
-
-    C(before), C(after) and C(why) have an entry for each of its items, in their order.
-    """
-
-    facet: str
-    target: Target
-    before: dict[str, t.Any]
-    after: dict[str, t.Any]
-    why: list[str]
-    settings: dict[Setting, Value] = field(default_factory=dict)
-    assign: str | None = None
-    unassign: tuple[str, ...] = ()
-
-    @property
-    def items(self) -> list[Setting | str]:
-        """What can come true or fail by itself: the settings, or the names of the rules."""
-        return [*(self.settings or self.before)]
-
-    def part(self, kept: t.Container[Setting | str]) -> Change:
-        """This change with some of its items only."""
-        chosen = [item in kept for item in self.items]
-        return replace(
-            self,
-            before=dict(compress(self.before.items(), chosen)),
-            after=dict(compress(self.after.items(), chosen)),
-            why=list(compress(self.why, chosen)),
-            settings=dict(compress(self.settings.items(), chosen)),
-            assign=self.assign if self.assign in kept else None,
-            unassign=tuple(rule for rule in self.unassign if rule in kept),
-        )
-
-
-class Facet:
+class Facet(t.Generic[Wish]):
     """One thing that can be declared of a target. A new facet is a subclass in a file of its own."""
 
     name: t.ClassVar[str]
-    arguments: t.ClassVar[dict[str, dict]]
+    arguments: t.ClassVar[dict[str, dict[str, t.Any]]]
 
-    def wish(self, options: dict, scope: Scope) -> t.Any:
+    def __init__(self, deployment: str) -> None:
+        """C(deployment): C(cloud) or C(on_premises)."""
+        self.deployment = deployment
+
+    def wish(self, options: t.Mapping[str, t.Any], scope: Scope) -> Wish:
         """Options to what is wanted; raises C(OptionError) for what can never be right."""
         raise NotImplementedError
 
-    def merge(self, first: t.Any, second: t.Any) -> t.Any:
+    def merge(self, first: Wish, second: Wish) -> Wish:
         """Both wishes for one target in one; raises C(Conflict)."""
         raise NotImplementedError
 
-    def check_together(self, wishes: t.Iterable[t.Any]) -> None:
+    def check_together(self, wishes: t.Iterable[Wish]) -> None:
         """Raise C(Conflict) when wishes for different targets exclude each other."""
 
-    def prepare(self, fleet: Fleet, wishes: dict[Target, t.Any]) -> Preparation:
-        """What concerns several targets at once: shared objects, and targets that must be left alone."""
-        return Preparation()
-
-    def plan(self, fleet: Fleet, target: Target, wish: t.Any) -> Change | None:
-        """The change for one target; C(None) when it is as wanted. Raises C(Refused)."""
+    def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
+        """All that must be written, and every target that must be left alone. Takes its steps into the outlook."""
         raise NotImplementedError
 
-    def guard(self, fleet: Fleet, wishes: dict[Target, t.Any], changing: t.Container[Target]) -> dict[Target, str]:
-        """After all facets planned: targets that must not be written after all, each with the reason."""
-        return {}
-
-    def warnings(self, fleet: Fleet, wishes: dict[Target, t.Any], deployment: str) -> list[str]:
+    def warnings(self, outlook: Outlook, wishes: Wishes[Wish]) -> list[str]:
         """What the operator should know although it is no error."""
         return []
 
-    def describe(self, fleet: Fleet, target: Target) -> dict[str, t.Any]:
+    def describe(self, outlook: Outlook, target: Target) -> dict[str, t.Any]:
         """The facet of a target as it is: override, effective value, and where that is set."""
         raise NotImplementedError
-
-
-@dataclass
-class Preparation:
-    """What C(Facet.prepare) found."""
-
-    objects: list[ObjectChange] = field(default_factory=list)
-    deletions: list[ObjectChange] = field(default_factory=list)
-    refused: dict[Target, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class WantedSettings:
     """Settings with the value wanted for each, and those for which an equal inherited value is fine."""
 
-    values: dict[Setting, Value]
+    values: t.Mapping[Setting, Value]
     inherited_accepted: frozenset[Setting]
 
-
-class SettingsFacet(Facet):
-    """A facet made of settings alone; C(options) names the option of each setting."""
-
-    options: t.ClassVar[dict[Setting, str]]
-
-    def wanted(self, values: dict[Setting, Value], accept_inherited: bool) -> WantedSettings:
+    @classmethod
+    def of(cls, values: t.Mapping[Setting, Value], accept_inherited: object) -> WantedSettings:
         """The wish of these values."""
-        return WantedSettings(values, frozenset(values) if accept_inherited else frozenset())
+        return cls(values, frozenset(values) if accept_inherited else frozenset())
+
+
+class SettingsFacet(Facet[WantedSettings]):
+    """A facet made of settings alone."""
+
+    settings: t.ClassVar[tuple[Setting, ...]]
+
+    def __init__(self, deployment: str) -> None:
+        super().__init__(deployment)
+        # What many steps say alike, kept once: a plan can have hundreds of thousands.
+        self._shared: dict[tuple[t.Any, ...], tuple[Effective, str]] = {}
 
     def merge(self, first: WantedSettings, second: WantedSettings) -> WantedSettings:
-        for setting in first.values.keys() & second.values.keys():
+        both = first.values.keys() & second.values.keys()
+        for setting in both:
             if first.values[setting] != second.values[setting]:
                 raise Conflict(
-                    f"{self.name}.{self.options[setting]} is to be {first.values[setting]!r} and"
-                    f" {second.values[setting]!r}"
+                    f"{self.name}.{setting.option} is to be {first.values[setting]!r} and {second.values[setting]!r}"
                 )
-        both = first.values.keys() & second.values.keys()
         accepted = (first.inherited_accepted | second.inherited_accepted) - {
             setting
             for setting in both
@@ -186,38 +109,51 @@ class SettingsFacet(Facet):
         }
         return WantedSettings({**first.values, **second.values}, accepted)
 
-    def plan(self, fleet: Fleet, target: Target, wish: WantedSettings) -> Change | None:
-        before, after, why, settings = {}, {}, [], {}
-        for setting, value in wish.values.items():
-            override = target.overrides.get(setting)
-            if override == value or (override is None and value == INHERITED):
-                continue
-            inherited, source = (None, "") if override is not None else fleet.inherited(target, setting)
-            if override is None and inherited == value and setting in wish.inherited_accepted:
-                continue
-            option = self.options[setting]
-            settings[setting] = value
-            before[option] = INHERITED if override is None else override
-            after[option] = value
-            if override is not None:
-                why.append(f"{option} is set to {override!r} here")
-            elif inherited is None:
-                why.append(f"{option} is not set here")
-            else:
-                why.append(f"{option} is not set here; {inherited!r} is inherited from the {source}")
-        if not settings:
-            return None
-        for setting, value in settings.items():
-            fleet.plan_setting(target, setting, value)
-        return Change(self.name, target, before, after, why, settings)
+    def steps(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> t.Iterator[Said]:
+        yield from self.setting_steps(outlook, wishes)
 
-    def describe(self, fleet: Fleet, target: Target) -> dict[str, t.Any]:
+    def setting_steps(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> t.Iterator[Step]:
+        """A step for each setting that is not as wanted, from the top down."""
+        for target in outlook.from_the_top(wishes):
+            wish, subject = wishes[target], None
+            for setting, value in wish.values.items():
+                override = target.overrides.get(setting)
+                if override == value or (override is None and value == INHERITED):
+                    continue
+                if override is None and setting in wish.inherited_accepted:
+                    if outlook.inherited(target, setting)[0] == value:
+                        continue
+                outlook.set(target, setting, value)
+                subject = subject or subject_of(target)
+                before = INHERITED if override is None else override
+                held = outlook.today.effective(target, setting)
+                effective, why = self._shared.setdefault(
+                    (setting, override, held if override is None else None), _told(setting, override, *held)
+                )
+                yield Step(SET, subject, self.name, setting.option, before, effective, value, why, SETTINGS)
+
+    def describe(self, outlook: Outlook, target: Target) -> dict[str, t.Any]:
         described = {}
-        for setting, option in self.options.items():
-            value, source = fleet.effective(target, setting)
-            described[option] = {
-                "override": fleet.override(target, setting),
+        for setting in self.settings:
+            value, source = outlook.effective(target, setting)
+            described[setting.option] = {
+                "override": outlook.override(target, setting),
                 "effective": value,
                 "inherited_from": None if source == target.label else source,
             }
         return described
+
+
+def _told(setting: Setting, override: Value | None, value: Value | None, source: str) -> tuple[Effective, str]:
+    """What holds before a step, and why the step is needed."""
+    option = setting.option
+    if override is not None:
+        return Effective(override, HERE), f"{option} is set to {override!r} here"
+    if value is None:
+        return Effective(None, source), f"{option} is not set here"
+    return Effective(value, source), f"{option} is not set here; {value!r} is inherited from the {source}"
+
+
+def subject_of(target: Target) -> Subject:
+    """A target as steps name it."""
+    return Subject(target.kind.noun, target.id, target.name)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 from .._fleet.catalogue import (
     HEARTBEAT_INTERVAL,
@@ -30,12 +31,12 @@ class Heartbeat(SettingsFacet):
     """On the cloud, the interval is fixed at 10 minutes and the missed heartbeats at 2 (source: the vendor's page)."""
 
     name = "heartbeat"
-    options = {
-        HEARTBEAT_INTERVAL: "interval",
-        HEARTBEAT_MISSED_BEFORE_ALERT: "missed_before_alert",
-        HEARTBEAT_MAXIMUM_CLOCK_CHANGE: "maximum_clock_change",
-        HEARTBEAT_OFFLINE_ERRORS: "raise_offline_errors_for_inactive_vms",
-    }
+    settings = (
+        HEARTBEAT_INTERVAL,
+        HEARTBEAT_MISSED_BEFORE_ALERT,
+        HEARTBEAT_MAXIMUM_CLOCK_CHANGE,
+        HEARTBEAT_OFFLINE_ERRORS,
+    )
     arguments = {
         "interval": {"type": "str"},
         "missed_before_alert": {"type": "str"},
@@ -50,37 +51,38 @@ class Heartbeat(SettingsFacet):
         HEARTBEAT_MAXIMUM_CLOCK_CHANGE: (True, "minutes"),
     }
 
-    def wish(self, options: dict, scope: Scope) -> WantedSettings:
+    def wish(self, options: t.Mapping[str, t.Any], scope: Scope) -> WantedSettings:
         values: dict[Setting, Value] = {}
-        for setting, option in self.options.items():
+        for setting in self.settings:
+            option = setting.option
             given = options.get(option)
             if given is None:
                 continue
-            if scope.deployment == CLOUD and setting in self._numbers:
+            if self.deployment == CLOUD and setting in self._numbers:
                 raise scope.error(
                     option,
                     given,
                     "left out: on the cloud the manager fixes it (heartbeat every 10 minutes, alert after 2 missed);"
                     " only raise_offline_errors_for_inactive_vms can be set there",
                 )
-            values[setting] = self._value(setting, option, str(given).strip().lower(), scope)
+            values[setting] = self._value(setting, str(given).strip().lower(), scope)
         if not values:
             raise scope.fault(
-                "interval", None, f"it must be given, or one of {', '.join([*self.options.values()][1:])}"
+                "interval", None, f"it must be given, or one of {', '.join(one.option for one in self.settings[1:])}"
             )
-        return self.wanted(values, bool(options.get("accept_inherited")))
+        return WantedSettings.of(values, options.get("accept_inherited"))
 
-    def _value(self, setting: Setting, option: str, given: str, scope: Scope) -> Value:
+    def _value(self, setting: Setting, given: str, scope: Scope) -> Value:
         if given == INHERITED:
             return INHERITED
         if setting not in self._numbers:
             if given not in _SWITCH:
-                raise scope.error(option, given, "true, false or inherited")
+                raise scope.error(setting.option, given, "true, false or inherited")
             return _SWITCH[given]
         may_be_unlimited, unit = self._numbers[setting]
         if may_be_unlimited and given == UNLIMITED:
             return UNLIMITED
         if not re.fullmatch(r"[0-9]{1,9}", given) or not 1 <= int(given) <= _MOST:
             also = ", unlimited" if may_be_unlimited else ""
-            raise scope.error(option, given, f"a whole number of {unit} from 1 to {_MOST}{also} or inherited")
+            raise scope.error(setting.option, given, f"a whole number of {unit} from 1 to {_MOST}{also} or inherited")
         return int(given)

@@ -11,4 +11,7 @@ from .facet import Facet
 from .firewall.facet import FirewallRestriction
 from .heartbeat import Heartbeat
 
-FACETS: tuple[type[Facet], ...] = (Heartbeat, CommunicationDirection, FirewallRestriction)
+# By their names, in the order in which they are planned.
+FACETS: dict[str, type[Facet]] = {
+    facet.name: facet for facet in (Heartbeat, CommunicationDirection, FirewallRestriction)
+}

@@ -91,12 +91,13 @@ def _spell_reference(none: str) -> t.Callable[[Value], str]:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """A setting: the manager's name, and how values are read and spelled.
+    """A setting: the manager's name, the option that stands for it, and how values are read and spelled.
 
     C(spellings): ways to write a value, the best documented first.
     """
 
     name: str
+    option: str
     parse: t.Callable[[str], Value]
     spellings: tuple[t.Callable[[Value], str], ...]
 
@@ -113,7 +114,7 @@ class Setting:
         return wire if isinstance(wire, str) else None
 
 
-def _choice(name: str, words: dict[str, tuple[str, ...]]) -> Setting:
+def _choice(name: str, option: str, words: dict[str, tuple[str, ...]]) -> Setting:
     """A setting whose values are choices of the console: every wording of each, the best documented first."""
     value_of = {word.lower(): value for value, wordings in words.items() for word in wordings}
 
@@ -121,30 +122,41 @@ def _choice(name: str, words: dict[str, tuple[str, ...]]) -> Setting:
         return lambda value: words[str(value)][min(number, len(words[str(value)]) - 1)]
 
     wordings = max(map(len, words.values()))
-    return Setting(name, lambda wire: value_of.get(wire.lower(), wire), tuple(map(speller, range(wordings))))
+    return Setting(name, option, lambda wire: value_of.get(wire.lower(), wire), tuple(map(speller, range(wordings))))
 
 
 # Sources: the settings reference, the vendor's SDK, and captured policies (names and values); the spelling of
 # minutes in the clock change is documented nowhere.
-HEARTBEAT_INTERVAL = Setting("platformSettingHeartbeatInterval", _parse_minutes, (_spell_minutes, _spell_hours))
-HEARTBEAT_MISSED_BEFORE_ALERT = Setting("platformSettingHeartbeatMissedAlertThreshold", _parse_count, (_spell_plain,))
+HEARTBEAT_INTERVAL = Setting(
+    "platformSettingHeartbeatInterval", "interval", _parse_minutes, (_spell_minutes, _spell_hours)
+)
+HEARTBEAT_MISSED_BEFORE_ALERT = Setting(
+    "platformSettingHeartbeatMissedAlertThreshold", "missed_before_alert", _parse_count, (_spell_plain,)
+)
 HEARTBEAT_MAXIMUM_CLOCK_CHANGE = Setting(
-    "platformSettingHeartbeatLocalTimeShiftAlertThreshold", _parse_minutes, (_spell_minutes, _spell_hours, _spell_plain)
+    "platformSettingHeartbeatLocalTimeShiftAlertThreshold",
+    "maximum_clock_change",
+    _parse_minutes,
+    (_spell_minutes, _spell_hours, _spell_plain),
 )
 HEARTBEAT_OFFLINE_ERRORS = Setting(
-    "platformSettingHeartbeatInactiveVmOfflineAlertEnabled", _parse_switch, (_spell_plain,)
+    "platformSettingHeartbeatInactiveVmOfflineAlertEnabled",
+    "raise_offline_errors_for_inactive_vms",
+    _parse_switch,
+    (_spell_plain,),
 )
 COMMUNICATION_DIRECTION = _choice(
     "platformSettingAgentCommunicationsDirection",
+    "direction",
     {
         BIDIRECTIONAL: ("Bidirectional",),
         MANAGER_INITIATED: ("Manager Initiated",),
         AGENT_INITIATED: ("Agent/Appliance Initiated", "Agent Initiated"),
     },
 )
-NETWORK_ENGINE_MODE = Setting("firewallSettingNetworkEngineMode", str.lower, (_spell_plain,))
+NETWORK_ENGINE_MODE = Setting("firewallSettingNetworkEngineMode", "network_engine_mode", str.lower, (_spell_plain,))
 # In the default policy only; policies and computers carry the same in C(firewall.state).
-FIREWALL_STATE = Setting("firewallSettingState", str.lower, (_spell_plain,))
+FIREWALL_STATE = Setting("firewallSettingState", "firewall_state", str.lower, (_spell_plain,))
 
 # Those of policies and computers that facets look at.
 SETTINGS = (
@@ -155,6 +167,7 @@ SETTINGS = (
     COMMUNICATION_DIRECTION,
     NETWORK_ENGINE_MODE,
 )
+BY_OPTION = {setting.option: setting for setting in SETTINGS}
 
 
 # System settings: one value for the whole manager. Names: the settings reference; values: captured system settings,
@@ -164,6 +177,7 @@ SETTINGS = (
 _ACTIVATION = "platformSettingAgentInitiatedActivation"
 ACTIVATION_ALLOW = _choice(
     f"{_ACTIVATION}Enabled",
+    "allow",
     {
         ANY_COMPUTER: ("For any computers",),
         EXISTING_COMPUTERS: ("For existing computers",),
@@ -171,12 +185,15 @@ ACTIVATION_ALLOW = _choice(
         NOBODY: ("No", "Not allowed", "Do not allow", "None", "Disabled", "false", "0"),
     },
 )
-ACTIVATION_POLICY = Setting(f"{_ACTIVATION}PolicyId", _parse_reference, (_spell_reference(""), _spell_reference("0")))
+ACTIVATION_POLICY = Setting(
+    f"{_ACTIVATION}PolicyId", "policy", _parse_reference, (_spell_reference(""), _spell_reference("0"))
+)
 ACTIVATION_IP_LIST = Setting(
-    f"{_ACTIVATION}WithinIpListId", _parse_reference, (_spell_reference(""), _spell_reference("0"))
+    f"{_ACTIVATION}WithinIpListId", "ip_list", _parse_reference, (_spell_reference(""), _spell_reference("0"))
 )
 ACTIVATION_DUPLICATE_HOST_NAME = _choice(
     f"{_ACTIVATION}DuplicateHostnameMode",
+    "duplicate_host_name",
     {
         REACTIVATE_EXISTING_COMPUTER: ("Re-activate the existing Computer", "Re-activate the existing computer"),
         ACTIVATE_NEW_COMPUTER: (
@@ -186,9 +203,15 @@ ACTIVATION_DUPLICATE_HOST_NAME = _choice(
         DO_NOT_ALLOW_ACTIVATION: ("Do not allow activation",),
     },
 )
-ACTIVATION_HOST_NAME_BY_AGENT = Setting(f"{_ACTIVATION}SpecifyHostnameEnabled", _parse_switch, (_spell_plain,))
-ACTIVATION_REACTIVATE_CLONED = Setting(f"{_ACTIVATION}ReactivateClonedEnabled", _parse_switch, (_spell_plain,))
-ACTIVATION_REACTIVATE_UNKNOWN = Setting(f"{_ACTIVATION}ReactivateUnknownEnabled", _parse_switch, (_spell_plain,))
+ACTIVATION_HOST_NAME_BY_AGENT = Setting(
+    f"{_ACTIVATION}SpecifyHostnameEnabled", "host_name_by_agent", _parse_switch, (_spell_plain,)
+)
+ACTIVATION_REACTIVATE_CLONED = Setting(
+    f"{_ACTIVATION}ReactivateClonedEnabled", "reactivate_cloned", _parse_switch, (_spell_plain,)
+)
+ACTIVATION_REACTIVATE_UNKNOWN = Setting(
+    f"{_ACTIVATION}ReactivateUnknownEnabled", "reactivate_unknown", _parse_switch, (_spell_plain,)
+)
 
 
 class Spelling:

@@ -32,10 +32,6 @@ from .._manager.errors import BadReply
 from .catalogue import FIREWALL_STATE, INHERITED, SETTINGS, Setting, Spelling, Value
 from .objects import NO_OVERRIDES, Computer, Policy, Target
 
-# Where an effective value comes from when no policy sets it.
-DEFAULT_POLICY = "default policy"
-UNKNOWN_SOURCE = "unknown"
-
 # How many pages are read at once: managers take seconds for one. At most the task's connections are used.
 READERS = 4
 
@@ -49,11 +45,8 @@ class Fleet:
         self.client = client
         self.spelling = Spelling()
         self.computers: dict[int, Computer] = {}
-        # What this task is going to set, on top of what was read: (target, setting) to value or C(inherited).
-        self._planned: dict[tuple[Target, Setting], Value] = {}
         # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
         self._lineages: dict[int | None, tuple[Policy, ...]] = {}
-        self._inherited: dict[tuple[int | None, Setting], tuple[Value | None, str]] = {}
         self._inherited_rule_ids: dict[int | None, frozenset[int]] = {}
         self._listed = False
         self._overrides_known: set[int] = set()
@@ -216,43 +209,6 @@ class Fleet:
         return {
             setting: value for setting in (*SETTINGS, FIREWALL_STATE) if (value := setting.read(settings)) is not None
         }
-
-    def plan_setting(self, target: Target, setting: Setting, value: Value | None) -> None:
-        """Take it as done that the target is set to C(value), which may be C(inherited); C(None) takes that back."""
-        if value is None:
-            self._planned.pop((target, setting), None)
-        else:
-            self._planned[(target, setting)] = value
-        if isinstance(target, Policy):
-            self._inherited.clear()
-
-    def override(self, target: Target, setting: Setting) -> Value | None:
-        """The target's own value, with what is planned taken as done; C(None) when it inherits."""
-        value = self._planned.get((target, setting))
-        if value is None:
-            return target.overrides.get(setting)
-        return None if value == INHERITED else value
-
-    def inherited(self, target: Target, setting: Setting) -> tuple[Value | None, str]:
-        """What a target without an override has, and from which policy; C(None) where the manager does not say."""
-        key = (target.above, setting)
-        found = self._inherited.get(key)
-        if found is None:
-            found = self._inherited[key] = self._inherited_from(self.lineage(target), setting)
-        return found
-
-    def _inherited_from(self, lineage: t.Iterable[Policy], setting: Setting) -> tuple[Value | None, str]:
-        for policy in lineage:
-            value = self.override(policy, setting)
-            if value is not None:
-                return value, policy.label
-        value = self.default_settings.get(setting)
-        return value, DEFAULT_POLICY if value is not None else UNKNOWN_SOURCE
-
-    def effective(self, target: Target, setting: Setting) -> tuple[Value | None, str]:
-        """The value that holds for a target, and where it is set."""
-        value = self.override(target, setting)
-        return (value, target.label) if value is not None else self.inherited(target, setting)
 
     # -- firewall rules and their lists
 

@@ -10,10 +10,7 @@ import typing as t
 
 from .._manager.errors import BadRequest, ManagerError
 from .catalogue import Setting, Spelling, Value
-
-
-class NotKept(Exception):
-    """The manager said yes, but did not keep what was written."""
+from .outcome import ALL_DONE, Outcome
 
 
 class SettingsOwner(t.Protocol):
@@ -33,52 +30,56 @@ class SettingsOwner(t.Protocol):
         """What such settings say of one, as it compares with what is wanted."""
 
 
-def write_settings(owner: SettingsOwner, wanted: dict[Setting, Value], spelling: Spelling) -> dict[Setting, NotKept]:
-    """Write all of them in one request; returns those that the manager did not keep, and why.
+def write_settings(
+    owner: SettingsOwner, wanted: t.Mapping[Setting, Value], spelling: Spelling
+) -> dict[Setting, Outcome]:
+    """Write all of them in one request, and say of each what became of it.
 
     Nobody documents how a manager spells every value: where it refuses one, its other spellings are tried, and
-    C(spelling) learns the one that it takes. Raises the C(ManagerError) of the first attempt where none is taken.
+    C(spelling) learns the one that it takes.
     """
+    met: ManagerError | None = None
+    reply: t.Any = None
+    try:
+        reply = _send(owner, wanted, spelling)
+    except ManagerError as error:
+        if not error.outcome_unknown:
+            return dict.fromkeys(wanted, Outcome.of(error))
+        met = error
+    outcomes: dict[Setting, Outcome] = {}
+    missing = [setting for setting, value in wanted.items() if met or owner.value(setting, reply) != value]
+    if missing:
+        try:
+            reply = owner.read()
+        except ManagerError as error:
+            outcomes = {one: Outcome.unseen(f"{one.option} of the {owner.label}", met or error) for one in missing}
+        else:
+            for setting in missing:
+                found = owner.value(setting, reply)
+                if found != wanted[setting]:
+                    says = f": wanted {wanted[setting]!r}, it says {found!r}"
+                    outcomes[setting] = Outcome.seen(f"{setting.option} of the {owner.label}", says, met)
+    return {setting: outcomes.get(setting, ALL_DONE) for setting in wanted}
+
+
+def _send(owner: SettingsOwner, wanted: t.Mapping[Setting, Value], spelling: Spelling) -> t.Any:
+    """The reply to the first spelling that the manager takes. Raises its answer to the first one where none is taken."""
     candidates = {setting: spelling.candidates(setting, value) for setting, value in wanted.items()}
     tried = dict.fromkeys(wanted, 0)
-    first_error: BadRequest | None = None
+    refused: BadRequest | None = None
     while True:
         try:
             reply = owner.send({setting.name: {"value": candidates[setting][tried[setting]]} for setting in wanted})
         except BadRequest as error:
-            first_error = first_error or error
+            refused = refused or error
             others = [setting for setting in wanted if tried[setting] + 1 < len(candidates[setting])]
             named = [setting for setting in others if setting.name in error.message]
             if not others:
-                raise first_error from None
+                raise refused from None
             for setting in named or others:
                 tried[setting] += 1
-        except ManagerError as error:
-            if not error.outcome_unknown:
-                raise
-            reply = _read_back(owner, error)
-            break
-        else:
-            break
-    for setting in wanted:
-        if tried[setting]:
-            spelling.learn(setting, wanted[setting], candidates[setting][tried[setting]])
-    return _not_kept(owner, wanted, reply) and _not_kept(owner, wanted, _read_back(owner, None))
-
-
-def _read_back(owner: SettingsOwner, error: ManagerError | None) -> t.Any:
-    try:
-        return owner.read()
-    except ManagerError as second:
-        raise error or second from None
-
-
-def _not_kept(owner: SettingsOwner, wanted: dict[Setting, Value], settings: t.Any) -> dict[Setting, NotKept]:
-    lost = {}
-    for setting, value in wanted.items():
-        found = owner.value(setting, settings)
-        if found != value:
-            lost[setting] = NotKept(
-                f"the manager did not keep {setting.name} of the {owner.label}: wanted {value!r}, it says {found!r}"
-            )
-    return lost
+            continue
+        for setting in wanted:
+            if tried[setting]:
+                spelling.learn(setting, wanted[setting], candidates[setting][tried[setting]])
+        return reply

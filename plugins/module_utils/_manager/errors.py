@@ -42,13 +42,18 @@ class ManagerError(Problem):
         self.status = status
         self.message = one_line(message)
         self.outcome_unknown = outcome_unknown
-        super().__init__(self._sentence())
+        doubt = "; it is not known whether the change was made" if outcome_unknown else ""
+        super().__init__(self._sentence(doubt))
 
-    def _sentence(self) -> str:
+    @property
+    def account(self) -> str:
+        """What happened, as the whole sentence tells it, but for whether a change was made."""
+        return self._sentence("")
+
+    def _sentence(self, doubt: str) -> str:
         where = f" at {self.url}" if self.url else ""
         answered = f"the manager answered {self.status}" if self.status else ""
         what = ": ".join(part for part in (answered, self.message) if part)
-        doubt = "; it is not known whether the change was made" if self.outcome_unknown else ""
         return f"{self.method} {self.path}{where} failed, {what or 'nothing came back'}{doubt} ({self.advice})"
 
     def as_failure(self) -> dict[str, t.Any]:
@@ -116,6 +121,13 @@ class TimedOut(ManagerError):
 
     code = "timed_out"
     advice = "check the network, or raise option timeout"
+
+
+class DeadlinePassed(ManagerError):
+    """The time that option deadline gives the task is over."""
+
+    code = "deadline"
+    advice = "raise option deadline, or run the task again: it goes on where this run ended"
 
 
 class UntrustedCertificate(ManagerError):

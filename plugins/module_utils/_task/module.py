@@ -13,8 +13,8 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWanted, keep_activation
 from .._basis.errors import MissingLibrary, OptionError
-from .._communication.converge import converge, failure_message
 from .._communication.document import Document, facet_document, read_document
+from .._communication.result import LONGEST_FAILED_RESULT, LONGEST_RESULT, Run, converge, failure_message, shortened
 from .._facets.registry import FACETS
 from .._fleet.query import JMESPATH_IMPORT_ERROR
 from .._fleet.targets import TARGET_ARGUMENTS
@@ -23,15 +23,20 @@ from .._manager.connection import CONNECTION_ARGUMENTS, Connection
 from .._manager.errors import ManagerError
 from .._manager.transport import Transport
 
+# Documented in plugins/doc_fragments/run.py.
+RUN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "stop_after": {"type": "int", "default": 10},
+    "list_targets": {"type": "bool", "default": False},
+}
+
 T = t.TypeVar("T")
 Result = t.Dict[str, t.Any]
 
 
 def run_facet(name: str) -> None:
     """A module with one facet."""
-    arguments = next(facet.arguments for facet in FACETS if facet.name == name)
     _run_writing(
-        {**TARGET_ARGUMENTS, **arguments},
+        {**RUN_ARGUMENTS, **TARGET_ARGUMENTS, **FACETS[name].arguments},
         lambda params, deployment: facet_document(name, params, deployment),
         _converge,
     )
@@ -39,9 +44,10 @@ def run_facet(name: str) -> None:
 
 def run_profiles() -> None:
     """The module that takes a whole document."""
-    facets = {facet.name: {"type": "dict", "options": facet.arguments} for facet in FACETS}
+    facets = {name: {"type": "dict", "options": facet.arguments} for name, facet in FACETS.items()}
     options = {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **facets}
-    arguments = {"profiles": {"type": "list", "elements": "dict", "required": True, "options": options}}
+    profiles = {"type": "list", "elements": "dict", "required": True, "options": options}
+    arguments = {**RUN_ARGUMENTS, "profiles": profiles}
     _run_writing(arguments, lambda params, deployment: read_document(params["profiles"], deployment), _converge)
 
 
@@ -50,7 +56,7 @@ def run_activation() -> None:
     _run_writing(
         ACTIVATION_ARGUMENTS,
         ActivationWanted.from_options,
-        lambda client, wanted, connection, check_mode: keep_activation(client, wanted, check_mode=check_mode),
+        lambda client, wanted, run: keep_activation(client, wanted, check_mode=run.check_mode),
     )
 
 
@@ -80,14 +86,15 @@ def run_reading(
 def _run_writing(
     arguments: dict,
     prepare: t.Callable[[dict, str], T],
-    carry_out: t.Callable[[Client, T, Connection, bool], Result],
+    carry_out: t.Callable[[Client, T, Run], Result],
 ) -> None:
     """A module that writes, unless in check mode; a result of C(carry_out) with C(msg) is that of a failed task."""
     module = _module(arguments)
     connection, prepared = _prepared(module, prepare)
+    run = _run(module, connection)
     with _transport(module, connection) as transport:
         try:
-            result = carry_out(Client(transport), prepared, connection, module.check_mode)
+            result = carry_out(Client(transport), prepared, run)
         except (OptionError, ManagerError) as error:
             _fail(module, error)
     _warn(module, result)
@@ -98,11 +105,20 @@ def _run_writing(
     module.exit_json(**result)
 
 
-def _converge(client: Client, document: Document, connection: Connection, check_mode: bool) -> Result:
-    result = converge(client, document, check_mode=check_mode, concurrency=connection.concurrency)
+def _converge(client: Client, document: Document, run: Run) -> Result:
+    result = converge(client, document, run)
     if result["failed_targets"]:
         result["msg"] = failure_message(result)
-    return result
+    if run.list_targets:
+        return result
+    return shortened(result, LONGEST_FAILED_RESULT if "msg" in result else LONGEST_RESULT)
+
+
+def _run(module: AnsibleModule, connection: Connection) -> Run:
+    given = {name: module.params[name] for name in RUN_ARGUMENTS if name in module.params}
+    if given.get("stop_after", 0) < 0:
+        _fail(module, OptionError("stop_after", given["stop_after"], "it must be a number of writes, 0 for never"))
+    return Run(module.check_mode, connection.concurrency, **given)
 
 
 def _warn(module: AnsibleModule, result: Result) -> None:
@@ -138,5 +154,4 @@ def _transport(module: AnsibleModule, connection: Connection) -> Transport:
 
 
 def _fail(module: AnsibleModule, error: OptionError | ManagerError) -> t.NoReturn:
-    failure = error.as_failure() if isinstance(error, ManagerError) else {"code": "bad_option", "option": error.option}
-    module.fail_json(msg=str(error), failure=failure)
+    module.fail_json(msg=str(error), failure=error.as_failure())

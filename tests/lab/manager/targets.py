@@ -178,7 +178,7 @@ class TargetResource(Resource):
                 elif overrides:
                     rule_ids = [rule_id for rule_id in rule_ids if rule_id in target.rule_overrides]
                 return Reply.of({"firewallRules": [self._rule(target, rule_id, overrides) for rule_id in rule_ids]})
-            case ("GET" | "POST" | "DELETE"), [number]:
+            case (("GET" | "POST" | "DELETE"), [number]):
                 rule_id = int(number) if number.isdecimal() else 0
                 if rule_id not in rule_ids:
                     raise not_found("firewall rule")

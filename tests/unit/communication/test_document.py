@@ -72,10 +72,6 @@ def test_good_heartbeats():
     assert wish.inherited_accepted == {HEARTBEAT_INTERVAL, HEARTBEAT_MISSED_BEFORE_ALERT}
 
 
-def test_unknown_direction():
-    refused("bidirectional, manager_initiated", "communication_direction", {"direction": "sideways"})
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -22,20 +22,24 @@ from ..._fleet.catalogue import (
 )
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
-from ..._manager.client import Kind
-from ..facet import Change, Conflict, Facet, ObjectChange, Preparation, Refused, Scope
+from ..._fleet.outlook import Outlook
+from ..._manager.client import FIREWALL_RULE, Kind
+from ..facet import Conflict, Facet, Scope, Wishes, subject_of
+from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, WRITE, Effective, Refusal, Said, Step
 from .hidden_rule import admits_anybody, concerns_port, judge
 from .restriction import ACTIONS, DEFAULT_RULE_NAME, Restriction
-from .shared_objects import deletable_lists, deletable_rules, find_named, needed_objects
+from .shared_objects import FACET, Unfit, deletable_lists, deletable_rule, find_named, needed_objects
 
 # What is wanted of one target: at most one present restriction, and any number of absent ones.
 Wish = t.Tuple[Restriction, ...]
 
+ASSIGNED, NOT_ASSIGNED = "assigned", "not assigned"
 
-class FirewallRestriction(Facet):
+
+class FirewallRestriction(Facet[Wish]):
     """The rule that replaces the hidden one, its lists, and its assignments."""
 
-    name = "firewall_restriction"
+    name = FACET
     arguments = {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "rule_name": {"type": "str", "default": DEFAULT_RULE_NAME},
@@ -53,16 +57,15 @@ class FirewallRestriction(Facet):
         "accept_inherited": {"type": "bool", "default": False},
     }
 
-    def __init__(self) -> None:
-        self._assigned: dict[tuple[str, Target], bool] = {}
-        # By rule name: its ID if it exists, and by policy whether the plan assigns it or takes it away.
-        self._rule_ids: dict[str, int] = {}
-        self._planned: dict[tuple[str, Target], bool] = {}
+    def __init__(self, deployment: str) -> None:
+        super().__init__(deployment)
+        # What many steps say alike, kept once.
+        self._shared: dict[Effective, Effective] = {}
         self._opening_by_port: dict[int, frozenset[int]] = {}
 
     # -- options
 
-    def wish(self, options: dict, scope: Scope) -> Wish:
+    def wish(self, options: t.Mapping[str, t.Any], scope: Scope) -> Wish:
         return (Restriction.from_options(options, scope),)
 
     def merge(self, first: Wish, second: Wish) -> Wish:
@@ -92,85 +95,128 @@ class FirewallRestriction(Facet):
 
     # -- plan
 
-    def prepare(self, fleet: Fleet, wishes: dict[Target, Wish]) -> Preparation:
-        preparation = Preparation()
+    def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
+        fleet = outlook.fleet
         targets_of: dict[Restriction, list[Target]] = {}
         for target, wish in wishes.items():
             for restriction in wish:
                 targets_of.setdefault(restriction, []).append(target)
-        kept_rules = {restriction.rule_name for restriction in targets_of if restriction.present}
-        kept_lists = {(kind, name) for one in targets_of if one.present for kind, name, _items in one.lists}
+        refused: dict[Target, str] = {}
+        # By ID, since restrictions can share lists.
+        objects: dict[str, Step] = {}
+        rules: dict[str, dict[str, t.Any] | None] = {}
+        assigned: set[tuple[Target, str]] = set()
+        for restriction, targets in targets_of.items():
+            name = restriction.rule_name
+            try:
+                rules[name] = find_named(fleet, FIREWALL_RULE, name)
+                if restriction.present:
+                    objects.update((step.id, step) for step in needed_objects(fleet, restriction))
+            except Unfit as reason:
+                refused.update(dict.fromkeys(targets, str(reason)))
+                continue
+            if rule := rules[name]:
+                states = fleet.rule_states(targets, rule["ID"])
+                assigned.update((target, name) for target, is_assigned in states.items() if is_assigned)
+        for target, reason in refused.items():
+            yield Refusal(subject_of(target), self.name, reason)
+        yield from objects.values()
+        kept = {target: wish for target, wish in wishes.items() if target not in refused}
+        unassignments: dict[str, list[str]] = {}
+        for target in outlook.from_the_top(kept):
+            for step in self._assignments(outlook, target, kept[target], rules, assigned, objects):
+                if step.action == UNASSIGN:
+                    unassignments.setdefault(step.key, []).append(step.id)
+                yield step
+        yield from self._deletions(fleet, targets_of, refused, rules, unassignments)
+
+    def _assignments(
+        self,
+        outlook: Outlook,
+        target: Target,
+        wish: Wish,
+        rules: t.Mapping[str, dict[str, t.Any] | None],
+        assigned: t.Container[tuple[Target, str]],
+        objects: t.Container[str],
+    ) -> t.Iterator[Step]:
+        """Rules that the new one replaces stay until it is there."""
+        needs: tuple[str, ...] = ()
+        for restriction in sorted(wish, key=lambda one: not one.present):
+            name = restriction.rule_name
+            is_assigned = (target, name) in assigned
+            if is_assigned == restriction.present:
+                continue
+            rule = rules.get(name)
+            rule_id = rule["ID"] if rule else None
+            if restriction.present:
+                giver = outlook.giver(target, name, rule_id)
+                if giver and restriction.accept_inherited:
+                    continue
+                why = f"the rule '{name}' is " + ("inherited, but not assigned here" if giver else "not assigned here")
+                written = f"{WRITE} firewall_rule {name}"
+                step = self._assignment(outlook, target, ASSIGN, name, rule_id, why)
+                step = step._replace(needs=(written,) if written in objects else ())
+                needs = (step.id,)
+            else:
+                why = f"the rule '{name}' is assigned here"
+                step = self._assignment(outlook, target, UNASSIGN, name, rule_id, why)._replace(needs=needs)
+            outlook.assign(target, name, restriction.present)
+            yield step
+
+    def _assignment(
+        self, outlook: Outlook, target: Target, action: str, name: str, rule_id: int | None, why: str
+    ) -> Step:
+        before, after, stage = NOT_ASSIGNED, ASSIGNED, ASSIGNMENTS
+        if action == UNASSIGN:
+            before, after, stage = ASSIGNED, NOT_ASSIGNED, UNASSIGNMENTS
+        giver = outlook.today.giver(target, name, rule_id)
+        if before == ASSIGNED:
+            effective = Effective(ASSIGNED, HERE)
+        else:
+            effective = Effective(ASSIGNED, giver.label) if giver else Effective(NOT_ASSIGNED, HERE)
+        effective = self._shared.setdefault(effective, effective)
+        return Step(action, subject_of(target), self.name, name, before, effective, after, why, stage, rule_id)
+
+    def _deletions(
+        self,
+        fleet: Fleet,
+        targets_of: t.Mapping[Restriction, list[Target]],
+        refused: t.Container[Target],
+        rules: t.Mapping[str, dict[str, t.Any] | None],
+        unassignments: t.Mapping[str, list[str]],
+    ) -> t.Iterator[Step]:
+        """What nobody uses any more: rules, then their lists."""
+        kept_rules = {one.rule_name for one in targets_of if one.present}
+        kept_lists = {(TYPES[kind], name) for one in targets_of if one.present for kind, name, _items in one.lists}
         letting_go: dict[str, set[Target]] = {}
         for restriction, targets in targets_of.items():
-            if restriction.rule_name not in kept_rules:
+            if restriction.rule_name not in kept_rules and not any(target in refused for target in targets):
                 letting_go.setdefault(restriction.rule_name, set()).update(targets)
-        rules_gone = deletable_rules(fleet, letting_go) if letting_go else []
-        gone_ids = {change.existing["ID"] for change in rules_gone}
-        # By kind and name, since restrictions can share lists. Rules go before the lists that they use.
-        objects: dict[tuple[Kind, str], ObjectChange] = {}
-        deletions = {(change.kind, change.name): change for change in rules_gone}
-        for restriction, targets in targets_of.items():
-            try:
-                rule = find_named(fleet.rules, restriction.rule_name)
-                if restriction.present:
-                    for change in needed_objects(fleet, restriction, rule):
-                        objects.setdefault((change.kind, change.name), change)
-                elif restriction.rule_name in letting_go and (rule is None or rule["ID"] in gone_ids):
-                    for change in deletable_lists(fleet, restriction, gone_ids):
-                        if (change.kind, change.name) not in kept_lists:
-                            deletions[(change.kind, change.name)] = change
-            except Refused as refusal:
-                preparation.refused.update({target: str(refusal) for target in targets})
-                continue
-            if rule:
-                self._rule_ids[restriction.rule_name] = rule["ID"]
-                for target, assigned in fleet.rule_states(targets, rule["ID"]).items():
-                    self._assigned[(restriction.rule_name, target)] = assigned
-        preparation.objects += objects.values()
-        preparation.deletions += deletions.values()
-        return preparation
-
-    def plan(self, fleet: Fleet, target: Target, wish: Wish) -> Change | None:
-        before: dict[str, t.Any] = {}
-        after: dict[str, t.Any] = {}
-        why = []
-        assign: str | None = None
-        unassign: list[str] = []
-        for restriction in wish:
-            assigned = self._assigned.get((restriction.rule_name, target), False)
-            if assigned == restriction.present:
-                continue
-            if restriction.present:
-                inherited = self._inherits(fleet, target, restriction.rule_name)
-                if inherited and restriction.accept_inherited:
+        gone: dict[int, Step] = {}
+        for name, targets in letting_go.items():
+            rule = rules[name]
+            step = rule and deletable_rule(fleet, rule, targets, unassignments.get(name, ()))
+            if rule and step:
+                gone[rule["ID"]] = step
+        yield from gone.values()
+        lists: dict[str, Step] = {}
+        for restriction in targets_of:
+            name = restriction.rule_name
+            rule = rules.get(name)
+            if name in letting_go and (rule is None or rule["ID"] in gone):
+                try:
+                    lists.update((step.id, step) for step in deletable_lists(fleet, restriction, gone))
+                except Unfit:
+                    # Several lists share the name: which one is ours cannot be told, and both stay.
                     continue
-                assign = restriction.rule_name
-                why.append(
-                    f"the rule '{restriction.rule_name}' is "
-                    + ("inherited, but not assigned here" if inherited else "not assigned here")
-                )
-            else:
-                unassign.append(restriction.rule_name)
-                why.append(f"the rule '{restriction.rule_name}' is assigned here")
-            self._planned[(restriction.rule_name, target)] = restriction.present
-            before[restriction.rule_name] = "assigned" if assigned else "not assigned"
-            after[restriction.rule_name] = "assigned" if restriction.present else "not assigned"
-        if not why:
-            return None
-        return Change(self.name, target, before, after, why, assign=assign, unassign=tuple(unassign))
+        yield from (step for step in lists.values() if (step.subject.type, step.subject.name) not in kept_lists)
 
-    def _inherits(self, fleet: Fleet, target: Target, rule_name: str) -> bool:
-        """Whether a target has the rule through its policies, with what is planned for them taken as done."""
-        rule_id = self._rule_ids.get(rule_name)
-        return any(
-            self._planned.get((rule_name, policy), rule_id in policy.rule_ids) for policy in fleet.lineage(target)
-        )
-
-    def warnings(self, fleet: Fleet, wishes: dict[Target, Wish], deployment: str) -> list[str]:
+    def warnings(self, outlook: Outlook, wishes: Wishes[Wish]) -> list[str]:
+        fleet = outlook.fleet
         restricted = {target: one for target, wish in wishes.items() for one in wish if one.present}
         idle: dict[str, list[str]] = {}
         for target in restricted:
-            reason = without_effect(fleet, target)
+            reason = without_effect(outlook, target)
             if reason:
                 idle.setdefault(reason, []).append(target.label)
         open_rules: dict[str, list[str]] = {}
@@ -186,7 +232,8 @@ class FirewallRestriction(Facet):
             for name, labels in open_rules.items()
         ]
 
-    def describe(self, fleet: Fleet, target: Target) -> dict[str, t.Any]:
+    def describe(self, outlook: Outlook, target: Target) -> dict[str, t.Any]:
+        fleet = outlook.fleet
         direct = {rule_id for rule_id in target.rule_ids if rule_id not in fleet.inherited_rule_ids(target)}
         for rule_id in target.rule_ids - direct:
             if rule_id in fleet.rules and fleet.rule_states([target], rule_id)[target]:
@@ -218,7 +265,7 @@ class FirewallRestriction(Facet):
             "hidden_rule_replaced": bool(replacing)
             or (None if any(rule["replaces_hidden_rule"] is None for rule in described) else False),
             "restricted": bool(replacing) and not any(rule["admits_anybody"] for rule in replacing),
-            "without_effect_because": without_effect(fleet, target),
+            "without_effect_because": without_effect(outlook, target),
         }
 
     # -- effect
@@ -234,16 +281,18 @@ class FirewallRestriction(Facet):
                 and admits_anybody(rule)
                 and judge(rule, restriction.port, fleet.port_list).replaces is not False
             )
-        return self._opening_by_port[restriction.port] - {self._rule_ids.get(restriction.rule_name)}
+        return self._opening_by_port[restriction.port] - {
+            rule_id for rule_id, rule in fleet.rules.items() if rule["name"] == restriction.rule_name
+        }
 
 
-def without_effect(fleet: Fleet, target: Target) -> str | None:
+def without_effect(outlook: Outlook, target: Target) -> str | None:
     """Why no firewall rule matters on a target now; C(None) when one does, or when the manager does not say."""
-    if fleet.effective(target, COMMUNICATION_DIRECTION)[0] == AGENT_INITIATED:
+    if outlook.effective(target, COMMUNICATION_DIRECTION)[0] == AGENT_INITIATED:
         return "agents initiate and do not listen"
-    if fleet.effective(target, FIREWALL_STATE)[0] == "off":
+    if outlook.effective(target, FIREWALL_STATE)[0] == "off":
         return "the firewall is off"
-    if fleet.effective(target, NETWORK_ENGINE_MODE)[0] == "tap":
+    if outlook.effective(target, NETWORK_ENGINE_MODE)[0] == "tap":
         return "the network engine is in tap mode"
     return None
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The firewall rule and the lists that a restriction shares among its targets.
+"""The firewall rule and the lists that a restriction shares among its targets: which must be made, changed or deleted.
 
 What is made here carries a mark in its description, so that taking a restriction away deletes what was made and
 nothing else.
@@ -12,87 +12,104 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._basis.addresses import holds_port, ip_span, ip_text, mac, normalized
+from ..._basis.addresses import holds_port, ip_text
 from ..._basis.text import enumerated
-from ..._fleet.fleet import Fleet, Target
+from ..._fleet.fleet import Fleet
+from ..._fleet.objects import Target
+from ..._fleet.shared_objects import differences, is_ours, reference
 from ..._manager.client import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
-from ..facet import ObjectChange, Refused
+from ..step import DELETE, LISTS, LISTS_GONE, RULES, RULES_GONE, TYPES, WRITE, Step, Subject
 from .restriction import Restriction
 
-MARK = "Managed by workload_security.agent"
+FACET = "firewall_restriction"
 
 
-def needed_objects(fleet: Fleet, restriction: Restriction, rule: dict | None) -> list[ObjectChange]:
-    """What must be made or changed: lists first, then C(rule), the restriction's rule if there is one.
+class Unfit(Exception):
+    """A rule or list on the manager with which a restriction cannot be kept; the text says which, and why."""
 
-    Raises C(Refused) when the port list that it names will not do.
-    """
-    changes = []
-    references: dict[str, tuple[Kind, str]] = {}
-    ids: dict[tuple[Kind, str], int] = {}
+
+def needed_objects(fleet: Fleet, restriction: Restriction) -> list[Step]:
+    """What must be made or changed: lists first, then the rule. Raises C(Unfit)."""
+    steps = []
+    references: dict[str, dict[str, t.Any]] = {}
     for kind, name, items in restriction.lists:
-        references["sourceIPListID" if kind is IP_LIST else "sourceMACListID"] = (kind, name)
-        existing = find_named(fleet.ip_lists if kind is IP_LIST else fleet.mac_lists, name)
-        if existing:
-            ids[(kind, name)] = existing["ID"]
-        wanted = [ip_text(item) if kind is IP_LIST else item for item in items]
-        changes.append(
-            _object_change(kind, name, existing, _items_differ(wanted, ip_span if kind is IP_LIST else mac), {})
-        )
+        existing = find_named(fleet, kind, name)
+        wanted: dict[str, t.Any] = {"items": [ip_text(item) if kind is IP_LIST else item for item in items]}
+        steps.append(_written(kind, name, existing, wanted, LISTS))
+        key = "sourceIPListID" if kind is IP_LIST else "sourceMACListID"
+        references[key] = reference(TYPES[kind], name, existing and existing["ID"])
     if restriction.port_list is not None:
-        port_list = find_named(fleet.port_lists, restriction.port_list)
-        if port_list is None:
-            raise Refused(f"the port list '{restriction.port_list}' does not exist on the manager")
-        if not holds_port(port_list.get("items") or [], restriction.port):
-            raise Refused(
-                f"the port list '{restriction.port_list}' does not hold the agents' port {restriction.port}:"
-                f" {enumerated([str(item) for item in port_list.get('items') or []])}"
-            )
-        references["destinationPortListID"] = (PORT_LIST, restriction.port_list)
-        ids[(PORT_LIST, restriction.port_list)] = port_list["ID"]
-    differences = _rule_differs(_rule_fields(restriction), references)
-    changes.append(_object_change(FIREWALL_RULE, restriction.rule_name, rule, differences, ids, references))
-    return [change for change in changes if change is not None]
+        references["destinationPortListID"] = reference(
+            TYPES[PORT_LIST], restriction.port_list, _port_list(fleet, restriction)["ID"]
+        )
+    rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
+    needs = tuple(step.id for step in steps if step)
+    fields = {**_rule_fields(restriction), **references}
+    steps.append(_written(FIREWALL_RULE, restriction.rule_name, rule, fields, RULES, needs))
+    return [step for step in steps if step is not None]
 
 
-def deletable_rules(fleet: Fleet, targets_of: dict[str, set[Target]]) -> list[ObjectChange]:
-    """The rules that are ours and that nobody has once these targets, by rule name, have let go of them.
-
-    Needs the whole fleet's assignments.
-    """
-    deletions = []
-    for rule in fleet.rules.values():
-        if rule["name"] not in targets_of or not _is_ours(rule):
-            continue
-        fleet.read_overrides(fleet.list_computers())
-        everyone = [*fleet.policies.values(), *fleet.computers.values()]
-        holders = {target for target, held in fleet.rule_states(everyone, rule["ID"]).items() if held}
-        if not holders - targets_of[rule["name"]]:
-            deletions.append(_deletion(FIREWALL_RULE, rule, "no policy and no computer has it any more"))
-    return deletions
+def deletable_rule(
+    fleet: Fleet, rule: dict[str, t.Any], letting_go: set[Target], needs: t.Iterable[str]
+) -> Step | None:
+    """The step that deletes a rule if it is ours and nobody has it once these targets have let go of it."""
+    if not is_ours(rule):
+        return None
+    fleet.read_overrides(fleet.list_computers())
+    everyone = [*fleet.policies.values(), *fleet.computers.values()]
+    holders = {target for target, held in fleet.rule_states(everyone, rule["ID"]).items() if held}
+    if holders - letting_go:
+        return None
+    return _deleted(FIREWALL_RULE, rule, "no policy and no computer has it any more", RULES_GONE, tuple(needs))
 
 
-def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: set[int]) -> list[ObjectChange]:
-    """The restriction's lists that are ours and that no rule uses once these rules are gone.
-
-    Raises C(Refused) when several lists share a name.
-    """
-    deletions = []
-    for kind, known, name, key in (
-        (IP_LIST, fleet.ip_lists, restriction.ip_list_name, "IPListID"),
-        (MAC_LIST, fleet.mac_lists, restriction.mac_list_name, "MACListID"),
+def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: t.Mapping[int, Step]) -> list[Step]:
+    """The restriction's lists that are ours and that no rule uses once these rules, by ID, are gone. Raises C(Unfit)."""
+    steps = []
+    for kind, name, key in (
+        (IP_LIST, restriction.ip_list_name, "IPListID"),
+        (MAC_LIST, restriction.mac_list_name, "MACListID"),
     ):
-        found = find_named(known, name)
-        users = [
-            other
-            for other in fleet.rules.values()
-            if other["ID"] not in rules_gone
-            and found
-            and found["ID"] in (other.get(f"source{key}"), other.get(f"destination{key}"))
-        ]
-        if found and _is_ours(found) and not users:
-            deletions.append(_deletion(kind, found, "no rule uses it any more"))
-    return deletions
+        found = find_named(fleet, kind, name)
+        if not found or not is_ours(found):
+            continue
+        users = {
+            rule["ID"]
+            for rule in fleet.rules.values()
+            if found["ID"] in (rule.get(f"source{key}"), rule.get(f"destination{key}"))
+        }
+        if users <= rules_gone.keys():
+            needs = tuple(sorted(rules_gone[user].id for user in users))
+            steps.append(_deleted(kind, found, "no rule uses it any more", LISTS_GONE, needs))
+    return steps
+
+
+def find_named(fleet: Fleet, kind: Kind, name: str) -> dict[str, t.Any] | None:
+    """The rule or list of that name, or none; raises C(Unfit) where several share it."""
+    known = {
+        FIREWALL_RULE: lambda: fleet.rules,
+        IP_LIST: lambda: fleet.ip_lists,
+        MAC_LIST: lambda: fleet.mac_lists,
+        PORT_LIST: lambda: fleet.port_lists,
+    }[kind]()
+    found = [item for item in known.values() if item["name"] == name]
+    if len(found) > 1:
+        ids = ", ".join(str(item["ID"]) for item in found)
+        raise Unfit(f"the name '{name}' is used by several objects: IDs {ids}")
+    return found[0] if found else None
+
+
+def _port_list(fleet: Fleet, restriction: Restriction) -> dict[str, t.Any]:
+    name = restriction.port_list or ""
+    found = find_named(fleet, PORT_LIST, name)
+    if found is None:
+        raise Unfit(f"the port list '{name}' does not exist on the manager")
+    items = found.get("items") or []
+    if not holds_port(items, restriction.port):
+        raise Unfit(
+            f"the port list '{name}' does not hold the agents' port {restriction.port}: {enumerated([*map(str, items)])}"
+        )
+    return found
 
 
 def _rule_fields(restriction: Restriction) -> dict[str, t.Any]:
@@ -125,79 +142,26 @@ def _rule_fields(restriction: Restriction) -> dict[str, t.Any]:
     return {**fields, "destinationPortType": "port-list"}
 
 
-# What a rule has that lacks a field (source: replies captured from a manager).
-_UNSET = {"scheduleID": 0, "contextID": 0, "anyFlags": True}
-
-
-def _rule_differs(
-    fields: dict[str, t.Any], references: dict[str, tuple[Kind, str]]
-) -> t.Callable[[dict, dict[tuple[Kind, str], int]], dict]:
-    def differences(current: dict, ids: dict[tuple[Kind, str], int]) -> dict:
-        wanted = {**fields, **{key: ids.get(reference) for key, reference in references.items()}}
-        return {key: value for key, value in wanted.items() if _rule_field(current, key) != _comparable(value)}
-
-    return differences
-
-
-def _rule_field(rule: dict, key: str) -> t.Any:
-    value = rule.get(key)
-    if value is None:
-        value = _UNSET.get(key, False if key.endswith("Not") else None)
-    return _comparable(value)
-
-
-def _comparable(value: t.Any) -> t.Any:
-    return frozenset(str(item).replace(" ", "") for item in value) if isinstance(value, list) else value
-
-
-def _items_differ(
-    wanted: list[str], parse: t.Callable[[str], t.Any]
-) -> t.Callable[[dict, dict[tuple[Kind, str], int]], dict]:
-    def differences(current: dict, ids: dict[tuple[Kind, str], int]) -> dict:
-        items = current.get("items")
-        same = isinstance(items, list) and normalized(items, parse) == normalized(wanted, parse)
-        return {} if same else {"items": wanted}
-
-    return differences
-
-
-def _object_change(
+def _written(
     kind: Kind,
     name: str,
-    existing: dict | None,
-    differences: t.Callable[[dict, dict[tuple[Kind, str], int]], dict],
-    ids: dict[tuple[Kind, str], int],
-    references: dict[str, tuple[Kind, str]] | None = None,
-) -> ObjectChange | None:
-    fields = differences(existing or {}, ids)
+    existing: dict[str, t.Any] | None,
+    wanted: dict[str, t.Any],
+    stage: int,
+    needs: tuple[str, ...] = (),
+) -> Step | None:
+    """The step that makes a rule or list, or brings it to what is wanted; C(None) where it is so."""
+    fields = differences(kind, existing or {}, wanted, {})
     if existing and not fields:
         return None
-    # Shown by name: a list that is yet to be made has no ID.
-    named = {key: f"{kind.noun} '{name}'" for key, (kind, name) in (references or {}).items() if key in fields}
-    return ObjectChange(
-        kind,
-        name,
-        existing,
-        {key: existing.get(key) for key in fields} if existing else None,
-        {**fields, **named},
-        f"{', '.join(sorted(fields))} differ{'s' if len(fields) == 1 else ''}" if existing else "it does not exist",
-        differences,
-        {"name": name, "description": f"{MARK}: who may connect to the agents' port"},
-        frozenset((references or {}).values()),
+    before = None if existing is None else {key: existing.get(key) for key in fields}
+    differ = f"{', '.join(sorted(fields))} differ{'s' if len(fields) == 1 else ''}"
+    subject = Subject(TYPES[kind], existing and existing["ID"], name)
+    return Step(
+        WRITE, subject, FACET, "", before, None, wanted, differ if existing else "it does not exist", stage, None, needs
     )
 
 
-def _deletion(kind: Kind, existing: dict, why: str) -> ObjectChange:
-    return ObjectChange(kind, str(existing["name"]), existing, existing, None, why, lambda current, ids: {})
-
-
-def find_named(known: dict[int, dict], name: str) -> dict | None:
-    """The object of that name, or none; raises C(Refused) where several share it."""
-    found = [item for item in known.values() if item.get("name") == name]
-    if len(found) > 1:
-        raise Refused(f"the name '{name}' is used by several objects: IDs {', '.join(str(i['ID']) for i in found)}")
-    return found[0] if found else None
-
-
-def _is_ours(item: dict) -> bool:
-    return str(item.get("description") or "").startswith(MARK)
+def _deleted(kind: Kind, existing: dict[str, t.Any], why: str, stage: int, needs: tuple[str, ...]) -> Step:
+    subject = Subject(TYPES[kind], existing["ID"], existing["name"])
+    return Step(DELETE, subject, FACET, "", existing, None, None, why, stage, None, needs)

@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Steps that are equal but for their target, counted together: what people read of a plan, whatever its size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from dataclasses import dataclass, field
+
+from .._basis.text import enumerated, shown
+from .._facets.step import HERE, Effective, Step, Subject
+
+# How many targets of a group are named in a diff.
+_NAMED = 3
+
+
+@dataclass
+class Group:
+    """Equal steps: the first of them stands for all; C(subjects) are their targets, policies before computers."""
+
+    step: Step
+    subjects: list[Subject] = field(default_factory=list)
+
+    @property
+    def option(self) -> str:
+        """What is changed, in the words of the options."""
+        return self.step.key or self.step.subject.type
+
+    def names(self, type_of_target: str) -> list[str]:
+        """The names of the targets of one type."""
+        return [shown(subject.name) for subject in self.subjects if subject.type == type_of_target]
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The group for a task's result."""
+        step = self.step
+        effective = step.effective_before
+        return {
+            "facet": step.facet,
+            "option": shown(self.option),
+            "before": step.before,
+            "effective_before": effective and {"value": effective.value, "source": shown(effective.source)},
+            "after": step.after,
+            "why": shown(step.why),
+            "policies": self.names("policy"),
+            "computers": self.names("computer"),
+            "count": len(self.subjects),
+        }
+
+
+def grouped(steps: t.Iterable[Step]) -> list[Group]:
+    """The groups of steps on targets, in the order of their first steps."""
+    groups: dict[tuple[t.Any, ...], Group] = {}
+    for step in steps:
+        key = (step.facet, step.key, step.before, step.effective_before, step.after, step.why)
+        groups.setdefault(key, Group(step)).subjects.append(step.subject)
+    for group in groups.values():
+        group.subjects.sort(key=lambda subject: (subject.type != "policy", subject.id or 0))
+    return list(groups.values())
+
+
+def digest(steps: t.Iterable[Step]) -> str:
+    """The short name of what steps bring about: equal for equal plans, in whatever order they were made."""
+    whole = hashlib.sha256()
+    for part in sorted(
+        hashlib.sha256(json.dumps([step.id, step.before, step.effective_before, step.after]).encode()).digest()
+        for step in steps
+    ):
+        whole.update(part)
+    return whole.hexdigest()[:16]
+
+
+def summary(groups: t.Sequence[Group], most: int = 10) -> str:
+    """One line: of each facet what changes to what, and for how many targets."""
+    counts: dict[str, dict[str, int]] = {}
+    for group in groups:
+        change = f"{group.step.facet}: {shown(group.option, 100)} {shown(_value(group.step.after), 100)}"
+        by_type = counts.setdefault(change, {})
+        for subject in group.subjects:
+            by_type[subject.type] = by_type.get(subject.type, 0) + 1
+    return enumerated([f"{change} for {counted(by_type)}" for change, by_type in counts.items()], most)
+
+
+def counted(by_type: t.Mapping[str, int]) -> str:
+    """Numbers of policies and computers in words."""
+    plural = {"policy": "policies", "computer": "computers"}
+    words = [f"{by_type[one]} {one if by_type[one] == 1 else plural[one]}" for one in plural if by_type.get(one)]
+    return " and ".join(words) or "no target"
+
+
+def outlines(groups: t.Iterable[Group]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+    """Before and after for a diff: a heading for each set of targets, and below it what changes for all of them."""
+    before: dict[str, t.Any] = {}
+    after: dict[str, t.Any] = {}
+    for group in groups:
+        step, heading = group.step, _heading(group.subjects)
+        held = f"{_value(step.before)}{_effective(step)}"
+        before.setdefault(heading, {}).setdefault(step.facet, {})[group.option] = held
+        after.setdefault(heading, {}).setdefault(step.facet, {})[group.option] = _value(step.after)
+    return before, after
+
+
+def _heading(subjects: list[Subject]) -> str:
+    if len(subjects) <= _NAMED:
+        return ", ".join(subject.label for subject in subjects)
+    by_type: dict[str, int] = {}
+    for subject in subjects:
+        by_type[subject.type] = by_type.get(subject.type, 0) + 1
+    named = ", ".join(subject.label for subject in subjects[:_NAMED])
+    return f"{counted(by_type)} ({named} and {len(subjects) - _NAMED} more)"
+
+
+def _effective(step: Step) -> str:
+    effective = step.effective_before
+    if not isinstance(effective, Effective) or effective.source == HERE:
+        return ""
+    if effective.value is None:
+        return " (effective: not told by the manager)"
+    return f" (effective: {_value(effective.value)}, from the {effective.source})"
+
+
+def _value(value: t.Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def is_on_target(step: Step) -> bool:
+    """Whether a step is one of a target, and not of a rule or list."""
+    return step.subject.type in ("policy", "computer")

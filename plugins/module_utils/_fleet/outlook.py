@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the fleet will look like with the steps that are planned so far. It exists only while a plan is made.
+
+Without any step it is the fleet as it is.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from functools import cached_property
+
+from .catalogue import INHERITED, Setting, Value
+from .fleet import Fleet
+from .objects import Computer, Policy, Target
+
+# Where an effective value comes from when no policy sets it.
+DEFAULT_POLICY = "default policy"
+UNKNOWN_SOURCE = "unknown"
+
+T = t.TypeVar("T", bound=Target)
+
+
+class Outlook:
+    """A fleet, and on top of it what is going to be set: settings and rules alike."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+        self._settings: dict[tuple[Target, Setting], Value] = {}
+        self._rules: dict[tuple[Target, str], bool] = {}
+        # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
+        self._inherited: dict[tuple[int | None, Setting], tuple[Value | None, str]] = {}
+
+    @cached_property
+    def today(self) -> Outlook:
+        """The fleet as it is."""
+        return Outlook(self.fleet)
+
+    # -- settings
+
+    def set(self, target: Target, setting: Setting, value: Value) -> None:
+        """Take it as done that the target is set to the value, which may be C(inherited)."""
+        self._settings[(target, setting)] = value
+        if isinstance(target, Policy):
+            self._inherited.clear()
+
+    def override(self, target: Target, setting: Setting) -> Value | None:
+        """The target's own value; C(None) when it inherits."""
+        value = self._settings.get((target, setting))
+        if value is None:
+            return target.overrides.get(setting)
+        return None if value == INHERITED else value
+
+    def inherited(self, target: Target, setting: Setting) -> tuple[Value | None, str]:
+        """What a target without an override has, and from which policy; C(None) where the manager does not say."""
+        key = (target.above, setting)
+        found = self._inherited.get(key)
+        if found is None:
+            found = self._inherited[key] = self._inherited_from(self.fleet.lineage(target), setting)
+        return found
+
+    def _inherited_from(self, lineage: t.Iterable[Policy], setting: Setting) -> tuple[Value | None, str]:
+        for policy in lineage:
+            value = self.override(policy, setting)
+            if value is not None:
+                return value, policy.label
+        value = self.fleet.default_settings.get(setting)
+        return value, DEFAULT_POLICY if value is not None else UNKNOWN_SOURCE
+
+    def effective(self, target: Target, setting: Setting) -> tuple[Value | None, str]:
+        """The value that holds for a target, and where it is set."""
+        value = self.override(target, setting)
+        return (value, target.label) if value is not None else self.inherited(target, setting)
+
+    # -- rules
+
+    def assign(self, target: Target, rule_name: str, assigned: bool) -> None:
+        """Take it as done that the rule is assigned to the target itself, or taken away from it."""
+        self._rules[(target, rule_name)] = assigned
+
+    def giver(self, target: Target, rule_name: str, rule_id: int | None) -> Policy | None:
+        """The policy from which a target inherits a rule, C(None) where it does not."""
+        for policy in self.fleet.lineage(target):
+            if self._rules.get((policy, rule_name), rule_id in policy.rule_ids):
+                return policy
+        return None
+
+    # -- order
+
+    def from_the_top(self, targets: t.Iterable[T]) -> list[T]:
+        """Parents before children, so that what a child will inherit is known when it is planned."""
+        targets = list(targets)
+        depth = {target: len(self.fleet.lineage(target)) for target in targets if isinstance(target, Policy)}
+        policies = sorted(depth, key=lambda policy: (depth[policy], policy.id))
+        return policies + sorted((one for one in targets if isinstance(one, Computer)), key=lambda one: one.id)

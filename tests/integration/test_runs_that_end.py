@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that meet the same refusal again and again end, and say what was done, what failed and what was not tried."""
+
+from __future__ import annotations
+
+import typing as t
+from collections import Counter
+
+import pytest
+
+from tests.integration.scene import APPLY, Scene, Truth, assert_honest
+from tests.integration.support import run_facet, run_profiles, writes
+from tests.lab.manager.process import LabManager
+
+ALL = {"computers_query": "[?id > `0`]"}
+
+
+def heartbeat(lab: LabManager, **options: t.Any) -> dict[str, t.Any]:
+    """An interval for every computer, one write at a time."""
+    return run_facet(lab, "heartbeat", {**ALL, "interval": "7"}, concurrency=1, **options)
+
+
+def states(result: dict[str, t.Any]) -> Counter[str]:
+    return Counter(one["state"] for one in result["failed_targets"])
+
+
+def refuse(lab: LabManager, status: int, **more: t.Any) -> None:
+    """Answer every write of a computer with this status."""
+    action = {"kind": "status", "status": status, "body": '{"message": "Not now"}'}
+    lab.add_fault(method="POST", path=r"^/computers/\d+$", times=0, action=action, **more)
+
+
+@pytest.mark.parametrize(("status", "attempts"), [(403, 1), (500, 5), (503, 5)])
+def test_a_run_stops_after_ten_equal_refusals(lab, status, attempts):
+    refuse(lab, status)
+    result = heartbeat(lab)
+    assert states(result) == {"not_done": 10, "not_tried": 290}
+    assert len(writes(lab)) == 10 * attempts
+    assert not result["changed"] and result["plan"] == []
+    untried = [one for one in result["failed_targets"] if one["state"] == "not_tried"]
+    assert all(
+        "10 times in a row: POST /computers/" in one["reason"] and str(status) in one["reason"] for one in untried
+    )
+    # The next run goes on.
+    lab.clear_faults()
+    assert heartbeat(lab)["counts"] == {"changed": 300, "unchanged": 0, "failed": 0}
+
+
+def test_how_many_is_an_option(lab):
+    refuse(lab, 403)
+    assert states(heartbeat(lab, stop_after=3)) == {"not_done": 3, "not_tried": 297}
+    lab.clear_requests()
+    assert states(heartbeat(lab, stop_after=0)) == {"not_done": 300}
+    assert len(writes(lab)) == 300
+
+
+def test_a_success_between_begins_the_count_anew(lab):
+    """Every other computer can be written, or nearly so."""
+    action = {"kind": "status", "status": 403, "body": '{"message": "Not yours"}'}
+    lab.add_fault(method="POST", path=r"^/computers/\d*[13579]$", times=0, action=action)
+    result = heartbeat(lab)
+    assert states(result).keys() == {"not_done"}
+    assert min(result["counts"]["changed"], result["counts"]["failed"]) > 100
+
+
+def test_other_refusals_between_do_not_count(lab):
+    """Two answers in turn, none of which comes ten times in a row."""
+    for status, digits in ((400, "[02468]"), (403, "[13579]")):
+        action = {"kind": "status", "status": status, "body": '{"message": "No"}'}
+        lab.add_fault(method="POST", path=rf"^/computers/\d*{digits}$", times=0, action=action)
+    assert states(heartbeat(lab)) == {"not_done": 300}
+
+
+def test_a_rejected_key_stops_at_once(lab):
+    refuse(lab, 401)
+    result = heartbeat(lab)
+    assert states(result) == {"not_done": 1, "not_tried": 299}
+    assert len(writes(lab)) == 1
+
+
+def test_limits_that_stay_closed_end_a_run_soon(lab):
+    """Each write waits five minutes for the limit to open; ten of them are enough, of 300."""
+    refuse(lab, 429)
+    result = heartbeat(lab)
+    assert states(result) == {"not_done": 10, "not_tried": 290}
+    assert {one["failure"]["code"] for one in result["failed_targets"] if one["failure"]} == {"rate_limited"}
+
+
+def test_rules_and_lists_are_counted_like_targets(lab):
+    scene = Scene(lab)
+    action = {"kind": "status", "status": 401, "body": '{"message": "Who are you?"}'}
+    lab.add_fault(method="POST", path="^/iplists$", action=action)
+    before = Truth.of(lab)
+    result = scene.run(APPLY)
+    assert_honest(before, Truth.of(lab), result)
+    assert len(writes(lab)) == 1 and states(result)["not_done"] == 1
+    scene.assert_converges(APPLY)
+
+
+def test_an_answer_that_was_met_is_told_in_the_words_of_the_option(lab):
+    """500 to all attempts, and nothing was written: neither that it was not kept, nor that it is not known."""
+    refuse(lab, 500)
+    name = lab.api("POST", "/computers", {"hostName": "one.example.com"})["hostName"]
+    result = run_facet(lab, "heartbeat", {"computers": [name], "interval": "17"})
+    (failed,) = result["failed_targets"]
+    assert failed["state"] == "not_done" and failed["failure"]["code"] == "unavailable"
+    assert failed["reason"].startswith("interval of the computer 'one.example.com' (ID ")
+    assert "wanted 17, it says 'inherited'" in failed["reason"] and "answered 500: Not now" in failed["reason"]
+    assert "platformSetting" not in failed["reason"]
+
+
+CUT = {"kind": "cut", "when": "after_processing"}
+DOWN = {"kind": "status", "status": 403, "body": '{"message": "Not any more"}'}
+
+
+@pytest.mark.parametrize(
+    ("write", "look"),
+    [
+        (("POST", r"^/(policies|computers)/\d+$"), ("GET", r"^/(policies|computers)/\d+$")),
+        (("POST", "/firewall/assignments$"), ("GET", "/firewall/assignments$")),
+    ],
+    ids=["settings", "assignment"],
+)
+def test_what_could_not_be_looked_at_is_not_known(lab, write, look):
+    """The write's reply is lost each time, and then nobody may look."""
+    scene = Scene(lab)
+    lab.add_fault(method=write[0], path=write[1], times=0, action=CUT)
+    lab.add_fault(method=look[0], path=look[1], times=0, action=DOWN)
+    before = Truth.of(lab)
+    result = scene.run(APPLY, stop_after=0)
+    lab.clear_faults()
+    assert_honest(before, Truth.of(lab), result)
+    doubtful = [one for one in result["failed_targets"] if one["state"] == "not_known"]
+    assert {one["name"] for one in doubtful} == set(scene.keys)
+    assert all(one["failure"]["code"] == "connection_failed" for one in doubtful)
+    scene.assert_converges(APPLY)
+
+
+def test_a_rule_that_could_not_be_looked_at_is_not_known(lab):
+    scene = Scene(lab)
+    lab.add_fault(method="GET", path=r"^/firewallrules/\d+$", times=0, action=DOWN)
+    before = Truth.of(lab)
+    result = scene.run(APPLY)
+    lab.clear_faults()
+    assert_honest(before, Truth.of(lab), result)
+    assert [one["name"] for one in result["failed_targets"] if one["state"] == "not_known"] == [
+        "Agent port: named sources only"
+    ]
+    scene.assert_converges(APPLY)
+
+
+def test_a_loosened_policy_waits_for_what_shields_its_macs(lab):
+    """Where a Mac cannot be given what it needs, what would then reach it is not written, and says why."""
+    policy = lab.api("POST", "/policies", {"name": "Loose", "policySettings": {}})
+    mac = lab.api(
+        "POST", "/computers", {"hostName": "mac.example.com", "policyID": policy["ID"], "platform": "macOS 14"}
+    )
+    profiles = [
+        {"name": "loose", "policies": ["Loose"], "communication_direction": {"direction": "bidirectional"}},
+        {"name": "macs", "computers": ["mac.example.com"], "communication_direction": {"direction": "agent_initiated"}},
+    ]
+    lab.add_fault(method="POST", path=f"^/computers/{mac['ID']}$", times=0, action=DOWN)
+    lab.clear_requests()
+    result = run_profiles(lab, profiles)
+    failed = {one["name"]: (one["state"], one["reason"]) for one in result["failed_targets"]}
+    assert failed["mac.example.com"][0] == "not_done"
+    assert failed["Loose"] == (
+        "not_tried",
+        "not written, since this had to come first and failed: direction of the computer 'mac.example.com'"
+        f" (ID {mac['ID']})",
+    )
+    assert not [one for one in writes(lab) if one["path"].startswith("/policies")]
+    lab.clear_faults()
+    assert run_profiles(lab, profiles)["failed_targets"] == []
