@@ -41,6 +41,11 @@ def quoted(value: object, longest: int = LONGEST) -> str:
     return f"'{shown(value, longest)}'"
 
 
+def literal(value: object) -> str:
+    """A value as a programmer writes it, so that the text '5' and the number 5 differ; at most 100 characters."""
+    return shown(repr(value), 100)
+
+
 def encodable(value: Any) -> Any:
     """A value of JSON for a task's result: all of it can be written in UTF-8, and none of it is a tag of Ansible's."""
     if isinstance(value, str):

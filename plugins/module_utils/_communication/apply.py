@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 
+from .._basis.text import quoted
 from .._facets.step import ASSIGN, DELETE, SET, UNASSIGN, WRITE, Step, Subject
 from .._fleet.catalogue import BY_OPTION, INHERITED, Setting, Spelling, Value
 from .._fleet.outcome import ALL_DONE, DONE, FOUND_DONE, NOT_TRIED, Outcome, settle
@@ -135,7 +136,7 @@ class _Run:
     def _assign(self, step: Step) -> Outcome:
         kind, target_id, rule_id = step.subject.kind, _id(step.subject), self._rule_id(step)
         return settle(
-            f"the rule '{step.key}' on the {step.subject.label}",
+            f"the rule {quoted(step.key, 100)} on the {step.subject.label}",
             lambda: rule_id in self.client.assign_rules(kind, target_id, [rule_id]),
             lambda: rule_id in self.client.assigned_rules(kind, target_id),
         )
@@ -245,5 +246,5 @@ def _id(subject: Subject) -> int:
 
 
 def _words(step: Step) -> str:
-    key = f"{step.key} of " if step.action == SET else f"rule '{step.key}' on " if step.key else ""
+    key = f"{step.key} of " if step.action == SET else f"rule {quoted(step.key, 100)} on " if step.key else ""
     return f"{key}the {step.subject.label}"

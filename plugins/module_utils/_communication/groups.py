@@ -41,9 +41,9 @@ class Group:
         return {
             "facet": step.facet,
             "option": shown(self.option),
-            "before": step.before,
-            "effective_before": effective and {"value": effective.value, "source": shown(effective.source)},
-            "after": step.after,
+            "before": _safe(step.before),
+            "effective_before": effective and {"value": _safe(effective.value), "source": shown(effective.source)},
+            "after": _safe(step.after),
             "why": shown(step.why),
             "policies": self.names("policy"),
             "computers": self.names("computer"),
@@ -120,6 +120,11 @@ def _effective(step: Step) -> str:
     if effective.value is None:
         return " (effective: not told by the manager)"
     return f" (effective: {_value(effective.value)}, from the {effective.source})"
+
+
+def _safe(value: t.Any) -> t.Any:
+    """A value of a setting for a result; what a manager says of one can be any text."""
+    return shown(value, 200) if isinstance(value, str) else value
 
 
 def _value(value: t.Any) -> str:

@@ -109,13 +109,17 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
     return result
 
 
-def failure_message(result: Result) -> str:
+def failure_message(result: Result, check_mode: bool) -> str:
     """One sentence for a task some of whose targets failed."""
     failed = result["failed_targets"]
     states = [f"{sum(one['state'] == state for one in failed)} {word}" for state, word in _STATES.items()]
     of_all = ", ".join(part for part in states if not part.startswith("0 "))
     first = [f"{one['type']} {one.get('name', one.get('id'))!r}: {one_line(one['reason'], 300)}" for one in failed]
-    return f"Of the targets, rules and lists, {of_all}; what is not listed is done. {enumerated(first, most=3)}"
+    if check_mode:
+        whole = f"{len(failed)} of the targets, rules and lists would fail"
+    else:
+        whole = f"Of the targets, rules and lists, {of_all}; what is not listed is done"
+    return f"{whole}. {enumerated(first, most=3)}"
 
 
 def shortened(result: Result, most: int) -> Result:

@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._basis.errors import OptionError
+from .._basis.text import literal
 from .._fleet.catalogue import INHERITED, Setting, Value
 from .._fleet.objects import Target
 from .._fleet.outlook import Outlook
@@ -100,7 +101,8 @@ class SettingsFacet(Facet[WantedSettings]):
         for setting in both:
             if first.values[setting] != second.values[setting]:
                 raise Conflict(
-                    f"{self.name}.{setting.option} is to be {first.values[setting]!r} and {second.values[setting]!r}"
+                    f"{self.name}.{setting.option} is to be {literal(first.values[setting])}"
+                    f" and {literal(second.values[setting])}"
                 )
         accepted = (first.inherited_accepted | second.inherited_accepted) - {
             setting
@@ -148,10 +150,10 @@ def _told(setting: Setting, override: Value | None, value: Value | None, source:
     """What holds before a step, and why the step is needed."""
     option = setting.option
     if override is not None:
-        return Effective(override, HERE), f"{option} is set to {override!r} here"
+        return Effective(override, HERE), f"{option} is set to {literal(override)} here"
     if value is None:
         return Effective(None, source), f"{option} is not set here"
-    return Effective(value, source), f"{option} is not set here; {value!r} is inherited from the {source}"
+    return Effective(value, source), f"{option} is not set here; {literal(value)} is inherited from the {source}"
 
 
 def subject_of(target: Target) -> Subject:

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from .communication_direction import CommunicationDirection
 from .facet import Facet
 from .firewall.facet import FirewallRestriction
 from .heartbeat import Heartbeat
 
 # By their names, in the order in which they are planned.
-FACETS: dict[str, type[Facet]] = {
+FACETS: dict[str, type[Facet[t.Any]]] = {
     facet.name: facet for facet in (Heartbeat, CommunicationDirection, FirewallRestriction)
 }

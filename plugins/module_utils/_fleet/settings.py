@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._basis.text import literal
 from .._manager.errors import BadRequest, ManagerError
 from .catalogue import Setting, Spelling, Value
 from .outcome import ALL_DONE, Outcome
@@ -57,7 +58,7 @@ def write_settings(
             for setting in missing:
                 found = owner.value(setting, reply)
                 if found != wanted[setting]:
-                    says = f": wanted {wanted[setting]!r}, it says {found!r}"
+                    says = f": wanted {literal(wanted[setting])}, it says {literal(found)}"
                     outcomes[setting] = Outcome.seen(f"{setting.option} of the {owner.label}", says, met)
     return {setting: outcomes.get(setting, ALL_DONE) for setting in wanted}
 

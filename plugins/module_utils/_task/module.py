@@ -108,7 +108,7 @@ def _run_writing(
 def _converge(client: Client, document: Document, run: Run) -> Result:
     result = converge(client, document, run)
     if result["failed_targets"]:
-        result["msg"] = failure_message(result)
+        result["msg"] = failure_message(result, run.check_mode)
     if run.list_targets:
         return result
     return shortened(result, LONGEST_FAILED_RESULT if "msg" in result else LONGEST_RESULT)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._basis.text import enumerated
+from ..._basis.text import enumerated, quoted
 from ..._fleet.catalogue import (
     AGENT_INITIATED,
     AGENT_PORT,
@@ -76,17 +76,19 @@ class FirewallRestriction(Facet[Wish]):
         strict = {(one.rule_name, one.present): one for one in (*first, *second) if not one.accept_inherited}
         merged = tuple({**both, **strict}.values())
         if any((one.rule_name, False) in both for one in present):
-            raise Conflict(f"{self.name} with rule '{next(iter(present)).rule_name}' is to be present and absent")
+            raise Conflict(
+                f"{self.name} with rule {quoted(next(iter(present)).rule_name, 100)} is to be present and absent"
+            )
         return merged
 
     def check_together(self, wishes: t.Iterable[Wish]) -> None:
         by_rule: dict[str, Restriction] = {}
-        by_list: dict[tuple[Kind, str], tuple] = {}
+        by_list: dict[tuple[Kind, str], tuple[t.Any, ...]] = {}
         for restriction in (one for wish in wishes for one in wish if one.present):
             other = by_rule.setdefault(restriction.rule_name, restriction)
             if other != restriction:
                 raise Conflict(
-                    f"{self.name} rule '{restriction.rule_name}' is to admit {other.summary} and also"
+                    f"{self.name} rule {quoted(restriction.rule_name, 100)} is to admit {other.summary} and also"
                     f" {restriction.summary}; give one of them another rule_name"
                 )
             for kind, name, items in restriction.lists:
@@ -112,8 +114,8 @@ class FirewallRestriction(Facet[Wish]):
                 rules[name] = find_named(fleet, FIREWALL_RULE, name)
                 if restriction.present:
                     objects.update((step.id, step) for step in needed_objects(fleet, restriction))
-            except Unfit as reason:
-                refused.update(dict.fromkeys(targets, str(reason)))
+            except Unfit as unfit:
+                refused.update(dict.fromkeys(targets, str(unfit)))
                 continue
             if rule := rules[name]:
                 states = fleet.rule_states(targets, rule["ID"])
@@ -152,13 +154,15 @@ class FirewallRestriction(Facet[Wish]):
                 giver = outlook.giver(target, name, rule_id)
                 if giver and restriction.accept_inherited:
                     continue
-                why = f"the rule '{name}' is " + ("inherited, but not assigned here" if giver else "not assigned here")
+                why = f"the rule {quoted(name, 100)} is " + (
+                    "inherited, but not assigned here" if giver else "not assigned here"
+                )
                 written = f"{WRITE} firewall_rule {name}"
                 step = self._assignment(outlook, target, ASSIGN, name, rule_id, why)
                 step = step._replace(needs=(written,) if written in objects else ())
                 needs = (step.id,)
             else:
-                why = f"the rule '{name}' is assigned here"
+                why = f"the rule {quoted(name, 100)} is assigned here"
                 step = self._assignment(outlook, target, UNASSIGN, name, rule_id, why)._replace(needs=needs)
             outlook.assign(target, name, restriction.present)
             yield step
@@ -193,9 +197,9 @@ class FirewallRestriction(Facet[Wish]):
             if restriction.rule_name not in kept_rules and not any(target in refused for target in targets):
                 letting_go.setdefault(restriction.rule_name, set()).update(targets)
         gone: dict[int, Step] = {}
-        for name, targets in letting_go.items():
+        for name, holders in letting_go.items():
             rule = rules[name]
-            step = rule and deletable_rule(fleet, rule, targets, unassignments.get(name, ()))
+            step = rule and deletable_rule(fleet, rule, holders, unassignments.get(name, ()))
             if rule and step:
                 gone[rule["ID"]] = step
         yield from gone.values()
@@ -227,7 +231,7 @@ class FirewallRestriction(Facet[Wish]):
         return [
             f"{self.name} has no effect where {reason}: {enumerated(labels)}" for reason, labels in idle.items()
         ] + [
-            f"{self.name} is undone by the rule '{name}', which admits anybody to the agents' port, on"
+            f"{self.name} is undone by the rule {quoted(name, 100)}, which admits anybody to the agents' port, on"
             f" {enumerated(labels)}"
             for name, labels in open_rules.items()
         ]
