@@ -99,12 +99,14 @@ failure:
 """
 
 from ..module_utils._answers.info import FACET_NAMES, CommunicationWanted, describe_communication
+from ..module_utils._facets.firewall.restriction import PREFIX_LIMIT_ARGUMENTS
 from ..module_utils._fleet.targets import TARGET_ARGUMENTS
 from ..module_utils._task.module import run_reading
 
 ARGUMENTS = {
     **TARGET_ARGUMENTS,
     "facets": {"type": "list", "elements": "str", "choices": FACET_NAMES, "default": FACET_NAMES},
+    **PREFIX_LIMIT_ARGUMENTS,
 }
 
 

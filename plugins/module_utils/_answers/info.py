@@ -9,8 +9,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from .._basis.address_set import PrefixLimit
 from .._basis.errors import OptionError
-from .._facets.facet import Facet
+from .._facets.facet import Facet, Scope
+from .._facets.firewall.description import width_warnings
+from .._facets.firewall.restriction import prefix_limit
 from .._facets.registry import FACETS
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Target
@@ -91,12 +94,13 @@ class CommunicationWanted:
 
     selector: Selector
     facets: tuple[Facet[t.Any], ...]
+    limit: PrefixLimit
 
     @classmethod
     def from_options(cls, params: dict, deployment: str) -> CommunicationWanted:
         """Read the options of C(communication_info). Raises C(OptionError)."""
         facets = tuple(kind(deployment) for name, kind in FACETS.items() if name in params["facets"])
-        return cls(Selector.from_options(params, ""), facets)
+        return cls(Selector.from_options(params, ""), facets, prefix_limit(params, Scope("", deployment)))
 
 
 def describe_communication(client: Client, wanted: CommunicationWanted) -> dict[str, t.Any]:
@@ -105,12 +109,11 @@ def describe_communication(client: Client, wanted: CommunicationWanted) -> dict[
     targets = _resolved(fleet, wanted.selector)
     fleet.read_overrides(target for target in targets if isinstance(target, Computer))
     outlook = Outlook(fleet)
-    return {
-        "targets": [
-            {**target.reference, **{facet.name: facet.describe(outlook, target) for facet in wanted.facets}}
-            for target in targets
-        ]
-    }
+    described = [
+        {**target.reference, **{facet.name: facet.describe(outlook, target) for facet in wanted.facets}}
+        for target in targets
+    ]
+    return {"targets": described, "warnings": width_warnings(described, wanted.limit)}
 
 
 def _resolved(fleet: Fleet, selector: Selector) -> list[Target]:

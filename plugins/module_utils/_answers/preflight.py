@@ -16,9 +16,11 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass
 
-from .._basis.addresses import Span, ip_span, ip_text, uncovered
+from .._basis.address_set import AddressSet, PrefixLimit
+from .._basis.addresses import Span, given_ip_span, ip_span, ip_text, uncovered
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, one_line
+from .._facets.firewall.description import admitted_counts, restriction_told
 from .._fleet.catalogue import AGENT_INITIATED
 from .._vendor.deployment import manager_subnets
 
@@ -189,15 +191,21 @@ def _restrict(seen: dict, unseen: str | None, target: dict, unsaid: str | None, 
     if facet.get("without_effect_because"):
         return Answer(NO_EFFECT, (f"no rule has an effect: {facet['without_effect_because']}",))
     reasons = _shut_out(seen, admission)
+    planned = AddressSet.of(admission.admitted).counts
+    if planned.everybody:
+        reasons.append(f"what is planned restricts nothing: it admits {planned.text}")
     if reasons:
         return Answer(NO, tuple(reasons))
-    if facet.get("restricted"):
-        return Answer(ALREADY)
+    restricted, untold = restriction_told(facet)
+    if restricted:
+        return Answer(ALREADY, _width(facet))
     unknown = [unseen]
     if unsaid:
         unknown.append(f"{unsaid}, so it is not known whether the firewall is on")
-    elif "restricted" not in facet:
+    elif "without_effect_because" not in facet:
         unknown.append("the manager does not say whether a rule has an effect")
+    elif restricted is None:
+        unknown.append(untold)
     if not admission.manager:
         unknown.append("nobody said from where the manager connects")
     if not unseen and seen["listening"]["connected_from"] is None:
@@ -206,6 +214,14 @@ def _restrict(seen: dict, unseen: str | None, target: dict, unsaid: str | None, 
         unknown.append("nothing listens on the port, so nobody can be seen to use it")
     left = tuple(reason for reason in unknown if reason)
     return Answer(UNKNOWN if left else YES, left)
+
+
+def _width(facet: dict) -> tuple[str, ...]:
+    """What to say where the rules that there are admit very many."""
+    counts, limit = admitted_counts(facet), PrefixLimit()
+    if counts is None or not counts.above(limit):
+        return ()
+    return (f"the rules that there are admit {counts.text}, more than {limit.text}",)
 
 
 def _shut_out(seen: dict, admission: Admission) -> list[str]:
@@ -256,7 +272,7 @@ def _spans(option: str, items: t.Iterable[str]) -> tuple[Span, ...]:
     spans = set()
     for item in items:
         try:
-            spans.add(ip_span(str(item)))
+            spans.add(given_ip_span(str(item)))
         except ValueError as error:
             raise OptionError(option, item, str(error)) from None
     return tuple(sorted(spans))

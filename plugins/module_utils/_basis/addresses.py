@@ -13,34 +13,104 @@ import typing as t
 # First and last address of a range, with the IP version: comparable, and the same for every spelling.
 Span = t.Tuple[int, int, int]
 
-_MAC = re.compile(r"[0-9A-Fa-f]{2}([-:])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}")
+_PAIRS = re.compile(r"[0-9A-Fa-f]{1,2}([-:])[0-9A-Fa-f]{1,2}(?:\1[0-9A-Fa-f]{1,2}){4}")
+_HALVES = re.compile(r"[0-9A-Fa-f]{6}-?[0-9A-Fa-f]{6}|[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}")
+_LEADING_ZERO = re.compile(r"(?<![0-9A-Fa-f.])0[0-9]+\.|\.0[0-9]+")
 _PORTS = re.compile(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?")
+
+
+# Where an address of IPv4 is written as one of IPv6: whom a rule admits by it, no page of the vendor says.
+_MAPPED = (6, 0xFFFF << 32, (0xFFFF << 32) + 0xFFFFFFFF)
 
 
 def without_comment(item: str) -> str:
     """An item of a list without its C(# comment) and surrounding blanks."""
-    return item.split("#", 1)[0].strip()
+    return item.split("#", 1)[0].strip(" \t")
 
 
 def ip_span(item: str) -> Span:
     """A single address, a network in prefix or mask form, or a range C(first - last), IPv4 or IPv6.
 
-    Raises C(ValueError) that says what is wrong with it.
+    A comment behind it does not matter. Raises C(ValueError) that says what is wrong with it.
     """
-    text = without_comment(item)
+    return _span(without_comment(item), host_bits=False)
+
+
+def listed_ip_span(item: str) -> Span:
+    """The same as a manager takes it that has it in a list or rule: of an address with a prefix, the whole network."""
+    span = _span(without_comment(item), host_bits=True)
+    if uncovered([span], [_MAPPED]):
+        return span
+    raise ValueError("it is an IPv4 address written as IPv6, and whom that admits is not documented")
+
+
+def given_ip_span(item: str) -> Span:
+    """The same as an option's value: what could not be kept, such as a comment, is refused, not dropped."""
+    if "#" in item:
+        raise ValueError(
+            "a comment in an item cannot be kept: leave out what starts with '#', or put it behind the item as a"
+            " comment of YAML"
+        )
+    span = ip_span(item)
+    if not uncovered([span], [_MAPPED]):
+        first, last = (bound & 0xFFFFFFFF for bound in span[1:])
+        raise ValueError(f"it is an IPv4 address written as IPv6; write {ip_text((4, first, last))}")
+    return span
+
+
+def _span(text: str, *, host_bits: bool) -> Span:
     try:
+        if "%" in text:
+            raise ValueError
         if "-" in text:
-            first, last = (ipaddress.ip_address(part.strip()) for part in text.split("-", 1))
+            first, last = (ipaddress.ip_address(part.strip(" \t")) for part in text.split("-", 1))
+        elif "/" in text:
+            first, last = _network(*text.split("/", 1))
         else:
-            network = ipaddress.ip_network(text, strict=False)
-            first, last = network.network_address, network.broadcast_address
+            first = last = ipaddress.ip_address(text)
+        # What older releases of Python take for decimal, and others for octal.
+        if _LEADING_ZERO.search(text):
+            raise ValueError
     except ValueError:
-        raise ValueError("it is no IP address, network or range, such as 192.0.2.7 or 192.0.2.0/24") from None
-    if "/" in text and str(first) != str(ipaddress.ip_address(text.split("/", 1)[0])):
-        raise ValueError(f"it has host bits set; the network is {network}")
+        raise ValueError(
+            f"it is no IP address, network or range, such as 192.0.2.7 or 192.0.2.0/24{_hint(text)}"
+        ) from None
+    if "/" in text and not host_bits and str(first) != str(ipaddress.ip_address(text.split("/", 1)[0])):
+        raise ValueError(f"it has host bits set; the network is {ip_text((first.version, int(first), int(last)))}")
     if first.version != last.version or int(first) > int(last):
         raise ValueError("a range goes from a lower to a higher address of one IP version")
     return (first.version, int(first), int(last))
+
+
+def _network(address: str, mask: str) -> t.Tuple[t.Any, t.Any]:
+    """First and last address. A mask whose ones are not all in front, such as 0.0.0.255, makes no network."""
+    inside = ipaddress.ip_address(address)
+    bits = inside.max_prefixlen
+    if re.fullmatch("[0-9]{1,3}", mask):
+        zeros = bits - int(mask)
+    else:
+        ones = ipaddress.ip_address(mask)
+        zeros = bin(int(ones)).count("0", 2) if int(ones) else bits
+        if ones.version != inside.version or int(ones) != (1 << bits) - (1 << zeros):
+            raise ValueError
+    if not 0 <= zeros <= bits:
+        raise ValueError
+    first = int(inside) >> zeros << zeros
+    return type(inside)(first), type(inside)(first | ((1 << zeros) - 1))
+
+
+def _hint(text: str) -> str:
+    """What is probably the matter with it; empty where nobody can tell."""
+    if "%" in text:
+        return ": leave out the zone behind '%', which only means something on one host"
+    if re.fullmatch("[0-9]+", text):
+        number = int(text) if len(text) < 11 else 1 << 32
+        return f": it is a number; {ipaddress.IPv4Address(number)} perhaps?" if number < 1 << 32 else ": it is a number"
+    if _LEADING_ZERO.search(text):
+        return ": write its numbers without leading zeros, which some take for octal"
+    if re.fullmatch(r"[0-9]+(\.[0-9]+){1,2}", text):
+        return ": it has less than four numbers"
+    return ""
 
 
 def ip_text(span: Span) -> str:
@@ -53,28 +123,74 @@ def ip_text(span: Span) -> str:
     return str(networks[0]) if len(networks) == 1 else f"{address(first)} - {address(last)}"
 
 
-def uncovered(wanted: t.Iterable[Span], admitted: t.Iterable[Span]) -> list[Span]:
-    """The wanted spans that are not wholly within the union of the admitted ones."""
-    merged: list[Span] = []
-    for span in sorted(admitted):
-        if merged and merged[-1][0] == span[0] and span[1] <= merged[-1][2] + 1:
-            merged[-1] = (span[0], merged[-1][1], max(merged[-1][2], span[2]))
+def merged(spans: t.Iterable[Span]) -> t.List[Span]:
+    """The union of spans: sorted, and with a gap between any two."""
+    union: t.List[Span] = []
+    for span in sorted(spans):
+        if union and union[-1][0] == span[0] and span[1] <= union[-1][2] + 1:
+            union[-1] = (span[0], union[-1][1], max(union[-1][2], span[2]))
         else:
-            merged.append(span)
+            union.append(span)
+    return union
+
+
+def uncovered(wanted: t.Iterable[Span], admitted: t.Iterable[Span]) -> t.List[Span]:
+    """The wanted spans that are not wholly within the union of the admitted ones."""
+    union = merged(admitted)
     return [
         span
         for span in wanted
-        if not any(whole[0] == span[0] and whole[1] <= span[1] and span[2] <= whole[2] for whole in merged)
+        if not any(whole[0] == span[0] and whole[1] <= span[1] and span[2] <= whole[2] for whole in union)
     ]
 
 
 def mac(item: str) -> str:
-    """A MAC address as C(0A-0F-FF-F0-A0-AF), from any usual spelling. Raises C(ValueError)."""
+    """A MAC address as C(0A-0F-FF-F0-A0-AF), from any usual spelling; a comment behind it does not matter.
+
+    Raises C(ValueError).
+    """
     text = without_comment(item)
-    if not _MAC.fullmatch(text):
-        raise ValueError("it is no MAC address, such as 0A-0F-FF-F0-A0-AF")
-    digits = re.sub(r"[-:.]", "", text).upper()
+    if _PAIRS.fullmatch(text):
+        digits = "".join(pair.zfill(2) for pair in re.split("[-:]", text))
+    elif _HALVES.fullmatch(text):
+        digits = re.sub("[-.]", "", text)
+    else:
+        raise ValueError(f"it is no MAC address, such as 0A-0F-FF-F0-A0-AF{_mac_hint(text)}")
+    digits = digits.upper()
     return "-".join(digits[at : at + 2] for at in range(0, 12, 2))
+
+
+def given_mac(item: str) -> str:
+    """The same as an option's value for a sender: what could not be kept, or can never send, is refused."""
+    if "#" in item:
+        raise ValueError(
+            "a comment in an item cannot be kept: leave out what starts with '#', or put it behind the item as a"
+            " comment of YAML"
+        )
+    address = mac(item)
+    if address == "00-00-00-00-00-00":
+        raise ValueError("no sender has this address")
+    if int(address[:2], 16) & 1:
+        raise ValueError("it is the address of a group (multicast or broadcast), which no sender has")
+    return address
+
+
+# What YAML makes of six numbers with colons between them, unless they are quoted: one number to the base 60.
+_SEXAGESIMAL = range(60**5, 100 * 60**5)
+
+
+def _mac_hint(text: str) -> str:
+    """What a number probably was. It is not taken for that: 12 digits that begin with 0 become numbers like it, too."""
+    if not re.fullmatch("[0-9]{1,11}", text):
+        return ""
+    number, pairs = int(text), []
+    if number in _SEXAGESIMAL:
+        for _place in range(5):
+            number, pair = divmod(number, 60)
+            pairs.append(pair)
+        was = ":".join(f"{pair:02}" for pair in (number, *reversed(pairs)))
+        return f": it is a number, which YAML makes of {was}, unless that is in quotes: '{was}'"
+    return ": it is a number, which YAML makes of some MAC addresses, unless they are in quotes"
 
 
 def holds_port(items: t.Iterable[str], port: int) -> bool:
@@ -86,7 +202,7 @@ def holds_port(items: t.Iterable[str], port: int) -> bool:
     return False
 
 
-def normalized(items: t.Iterable[str], parse: t.Callable[[str], t.Any]) -> frozenset:
+def normalized(items: t.Iterable[str], parse: t.Callable[[str], t.Any]) -> t.FrozenSet[t.Any]:
     """A list's items for comparison: spelling, order, comments and repetitions do not matter."""
     result = set()
     for item in items:

@@ -120,5 +120,10 @@ class Computer:
         platform = self.platform.lower().replace(" ", "")
         return "macos" in platform or "darwin" in platform
 
+    @property
+    def is_appliance(self) -> bool:
+        """Whether it is a virtual appliance, with which the manager communicates in both directions only."""
+        return "appliance" in self.platform.lower()
+
 
 Target = t.Union[Policy, Computer]

@@ -209,6 +209,14 @@ class Client:
         path = self._assignments(kind, object_id)
         return self._rule_ids("GET", path, self.transport.read("GET", path, query=[("overrides", "true")]))
 
+    def rules_on(self, kind: Kind, object_id: int) -> dict[int, dict[str, t.Any]]:
+        """The firewall rules of a policy or computer as they are there, inherited and overridden ones too, by their ID."""
+        path = f"{kind.path}/{object_id}/firewall/rules"
+        rules = self.transport.read("GET", path).get(FIREWALL_RULE.envelope)
+        if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+            raise BadReply("GET", path, message=f"the reply has no list '{FIREWALL_RULE.envelope}'")
+        return {rule["ID"]: rule for rule in rules if isinstance(rule.get("ID"), int)}
+
     def assign_rules(self, kind: Kind, object_id: int, rule_ids: t.Iterable[int]) -> set[int]:
         """Add rules to a policy or computer, next to those it has; returns all that are assigned to it then."""
         path = self._assignments(kind, object_id)

@@ -7,13 +7,17 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
+import yaml
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.addresses import (
+    given_ip_span,
+    given_mac,
     holds_port,
     ip_span,
     ip_text,
+    listed_ip_span,
     mac,
     normalized,
     uncovered,
@@ -68,7 +72,7 @@ def test_what_is_no_address_is_refused_with_the_reason(item, reason):
 
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_parsers(text):
-    for parse in (ip_span, mac):
+    for parse in (ip_span, given_ip_span, listed_ip_span, mac, given_mac):
         try:
             parse(text)
         except ValueError:
@@ -97,7 +101,18 @@ def test_every_spelling_of_a_mac_is_the_same(octets, separator, upper):
     assert mac(text.upper() if upper else text) == mac(dotted) == octets.hex("-").upper()
 
 
-@pytest.mark.parametrize("item", ["", "0A-0F-FF-F0-A0", "0A-0F:FF-F0-A0-AF", "0G-0F-FF-F0-A0-AF", "0A0FFFF0A0AF0"])
+@pytest.mark.parametrize(
+    "item",
+    [
+        "",
+        "0A-0F-FF-F0-A0",
+        "0A-0F:FF-F0-A0-AF",
+        "0G-0F-FF-F0-A0-AF",
+        "0A0FFFF0A0AF0",
+        "0A0FFF:F0A0AF",
+        "００1122334455",
+    ],
+)
 def test_what_is_no_mac_is_refused(item):
     with pytest.raises(ValueError, match="no MAC address"):
         mac(item)
@@ -125,3 +140,106 @@ def test_lists_compare_without_order_repetition_and_comments(items, random):
 def test_items_that_do_not_parse_still_count():
     assert normalized(["10.0.0.1", "odd"], ip_span) != normalized(["10.0.0.1"], ip_span)
     assert ipaddress.ip_address(ip_text(ip_span("10.0.0.1"))).version == 4
+
+
+@pytest.mark.parametrize(
+    ("item", "hint"),
+    [
+        ("fe80::1%eth0", "leave out the zone behind '%'"),
+        ("fe80::%eth0/64", "leave out the zone behind '%'"),
+        ("fe80::1%eth0 - fe80::9%eth0", "leave out the zone behind '%'"),
+        ("3232235521", "it is a number; 192.168.0.1 perhaps"),
+        ("4294967296", "it is a number"),
+        ("9" * 5000, "it is a number"),
+        ("010.0.0.1", "without leading zeros"),
+        ("10.0.0.01/32", "without leading zeros"),
+        ("1.2.3", "it has less than four numbers"),
+        ("10.5", "it has less than four numbers"),
+        ("10.0.0.1 0", "no IP address"),
+        ("\u00a010.0.0.1", "no IP address"),
+        ("１０.0.0.1", "no IP address"),
+        ("10.0.0.0/２４", "no IP address"),
+        ("10.0.0.0 /24", "no IP address"),
+        ("10.0.0.0/0.0.0.255", "no IP address"),
+        ("10.0.0.0/255.0.255.0", "no IP address"),
+        ("10.0.0.0/ffff::", "no IP address"),
+        ("10.0.0.0/24/24", "no IP address"),
+        ("10.0.0.0/", "no IP address"),
+        ("/24", "no IP address"),
+        ("True", "no IP address"),
+    ],
+)
+def test_what_is_probably_the_matter_is_said(item, hint):
+    for read in (ip_span, given_ip_span, listed_ip_span):
+        with pytest.raises(ValueError, match="no IP address.*" + hint if hint != "no IP address" else hint):
+            read(item)
+
+
+def test_what_an_option_cannot_keep_is_refused():
+    with pytest.raises(ValueError, match="a comment in an item cannot be kept"):
+        given_ip_span("10.0.0.1 # manager")
+    with pytest.raises(ValueError, match="written as IPv6; write 10.0.0.0/24"):
+        given_ip_span("::ffff:10.0.0.0/120")
+    with pytest.raises(ValueError, match="a comment in an item cannot be kept"):
+        given_mac("0A-0F-FF-F0-A0-AF # router")
+    assert given_ip_span("::/0") == ip_span("::/0") and given_ip_span(" 10.0.0.1\t") == ip_span("10.0.0.1")
+
+
+def test_a_managers_list_is_read_as_the_manager_takes_it():
+    assert listed_ip_span("10.0.0.5/24 # office") == ip_span("10.0.0.0/24")
+    assert listed_ip_span("10.0.0.5/0.0.0.0") == ip_span("0.0.0.0/0")
+    assert listed_ip_span("2001:db8::5/ffff:ffff::") == ip_span("2001:db8::/32")
+    with pytest.raises(ValueError, match="not documented"):
+        listed_ip_span("::ffff:10.0.0.1")
+
+
+@given(st.ip_addresses(), st.data())
+def test_masks_are_prefixes(address, data):
+    assume(address.version == 4 or address.ipv4_mapped is None)
+    length = data.draw(st.integers(0, address.max_prefixlen))
+    network = ipaddress.ip_network((address, length), strict=False)
+    span = (address.version, int(network[0]), int(network[-1]))
+    assert listed_ip_span(f"{address}/{length}") == listed_ip_span(f"{address}/{network.netmask}") == span
+
+
+@pytest.mark.parametrize(
+    "item", ["0A0FFFF0A0AF", "0a0fff-f0a0af", "0A0F.FFF0.A0AF", "a:f:FF:f0:A0:af", "A-F-FF-F0-A0-AF"]
+)
+def test_further_spellings_of_macs(item):
+    assert mac(item) == given_mac(item) == "0A-0F-FF-F0-A0-AF"
+    assert mac("0:14:4f:2:1a:b") == "00-14-4F-02-1A-0B"
+
+
+@given(st.lists(st.integers(0, 59), min_size=5, max_size=5), st.integers(1, 99))
+def test_a_mac_that_yaml_took_for_a_number_is_named(pairs, first):
+    text = ":".join(f"{pair:02}" for pair in (first, *pairs))
+    number = yaml.safe_load(text)
+    if isinstance(number, int):
+        with pytest.raises(ValueError, match=f"YAML makes of {text}, unless that is in quotes: '{text}'"):
+            mac(str(number))
+    else:
+        assert mac(number)
+
+
+@pytest.mark.parametrize("text", ["52:54:00:12:34:56", "10:10:10:10:10:10", "001122334455", "052:54:00:12:34:56"])
+def test_macs_without_quotes_are_never_other_macs(text):
+    try:
+        assert mac(str(yaml.safe_load(text))) == mac(text)
+    except ValueError as error:
+        assert "YAML" in str(error) or "no MAC address" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ("FF-FF-FF-FF-FF-FF", "group"),
+        ("01:00:5e:00:00:01", "group"),
+        ("33:33:00:00:00:01", "group"),
+        ("00:00:00:00:00:00", "no sender"),
+        ("0:0:0:0:0:0", "no sender"),
+    ],
+)
+def test_macs_that_no_sender_has(item, reason):
+    assert mac(item)
+    with pytest.raises(ValueError, match=reason):
+        given_mac(item)

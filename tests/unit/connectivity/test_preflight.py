@@ -14,6 +14,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.workload_security.agent.plugins.filter.preflight import FilterModule, preflight
 
 MANAGER = "192.0.2.10"
+EVERYBODY = {"ipv4": 1 << 32, "ipv6": 1 << 128}
 
 
 def seen(**changes: t.Any) -> dict[str, t.Any]:
@@ -48,7 +49,14 @@ def target(name: str = "web1", number: int = 1, direction: str = "bidirectional"
         "id": number,
         "name": name,
         "communication_direction": {"direction": {"override": None, "effective": direction}},
-        "firewall_restriction": {"restricted": False, "without_effect_because": None, **restriction},
+        "firewall_restriction": {
+            "hidden_rule_replaced": bool(restriction.get("restricted")),
+            "restricted": False,
+            "restricted_because": "no rule replaces the hidden one, which admits anybody",
+            "admitted_addresses": {"ipv4": 256, "ipv6": 0} if restriction.get("restricted") else EVERYBODY,
+            "without_effect_because": None,
+            **restriction,
+        },
     }
 
 
@@ -252,6 +260,46 @@ def test_a_port_on_which_nothing_listens_shows_nobody_who_uses_it() -> None:
         "answer": "unknown",
         "reasons": ["nothing listens on the port, so nobody can be seen to use it"],
     }
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ({"restricted": True, "admitted_addresses": EVERYBODY, "hidden_rule_replaced": True}, None),
+        ({"restricted": True, "admitted_addresses": {"ipv4": 1, "ipv6": 1 << 125}, "hidden_rule_replaced": True}, None),
+        ({"restricted": True, "admitted_addresses": None}, "does not say whom the port admits"),
+        ({"restricted": True, "admitted_addresses": {"ipv4": 1}}, "does not say whom the port admits"),
+        ({"restricted": True, "admitted_addresses": {"ipv4": "1", "ipv6": 0}}, "does not say whom the port admits"),
+        ({"restricted": True, "admitted_addresses": {"ipv4": True, "ipv6": 0}}, "does not say whom the port admits"),
+        ({"restricted": True, "hidden_rule_replaced": None}, "does not say whom the port admits"),
+        ({"restricted": "yes"}, "does not say whom the port admits"),
+        ({"restricted": None, "restricted_because": "a list\x1b is missing"}, r"a list\x1b is missing"),
+        ({"restricted": None, "restricted_because": None}, "cannot be told"),
+    ],
+)
+def test_only_the_content_of_what_the_manager_says_is_believed(told: dict, reason: str | None) -> None:
+    found = ask(targets=[target(**told)])["firewall_restriction"]
+    assert found["answer"] == ("unknown" if reason else "yes"), "never restricted already"
+    assert not reason or reason in found["reasons"][0]
+
+
+@pytest.mark.parametrize("restricted", [True, False, None])
+def test_a_result_of_before_addresses_were_counted_is_not_known(restricted: bool | None) -> None:
+    old = {**target(), "firewall_restriction": {"restricted": restricted, "without_effect_because": None}}
+    found = ask(targets=[old])["firewall_restriction"]
+    assert found == {"answer": "unknown", "reasons": ["the manager does not say whom the port admits today"]}
+
+
+def test_a_port_that_is_restricted_already_but_not_much() -> None:
+    wide = target(restricted=True, admitted_addresses={"ipv4": (1 << 24) + 1, "ipv6": 0})
+    found = ask(targets=[wide])["firewall_restriction"]
+    assert found["answer"] == "already" and "admit 16,777,217 IPv4 addresses, more than a /8" in found["reasons"][0]
+
+
+@pytest.mark.parametrize("planned", [["0.0.0.0/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["::/0", MANAGER]])
+def test_a_restriction_that_would_restrict_nothing(planned: list[str]) -> None:
+    found = ask(source_ips=planned)["firewall_restriction"]
+    assert found["answer"] == "no" and "restricts nothing: it admits" in found["reasons"][-1]
 
 
 def test_somebody_who_would_be_shut_out_of_a_port_that_is_restricted_otherwise() -> None:

@@ -10,7 +10,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._facets.fi
     ALL_PAGES,
     COMMUNICATION_PAGE,
     UNDOCUMENTED,
-    admits_anybody,
     concerns_port,
     judge,
 )
@@ -101,7 +100,12 @@ def test_which_rules_are_about_the_port():
     assert not concerns_port({**REPLACING, "destinationPortMultiple": ["443"]}, 4118, PORT_LISTS.get)
 
 
-def test_who_is_admitted():
-    assert not admits_anybody(REPLACING)
-    assert admits_anybody({**REPLACING, "sourceIPType": "any"})
-    assert not admits_anybody({**REPLACING, "sourceIPType": "any", "sourceMACType": "mac-list"})
+@pytest.mark.parametrize("nonsense", [None, True, 5, 1.5, "4118", [], [None], [[4118]], {}, {"ID": 7}])
+@pytest.mark.parametrize(
+    "field", [*REPLACING, "destinationPortListID", "destinationPortNot", "frameNot", "scheduleID", "sourcePortType"]
+)
+@pytest.mark.parametrize("kind", ["multiple", "port-list"])
+def test_nothing_that_a_rule_may_hold_breaks_the_judgement(nonsense, field, kind):
+    rule = {**REPLACING, "destinationPortListID": 7, "destinationPortType": kind, field: nonsense}
+    assert judge(rule, 4118, PORT_LISTS.get).replaces in (True, False, None)
+    assert concerns_port(rule, 4118, PORT_LISTS.get) in (True, False)

@@ -13,21 +13,15 @@ from __future__ import annotations
 import typing as t
 
 from ..._basis.text import enumerated, quoted
-from ..._fleet.catalogue import (
-    AGENT_INITIATED,
-    AGENT_PORT,
-    COMMUNICATION_DIRECTION,
-    FIREWALL_STATE,
-    NETWORK_ENGINE_MODE,
-)
+from ..._fleet.catalogue import AGENT_PORT
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
 from ..._fleet.outlook import Outlook
 from ..._manager.client import FIREWALL_RULE, Kind
 from ..facet import Conflict, Facet, Scope, Wishes, subject_of
 from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, WRITE, Effective, Refusal, Said, Step
-from .hidden_rule import admits_anybody, concerns_port, judge
-from .restriction import ACTIONS, DEFAULT_RULE_NAME, Restriction
+from .description import RulesThere, describe_restriction, opening_candidates, openings, without_effect
+from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, Restriction
 from .shared_objects import FACET, Unfit, deletable_lists, deletable_rule, find_named, needed_objects
 
 # What is wanted of one target: at most one present restriction, and any number of absent ones.
@@ -54,6 +48,9 @@ class FirewallRestriction(Facet[Wish]):
         "manager_region": {"type": "str"},
         "manager_macs": {"type": "list", "elements": "str"},
         "allow_manager_lockout": {"type": "bool", "default": False},
+        "allow_everybody": {"type": "bool", "default": False},
+        "allow_shared_lists": {"type": "bool", "default": False},
+        **PREFIX_LIMIT_ARGUMENTS,
         "accept_inherited": {"type": "bool", "default": False},
     }
 
@@ -61,7 +58,9 @@ class FirewallRestriction(Facet[Wish]):
         super().__init__(deployment)
         # What many steps say alike, kept once.
         self._shared: dict[Effective, Effective] = {}
-        self._opening_by_port: dict[int, frozenset[int]] = {}
+        self._candidates: dict[int, frozenset[int]] = {}
+        self._openings: dict[frozenset[int], list[str]] = {}
+        self._there = RulesThere()
 
     # -- options
 
@@ -223,90 +222,31 @@ class FirewallRestriction(Facet[Wish]):
             reason = without_effect(outlook, target)
             if reason:
                 idle.setdefault(reason, []).append(target.label)
-        open_rules: dict[str, list[str]] = {}
+        undone: dict[str, list[str]] = {}
+        own = {
+            one: frozenset(rule_id for rule_id, rule in fleet.rules.items() if rule["name"] == one.rule_name)
+            for one in set(restricted.values())
+        }
         for target, restriction in restricted.items():
-            opening = self._opening(fleet, restriction)
-            for rule_id in opening & (target.rule_ids | fleet.inherited_rule_ids(target)) if opening else ():
-                open_rules.setdefault(str(fleet.rules[rule_id].get("name")), []).append(target.label)
-        return [
-            f"{self.name} has no effect where {reason}: {enumerated(labels)}" for reason, labels in idle.items()
-        ] + [
-            f"{self.name} is undone by the rule {quoted(name, 100)}, which admits anybody to the agents' port, on"
-            f" {enumerated(labels)}"
-            for name, labels in open_rules.items()
-        ]
+            for sentence in self._undoing(fleet, target, restriction.port, own[restriction]):
+                undone.setdefault(sentence, []).append(target.label)
+        return (
+            [f"{self.name} has no effect where {reason}: {enumerated(labels)}" for reason, labels in idle.items()]
+            + [f"{self.name} {sentence}, on {enumerated(labels)}" for sentence, labels in undone.items()]
+            + sorted({one.width_warning for one in restricted.values() if one.width_warning})
+        )
 
     def describe(self, outlook: Outlook, target: Target) -> dict[str, t.Any]:
-        fleet = outlook.fleet
-        direct = {rule_id for rule_id in target.rule_ids if rule_id not in fleet.inherited_rule_ids(target)}
-        for rule_id in target.rule_ids - direct:
-            if rule_id in fleet.rules and fleet.rule_states([target], rule_id)[target]:
-                direct.add(rule_id)
-        described = []
-        for rule_id in sorted(target.rule_ids | fleet.inherited_rule_ids(target)):
-            rule = fleet.rules.get(rule_id)
-            if rule is None or not concerns_port(rule, AGENT_PORT, fleet.port_list):
-                continue
-            verdict = judge(rule, AGENT_PORT, fleet.port_list)
-            described.append(
-                {
-                    "id": rule_id,
-                    "name": rule.get("name"),
-                    "action": rule.get("action"),
-                    "assigned_here": rule_id in direct,
-                    "inherited_from": [policy.label for policy in fleet.lineage(target) if rule_id in policy.rule_ids],
-                    "replaces_hidden_rule": verdict.replaces,
-                    "basis": verdict.basis,
-                    "failing_conditions": verdict.failing,
-                    "admits_anybody": admits_anybody(rule),
-                    "source_ips": _items(fleet.ip_lists, rule, "sourceIP"),
-                    "source_macs": _items(fleet.mac_lists, rule, "sourceMAC"),
-                }
-            )
-        replacing = [rule for rule in described if rule["replaces_hidden_rule"]]
-        return {
-            "rules": described,
-            "hidden_rule_replaced": bool(replacing)
-            or (None if any(rule["replaces_hidden_rule"] is None for rule in described) else False),
-            "restricted": bool(replacing) and not any(rule["admits_anybody"] for rule in replacing),
-            "without_effect_because": without_effect(outlook, target),
-        }
+        return describe_restriction(outlook, target, self._there)
 
     # -- effect
 
-    def _opening(self, fleet: Fleet, restriction: Restriction) -> frozenset[int]:
-        """Other rules that replace the hidden rule and admit anybody."""
-        if restriction.port not in self._opening_by_port:
-            self._opening_by_port[restriction.port] = frozenset(
-                rule_id
-                for rule_id, rule in fleet.rules.items()
-                if rule.get("priority") == "4"
-                and rule.get("action") in ACTIONS.values()
-                and admits_anybody(rule)
-                and judge(rule, restriction.port, fleet.port_list).replaces is not False
-            )
-        return self._opening_by_port[restriction.port] - {
-            rule_id for rule_id, rule in fleet.rules.items() if rule["name"] == restriction.rule_name
-        }
-
-
-def without_effect(outlook: Outlook, target: Target) -> str | None:
-    """Why no firewall rule matters on a target now; C(None) when one does, or when the manager does not say."""
-    if outlook.effective(target, COMMUNICATION_DIRECTION)[0] == AGENT_INITIATED:
-        return "agents initiate and do not listen"
-    if outlook.effective(target, FIREWALL_STATE)[0] == "off":
-        return "the firewall is off"
-    if outlook.effective(target, NETWORK_ENGINE_MODE)[0] == "tap":
-        return "the network engine is in tap mode"
-    return None
-
-
-def _items(known: dict[int, dict], rule: dict, side: str) -> t.Any:
-    """A rule's sources as the console shows them: a list's items, or the values in the rule itself."""
-    kind = rule.get(f"{side}Type", "any")
-    if kind == "any":
-        return None
-    if kind in ("ip-list", "mac-list"):
-        return (known.get(rule.get(f"{side}ListID") or 0) or {}).get("items")
-    keys = ("Value", "Mask", "RangeFrom", "RangeTo", "Multiple")
-    return [rule[f"{side}{key}"] for key in keys if rule.get(f"{side}{key}") is not None]
+    def _undoing(self, fleet: Fleet, target: Target, port: int, own: frozenset[int]) -> list[str]:
+        """What undoes a restriction among the other rules of a target."""
+        if port not in self._candidates:
+            self._candidates[port] = opening_candidates(fleet, port)
+        others = self._candidates[port] - own
+        others = others & (target.rule_ids | fleet.inherited_rule_ids(target)) if others else others
+        if others not in self._openings:
+            self._openings[others] = openings(fleet, others)
+        return self._openings[others]

@@ -14,6 +14,10 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._basis.addresses import holds_port, without_comment
+from ..._basis.text import enumerated, quoted, shown
+
+# The port list of an ID, or none.
+FindList = t.Callable[[int], t.Optional[t.Dict[str, t.Any]]]
 
 ALL_PAGES = "all_pages"
 COMMUNICATION_PAGE = "communication_page"
@@ -61,11 +65,11 @@ class Verdict:
         ]
 
 
-def judge(rule: dict, port: int, port_lists: t.Callable[[int], dict | None]) -> Verdict:
+def judge(rule: dict[str, t.Any], port: int, port_lists: FindList) -> Verdict:
     """Hold a rule against the page's conditions for the agents' C(port). C(port_lists) finds a port list by its ID."""
     return Verdict(
         (
-            _action(str(rule.get("action"))),
+            _action(shown(rule.get("action"))),
             _equal("priority", rule, "priority", "4"),
             _equal("packet direction", rule, "direction", "incoming"),
             _equal("frame type", rule, "frameType", "ip", negated="frameNot"),
@@ -76,7 +80,7 @@ def judge(rule: dict, port: int, port_lists: t.Callable[[int], dict | None]) -> 
     )
 
 
-def concerns_port(rule: dict, port: int, port_lists: t.Callable[[int], dict | None]) -> bool:
+def concerns_port(rule: dict[str, t.Any], port: int, port_lists: FindList) -> bool:
     """Whether a rule is about incoming traffic to the agents' port at all."""
     if rule.get("direction") != "incoming" or rule.get("protocol", "any") not in ("tcp", "tcp-udp", "any"):
         return False
@@ -86,48 +90,58 @@ def concerns_port(rule: dict, port: int, port_lists: t.Callable[[int], dict | No
     return kind == "any" or bool(rule.get("destinationPortNot")) or _holds(rule, port, port_lists)
 
 
-def admits_anybody(rule: dict) -> bool:
-    """Whether a rule limits neither source addresses nor source MACs."""
-    return rule.get("sourceIPType", "any") == "any" and rule.get("sourceMACType", "any") == "any"
-
-
 def _action(action: str) -> Condition:
     basis = COMMUNICATION_PAGE if action == "force-allow" else ALL_PAGES
     return Condition("action", "bypass or force-allow", action, action in ("bypass", "force-allow"), basis)
 
 
-def _equal(name: str, rule: dict, key: str, needed: str, negated: str | None = None) -> Condition:
-    found = str(rule.get(key, "any"))
+def _equal(name: str, rule: dict[str, t.Any], key: str, needed: str, negated: str | None = None) -> Condition:
+    found = shown(rule.get(key, "any"))
     if negated and rule.get(negated):
         return Condition(name, needed, f"anything but {found}", False)
     return Condition(name, needed, found, found == needed)
 
 
-def _destination_port(rule: dict, port: int, port_lists: t.Callable[[int], dict | None]) -> Condition:
+def _destination_port(rule: dict[str, t.Any], port: int, port_lists: FindList) -> Condition:
     needed = f"port {port}, or a port list that holds it"
     kind = rule.get("destinationPortType", "any")
     if rule.get("destinationPortNot"):
         return Condition("destination port", needed, "negated", False)
     if kind == "port-list":
-        found = port_lists(rule.get("destinationPortListID") or 0) or {}
-        text = f"port list '{found.get('name', rule.get('destinationPortListID'))}'"
+        list_id = rule.get("destinationPortListID")
+        text = f"port list {quoted(_port_list(rule, port_lists).get('name', list_id))}"
         return Condition("destination port", needed, text, _holds(rule, port, port_lists), COMMUNICATION_PAGE)
     if kind == "multiple":
-        items = [without_comment(str(item)) for item in rule.get("destinationPortMultiple") or []]
+        items = [without_comment(str(item)) for item in _listed(rule.get("destinationPortMultiple"))]
         if items == [str(port)]:
             return Condition("destination port", needed, f"port {port}", True)
         holds = None if holds_port(items, port) else False
-        return Condition("destination port", needed, f"ports {', '.join(items) or 'none'}", holds, UNDOCUMENTED)
-    return Condition("destination port", needed, str(kind), False)
+        return Condition(
+            "destination port",
+            needed,
+            f"ports {enumerated([shown(item) for item in items]) or 'none'}",
+            holds,
+            UNDOCUMENTED,
+        )
+    return Condition("destination port", needed, shown(kind), False)
 
 
-def _holds(rule: dict, port: int, port_lists: t.Callable[[int], dict | None]) -> bool:
+def _holds(rule: dict[str, t.Any], port: int, port_lists: FindList) -> bool:
     if rule.get("destinationPortType") == "port-list":
-        return holds_port((port_lists(rule.get("destinationPortListID") or 0) or {}).get("items") or [], port)
-    return holds_port(rule.get("destinationPortMultiple") or [], port)
+        return holds_port(_listed(_port_list(rule, port_lists).get("items")), port)
+    return holds_port(_listed(rule.get("destinationPortMultiple")), port)
 
 
-def _always(rule: dict) -> Condition:
+def _port_list(rule: dict[str, t.Any], port_lists: FindList) -> dict[str, t.Any]:
+    list_id = rule.get("destinationPortListID")
+    return (port_lists(list_id) or {}) if isinstance(list_id, int) and list_id else {}
+
+
+def _listed(items: t.Any) -> list[t.Any]:
+    return items if isinstance(items, list) else []
+
+
+def _always(rule: dict[str, t.Any]) -> Condition:
     limits = [
         word
         for word, limited in (

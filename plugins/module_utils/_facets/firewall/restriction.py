@@ -9,8 +9,9 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ..._basis.addresses import Span, ip_span, ip_text, mac, uncovered
-from ..._basis.text import enumerated
+from ..._basis.address_set import AddressSet, PrefixLimit
+from ..._basis.addresses import Span, given_ip_span, given_mac, ip_span, ip_text, uncovered
+from ..._basis.text import enumerated, quoted
 from ..._fleet.catalogue import AGENT_PORT
 from ..._manager.client import IP_LIST, MAC_LIST, Kind
 from ..._vendor.deployment import REGIONS
@@ -18,6 +19,25 @@ from ..facet import Scope
 
 DEFAULT_RULE_NAME = "Agent port: named sources only"
 ACTIONS = {"bypass": "bypass", "force_allow": "force-allow"}
+
+# The options of C(prefix_limit).
+PREFIX_LIMIT_ARGUMENTS = {
+    "warn_above_ipv4_prefix": {"type": "int", "default": PrefixLimit.ipv4},
+    "warn_above_ipv6_prefix": {"type": "int", "default": PrefixLimit.ipv6},
+}
+
+
+def prefix_limit(options: t.Mapping[str, t.Any], scope: Scope) -> PrefixLimit:
+    """The size above which what is admitted draws a warning. Raises C(OptionError)."""
+    lengths = []
+    for option, most in (("warn_above_ipv4_prefix", 32), ("warn_above_ipv6_prefix", 128)):
+        length = options.get(option)
+        if length is None:
+            length = PREFIX_LIMIT_ARGUMENTS[option]["default"]
+        if isinstance(length, bool) or not isinstance(length, int) or not 0 <= length <= most:
+            raise scope.error(option, length, f"the length of a prefix, a whole number from 0 to {most}")
+        lengths.append(length)
+    return PrefixLimit(*lengths)
 
 
 @dataclass(frozen=True)
@@ -34,47 +54,56 @@ class Restriction:
     ips: tuple[Span, ...] = ()
     macs: tuple[str, ...] = ()
     accept_inherited: bool = field(default=False, compare=False)
+    # Whether a list may be changed that somebody else made and that other rules use, too.
+    allow_shared_lists: bool = field(default=False, compare=False)
+    limit: PrefixLimit = field(default=PrefixLimit(), compare=False)
 
     @classmethod
-    def from_options(cls, options: dict, scope: Scope) -> Restriction:
+    def from_options(cls, options: dict[str, t.Any], scope: Scope) -> Restriction:
         """The options of C(firewall_restriction). Raises C(OptionError) for what can never be right."""
         rule_name = str(options.get("rule_name") or "").strip()
         if not rule_name:
             raise scope.error("rule_name", options.get("rule_name"), "the name of the rule, not empty")
         present = options.get("state") != "absent"
-        names = {
-            "ip_list_name": str(options.get("ip_list_name") or f"{rule_name} (IPs)"),
-            "mac_list_name": str(options.get("mac_list_name") or f"{rule_name} (MACs)"),
-        }
+        ip_list_name = str(options.get("ip_list_name") or f"{rule_name} (IPs)")
+        mac_list_name = str(options.get("mac_list_name") or f"{rule_name} (MACs)")
         if not present:
             for option in ("source_ips", "source_macs"):
                 if options.get(option) is not None:
                     raise scope.error(option, options[option], "left out with state=absent, which admits everybody")
-            return cls(rule_name, False, **names)
+            return cls(rule_name, False, ip_list_name, mac_list_name)
         port = options.get("port") or 0
         if not 1 <= port <= 65535:
             raise scope.error("port", port, "a port number from 1 to 65535; agents listen on 4118")
         restriction = cls(
             rule_name,
             True,
+            ip_list_name,
+            mac_list_name,
             action=ACTIONS[options.get("action") or "bypass"],
             port=port,
             port_list=options.get("port_list"),
-            ips=_parsed(options, "source_ips", ip_span, scope),
-            macs=_parsed(options, "source_macs", mac, scope),
+            ips=_parsed(options, "source_ips", given_ip_span, scope),
+            macs=_parsed(options, "source_macs", given_mac, scope),
             accept_inherited=bool(options.get("accept_inherited")),
-            **names,
+            allow_shared_lists=bool(options.get("allow_shared_lists")),
+            limit=prefix_limit(options, scope),
         )
         if not restriction.ips and not restriction.macs:
             raise scope.error("source_ips", None, "given with the addresses that may connect, or source_macs, or both")
+        if not options.get("allow_everybody"):
+            _check_restricts(restriction, scope)
         if not options.get("allow_manager_lockout"):
             _check_manager_admitted(restriction, options, scope)
         return restriction
 
     @property
-    def lists(self) -> list[tuple[Kind, str, tuple]]:
+    def lists(self) -> list[tuple[Kind, str, tuple[t.Any, ...]]]:
         """The lists that it needs: kind, name and items."""
-        lists = ((IP_LIST, self.ip_list_name, self.ips), (MAC_LIST, self.mac_list_name, self.macs))
+        lists: tuple[tuple[Kind, str, tuple[t.Any, ...]], ...] = (
+            (IP_LIST, self.ip_list_name, self.ips),
+            (MAC_LIST, self.mac_list_name, self.macs),
+        )
         return [(kind, name, items) for kind, name, items in lists if items]
 
     @property
@@ -83,8 +112,19 @@ class Restriction:
         sources = enumerated([ip_text(span) for span in self.ips] + list(self.macs))
         return f"{sources} by rule '{self.rule_name}' ({self.action}, port {self.port})"
 
+    @property
+    def width_warning(self) -> str | None:
+        """What to say where it admits more addresses than its limit."""
+        admitted = AddressSet.of(self.ips)
+        if not admitted.counts.above(self.limit):
+            return None
+        return (
+            f"firewall_restriction by rule {quoted(self.rule_name)} admits {admitted.counts.text}, more than"
+            f" {self.limit.text}: {enumerated(admitted.texts())}"
+        )
 
-def _parsed(options: dict, option: str, parse: t.Callable[[str], t.Any], scope: Scope) -> tuple:
+
+def _parsed(options: dict[str, t.Any], option: str, parse: t.Callable[[str], t.Any], scope: Scope) -> tuple[t.Any, ...]:
     given = options.get(option)
     if given is None:
         return ()
@@ -99,11 +139,23 @@ def _parsed(options: dict, option: str, parse: t.Callable[[str], t.Any], scope: 
     return tuple(sorted(result))
 
 
-def _check_manager_admitted(restriction: Restriction, options: dict, scope: Scope) -> None:
+def _check_restricts(restriction: Restriction, scope: Scope) -> None:
+    """Refuse a restriction whose addresses are practically all that there are."""
+    admitted = AddressSet.of(restriction.ips)
+    if admitted.counts.everybody:
+        raise scope.error(
+            "source_ips",
+            [ip_text(span) for span in restriction.ips],
+            f"a list of those who may connect, but it admits {admitted.counts.text}, which is practically everybody:"
+            f" {enumerated(admitted.texts())}; set allow_everybody=true if that is meant",
+        )
+
+
+def _check_manager_admitted(restriction: Restriction, options: dict[str, t.Any], scope: Scope) -> None:
     """Refuse a restriction that would cut the agents off from their manager."""
     if restriction.ips:
         region = options.get("manager_region")
-        wanted = [*_parsed(options, "manager_addresses", ip_span, scope)]
+        wanted = [*_parsed(options, "manager_addresses", given_ip_span, scope)]
         if region:
             if region not in REGIONS:
                 raise scope.error("manager_region", region, f"one of {', '.join(REGIONS)}")
@@ -124,7 +176,7 @@ def _check_manager_admitted(restriction: Restriction, options: dict, scope: Scop
                 " or set allow_manager_lockout=true if shutting it out is meant",
             )
     if restriction.macs:
-        wanted_macs = _parsed(options, "manager_macs", mac, scope)
+        wanted_macs = _parsed(options, "manager_macs", given_mac, scope)
         if not wanted_macs or set(wanted_macs) - set(restriction.macs):
             raise scope.error(
                 "manager_macs",

@@ -1,0 +1,247 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whom firewall rules admit: worked out from the addresses and MACs that they name, not from the kind of their source.
+
+What cannot be read, such as an item of a list or a list that is missing, is told as such, and never taken for a limit.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..._basis.address_set import EVERYTHING, AddressSet, Counts
+from ..._basis.addresses import Span, listed_ip_span, mac, without_comment
+from ..._basis.text import enumerated, quoted, shown
+from ..._fleet.fleet import Fleet
+from ..._manager.client import IP_LIST, Kind
+
+# How many MACs and ranges of addresses a result names.
+MOST = 20
+
+# The list of an ID, or none.
+FindList = t.Callable[[int], t.Optional[t.Dict[str, t.Any]]]
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way in: from these addresses, and with C(macs), only by one of these MACs, or with C(but) by any other."""
+
+    addresses: AddressSet
+    macs: frozenset[str] | None = None
+    but: bool = False
+
+    @property
+    def by_mac_only(self) -> bool:
+        """Whether nothing but the MAC limits who comes this way."""
+        return self.macs is not None and not self.but and self.addresses.counts.everybody
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """Whom one rule admits, or several together: all who find a way in.
+
+    Where C(untold) has reasons, others may be admitted too.
+    """
+
+    ways: tuple[Way, ...] = ()
+    untold: tuple[str, ...] = ()
+
+    def __or__(self, other: Admitted) -> Admitted:
+        return all_of((self, other))
+
+    @cached_property
+    def addresses(self) -> AddressSet:
+        """The addresses admitted. Some MACs only may be, too; those that are from any address are not counted here."""
+        return AddressSet.of(span for way in self.ways if not way.by_mac_only for span in way.addresses.spans)
+
+    @property
+    def macs(self) -> frozenset[str]:
+        """The MACs that are admitted from practically any address."""
+        return frozenset().union(*(way.macs or () for way in self.ways if way.by_mac_only))
+
+    @property
+    def counts(self) -> Counts:
+        """How many addresses."""
+        return self.addresses.counts
+
+    @property
+    def everybody(self) -> bool | None:
+        """Whether practically everybody is admitted; C(None) where that cannot be told."""
+        return True if self.counts.everybody else None if self.untold else False
+
+    def within(self, other: Admitted) -> bool:
+        """Whether all who are admitted here are so there, too; false where that is not known."""
+        plain = AddressSet.of(span for way in other.ways if way.macs is None for span in way.addresses.spans)
+        return not self.untold and all(way in other.ways or plain.holds(way.addresses) for way in self.ways)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Who is admitted, for people: at most C(MOST) items and one for each further kind of MACs."""
+        plain = AddressSet.of(span for way in self.ways if way.macs is None for span in way.addresses.spans)
+        row = plain.texts(MOST)
+        for way in self.ways[:MOST]:
+            if way.macs is not None:
+                macs = enumerated(sorted(way.macs))
+                by = f"by any MAC but {macs}" if way.but else f"by MAC {macs} only"
+                row.append(f"{'; '.join(way.addresses.texts(MOST)) or 'nobody'}, {by}")
+        if len(row) > 2 * MOST:
+            row[2 * MOST :] = [f"{len(row) - 2 * MOST} more"]
+        return row
+
+
+def all_of(several: t.Iterable[Admitted]) -> Admitted:
+    """All whom any of these admit."""
+    parts = list(several)
+    return Admitted(
+        tuple(way for one in parts for way in one.ways), tuple(reason for one in parts for reason in one.untold)
+    )
+
+
+def admitted_by(rule: dict[str, t.Any], ip_list: FindList, mac_list: FindList) -> Admitted:
+    """Whom a rule's sources admit. Lists are looked up where the rule names one."""
+    addresses, untold = _addresses(rule, ip_list)
+    macs, but, more = _macs(rule, mac_list)
+    reasons = tuple(reason for reason in (untold, more) if reason)
+    # Nobody is known to come in by MACs that cannot be told.
+    ways = (Way(addresses, macs, but),) if addresses and not more else ()
+    return Admitted(ways, reasons)
+
+
+def other_users(fleet: Fleet, kind: Kind, list_id: int, own_rule_id: int | None) -> list[str]:
+    """The names of the rules that use an IP or MAC list, as their source or destination, but for one's own rule."""
+    key = "IPListID" if kind is IP_LIST else "MACListID"
+    return sorted(
+        str(rule.get("name"))
+        for rule_id, rule in fleet.rules.items()
+        if rule_id != own_rule_id and list_id in (rule.get(f"source{key}"), rule.get(f"destination{key}"))
+    )
+
+
+def shared_list(
+    fleet: Fleet, kind: Kind, existing: dict[str, t.Any], own_rule_id: int | None, option: str
+) -> str | None:
+    """Why a list that is not ours must not be changed: other rules use it; C(None) where none does."""
+    users = other_users(fleet, kind, existing["ID"], own_rule_id)
+    if not users:
+        return None
+    return (
+        f"the {kind.noun} {quoted(existing.get('name'))} (ID {existing['ID']}) was not made by this collection, and"
+        f" changing it would also change whom these rules mean: {enumerated([quoted(name) for name in users])}; name"
+        f" another list in option {option}, or set allow_shared_lists=true if that is meant"
+    )
+
+
+def _addresses(rule: dict[str, t.Any], ip_list: FindList) -> tuple[AddressSet, str | None]:
+    """The addresses, as far as they can be told, and why not all of them can."""
+    kind = _kind(rule, "sourceIP")
+    negated = rule.get("sourceIPNot") or False
+    if not isinstance(negated, bool):
+        return AddressSet(), f"sourceIPNot is {quoted(negated, 60)}"
+    if kind == "any":
+        return (AddressSet(), "its source is none but any") if negated else (EVERYTHING, None)
+    try:
+        items = _ip_items(rule, kind, ip_list)
+    except _Untold as error:
+        return AddressSet(), str(error)
+    spans: list[Span] = []
+    unreadable = None
+    for item in items:
+        try:
+            spans.append(listed_ip_span(item))
+        except ValueError as error:
+            unreadable = f"its source {quoted(item, 60)} cannot be read: {error}"
+    if not spans:
+        return AddressSet(), unreadable or "its source is an empty list, and whom that admits is not documented"
+    named = AddressSet.of(spans)
+    if not negated:
+        return named, unreadable
+    # All but those that can be read may be too many.
+    return (AddressSet(), unreadable) if unreadable else (named.complement(), None)
+
+
+class _Untold(Exception):
+    """Why a rule's sources cannot be told."""
+
+
+def _kind(rule: dict[str, t.Any], prefix: str) -> t.Any:
+    """The type of a rule's source. A manager fills in any; a rule that has values and no type is not understood."""
+    kind = rule.get(f"{prefix}Type")
+    if kind is None and not any(rule.get(f"{prefix}{key}") for key in _VALUES):
+        return "any"
+    return kind
+
+
+_VALUES = ("Value", "Mask", "RangeFrom", "RangeTo", "Multiple", "ListID")
+
+
+def _ip_items(rule: dict[str, t.Any], kind: t.Any, ip_list: FindList) -> list[str]:
+    """What a rule names as its source, each in the spelling of a list's item. Raises C(_Untold)."""
+    if kind == "ip-list":
+        return _listed(rule.get("sourceIPListID"), ip_list, "IP list")
+    if kind == "multiple":
+        return _items(rule.get("sourceIPMultiple"), "sourceIPMultiple")
+    if kind == "single":
+        return [_one(rule, "sourceIPValue")]
+    if kind == "masked-ip":
+        return [f"{_one(rule, 'sourceIPValue')}/{_one(rule, 'sourceIPMask')}"]
+    if kind == "range":
+        return [f"{_one(rule, 'sourceIPRangeFrom')} - {_one(rule, 'sourceIPRangeTo')}"]
+    raise _Untold(f"its type of source {quoted(kind, 60)} is not known")
+
+
+def _macs(rule: dict[str, t.Any], mac_list: FindList) -> tuple[frozenset[str] | None, bool, str | None]:
+    """The MACs that a rule names (C(None): any), whether all but those are meant, and why it cannot be told."""
+    kind = _kind(rule, "sourceMAC")
+    negated = rule.get("sourceMACNot") or False
+    if not isinstance(negated, bool):
+        return None, False, f"sourceMACNot is {quoted(negated, 60)}"
+    if kind == "any":
+        return None, False, "its source is no MAC but any" if negated else None
+    try:
+        if kind == "mac-list":
+            items = _listed(rule.get("sourceMACListID"), mac_list, "MAC list")
+        elif kind == "multiple":
+            items = _items(rule.get("sourceMACMultiple"), "sourceMACMultiple")
+        elif kind == "single":
+            items = [_one(rule, "sourceMACValue")]
+        else:
+            raise _Untold(f"its type of source MAC {quoted(kind, 60)} is not known")
+    except _Untold as error:
+        return None, False, str(error)
+    macs = set()
+    for item in items:
+        try:
+            macs.add(mac(item))
+        except ValueError as error:
+            return None, False, f"its source MAC {quoted(item, 60)} cannot be read: {error}"
+    if not macs:
+        return None, False, "its source is an empty list of MACs, and whom that admits is not documented"
+    return frozenset(macs), negated, None
+
+
+def _one(rule: dict[str, t.Any], key: str) -> str:
+    value = rule.get(key)
+    if not isinstance(value, str) or not without_comment(value):
+        raise _Untold(f"its {key} is {'missing' if value is None else quoted(value, 60)}")
+    return without_comment(value)
+
+
+def _listed(list_id: t.Any, find: FindList, noun: str) -> list[str]:
+    found = find(list_id) if isinstance(list_id, int) and not isinstance(list_id, bool) else None
+    if found is None:
+        raise _Untold(f"its {noun} with ID {shown(list_id)} is not on the manager, or not shown to this API key")
+    return _items(found.get("items"), f"{noun} {quoted(found.get('name'))}")
+
+
+def _items(items: t.Any, what: str) -> list[str]:
+    """The items of a list without comments and empty ones. Raises C(_Untold) where they are none."""
+    if not isinstance(items, list):
+        raise _Untold(f"its {what} has no items that can be read")
+    for item in items:
+        if not isinstance(item, str):
+            raise _Untold(f"its {what} has the item {quoted(item, 60)}, which is no text")
+    return [bare for bare in map(without_comment, items) if bare]

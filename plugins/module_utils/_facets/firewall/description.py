@@ -1,0 +1,331 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is to be said of the firewall rules of a target: who may connect to the agents' port, and whether that is known."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from ..._basis.address_set import EVERYTHING, Counts, PrefixLimit
+from ..._basis.text import enumerated, quoted, shown
+from ..._fleet.catalogue import (
+    AGENT_INITIATED,
+    AGENT_PORT,
+    COMMUNICATION_DIRECTION,
+    FIREWALL_STATE,
+    NETWORK_ENGINE_MODE,
+)
+from ..._fleet.fleet import Fleet
+from ..._fleet.objects import Target
+from ..._manager.errors import BadRequest, Forbidden, NotFound
+from .admission import MOST, Admitted, Way, admitted_by, all_of
+from .hidden_rule import concerns_port, judge
+from .restriction import ACTIONS
+
+# How many policies and computers one task asks for their rules as they are there: a request each.
+MOST_ASKED = 200
+
+DO_NOT_LISTEN = "agents initiate and do not listen"
+
+# Actions that let packets in.
+_LETTING_IN = ("bypass", "force-allow", "allow")
+
+_ANYBODY = Admitted((Way(EVERYTHING),))
+
+Rule = t.Dict[str, t.Any]
+
+
+class RulesThere:
+    """Rules as they are on one policy or computer, where any of their properties may be overridden."""
+
+    def __init__(self) -> None:
+        self._asked: dict[Target, dict[int, Rule] | str] = {}
+        self._admitted: dict[int, Admitted] = {}
+
+    def admitted(self, fleet: Fleet, rule: Rule) -> Admitted:
+        """Whom a rule admits where nothing of it is overridden; worked out once, not for each target."""
+        if rule["ID"] not in self._admitted:
+            self._admitted[rule["ID"]] = _admitted(fleet, rule)
+        return self._admitted[rule["ID"]]
+
+    def of(self, fleet: Fleet, target: Target, rule_id: int) -> Rule | str:
+        """The rule as it is on the target, or why that is not known.
+
+        A target is asked once, and of very many only the first ones are. Raises C(ManagerError) where nothing more can
+        be asked at all.
+        """
+        if target not in self._asked:
+            self._asked[target] = self._ask(fleet, target)
+        found = self._asked[target]
+        if isinstance(found, str):
+            return found
+        return found.get(rule_id) or "the manager does not show the rule there"
+
+    def _ask(self, fleet: Fleet, target: Target) -> dict[int, Rule] | str:
+        if len(self._asked) >= MOST_ASKED:
+            return f"after {MOST_ASKED} policies and computers, no more are asked; name fewer"
+        try:
+            return fleet.client.rules_on(target.kind, target.id)
+        except (BadRequest, Forbidden, NotFound) as error:
+            return f"the manager does not show it: it answered {error.status}, {quoted(error.message)}"
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A rule as it is on a target, and what is to be said of it."""
+
+    rule: Rule
+    replaces: bool | None
+    admitted: Admitted
+    row: dict[str, t.Any]
+
+    @property
+    def name(self) -> str:
+        return quoted(self.rule.get("name"))
+
+
+def describe_restriction(fleet: Fleet, target: Target, there: RulesThere) -> dict[str, t.Any]:
+    """The rules of a target that concern the agents' port, and who may connect to it.
+
+    C(restricted) is C(None) where that cannot be told; C(restricted_because) says why it is not true.
+    """
+    inherited = fleet.inherited_rule_ids(target)
+    direct = target.rule_ids - inherited
+    rule_ids = sorted(target.rule_ids | inherited)
+    judged = []
+    for rule_id in rule_ids:
+        rule = fleet.rules.get(rule_id)
+        if rule is not None and concerns_port(rule, AGENT_PORT, fleet.port_list):
+            here = rule_id in direct or (rule_id in target.rule_ids and fleet.rule_states([target], rule_id)[target])
+            judged.append(_judged(fleet, target, rule, there, here))
+    unlisted = [rule_id for rule_id in rule_ids if rule_id not in fleet.rules]
+    idle = without_effect(fleet, target)
+    return {
+        "rules": [one.row for one in judged],
+        **_summary(judged, unlisted, idle, fleet.effective(target, FIREWALL_STATE)[0] is not None),
+        "without_effect_because": idle,
+    }
+
+
+def without_effect(fleet: Fleet, target: Target) -> str | None:
+    """Why no firewall rule matters on a target now; C(None) when one does, or when the manager does not say."""
+    if fleet.effective(target, COMMUNICATION_DIRECTION)[0] == AGENT_INITIATED:
+        return DO_NOT_LISTEN
+    if fleet.effective(target, FIREWALL_STATE)[0] == "off":
+        return "the firewall is off"
+    if fleet.effective(target, NETWORK_ENGINE_MODE)[0] == "tap":
+        return "the network engine is in tap mode"
+    return None
+
+
+def openings(fleet: Fleet, rule_ids: frozenset[int]) -> list[str]:
+    """What undoes a restriction among other rules: each as the part of a sentence behind "the restriction".
+
+    They are rules that replace the hidden one, or may do so. Whom one admits is worked out from its sources.
+    """
+    rules = {rule_id: fleet.rules[rule_id] for rule_id in sorted(rule_ids)}
+    admitted = {rule_id: _admitted(fleet, rule) for rule_id, rule in rules.items()}
+    names = {rule_id: quoted(rule.get("name")) for rule_id, rule in rules.items()}
+    alone = [rule_id for rule_id in rules if admitted[rule_id].everybody]
+    sentences = [
+        f"is undone by the rule {names[rule_id]}, which admits anybody to the agents' port" for rule_id in alone
+    ]
+    if not alone and all_of(admitted.values()).everybody:
+        sentences.append(
+            f"is undone by the rules {enumerated(list(names.values()))}, which together admit anybody to the agents' port"
+        )
+    sentences += [
+        f"may be undone by the rule {names[rule_id]}: whom it admits cannot be told, as {one.untold[0]}"
+        for rule_id, one in admitted.items()
+        if one.everybody is None
+    ]
+    return sentences
+
+
+def opening_candidates(fleet: Fleet, port: int) -> frozenset[int]:
+    """The rules that replace the hidden rule for a port, or may do so, whomever they admit."""
+    return frozenset(
+        rule_id
+        for rule_id, rule in fleet.rules.items()
+        if rule.get("priority") == "4"
+        and rule.get("action") in ACTIONS.values()
+        and judge(rule, port, fleet.port_list).replaces is not False
+    )
+
+
+def restriction_told(facet: dict[str, t.Any]) -> tuple[bool | None, str]:
+    """What a description says of today: whether the port is restricted, and why that is not so, or not known.
+
+    Only what it holds is believed: a description that lacks something, or contradicts itself, tells nothing.
+    """
+    counts = admitted_counts(facet)
+    restricted = facet.get("restricted")
+    if "admitted_addresses" not in facet or "restricted" not in facet or not isinstance(restricted, (bool, type(None))):
+        return None, "the manager does not say whom the port admits today"
+    if restricted is None:
+        return None, shown(facet.get("restricted_because") or "whom the port admits today cannot be told")
+    if restricted is False:
+        return False, shown(facet.get("restricted_because") or "")
+    if counts is None or facet.get("hidden_rule_replaced") is not True:
+        return None, "the manager does not say whom the port admits today"
+    if counts.everybody:
+        return False, f"{counts.text} are admitted"
+    return True, ""
+
+
+def width_warnings(targets: t.Iterable[dict[str, t.Any]], limit: PrefixLimit) -> list[str]:
+    """What the operator should know of described targets: where rules admit more than C(limit), or nobody can tell."""
+    found: dict[str, list[str]] = {}
+    for target in targets:
+        facet = target.get("firewall_restriction") or {}
+        if facet.get("hidden_rule_replaced") is False or facet.get("without_effect_because"):
+            # That the port is open is no surprise there, and stands in the result.
+            continue
+        restricted, reason = restriction_told(facet)
+        counts = admitted_counts(facet)
+        if restricted is None:
+            sentence = f"it cannot be told who may connect to the agents' port, as {reason}"
+        elif counts is not None and (counts.everybody or counts.above(limit)):
+            who = enumerated([shown(text) for text in facet.get("admitted") or []], 5)
+            much = "practically everybody" if counts.everybody else f"more than {limit.text}"
+            sentence = f"the rule for the agents' port admits {counts.text}, {much}: {who}"
+        else:
+            continue
+        found.setdefault(sentence, []).append(f"{target.get('type')} {quoted(target.get('name'))}")
+    return [f"{sentence}; on {enumerated(labels)}" for sentence, labels in found.items()]
+
+
+def admitted_counts(facet: dict[str, t.Any]) -> Counts | None:
+    """How many addresses a description says are admitted; C(None) where it does not say so in earnest."""
+    told = facet.get("admitted_addresses")
+    if not isinstance(told, dict):
+        return None
+    ipv4, ipv6 = told.get("ipv4"), told.get("ipv6")
+    if any(isinstance(count, bool) or not isinstance(count, int) or count < 0 for count in (ipv4, ipv6)):
+        return None
+    return Counts(t.cast(int, ipv4), t.cast(int, ipv6))
+
+
+def _admitted(fleet: Fleet, rule: Rule) -> Admitted:
+    return admitted_by(rule, lambda number: fleet.ip_lists.get(number), lambda number: fleet.mac_lists.get(number))
+
+
+def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: bool) -> _Judged:
+    verdict = judge(rule, AGENT_PORT, fleet.port_list)
+    replaces = verdict.replaces
+    overridden = None
+    admitted = there.admitted(fleet, rule)
+    if replaces is not False:
+        # Only these are worth a request: where no rule replaces the hidden one, the port is open.
+        found = there.of(fleet, target, rule["ID"])
+        if isinstance(found, str):
+            replaces = None
+            admitted = Admitted(untold=(f"it may be overridden here, and {found}",))
+        else:
+            as_it_is = {**rule, **{key: value for key, value in found.items() if value is not None}}
+            overridden = as_it_is != rule
+            if overridden:
+                rule = as_it_is
+                verdict = judge(rule, AGENT_PORT, fleet.port_list)
+                replaces = verdict.replaces
+                admitted = _admitted(fleet, rule)
+    told = not admitted.untold
+    row = {
+        "id": rule["ID"],
+        "name": rule.get("name"),
+        "action": rule.get("action"),
+        "assigned_here": here,
+        "inherited_from": [policy.label for policy in fleet.lineage(target) if rule["ID"] in policy.rule_ids],
+        "overridden": overridden,
+        "replaces_hidden_rule": replaces,
+        "basis": verdict.basis,
+        "failing_conditions": verdict.failing,
+        "admits_anybody": admitted.everybody,
+        "admitted": list(admitted.texts) if told or admitted.ways else None,
+        "admitted_addresses": admitted.counts.as_dict() if told else None,
+        "cannot_be_told_because": None if told else "; ".join(admitted.untold),
+        "source_ips": _items(fleet.ip_lists, rule, "sourceIP"),
+        "source_macs": _items(fleet.mac_lists, rule, "sourceMAC"),
+    }
+    return _Judged(rule, replaces, admitted, row)
+
+
+def _summary(
+    judged: t.Sequence[_Judged], unlisted: t.Sequence[int], idle: str | None, firewall_told: bool
+) -> dict[str, t.Any]:
+    """Who may connect, by all rules together."""
+    replacing = [one for one in judged if one.replaces]
+    undecided = [one for one in judged if one.replaces is None]
+    admitted = all_of(one.admitted for one in replacing or undecided)
+    doubts: list[str] = []
+    notes: list[str] = []
+    open_because = None
+    if idle is not None and idle != DO_NOT_LISTEN:
+        open_because, admitted = f"no rule has an effect: {idle}", _ANYBODY
+    elif not replacing and not undecided and not unlisted:
+        open_because, admitted = "no rule replaces the hidden one, which admits anybody", _ANYBODY
+    elif admitted.everybody:
+        open_because = f"practically everybody is admitted: {enumerated(admitted.texts, 5)}"
+    else:
+        doubts = _doubts(replacing, undecided, unlisted)
+        if not firewall_told:
+            doubts.append("the manager does not say whether the firewall is on")
+        others = [one for one in _beside(judged) if not one.admitted.within(admitted)] if replacing else []
+        if others:
+            who = enumerated([f"{one.name} ({one.rule.get('action')})" for one in others])
+            sentence = f"others are admitted by {who}, and it is not documented whether that counts here"
+            opening = (admitted | all_of(one.admitted for one in others)).everybody
+            (notes if opening is False else doubts).append(sentence)
+        if admitted.macs:
+            notes.append(
+                "by MAC alone, somebody is told apart within the agents' own network segment only: with a router's MAC,"
+                " everybody behind that router is admitted"
+            )
+    restricted = False if open_because else None if doubts else True
+    told = restricted is not None
+    return {
+        "hidden_rule_replaced": True if replacing else None if undecided or unlisted else False,
+        "restricted": restricted,
+        "restricted_because": open_because or "; ".join(doubts) or None,
+        "admitted": list(admitted.texts) if told or admitted.ways else None,
+        "admitted_addresses": admitted.counts.as_dict() if told else None,
+        "admitted_macs": {"count": len(admitted.macs), "first": sorted(admitted.macs)[:MOST]} if told else None,
+        "notes": notes,
+    }
+
+
+def _doubts(replacing: t.Sequence[_Judged], undecided: t.Sequence[_Judged], unlisted: t.Sequence[int]) -> list[str]:
+    """Why it cannot be told who is admitted."""
+    doubts = []
+    if unlisted:
+        numbers = enumerated([str(rule_id) for rule_id in unlisted])
+        doubts.append(f"the manager does not show the rule with ID {numbers} to this API key, which is assigned")
+    if undecided and not replacing:
+        names = enumerated([one.name for one in undecided])
+        doubts.append(f"it is not known whether the hidden rule, which admits anybody, is replaced by {names}")
+    told = replacing or undecided
+    doubts += [f"of the rule {one.name}, {reason}" for one in told[:MOST] for reason in one.admitted.untold]
+    return doubts
+
+
+def _beside(judged: t.Iterable[_Judged]) -> list[_Judged]:
+    """Rules that let somebody in without replacing the hidden rule for sure."""
+    return [
+        one
+        for one in judged
+        if one.replaces is None or (one.replaces is False and one.rule.get("action") in _LETTING_IN)
+    ]
+
+
+def _items(known: dict[int, dict[str, t.Any]], rule: Rule, side: str) -> t.Any:
+    """A rule's sources as the console shows them: a list's items, or the values in the rule itself."""
+    kind = rule.get(f"{side}Type", "any")
+    if kind == "any":
+        return None
+    if kind in ("ip-list", "mac-list"):
+        return (known.get(rule.get(f"{side}ListID") or 0) or {}).get("items")
+    keys = ("Value", "Mask", "RangeFrom", "RangeTo", "Multiple")
+    return [rule[f"{side}{key}"] for key in keys if rule.get(f"{side}{key}") is not None]
