@@ -21,6 +21,9 @@ def preflight(
 ) -> dict[str, t.Any]:
     """Answer both questions for all hosts; see the documentation of the filter."""
     try:
+        for option, value in (("_input", hosts), ("communication", communication or {})):
+            if not isinstance(value, dict):
+                raise OptionError(option, value, "it must be a dictionary")
         admission = Admission.from_options(source_ips or (), manager_addresses or (), region)
         return assess(hosts, communication or {}, admission)
     except OptionError as error:

@@ -15,6 +15,12 @@ description:
     inherited.
   - For the firewall restriction, shows every assigned rule that concerns the agents' port, whether it replaces the
     hidden rule that opens the port to anybody, and if not, which of the vendor's conditions fails.
+  - Who may connect is worked out from the addresses that all of these rules together admit, negated sources, ranges and
+    masks included. Where that cannot be told, such as with a list that cannot be read, it says so, and never that the
+    port is restricted.
+  - A target with a rule that replaces the hidden one, or may do so, costs one more request, since the properties of a
+    rule can be overridden on a policy or computer. Of more than 200 such targets, only the first 200 are asked, and of
+    the others it is not known whether they are restricted.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -31,6 +37,17 @@ options:
     elements: str
     choices: [heartbeat, communication_direction, firewall_restriction]
     default: [heartbeat, communication_direction, firewall_restriction]
+  warn_above_ipv4_prefix:
+    description:
+      - Warn of targets whose rules admit more IPv4 addresses to the agents' port than a network with a prefix of this
+        length has, from V(0) to V(32). With V(0), it only warns of those where rules admit practically everybody.
+    type: int
+    default: 8
+  warn_above_ipv6_prefix:
+    description:
+      - The same for IPv6, from V(0) to V(128).
+    type: int
+    default: 32
 seealso:
   - module: workload_security.agent.communication_profile
 """
@@ -43,6 +60,14 @@ EXAMPLES = r"""
     policies: [Linux Server]
     facets: [firewall_restriction]
   register: communication
+
+- name: Make sure that the port is restricted where agents listen, which is more than not to know that it is open
+  ansible.builtin.assert:
+    that: item.firewall_restriction.restricted is true
+    fail_msg: "{{ item.name }}: {{ item.firewall_restriction.restricted_because }}"
+  loop: "{{ communication.targets }}"
+  loop_control:
+    label: "{{ item.name }}"
 """
 
 RETURN = r"""
@@ -80,8 +105,22 @@ targets:
         - C(rules) are the assigned rules that concern the port, each with C(assigned_here), C(inherited_from),
           C(replaces_hidden_rule) (null where the vendor documents no answer), its C(basis) (V(all_pages) or
           V(communication_page) of the vendor, or V(undocumented)), and the C(failing_conditions).
-        - C(hidden_rule_replaced) and C(restricted) sum them up; C(without_effect_because) says why no rule matters
-          here, if so.
+        - For each rule, C(admitted) says whom it admits, in at most some 40 items, C(admitted_addresses) how many
+          addresses of C(ipv4) and C(ipv6) that is, and C(admits_anybody) whether these are practically all of IPv4 or of
+          IPv6 (a quarter of IPv4, or a V(/5) of IPv6, or more). Where that cannot be told, C(cannot_be_told_because)
+          has the reason, and the others are null, or what is known.
+        - C(overridden) tells whether properties of the rule are overridden on this target or above, null where that was
+          not asked or not answered. What is said of the rule is said of it as it is here.
+        - C(hidden_rule_replaced) sums up whether any rule does that, null where it is not known.
+        - C(restricted) is true where the port is limited to some addresses or MACs, false where practically everybody
+          may connect, since no rule replaces the hidden one, the rules admit everybody together, or the firewall has no
+          effect, and null where it cannot be told. C(restricted_because) says why it is not true.
+        - C(admitted), C(admitted_addresses) and C(admitted_macs) are the same for all rules together.
+          C(admitted_macs) has the C(count), and the C(first) 20, of those MACs that are admitted from any address. They
+          are not in C(admitted_addresses).
+        - C(notes) are sentences on what limits the answer, such as that only the MAC limits who may connect, which holds
+          within a network segment only.
+        - C(without_effect_because) says why no rule matters here, if so.
       type: dict
       returned: when asked for
   sample:
@@ -90,6 +129,31 @@ targets:
       name: Linux Server
       communication_direction:
         direction: {override: null, effective: bidirectional, inherited_from: "policy 'Base Policy' (ID 1)"}
+      firewall_restriction:
+        rules:
+          - id: 70
+            name: "Agent port: named sources only"
+            action: bypass
+            assigned_here: true
+            inherited_from: []
+            overridden: false
+            replaces_hidden_rule: true
+            basis: all_pages
+            failing_conditions: []
+            admits_anybody: false
+            admitted: [192.0.2.10, 198.51.100.0/24]
+            admitted_addresses: {ipv4: 257, ipv6: 0}
+            cannot_be_told_because: null
+            source_ips: [192.0.2.10, 198.51.100.0/24]
+            source_macs: null
+        hidden_rule_replaced: true
+        restricted: true
+        restricted_because: null
+        admitted: [192.0.2.10, 198.51.100.0/24]
+        admitted_addresses: {ipv4: 257, ipv6: 0}
+        admitted_macs: {count: 0, first: []}
+        notes: []
+        without_effect_because: null
 failure:
   description:
     - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).

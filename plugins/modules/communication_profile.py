@@ -155,17 +155,24 @@ options:
               - Who may connect, as addresses (V(192.0.2.7)), networks (V(192.0.2.0/24), V(2001:db8::/32)) or ranges
                 (V(192.0.2.10 - 192.0.2.20)).
               - With O(profiles[].firewall_restriction.source_macs) too, a connection must match one of each.
+              - Addresses that are practically everybody, a quarter of IPv4 or a V(/5) of IPv6 together, are refused,
+                unless O(profiles[].firewall_restriction.allow_everybody=true).
+              - Nothing is dropped in silence. A comment (V(# text)), the zone of an address (V(%eth0)) and an IPv4
+                address written as IPv6 are errors.
             type: list
             elements: str
           ip_list_name:
             description:
               - Name of the IP list that is kept for O(profiles[].firewall_restriction.source_ips). By default the
                 name of the rule, followed by V((IPs\)).
+              - A list of that name that exists is brought to what is declared, but see
+                O(profiles[].firewall_restriction.allow_shared_lists).
             type: str
           source_macs:
             description:
-              - Who may connect, as MAC addresses. Agents see the MAC of the last router for all that comes from
-                elsewhere.
+              - Who may connect, as MAC addresses, in any usual spelling. Agents see the MAC of the last router for all
+                that comes from elsewhere.
+              - Put them in quotes. YAML takes V(52:54:00:12:34:56) without quotes for a number, which is an error here.
             type: list
             elements: str
           mac_list_name:
@@ -199,6 +206,29 @@ options:
                 are not needed.
             type: bool
             default: false
+          allow_everybody:
+            description:
+              - Whether O(profiles[].firewall_restriction.source_ips) may admit practically everybody. Then the rule
+                restricts nothing.
+            type: bool
+            default: false
+          allow_shared_lists:
+            description:
+              - Whether an IP or MAC list that was not made by this collection may be changed although other rules use
+                it, too, whose meaning changes with it. Otherwise this is refused, and the rules are named.
+            type: bool
+            default: false
+          warn_above_ipv4_prefix:
+            description:
+              - Warn if O(profiles[].firewall_restriction.source_ips) admit more IPv4 addresses than a network with a
+                prefix of this length has, from V(0), which never warns, to V(32).
+            type: int
+            default: 8
+          warn_above_ipv6_prefix:
+            description:
+              - The same for IPv6, from V(0) to V(128).
+            type: int
+            default: 32
           accept_inherited:
             description:
               - Whether a rule that a target has through its policies is as good as one assigned to the target itself.

@@ -60,6 +60,8 @@ class Admission:
 
         Without C(source_ips), the restriction would admit the manager and nobody else.
         """
+        if not isinstance(region, (str, type(None))):
+            raise OptionError("region", region, "it must be the name of a region, such as jp-1")
         subnets = manager_subnets(region) if region else ()
         named = _spans("manager_addresses", manager_addresses)
         manager = tuple(sorted({*named, *_spans("region", subnets)}))
@@ -73,8 +75,9 @@ def assess(hosts: t.Mapping[str, dict], communication: dict, admission: Admissio
     the C(names) by which the manager may know it. C(communication): the result of C(communication_info). Either may be
     one that failed, or be missing.
     """
-    view = _View(communication, {name: host.get("names") or [name] for name, host in hosts.items()})
-    rows = [_row(name, host.get("connectivity") or {}, view, admission) for name, host in hosts.items()]
+    known = {str(name): _mapping(host) for name, host in hosts.items()}
+    view = _View(communication, {name: _names(host.get("names")) or [name] for name, host in known.items()})
+    rows = [_row(name, _mapping(host.get("connectivity")), view, admission) for name, host in known.items()]
     return {
         "hosts": rows,
         "summary": {
@@ -85,22 +88,32 @@ def assess(hosts: t.Mapping[str, dict], communication: dict, admission: Admissio
     }
 
 
+def _mapping(value: t.Any) -> dict[str, t.Any]:
+    """A dictionary, empty where there is none: what it would have told is missing then."""
+    return value if isinstance(value, dict) else {}
+
+
+def _names(value: t.Any) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, (list, tuple)) else []
+
+
 class _View:
     """What the manager says of the hosts' computers, found by their host names; C(names): those of each host."""
 
     def __init__(self, communication: dict, names: t.Mapping[str, t.Sequence[str]]) -> None:
-        self._names = {host: [str(name) for name in known] for host, known in names.items()}
+        self._names = names
         by_name: dict[str, list[dict]] = {}
-        for target in communication.get("targets") or ():
-            if target["type"] == "computer":
-                by_name.setdefault(str(target["name"]).lower(), []).append(target)
+        targets = communication.get("targets")
+        for target in map(_mapping, targets if isinstance(targets, list) else ()):
+            if target.get("type") == "computer" and isinstance(target.get("id"), int):
+                by_name.setdefault(str(target.get("name")).lower(), []).append(target)
         # By ID, since a computer may have several of a host's names.
         self._found = {
             host: {target["id"]: target for name in known for target in by_name.get(name.lower(), ())}
             for host, known in self._names.items()
         }
         self._silent = None
-        if "targets" not in communication:
+        if not isinstance(targets, list):
             asked = communication and not communication.get("skipped")
             self._silent = (
                 f"the manager does not tell: {one_line(str(communication.get('msg')))}"
@@ -139,7 +152,7 @@ def _row(name: str, seen: dict, view: _View, admission: Admission) -> dict[str, 
         # Whoever owns a host decides what comes from it; the others are to get their answers all the same.
         return _row(name, {"msg": "its result cannot be read"}, view, admission)
     return {
-        "name": str(name),
+        "name": name,
         "computer_id": target.get("id"),
         "direction": _direction(target),
         SWITCH: switch.as_dict(),
@@ -148,7 +161,9 @@ def _row(name: str, seen: dict, view: _View, admission: Admission) -> dict[str, 
 
 
 def _direction(target: dict) -> str | None:
-    return ((target.get("communication_direction") or {}).get("direction") or {}).get("effective")
+    facet = _mapping(target.get("communication_direction"))
+    direction = _mapping(facet.get("direction")).get("effective")
+    return direction if isinstance(direction, str) else None
 
 
 def _switch(seen: dict, unseen: str | None, target: dict, unsaid: str | None) -> Answer:
@@ -187,9 +202,9 @@ def _other_name(endpoint: dict) -> str | None:
 
 
 def _restrict(seen: dict, unseen: str | None, target: dict, unsaid: str | None, admission: Admission) -> Answer:
-    facet = target.get("firewall_restriction") or {}
+    facet = _mapping(target.get("firewall_restriction"))
     if facet.get("without_effect_because"):
-        return Answer(NO_EFFECT, (f"no rule has an effect: {facet['without_effect_because']}",))
+        return Answer(NO_EFFECT, (f"no rule has an effect: {one_line(facet['without_effect_because'])}",))
     reasons = _shut_out(seen, admission)
     planned = AddressSet.of(admission.admitted).counts
     if planned.everybody:
@@ -266,8 +281,8 @@ def _foreign(addresses: t.Iterable[str]) -> list[Span]:
 
 
 def _spans(option: str, items: t.Iterable[str]) -> tuple[Span, ...]:
-    if isinstance(items, str):
-        # Each character would be an item.
+    if not isinstance(items, (list, tuple)):
+        # Of a text, each character would be an item.
         raise OptionError(option, items, "it must be a list")
     spans = set()
     for item in items:

@@ -10,6 +10,8 @@ import typing as t
 
 import pytest
 from ansible.errors import AnsibleFilterError
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.filter.preflight import FilterModule, preflight
 
@@ -361,3 +363,53 @@ def test_what_a_host_tells_makes_no_lines_of_the_table() -> None:
     problem = {"name": "dsm", "port": 4120, "required": True, "cause": "lost\nweb2  yes  yes\x1b[2J", "remedy": "find"}
     table = preflight({"web1": {"connectivity": seen(problems=[problem])}})["table"]
     assert "\x1b" not in table and len(table.splitlines()) == 5
+
+
+trees = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["web1", MANAGER]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(tree: t.Any, path: tuple = ()) -> t.Iterator[tuple]:
+    """The ways to all that is inside."""
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    for key, value in items:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def replaced(tree: t.Any, path: tuple, value: t.Any) -> t.Any:
+    if not path:
+        return value
+    copied = dict(tree) if isinstance(tree, dict) else list(tree)
+    copied[path[0]] = replaced(tree[path[0]], path[1:], value)
+    return copied
+
+
+INPUT = {
+    "hosts": {"web1": {"names": ["web1"], "connectivity": seen()}, "web2": {"connectivity": seen()}},
+    "communication": {"targets": [target(restricted=True), target("web2", 2)]},
+    "source_ips": ["192.0.2.0/24"],
+    "manager_addresses": [MANAGER],
+    "region": "jp-1",
+}
+
+
+@given(st.sampled_from(list(places(INPUT))), trees)
+@example(("communication", "targets", 0, "firewall_restriction"), "x")
+@example(("communication", "targets", 0, "id"), [])
+@example(("communication", "targets", 0), None)
+@example(("hosts", "web1", "names"), "web1")
+def test_no_input_ends_in_a_traceback(path: tuple, value: t.Any) -> None:
+    """And what is asked for is there for all hosts, where it can be told of them."""
+    changed = replaced(INPUT, path, value)
+    try:
+        report = preflight(**changed)
+    except AnsibleFilterError as error:
+        assert str(error).startswith("preflight: option '")
+        assert path[0] != "communication" or len(path) == 1
+        return
+    json.dumps(report)
+    assert len(report["hosts"]) == len(changed["hosts"] or {})
