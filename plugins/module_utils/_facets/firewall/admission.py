@@ -83,14 +83,12 @@ class Admitted:
         """Who is admitted, for people: at most C(MOST) items and one for each further kind of MACs."""
         plain = AddressSet.of(span for way in self.ways if way.macs is None for span in way.addresses.spans)
         row = plain.texts(MOST)
-        for way in self.ways[:MOST]:
-            if way.macs is not None:
-                macs = enumerated(sorted(way.macs))
-                by = f"by any MAC but {macs}" if way.but else f"by MAC {macs} only"
-                row.append(f"{'; '.join(way.addresses.texts(MOST)) or 'nobody'}, {by}")
-        if len(row) > 2 * MOST:
-            row[2 * MOST :] = [f"{len(row) - 2 * MOST} more"]
-        return row
+        limited = [way for way in self.ways if way.macs]
+        for way in limited[:MOST]:
+            macs = enumerated(sorted(way.macs or ()))
+            by = f"by any MAC but {macs}" if way.but else f"by MAC {macs} only"
+            row.append(f"{'; '.join(way.addresses.texts(MOST))}, {by}")
+        return [*row, f"{len(limited) - MOST} more by certain MACs"] if len(limited) > MOST else row
 
 
 def all_of(several: t.Iterable[Admitted]) -> Admitted:

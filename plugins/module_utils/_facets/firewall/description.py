@@ -33,6 +33,13 @@ DO_NOT_LISTEN = "agents initiate and do not listen"
 # Actions that let packets in.
 _LETTING_IN = ("bypass", "force-allow", "allow")
 
+# What a manager shows of every rule. A rule that has all of it lacks nothing but what is not set.
+_ALWAYS_SHOWN = {
+    *("action", "priority", "direction", "frameType", "protocol"),
+    *("sourceIPType", "sourceMACType", "sourcePortType"),
+    *("destinationIPType", "destinationMACType", "destinationPortType"),
+}
+
 _ANYBODY = Admitted((Way(EVERYTHING),))
 
 Rule = t.Dict[str, t.Any]
@@ -225,7 +232,9 @@ def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: b
             replaces = None
             admitted = Admitted(untold=(f"it may be overridden here, and {found}",))
         else:
-            as_it_is = {**rule, **{key: value for key, value in found.items() if value is not None}}
+            as_it_is = {key: value for key, value in found.items() if value is not None}
+            if not _ALWAYS_SHOWN <= as_it_is.keys():
+                as_it_is = {**rule, **as_it_is}
             overridden = as_it_is != rule
             if overridden:
                 rule = as_it_is
