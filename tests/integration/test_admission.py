@@ -62,16 +62,16 @@ def policy(lab: LabManager, *rule_ids: int, state: str = "on", **fields: t.Any) 
     return lab.api("POST", "/policies", body)
 
 
-def describe(lab: LabManager, *policies: dict[str, t.Any], **options: t.Any) -> dict[str, t.Any]:
-    params = {"policies": [one["ID"] for one in policies], "facets": FACET_NAMES, **options}
+def describe(lab: LabManager, *some: dict[str, t.Any], **options: t.Any) -> dict[str, t.Any]:
+    params = {"policies": [one["ID"] for one in some], "facets": FACET_NAMES, **options}
     with Transport(connection(lab), clock=LabClock(lab), random=lambda: 0.5) as transport:
         result = describe_communication(Client(transport), CommunicationWanted.from_options(params))
     return json.loads(json.dumps(result))
 
 
-def told(lab: LabManager, *policies: dict[str, t.Any], **options: t.Any) -> tuple[dict[str, t.Any], list[str]]:
+def told(lab: LabManager, *some: dict[str, t.Any], **options: t.Any) -> tuple[dict[str, t.Any], list[str]]:
     """The restriction of the first policy, and all warnings."""
-    result = describe(lab, *policies, **options)
+    result = describe(lab, *some, **options)
     return result["targets"][0]["firewall_restriction"], result["warnings"]
 
 
@@ -239,27 +239,42 @@ def test_what_is_not_documented_is_not_known(lab):
     assert facet["restricted"] is True and facet["notes"] == []
 
 
-def overridden(lab: LabManager, some: dict[str, t.Any], number: int, **fields: t.Any) -> None:
-    """Let the manager tell of a rule on a policy that these of its properties are overridden there."""
-    path = f"/policies/{some['ID']}/firewall/rules"
-    rules = [{**one, **(fields if one["ID"] == number else {})} for one in lab.api("GET", path)["firewallRules"]]
-    lab.add_fault(action={"kind": "body", "body": json.dumps({"firewallRules": rules})}, path=f"^{path}$", times=0)
-
-
-def test_a_rule_that_is_overridden_is_judged_as_it_is_there(lab):
+@pytest.mark.parametrize("listed", ["overridden_properties", "assigned_rules"])
+def test_a_rule_that_is_overridden_is_judged_as_it_is_there(lab, listed):
+    lab.switch(rule_overrides=listed)
     narrow, wide = rule(lab, items=["192.0.2.1"]), rule(lab)
     some, other = policy(lab, narrow), policy(lab, wide)
-    overridden(lab, some, narrow, sourceIPType="any")
-    facet, _warnings = told(lab, some)
-    assert facet["restricted"] is False
-    assert [(one["overridden"], one["admits_anybody"]) for one in facet["rules"]] == [(True, True)]
-    overridden(lab, other, wide, sourceIPType="single", sourceIPValue="192.0.2.7")
+    below = policy(lab, parentID=some["ID"])
+    computer = lab.api("POST", "/computers", {"hostName": f"host{next(numbers)}", "policyID": below["ID"]})
+
+    def override(where: str, number: int, **fields: t.Any) -> None:
+        lab.api("POST", f"{where}/firewall/rules/{number}", fields)
+
+    override(f"/policies/{some['ID']}", narrow, sourceIPType="any")
+    for one in (some, below):
+        facet, _warnings = told(lab, one)
+        assert facet["restricted"] is False
+        assert [(row["overridden"], row["admits_anybody"]) for row in facet["rules"]] == [(True, True)]
+    override(f"/computers/{computer['ID']}", narrow, sourceIPType="single", sourceIPValue="192.0.2.7")
+    facet, _warnings = told(lab, policies=[], computers=[computer["ID"]])
+    assert (facet["restricted"], facet["admitted"]) == (True, ["192.0.2.7"])
+    override(f"/policies/{other['ID']}", wide, sourceIPType="single", sourceIPValue="192.0.2.7", contextID=5)
+    facet, _warnings = told(lab, other)
+    assert facet["restricted"] is None and "limited by a context" in str(facet["rules"][0]["failing_conditions"])
+    override(f"/policies/{other['ID']}", wide, contextID=0)
     facet, _warnings = told(lab, other)
     assert (facet["restricted"], facet["admitted"]) == (True, ["192.0.2.7"])
-    lab.clear_faults()
-    overridden(lab, some, narrow, destinationPortMultiple=["4119"])
+    override(f"/policies/{some['ID']}", narrow, destinationPortMultiple=["4119"])
     facet, _warnings = told(lab, some)
     assert (facet["restricted"], facet["hidden_rule_replaced"]) == (False, False)
+
+
+def test_a_limit_of_a_rule_can_be_taken_away_where_it_is(lab):
+    limited = rule(lab, items=["192.0.2.1"], contextID=5)
+    some = policy(lab, limited)
+    assert told(lab, some)[0]["restricted"] is None
+    lab.api("POST", f"/policies/{some['ID']}/firewall/rules/{limited}", {"contextID": 0})
+    assert told(lab, some)[0]["restricted"] is True
 
 
 @pytest.mark.parametrize(
