@@ -210,6 +210,36 @@ def test_lists_and_rules_that_are_not_shown_are_not_known(lab):
     assert "does not show the rule with ID" in facet["restricted_because"]
 
 
+NONSENSE = [None, True, -1, 1.5, "", "text\x1b\ud800", [], [None], [[]], {}, {"ID": 1}]
+
+
+@pytest.mark.parametrize("value", NONSENSE, ids=ascii)
+def test_no_field_of_a_rule_or_list_breaks_the_answer(lab, value):
+    number = rule(lab, items=["192.0.2.1"])
+    some = policy(lab, number)
+    shown = lab.api("GET", f"/firewallrules/{number}")
+    ip_list = lab.api("GET", f"/iplists/{shown['sourceIPListID']}")
+    for field in [*shown, *ip_list, None]:
+        if field in ("ID", "name"):
+            continue
+        rules = json.dumps({"firewallRules": [{**shown, field: value} if field in shown else shown]})
+        lists = json.dumps({"ipLists": [{**ip_list, field: value} if field in ip_list else ip_list]})
+        lab.clear_faults()
+        for path, body in (
+            ("^/firewallrules/search$", rules),
+            ("^/policies/[0-9]+/firewall/rules$", rules),
+            ("^/iplists/search$", lists),
+        ):
+            lab.add_fault(action={"kind": "body", "body": body}, path=path, times=0)
+        facet, warnings = told(lab, some)
+        json.dumps([facet, warnings])
+        source = field is not None and (field.startswith("source") or field == "items")
+        if field is None or field == "description":
+            assert facet["restricted"] is True
+        elif source and not field.startswith("sourcePort") and value is not None:
+            assert facet["restricted"] is not True
+
+
 def test_no_rule_no_effect_and_no_list(lab):
     facet, warnings = told(lab, policy(lab))
     assert (facet["restricted"], facet["hidden_rule_replaced"], warnings) == (False, False, [])

@@ -136,8 +136,8 @@ def shared_list(
 def _addresses(rule: dict[str, t.Any], ip_list: FindList) -> tuple[AddressSet, str | None]:
     """The addresses, as far as they can be told, and why not all of them can."""
     kind = _kind(rule, "sourceIP")
-    negated = rule.get("sourceIPNot") or False
-    if not isinstance(negated, bool):
+    negated = rule.get("sourceIPNot")
+    if not isinstance(negated, (bool, type(None))):
         return AddressSet(), f"sourceIPNot is {quoted(negated, 60)}"
     if kind == "any":
         return (AddressSet(), "its source is none but any") if negated else (EVERYTHING, None)
@@ -194,8 +194,8 @@ def _ip_items(rule: dict[str, t.Any], kind: t.Any, ip_list: FindList) -> list[st
 def _macs(rule: dict[str, t.Any], mac_list: FindList) -> tuple[frozenset[str] | None, bool, str | None]:
     """The MACs that a rule names (C(None): any), whether all but those are meant, and why it cannot be told."""
     kind = _kind(rule, "sourceMAC")
-    negated = rule.get("sourceMACNot") or False
-    if not isinstance(negated, bool):
+    negated = rule.get("sourceMACNot")
+    if not isinstance(negated, (bool, type(None))):
         return None, False, f"sourceMACNot is {quoted(negated, 60)}"
     if kind == "any":
         return None, False, "its source is no MAC but any" if negated else None
@@ -218,7 +218,7 @@ def _macs(rule: dict[str, t.Any], mac_list: FindList) -> tuple[frozenset[str] | 
             return None, False, f"its source MAC {quoted(item, 60)} cannot be read: {error}"
     if not macs:
         return None, False, "its source is an empty list of MACs, and whom that admits is not documented"
-    return frozenset(macs), negated, None
+    return frozenset(macs), bool(negated), None
 
 
 def _one(rule: dict[str, t.Any], key: str) -> str:

@@ -335,6 +335,7 @@ def _items(known: dict[int, dict[str, t.Any]], rule: Rule, side: str) -> t.Any:
     if kind == "any":
         return None
     if kind in ("ip-list", "mac-list"):
-        return (known.get(rule.get(f"{side}ListID") or 0) or {}).get("items")
+        list_id = rule.get(f"{side}ListID")
+        return (known.get(list_id) or {}).get("items") if isinstance(list_id, int) else None
     keys = ("Value", "Mask", "RangeFrom", "RangeTo", "Multiple")
     return [rule[f"{side}{key}"] for key in keys if rule.get(f"{side}{key}") is not None]
