@@ -65,7 +65,7 @@ def policy(lab: LabManager, *rule_ids: int, state: str = "on", **fields: t.Any) 
 def describe(lab: LabManager, *some: dict[str, t.Any], **options: t.Any) -> dict[str, t.Any]:
     params = {"policies": [one["ID"] for one in some], "facets": FACET_NAMES, **options}
     with Transport(connection(lab), clock=LabClock(lab), random=lambda: 0.5) as transport:
-        result = describe_communication(Client(transport), CommunicationWanted.from_options(params))
+        result = describe_communication(Client(transport), CommunicationWanted.from_options(params, "on_premises"))
     return json.loads(json.dumps(result))
 
 
@@ -157,7 +157,9 @@ def test_more_than_an_option_says_draws_a_warning(lab, items, options, warned):
 @pytest.mark.parametrize("value", [-1, 33, True, "8", 1.5])
 def test_thresholds_that_cannot_be_right(value):
     with pytest.raises(OptionError, match="option 'warn_above_ipv4_prefix' .* the length of a prefix"):
-        CommunicationWanted.from_options({"policies": [1], "facets": [], "warn_above_ipv4_prefix": value})
+        CommunicationWanted.from_options(
+            {"policies": [1], "facets": [], "warn_above_ipv4_prefix": value}, "on_premises"
+        )
 
 
 def test_equal_policies_are_warned_of_together(lab):
@@ -345,7 +347,7 @@ def test_who_else_uses_a_list(lab):
     mac_list = lab.api("POST", "/maclists", {"name": "Theirs, too", "items": ["00-00-5E-00-53-01"]})
     ours = rule(lab, sourceIPType="ip-list", sourceIPListID=ip_list["ID"])
     with Transport(connection(lab), clock=LabClock(lab)) as transport:
-        assert shared_list(Fleet(Client(transport)), IP_LIST, ip_list, ours, "ip_list_name") is None
+        assert shared_list(Fleet(Client(transport)), IP_LIST, ip_list, ours) is None
         assert other_users(Fleet(Client(transport)), MAC_LIST, mac_list["ID"], ours) == []
         source = rule(lab, name="Source", sourceIPType="ip-list", sourceIPListID=ip_list["ID"])
         rule(lab, name="Destination", destinationIPType="ip-list", destinationIPListID=ip_list["ID"])
@@ -354,9 +356,27 @@ def test_who_else_uses_a_list(lab):
         assert other_users(fleet, IP_LIST, ip_list["ID"], ours) == ["Destination", "Source"]
         assert other_users(fleet, IP_LIST, ip_list["ID"], source) == ["Destination", f"Rule {next(numbers) - 4}"]
         assert other_users(fleet, MAC_LIST, mac_list["ID"], None) == ["By MAC"]
-        reason = shared_list(fleet, IP_LIST, ip_list, ours, "ip_list_name")
+        reason = shared_list(fleet, IP_LIST, ip_list, ours)
     assert reason is not None and reason.startswith("the IP list 'Theirs' (ID ")
     assert "'Destination', 'Source'; name another list in option ip_list_name, or set allow_shared_lists=true" in reason
+
+
+def test_a_list_of_somebody_else_that_other_rules_use_is_left_alone(lab):
+    some = policy(lab)
+    theirs = lab.api("POST", "/iplists", {"name": "Theirs", "items": ["192.0.2.0/25"]})
+    options = {"policies": [some["ID"]], **RESTRICTION, "ip_list_name": "Theirs"}
+    assert run_facet(lab, "firewall_restriction", options, check=True)["failed_targets"] == [], "nobody uses it"
+    other = rule(lab, name="Other", sourceIPType="ip-list", sourceIPListID=theirs["ID"])
+    result = run_facet(lab, "firewall_restriction", options)
+    (failed,) = result["failed_targets"]
+    assert failed["name"] == some["name"] and "'Other'; name another list in option ip_list_name" in failed["reason"]
+    assert lab.api("GET", f"/iplists/{theirs['ID']}") == theirs and not result["changed"]
+    # What need not be changed may be shared.
+    same = {**options, "source_ips": ["192.0.2.0/25"]}
+    assert run_facet(lab, "firewall_restriction", same, check=True)["failed_targets"] == []
+    run_facet(lab, "firewall_restriction", {**options, "allow_shared_lists": True})
+    assert lab.api("GET", f"/iplists/{theirs['ID']}")["items"] == ["192.0.2.0/24"]
+    assert lab.api("GET", f"/firewallrules/{other}")["sourceIPListID"] == theirs["ID"]
 
 
 def test_our_own_restriction_of_everybody_must_be_meant(lab):

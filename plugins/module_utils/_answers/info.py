@@ -100,7 +100,7 @@ class CommunicationWanted:
     def from_options(cls, params: dict, deployment: str) -> CommunicationWanted:
         """Read the options of C(communication_info). Raises C(OptionError)."""
         facets = tuple(kind(deployment) for name, kind in FACETS.items() if name in params["facets"])
-        return cls(Selector.from_options(params, ""), facets, prefix_limit(params, Scope("", deployment)))
+        return cls(Selector.from_options(params, ""), facets, prefix_limit(params, Scope()))
 
 
 def describe_communication(client: Client, wanted: CommunicationWanted) -> dict[str, t.Any]:

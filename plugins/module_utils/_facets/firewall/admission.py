@@ -119,13 +119,12 @@ def other_users(fleet: Fleet, kind: Kind, list_id: int, own_rule_id: int | None)
     )
 
 
-def shared_list(
-    fleet: Fleet, kind: Kind, existing: dict[str, t.Any], own_rule_id: int | None, option: str
-) -> str | None:
+def shared_list(fleet: Fleet, kind: Kind, existing: dict[str, t.Any], own_rule_id: int | None) -> str | None:
     """Why a list that is not ours must not be changed: other rules use it; C(None) where none does."""
     users = other_users(fleet, kind, existing["ID"], own_rule_id)
     if not users:
         return None
+    option = "ip_list_name" if kind is IP_LIST else "mac_list_name"
     return (
         f"the {kind.noun} {quoted(existing.get('name'))} (ID {existing['ID']}) was not made by this collection, and"
         f" changing it would also change whom these rules mean: {enumerated([quoted(name) for name in users])}; name"

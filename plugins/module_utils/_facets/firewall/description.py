@@ -20,6 +20,7 @@ from ..._fleet.catalogue import (
 )
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
+from ..._fleet.outlook import Outlook
 from ..._manager.errors import BadRequest, Forbidden, NotFound
 from .admission import MOST, Admitted, Way, admitted_by, all_of
 from .hidden_rule import concerns_port, judge
@@ -94,11 +95,12 @@ class _Judged:
         return quoted(self.rule.get("name"))
 
 
-def describe_restriction(fleet: Fleet, target: Target, there: RulesThere) -> dict[str, t.Any]:
+def describe_restriction(outlook: Outlook, target: Target, there: RulesThere) -> dict[str, t.Any]:
     """The rules of a target that concern the agents' port, and who may connect to it.
 
     C(restricted) is C(None) where that cannot be told; C(restricted_because) says why it is not true.
     """
+    fleet = outlook.fleet
     inherited = fleet.inherited_rule_ids(target)
     direct = target.rule_ids - inherited
     rule_ids = sorted(target.rule_ids | inherited)
@@ -109,21 +111,21 @@ def describe_restriction(fleet: Fleet, target: Target, there: RulesThere) -> dic
             here = rule_id in direct or (rule_id in target.rule_ids and fleet.rule_states([target], rule_id)[target])
             judged.append(_judged(fleet, target, rule, there, here))
     unlisted = [rule_id for rule_id in rule_ids if rule_id not in fleet.rules]
-    idle = without_effect(fleet, target)
+    idle = without_effect(outlook, target)
     return {
         "rules": [one.row for one in judged],
-        **_summary(judged, unlisted, idle, fleet.effective(target, FIREWALL_STATE)[0] is not None),
+        **_summary(judged, unlisted, idle, outlook.effective(target, FIREWALL_STATE)[0] is not None),
         "without_effect_because": idle,
     }
 
 
-def without_effect(fleet: Fleet, target: Target) -> str | None:
+def without_effect(outlook: Outlook, target: Target) -> str | None:
     """Why no firewall rule matters on a target now; C(None) when one does, or when the manager does not say."""
-    if fleet.effective(target, COMMUNICATION_DIRECTION)[0] == AGENT_INITIATED:
+    if outlook.effective(target, COMMUNICATION_DIRECTION)[0] == AGENT_INITIATED:
         return DO_NOT_LISTEN
-    if fleet.effective(target, FIREWALL_STATE)[0] == "off":
+    if outlook.effective(target, FIREWALL_STATE)[0] == "off":
         return "the firewall is off"
-    if fleet.effective(target, NETWORK_ENGINE_MODE)[0] == "tap":
+    if outlook.effective(target, NETWORK_ENGINE_MODE)[0] == "tap":
         return "the network engine is in tap mode"
     return None
 

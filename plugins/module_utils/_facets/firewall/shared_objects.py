@@ -19,6 +19,7 @@ from ..._fleet.objects import Target
 from ..._fleet.shared_objects import differences, is_ours, reference
 from ..._manager.client import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
 from ..step import DELETE, LISTS, LISTS_GONE, RULES, RULES_GONE, TYPES, WRITE, Step, Subject
+from .admission import shared_list
 from .restriction import Restriction
 
 FACET = "firewall_restriction"
@@ -31,18 +32,23 @@ class Unfit(Exception):
 def needed_objects(fleet: Fleet, restriction: Restriction) -> list[Step]:
     """What must be made or changed: lists first, then the rule. Raises C(Unfit)."""
     steps = []
+    rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
     references: dict[str, dict[str, t.Any]] = {}
     for kind, name, items in restriction.lists:
         existing = find_named(fleet, kind, name)
         wanted: dict[str, t.Any] = {"items": [ip_text(item) if kind is IP_LIST else item for item in items]}
-        steps.append(_written(kind, name, existing, wanted, LISTS))
+        step = _written(kind, name, existing, wanted, LISTS)
+        if step and existing and not is_ours(existing) and not restriction.allow_shared_lists:
+            reason = shared_list(fleet, kind, existing, rule and rule["ID"])
+            if reason:
+                raise Unfit(reason)
+        steps.append(step)
         key = "sourceIPListID" if kind is IP_LIST else "sourceMACListID"
         references[key] = reference(TYPES[kind], name, existing and existing["ID"])
     if restriction.port_list is not None:
         references["destinationPortListID"] = reference(
             TYPES[PORT_LIST], restriction.port_list, _port_list(fleet, restriction)["ID"]
         )
-    rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
     needs = tuple(step.id for step in steps if step)
     fields = {**_rule_fields(restriction), **references}
     steps.append(_written(FIREWALL_RULE, restriction.rule_name, rule, fields, RULES, needs))
