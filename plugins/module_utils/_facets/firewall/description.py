@@ -92,7 +92,7 @@ class _Judged:
 
     @property
     def name(self) -> str:
-        return quoted(self.rule.get("name"))
+        return quoted(self.rule.get("name"), 100)
 
 
 def describe_restriction(outlook: Outlook, target: Target, there: RulesThere) -> dict[str, t.Any]:
@@ -137,7 +137,7 @@ def openings(fleet: Fleet, rule_ids: frozenset[int]) -> list[str]:
     """
     rules = {rule_id: fleet.rules[rule_id] for rule_id in sorted(rule_ids)}
     admitted = {rule_id: _admitted(fleet, rule) for rule_id, rule in rules.items()}
-    names = {rule_id: quoted(rule.get("name")) for rule_id, rule in rules.items()}
+    names = {rule_id: quoted(rule.get("name"), 100) for rule_id, rule in rules.items()}
     alone = [rule_id for rule_id in rules if admitted[rule_id].everybody]
     sentences = [
         f"is undone by the rule {names[rule_id]}, which admits anybody to the agents' port" for rule_id in alone
