@@ -408,3 +408,20 @@ def test_check_mode_predicts_and_a_second_run_changes_nothing(lab, documents, ra
         again = run_profiles(lab, profiles)
         assert (again["changed"], again["plan"], again["objects"], again["requests"]["writes"]) == (False, [], [], 0)
         assert again["failed_targets"] == real["failed_targets"]
+
+
+def test_a_virtual_appliance_that_would_initiate_is_named(lab):
+    appliance = {"platform": "Deep Security Virtual Appliance"}
+    policy = lab.api("POST", "/policies", {"name": "Appliances"})["ID"]
+    below = lab.api("POST", "/computers", {"hostName": "dsva-1.example.com", "policyID": policy, **appliance})["ID"]
+    alone = lab.api("POST", "/computers", {"hostName": "dsva-2.example.com", **appliance})["ID"]
+    wish = {"direction": "agent_initiated"}
+    result = run_facet(lab, "communication_direction", {"policies": ["Appliances"], "computers": [alone], **wish})
+    (warning,) = [warning for warning in result["warnings"] if "appliance" in warning]
+    for number, name in ((below, "dsva-1.example.com"), (alone, "dsva-2.example.com")):
+        assert f"computer '{name}' (ID {number})" in warning
+    # One that keeps what it needs is not.
+    run_facet(lab, "communication_direction", {"computers": [below], "direction": "bidirectional"})
+    run_facet(lab, "communication_direction", {"policies": ["Appliances"], "direction": "inherited"})
+    result = run_facet(lab, "communication_direction", {"policies": ["Appliances"], **wish})
+    assert not [warning for warning in result["warnings"] if "appliance" in warning]

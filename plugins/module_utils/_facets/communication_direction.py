@@ -80,11 +80,37 @@ class CommunicationDirection(SettingsFacet):
                 f"On the cloud the vendor strongly recommends to keep {AGENT_INITIATED}; this task declares another"
                 f" direction for {enumerated(leaving)}"
             )
+        appliances = _appliances(outlook, [one for one, wish in wishes.items() if _direction(wish) == AGENT_INITIATED])
+        if appliances:
+            told.append(
+                f"virtual appliances can only be bidirectional, says the vendor; {AGENT_INITIATED} would reach"
+                f" {enumerated([appliance.label for appliance in appliances])}"
+            )
         return told
 
 
 def _direction(wish: WantedSettings) -> Value:
     return wish.values[COMMUNICATION_DIRECTION]
+
+
+def _appliances(outlook: Outlook, targets: t.Iterable[Target]) -> list[Computer]:
+    """The virtual appliances that would take their direction from these targets."""
+    fleet = outlook.fleet
+    computers = {target for target in targets if isinstance(target, Computer)}
+    # The fleet is listed only where a policy changes, so that checking one costs nothing.
+    changing = {
+        target.id
+        for target in targets
+        if isinstance(target, Policy) and target.overrides.get(COMMUNICATION_DIRECTION) != AGENT_INITIATED
+    }
+    below = [
+        computer
+        for computer in (fleet.list_computers() if changing else ())
+        if computer.is_appliance and any(policy.id in changing for policy in fleet.lineage(computer))
+    ]
+    fleet.read_overrides(below)
+    reached = [one for one in below if outlook.effective(one, COMMUNICATION_DIRECTION)[0] == AGENT_INITIATED]
+    return sorted({*reached, *(one for one in computers if one.is_appliance)}, key=lambda one: one.id)
 
 
 def _macs_below(outlook: Outlook, policy_ids: set[int]) -> list[Computer]:
