@@ -53,6 +53,8 @@ options:
   timeout:
     description:
       - How many seconds to wait for a connection, and for each part of a reply. From 1 to 600.
+      - A whole reply has ten times as long, and a second more for each 32 KiB of it, so that large pages come through on
+        slow lines while a reply that comes a byte at a time ends.
     type: int
     default: 30
   concurrency:
@@ -67,6 +69,15 @@ options:
       - A manager on the premises takes 500 requests a minute from one user, unless configured otherwise. Beyond that,
         requests are refused and the task waits until they are accepted again, so this option is only needed where
         others use the same API key.
+    type: int
+    default: 0
+  deadline:
+    description:
+      - How many minutes a task may talk to the manager, counted from when it begins to. From 0 to 10080. V(0) is no
+        limit.
+      - Once they have passed, no more requests are sent, and waits are cut short. A request that is under way then has
+        another O(timeout) to be answered. What was not done is reported with the word V(deadline) in C(code) of the
+        failure, and the same task goes on when it is run again.
     type: int
     default: 0
   jump_host:
@@ -103,7 +114,7 @@ options:
         default: ~/.ssh/known_hosts
 requirements:
   - Python >= 3.11
-  - urllib3 >= 2.0
+  - urllib3 >= 2.7
   - paramiko >= 3.4, if O(jump_host) is used
 notes:
   - The module runs beside the manager, not on the hosts whose agents it manages. Use it with C(connection=local) or

@@ -52,6 +52,9 @@ class LabClock:
     def monotonic(self) -> float:
         return self.now
 
+    def time(self) -> float:
+        return self.now
+
     def sleep(self, seconds: float) -> None:
         with self._lock:
             self.slept.append(seconds)

@@ -38,6 +38,7 @@ CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "timeout": {"type": "int", "default": 30},
     "concurrency": {"type": "int", "default": 8},
     "requests_per_minute": {"type": "int", "default": 0},
+    "deadline": {"type": "int", "default": 0},
     "jump_host": {
         "type": "dict",
         "options": {
@@ -70,7 +71,7 @@ class Connection:
     """How to reach one manager: valid, plain values. Its repr does not show the API key.
 
     url: C(https://host[:port]/api). timeout: seconds for connecting, and for each wait for data.
-    concurrency: connections at once. requests_per_minute: 0 is not paced.
+    concurrency: connections at once. requests_per_minute: 0 is not paced. deadline: minutes for a task, 0 for no end.
     key_header: C(api-secret-key) or C(Authorization). warnings: what the user should be told.
     """
 
@@ -83,6 +84,7 @@ class Connection:
     timeout: int = 30
     concurrency: int = 8
     requests_per_minute: int = 0
+    deadline: int = 0
     jump_host: JumpHost | None = None
     warnings: tuple[str, ...] = ()
 
@@ -112,6 +114,7 @@ class Connection:
             requests_per_minute=_number(
                 params, "requests_per_minute", 0, 0, 1_000_000, "a number of requests, 0 for no pacing"
             ),
+            deadline=_number(params, "deadline", 0, 0, 10_080, "a number of minutes, 0 for none"),
             jump_host=_jump_host(params),
             warnings=() if validate_certs else (_unverified(url),),
         )

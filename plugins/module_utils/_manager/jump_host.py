@@ -27,6 +27,7 @@ except ImportError:
 
 if t.TYPE_CHECKING:
     from .connection import JumpHost
+    from .limit import Limit
 
 # Seconds between signs of life, so that a firewall on the way keeps the session, and a dead one is noticed.
 _KEEPALIVE = 30
@@ -117,13 +118,20 @@ class ChannelSocket:
         # As in socket.socket: makefile() counts up here, and its file counts down.
         self._io_refs = 0
         self._closed = False
+        # Of the connection that this is for: asked before each wait.
+        self.limit: Limit | None = None
         self.settimeout = channel.settimeout
         self.gettimeout = channel.gettimeout
 
     def recv(self, size: int) -> bytes:
         """At most C(size) bytes, none at the end of the connection. Raises C(OSError), as a socket does."""
+        if self.limit is not None:
+            self.limit.before_wait(self)
         with _as_socket_error():
-            return self._channel.recv(size)
+            data: bytes = self._channel.recv(size)
+        if self.limit is not None:
+            self.limit.received(len(data))
+        return data
 
     def sendall(self, data: bytes) -> None:
         """Send everything. Raises C(OSError), as a socket does."""
@@ -163,6 +171,9 @@ def _as_socket_error() -> t.Iterator[None]:
 class TunneledConnection(HTTPSConnection):
     """An HTTPS connection whose bytes go through a C(Tunnel)."""
 
+    # Set by who makes the connection.
+    limit: Limit
+
     def __init__(self, *args: t.Any, tunnel: Tunnel, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self._tunnel = tunnel
@@ -171,6 +182,7 @@ class TunneledConnection(HTTPSConnection):
         """Open a channel to the manager, and do the TLS handshake in it, with the manager's name."""
         channel = self._tunnel.open(self.host, self.port)
         channel.settimeout(self.timeout)
+        channel.limit = self.limit
         try:
             # SSLTransport does TLS over anything that sends and receives; ssl.SSLSocket only over a real socket.
             self.sock = SSLTransport(channel, self.ssl_context, self.host)

@@ -31,6 +31,10 @@ class FakeClock:
     def monotonic(self) -> float:
         return self.now
 
+    def time(self) -> float:
+        """1970 came a thousand seconds before what C(monotonic) counts from."""
+        return self.now + 1000
+
     def sleep(self, seconds: float) -> None:
         assert seconds > 0
         with self._lock:

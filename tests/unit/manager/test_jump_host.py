@@ -244,9 +244,9 @@ def test_a_manager_that_the_jump_host_cannot_reach(ssh, reach, clock):
     _server, transport = reach(jump_host(ssh))
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        transport._pool.port = nobody.getsockname()[1]
+        transport._pool._pool.port = nobody.getsockname()[1]
         error = fails(transport)
-    assert f"cannot connect to 127.0.0.1 port {transport._pool.port}" in error.message
+    assert f"cannot connect to 127.0.0.1 port {transport._pool._pool.port}" in error.message
     assert clock.sleeps == [0.5, 1, 2, 4]
 
 
@@ -273,7 +273,7 @@ def test_a_session_that_ended_between_requests_is_made_anew(ssh, reach, clock):
         ssh.drop_sessions()
         # The end of the session comes in while nothing is asked.
         deadline = time.monotonic() + 5
-        while transport._tunnel._client.get_transport().is_active() and time.monotonic() < deadline:
+        while transport._pool._tunnel._client.get_transport().is_active() and time.monotonic() < deadline:
             time.sleep(0.01)
     assert clock.sleeps == []
 
@@ -342,7 +342,7 @@ def test_a_connection_that_the_manager_ended_is_replaced(ssh, reach, clock):
     server, transport = reach(jump_host(ssh), cut_after({"ID": 1}))
     for number in range(1, 4):
         assert transport.create("/policies", {}) == {"ID": 1}
-        (connection,) = filter(None, transport._pool.pool.queue)
+        (connection,) = filter(None, transport._pool._pool.pool.queue)
         deadline = time.monotonic() + 5
         while connection.is_connected and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -386,7 +386,7 @@ def test_a_slow_reply_times_out_through_the_tunnel(ssh, reach, clock):
 def test_a_handshake_that_nobody_answers_times_out_through_the_tunnel(ssh, reach):
     _server, transport = reach(jump_host(ssh), timeout=1)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        transport._pool.port = deaf.getsockname()[1]
+        transport._pool._pool.port = deaf.getsockname()[1]
         fails(transport, errors.TimedOut)
 
 
@@ -396,7 +396,7 @@ def test_closed_files_and_channels_are_given_back(ssh, reach):
     open_files = len(os.listdir("/proc/self/fd"))
     for _each in range(20):
         transport.read("GET", "/policies/1")
-    channels = len(transport._tunnel._client.get_transport()._channels._map)
+    channels = len(transport._pool._tunnel._client.get_transport()._channels._map)
     assert len(os.listdir("/proc/self/fd")) <= open_files + 1
     assert channels <= 2
 

@@ -24,14 +24,13 @@ from hypothesis import strategies as st
 from urllib3.exceptions import ClosedPoolError
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import MissingLibrary
-from ansible_collections.workload_security.agent.plugins.module_utils._manager import transport as transport_module
+from ansible_collections.workload_security.agent.plugins.module_utils._manager import limit as limit_module
+from ansible_collections.workload_security.agent.plugins.module_utils._manager import pool as pool_module
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply, Redirected
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import (
-    VERSION,
-    Transport,
-    _Gate,
-)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.gate import Gate
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.pool import VERSION
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.unit.manager.conftest import KEY, FakeClock
 from tests.unit.manager.https_server import Server, reply
 
@@ -91,7 +90,7 @@ def test_threads_share_no_more_connections_than_allowed(manager):
 
 
 def test_a_compressed_reply_of_several_pieces(manager, monkeypatch):
-    monkeypatch.setattr(transport_module, "_PIECE", 100)
+    monkeypatch.setattr(pool_module, "_PIECE", 100)
     page = {"computers": [{"ID": number, "hostName": f"host-{number}"} for number in range(1000)]}
     it = manager(reply(gzip.compress(json.dumps(page).encode()), Content_Encoding="gzip"))
     assert it.transport.read("POST", "/computers/search", body={}) == page
@@ -114,7 +113,7 @@ def test_a_chunked_reply(manager):
 
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_reply_beyond_all_bounds_is_refused_and_the_pool_survives(manager, monkeypatch, compressed):
-    monkeypatch.setattr(transport_module, "LARGEST_REPLY", 1000)
+    monkeypatch.setattr(limit_module, "LARGEST_REPLY", 1000)
     body = b'{"name": "' + b"x" * 10**6 + b'"}'
     large = reply(gzip.compress(body), Content_Encoding="gzip") if compressed else reply(body)
     it = manager(large, large, large, reply({"ID": 1}), concurrency=1)
@@ -218,17 +217,17 @@ def test_a_closed_transport_says_so(manager):
 
 
 def test_a_missing_library_is_named(monkeypatch):
-    monkeypatch.setattr(transport_module, "URLLIB3_IMPORT_ERROR", "No module named 'urllib3'")
+    monkeypatch.setattr(pool_module, "URLLIB3_IMPORT_ERROR", "No module named 'urllib3'")
     with pytest.raises(MissingLibrary) as caught:
         Transport(Connection(url="https://127.0.0.1/api", api_key=KEY))
-    assert (caught.value.library, caught.value.reason) == ("urllib3 >= 2.0", "No module named 'urllib3'")
+    assert (caught.value.library, caught.value.reason) == ("urllib3 >= 2.7", "No module named 'urllib3'")
 
 
 def test_pacing_spaces_all_attempts(manager, clock):
     it = manager(reply(status=500), reply({"ID": 1}), requests_per_minute=30)
     starts = []
-    real = it.transport._pool.urlopen
-    it.transport._pool.urlopen = lambda *args, **kwargs: (starts.append(clock.now), real(*args, **kwargs))[1]
+    real = it.transport._pool._pool.urlopen
+    it.transport._pool._pool.urlopen = lambda *args, **kwargs: (starts.append(clock.now), real(*args, **kwargs))[1]
     for _each in range(3):
         it.transport.read("GET", "/policies/1")
     assert starts == [1000.0, 1002.0, 1004.0, 1006.0]
@@ -247,7 +246,7 @@ def test_pacing_spaces_all_attempts(manager, clock):
 @settings(max_examples=200, deadline=None)
 def test_never_more_than_the_rate_in_any_minute(rate, events, dice):
     clock = FakeClock()
-    gate = _Gate(clock, dice.random, rate)
+    gate = Gate(clock, dice.random, rate)
     starts = []
     for event in events:
         if isinstance(event, float):

@@ -14,7 +14,6 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.utils import formatdate
-from time import time
 
 import pytest
 from hypothesis import given
@@ -107,10 +106,28 @@ def test_retry_after_is_honored_and_bounded(manager, header, wait):
     assert it.clock.sleeps == [wait]
 
 
-def test_retry_after_may_be_a_date(manager):
-    it = manager(reply({}, 429, Retry_After=formatdate(time() + 30, usegmt=True)), DONE)
+@pytest.mark.parametrize("ahead", [-86400, -3, 0, 3, 86400])
+def test_retry_after_as_a_date_counts_by_the_managers_own_clock(manager, clock, ahead):
+    now = clock.time() + 200_000 + ahead
+    dates = {"Date": formatdate(now, usegmt=True), "Retry_After": formatdate(now + 30, usegmt=True)}
+    it = manager(reply({}, 429, **dates), DONE)
     call(it, READ)
-    assert 25 <= it.clock.sleeps[0] <= 30
+    assert it.clock.sleeps == [30]
+
+
+@pytest.mark.parametrize("date", [None, "yesterday", ""])
+def test_retry_after_as_a_date_counts_by_our_clock_where_the_manager_says_no_time(manager, clock, date):
+    dates = {"Retry_After": formatdate(clock.time() + 30, usegmt=True), **({} if date is None else {"Date": date})}
+    it = manager(reply({}, 429, **dates), DONE)
+    call(it, READ)
+    assert it.clock.sleeps == [30]
+
+
+@pytest.mark.parametrize("date, wait", [("Thu, 01 Jan 1970 00:00:00 GMT", 120), ("Fri, 31 Dec 9999 23:59:59 GMT", 2)])
+def test_a_date_of_the_manager_that_makes_no_sense_is_bounded(manager, date, wait):
+    it = manager(reply({}, 429, Date=date, Retry_After="Sun, 01 Mar 2026 10:00:00 GMT"), DONE)
+    call(it, READ)
+    assert it.clock.sleeps == [wait]
 
 
 def test_threads_that_are_refused_together_wait_together(manager):
@@ -330,7 +347,7 @@ def test_a_connection_that_ends_after_a_reply_costs_nothing(manager, request_):
 
 def _ended(it):
     """Wait until the end of the connection in the pool has come in."""
-    (connection,) = filter(None, it.transport._pool.pool.queue)
+    (connection,) = filter(None, it.transport._pool._pool.pool.queue)
     return connection.is_closed or select.select([connection.sock], [], [], 5)[0]
 
 
@@ -353,7 +370,7 @@ def nobody():
 @pytest.mark.parametrize("request_", ALL)
 def test_nobody_listens(manager, nobody, request_):
     it = manager()
-    it.transport._pool.port = nobody
+    it.transport._pool._pool.port = nobody
     error = fails(it, request_, errors.ConnectionFailed)
     assert "Connection refused" in error.message
     assert not error.outcome_unknown
@@ -362,7 +379,7 @@ def test_nobody_listens(manager, nobody, request_):
 
 def test_an_older_error_of_the_caller_is_not_taken_for_the_cause(manager, nobody):
     it = manager()
-    it.transport._pool.port = nobody
+    it.transport._pool._pool.port = nobody
     with pytest.raises(errors.ConnectionFailed, match="Connection refused"):
         try:
             raise KeyError("older")

@@ -1,0 +1,107 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When a request may start: the pace that the user set, the pauses that the manager asks for, the task's deadline."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time as _time
+import typing as t
+
+# The manager counts the requests of the last 60 seconds. Seconds after the first 429; doubled after each further one.
+FIRST_WAIT = 2.0
+LONGEST_WAIT = 20.0
+# The longest Retry-After that is obeyed, in seconds.
+LONGEST_RETRY_AFTER = 120.0
+
+
+class Clock(t.Protocol):
+    """What waits or measures time, in seconds. Everything in this package does so through such an object."""
+
+    def monotonic(self) -> float:
+        """Seconds since some time or other, never going back."""
+
+    def time(self) -> float:
+        """Seconds since 1970."""
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait for so many seconds, more than 0."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    monotonic = staticmethod(_time.monotonic)
+    time = staticmethod(_time.time)
+    sleep = staticmethod(_time.sleep)
+
+
+class Gate:
+    """Where every request waits for its turn.
+
+    One request that is told 429 closes the gate for all, since the manager counts them together. Once the deadline has
+    passed, nobody enters, and whoever waits is woken.
+    """
+
+    def __init__(
+        self, clock: Clock, random: t.Callable[[], float], requests_per_minute: int, ends_at: float = math.inf
+    ) -> None:
+        """C(random) returns numbers from 0 to 1; C(ends_at) is the deadline, in the clock's monotonic seconds."""
+        self._clock = clock
+        self._random = random
+        self._interval = 60.0 / requests_per_minute if requests_per_minute else 0.0
+        self._ends_at = ends_at
+        self._lock = threading.Lock()
+        self._next_start = -math.inf
+        self._closed_at = -math.inf
+        self._refusals = 0
+
+    @property
+    def deadline_passed(self) -> bool:
+        """Whether nobody enters any more."""
+        return self._clock.monotonic() >= self._ends_at
+
+    def enter(self) -> float | None:
+        """Wait for the turn. Returns the time at which it came, None once the deadline has passed."""
+        while True:
+            with self._lock:
+                now = self._clock.monotonic()
+                if now >= self._ends_at:
+                    return None
+                pause = self._next_start - now
+                if pause <= 0:
+                    if self._interval:
+                        self._next_start = now + self._interval
+                    return now
+            self.wait(pause)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for so many seconds, or until the deadline."""
+        pause = min(seconds, self._ends_at - self._clock.monotonic())
+        if pause > 0:
+            self._clock.sleep(pause)
+
+    def refused(self, started: float, retry_after: float | None) -> None:
+        """A request that entered at C(started) was answered 429."""
+        with self._lock:
+            # Those that were on their way when the gate closed bring no news, unless they say how long to wait.
+            news = started > self._closed_at
+            if not news and not retry_after:
+                return
+            self._refusals += news
+            now = self._clock.monotonic()
+            if retry_after:
+                wait = min(retry_after + self._random(), LONGEST_RETRY_AFTER)
+            else:
+                wait = min(FIRST_WAIT * 2 ** (self._refusals - 1), LONGEST_WAIT) * (1 + self._random() / 4)
+            self._closed_at = now
+            self._next_start = max(self._next_start, now + wait)
+
+    def accepted(self, started: float) -> None:
+        """A request that entered at C(started) was answered with anything but 429."""
+        if self._refusals and started > self._closed_at:
+            with self._lock:
+                self._refusals = 0

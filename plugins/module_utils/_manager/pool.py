@@ -1,0 +1,274 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The pool of kept-alive connections to the manager, TLS, and what a single attempt over it gives."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import ssl
+import typing as t
+from urllib.parse import urlsplit
+
+from .._basis.errors import MissingLibrary
+from . import limit as limits
+from . import reply as replies
+from .errors import BadReply, ConnectionFailed, JumpHostError, TimedOut, UntrustedCertificate
+from .jump_host import Tunnel, TunneledConnection, TunnelError
+from .limit import Limit, TooLarge, TooSlow
+from .reply import Failure, Reply
+
+# The first version whose decompression is bounded in every way of reading (CVE-2025-66418, CVE-2025-66471,
+# CVE-2026-21441, CVE-2026-44432).
+URLLIB3_NEEDED = "urllib3 >= 2.7"
+URLLIB3_IMPORT_ERROR: str | None = None
+try:
+    import urllib3
+    from urllib3 import exceptions as http_errors
+    from urllib3.connection import HTTPSConnection
+    from urllib3.util import Retry, Timeout
+
+    _installed: str = urllib3.__version__  # type: ignore[attr-defined]
+    if tuple(map(int, re.findall("[0-9]+", _installed)[:2])) < (2, 7):
+        raise ImportError(f"version {_installed} is installed, 2.7 or later is needed")
+except ImportError as import_error:
+    URLLIB3_IMPORT_ERROR = str(import_error)
+    HTTPSConnection = object  # type: ignore[assignment, misc]
+
+if t.TYPE_CHECKING:
+    from .connection import Connection
+    from .gate import Clock
+
+VERSION = "0.1.0"
+
+_PIECE = 2**20
+# What was asked for. Chains of encodings, and others, are refused unread.
+_ENCODINGS = ("", "identity", "gzip", "x-gzip")
+# How OpenSSL calls bytes that are no TLS at all, such as plain HTTP.
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+
+
+class Pool:
+    """Connections to one manager, for any number of threads, until it is closed."""
+
+    def __init__(self, connection: Connection, clock: Clock, ends_at: float = math.inf) -> None:
+        """C(ends_at): the task's deadline. Raises C(MissingLibrary). Sends nothing yet."""
+        if URLLIB3_IMPORT_ERROR is not None:
+            raise MissingLibrary(URLLIB3_NEEDED, URLLIB3_IMPORT_ERROR)
+        self._clock = clock
+        self._no_retries = Retry(False, redirect=False)
+        self._tunnel = Tunnel(connection.jump_host, connection.timeout) if connection.jump_host else None
+        self._pool = _connections(connection, self._tunnel, lambda: Limit(clock, connection.timeout, ends_at))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+        if self._tunnel is not None:
+            self._tunnel.close()
+
+    def attempt(self, method: str, target: str, payload: bytes | None) -> Reply | Failure:
+        """Send a request once. What went wrong is returned, since a raised error would hold on to its context.
+
+        Raises C(ClosedPoolError) once the pool is closed.
+        """
+        try:
+            response = self._pool.request(
+                method, target, body=payload, retries=self._no_retries, redirect=False, preload_content=False
+            )
+        except Exception as error:
+            if isinstance(error, http_errors.ClosedPoolError):
+                raise
+            return _request_failure(error)
+        try:
+            return self._reply(response)
+        except Exception as error:
+            return _body_failure(error, response.status)
+        finally:
+            # What is left would have to be read before the connection could be used again. Its place in the pool must
+            # be given back in any case, or the pool would run dry.
+            if not response.closed:
+                response.close()
+            response.release_conn()
+
+    def _reply(self, response: urllib3.BaseHTTPResponse) -> Reply | Failure:
+        headers = response.headers
+        reply = Reply(
+            response.status,
+            replies.retry_after(headers.get("Retry-After"), headers.get("Date"), self._clock.time()),
+            headers.get("Location", ""),
+        )
+        encoding = headers.get("Content-Encoding", "").strip()
+        if encoding.lower() not in _ENCODINGS:
+            # The status of a refusal says enough without its text.
+            fault = f"its body has the encoding {encoding}, and only gzip was asked for"
+            return Failure(BadReply, fault, reply.status, final=True) if reply.is_success else reply
+        if not reply.is_success:
+            with contextlib.suppress(Exception):  # as in attempt(), and as above
+                reply.body = _body(response, replies.LARGEST_ERROR_REPLY)
+            return reply
+        framed = response.chunked or response.length_remaining is not None
+        reply.body = _body(response, limits.LARGEST_REPLY)
+        if not framed and reply.broke_off():
+            # Nothing but the end of the connection marks the end of this reply, and that came too early.
+            return Failure(ConnectionFailed, "the connection ended within the reply")
+        return reply
+
+
+class _LimitedSocket(ssl.SSLSocket):
+    """A TLS socket that keeps to its connection's limits."""
+
+    limit: Limit | None = None
+
+    def recv_into(self, buffer: t.Any, nbytes: int | None = None, flags: int = 0) -> int:
+        """As the method of every socket."""
+        if self.limit is None:
+            return super().recv_into(buffer, nbytes, flags)
+        self.limit.before_wait(self)
+        count = super().recv_into(buffer, nbytes, flags)
+        self.limit.received(count)
+        return count
+
+
+class _Limited(HTTPSConnection):
+    """A connection with limits. Its faults before the request is sent are told from those after: by their type."""
+
+    def __init__(self, *arguments: t.Any, limit: t.Callable[[], Limit], **options: t.Any) -> None:
+        super().__init__(*arguments, **options)
+        self.limit = limit()
+
+    def connect(self) -> None:
+        """Connect, with all handshakes."""
+        self.limit.start_connecting()
+        try:
+            super().connect()
+        except (ssl.SSLCertVerificationError, TunnelError):
+            raise
+        except TimeoutError as error:
+            raise http_errors.ConnectTimeoutError(self, str(error)) from error
+        except OSError as error:
+            raise http_errors.NewConnectionError(self, str(error)) from error
+
+    def request(self, *arguments: t.Any, **options: t.Any) -> None:
+        """Send a request."""
+        self.limit.start_exchange()
+        super().request(*arguments, **options)
+
+    def getresponse(self) -> t.Any:
+        """The reply, up to its body."""
+        response = super().getresponse()
+        self.limit.head_ended()
+        return response
+
+
+class _DirectConnection(_Limited):
+    def connect(self) -> None:
+        super().connect()
+        if isinstance(self.sock, _LimitedSocket):
+            self.sock.limit = self.limit
+
+
+class _JumpHostConnection(_Limited, TunneledConnection):
+    pass
+
+
+def _connections(
+    connection: Connection, tunnel: Tunnel | None, limit: t.Callable[[], Limit]
+) -> urllib3.HTTPSConnectionPool:
+    parts = urlsplit(connection.url)
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "Content-Type": "application/json",
+        "User-Agent": f"workload_security.agent/{VERSION}",
+        **connection.headers(),
+    }
+    if not connection.validate_certs:
+        # The connection's own warning reaches the user; this one would only reach standard error.
+        urllib3.disable_warnings(http_errors.InsecureRequestWarning)
+    ways: dict[str, t.Any] = {"limit": limit} if tunnel is None else {"limit": limit, "tunnel": tunnel}
+    pool = urllib3.HTTPSConnectionPool(
+        parts.hostname or "",
+        parts.port or 443,
+        maxsize=connection.concurrency,
+        block=True,
+        timeout=Timeout(connect=connection.timeout, read=connection.timeout),
+        headers=headers,
+        ssl_context=_tls(connection),
+        **ways,
+    )
+    pool.ConnectionCls = _DirectConnection if tunnel is None else _JumpHostConnection
+    return pool
+
+
+def _tls(connection: Connection) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=connection.ca_path)
+    context.sslsocket_class = _LimitedSocket
+    # The same on every Python: 3.13 began to refuse certificates for formal faults, which those that managers make for
+    # themselves may have; and a manager's own certificate in ca_path is as good as its CA's.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if not connection.validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _body(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    """The decoded body, or its beginning, longer than C(most), where it is longer."""
+    pieces = []
+    size = 0
+    while size <= most:
+        piece = response.read(min(_PIECE, most + 1))
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
+
+
+def _request_failure(error: Exception) -> Failure:
+    """What an exception means that came before the head of a reply had."""
+    if isinstance(error, TunnelError):
+        return Failure(JumpHostError, str(error), maybe_done=False, final=error.permanent)
+    if isinstance(error, http_errors.NewConnectionError):
+        return Failure(ConnectionFailed, _reason(error), maybe_done=False)
+    if isinstance(error, http_errors.ConnectTimeoutError):
+        return Failure(TimedOut, "no connection could be made in time", maybe_done=False)
+    if isinstance(error, http_errors.SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError):
+        reason = error.args[0].verify_message or str(error.args[0])
+        return Failure(UntrustedCertificate, reason, maybe_done=False, final=True)
+    if isinstance(error, http_errors.ReadTimeoutError):
+        return Failure(TimedOut, _slowness(error, "the reply did not come in time"))
+    # Whatever else the parsers of this library and of the standard library below it stumble over in what came in:
+    # besides their own errors, there have been ValueError, OverflowError and AttributeError.
+    return Failure(ConnectionFailed, _reason(error))
+
+
+def _body_failure(error: Exception, status: int) -> Failure:
+    """What an exception means that came with the body of a reply of success."""
+    if isinstance(error, http_errors.DecodeError):
+        return Failure(BadReply, "its body cannot be decompressed", status, final=True)
+    if isinstance(error, http_errors.ReadTimeoutError):
+        return Failure(TimedOut, _slowness(error, "the reply did not come to its end in time"))
+    if isinstance(error.__cause__, TooLarge):
+        return Failure(BadReply, f"its body is larger than {limits.LARGEST_REPLY} bytes", status, final=True)
+    return Failure(ConnectionFailed, _reason(error))
+
+
+def _slowness(error: Exception, otherwise: str) -> str:
+    return str(error.__cause__) if isinstance(error.__cause__, TooSlow) else otherwise
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in words; urllib3 and http.client wrap it with the names of their objects."""
+    while True:
+        if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+            return f"there is no TLS on that port ({error.reason})"
+        # Not __context__, which may be an older error that a caller is dealing with.
+        cause = error.__cause__ or (error.args and error.args[-1])
+        if not isinstance(cause, BaseException):
+            return str(error) or type(error).__name__
+        error = cause

@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What one attempt gives: a reply and what it says, or a failure."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import math
+import re
+import typing as t
+from dataclasses import dataclass
+
+from . import limit
+from .errors import BadReply, ManagerError
+from .gate import LONGEST_RETRY_AFTER
+
+# Members of all objects and lists of a reply together. 5,000 policies with all 219 settings, each an object with one
+# member, and with 100 fields and rules besides, have 2.7 million; the rest is room for commas within texts, which are
+# counted, too. The worst that so many members can take is about 600 MB, instead of gigabytes.
+MOST_MEMBERS = 4_000_000
+# Levels of a reply: the API's own have less than ten.
+DEEPEST = 50
+# Of a reply that is no success, no more than so many bytes are read.
+LARGEST_ERROR_REPLY = 64 * 2**10
+# Digits of a number; IDs and times have less than 20.
+_LONGEST_NUMBER = 100
+
+
+@dataclass
+class Failure:
+    """An attempt without a useful reply. C(final): another one cannot do better.
+
+    C(maybe_done): the manager may have done what was asked. C(retry_after): seconds, None where it does not say.
+    """
+
+    kind: type[ManagerError]
+    message: str
+    status: int | None = None
+    maybe_done: bool = True
+    final: bool = False
+    retry_after: float | None = None
+
+    def said(self) -> str:
+        """The status, where there is one, and the message."""
+        return f"{self.status}, {self.message}" if self.status else self.message
+
+
+@dataclass
+class Reply:
+    """A status, and as much of the body as is of use. C(retry_after): seconds, None without such a header."""
+
+    status: int
+    retry_after: float | None = None
+    location: str = ""
+    body: bytes = b""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the manager says that it has done what was asked."""
+        return 200 <= self.status < 300
+
+    def explanation(self) -> str:
+        """What the reply says in words, in the server's own where it has some."""
+        if self.location and 300 <= self.status < 400:
+            return f"it points to {self.location}"
+        return _explanation(self.body)
+
+    def parsed(self, *, may_be_empty: bool) -> dict[str, t.Any] | None | Failure:
+        """The JSON object in a reply of success; None where there is nothing and there may be; or what is wrong."""
+        fault = self._oversize()
+        if fault is None:
+            if may_be_empty and not self.body.strip():
+                return None
+            try:
+                value = _loads(self.body)
+            except (ValueError, RecursionError):
+                fault = f"its body is not JSON: {_explanation(self.body)}"
+            else:
+                if may_be_empty and value in (None, ""):
+                    return None
+                if not isinstance(value, dict):
+                    fault = f"its body is not a JSON object: {_explanation(self.body)}"
+                elif _is_deeper(value, DEEPEST):
+                    fault = f"its body has more than {DEEPEST} levels"
+                else:
+                    return value
+        return Failure(BadReply, fault, self.status, final=True)
+
+    def broke_off(self) -> bool:
+        """Whether there is less than a JSON object, and nothing else either."""
+        if self.body[:1] not in (b"", b"{") or self._oversize():
+            return False
+        try:
+            _loads(self.body)
+        except (ValueError, RecursionError):
+            return True
+        return False
+
+    def _oversize(self) -> str | None:
+        """What is too much to be parsed: found before a single object is made."""
+        if len(self.body) > limit.LARGEST_REPLY:
+            return f"its body is larger than {limit.LARGEST_REPLY} bytes"
+        # Each member stands behind a comma, or first in its object or list.
+        if sum(map(self.body.count, (b",", b"{", b"["))) > MOST_MEMBERS:
+            return f"its body has more than {MOST_MEMBERS} values, which no page of the manager's API has"
+        return None
+
+
+def retry_after(header: str | None, date: str | None, now: float) -> float | None:
+    """The seconds in a Retry-After header, at most 120, whether given as a number or a date; None for no sense.
+
+    A date counts from the reply's own Date, since the manager's clock may differ from ours; without one, from C(now).
+    """
+    if header is None:
+        return None
+    if re.fullmatch(r"\s*[0-9]{1,100}\s*", header):
+        return min(float(header), LONGEST_RETRY_AFTER)
+    then = _seconds(header)
+    if then is None:
+        return None
+    sent = None if date is None else _seconds(date)
+    return min(max(then - (now if sent is None else sent), 0), LONGEST_RETRY_AFTER)
+
+
+def _seconds(date: str) -> float | None:
+    """The seconds since 1970 of a date in a header."""
+    try:
+        fields = email.utils.parsedate_tz(date)
+        return None if fields is None else email.utils.mktime_tz(fields)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
+
+
+def _not_json(text: str) -> t.NoReturn:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _integer(digits: str) -> int:
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else _not_json("a number of that length")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _not_json("a number of that size")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_not_json, parse_int=_integer, parse_float=_finite)
+
+
+def _loads(body: bytes) -> t.Any:
+    """Strict JSON in UTF-8, which is what the bytes are searched for. Raises C(ValueError) and C(RecursionError)."""
+    return _DECODER.decode(body.decode("utf-8-sig", "surrogatepass"))
+
+
+def _is_deeper(value: t.Any, levels: int) -> bool:
+    layer = [value]
+    for _each in range(levels):
+        layer = [
+            item
+            for container in layer
+            for item in (container.values() if type(container) is dict else container)
+            if type(item) is dict or type(item) is list
+        ]
+        if not layer:
+            return False
+    return True
+
+
+def _explanation(body: bytes) -> str:
+    """What a body that is not a proper reply says: neither cleaned nor shortened, which comes after masking."""
+    text = body[:LARGEST_ERROR_REPLY].decode("utf-8", "replace")
+    try:
+        said = _message(json.loads(text))
+    except (ValueError, RecursionError):
+        said = ""
+    if said:
+        return said
+    if re.match(r"\s*<", text):
+        # Up to the next tag only: a page of nothing but beginnings of titles would be searched once for each of them.
+        title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
+        return f"an HTML page titled '{title[1].strip()}'" if title else "an HTML page"
+    return text.strip() or "an empty body"
+
+
+def _message(parsed: t.Any) -> str:
+    """The text in any of the forms that the manager's errors have been seen in."""
+    if isinstance(parsed, str):
+        return parsed
+    if isinstance(parsed, list):
+        return "; ".join(filter(None, map(_message, parsed)))
+    if isinstance(parsed, dict):
+        return next(filter(None, (_message(parsed.get(key)) for key in ("message", "errors", "error"))), "")
+    return ""
