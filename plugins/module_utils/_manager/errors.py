@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._basis.errors import Problem
-from .._basis.text import one_line
+from .._basis.text import one_line, shown
 
 
 class ManagerError(Problem):
@@ -37,7 +37,7 @@ class ManagerError(Problem):
         outcome_unknown: bool = False,
     ) -> None:
         self.method = method
-        self.path = path
+        self.path = shown(path)
         self.url = url
         self.status = status
         self.message = one_line(message)

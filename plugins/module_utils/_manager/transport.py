@@ -152,7 +152,7 @@ class Transport:
         request.last = refusal = Failure(RateLimited, reply.explanation(), 429)
         if request.refused_since is None:
             request.refused_since = started
-        if self._clock.monotonic() - request.refused_since >= PATIENCE:
+        if self._clock.monotonic() - request.refused_since >= PATIENCE or self._lasted(request) >= self._longest:
             raise self._error(request, refusal)
         self._gate.refused(started, reply.retry_after)
 
@@ -176,12 +176,14 @@ class Transport:
         request.failures += 1
         if failure.final:
             raise self._error(request, failure)
-        lasted = self._clock.monotonic() - request.first_started
         repeatable = request.repeatable or not failure.maybe_done
-        if request.failures >= ATTEMPTS or not repeatable or lasted >= self._longest:
+        if request.failures >= ATTEMPTS or not repeatable or self._lasted(request) >= self._longest:
             raise self._too_late(request) if self._gate.deadline_passed else self._error(request, failure)
         pause = min(FIRST_PAUSE * 2 ** (request.failures - 1), LONGEST_PAUSE) * (1 + self._random() / 2)
         self._gate.wait(max(pause, failure.retry_after or 0))
+
+    def _lasted(self, request: _Request) -> float:
+        return self._clock.monotonic() - request.first_started
 
     def _too_late(self, request: _Request) -> ManagerError:
         minutes = f"{self._deadline} minute{'s' * (self._deadline != 1)}"

@@ -37,8 +37,12 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         assert seconds > 0
+        self.advance(seconds)
+        self.sleeps.append(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass in which nobody sleeps."""
         with self._lock:
-            self.sleeps.append(seconds)
             self.now += seconds
 
 

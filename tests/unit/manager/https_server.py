@@ -101,6 +101,32 @@ def cut_after(body: t.Any) -> Action:
     return act
 
 
+class Drip:
+    """An action that sends the head and then the same piece again and again, C(pause) being called before each.
+
+    C(cut_off) is set once the other side hung up while pieces were still being sent: what ended was not the reply.
+    """
+
+    def __init__(self, head: bytes, piece: bytes, pause: t.Callable[[], object]) -> None:
+        self.cut_off = threading.Event()
+        self._head = head
+        self._piece = piece
+        self._pause = pause
+
+    def __call__(self, handler: Handler, request: Request) -> None:
+        self.send(handler.connection)
+
+    def send(self, connection: socket.socket) -> None:
+        """Send until the other side hangs up; or until it is clear that it never will."""
+        try:
+            connection.sendall(self._head)
+            for _each in range(10**6):
+                self._pause()
+                connection.sendall(self._piece)
+        except OSError:
+            self.cut_off.set()
+
+
 def silence(event: threading.Event) -> Action:
     """Nothing comes back until the event is set."""
 

@@ -191,6 +191,7 @@ BODIES = [
     (b"", "an empty body"),
     (b"plain\r\ntext \xff", "plain text \ufffd"),
     (b"[" * 50000, "[" * 499 + "…"),
+    (b"<title" * 10000, "an HTML page"),
 ]
 
 
@@ -402,6 +403,7 @@ def test_a_name_that_does_not_exist(manager, monkeypatch):
 def test_no_tls_on_the_port(manager, request_):
     it = manager(context=None)
     error = fails(it, request_, errors.ConnectionFailed)
+    assert error.message.startswith("there is no TLS on that port")
     assert not error.outcome_unknown
     assert it.server.requests == []
 
