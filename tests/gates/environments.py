@@ -10,6 +10,7 @@ makes the named ones (all, without a name) under .venv/ and says which cannot be
 
 newest   the newest supported ansible-core with the tests' libraries
 oldest   the same with the oldest supported ansible-core
+lowest   that core with the lowest versions of the libraries that users may have
 tools    linters, documentation and packaging tools
 main     newest, or oldest on a machine without a Python that is new enough: a link to the one that is there
 
@@ -41,6 +42,7 @@ Interpreters = Dict[Version, Path]
 SUITABLE: Dict[str, List[Version]] = {
     "newest": [(3, 14), (3, 13), (3, 12)],
     "oldest": [(3, 11), (3, 12), (3, 13)],
+    "lowest": [(3, 11), (3, 12), (3, 13)],
     "tools": [(3, 13), (3, 12), (3, 14), (3, 11)],
 }
 
@@ -162,7 +164,7 @@ def _make_one(name: str, interpreters: Interpreters) -> None:
 def _recipe(name: str, interpreter: Path) -> str:
     """What the environment is made from: another text means that it has to be made again."""
     digest = hashlib.sha256()
-    for file in (f"{name}.txt", "tests.txt", "constraints.txt"):
+    for file in (f"{name}.txt", "tests.txt", "harness.txt", "constraints.txt"):
         digest.update((ROOT / "requirements" / file).read_bytes())
     return f"{interpreter} {digest.hexdigest()}\n"
 

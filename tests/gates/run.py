@@ -58,6 +58,15 @@ def pytest_gate(name: str, environment: str, *arguments: str) -> Gate:
     return Gate(name, name.split()[0], environment, ("pytest", *arguments))
 
 
+# The tests in which the libraries of meta/requirements.txt do their work.
+LIBRARIES = (
+    "tests/unit/manager",
+    "tests/unit/fleet",
+    "tests/unit/dns/test_rfc2136.py",
+    "tests/unit/probe/test_ssh.py",
+    "tests/integration/test_faults.py",
+)
+
 GATES: List[Gate] = [
     Gate("lint", "lint", "tools", ("ansiblelint",), tests=False),
     Gate("lint of YAML", "lint", "tools", ("yamllint", "--strict", "."), tests=False),
@@ -67,6 +76,7 @@ GATES: List[Gate] = [
     pytest_gate("repository", "tools", "tests/gates/test_repository.py"),
     pytest_gate("unit on the newest core", "newest", "tests/unit"),
     pytest_gate("unit on the oldest core", "oldest", "tests/unit"),
+    pytest_gate("libraries at their lowest", "lowest", *LIBRARIES),
     pytest_gate("contract", "main", "tests/contract"),
     pytest_gate("integration", "main", "tests/integration"),
     pytest_gate("integration on the oldest core", "oldest", "tests/integration", "-m", "both_cores"),

@@ -137,11 +137,43 @@ def test_runtime_requires_the_oldest_core_that_is_tested():
 
 
 def test_the_tested_libraries_are_among_those_that_users_may_have():
-    pinned = dict(line.split("==") for line in read(Path("requirements/tests.txt")).splitlines() if "==" in line)
-    ranges = [Requirement(line) for line in read(Path("meta/requirements.txt")).splitlines() if line and line[0] != "#"]
-    assert ranges
-    for requirement in ranges:
+    pinned = pins("requirements/tests.txt")
+    for requirement in wanted_libraries():
         assert pinned[requirement.name] in requirement.specifier
+
+
+def test_the_lowest_libraries_that_users_may_have_are_tested():
+    lowest = {
+        requirement.name: Version(bound.version)
+        for requirement in wanted_libraries()
+        for bound in requirement.specifier
+        if bound.operator == ">="
+    }
+    assert len(lowest) == len(wanted_libraries()), "each library has a lower bound"
+    pinned = pins("requirements/lowest.txt")
+    assert pinned.pop("ansible-core") == pins("requirements/oldest.txt")["ansible-core"]
+    assert {name: Version(version) for name, version in pinned.items()} == lowest
+
+
+def test_the_modules_documentation_names_the_lowest_libraries():
+    lowest = pins("requirements/lowest.txt")
+    text = read(Path("plugins/doc_fragments/connection.py"))
+    named = dict(re.findall(r"^  - (\w+) >= ([\d.]+)", text, re.MULTILINE))
+    named.pop("Python")
+    assert named
+    for name, version in named.items():
+        assert Version(version) == Version(lowest[name])
+
+
+def pins(file: str) -> dict[str, str]:
+    """The exact versions that a file of requirements names itself."""
+    return dict(line.split("==") for line in read(Path(file)).splitlines() if "==" in line)
+
+
+def wanted_libraries() -> list[Requirement]:
+    """What meta/requirements.txt says."""
+    lines = read(Path("meta/requirements.txt")).splitlines()
+    return [Requirement(line) for line in lines if line and line[0] != "#"]
 
 
 def test_sanity_has_no_ignores():

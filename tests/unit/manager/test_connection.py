@@ -48,6 +48,7 @@ def test_defaults():
         timeout=30,
         concurrency=8,
         requests_per_minute=0,
+        deadline=0,
         jump_host=None,
         warnings=(),
     )
@@ -117,6 +118,7 @@ def test_an_unknown_deployment():
         ("timeout", [1, 600, "45"], [0, 601, -1, "soon", [], 10**30]),
         ("concurrency", [1, 64], [0, 65, -8, "many"]),
         ("requests_per_minute", [0, 1, 500], [-1, "x", 10**9]),
+        ("deadline", [0, 1, 10080, "90"], [-1, 10081, "soon", 10**30]),
     ],
 )
 def test_numbers(option, good, bad):
