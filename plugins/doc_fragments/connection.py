@@ -115,7 +115,7 @@ options:
 requirements:
   - Python >= 3.11
   - urllib3 >= 2.7
-  - paramiko >= 3.4, if O(jump_host) is used
+  - paramiko >= 3.4.1, if O(jump_host) is used
 notes:
   - The module runs beside the manager, not on the hosts whose agents it manages. Use it with C(connection=local) or
     C(delegate_to=localhost).

@@ -27,7 +27,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.j
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.lab.ssh_server import SshServer, make_key
 from tests.unit.manager.conftest import KEY
-from tests.unit.manager.https_server import Server, cut_after, cut_before, reply, silence
+from tests.unit.manager.https_server import Drip, Server, cut_after, cut_before, reply, silence
 
 
 @pytest.fixture(scope="module")
@@ -388,6 +388,23 @@ def test_a_handshake_that_nobody_answers_times_out_through_the_tunnel(ssh, reach
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         transport._pool._pool.port = deaf.getsockname()[1]
         fails(transport, errors.TimedOut)
+
+
+def test_a_handshake_that_drips_is_given_up_through_the_tunnel(ssh, reach, clock):
+    # Single waits never meet their limit of ten seconds; all of them together do.
+    drip = Drip(b"\x16\x03\x03\x40\x00", b"\x02", lambda: (clock.advance(4), time.sleep(0.001)))
+    server, transport = reach(jump_host(ssh), timeout=10)
+    server.finish_request = lambda connection, _address: drip.send(connection)
+    assert not fails(transport, errors.TimedOut).outcome_unknown
+    assert drip.cut_off.wait(60)
+
+
+def test_a_reply_that_drips_is_given_up_through_the_tunnel(ssh, reach, clock):
+    drip = Drip(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n", b"x" * 100, lambda: clock.advance(4))
+    _server, transport = reach(jump_host(ssh), drip, timeout=10)
+    with pytest.raises(errors.TimedOut, match="had not come to its end"):
+        transport.read("GET", "/policies")
+    assert drip.cut_off.wait(60)
 
 
 def test_closed_files_and_channels_are_given_back(ssh, reach):
