@@ -402,7 +402,7 @@ def test_a_handshake_that_drips_is_given_up_through_the_tunnel(ssh, reach, clock
 def test_a_reply_that_drips_is_given_up_through_the_tunnel(ssh, reach, clock):
     drip = Drip(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n", b"x" * 100, lambda: clock.advance(4))
     _server, transport = reach(jump_host(ssh), drip, timeout=10)
-    with pytest.raises(errors.TimedOut, match="had not come to its end"):
+    with pytest.raises(errors.TimedOut):
         transport.read("GET", "/policies")
     assert drip.cut_off.wait(60)
 
