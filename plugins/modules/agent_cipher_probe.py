@@ -26,7 +26,7 @@ extends_documentation_fragment:
   - workload_security.agent.attributes
   - workload_security.agent.attributes.info_module
 requirements:
-  - paramiko >= 3.2, if O(targets[].ssh) is used
+  - paramiko >= 3.4, if O(targets[].ssh) is used
 options:
   targets:
     description:
@@ -346,11 +346,10 @@ states:
 """
 
 import collections
-import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
-from ..module_utils._basis.errors import Problem
+from ..module_utils._basis.errors import MissingLibrary, Problem
 from ..module_utils._probe.options import ARGUMENTS, read_options
 from ..module_utils._probe.probe import probe_all
 
@@ -364,8 +363,8 @@ def main() -> None:
         module.fail_json(msg=str(error), failure=error.as_failure())
     try:
         results = probe_all(targets, inquiry)
-    except ImportError as error:
-        module.fail_json(msg=missing_required_lib(error.name), exception=traceback.format_exc())
+    except MissingLibrary as error:
+        module.fail_json(msg=missing_required_lib(error.library), exception=error.reason, failure=error.as_failure())
     states = collections.Counter(result["state"] for result in results)
     module.exit_json(changed=False, targets=results, states=dict(states))
 

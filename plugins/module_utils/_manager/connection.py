@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 import typing as t
 from collections.abc import Mapping
@@ -15,6 +14,8 @@ from dataclasses import dataclass, field
 from ansible.module_utils.basic import env_fallback
 
 from .._basis.errors import OptionError
+from .._basis.files import readable_file
+from .._ssh.server import SERVER_ARGUMENTS, Server, read_server
 from .._vendor.deployment import (
     CLOUD,
     DEPLOYMENTS,
@@ -24,8 +25,6 @@ from .._vendor.deployment import (
     normalize_url,
     url_for_region,
 )
-
-KNOWN_HOSTS = "~/.ssh/known_hosts"
 
 # Documented in plugins/doc_fragments/connection.py.
 CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -41,29 +40,9 @@ CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "deadline": {"type": "int", "default": 0},
     "jump_host": {
         "type": "dict",
-        "options": {
-            "host": {"type": "str", "required": True},
-            "port": {"type": "int", "default": 22},
-            "user": {"type": "str"},
-            "private_key": {"type": "path", "no_log": False},
-            "known_hosts": {"type": "path", "default": KNOWN_HOSTS},
-        },
+        "options": SERVER_ARGUMENTS,
     },
 }
-
-
-@dataclass(frozen=True)
-class JumpHost:
-    """An SSH server through which the manager is reached. Without C(private_key), the SSH agent's keys are used."""
-
-    host: str
-    port: int = 22
-    user: str | None = None
-    private_key: str | None = None
-    known_hosts: str = KNOWN_HOSTS
-
-    def __str__(self) -> str:
-        return f"jump host {self.host} port {self.port}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +64,7 @@ class Connection:
     concurrency: int = 8
     requests_per_minute: int = 0
     deadline: int = 0
-    jump_host: JumpHost | None = None
+    jump_host: Server | None = None
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -102,6 +81,7 @@ class Connection:
         told = CLOUD if deployment_of(url) == CLOUD and not is_legacy(url) else ON_PREMISES
         bearer = (deployment or told) == CLOUD
         validate_certs = bool(params.get("validate_certs", True))
+        jump_host = params.get("jump_host")
         return cls(
             url=url,
             api_key=_api_key(params),
@@ -115,7 +95,7 @@ class Connection:
                 params, "requests_per_minute", 0, 0, 1_000_000, "a number of requests, 0 for no pacing"
             ),
             deadline=_number(params, "deadline", 0, 0, 10_080, "a number of minutes, 0 for none"),
-            jump_host=_jump_host(params),
+            jump_host=None if jump_host is None else read_server("jump_host", jump_host, "jump host"),
             warnings=() if validate_certs else (_unverified(url),),
         )
 
@@ -167,7 +147,7 @@ def _api_key(params: Mapping[str, t.Any]) -> str:
 
 
 def _number(params: Mapping[str, t.Any], option: str, default: int, least: int, most: int, meaning: str) -> int:
-    value = params.get(option.rpartition(".")[2])
+    value = params.get(option)
     if value is None:
         return default
     try:
@@ -179,20 +159,10 @@ def _number(params: Mapping[str, t.Any], option: str, default: int, least: int, 
     return number
 
 
-def _file(params: Mapping[str, t.Any], option: str, default: str | None, holds: str) -> str | None:
-    """The absolute path of a file that can be read."""
-    path = _text(params, option.rpartition(".")[2]) or default
-    if path is None:
-        return None
-    path = os.path.abspath(os.path.expanduser(path))
-    if not os.path.isfile(path) or not os.access(path, os.R_OK):
-        raise OptionError(option, path, f"it must be a readable file with {holds}")
-    return path
-
-
 def _ca_path(params: Mapping[str, t.Any]) -> str | None:
-    path = _file(params, "ca_path", None, "CA certificates in PEM format")
+    path = _text(params, "ca_path")
     if path is not None:
+        path = readable_file("ca_path", path, "CA certificates in PEM format")
         store = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
             store.load_verify_locations(cafile=path)
@@ -201,25 +171,6 @@ def _ca_path(params: Mapping[str, t.Any]) -> str | None:
         if not store.cert_store_stats()["x509"]:
             raise OptionError("ca_path", path, "it must hold CA certificates in PEM format, and holds none")
     return path
-
-
-def _jump_host(params: Mapping[str, t.Any]) -> JumpHost | None:
-    options = params.get("jump_host")
-    if options is None:
-        return None
-    if not isinstance(options, Mapping):
-        raise OptionError("jump_host", options, "it must be a dictionary with at least host")
-    host = _text(options, "host")
-    # A leading dash or a white space is no host, and would be read as something else by other SSH tools.
-    if host is None or host.startswith("-") or any(not "!" <= character <= "~" for character in host):
-        raise OptionError("jump_host.host", host, "it must be the name or address of an SSH server")
-    return JumpHost(
-        host=host,
-        port=_number(options, "jump_host.port", 22, 1, 65535, "a TCP port"),
-        user=_text(options, "user"),
-        private_key=_file(options, "jump_host.private_key", None, "an SSH private key"),
-        known_hosts=_file(options, "jump_host.known_hosts", KNOWN_HOSTS, "the SSH server's host key"),
-    )
 
 
 def _unverified(url: str) -> str:

@@ -9,14 +9,14 @@ TLS runs inside the channel, from here to the manager: the jump host sees only w
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 import threading
 import typing as t
 
-from .._basis.errors import MissingLibrary
-from .._basis.text import one_line
-from .._ssh.session import SshError, log_in, open_channel, said
+from .._ssh.channel import Channel
+from .._ssh.errors import SshError
+from .._ssh.server import Server
+from .._ssh.session import Session, library
 
 try:
     from urllib3.connection import HTTPSConnection
@@ -26,146 +26,55 @@ except ImportError:
     HTTPSConnection = object
 
 if t.TYPE_CHECKING:
-    from .connection import JumpHost
     from .limit import Limit
 
-# Seconds between signs of life, so that a firewall on the way keeps the session, and a dead one is noticed.
-_KEEPALIVE = 30
-
-
-class TunnelError(Exception):
-    """The tunnel could not be opened. C(permanent) tells that another attempt cannot succeed either."""
-
-    def __init__(self, message: str, *, permanent: bool) -> None:
-        super().__init__(one_line(message))
-        self.permanent = permanent
+# The tunnel could not be opened. `permanent` tells that another attempt cannot succeed either.
+TunnelError = SshError
 
 
 class Tunnel:
     """An SSH session through which any number of threads open connections. It is made when first needed."""
 
-    def __init__(self, jump_host: JumpHost, timeout: float) -> None:
-        """C(timeout): seconds for each step of the SSH session. Raises C(MissingLibrary) without paramiko."""
-        # Imported here, since it takes a quarter of a second, and most users have no jump host.
-        try:
-            import paramiko
-        except ImportError as error:
-            raise MissingLibrary("paramiko", str(error)) from error
-        self._paramiko = paramiko
+    def __init__(self, jump_host: Server, timeout: float) -> None:
+        """C(timeout): seconds for the login, and for each connection. Raises C(MissingLibrary) without paramiko."""
+        library()
         self._jump_host = jump_host
         self._timeout = timeout
-        self._client: t.Any = None
-        self._refusal: str | None = None
+        self._session: Session | None = None
+        self._refusal: SshError | None = None
         self._lock = threading.Lock()
 
-    def open(self, host: str, port: int) -> ChannelSocket:
+    def open(self, host: str, port: int) -> Channel:
         """A connection from the jump host to C(host), as a socket.
 
         Raises C(TunnelError). Where it is not permanent, the next call makes the session anew if that has died.
         """
-        transport = self._session()
-        try:
-            channel = open_channel(self._paramiko, self._jump_host, transport, host, port, self._timeout)
-        except SshError as error:
-            raise TunnelError(str(error), permanent=error.permanent) from error
-        except (self._paramiko.SSHException, EOFError, OSError) as error:
-            raise TunnelError(
-                f"{self._jump_host} did not open a connection to {host} port {port}: {said(error)}", permanent=False
-            ) from error
-        return ChannelSocket(channel)
+        return self._live_session().open(host, port, self._timeout)
 
     def close(self) -> None:
         """End the session, with everything that runs through it."""
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+            self._end()
 
-    def _session(self) -> t.Any:
-        """The transport of a live SSH session."""
+    def _live_session(self) -> Session:
         with self._lock:
             # Every thread would otherwise repeat what has just been refused for good.
             if self._refusal is not None:
-                raise TunnelError(self._refusal, permanent=True)
-            transport = self._client and self._client.get_transport()
-            if transport is None or not transport.is_active():
-                if self._client is not None:
-                    self._client.close()
-                    self._client = None
+                raise TunnelError(str(self._refusal), permanent=True)
+            if self._session is None or not self._session.is_active:
+                self._end()
                 try:
-                    self._client = self._connect()
-                except TunnelError as error:
+                    self._session = Session(self._jump_host, self._timeout)
+                except SshError as error:
                     if error.permanent:
-                        self._refusal = str(error)
+                        self._refusal = error
                     raise
-                transport = self._client.get_transport()
-            return transport
+            return self._session
 
-    def _connect(self) -> t.Any:
-        try:
-            client = log_in(self._paramiko, self._jump_host, self._timeout)
-        except SshError as error:
-            raise TunnelError(str(error), permanent=error.permanent) from error
-        client.get_transport().set_keepalive(_KEEPALIVE)
-        return client
-
-
-class ChannelSocket:
-    """An SSH channel with those methods of a socket that TLS and HTTP use, closed when its last reader is."""
-
-    def __init__(self, channel: t.Any) -> None:
-        self._channel = channel
-        # As in socket.socket: makefile() counts up here, and its file counts down.
-        self._io_refs = 0
-        self._closed = False
-        # Of the connection that this is for: asked before each wait.
-        self.limit: Limit | None = None
-        self.settimeout = channel.settimeout
-        self.gettimeout = channel.gettimeout
-
-    def recv(self, size: int) -> bytes:
-        """At most C(size) bytes, none at the end of the connection. Raises C(OSError), as a socket does."""
-        if self.limit is not None:
-            self.limit.before_wait(self)
-        with _as_socket_error():
-            data: bytes = self._channel.recv(size)
-        if self.limit is not None:
-            self.limit.received(len(data))
-        return data
-
-    def sendall(self, data: bytes) -> None:
-        """Send everything. Raises C(OSError), as a socket does."""
-        with _as_socket_error():
-            self._channel.sendall(data)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether the channel is open in both directions, and nothing has come in that nobody asked for."""
-        channel = self._channel
-        return not (channel.closed or channel.eof_received or channel.recv_ready())
-
-    def close(self) -> None:
-        """Close the channel, or leave that to the last file made of it."""
-        self._closed = True
-        if self._io_refs <= 0:
-            # A channel whose session is gone cannot say goodbye, and need not.
-            with contextlib.suppress(OSError), _as_socket_error():
-                self._channel.close()
-
-    def _decref_socketios(self) -> None:
-        self._io_refs -= 1
-        if self._closed:
-            self.close()
-
-
-@contextlib.contextmanager
-def _as_socket_error() -> t.Iterator[None]:
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:  # EOFError and SSHException, where the session has just died
-        raise ConnectionResetError(f"the SSH session ended: {said(error)}") from error
+    def _end(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
 
 class TunneledConnection(HTTPSConnection):

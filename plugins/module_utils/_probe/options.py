@@ -11,9 +11,9 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .._agent.tls_versions import VERSIONS, normalize
 from .._basis.errors import OptionError
+from .._ssh.server import SERVER_ARGUMENTS, read_server
 from .offered import OFFERED, code_of
 from .probe import Inquiry, Target
-from .way import SshServer
 
 ARGUMENTS: Dict[str, Any] = dict(
     targets=dict(
@@ -27,13 +27,7 @@ ARGUMENTS: Dict[str, Any] = dict(
             server_name=dict(type="str"),
             ssh=dict(
                 type="dict",
-                options=dict(
-                    host=dict(type="str", required=True),
-                    port=dict(type="int", default=22),
-                    user=dict(type="str"),
-                    private_key=dict(type="path", no_log=False),
-                    known_hosts=dict(type="path", default="~/.ssh/known_hosts"),
-                ),
+                options=SERVER_ARGUMENTS,
             ),
         ),
         required_one_of=[["host", "ssh"]],
@@ -107,21 +101,14 @@ def _port(option: str, value: int) -> int:
 
 def _target(option: str, options: Mapping[str, Any]) -> Target:
     ssh = options["ssh"]
-    host = _host(f"{option}.host", _LOOPBACK if options["host"] is None and ssh else options["host"])
+    host = _host(f"{option}.host", _LOOPBACK if options["host"] is None and ssh is not None else options["host"])
     name = options["server_name"]
     return Target(
         host=host,
         port=_port(f"{option}.port", options["port"]),
         agent_version=options["agent_version"],
         server_name=_name_in(host) if name is None else _host(f"{option}.server_name", name),
-        ssh=ssh
-        and SshServer(
-            host=_host(f"{option}.ssh.host", ssh["host"]),
-            port=_port(f"{option}.ssh.port", ssh["port"]),
-            user=ssh["user"],
-            private_key=ssh["private_key"],
-            known_hosts=ssh["known_hosts"],
-        ),
+        ssh=None if ssh is None else read_server(f"{option}.ssh", ssh, "the SSH server"),
     )
 
 

@@ -13,9 +13,11 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._agent.cipher_suites import DOCUMENTED, documented
 from .._agent.tls_versions import VERSIONS
+from .._ssh.errors import SessionEnded, said
+from .._ssh.server import Server
 from .handshake import ACCEPTED, CLOSED, LONGEST_ANSWER, NOT_TLS, REFUSED, Answer, client_hello, read_answer
 from .offered import can_be_in, name_of, weaknesses
-from .way import Deadline, NoAnswer, SshServer, Straight, ThroughSsh, Unreachable
+from .way import Deadline, NoAnswer, Straight, ThroughSsh, Unreachable
 
 # What a target comes to, beside REFUSED and NOT_TLS.
 ANSWERED = "answered"
@@ -42,7 +44,7 @@ class Target(NamedTuple):
     port: int = 4118
     agent_version: Optional[str] = None
     server_name: Optional[str] = None
-    ssh: Optional[SshServer] = None
+    ssh: Optional[Server] = None
 
 
 class Inquiry(NamedTuple):
@@ -186,8 +188,10 @@ def _exchange(connection: Any, hello: bytes, deadline: Deadline, version: str, s
             return Answer(NOT_TLS, f"sends {len(received)} bytes and no end of its answer")
     except socket.timeout as error:
         raise NoAnswer(deadline.passed) from error
+    except SessionEnded as error:
+        raise Unreachable(str(error)) from error
     except OSError as error:
-        return Answer(CLOSED, f"breaks the connection: {error.strerror or error}")
+        return Answer(CLOSED, f"breaks the connection: {said(error)}")
     return Answer(CLOSED, f"closes the connection {'in the midst of' if received else 'without'} an answer")
 
 

@@ -6,14 +6,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
-from typing import Any, Iterator, NamedTuple, Optional
+from typing import Any, Optional
 
-from .._basis.text import one_line
-from .._ssh.session import SshError, log_in, open_channel, said
+from .._basis.text import shown
+from .._ssh.channel import Channel
+from .._ssh.errors import Refused, SshError, said
+from .._ssh.server import Server
+from .._ssh.session import Session, library
 
 
 class Unreachable(Exception):
@@ -44,19 +46,6 @@ class Deadline:
         return Deadline(min(seconds, self.left()))
 
 
-class SshServer(NamedTuple):
-    """An SSH server, and how to log in: with this private key, or else with the keys of the SSH agent."""
-
-    host: str
-    port: int = 22
-    user: Optional[str] = None
-    private_key: Optional[str] = None
-    known_hosts: str = "~/.ssh/known_hosts"
-
-    def __str__(self) -> str:
-        return f"the SSH server {self.host} port {self.port}"
-
-
 class Straight:
     """From here to a host. A host with several addresses is asked at the first that takes a connection."""
 
@@ -69,14 +58,14 @@ class Straight:
             try:
                 self._addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             except (OSError, UnicodeError) as error:
-                raise Unreachable(f"{host} has no address: {error}") from error
-        problem: Exception = Unreachable(f"{host} has no address")
+                raise Unreachable(f"{shown(host)} has no address: {said(error)}") from error
+        problem: Exception = Unreachable(f"{shown(host)} has no address")
         for address in self._addresses:
             family, kind, protocol, _name, where = address
             try:
                 connection = socket.socket(family, kind, protocol)
             except OSError as error:  # a family that this machine does not have
-                problem = Unreachable(str(error))
+                problem = Unreachable(said(error))
                 continue
             try:
                 connection.settimeout(deadline.left())
@@ -89,7 +78,7 @@ class Straight:
                 connection.close()
                 break
             except OSError as error:
-                problem = Unreachable(f"cannot connect to {host} port {port}: {error.strerror or error}")
+                problem = Unreachable(f"cannot connect to {host} port {port}: {said(error)}")
             connection.close()
         raise problem
 
@@ -103,95 +92,48 @@ class ThroughSsh:
     One that could not be made is not tried again: all who wait for it hear why.
     """
 
-    def __init__(self, server: SshServer, users: int) -> None:
+    def __init__(self, server: Server, users: int) -> None:
         """C(users): how often C(close) will be called; the last one ends the session.
 
-        Raises C(ImportError) without paramiko.
+        Raises C(MissingLibrary) without paramiko.
         """
-        # Imported here, since it takes a quarter of a second, and most targets are reached straight.
-        import paramiko
-
-        self._paramiko = paramiko
+        library()
         self._server = server
         self._users = users
-        self._client: Any = None
+        self._session: Optional[Session] = None
         self._problem: Optional[str] = None
         self._lock = threading.Lock()
 
-    def open(self, host: str, port: int, deadline: Deadline) -> Any:
+    def open(self, host: str, port: int, deadline: Deadline) -> Channel:
         """A connection from the SSH server, like a socket. Raises C(Unreachable) and C(NoAnswer)."""
-        paramiko = self._paramiko
-        transport = self._session(deadline)
+        session = self._made(deadline)
         try:
-            channel = open_channel(paramiko, self._server, transport, host, port, deadline.left())
+            return session.open(host, port, deadline.left())
+        except Refused as error:
+            raise Unreachable(str(error)) from error
         except SshError as error:
-            raise Unreachable(one_line(str(error))) from error
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            if transport.is_active():
+            if session.is_active:
                 raise NoAnswer(f"{deadline.passed}, nor a connection from {self._server}") from error
-            raise Unreachable(one_line(f"the session with {self._server} ended: {said(error)}")) from error
-        return _Channel(channel)
+            raise Unreachable(f"the session with {self._server} ended") from error
 
     def close(self) -> None:
         """One user less."""
         with self._lock:
             self._users -= 1
-            if not self._users and self._client:
-                self._client.close()
+            if not self._users and self._session is not None:
+                self._session.close()
 
-    def _session(self, deadline: Deadline) -> Any:
+    def _made(self, deadline: Deadline) -> Session:
         if not self._lock.acquire(timeout=deadline.left()):
             raise Unreachable(f"{deadline.passed} from {self._server}")
         try:
-            if self._problem is None and self._client is None:
+            if self._problem is None and self._session is None:
                 try:
-                    self._client = self._connect(deadline)
+                    self._session = Session(self._server, deadline.left())
                 except SshError as error:
-                    self._problem = one_line(str(error))
-                except (Unreachable, NoAnswer) as error:
-                    self._problem = one_line(f"no SSH session with {self._server}: {error}")
-            if self._problem is not None:
-                raise Unreachable(self._problem)
-            return self._client.get_transport()
+                    self._problem = str(error)
+            if self._session is None:
+                raise Unreachable(str(self._problem))
+            return self._session
         finally:
             self._lock.release()
-
-    def _connect(self, deadline: Deadline) -> Any:
-        connection = Straight().open(self._server.host, self._server.port, deadline)
-        try:
-            # Half for the exchange of keys, and half for the login.
-            return log_in(self._paramiko, self._server, deadline.left() / 2, connection)
-        except (SshError, NoAnswer):
-            connection.close()
-            raise
-
-
-class _Channel:
-    """An SSH channel with those methods of a socket that are needed, and its errors."""
-
-    def __init__(self, channel: Any) -> None:
-        self._channel = channel
-        self.settimeout = channel.settimeout
-
-    def recv(self, size: int) -> bytes:
-        with _as_socket_error():
-            return self._channel.recv(size)
-
-    def sendall(self, data: bytes) -> None:
-        with _as_socket_error():
-            self._channel.sendall(data)
-
-    def close(self) -> None:
-        # A channel whose session is gone cannot say goodbye, and need not.
-        with contextlib.suppress(OSError, Unreachable), _as_socket_error():
-            self._channel.close()
-
-
-@contextlib.contextmanager
-def _as_socket_error() -> Iterator[None]:
-    try:
-        yield
-    except OSError:
-        raise
-    except Exception as error:  # EOFError and SSHException, where the session has just died
-        raise Unreachable(f"the SSH session ended: {one_line(said(error))}") from error

@@ -2,133 +2,301 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""SSH with paramiko: logging in to a server whose host key is known, and connections from there."""
+"""A login at an SSH server whose host key is known, and connections from there, with paramiko.
+
+Until the host key is verified, whoever answers may be hostile: what comes is bounded in time and in size, and whatever
+paramiko raises over it is an C(SshError).
+"""
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import logging
 import os
-import typing as t
+import socket
+import struct
+import time
+from typing import Any, Optional, Sequence, Tuple
+
+from .._basis.errors import MissingLibrary
+from .._basis.text import one_line, shown
+from .channel import Channel
+from .errors import Refused, SshError, said
+from .known_hosts import HostKey, Known, name_of, read_known
+from .private_key import load_private_key
+from .server import Server
 
 # RFC 4254, section 5.1.
 _ADMINISTRATIVELY_PROHIBITED = 1
 
+# Seconds between signs of life, so that a firewall on the way keeps the session, and a dead one is noticed.
+_KEEPALIVE = 30
 
-class Server(t.Protocol):
-    """An SSH server, and how to log in: with this private key, or else with the keys of the SSH agent.
+# What a server may send until it has let the user in: some 5,000 bytes are usual.
+_LONGEST_LOGIN = 2**20
 
-    Its text names it in messages, such as C(jump host bastion.example.com port 22).
-    """
-
-    host: str
-    port: int
-    user: str | None
-    private_key: str | None
-    known_hosts: str
+# The signatures that an RSA key of known_hosts may come with, the last one only where the library still takes it.
+_RSA_ALGORITHMS = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
 
-class SshError(Exception):
-    """Something was refused, or broke; the text says what and why. C(permanent): another attempt cannot do better."""
-
-    def __init__(self, message: str, *, permanent: bool) -> None:
-        super().__init__(message)
-        self.permanent = permanent
-
-
-def log_in(paramiko: t.Any, server: Server, timeout: float, sock: t.Any = None) -> t.Any:
-    """A session: paramiko's C(SSHClient). The server's host key must be in its C(known_hosts); nothing is added there.
-
-    C(timeout): seconds for each step. C(sock): a connection to the server, if there is one already.
-    Raises C(SshError). C(paramiko) is handed over, since who imports it has to say what to do where it is missing.
-    """
+def library() -> Any:
+    """paramiko. Raises C(MissingLibrary) without it."""
+    # Imported here, since it takes a quarter of a second, and most users have no SSH server.
+    try:
+        import paramiko
+    except ImportError as error:
+        raise MissingLibrary("paramiko", str(error)) from error
     # Its threads log what is raised to the caller anyway, and without a handler that goes to standard error.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
-    known_hosts = os.path.expanduser(server.known_hosts)
-    client = paramiko.SSHClient()
-    try:
-        client.load_system_host_keys(known_hosts)
-    except Exception as error:  # beside OSError, what a broken line raises depends on the library's version
-        raise SshError(f"{known_hosts} cannot be read: {error}", permanent=True) from error
-    client.set_missing_host_key_policy(_reject_unknown(server, known_hosts, paramiko))
-    key = _private_key(server.private_key, paramiko)
-    try:
-        client.connect(
-            server.host,
-            port=server.port,
-            username=server.user,
-            pkey=key,
-            allow_agent=key is None,
-            look_for_keys=False,
-            sock=sock,
-            timeout=timeout,
-            banner_timeout=timeout,
-            auth_timeout=timeout,
-        )
-        return client
-    except SshError as error:
-        refused = error
-    except paramiko.BadHostKeyException as error:
-        refused = SshError(
-            f"{server} shows the {error.key.get_name()} key {error.key.fingerprint}, but {known_hosts} holds "
-            f"{error.expected_key.get_name()} {error.expected_key.fingerprint}: it is another server, or somebody is in "
-            "between",
-            permanent=True,
-        )
-    except paramiko.AuthenticationException as error:
-        used = f"private key {server.private_key}" if key else "keys of the SSH agent"
-        # A connection that is cut during the login looks like a refusal, but says nothing of the next one.
-        transport = client.get_transport()
-        refused = SshError(
-            f"{server} does not let in user {server.user or '(the local one)'} with the {used}: {error}",
-            permanent=transport is not None and transport.is_active(),
-        )
-    except Exception as error:  # beside SSHException, EOFError and OSError, what a broken server makes paramiko raise
-        no_key = "No authentication methods" in str(error)
-        detail = "no private_key is given and the SSH agent has no key" if no_key else said(error)
-        refused = SshError(f"no SSH session with {server}: {detail}", permanent=no_key)
-    client.close()
-    raise refused
+    return paramiko
 
 
-def open_channel(paramiko: t.Any, server: Server, transport: t.Any, host: str, port: int, timeout: float) -> t.Any:
-    """A connection from the server to a port, as paramiko's channel.
+class Session:
+    """A session through which any number of threads open connections."""
 
-    Raises C(SshError) where the server refuses it, and what paramiko raises where the session breaks.
-    """
-    try:
-        return transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=timeout)
-    except paramiko.ChannelException as error:
-        prohibited = error.code == _ADMINISTRATIVELY_PROHIBITED
-        why = "does not allow connections to" if prohibited else "cannot connect to"
-        raise SshError(f"{server} {why} {host} port {port}: {error.text}", permanent=prohibited) from error
+    def __init__(self, server: Server, seconds: float) -> None:
+        """Log in, within that many seconds. The server's host key must be in its C(known_hosts); nothing is added there.
 
+        Raises C(SshError), and C(MissingLibrary) without paramiko.
+        """
+        self._paramiko = library()
+        self._server = server
+        deadline = _Deadline(seconds)
+        known = _known(server)
+        key = load_private_key(server.private_key) if server.private_key is not None else None
+        connection = _connect(server, deadline)
+        try:
+            self._transport: Any = self._paramiko.Transport(connection)
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            self._exchange_keys(known, deadline)
+            self._authenticate(key, deadline)
+        except BaseException:
+            self.close()
+            raise
+        connection.allowance = None
+        self._transport.set_keepalive(_KEEPALIVE)
 
-def said(error: Exception) -> str:
-    """What an error says, or at least its kind."""
-    return str(error) or type(error).__name__
+    @property
+    def is_active(self) -> bool:
+        """Whether the session has not ended."""
+        return bool(self._transport.is_active())
 
+    def open(self, host: str, port: int, seconds: float) -> Channel:
+        """A connection from the server to a port.
 
-def _private_key(path: str | None, paramiko: t.Any) -> t.Any:
-    if path is None:
-        return None
-    try:
-        return paramiko.PKey.from_path(os.path.expanduser(path))
-    except (paramiko.PasswordRequiredException, TypeError) as error:
-        raise SshError(
-            f"the private key {path} needs a passphrase: add it to the SSH agent and leave out private_key",
-            permanent=True,
-        ) from error
-    except Exception as error:  # paramiko lets its cryptography library's many types through
-        raise SshError(f"{path} is no private key that can be used: {error}", permanent=True) from error
-
-
-def _reject_unknown(server: Server, known_hosts: str, paramiko: t.Any) -> t.Any:
-    class RejectUnknown(paramiko.RejectPolicy):
-        def missing_host_key(self, client: t.Any, hostname: str, key: t.Any) -> None:
+        Raises C(Refused) where the server says no, and another C(SshError) where it says nothing, or is gone.
+        """
+        try:
+            channel = self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
+        except self._paramiko.ChannelException as error:
+            prohibited = error.code == _ADMINISTRATIVELY_PROHIBITED
+            why = "does not allow connections to" if prohibited else "cannot connect to"
+            raise Refused(
+                f"{self._server} {why} {host} port {port}: {one_line(error.text)}", permanent=prohibited
+            ) from error
+        except Exception as error:  # beside SSHException, EOFError and OSError, what a broken server makes paramiko raise
             raise SshError(
-                f"{server} is not in {known_hosts}, so its {key.get_name()} key {key.fingerprint} cannot be verified: "
-                f"find out whether it is right, then add it for {hostname}",
-                permanent=True,
-            )
+                f"{self._server} did not open a connection to {host} port {port}: {said(error)}", permanent=False
+            ) from error
+        return Channel(channel, str(self._server))
 
-    return RejectUnknown()
+    def close(self) -> None:
+        """End the session, with everything that runs through it."""
+        self._transport.close()
+
+    def _exchange_keys(self, known: Known, deadline: _Deadline) -> None:
+        transport = self._transport
+        transport.banner_timeout = deadline.left(self._server)
+        options = transport.get_security_options()
+        options.key_types = _known_first(options.key_types, known)
+        try:
+            transport.start_client(timeout=deadline.left(self._server))
+            # Where time has run out, there is none.
+            shows = transport.get_remote_server_key().asbytes()
+        except Exception as error:  # as above
+            deadline.left(self._server)
+            raise SshError(f"no SSH session with {self._server}: {said(error)}", permanent=False) from error
+        _verify(self._server, HostKey(shows), known)
+
+    def _authenticate(self, key: Any, deadline: _Deadline) -> None:
+        """Log in with the key, or with one after the other of the SSH agent's."""
+        if key is not None:
+            self._offer((key,), f"private key {shown(self._server.private_key)}", deadline)
+            return
+        server = self._server
+        with contextlib.closing(self._agent(deadline)) as agent:
+            keys = agent.get_keys()
+            if not keys:
+                raise SshError(
+                    f"no SSH session with {server}: no private_key is given and the SSH agent has no key", permanent=True
+                )
+            self._offer(keys, "keys of the SSH agent", deadline)
+
+    def _agent(self, deadline: _Deadline) -> Any:
+        try:
+            agent = self._paramiko.Agent()
+            # One that does not answer any more would hold up everything: the library sets no limit.
+            if isinstance(agent._conn, socket.socket):
+                agent._conn.settimeout(deadline.left(self._server))
+            return agent
+        except (self._paramiko.SSHException, OSError, ValueError, struct.error) as error:  # anything may listen there
+            raise SshError(
+                f"no SSH session with {self._server}: the SSH agent does not tell its keys: {said(error)}", permanent=True
+            ) from error
+
+    def _offer(self, keys: Sequence[Any], used: str, deadline: _Deadline) -> None:
+        server, transport = self._server, self._transport
+        user = server.user or _local_user(server)
+        problem = ""
+        for refused, key in enumerate(keys):
+            transport.auth_timeout = deadline.left(server)
+            try:
+                further = transport.auth_publickey(user, key)
+            except Exception as error:  # beside AuthenticationException, what a broken server makes paramiko raise
+                deadline.left(server)
+                if not transport.is_active():
+                    raise self._cut_off(refused, len(keys), error) from error
+                problem = said(error)
+                continue
+            if further:
+                raise SshError(
+                    f"{server} wants more of user {shown(user)} than a key, which is not supported: "
+                    f"{one_line(', '.join(further))}",
+                    permanent=True,
+                )
+            return
+        raise SshError(
+            f"{server} does not let in user {shown(server.user or '(the local one)')} with the {used}: {problem}",
+            permanent=True,
+        )
+
+    def _cut_off(self, refused: int, offered: int, error: Exception) -> SshError:
+        """A connection that ends during the login looks like a refusal, but says nothing of the next one."""
+        if offered == 1:
+            return SshError(
+                f"no SSH session with {self._server}: the connection ended during the login: {said(error)}",
+                permanent=False,
+            )
+        return SshError(
+            f"no SSH session with {self._server}: it ended the connection at key {refused + 1} of the {offered} that the "
+            "SSH agent has, most likely since it takes no more attempts (MaxAuthTries): set private_key, or have fewer "
+            "keys in the agent",
+            permanent=bool(refused),
+        )
+
+
+class _Deadline:
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+        self.seconds = seconds
+
+    def left(self, server: Server) -> float:
+        """Seconds that are left, more than 0. Raises C(SshError) where none are."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise SshError(
+                f"no SSH session with {server}: no answer within {self.seconds:.3g} seconds", permanent=False
+            )
+        return left
+
+
+class _Socket(socket.socket):
+    """A socket with an allowance of bytes to receive, None for no end."""
+
+    allowance: Optional[int] = _LONGEST_LOGIN
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        data = super().recv(size, flags)
+        if self.allowance is not None:
+            self.allowance -= len(data)
+            if self.allowance < 0:
+                raise ConnectionAbortedError(0, "it sends and sends, and does not come to the login")
+        return data
+
+
+def _connect(server: Server, deadline: _Deadline) -> _Socket:
+    """A connection to the first of the server's addresses that takes one."""
+    began = f"no SSH session with {server}: "
+    try:
+        addresses = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise SshError(f"{began}{server.host} has no address: {said(error)}", permanent=False) from error
+    problem = "it has no address"
+    for family, kind, protocol, _name, where in addresses:
+        try:
+            connection = _Socket(family, kind, protocol)
+        except OSError as error:  # a family that this machine does not have
+            problem = said(error)
+            continue
+        try:
+            connection.settimeout(deadline.left(server))
+            connection.connect(where)
+            # Else a server that stops to read would hold up who writes, whatever limits paramiko is given.
+            if hasattr(socket, "TCP_USER_TIMEOUT"):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(deadline.seconds * 1000)))
+            return connection
+        except OSError as error:
+            connection.close()
+            problem = f"cannot connect to {server.host} port {server.port}: {said(error)}"
+        except BaseException:
+            connection.close()
+            raise
+    raise SshError(began + problem, permanent=False)
+
+
+def _known(server: Server) -> Known:
+    try:
+        return read_known(os.path.expanduser(server.known_hosts), server.host, server.port)
+    except (OSError, ValueError) as error:
+        raise SshError(f"known_hosts {shown(server.known_hosts)} cannot be read: {said(error)}", permanent=True) from error
+
+
+def _known_first(offered: Tuple[str, ...], known: Known) -> Tuple[str, ...]:
+    """The library's algorithms for host keys, those of known keys first, so that the server shows one that is known.
+
+    The others follow, as in OpenSSH: what a server without a known key shows can then be named.
+    """
+    kinds = {key.kind for key in known.keys}
+    wanted = kinds.union(_RSA_ALGORITHMS) if "ssh-rsa" in kinds else kinds
+    return tuple(sorted(offered, key=lambda algorithm: algorithm not in wanted))
+
+
+def _verify(server: Server, shows: HostKey, known: Known) -> None:
+    """Raises C(SshError) unless the key is known, and not revoked."""
+    path = shown(server.known_hosts)
+    if shows in known.revoked:
+        raise SshError(
+            f"{server} shows the {shows.kind} key {shows.fingerprint}, which {path} marks as revoked: do not trust what "
+            "holds it",
+            permanent=True,
+        )
+    if shows in known.keys:
+        return
+    name = shown(name_of(server.host, server.port))
+    if known.keys:
+        raise SshError(
+            f"{server} shows the {shows.kind} key {shows.fingerprint}, but {path} holds "
+            f"{', '.join(map(str, known.keys[:5]))}: it is another server, or somebody is in between",
+            permanent=True,
+        )
+    only = "only with the key of a certificate authority (@cert-authority), which is not supported" * bool(
+        known.authorities
+    )
+    raise SshError(
+        f"{server} is {f'in {path} {only}' if only else f'not in {path}'}, so its {shows.kind} key {shows.fingerprint} "
+        f"cannot be verified: find out whether it is right, then add it for {name}",
+        permanent=True,
+    )
+
+
+def _local_user(server: Server) -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # a user ID without an account
+        raise SshError(
+            f"no SSH session with {server}: the local user has no name, so user has to be set", permanent=True
+        ) from error

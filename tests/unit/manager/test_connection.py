@@ -19,8 +19,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.err
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import (
     CONNECTION_ARGUMENTS,
     Connection,
-    JumpHost,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import Server
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.deployment import REGIONS
 
 KEY = "17:S3cret"
@@ -154,11 +154,15 @@ def test_jump_host(tmp_path, monkeypatch):
     assert str(tmp_path / ".ssh/known_hosts") in refused("jump_host.known_hosts", jump_host={"host": "jump"})
     (tmp_path / ".ssh/known_hosts").write_text("")
     connection = Connection.from_options({**ON_PREMISES, "jump_host": {"host": "jump"}})
-    assert connection.jump_host == JumpHost("jump", 22, None, None, str(tmp_path / ".ssh/known_hosts"))
+    assert connection.jump_host == Server(
+        "jump", 22, None, None, str(tmp_path / ".ssh/known_hosts"), "jump host"
+    )
 
     everything = {"host": "::1", "port": 2222, "user": "me", "private_key": "~/key", "known_hosts": "~/key"}
     connection = Connection.from_options({**ON_PREMISES, "jump_host": everything})
-    assert connection.jump_host == JumpHost("::1", 2222, "me", str(tmp_path / "key"), str(tmp_path / "key"))
+    assert connection.jump_host == Server(
+        "::1", 2222, "me", str(tmp_path / "key"), str(tmp_path / "key"), "jump host"
+    )
 
     for host in (None, "", "-oProxyCommand=x", "a b", "a\n", "jümp"):
         refused("jump_host.host", jump_host={"host": host})
@@ -195,7 +199,7 @@ def test_values_are_plain(tmp_path, certificates):
     for holder in (connection, connection.jump_host):
         for field in dataclasses.fields(holder):
             value = getattr(holder, field.name)
-            assert type(value) in (str, int, bool, tuple, type(None), JumpHost), field.name
+            assert type(value) in (str, int, bool, tuple, type(None), Server), field.name
     assert all(value.__class__ is str for value in connection.headers().values())
     assert Connection.from_options({"region": tagged("us-1"), "api_key": KEY}).url.__class__ is str
 

@@ -10,10 +10,10 @@ import pytest
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.offered import OFFERED
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.options import read_options
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import Inquiry, Target
-from ansible_collections.workload_security.agent.plugins.module_utils._probe.way import SshServer
+from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import Server
 
 TARGET = {"host": "web1.example.com", "port": 4118, "agent_version": None, "server_name": None, "ssh": None}
-SSH = {"host": "jump", "port": 22, "user": None, "private_key": None, "known_hosts": "/etc/known_hosts"}
+SSH = {"host": "jump", "port": 22, "user": None, "private_key": None, "known_hosts": "/etc/hosts"}
 DEFAULTS = {
     "targets": [TARGET],
     "versions": None,
@@ -51,7 +51,7 @@ def test_the_name_in_the_handshake(host: str, server_name: str | None, sent: str
 
 def test_ssh_reaches_its_own_loopback() -> None:
     (target,), _inquiry = read(targets=[{**TARGET, "host": None, "ssh": SSH}])
-    assert target == Target("127.0.0.1", 4118, None, None, SshServer("jump", 22, None, None, "/etc/known_hosts"))
+    assert target == Target("127.0.0.1", 4118, None, None, Server("jump", 22, None, None, "/etc/hosts"))
 
 
 def test_versions_and_suites_in_any_spelling() -> None:
@@ -81,6 +81,10 @@ def test_versions_and_suites_in_any_spelling() -> None:
         ({"targets": [{**TARGET, "server_name": "é"}]}, "option 'targets[0].server_name' is 'é'"),
         ({"targets": [{**TARGET, "ssh": {**SSH, "host": "\n"}}]}, "option 'targets[0].ssh.host' is '\\n'"),
         ({"targets": [{**TARGET, "ssh": {**SSH, "port": 65536}}]}, "option 'targets[0].ssh.port' is '65536'"),
+        (
+            {"targets": [{**TARGET, "ssh": {**SSH, "known_hosts": "/none"}}]},
+            "option 'targets[0].ssh.known_hosts' is '/none': it must be a readable file with the SSH server's host key",
+        ),
     ],
 )
 def test_what_cannot_be_right(changes: dict, words: str) -> None:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-import builtins
 import contextlib
+import dataclasses
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Iterator
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import MissingLibrary
 from ansible_collections.workload_security.agent.plugins.module_utils._probe import way
+from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import Server
 from tests.lab.ssh_server import SshServer as Sshd
 from tests.lab.ssh_server import make_key
 from tests.unit.probe.servers import Certificate, old_server, probe, serving
@@ -42,9 +45,9 @@ def started_since(before: set[threading.Thread]) -> list[threading.Thread]:
     return [each for each in set(threading.enumerate()) - before if not isinstance(each, threading.Timer)]
 
 
-def through(sshd: Sshd, **changes: object) -> way.SshServer:
-    server = way.SshServer(sshd.host, sshd.port, sshd.user, str(sshd.private_key), str(sshd.known_hosts))
-    return server._replace(**changes)
+def through(sshd: Sshd, **changes: object) -> Server:
+    server = Server(sshd.host, sshd.port, sshd.user, str(sshd.private_key), str(sshd.known_hosts))
+    return dataclasses.replace(server, **changes)
 
 
 def test_an_agent_that_only_its_host_reaches(certificate: Certificate, sshd: Sshd) -> None:
@@ -69,7 +72,7 @@ def test_refused_and_silent_through_ssh(sshd: Sshd) -> None:
     assert results[0]["complete"]
 
 
-def unreachable(port: int, server: way.SshServer, **changes: object) -> str:
+def unreachable(port: int, server: Server, **changes: object) -> str:
     (result,) = probe(port, ssh=server, **changes)
     assert (result["state"], result["complete"]) == ("unreachable", False)
     assert [asked["state"] for asked in result["versions"].values()].count("not_asked") == 3
@@ -131,7 +134,8 @@ def test_a_key_that_cannot_be_used(sshd: Sshd, tmp_path: Path, content: str | No
     elif content:
         key.write_text(content)
     detail = unreachable(4118, through(sshd, private_key=str(key)))
-    assert ("needs a passphrase" if content == "passphrase" else "is no private key that can be used") in detail
+    words = {None: "cannot be read: No such file", "passphrase": "needs a passphrase"}
+    assert f"private_key {key} {words.get(content, 'is no private key that can be used')}" in detail
 
 
 def test_known_hosts_that_cannot_be_read(sshd: Sshd, tmp_path: Path) -> None:
@@ -170,17 +174,10 @@ def test_a_session_that_ends_is_no_refusal(certificate: Certificate, tmp_path: P
 
 
 def test_without_paramiko(sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def missing(name: str, *words: object, **more: object) -> object:
-        if name == "paramiko":
-            raise ImportError("No module named 'paramiko'", name="paramiko")
-        return real(name, *words, **more)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
-    with pytest.raises(ImportError) as caught:
+    monkeypatch.setitem(sys.modules, "paramiko", None)
+    with pytest.raises(MissingLibrary) as caught:
         probe(4118, ssh=through(sshd))
-    assert caught.value.name == "paramiko"
+    assert caught.value.library == "paramiko"
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
         assert probe(silent.getsockname()[1], timeout=0.1)[0]["state"] == "no_answer"
 

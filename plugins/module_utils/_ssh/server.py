@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An SSH server, and the options that describe one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping, Optional
+
+from .._basis.errors import OptionError
+from .._basis.files import readable_file
+from .._basis.text import shown
+from .known_hosts import SSH_PORT
+
+KNOWN_HOSTS = "~/.ssh/known_hosts"
+
+# Documented in plugins/doc_fragments/connection.py and in plugins/modules/agent_cipher_probe.py, in the same words.
+SERVER_ARGUMENTS: Dict[str, Dict[str, Any]] = {
+    "host": {"type": "str", "required": True},
+    "port": {"type": "int", "default": SSH_PORT},
+    "user": {"type": "str"},
+    "private_key": {"type": "path", "no_log": False},
+    "known_hosts": {"type": "path", "default": KNOWN_HOSTS},
+}
+
+_LONGEST_HOST = 253
+
+
+@dataclass(frozen=True)
+class Server:
+    """An SSH server, and how to log in: with this private key, or else with the keys of the SSH agent.
+
+    The server's own key must be in C(known_hosts). C(role) is what messages call it.
+    """
+
+    host: str
+    port: int = SSH_PORT
+    user: Optional[str] = None
+    private_key: Optional[str] = None
+    known_hosts: str = KNOWN_HOSTS
+    role: str = "the SSH server"
+
+    def __str__(self) -> str:
+        return f"{self.role} {shown(self.host)} port {self.port}"
+
+
+def read_server(option: str, given: object, role: str) -> Server:
+    """The server that an option's suboptions describe; missing ones have their defaults.
+
+    Raises C(OptionError) for the first suboption that cannot be right. Sends nothing.
+    """
+    if not isinstance(given, Mapping):
+        raise OptionError(option, given, "it must be a dictionary with at least host")
+    private_key = _text(given, "private_key")
+    return Server(
+        host=_host(f"{option}.host", _text(given, "host")),
+        port=_port(f"{option}.port", given.get("port")),
+        user=_user(f"{option}.user", _text(given, "user")),
+        private_key=private_key and readable_file(f"{option}.private_key", private_key, "an SSH private key"),
+        known_hosts=readable_file(
+            f"{option}.known_hosts", _text(given, "known_hosts") or KNOWN_HOSTS, "the SSH server's host key"
+        ),
+        role=role,
+    )
+
+
+def _text(given: Mapping[str, Any], name: str) -> Optional[str]:
+    """The value as a plain str (ansible-core hands over tagged subclasses), None for missing or empty."""
+    value = given.get(name)
+    return None if value is None or value == "" else str(value)
+
+
+def _host(option: str, host: Optional[str]) -> str:
+    # A leading dash is no host, and would be read as something else by other SSH tools.
+    if host is None or host[0] == "-" or len(host) > _LONGEST_HOST or not all("!" <= each <= "~" for each in host):
+        raise OptionError(option, host, "it must be the name or address of an SSH server, in ASCII")
+    return host
+
+
+def _port(option: str, given: object) -> int:
+    try:
+        port = SSH_PORT if given is None else int(str(given))
+    except ValueError:
+        port = 0
+    if not 1 <= port <= 65535:
+        raise OptionError(option, given, "it must be a TCP port, from 1 to 65535")
+    return port
+
+
+def _user(option: str, user: Optional[str]) -> Optional[str]:
+    if user is not None and not user.isprintable():
+        raise OptionError(option, user, "it must be the name of a user, without control characters")
+    return user
