@@ -55,6 +55,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 def test_an_agent_straight_and_through_ssh(certificate: Certificate, tmp_path: Path) -> None:
+    empty = tmp_path / "known_hosts"
+    empty.write_text("")
     with SshServer(tmp_path / "ssh") as sshd, old_server(certificate, ["aes256", "3des", "aes128"], ["sha"]) as agent:
         ssh = {
             "host": sshd.host,
@@ -67,7 +69,7 @@ def test_an_agent_straight_and_through_ssh(certificate: Certificate, tmp_path: P
             "targets": [
                 {"host": "localhost", "port": agent.port, "agent_version": "9.6.2.5027"},
                 {"port": agent.port, "ssh": ssh, "agent_version": "20.0.0.8438"},
-                {"port": agent.port, "ssh": {**ssh, "known_hosts": os.devnull}},
+                {"port": agent.port, "ssh": {**ssh, "known_hosts": str(empty)}},
             ]
         }
         (real,) = run(tmp_path, task)

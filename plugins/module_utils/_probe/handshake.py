@@ -82,6 +82,11 @@ class Answer(NamedTuple):
     suite: int = -1
 
 
+def not_tls(why: str) -> Answer:
+    """Whoever is there, TLS is not what it speaks."""
+    return Answer(NOT_TLS, f"does not speak TLS: {why}")
+
+
 def _vector(width: int, content: bytes) -> bytes:
     """The content with its length before it, in C(width) bytes."""
     return len(content).to_bytes(width, "big") + content
@@ -140,12 +145,12 @@ def read_answer(data: bytes, version: str, suites: Sequence[int]) -> Optional[An
     handshake = b""
     while data:
         if data[0] not in (_ALERT_RECORD, _HANDSHAKE_RECORD) or data[1:2] not in (b"", b"\3"):
-            return Answer(NOT_TLS, f"does not speak TLS: it answers {start[:24]!r}")
+            return not_tls(f"it answers {start[:24]!r}")
         if len(data) < 5:
             return None
         kind, length = data[0], int.from_bytes(data[3:5], "big")
         if not 0 < length <= LONGEST_ANSWER or (kind == _ALERT_RECORD and length != 2):
-            return Answer(NOT_TLS, f"sends a TLS record of {length} bytes, which cannot be")
+            return not_tls(f"it sends a TLS record of {length} bytes, which cannot be")
         content = data[5 : 5 + length]
         answer = None
         if kind == _HANDSHAKE_RECORD:
@@ -168,25 +173,25 @@ def _read_alert(level: int, code: int) -> Optional[Answer]:
 
 def _read_server_hello(message: bytes, version: str, suites: Sequence[int]) -> Optional[Answer]:
     if message and message[0] != _SERVER_HELLO:
-        return Answer(NOT_TLS, f"begins its handshake with message {message[0]}, which is no ServerHello")
+        return not_tls(f"it begins its handshake with message {message[0]}, which is no ServerHello")
     if len(message) < 4:
         return None
     length = int.from_bytes(message[1:4], "big")
     if length > LONGEST_ANSWER:
-        return Answer(NOT_TLS, f"sends a ServerHello of {length} bytes, which cannot be")
+        return not_tls(f"it sends a ServerHello of {length} bytes, which cannot be")
     if len(message) < 4 + length:
         return None
     try:
         chosen, suite = _chosen(message[4 : 4 + length])
     except (IndexError, struct.error):
-        return Answer(NOT_TLS, "sends a broken ServerHello")
+        return not_tls("it sends a broken ServerHello")
     if chosen != _WIRE_VERSIONS[version]:
         name = _VERSION_NAMES.get(chosen)
         if name and chosen < _WIRE_VERSIONS[version]:
             return Answer(REFUSED, f"chooses {name}")
-        return Answer(NOT_TLS, f"chooses version 0x{chosen:04X}, which was not offered")
+        return not_tls(f"it chooses version 0x{chosen:04X}, which was not offered")
     if suite not in suites:
-        return Answer(NOT_TLS, f"chooses cipher suite 0x{suite:04X}, which was not offered")
+        return not_tls(f"it chooses cipher suite 0x{suite:04X}, which was not offered")
     return Answer(ACCEPTED, "accepted", suite)
 
 

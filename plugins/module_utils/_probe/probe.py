@@ -15,7 +15,7 @@ from .._agent.cipher_suites import DOCUMENTED, documented
 from .._agent.tls_versions import VERSIONS
 from .._ssh.errors import SessionEnded, said
 from .._ssh.server import Server
-from .handshake import ACCEPTED, CLOSED, LONGEST_ANSWER, NOT_TLS, REFUSED, Answer, client_hello, read_answer
+from .handshake import ACCEPTED, CLOSED, LONGEST_ANSWER, NOT_TLS, REFUSED, Answer, client_hello, not_tls, read_answer
 from .offered import can_be_in, name_of, weaknesses
 from .way import Deadline, NoAnswer, Straight, ThroughSsh, Unreachable
 
@@ -185,7 +185,7 @@ def _exchange(connection: Any, hello: bytes, deadline: Deadline, version: str, s
             if answer:
                 return answer
         else:
-            return Answer(NOT_TLS, f"sends {len(received)} bytes and no end of its answer")
+            return not_tls(f"it sends {len(received)} bytes and no end of its answer")
     except socket.timeout as error:
         raise NoAnswer(deadline.passed) from error
     except SessionEnded as error:
@@ -229,38 +229,49 @@ def _result(target: Target, inquiry: Inquiry, versions: Dict[str, _Version]) -> 
     )
 
 
-def _in_all_its_versions(suite: int, inquiry: Inquiry) -> bool:
-    return all(version in inquiry.versions for version in VERSIONS if can_be_in(suite, version))
-
-
 def _compare(
     agent_version: str, inquiry: Inquiry, versions: Dict[str, _Version], names: Sequence[str]
 ) -> Dict[str, Any]:
     """How what was accepted differs from what is documented, as far as it was offered and answered."""
-    facts = documented(agent_version)
-    offered = {name_of(suite) for suite in inquiry.suites if _in_all_its_versions(suite, inquiry)}
-    supported = {_label(row["version"][4:]): row["supported"] for row in facts["tls"]}
-    accepted = {_label(version) for version, asked in versions.items() if asked.state == ACCEPTED}
-    refused = {_label(version) for version, asked in versions.items() if asked.state == REFUSED and asked.complete}
-    is_known = facts["state"] == DOCUMENTED
-    # What was not found is missing only if everything was heard.
+    facts: Dict[str, Any] = documented(agent_version)
+    is_documented = facts["state"] == DOCUMENTED
     is_heard = bool(versions) and all(asked.complete for asked in versions.values())
-    missing = [name for name in facts["suites"] if is_heard and name in offered and name not in names]
-    additional = [name for name in names if is_known and name not in facts["suites"]]
-    missing_versions = sorted(version for version in refused if supported.get(version))
-    additional_versions = sorted(version for version in accepted if supported.get(version) is False)
-    differs = bool(missing or additional or missing_versions or additional_versions)
-    not_offered = [name for name in facts["suites"] if name not in offered]
+    not_offered = _not_offered(facts["suites"], inquiry)
+    differences = dict(
+        # What was not found is missing only if it was offered, and everything was heard.
+        missing=[name for name in facts["suites"] if is_heard and name not in names and name not in not_offered],
+        additional=[name for name in names if is_documented and name not in facts["suites"]],
+        **_differing_versions(facts["tls"], versions),
+    )
+    agrees = True if is_documented and is_heard and not not_offered else None
     return dict(
         agent_version=agent_version,
         state=facts["state"],
         certainty=facts["certainty"],
         reason=facts["reason"],
         suites=facts["suites"],
-        agrees=False if differs else True if is_known and is_heard and not not_offered else None,
-        missing=missing,
-        additional=additional,
+        agrees=False if any(differences.values()) else agrees,
         not_offered=not_offered,
-        missing_versions=missing_versions,
-        additional_versions=additional_versions,
+        **differences,
+    )
+
+
+def _not_offered(suites: Sequence[str], inquiry: Inquiry) -> List[str]:
+    """Those of the suites that were not offered in each version that they exist in."""
+    offered = {
+        name_of(suite)
+        for suite in inquiry.suites
+        if all(version in inquiry.versions for version in VERSIONS if can_be_in(suite, version))
+    }
+    return [name for name in suites if name not in offered]
+
+
+def _differing_versions(tls: Sequence[Dict[str, Any]], versions: Dict[str, _Version]) -> Dict[str, List[str]]:
+    """Versions that are documented and refused, and those that are documented as not supported and accepted."""
+    supported = {_label(row["version"][len("TLS ") :]): row["supported"] for row in tls}
+    refused = [_label(version) for version, asked in versions.items() if asked.state == REFUSED and asked.complete]
+    accepted = [_label(version) for version, asked in versions.items() if asked.state == ACCEPTED]
+    return dict(
+        missing_versions=[label for label in refused if supported.get(label)],
+        additional_versions=[label for label in accepted if supported.get(label) is False],
     )
