@@ -34,14 +34,11 @@ def read_bounded(path: str, most: int) -> bytes:
 
     Raises C(OSError), whose C(strerror) says what is wrong, and C(ValueError) for a path that cannot be.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if stat.S_ISDIR(found.st_mode):
-            raise OSError(0, "it is a directory")
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise OSError(0, "it is no ordinary file")
-        content = file.read(most + 1)
-    if len(content) > most:
+        content = b"" if found.st_size > most else file.read(most + 1)
+    if max(found.st_size, len(content)) > most:
         raise OSError(0, f"it has more than {most} bytes")
     return content
