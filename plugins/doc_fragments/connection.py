@@ -103,13 +103,16 @@ options:
         type: str
       private_key:
         description:
-          - Path of a private key without a passphrase.
+          - Path of a private key without a passphrase, RSA, ECDSA or Ed25519, in the format of OpenSSH, in PEM or in
+            PKCS#8.
           - If not set, the keys in the SSH agent are used.
         type: path
       known_hosts:
         description:
           - Path of the file that holds the SSH server's host key. A server whose key is not in it, or is another, is
             refused. Nothing is ever added to it.
+          - It is read as OpenSSH does, hashed names, wildcards and C(@revoked) included, but for host certificates. A
+            line with C(@cert-authority) does not let a server through.
         type: path
         default: ~/.ssh/known_hosts
 requirements:

@@ -18,7 +18,9 @@ from .errors import SshError, said
 # Bytes. A key of 16,384 bits has 13,000.
 _LARGEST = 2**20
 
-_PUBLIC = re.compile(rb"\s*(?:(?:ssh|ecdsa|sk)-[a-z0-9@.-]+[ \t]|-----BEGIN [A-Z ]*PUBLIC KEY|---- BEGIN SSH2 PUBLIC KEY)")
+_PUBLIC = re.compile(
+    rb"\s*(?:(?:ssh|ecdsa|sk)-[a-z0-9@.-]+[ \t]|-----BEGIN [A-Z ]*PUBLIC KEY|---- BEGIN SSH2 PUBLIC KEY)"
+)
 _TAKEN = "Ed25519, ECDSA or RSA"
 
 

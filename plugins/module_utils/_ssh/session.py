@@ -98,7 +98,9 @@ class Session:
             raise Refused(
                 f"{self._server} {why} {host} port {port}: {one_line(error.text)}", permanent=prohibited
             ) from error
-        except Exception as error:  # beside SSHException, EOFError and OSError, what a broken server makes paramiko raise
+        except (
+            Exception
+        ) as error:  # beside SSHException, EOFError and OSError, what a broken server makes paramiko raise
             raise SshError(
                 f"{self._server} did not open a connection to {host} port {port}: {said(error)}", permanent=False
             ) from error
@@ -132,20 +134,27 @@ class Session:
             keys = agent.get_keys()
             if not keys:
                 raise SshError(
-                    f"no SSH session with {server}: no private_key is given and the SSH agent has no key", permanent=True
+                    f"no SSH session with {server}: no private_key is given and the SSH agent has no key",
+                    permanent=True,
                 )
             self._offer(keys, "keys of the SSH agent", deadline)
 
     def _agent(self, deadline: _Deadline) -> Any:
+        left = deadline.left(self._server)
+
+        class Agent(self._paramiko.Agent):  # type: ignore[misc,name-defined]
+            def _connect(self, conn: Any) -> None:
+                # One that does not answer any more would hold up everything: the library sets no limit.
+                if hasattr(conn, "settimeout"):
+                    conn.settimeout(left)
+                super()._connect(conn)
+
         try:
-            agent = self._paramiko.Agent()
-            # One that does not answer any more would hold up everything: the library sets no limit.
-            if isinstance(agent._conn, socket.socket):
-                agent._conn.settimeout(deadline.left(self._server))
-            return agent
+            return Agent()
         except (self._paramiko.SSHException, OSError, ValueError, struct.error) as error:  # anything may listen there
             raise SshError(
-                f"no SSH session with {self._server}: the SSH agent does not tell its keys: {said(error)}", permanent=True
+                f"no SSH session with {self._server}: the SSH agent does not tell its keys: {said(error)}",
+                permanent=True,
             ) from error
 
     def _offer(self, keys: Sequence[Any], used: str, deadline: _Deadline) -> None:
@@ -252,7 +261,9 @@ def _known(server: Server) -> Known:
     try:
         return read_known(os.path.expanduser(server.known_hosts), server.host, server.port)
     except (OSError, ValueError) as error:
-        raise SshError(f"known_hosts {shown(server.known_hosts)} cannot be read: {said(error)}", permanent=True) from error
+        raise SshError(
+            f"known_hosts {shown(server.known_hosts)} cannot be read: {said(error)}", permanent=True
+        ) from error
 
 
 def _known_first(offered: Tuple[str, ...], known: Known) -> Tuple[str, ...]:

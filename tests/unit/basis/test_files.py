@@ -25,7 +25,20 @@ def test_paths_as_a_shell_has_them(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "path",
-    ["", "none", "~/none", "~nobody-of-that-name/x", ".", "fifo", "/dev/zero", "a\0b", "~a\0b", "$a\0", "\ud800", "~\ud800"],
+    [
+        "",
+        "none",
+        "~/none",
+        "~nobody-of-that-name/x",
+        ".",
+        "fifo",
+        "/dev/zero",
+        "a\0b",
+        "~a\0b",
+        "$a\0",
+        "\ud800",
+        "~\ud800",
+    ],
 )
 def test_what_is_no_readable_file(tmp_path, monkeypatch, path):
     os.mkfifo(tmp_path / "fifo")
@@ -52,7 +65,12 @@ def test_reading_has_a_bound(tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("none", "No such file"), ("folder", "Is a directory"), ("fifo", "no ordinary file"), ("/dev/zero", "no ordinary")],
+    [
+        ("none", "No such file"),
+        ("folder", "Is a directory"),
+        ("fifo", "no ordinary file"),
+        ("/dev/zero", "no ordinary"),
+    ],
 )
 def test_what_is_no_file_to_read(tmp_path, kind, words):
     (tmp_path / "folder").mkdir()

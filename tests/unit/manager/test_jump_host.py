@@ -27,6 +27,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._ssh.serve
 from tests.lab.ssh_server import SshServer, make_key
 from tests.unit.manager.conftest import KEY
 from tests.unit.manager.https_server import Drip, Server, cut_after, cut_before, reply, silence
+from tests.unit.ssh.agents import ssh_agent
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +37,7 @@ def ssh(tmp_path_factory):
 
 
 def jump_host(ssh, **changes):
-    described = SshOptions(
-        ssh.host, ssh.port, ssh.user, str(ssh.private_key), str(ssh.known_hosts), "jump host"
-    )
+    described = SshOptions(ssh.host, ssh.port, ssh.user, str(ssh.private_key), str(ssh.known_hosts), "jump host")
     return replace(described, **changes)
 
 
@@ -205,15 +204,8 @@ def test_a_file_that_is_no_key(ssh, reach, tmp_path):
 
 @pytest.fixture
 def agent(monkeypatch, tmp_path):
-    address = tmp_path / "agent"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(address)], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 5
-    while not address.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    monkeypatch.setenv("SSH_AUTH_SOCK", str(address))
-    yield
-    process.terminate()
-    process.wait()
+    with ssh_agent(monkeypatch, tmp_path):
+        yield
 
 
 def test_the_agents_keys_are_used_without_a_private_key(ssh, reach, agent):

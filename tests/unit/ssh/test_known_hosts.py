@@ -18,7 +18,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh import known_hosts
-from ansible_collections.workload_security.agent.plugins.module_utils._ssh.known_hosts import known_in, name_of, read_known
+from ansible_collections.workload_security.agent.plugins.module_utils._ssh.known_hosts import (
+    known_in,
+    name_of,
+    read_known,
+)
 
 HOSTS = ("jump.example.com", "[jump.example.com]:2222", "192.0.2.7", "2001:db8::7", "[2001:db8::7]:2222")
 
@@ -65,10 +69,14 @@ def found_by_us(content, host):
 PATTERNS = st.one_of(
     st.sampled_from(HOSTS),
     st.sampled_from(["*", "*.example.com", "*.EXAMPLE.com", "?ump.*.com", "j*p*e*x*m", "JUMP.example.com", "[*]:2222"]),
-    st.sampled_from(["other.example.com", "192.0.2.?", "192.0.*.*", "2001:db8:*", "[2001:*]:*", "jump.example.com.", ""]),
+    st.sampled_from(
+        ["other.example.com", "192.0.2.?", "192.0.*.*", "2001:db8:*", "[2001:*]:*", "jump.example.com.", ""]
+    ),
     st.text("jump.exalco*?[]:2", max_size=20),
 )
-LISTS = st.lists(st.builds("{}{}".format, st.sampled_from(["", "", "", "!"]), PATTERNS), min_size=1, max_size=4).map(",".join)
+LISTS = st.lists(st.builds("{}{}".format, st.sampled_from(["", "", "", "!"]), PATTERNS), min_size=1, max_size=4).map(
+    ",".join
+)
 
 
 def names_like(host):
@@ -83,7 +91,10 @@ KEYS = st.integers(1, 1000).flatmap(
         [("ssh-ed25519", ed25519(number)), ("ssh-rsa", rsa(number)), ("rsa-sha2-512", rsa(number))] * 2
         + [("ssh-rsa", ed25519(number)), ("ssh-ed25519", rsa(number)), ("ssh-nonsense", ed25519(number))]
         + [("SSH-ED25519", ed25519(number)), ("2048", "65537"), ("", ""), ("ssh-ed25519", "")]
-        + [("ssh-ed25519", broken) for broken in ("AAAA", "A", "=", "%%%%", ed25519(number)[:-4], ed25519(number) + "AAAA")]
+        + [
+            ("ssh-ed25519", broken)
+            for broken in ("AAAA", "A", "=", "%%%%", ed25519(number)[:-4], ed25519(number) + "AAAA")
+        ]
         + [("ssh-ed25519", ed25519(number).rstrip("=")), ("ssh-rsa", rsa(number)[:-8]), ("ssh-rsa", rsa(number) + "#")]
     )
 )
@@ -119,7 +130,9 @@ FILES = st.sampled_from(HOSTS).flatmap(lambda host: st.tuples(st.lists(lines_abo
 @given(FILES)
 @example(([f"jump.example.com ssh-ed25519 {ed25519(1)}"], HOSTS[0]))
 @example(([f"@revoked * ssh-ed25519 {ed25519(1)}", f"*,!jump.example.com ssh-ed25519 {ed25519(2)}"], HOSTS[0]))
-@example(([f"{hashed(HOSTS[1])} ssh-rsa {rsa(1)}", f"@cert-authority *.example.com ssh-ed25519 {ed25519(2)}"], HOSTS[1]))
+@example(
+    ([f"{hashed(HOSTS[1])} ssh-rsa {rsa(1)}", f"@cert-authority *.example.com ssh-ed25519 {ed25519(2)}"], HOSTS[1])
+)
 def test_the_lines_that_openssh_finds(file):
     lines, host = file
     content = "\n".join(lines).encode()

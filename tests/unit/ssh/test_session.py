@@ -14,7 +14,7 @@ import socket
 import subprocess
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -27,6 +27,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._ssh.sessi
 from tests.lab import ssh_server
 from tests.lab.ssh_server import SshServer, make_key
 from tests.unit.probe.servers import serving
+from tests.unit.ssh.agents import ssh_agent
 
 KINDS = ("ed25519", "ecdsa", "rsa")
 
@@ -47,9 +48,9 @@ def no_thread_is_left():
     yield
     # Where an SSH handshake breaks off, paramiko leaves its alarm to run out, as a daemon.
     deadline = time.monotonic() + 30
-    while (left := [each for each in set(threading.enumerate()) - before if not isinstance(each, threading.Timer)]) and (
-        time.monotonic() < deadline
-    ):
+    while (
+        left := [each for each in set(threading.enumerate()) - before if not isinstance(each, threading.Timer)]
+    ) and (time.monotonic() < deadline):
         time.sleep(0.02)
     assert not left
 
@@ -66,9 +67,7 @@ def known(sshd, tmp_path):
     def describe(*lines, **changes):
         file = tmp_path / "known_hosts"
         file.write_text("".join(f"{line}\n" for line in lines).replace("HOST", f"[{sshd.host}]:{sshd.port}"))
-        return dataclasses.replace(
-            Server(sshd.host, sshd.port, sshd.user, str(sshd.private_key), str(file)), **changes
-        )
+        return dataclasses.replace(Server(sshd.host, sshd.port, sshd.user, str(sshd.private_key), str(file)), **changes)
 
     return describe
 
@@ -198,30 +197,10 @@ def test_a_private_key_in_pkcs_8_lets_in(tmp_path, kind):
     own = make_key(tmp_path / "own", kind)
     key = serialization.load_ssh_private_key(own.read_bytes(), password=None)
     own.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     with SshServer(tmp_path / "server", (f"AuthorizedKeysFile {own}.pub",)) as server:
         assert goes_through(Server(server.host, server.port, server.user, str(own), str(server.known_hosts)))
-
-
-@contextmanager
-def ssh_agent(monkeypatch, folder, *keys):
-    address = folder / "agent"
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(address)], stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 30
-        while not address.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        monkeypatch.setenv("SSH_AUTH_SOCK", str(address))
-        for key in keys:
-            subprocess.run(["ssh-add", "-q", str(key)], check=True, capture_output=True)
-        yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        process.wait()
 
 
 def test_an_agent_with_too_many_keys(tmp_path, monkeypatch):
@@ -248,7 +227,7 @@ def test_an_agent_that_does_not_answer_has_an_end(sshd, known, tmp_path, monkeyp
     server = known(f"HOST {sshd.keys['rsa']}", private_key=None)
     with ssh_agent(monkeypatch, tmp_path, sshd.private_key) as agent:
         agent.send_signal(signal.SIGSTOP)
-        assert "no SSH session with" in str(refused(server, 3))
+        assert "the SSH agent does not tell its keys: timed out" in str(refused(server, 3))
 
 
 def test_more_than_a_key_is_wanted(tmp_path):
@@ -299,8 +278,13 @@ def flood_after_greeting(connection):
     flood(connection)
 
 
+def until_closed(connection):
+    while connection.recv(4096):
+        pass
+
+
 HOSTILE = {
-    "silence": lambda connection: connection.recv(100) and time.sleep(60),
+    "silence": until_closed,
     "a greeting that drips": drip(b"S"),
     "lines that drip": drip(b"hello\r\n"),
     "keys that drip": drip_after_greeting(b"\x00\x00\x7f\xf0\x04"),
@@ -335,12 +319,15 @@ def test_a_login_has_a_bound(known, monkeypatch, handle):
 
 
 def test_a_greeting_is_shown_as_one_safe_line(known):
-    with serving(lambda connection: connection.sendall(b"SSH-1.5-\x1b[2J\xe2\x80\xae\x07" + b"x" * 5000 + b"\r\n")) as server:
+    with serving(
+        lambda connection: connection.sendall(b"SSH-1.5-\x1b[2J\xe2\x80\xae\x07" + b"x" * 5000 + b"\r\n")
+    ) as server:
         assert "no SSH session" in str(refused(known(port=server.port)))
 
 
 def test_a_server_that_stops_to_read_does_not_hold_up_who_writes(sshd, known):
-    with serving(lambda connection: time.sleep(60)) as service:
+    over = threading.Event()
+    with serving(lambda connection: over.wait(60)) as service:
         with closing(Session(known(f"HOST {sshd.keys['rsa']}"), 5)) as session:
             channel = session.open("127.0.0.1", service.port, 30)
             channel.settimeout(5)
@@ -352,6 +339,7 @@ def test_a_server_that_stops_to_read_does_not_hold_up_who_writes(sshd, known):
                     for _piece in range(1000):
                         channel.sendall(bytes(2**20))
             finally:
+                over.set()
                 for child in children:
                     os.kill(child, signal.SIGCONT)
 
