@@ -26,7 +26,7 @@ extends_documentation_fragment:
   - workload_security.agent.attributes
   - workload_security.agent.attributes.info_module
 requirements:
-  - paramiko >= 3.4, if O(targets[].ssh) is used
+  - paramiko >= 3.4.1, if O(targets[].ssh) is used
 options:
   targets:
     description:

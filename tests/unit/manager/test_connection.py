@@ -154,15 +154,11 @@ def test_jump_host(tmp_path, monkeypatch):
     assert str(tmp_path / ".ssh/known_hosts") in refused("jump_host.known_hosts", jump_host={"host": "jump"})
     (tmp_path / ".ssh/known_hosts").write_text("")
     connection = Connection.from_options({**ON_PREMISES, "jump_host": {"host": "jump"}})
-    assert connection.jump_host == Server(
-        "jump", 22, None, None, str(tmp_path / ".ssh/known_hosts"), "jump host"
-    )
+    assert connection.jump_host == Server("jump", 22, None, None, str(tmp_path / ".ssh/known_hosts"), "jump host")
 
     everything = {"host": "::1", "port": 2222, "user": "me", "private_key": "~/key", "known_hosts": "~/key"}
     connection = Connection.from_options({**ON_PREMISES, "jump_host": everything})
-    assert connection.jump_host == Server(
-        "::1", 2222, "me", str(tmp_path / "key"), str(tmp_path / "key"), "jump host"
-    )
+    assert connection.jump_host == Server("::1", 2222, "me", str(tmp_path / "key"), str(tmp_path / "key"), "jump host")
 
     for host in (None, "", "-oProxyCommand=x", "a b", "a\n", "jümp"):
         refused("jump_host.host", jump_host={"host": host})

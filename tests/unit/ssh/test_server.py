@@ -107,4 +107,4 @@ def test_there_is_one_spec_and_one_documentation():
     of_probe = module["options"]["targets"]["suboptions"]["ssh"]["suboptions"]
     assert of_probe == fragment["options"]["jump_host"]["suboptions"]
     needed = [line for lines in (module, fragment) for line in lines["requirements"] if line.startswith("paramiko")]
-    assert [line.split(",")[0] for line in needed] == ["paramiko >= 3.4"] * 2
+    assert [line.split(",")[0] for line in needed] == ["paramiko >= 3.4.1"] * 2
