@@ -9,7 +9,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._agent.cipher_suites import documented
-from ..module_utils._agent.plain import plain_text
+from ..module_utils._basis.plain import plain_text
 
 
 def agent_cipher_suites(value: object) -> dict[str, t.Any]:

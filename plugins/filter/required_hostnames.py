@@ -8,15 +8,17 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._agent.plain import plain_bool, plain_text
+from ..module_utils._basis.plain import plain_bool, plain_text
 from ..module_utils._basis.errors import OptionError
 from ..module_utils._vendor import hostnames
 
 
-def required_hostnames(region: object, shared: object = False) -> list[str]:
+def required_hostnames(region: object, shared: object = False, undocumented: object = False) -> list[str]:
     """Tell the host names that agents in a region resolve; see the documentation of the filter."""
     try:
-        return hostnames.required_hostnames(plain_text(region, "a region"), plain_bool(shared, "shared"))
+        where = plain_text(region, "a region")
+        names = hostnames.required_hostnames(where, plain_bool(shared, "shared"))
+        return names + (hostnames.undocumented_hostnames(where) if plain_bool(undocumented, "undocumented") else [])
     except (TypeError, OptionError) as error:
         raise AnsibleFilterError(f"required_hostnames: {error}") from error
 

@@ -50,6 +50,8 @@ options:
     description:
       - A region of the cloud, such as V(us-1). Adds the names of its manager and its relays to O(hostnames), as
         P(workload_security.agent.required_hostnames#filter) lists them.
+      - Names that the vendor does not document for a region, as C(agent-comm) in V(trend-us-1), get no records. A
+        warning tells which these are; they can be named in O(hostnames).
       - These names are public. A place for them is needed where hosts cannot ask public name servers, or must reach
         the manager by another way, such as a proxy.
     type: str

@@ -73,6 +73,8 @@ notes:
   - An agent may be told to use a proxy. This module connects straight, and says nothing about the way through a proxy.
   - Agents of the cloud are told one of the numbered names, such as C(agents-003). Since nobody knows which, all of
     them are required.
+  - Four names that the vendor lists for all other regions are not documented for V(trend-us-1). There they are tried,
+    not required, and marked with V(false) in RV(endpoints[].documented).
   - For some names the vendor does not say what they are for. These are required, unless they are known to serve
     updates or detection.
   - Whether the manager can reach the agents' port cannot be told from here. RV(listening.connected_from) shows who
@@ -173,6 +175,11 @@ endpoints:
       sample: activation, heartbeats and all other communication
     required:
       description: Whether the direction requires it.
+      returned: always
+      type: bool
+      sample: true
+    documented:
+      description: Whether the vendor lists it for this region, V(true) on the premises. If not, it may not exist.
       returned: always
       type: bool
       sample: true
@@ -396,12 +403,14 @@ listening:
       type: int
       sample: 4118
     listens:
-      description: Whether something listens.
+      description:
+        - Whether something listens where other hosts can reach it. An address of the loopback alone does not count.
+        - V(null) where nobody can tell, as the system has no C(/proc/net/tcp) and the host no way out.
       returned: always
       type: bool
       sample: true
     addresses:
-      description: The addresses on which it listens. Empty where the system does not tell.
+      description: The addresses on which it listens, those of the loopback among them. Empty where the system does not tell.
       returned: always
       type: list
       elements: str

@@ -9,7 +9,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._agent.cipher_suites import supports_tls
-from ..module_utils._agent.plain import plain_bool, plain_text
+from ..module_utils._basis.plain import plain_bool, plain_text
 from ..module_utils._agent.tls_versions import VERSIONS, normalize
 
 

@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._agent.plain import plain_bool, plain_text
+from ..module_utils._basis.plain import plain_bool, plain_text
 from ..module_utils._agent.releases import CERTAINTIES, is_older
 from ..module_utils._agent.versions import parse
 

@@ -61,6 +61,7 @@ def check(endpoints: Sequence[Endpoint], direction: str, timeout: float) -> Chec
                 port=endpoint.port,
                 purpose=endpoint.purpose,
                 required=endpoint.required,
+                documented=endpoint.documented,
                 resolution=resolution.as_dict(),
                 tcp=[attempt.as_dict() for attempt in attempts],
                 tls=handshake.as_dict(endpoint.name) if handshake else None,

@@ -11,6 +11,7 @@ import ipaddress
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from .._basis.text import enumerated, shown
 from .._dns.wire import NOERROR, NXDOMAIN
 from . import tls
 from .endpoints import Endpoint
@@ -80,18 +81,32 @@ def diagnose(
 
 def diagnose_listening(listening: Listening) -> Optional[Problem]:
     """The problem of a host whose agent should listen and does not."""
-    if listening.listens:
+    if listening.listens is not False:
         return None
     return Problem(
         LISTENING,
-        f"nothing listens on port {listening.port}: the agent does not run, or it initiates all communication",
+        f"{_nothing_listens(listening)}: the agent does not run, or it initiates all communication",
         f"start the agent, and see with workload_security.agent.communication_info which direction it has;"
         f" {_DIRECTION} changes it",
     )
 
 
+def _nothing_listens(listening: Listening) -> str:
+    if not listening.addresses:
+        return f"nothing listens on port {listening.port}"
+    return (
+        f"port {listening.port} is listened on for this host alone ({enumerated(listening.addresses)}), and no manager can"
+        " reach that"
+    )
+
+
 def _unresolved(endpoint: Endpoint, sources: Sources, resolution: Resolution) -> Sequence[str]:
     name = endpoint.name
+    if not endpoint.documented:
+        return (
+            f"{name} has no address on this host, and the vendor does not document it for this region: it may not exist",
+            "nothing, unless the vendor says that agents of this region need it",
+        )
     record = (
         f"add an A or AAAA record for {name} to the site's DNS, or a line to {HOSTS_FILE}, for example with"
         f" {_LOCAL_DNS}"

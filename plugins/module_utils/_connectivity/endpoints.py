@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import List, NamedTuple, Sequence
 
-from .._vendor.hostnames import required_hostnames
+from .._vendor.hostnames import required_hostnames, undocumented_hostnames
 
 BIDIRECTIONAL = "bidirectional"
 MANAGER_INITIATED = "manager_initiated"
@@ -36,6 +36,8 @@ _PURPOSES = {
 _HEARTBEATS = "heartbeats and all other communication; each agent uses one of the numbered names"
 _NOT_SAID = "not said by the vendor, who lists it for agents"
 
+_NOT_DOCUMENTED = "not documented for this region; the vendor lists it for agents of all other regions"
+
 # A communication with the manager goes on without these: what they are for are updates and detection (XDR).
 _BESIDE = ("relay", "xdr-resp-ioc", "gateway", "gateway-control")
 
@@ -44,7 +46,7 @@ class Endpoint(NamedTuple):
     """A name and a port that agents connect to.
 
     required: communication in the asked direction fails without it. is_cloud: the vendor's own, with a certificate of a
-    public CA.
+    public CA. documented: the vendor lists it for this region; if not, it may not exist.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Endpoint(NamedTuple):
     purpose: str
     required: bool
     is_cloud: bool = False
+    documented: bool = True
 
 
 def cloud_endpoints(region: str, direction: str) -> List[Endpoint]:
@@ -62,6 +65,10 @@ def cloud_endpoints(region: str, direction: str) -> List[Endpoint]:
         purpose = _HEARTBEATS if re.fullmatch(r"agents-\d+", label) else _PURPOSES.get(label, _NOT_SAID)
         required = direction != MANAGER_INITIATED and label not in _BESIDE
         endpoints.append(Endpoint(name, CLOUD_PORT, purpose, required, is_cloud=True))
+    endpoints += [
+        Endpoint(name, CLOUD_PORT, _NOT_DOCUMENTED, required=False, is_cloud=True, documented=False)
+        for name in undocumented_hostnames(region)
+    ]
     return endpoints
 
 

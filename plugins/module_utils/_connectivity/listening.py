@@ -14,15 +14,22 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 _LISTEN = "0A"
+# Addresses of documentation, which nobody has (RFC 5737, RFC 3849): the way to them is the way to everybody.
+_SOMEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 # Bytes of a table; a line has 150, so these are some hundred thousand connections.
 _LONGEST = 64 * 1024 * 1024
 
 
 class Listening(NamedTuple):
-    """addresses: where it listens. peers: who is connected, or was until some moments ago; ``None`` if unknown."""
+    """Who may be heard from outside of this host, on a port.
+
+    listens: whether something listens where other hosts can reach it; a listener on the loopback alone is the agent's
+    own, which its programs on this host talk to. ``None`` if nobody can tell. addresses: all that it listens on. peers:
+    who is connected, or was until some moments ago; ``None`` if unknown.
+    """
 
     port: int
-    listens: bool
+    listens: Optional[bool]
     addresses: List[str]
     peers: Optional[List[str]]
 
@@ -32,7 +39,7 @@ class Listening(NamedTuple):
 
 
 def read_listening(port: int, tables: Tuple[str, ...] = TABLES) -> Listening:
-    """Read the system's tables; where there are none, try to connect from the host to itself."""
+    """Read the system's tables; where there are none, try to connect from the host to its own addresses."""
     addresses: Dict[str, None] = {}
     peers: Dict[str, None] = {}
     known, hidden = False, False
@@ -46,15 +53,17 @@ def read_listening(port: int, tables: Tuple[str, ...] = TABLES) -> Listening:
             hidden = True
             continue
         known = True
-        for local, remote, state in (line.split()[1:4] for line in lines):
-            if int(local.partition(":")[2], 16) == port:
-                if state == _LISTEN:
-                    addresses[_address(local)] = None
-                else:
-                    peers[_address(remote)] = None
-    if not known:
-        return Listening(port, _answers(port), [], None)
-    return Listening(port, bool(addresses), list(addresses), None if hidden else list(peers))
+        for line in lines:
+            try:
+                local, remote, state = line.split()[1:4]
+                if int(local.partition(":")[2], 16) == port:
+                    (addresses if state == _LISTEN else peers)[_address(local if state == _LISTEN else remote)] = None
+            except ValueError:
+                continue  # the last line of a table that was cut
+    listens: Optional[bool] = any(not ipaddress.ip_address(address).is_loopback for address in addresses)
+    if not listens and (hidden or not known):
+        listens = _answers(port)
+    return Listening(port, listens, list(addresses), list(peers) if known and not hidden else None)
 
 
 def _address(entry: str) -> str:
@@ -67,11 +76,26 @@ def _address(entry: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def _answers(port: int) -> bool:
-    for host in ("127.0.0.1", "::1"):
+def _answers(port: int) -> Optional[bool]:
+    """Whether a connection to this host's own addresses comes about; ``None`` where it is not known to have any."""
+    addresses = _own_addresses()
+    for address in addresses:
         try:
-            socket.create_connection((host, port), timeout=1).close()
+            socket.create_connection((address, port), timeout=1).close()
             return True
         except OSError:
             pass
-    return False
+    return False if addresses else None
+
+
+def _own_addresses() -> List[str]:
+    """The addresses that this host would talk to others from. Nothing is sent."""
+    found = []
+    for family, somewhere in _SOMEWHERE:
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as unsent:
+                unsent.connect((somewhere, 9))
+                found.append(str(unsent.getsockname()[0]))
+        except OSError:
+            pass  # no such version of IP here, or no way out
+    return [address for address in found if not ipaddress.ip_address(address.partition("%")[0]).is_loopback]

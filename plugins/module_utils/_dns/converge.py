@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any, Dict, List
 
 from .._basis.errors import OptionError
-from .._vendor.hostnames import required_hostnames
+from .._basis.text import enumerated
+from .._vendor.hostnames import required_hostnames, undocumented_hostnames
 from .place import Place
 from .records import LONGEST_TTL, Record, address, host_name, type_of
 
@@ -25,6 +26,12 @@ def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[
     """
     names = names_of(params)
     wished = wished_of(params, names, place)
+    left_out = [name for name in undocumented_of(params) if name not in names] if wished else []
+    if left_out:
+        place.warnings.append(
+            f"no record is made for {enumerated(left_out)}: the vendor does not document these names for region"
+            f" {params['region']}, but for all others; if agents need them, name them in option hostnames"
+        )
     before = sorted(place.read(names))
     after = sorted(_with_ttl(record, before, place) for record in wished)
     changed = before != after or place.unfinished
@@ -47,6 +54,11 @@ def names_of(params: Dict[str, Any]) -> List[str]:
     if not names:
         raise OptionError("hostnames", None, "name the host name of the manager, or set option region")
     return list(dict.fromkeys(names))
+
+
+def undocumented_of(params: Dict[str, Any]) -> List[str]:
+    """The names of which the vendor does not say whether agents of the region need them."""
+    return undocumented_hostnames(params["region"]) if params["region"] is not None else []
 
 
 def wished_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Record]:

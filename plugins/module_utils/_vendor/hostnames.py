@@ -17,7 +17,10 @@ REGIONS = ("ae-1", "au-1", "ca-1", "de-1", "gb-1", "in-1", "jp-1", "sg-1", "tren
 
 _AGENTS = ["agents"] + [f"agents-{number:03}" for number in range(1, 11)]
 _EVERYWHERE = ["workload"] + [f"{name}.workload" for name in _AGENTS + ["dsmim", "relay"]]
-_NOT_IN_TREND_US_1 = [f"{name}.workload" for name in ("agent-comm", "xdr-resp-ioc", "gateway", "gateway-control")]
+_FURTHER = [f"{name}.workload" for name in ("agent-comm", "xdr-resp-ioc", "gateway", "gateway-control")]
+# The pages have this region only in a list of addresses. That these names are missing there does not say that they do
+# not exist.
+_WITHOUT_FURTHER = ("trend-us-1",)
 
 _RELAY = "relay.deepsecurity.trendmicro.com"
 _UPDATES = [
@@ -32,7 +35,7 @@ _UPDATES = [
         "ds200-en.fbs25",
         "ds200-jp.fbs25",
         "dsaas.icrc",
-        "dsaas-en-f",
+        "dsaas-en-f.trx",
         "dsaas-en-b.trx",
         "deepsecaas11-en.gfrbridge",
         "dsaas.url",
@@ -46,13 +49,30 @@ def required_hostnames(region: str, shared: bool = False) -> List[str]:
     """The names below the region's own domain; with ``shared``, also those of relays and updates outside of it.
 
     In us-1, ``shared`` includes the names that accounts from before Cloud One use.
-    Raises ``DnsError`` for a region that is not known.
+    Names that the vendor does not document for a region are left to ``undocumented_hostnames``.
+    Raises ``OptionError`` for a region that is not known.
     """
-    if region not in REGIONS:
-        raise OptionError("region", region, f"it must be one of {', '.join(REGIONS)}")
-    services = _EVERYWHERE + ([] if region == "trend-us-1" else _NOT_IN_TREND_US_1)
-    # workload.REGION, agents.workload.REGION: the region stands between the service and the vendor's domain.
-    names = [f"{service}.{region}.cloudone.trendmicro.com" for service in services]
+    _check(region)
+    names = _within(region, _EVERYWHERE + ([] if region in _WITHOUT_FURTHER else _FURTHER))
     if shared:
         names += ([] if region == "ae-1" else [_RELAY]) + _UPDATES + (_LEGACY if region == "us-1" else [])
     return names
+
+
+def undocumented_hostnames(region: str) -> List[str]:
+    """The names that the vendor lists for all other regions, and does not document for this one.
+
+    Whether they exist, nobody has said. Raises ``OptionError`` for a region that is not known.
+    """
+    _check(region)
+    return _within(region, _FURTHER if region in _WITHOUT_FURTHER else [])
+
+
+def _check(region: str) -> None:
+    if region not in REGIONS:
+        raise OptionError("region", region, f"it must be one of {', '.join(REGIONS)}")
+
+
+def _within(region: str, services: List[str]) -> List[str]:
+    # workload.REGION, agents.workload.REGION: the region stands between the service and the vendor's domain.
+    return [f"{service}.{region}.cloudone.trendmicro.com" for service in services]

@@ -85,6 +85,12 @@ def test_a_name_that_nobody_knows() -> None:
     assert "workload_security.agent.local_dns" in problem.remedy
 
 
+def test_a_name_that_the_vendor_does_not_document_may_not_exist() -> None:
+    problem = unresolved(said("192.0.2.53", "NXDOMAIN"), endpoint=CLOUD._replace(documented=False, required=False))
+    assert "the vendor does not document it for this region: it may not exist" in problem.cause
+    assert "add" not in problem.remedy
+
+
 def test_a_name_of_the_cloud_that_the_site_does_not_resolve() -> None:
     problem = unresolved(said("192.0.2.53", "NXDOMAIN"), endpoint=CLOUD)
     assert "resolve workload.jp-1.cloudone.trendmicro.com from the internet" in problem.remedy
@@ -232,6 +238,9 @@ def test_an_agent_that_does_not_listen() -> None:
     assert diagnose_listening(Listening(4118, True, ["0.0.0.0"], [])) is None
     problem = diagnose_listening(Listening(4118, False, [], []))
     assert problem and problem.step == "listening"
+    only_here = diagnose_listening(Listening(4118, False, ["127.0.0.1"], []))
+    assert only_here and "port 4118 is listened on for this host alone (127.0.0.1)" in only_here.cause
+    assert diagnose_listening(Listening(4118, None, [], None)) is None, "nobody can tell"
     assert "nothing listens on port 4118" in problem.cause and "communication_direction" in problem.remedy
 
 

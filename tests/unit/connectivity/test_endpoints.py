@@ -67,6 +67,18 @@ def test_a_region_needs_what_the_vendor_lists() -> None:
     assert not any(required for _name, _port, required in endpoints(region="jp-1", direction="manager_initiated"))
 
 
+def test_names_that_are_not_documented_for_a_region_are_tried_and_said_to_be_such() -> None:
+    found = cloud_endpoints("trend-us-1", "agent_initiated")
+    assert len(found) == len(cloud_endpoints("us-1", "agent_initiated"))
+    undocumented = [one for one in found if not one.documented]
+    assert [one.name.partition(".")[0] for one in undocumented] == [
+        *("agent-comm", "xdr-resp-ioc", "gateway", "gateway-control")
+    ]
+    assert not any(one.required for one in undocumented)
+    assert all("not documented for this region" in one.purpose for one in undocumented)
+    assert all(one.documented for one in cloud_endpoints("us-1", "agent_initiated"))
+
+
 def test_every_cloud_endpoint_says_what_it_is_for() -> None:
     purposes = {one.name.partition(".")[0]: one.purpose for one in cloud_endpoints("us-1", DIRECTIONS[0])}
     assert purposes["agents"] == "activation"

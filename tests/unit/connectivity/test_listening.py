@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import listening
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.listening import (
     Listening,
     read_listening,
@@ -20,13 +21,20 @@ HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrn
 
 
 def test_what_this_machine_says() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_server(("::1", 0), family=socket.AF_INET6):
+    with socket.create_server(("0.0.0.0", 0)) as listener:
         port = listener.getsockname()[1]
-        before = read_listening(port)
-        assert before == Listening(port, True, ["127.0.0.1"], [])
+        assert read_listening(port) == Listening(port, True, ["0.0.0.0"], [])
         with socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.9", 0)):
             assert read_listening(port).peers == ["127.0.0.9"]
     assert read_listening(port).listens is False
+
+
+def test_a_listener_on_the_loopback_alone_is_for_nobody_else() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert read_listening(port) == Listening(port, False, ["127.0.0.1"], [])
+        with socket.create_server(("::1", port), family=socket.AF_INET6):
+            assert read_listening(port) == Listening(port, False, ["127.0.0.1", "::1"], [])
 
 
 def test_ipv6_and_ipv4_in_the_form_of_ipv6() -> None:
@@ -68,12 +76,16 @@ def test_tables_of_another_host(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_without_tables_the_host_asks_itself(tmp_path: Path, host: str) -> None:
+def test_without_tables_the_host_asks_itself_where_others_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = (str(tmp_path / "none"),)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as listener:
+    monkeypatch.setattr(listening, "_SOMEWHERE", ())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
+        assert read_listening(port, tables) == Listening(port, None, [], None), "it has no address for others"
+        # The way to the loopback leads from the loopback, which is none for others.
+        monkeypatch.setattr(listening, "_SOMEWHERE", ((socket.AF_INET, "127.0.0.1"),))
+        assert read_listening(port, tables) == Listening(port, None, [], None)
+        monkeypatch.setattr(listening, "_own_addresses", lambda: ["127.0.0.1"])
         assert read_listening(port, tables) == Listening(port, True, [], None)
     assert read_listening(port, tables) == Listening(port, False, [], None)
 
@@ -82,3 +94,19 @@ def test_half_of_the_tables_does_not_tell_who_is_connected(tmp_path: Path) -> No
     (tmp_path / "tcp6").write_text(HEAD)
     (tmp_path / "tcp").mkdir()
     assert read_listening(4118, (str(tmp_path / "tcp"), str(tmp_path / "tcp6"))).peers is None
+
+
+def test_half_of_the_tables_does_not_tell_that_nobody_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tcp6").write_text(HEAD)
+    (tmp_path / "tcp").mkdir()
+    monkeypatch.setattr(listening, "_own_addresses", lambda: ["127.0.0.1"])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert read_listening(port, (str(tmp_path / "tcp"), str(tmp_path / "tcp6"))).listens is True
+
+
+def test_a_table_that_was_cut_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    whole = f"   0: {entry('0.0.0.0', 4118)} {entry('0.0.0.0', 0)} 0A 00000000:00000000\n"
+    for end in range(len(whole)):
+        (tmp_path / "tcp").write_text(HEAD + whole + whole[:end])
+        assert read_listening(4118, (str(tmp_path / "tcp"),)).listens is True

@@ -13,7 +13,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.err
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.converge import converge
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.place import Place
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import Record
-from ansible_collections.workload_security.agent.plugins.module_utils._vendor.hostnames import required_hostnames
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.hostnames import (
+    required_hostnames,
+    undocumented_hostnames,
+)
 
 
 class Memory(Place):
@@ -107,6 +110,22 @@ def test_names_of_a_region_come_behind_those_named() -> None:
     run(place, hostnames=["DSM.example.com", "dsm.example.com."], region="us-1", addresses=["192.0.2.10"])
     names = ["dsm.example.com", *required_hostnames("us-1")]
     assert sorted(record.name for record in place.held) == sorted(names)
+
+
+def test_names_that_are_not_documented_get_no_records_and_a_warning_says_so() -> None:
+    undocumented = undocumented_hostnames("trend-us-1")
+    place = Memory()
+    result = run(place, hostnames=[], region="trend-us-1", addresses=["192.0.2.10"])
+    assert [record["name"] for record in result["records"]] == sorted(required_hostnames("trend-us-1"))
+    (warning,) = place.warnings
+    assert all(name in warning for name in undocumented)
+    place = Memory()
+    result = run(place, hostnames=undocumented, region="trend-us-1", addresses=["192.0.2.10"])
+    assert len(result["records"]) == 18 and not place.warnings
+    for params in ({"region": "us-1"}, {"region": "trend-us-1", "state": "absent"}):
+        place = Memory()
+        run(place, addresses=["192.0.2.10"], **params)
+        assert not place.warnings
 
 
 def test_absent_does_not_look_at_what_is_wished_when_present() -> None:

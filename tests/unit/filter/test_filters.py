@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.workload_security.agent.plugins.filter.agent_cipher_suites import agent_cipher_suites
 from ansible_collections.workload_security.agent.plugins.filter.agent_release import agent_release
 from ansible_collections.workload_security.agent.plugins.filter.cipher_suite_names import cipher_suite_names
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.plain import plain_text
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.plain import plain_text
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import NAMES, SUITES
 
 NOT_TEXT = st.one_of(

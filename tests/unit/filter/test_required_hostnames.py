@@ -22,6 +22,18 @@ def test_the_names_of_a_region() -> None:
     assert "relay.deepsecurity.trendmicro.com" in shared
 
 
+def test_names_that_are_not_documented_come_last_and_only_if_asked_for() -> None:
+    assert "agent-comm.workload.trend-us-1.cloudone.trendmicro.com" not in required_hostnames("trend-us-1", shared=True)
+    with_them = required_hostnames("trend-us-1", undocumented=True)
+    assert with_them[:14] == required_hostnames("trend-us-1")
+    assert [name.partition(".")[0] for name in with_them[14:]] == [
+        *("agent-comm", "xdr-resp-ioc", "gateway", "gateway-control")
+    ]
+    assert required_hostnames("us-1", undocumented=True) == required_hostnames("us-1")
+    with pytest.raises(AnsibleFilterError, match="expected undocumented as a boolean, got a number"):
+        required_hostnames("us-1", False, 1)
+
+
 def test_tagged_values_give_plain_results() -> None:
     for region in REGIONS:
         names = required_hostnames(trust_as_template(region))

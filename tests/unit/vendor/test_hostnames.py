@@ -13,6 +13,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._vendor im
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.hostnames import (
     REGIONS,
     required_hostnames,
+    undocumented_hostnames,
 )
 
 # As the vendor's pages list them.
@@ -35,7 +36,7 @@ relay.workload.trend-us-1.cloudone.trendmicro.com
 ELSEWHERE = ["agent-comm", "xdr-resp-ioc", "gateway", "gateway-control"]
 UPDATES = """
 files iaus iaus.activeupdate ipv6-iaus ipv6-iaus.activeupdate dsaas1100-en-census ds200-en.fbs25 ds200-jp.fbs25
-dsaas.icrc dsaas-en-f dsaas-en-b.trx deepsecaas11-en.gfrbridge dsaas.url
+dsaas.icrc dsaas-en-f.trx dsaas-en-b.trx deepsecaas11-en.gfrbridge dsaas.url
 """.split()
 RELAY = "relay.deepsecurity.trendmicro.com"
 
@@ -45,6 +46,16 @@ def test_the_names_of_a_region() -> None:
     in_germany = [name.replace("trend-us-1", "de-1") for name in IN_TREND_US_1]
     in_germany += [f"{name}.workload.de-1.cloudone.trendmicro.com" for name in ELSEWHERE]
     assert required_hostnames("de-1") == in_germany
+
+
+def test_what_is_not_documented_for_a_region_is_told_apart_from_what_is() -> None:
+    missing = [f"{name}.workload.trend-us-1.cloudone.trendmicro.com" for name in ELSEWHERE]
+    assert undocumented_hostnames("trend-us-1") == missing
+    for region in REGIONS:
+        every = [name.replace(f".{region}.", ".R.") for name in required_hostnames(region) + undocumented_hostnames(region)]
+        assert every == [name.replace(".de-1.", ".R.") for name in required_hostnames("de-1")]
+    with pytest.raises(OptionError, match="option 'region' is 'mars-1'"):
+        undocumented_hostnames("mars-1")
 
 
 def test_shared_names_come_behind_those_of_the_region() -> None:
