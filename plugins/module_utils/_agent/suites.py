@@ -80,4 +80,5 @@ _BY_NAME = {_key(getattr(suite, kind)): suite for suite in SUITES for kind in NA
 
 def find(name: object) -> Optional[Suite]:
     """The suite with this IANA name, OpenSSL name or code point (``0xC0,0x2F``, ``C0,2F``, ``0xc02f``)."""
-    return _BY_NAME.get(_key(name)) if isinstance(name, str) else None
+    # Not ASCII, but in upper case they are: the long s, and others.
+    return _BY_NAME.get(_key(name)) if isinstance(name, str) and name.isascii() else None

@@ -25,7 +25,11 @@ def shown(text: object, longest: int = LONGEST) -> str:
     Control and format characters (line breaks, escape sequences, right-to-left marks), lone surrogates, unassigned
     characters, and every white space but the blank appear as in Python: C(\\n), C(\\x1b), C(\\u202e), C(\\xa0).
     """
-    whole = str(text)
+    try:
+        whole = str(text)
+    except ValueError:
+        # Python refuses to write numbers of more digits than some thousand.
+        whole = "a number with thousands of digits"
     visible = whole if whole.isascii() and whole.isprintable() else "".join(map(_visible, whole[: longest + 1]))
     return visible if len(visible) <= longest else visible[: longest - 1] + "…"
 

@@ -61,7 +61,9 @@ class Certificate(NamedTuple):
         """Whether a host name or an address is one of its names (RFC 6125: ``*`` stands for the first label)."""
         name = name.lower()
         parent = name.partition(".")[2]
-        return any(own.lower() == name or (parent and own.lower() == f"*.{parent}") for own in self.names)
+        # What is not ASCII may be so in lower case, such as the Kelvin sign.
+        names = [own.lower() for own in self.names if own.isascii()]
+        return name in names or bool(parent and f"*.{parent}" in names)
 
 
 def read_certificate(der: bytes) -> Certificate:

@@ -49,6 +49,9 @@ def _manager(text: str) -> Tuple[str, int]:
     if "//" not in text:
         return _host(text, "manager"), CONSOLE_PORT
     form = "it must be a host name or https://HOST:PORT, such as https://dsm.example.com:4119"
+    # What is not ASCII may become so on the way, and white space vanish.
+    if not text.isascii() or re.search(r"[\x00-\x20\x7f]", text):
+        raise OptionError("manager", None, f"{form}, in ASCII and without white space")
     try:
         parts = urlsplit(text)
         name, port = parts.hostname or "", parts.port

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import Collection, Dict, List, NamedTuple, Optional, Set, Tuple
 
+from .._basis.text import enumerated
 from .errors import DnsError
 from .records import Record
 from .wire import Answer, DnsMalformed, DnsTimeout, ask
@@ -84,4 +85,4 @@ class Server(NamedTuple):
 
 
 def _listed(records: Collection[Record]) -> str:
-    return ", ".join(map(str, sorted(records)))
+    return enumerated([str(record) for record in sorted(records)])

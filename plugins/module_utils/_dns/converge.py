@@ -44,6 +44,8 @@ def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[
     }
     if changed and not check_mode:
         place.write(before, after)
+    elif not check_mode:
+        place.tidy()
     return result
 
 

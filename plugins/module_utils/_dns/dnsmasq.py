@@ -11,9 +11,10 @@ import os
 import signal
 import socket
 import subprocess
-import tempfile
 from typing import Any, Dict, Iterator, List, Optional
 
+from .._basis.text import shown
+from . import managed_file
 from .answers import Server
 from .errors import DnsError
 from .hosts_text import line_of, whole_line
@@ -41,12 +42,14 @@ class Dnsmasq(ServedFile):
 
     def __init__(self, options: Dict[str, Any]) -> None:
         super().__init__(options)
-        self._pid_files = [options["pid_file"]] if options["pid_file"] else _PID_FILES
+        given = options["pid_file"] is not None
+        self._pid_files = [managed_file.path_of(options, "pid_file", self.program)] if given else _PID_FILES
 
     @property
     def hint(self) -> str:
         return (
-            f"it does not read {self._path} unless its configuration has addn-hosts={os.path.dirname(self._path)}, and"
+            f"it does not read {self._shown_path} unless its configuration has"
+            f" addn-hosts={shown(os.path.dirname(self._path))}, and"
             " it was restarted since; or another of its files speaks of this name"
         )
 
@@ -58,13 +61,13 @@ class Dnsmasq(ServedFile):
 
     def check(self, text: str, records: List[Record]) -> None:
         """Start another dnsmasq, for this moment and on the loopback only: its checker does not read hosts files."""
+        # In the folder of the file itself, as it runs as a user of its own, who can read there.
         try:
-            with tempfile.NamedTemporaryFile() as candidate:
-                candidate.write(text.encode("ascii"))
-                candidate.flush()
-                # It runs as a user of its own.
-                os.chmod(candidate.name, 0o644)
-                with _serving(candidate.name) as port:
+            with managed_file.temporary(self._path) as (file, candidate):
+                file.write(text.encode("ascii"))
+                file.flush()
+                os.chmod(candidate, 0o644)
+                with _serving(candidate) as port:
                     contradiction = Server(self.program, _LOOPBACK, port, False).wait_for(records)
         except OSError as error:
             raise DnsError("unwritable", f"cannot try the new file in another dnsmasq: {error.strerror}") from error

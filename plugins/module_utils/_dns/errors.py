@@ -25,3 +25,7 @@ class DnsError(Problem):
     def as_failure(self) -> Dict[str, Any]:
         """The failure for a module's result."""
         return {"code": self.code, "option": self.option, "message": str(self)}
+
+
+class NotKnown(DnsError):
+    """A change of which nobody has said whether it was made; the message says what came back instead."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
 
-from .._basis.text import shown
+from .._basis.text import enumerated, quoted, shown
 from . import managed_file
 from .errors import DnsError
-from .hosts_text import Hosts, read_hosts, without
+from .hosts_text import Hosts, read_hosts, text_of, without
 from .place import Place
 from .records import Record
 
@@ -19,6 +19,9 @@ ARGUMENTS = {
     "path": {"type": "path", "default": "/etc/hosts"},
     "replace_conflicts": {"type": "bool", "default": False},
 }
+
+# How long a line of a file can be, in characters, to be shown in a diff.
+_LONGEST_LINE = 2000
 
 # Bytes. Longer files are not shown, as Ansible's own modules have it.
 _LONGEST_DIFF = 100 * 1024
@@ -33,7 +36,8 @@ class HostsFile(Place):
 
     def __init__(self, options: Dict[str, Any]) -> None:
         super().__init__()
-        self._path: str = options["path"]
+        self._path = managed_file.path_of(options, "path", "hosts_file")
+        self._shown_path = shown(self._path)
         self._replaces: bool = options["replace_conflicts"]
         self._names: List[str] = []
         self._content: Optional[bytes] = None
@@ -51,19 +55,20 @@ class HostsFile(Place):
     def write(self, before: List[Record], after: List[Record]) -> None:
         managed_file.replace(self._path, self._content, self._text(after))
         if self.read(self._names) != after:
-            raise DnsError("not_kept", f"{self._path} does not hold what was written to it")
+            raise DnsError("not_kept", f"{self._shown_path} does not hold what was written to it")
 
     def conflicts(self, after: List[Record]) -> List[Dict[str, object]]:
         found = []
+        staying = []
         for index, said in self._hosts.others(self._names):
             for record in sorted(set(said).difference(after)):
-                line = shown(self._hosts.lines[index].strip().decode("utf-8", "replace"))
-                found.append({**record.as_dict(), "line": index + 1, "text": line, "replaced": self._replaces})
-                if not self._replaces:
-                    self.warnings.append(
-                        f"line {index + 1} of {self._path} says {record.value} for {record.name}: '{line}';"
-                        " set replace_conflicts to take the name out of it"
-                    )
+                line = text_of(self._hosts.lines[index])
+                found.append({**record.as_dict(), "line": index + 1, "text": shown(line), "replaced": self._replaces})
+                staying.append(f"line {index + 1} says {record.value} for {record.name}: {quoted(line, 200)}")
+        if staying and not self._replaces:
+            self.warnings.append(
+                f"in {self._shown_path}, {enumerated(staying)}; set replace_conflicts to take the name out of it"
+            )
         return found
 
     def diff(self, before: List[Record], after: List[Record]) -> Dict[str, str]:
@@ -72,11 +77,14 @@ class HostsFile(Place):
         if max(len(old), len(new)) > _LONGEST_DIFF:
             return super().diff(before, after)
         return {
-            "before": old.decode("utf-8", "backslashreplace"),
-            "after": new.decode("utf-8", "backslashreplace"),
-            "before_header": self._path,
-            "after_header": self._path,
+            "before": _lines_of(old),
+            "after": _lines_of(new),
+            "before_header": self._shown_path,
+            "after_header": self._shown_path,
         }
+
+    def tidy(self) -> None:
+        managed_file.tidy(self._path)
 
     def _text(self, after: List[Record]) -> bytes:
         """The file with these records of our names, in the block unless a line of others says them already."""
@@ -89,3 +97,9 @@ class HostsFile(Place):
         kept = [record for record in self._hosts.block if record.name not in self._names]
         ours = [record for record in after if record in self._hosts.block or record not in said_by_others]
         return self._hosts._replace(lines=lines, block=sorted(kept + ours)).text()
+
+
+def _lines_of(content: bytes) -> str:
+    """A file for a diff: its lines as they are, with what cannot be seen in them escaped."""
+    text = content.decode("utf-8", "backslashreplace")
+    return "\n".join(shown(line, _LONGEST_LINE) for line in text.split("\n"))

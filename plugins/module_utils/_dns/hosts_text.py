@@ -13,7 +13,7 @@ import ipaddress
 import re
 from typing import Collection, List, NamedTuple, Tuple
 
-from .._basis.text import quoted
+from .._basis.text import enumerated, quoted, shown
 from .errors import DnsError
 from .records import Record, type_of
 
@@ -53,10 +53,10 @@ def read_hosts(content: bytes, path: str) -> Hosts:
     if not marks:
         return Hosts(lines, 0, 0, [])
     if [mark for _index, mark in marks] != [BEGIN, END]:
-        found = ", ".join(f"line {index + 1} is '{mark.decode()}'" for index, mark in marks)
+        found = enumerated([f"line {index + 1} is '{mark.decode()}'" for index, mark in marks])
         raise DnsError(
             "broken_block",
-            f"the block of local_dns in {path} must begin and end once, but {found}; remove these lines, and those"
+            f"the block of local_dns in {shown(path)} must begin and end once, but {found}; remove these lines, and those"
             " between them that belong to the block",
         )
     (begin, _begin), (end, _end) = marks
@@ -67,13 +67,18 @@ def read_hosts(content: bytes, path: str) -> Hosts:
 def _read_ours(line: bytes, number: int, path: str) -> List[Record]:
     records = whole_line(line)
     if line.strip() and not records:
-        text = quoted(line.strip().decode("utf-8", "replace"), 200)
+        text = quoted(text_of(line), 200)
         raise DnsError(
             "broken_block",
-            f"line {number} of {path} lies in the block of local_dns, but is not just an address and names: {text};"
+            f"line {number} of {shown(path)} lies in the block of local_dns, but is not just an address and names: {text};"
             " move it out of the block, or remove it",
         )
     return records
+
+
+def text_of(line: bytes) -> str:
+    """A line without its end, for people, who see bytes that are no text as escapes."""
+    return line.strip(b" \t\r\n\v\f").decode("utf-8", "backslashreplace")
 
 
 def line_of(record: Record) -> str:
@@ -87,9 +92,12 @@ def records_of(line: bytes, names: Collection[str]) -> List[Record]:
     found = [name for name in others if name in names]
     if not found:
         return []
+    # Newer Pythons read a zone, which resolvers do not take here.
     try:
-        value = str(ipaddress.ip_address(address))
+        value = "" if "%" in address else str(ipaddress.ip_address(address))
     except ValueError:
+        value = ""
+    if not value:
         return []
     return [Record(name, type_of(value), value) for name in found]
 

@@ -10,14 +10,31 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
-from typing import Iterator, Optional
+import time
+from typing import BinaryIO, Iterator, Mapping, Optional, Tuple
 
+from .._basis.errors import OptionError
+from .._basis.text import shown
+from .._host.files import read_whole
 from .errors import DnsError
 
 _NEW_FILE_MODE = 0o644
+
+# Bytes of a file. Block lists in hosts files have some ten million.
+_LONGEST = 256 * 1024 * 1024
+
+# What is in the name of every temporary file of ours, and in nobody else's.
+_MARK = ".workload_security_agent_"
+# Bytes of a file's name that come before it, so that the whole is no longer than names can be.
+_LONGEST_NAME = 150
+
+# Seconds to wait for another run that is about to replace a file, which takes a moment.
+_TURN = 30.0
+_PAUSE = 0.05
 
 # What is behind a refusal, and what to do about it.
 _ADVICE = {
@@ -31,14 +48,22 @@ _ADVICE = {
 }
 
 
+def path_of(options: Mapping[str, str], name: str, place: str) -> str:
+    """A suboption that is the path of a file. Raises ``OptionError`` for what can be none."""
+    path = options[name]
+    try:
+        whole = os.fsencode(path)
+    except UnicodeError:
+        whole = b""
+    if not whole or b"\0" in whole:
+        raise OptionError(f"{place}.{name}", path, "it must be the path of a file")
+    return path
+
+
 def read(path: str) -> Optional[bytes]:
     """The content of a regular file, ``None`` where there is none. Raises ``DnsError`` for what cannot be read."""
     try:
-        # Without O_NONBLOCK, a pipe would be waited for.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise DnsError("unreadable", f"{path} is not a regular file")
-            return file.read()
+        return read_whole(path, _LONGEST)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -52,14 +77,8 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
     file that it leads to is replaced. Raises ``DnsError``, then the file is as it was.
     """
     target = os.path.realpath(path)
-    folder = os.path.dirname(target)
-    try:
-        # In the same folder, as only there it can take the file's place, and hidden from servers that read folders.
-        handle, candidate = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=folder)
-    except OSError as error:
-        raise _failed("unwritable", "write beside", path, error) from error
-    try:
-        with open(handle, "wb") as file:
+    with temporary(path) as (file, candidate):
+        try:
             file.write(after)
             if before is None:
                 os.fchmod(file.fileno(), _NEW_FILE_MODE)
@@ -70,15 +89,50 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
                 os.utime(candidate)
             file.flush()
             os.fsync(file.fileno())
+            with _turn_in(os.path.dirname(target)):
+                if read(target) != before:
+                    raise DnsError(
+                        "changed_meanwhile", f"{shown(path)} was changed by somebody else at the same time; run again"
+                    )
+                os.rename(candidate, target)
+        except OSError as error:
+            raise _failed("unwritable", "write", path, error) from error
+
+
+@contextlib.contextmanager
+def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
+    """A new file beside the one at ``path``, and its own path; at the end it is removed, if it is still there.
+
+    It is in the same folder, as only there it can take that file's place, and hidden from servers that read folders.
+    Those that runs left behind which were killed are removed. Raises ``DnsError`` where it cannot be made.
+    """
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    try:
         with _turn_in(folder):
-            if read(target) != before:
-                raise DnsError("changed_meanwhile", f"{path} was changed by somebody else at the same time; run again")
-            os.rename(candidate, target)
+            _sweep(target)
+            handle, candidate = tempfile.mkstemp(prefix=_prefix(target), dir=folder)
+            # Locked as long as this run goes on: so others know that it was not left behind. Not all file systems can.
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise _failed("unwritable", "write", path, error) from error
-    finally:
-        if os.path.exists(candidate):
-            os.unlink(candidate)
+        raise _failed("unwritable", "write beside", path, error) from error
+    with open(handle, "wb") as file:
+        try:
+            yield file, candidate
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(candidate)
+
+
+def tidy(path: str) -> None:
+    """Remove what ``temporary`` has made beside this file in runs that were killed, as far as this user may."""
+    target = os.path.realpath(path)
+    with contextlib.suppress(OSError, DnsError):
+        # Nobody is made to wait where there is nothing to do.
+        if any(_is_temporary(name, target) for name in os.listdir(os.path.dirname(target))):
+            with _turn_in(os.path.dirname(target)):
+                _sweep(target)
 
 
 def remove(path: str) -> None:
@@ -89,14 +143,45 @@ def remove(path: str) -> None:
         raise _failed("unwritable", "remove", path, error) from error
 
 
+def _prefix(target: str) -> str:
+    name = os.fsdecode(os.fsencode(os.path.basename(target))[:_LONGEST_NAME])
+    return f".{name}{_MARK}"
+
+
+def _is_temporary(name: str, target: str) -> bool:
+    prefix = _prefix(target)
+    # As tempfile makes them.
+    return name.startswith(prefix) and re.fullmatch("[a-z0-9_]{8}", name[len(prefix) :]) is not None
+
+
+def _sweep(target: str) -> None:
+    """Remove the temporary files of runs that are gone; to be called in the folder's turn."""
+    folder = os.path.dirname(target)
+    owners = {os.geteuid()}
+    with contextlib.suppress(OSError):
+        owners.add(os.stat(target).st_uid)
+    for name in os.listdir(folder):
+        if not _is_temporary(name, target):
+            continue
+        left = os.path.join(folder, name)
+        # Where it cannot be opened, or is in use, it stays.
+        with contextlib.suppress(OSError):
+            handle = os.open(left, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                status = os.fstat(handle)
+                if stat.S_ISREG(status.st_mode) and status.st_uid in owners:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(left)
+            finally:
+                os.close(handle)
+
+
 @contextlib.contextmanager
 def _turn_in(folder: str) -> Iterator[None]:
     """Let no other run step in between a look at a file and its replacement; then the folder is on the disk, too."""
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        # Some file systems can do neither.
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle, folder)
         yield
         with contextlib.suppress(OSError):
             os.fsync(handle)
@@ -104,6 +189,23 @@ def _turn_in(folder: str) -> Iterator[None]:
         os.close(handle)
 
 
+def _lock(handle: int, folder: str) -> None:
+    # Whoever may read the folder may lock it, and for ever.
+    deadline = time.monotonic() + _TURN
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise DnsError(
+                    "unwritable", f"another process has kept the folder {shown(folder)} locked for {_TURN:g} seconds"
+                ) from error
+            time.sleep(_PAUSE)
+        except OSError:
+            return  # some file systems have no locks
+
+
 def _failed(code: str, what: str, path: str, error: OSError) -> DnsError:
     advice = f" ({_ADVICE[error.errno]})" if error.errno in _ADVICE else ""
-    return DnsError(code, f"cannot {what} {path}: {error.strerror}{advice}")
+    return DnsError(code, f"cannot {what} {shown(path)}: {error.strerror}{advice}")

@@ -35,6 +35,9 @@ class Place:
         """Replace what was read with ``after``, and nothing else; done only when the place says so itself."""
         raise NotImplementedError
 
+    def tidy(self) -> None:
+        """Remove what a run that was killed may have left behind. Raises nothing."""
+
     def conflicts(self, after: List[Record]) -> List[Dict[str, object]]:
         """What was read beside the records, is somebody else's and contradicts ``after``; warns of what will stay."""
         return []

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import struct
+import time
 from typing import Dict, List, NamedTuple, NoReturn, Optional, Set
 
 from ansible.module_utils.basic import missing_required_lib
 
 from .._basis.errors import OptionError
 from .._basis.text import one_line, shown
-from .errors import DnsError
+from .errors import DnsError, NotKnown
 from .records import Record
+from .wire import by_datagram
 
 try:
     import dns.exception
@@ -49,11 +52,18 @@ _OF_DNSSEC = ("RRSIG", "NSEC", "NSEC3", "KEY")
 _NOBODY = "_wildcard"
 _LONGEST_NAME = 253
 
-# A datagram may be lost: it is sent this often within the time that it has. An update that was taken already fails
-# its prerequisites the next time, and so is never done twice.
-_TRIES = 3
+# A datagram may be lost, so it is sent more than once. An update that was taken already fails its prerequisites the
+# next time, and so is never done twice.
 # What goes through every network in one datagram, in bytes (RFC 1035, section 4.2.1).
 _LONGEST_DATAGRAM = 512
+
+
+# In the third byte of a message.
+_IS_ANSWER, _TRUNCATED = 0x80, 0x02
+
+
+class _NotSent(DnsError):
+    """A message that did not go out."""
 
 
 class Key(NamedTuple):
@@ -79,7 +89,7 @@ class Primary:
         self._port = port
         self._over_tcp = over_tcp
         self._timeout = timeout
-        self._key_name = key and key.name
+        self._key_name = shown(key.name, 200) if key else None
         self._key = key and _tsig_key(key)
         self._addresses: List[str] = []
         self.wildcards: Set[str] = set()
@@ -152,7 +162,8 @@ class Primary:
     def update(self, zone: str, before: List[Record], after: List[Record]) -> bool:
         """Replace ``before`` by ``after``, if the zone still holds exactly that for all their names and ``TYPES``.
 
-        Returns whether it did. Then all is done, otherwise nothing.
+        Returns whether it did. Then all is done, otherwise nothing. Raises ``NotKnown`` where the server does not say so
+        in words that can be believed, and another ``DnsError`` where it says that it did nothing.
         """
         message = dns.update.UpdateMessage(_name(zone))
         held, wished = _by_name_and_type(before), _by_name_and_type(after)
@@ -174,13 +185,19 @@ class Primary:
             if records != held.get((name, kind)):
                 message.add(_name(name), _rdataset(records, ttl=records[0].ttl))
         try:
-            code = self._exchange(message).rcode()
+            reply = self._exchange(message)
+        except _NotSent:
+            raise
         except DnsError as error:
-            if error.code != "no_answer":
-                raise
-            raise DnsError(error.code, f"{error}; it is not known whether the update was made", error.option) from error
+            raise NotKnown(error.code, str(error), error.option) from error
+        code = reply.rcode()
         if code not in _TELLING:
-            self._refused(code, f"an update of zone {zone}", zone)
+            try:
+                self._refused(code, f"an update of zone {zone}", zone)
+            except DnsError as error:
+                if self._key is None or reply.had_tsig:
+                    raise
+                raise NotKnown(error.code, str(error), error.option) from error
         return code == dns.rcode.NOERROR
 
     def _ask(self, name: str, kind: str) -> dns.message.Message:
@@ -209,11 +226,11 @@ class Primary:
             except dns.tsig.PeerError as error:
                 self._rejected_signature(error)
             except dns.exception.TooBig as error:
-                raise DnsError(
+                raise _NotSent(
                     "too_big", "these are too many names for one update: use several tasks", "hostnames"
                 ) from error
-            # Some versions of dnspython do not wrap all that can be wrong in a message.
-            except (dns.exception.DNSException, ValueError) as error:
+            # What dnspython does not wrap of all that can be wrong in a message.
+            except (dns.exception.DNSException, ValueError, LookupError, struct.error) as error:
                 raise DnsError(
                     "bad_answer", f"{self} sent what is no answer to the question: {_words(error)}"
                 ) from error
@@ -221,7 +238,7 @@ class Primary:
                 self._addresses = [address]
                 # A refusal may come unsigned: nothing is done on its word.
                 if self._key and not reply.had_tsig and reply.rcode() in _TELLING:
-                    raise DnsError("bad_answer", f"{self} sent an answer that is not signed with key {self._key_name}")
+                    raise DnsError("bad_answer", f"{self} sent an answer that is {self._unsigned}")
                 return reply
         reasons = "; ".join(f"{address}: {_words(error)}" for address, error in errors.items())
         raise DnsError("no_answer", f"{self} does not answer ({reasons})", "rfc2136.server")
@@ -236,16 +253,52 @@ class Primary:
         return list(dict.fromkeys(address[4][0] for address in found))
 
     def _send(self, message: dns.message.Message, address: str) -> dns.message.Message:
-        tries = 0 if self._over_tcp or len(message.to_wire()) > _LONGEST_DATAGRAM else _TRIES
-        for left in reversed(range(tries)):
-            try:
-                return dns.query.udp(message, address, self._timeout / _TRIES, self._port, raise_on_truncation=True)
-            except dns.message.Truncated:
-                break
-            except dns.exception.Timeout:
-                if not left:
-                    raise
+        wire = message.to_wire()
+        if not self._over_tcp and len(wire) <= _LONGEST_DATAGRAM:
+            reply = self._send_datagrams(message, wire, address)
+            if reply:
+                return reply
         return dns.query.tcp(message, address, self._timeout, self._port)
+
+    def _send_datagrams(self, message: dns.message.Message, wire: bytes, address: str) -> Optional[dns.message.Message]:
+        """The answer, ``None`` if it is too long; anybody can send datagrams, so all others are passed over."""
+        answer: Optional[dns.message.Message] = None
+        why_not = ""
+
+        def is_answer(datagram: bytes) -> bool:
+            nonlocal answer, why_not
+            if len(datagram) < 12 or datagram[:2] != wire[:2] or not datagram[2] & _IS_ANSWER:
+                why_not = "it does not belong to the question"
+                return False
+            if datagram[2] & _TRUNCATED:
+                return True
+            try:
+                reply = dns.message.from_wire(datagram, keyring=message.keyring, request_mac=message.mac)
+            except dns.tsig.PeerError:
+                raise
+            except (dns.exception.DNSException, ValueError, LookupError, struct.error) as error:
+                why_not = _words(error)
+                return False
+            if not message.is_response(reply):
+                why_not = "it does not belong to the question"
+                return False
+            # A refusal may come unsigned: nothing is done on its word.
+            if self._key and not reply.had_tsig and reply.rcode() in _TELLING:
+                why_not = f"it is {self._unsigned}"
+                return False
+            answer = reply
+            return True
+
+        family, _kind, _protocol, _name, where = socket.getaddrinfo(
+            address, self._port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )[0]
+        try:
+            by_datagram(family, where, wire, time.monotonic() + self._timeout, is_answer)
+        except socket.timeout as error:
+            if not why_not:
+                raise
+            raise DnsError("bad_answer", f"{self} sent nothing but what is no answer: {why_not}") from error
+        return answer
 
     def _rejected_signature(self, error: dns.tsig.PeerError) -> NoReturn:
         if isinstance(error, dns.tsig.PeerBadKey):
@@ -290,6 +343,10 @@ class Primary:
             advice = "the server's log tells why"
         name = dns.rcode.to_text(code)
         raise DnsError(name.lower(), f"{self} answers {what} with {name}: {advice}", option)
+
+    @property
+    def _unsigned(self) -> str:
+        return f"not signed with key {self._key_name}"
 
     def __str__(self) -> str:
         return f"name server {shown(self._server, 200)} port {self._port}"

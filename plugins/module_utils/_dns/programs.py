@@ -10,10 +10,15 @@ import os
 import signal
 from typing import Sequence
 
-from .._basis.text import one_line
+from .._basis.text import one_line, shown
 from .._host import commands
 from .._host.commands import Answer
+from .._host.files import read_whole
 from .errors import DnsError
+
+
+# Bytes of a file that holds the number of a process.
+_LONGEST_NUMBER = 100
 
 
 def find(name: str) -> str:
@@ -42,8 +47,7 @@ def hang_up(program: str, pid_files: Sequence[str]) -> None:
     """Send SIGHUP to the process that one of these files names. Raises ``DnsError`` where that is not this program."""
     for pid_file in pid_files:
         try:
-            with open(pid_file, encoding="ascii") as file:
-                pid = int(file.read())
+            pid = int(read_whole(pid_file, _LONGEST_NUMBER))
             # After a crash, the number may have become another's, and this signal ends many programs.
             with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
                 is_it = file.read().strip() == program
@@ -53,5 +57,5 @@ def hang_up(program: str, pid_files: Sequence[str]) -> None:
         except (OSError, ValueError):
             continue
     raise DnsError(
-        "not_reloaded", f"{program} cannot be told to read its files: {' and '.join(pid_files)} name no process of it"
+        "not_reloaded", f"{program} cannot be told to read its files: {' and '.join(map(shown, pid_files))} name no process of it"
     )

@@ -24,6 +24,10 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}", re.ASCII)
 
 
+# The limited broadcast (RFC 919).
+_EVERYBODY = ipaddress.IPv4Address("255.255.255.255")
+
+
 @dataclass(frozen=True)
 class Record:
     """One record. Records sort by name, type and value.
@@ -61,10 +65,11 @@ class Record:
 
 def host_name(text: str, option: str) -> str:
     """A host name in lower case and without the final dot. Raises ``OptionError`` for what is none."""
+    # Before it is put in lower case, as the Kelvin sign then is a k.
+    if not text.isascii():
+        raise OptionError(option, text, "a host name is ASCII; write an internationalized one in its xn-- form")
     name = text.lower()
     name = name[:-1] if name.endswith(".") else name
-    if not name.isascii():
-        raise OptionError(option, text, "a host name is ASCII; write an internationalized one in its xn-- form")
     if not _NAME.fullmatch(name):
         raise OptionError(
             option, text, "it must be a host name, such as dsm.example.com, without port, URL or wildcard"
@@ -83,7 +88,7 @@ def address(text: str, option: str) -> str:
     # themselves, newer ones read a zone, which no record can hold.
     if (parsed.version == 4 and str(parsed) != text) or "%" in text:
         raise OptionError(option, text, example)
-    if parsed.is_unspecified or parsed.is_multicast:
+    if parsed.is_unspecified or parsed.is_multicast or parsed == _EVERYBODY:
         raise OptionError(option, text, "nothing can be reached at this address")
     if parsed.version == 6 and parsed.ipv4_mapped:
         raise OptionError(option, text, f"write the IPv4 address itself, {parsed.ipv4_mapped}")

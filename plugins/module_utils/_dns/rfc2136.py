@@ -15,7 +15,8 @@ import binascii
 from typing import Any, Dict, List, Mapping, Optional, Set
 
 from .._basis.errors import OptionError
-from .errors import DnsError
+from .._basis.text import enumerated
+from .errors import DnsError, NotKnown
 from .place import Place
 from .records import ADDRESS_TYPES, Record, host_name
 
@@ -31,6 +32,9 @@ ARGUMENTS: Dict[str, Any] = dict(
     protocol=dict(type="str", choices=["udp", "tcp"], default="udp"),
     timeout=dict(type="float", default=5),
 )
+
+# The words that the modules for the manager use, too.
+_NOT_KNOWN = "it is not known whether the change was made"
 
 # How often to try again where the server says that something has changed, and then shows that nothing has.
 _TRIES = 3
@@ -105,18 +109,34 @@ class Rfc2136(Place):
             except DnsError as error:
                 if not done:
                     raise
-                kept = f"{error}; before that, {', '.join(done)} had been changed"
+                kept = f"{error}; before that, {enumerated(done)} had been changed"
                 raise DnsError(error.code, kept, error.option) from error
             done.append(f"zone {zone}")
 
     def _change(self, zone: str, before: List[Record], after: List[Record]) -> None:
+        doubt: Optional[NotKnown]
         names = sorted({record.name for record in before + after})
         for _try in range(_TRIES):
-            taken = self._primary.update(zone, before, after)
-            held = self._held(names)
+            taken, doubt = False, None
+            try:
+                taken = self._primary.update(zone, before, after)
+            except NotKnown as error:
+                doubt = error
+            try:
+                held = self._held(names)
+            except DnsError as error:
+                if doubt:
+                    raise DnsError(doubt.code, f"{doubt}; {_NOT_KNOWN}", doubt.option) from error
+                said = "the server says that it made the change, but then" if taken else "no change was made, and then"
+                raise DnsError(error.code, f"{said} {error}", error.option) from error
             if held == after:
                 # Whoever did it: somebody else may have wished for the same, or an answer was lost.
                 return
+            if doubt and held == before:
+                raise DnsError(doubt.code, f"{doubt}; the server shows that the change was not made", doubt.option)
+            if doubt:
+                found = f"the server now answers {_difference(after, held)}"
+                raise DnsError(doubt.code, f"{doubt}; {_NOT_KNOWN}: {found}", doubt.option)
             if taken:
                 raise DnsError("not_kept", f"the server took the update, but answers {_difference(after, held)}")
             if _values(held) != _values(before):
@@ -168,4 +188,4 @@ def _difference(wanted: List[Record], found: List[Record]) -> str:
 
 
 def _listed(records: List[Record]) -> str:
-    return ", ".join(f"'{record}'" for record in records) or "nothing"
+    return enumerated([f"'{record}'" for record in records]) or "nothing"

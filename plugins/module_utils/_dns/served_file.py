@@ -10,7 +10,7 @@ import contextlib
 from typing import Any, Dict, List, Optional
 
 from .._basis.errors import OptionError
-from .._basis.text import quoted
+from .._basis.text import enumerated, quoted, shown
 from . import managed_file
 from .answers import Server
 from .errors import DnsError
@@ -41,7 +41,8 @@ class ServedFile(Place):
         if not 1 <= options["port"] <= 65535:
             raise OptionError(f"{self.program}.port", options["port"], "it must be from 1 to 65535")
         server = address(options["address"], f"{self.program}.address")
-        self._path: str = options["path"]
+        self._path = managed_file.path_of(options, "path", self.program)
+        self._shown_path = shown(self._path)
         self._server = Server(self.program, server, options["port"], self.default_ttl is not None)
         self._names: List[str] = []
         self._content: Optional[bytes] = None
@@ -71,14 +72,14 @@ class ServedFile(Place):
     def read(self, names: List[str]) -> List[Record]:
         self._names = names
         self._content = managed_file.read(self._path)
-        self._held = self._parse((self._content or b"").decode("utf-8", "replace").splitlines())
+        self._held = self._parse((self._content or b"").decode("utf-8", "backslashreplace"))
         ours = [record for record in self._held if record.name in names]
         self._server.expect()
         contradiction = self._server.contradiction(ours)
         if contradiction:
-            self.warnings.append(f"{contradiction}, though {self._path} holds that, so it is to read the file again")
+            self.warnings.append(f"{contradiction}, though {self._shown_path} holds that, so it is to read the file again")
         elif self._unread:
-            self.warnings.append(f"an earlier run was cut short, so {self.program} is to read {self._path} again")
+            self.warnings.append(f"an earlier run was cut short, so {self.program} is to read {self._shown_path} again")
         self.unfinished = self._unread or contradiction is not None
         return sorted(ours)
 
@@ -95,13 +96,21 @@ class ServedFile(Place):
                 raise DnsError("other_answer", f"{contradiction}: {self.hint}")
             self._put((HEADER + data).encode("ascii"))
         except DnsError as error:
-            raise DnsError(error.code, f"{error}. {self._path} {self._roll_back(old)}", error.option) from error
+            raise DnsError(error.code, f"{error}. {self._shown_path} {self._roll_back(old)}", error.option) from error
         # That may be right, as where the servers that it forwards to know the same.
         kept = {record.identity for record in after}
         left = self._server.still_answers([record for record in before if record.identity not in kept])
-        self.warnings += [f"{self.program} still answers '{record}', which it has from elsewhere" for record in left]
+        if left:
+            answers = enumerated([f"'{record}'" for record in left])
+            self.warnings.append(f"{self.program} still answers {answers}, which it has from elsewhere")
 
-    def _parse(self, lines: List[str]) -> List[Record]:
+    def tidy(self) -> None:
+        managed_file.tidy(self._path)
+
+    def _parse(self, text: str) -> List[Record]:
+        # Not at what is the end of a line to Python alone; behind the last end, there is no line.
+        *lines, last = text.split("\n")
+        lines += [last] if last else []
         self._unread = UNREAD.strip() in lines[1:]
         parsed = [(line, self.parse(line)) for line in lines[1:] if line != UNREAD.strip()]
         foreign = [line for line, records in parsed if records is None]
@@ -110,7 +119,7 @@ class ServedFile(Place):
         if foreign:
             raise DnsError(
                 "not_ours",
-                f"{self._path} holds a line that local_dns has not written, {quoted(foreign[0], 200)}, and it would"
+                f"{self._shown_path} holds a line that local_dns has not written, {quoted(foreign[0], 200)}, and it would"
                 " replace the whole file: name another path, or move that line to another file",
                 f"{self.program}.path",
             )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from typing import Any, Dict, List, Optional
 
+from .._basis.text import shown
+from . import managed_file
 from .errors import DnsError
 from .programs import Answer, hang_up, run, said
-from .records import Record
+from .records import LONGEST_TTL, Record
 from .served_file import SERVER_ARGUMENTS, ServedFile
 from .unbound_configuration import configuration_with
 
@@ -23,7 +24,7 @@ ARGUMENTS: Dict[str, Any] = {
     **SERVER_ARGUMENTS,
 }
 
-_DATA = re.compile(r'    local-data: "(\S+)\. ([0-9]+) IN (A|AAAA) (\S+)"', re.ASCII)
+_DATA = re.compile(r'    local-data: "(\S+)\. ([0-9]{1,10}) IN (A|AAAA) (\S+)"', re.ASCII)
 _FRAME = re.compile(r'server:|    local-zone: "\S+\." transparent', re.ASCII)
 
 
@@ -36,11 +37,11 @@ class Unbound(ServedFile):
 
     def __init__(self, options: Dict[str, Any]) -> None:
         super().__init__(options)
-        self._configuration: str = options["configuration"]
+        self._configuration = managed_file.path_of(options, "configuration", self.program)
 
     def parse(self, line: str) -> Optional[List[Record]]:
         data = _DATA.fullmatch(line)
-        if data:
+        if data and int(data[2]) <= LONGEST_TTL:
             name, ttl, kind, value = data.groups()
             return [Record(name, kind, value, int(ttl))]
         return [] if _FRAME.fullmatch(line) else None
@@ -64,8 +65,8 @@ class Unbound(ServedFile):
         if whole is None:
             raise DnsError(
                 "not_included",
-                f"{self._configuration} does not include {self._path}: add the line"
-                f' include-toplevel: "{self._path}" to it, or name a path that it includes',
+                f"{shown(self._configuration)} does not include {self._shown_path}: add the line"
+                f' include-toplevel: "{self._shown_path}" to it, or name a path that it includes',
                 "unbound.path",
             )
         checked = self._checkconf(whole)
@@ -75,6 +76,10 @@ class Unbound(ServedFile):
             raise DnsError(
                 "refused", f"unbound-checkconf refuses the configuration: {said(old if old.status else checked)}"
             )
+
+    def tidy(self) -> None:
+        super().tidy()
+        managed_file.tidy(self._configuration)
 
     def reload(self) -> None:
         # Not every version can keep its cache, and without remote control there is only the signal.
@@ -86,11 +91,11 @@ class Unbound(ServedFile):
     def _checkconf(self, whole: str) -> Answer:
         # Beside the configuration, as it may have to be in the folder that Unbound is confined to; and hidden from
         # patterns such as *.conf.
-        folder = os.path.dirname(os.path.realpath(self._configuration))
-        try:
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".local_dns.") as candidate:
-                candidate.write(whole.encode("utf-8", "surrogateescape"))
-                candidate.flush()
-                return run("unbound-checkconf", candidate.name)
-        except OSError as error:
-            raise DnsError("unwritable", f"cannot write to {folder} what is to be checked: {error.strerror}") from error
+        with managed_file.temporary(self._configuration) as (file, candidate):
+            try:
+                file.write(whole.encode("utf-8", "surrogateescape"))
+                file.flush()
+            except OSError as error:
+                folder = shown(os.path.dirname(candidate))
+                raise DnsError("unwritable", f"cannot write to {folder} what is to be checked: {error.strerror}") from error
+            return run("unbound-checkconf", candidate)

@@ -15,8 +15,9 @@ import os
 import socket
 import struct
 import time
-from typing import List, NamedTuple, Tuple
+from typing import Callable, List, NamedTuple, Tuple
 
+from .._basis.text import shown
 from .records import Record
 
 NOERROR = "NOERROR"
@@ -73,7 +74,7 @@ def ask(server: str, name: str, type: str, timeout: float, port: int = 53) -> An
     )[0]
     deadline = time.monotonic() + timeout
     try:
-        reply = _ask_by_datagram(family, where, query, deadline)
+        reply = by_datagram(family, where, query, deadline, lambda reply: _is_reply(reply, query))
         if _HEADER.unpack_from(reply)[1] & _TRUNCATED:
             reply = _ask_by_stream(family, where, query, deadline)
     except socket.timeout:
@@ -85,11 +86,18 @@ def _encoded(name: str) -> bytes:
     labels = (name[:-1] if name.endswith(".") else name).encode("ascii").split(b".")
     encoded = b"".join(bytes([len(label) & 0xFF]) + label for label in labels) + b"\0"
     if not all(0 < len(label) < 64 for label in labels) or len(encoded) > _LONGEST_NAME:
-        raise ValueError(f"{name!r} is no name that DNS can hold")
+        raise ValueError(f"'{shown(name)}' is no name that DNS can hold")
     return encoded
 
 
-def _ask_by_datagram(family: int, where: Tuple, query: bytes, deadline: float) -> bytes:
+def by_datagram(
+    family: int, where: Tuple, query: bytes, deadline: float, is_reply: Callable[[bytes], bool]
+) -> bytes:
+    """Send a query to a server by UDP until an answer comes that is one to it; whatever else comes is passed over.
+
+    C(where) is the socket address, C(deadline) that of C(time.monotonic()). Raises C(socket.timeout) then, and any
+    other C(OSError) that the network gives.
+    """
     pause = (deadline - time.monotonic()) / _TRIES
     with socket.socket(family, socket.SOCK_DGRAM) as connection:
         # Connected, so that nobody but the server is heard, and a port without a server is told at once.
@@ -101,7 +109,7 @@ def _ask_by_datagram(family: int, where: Tuple, query: bytes, deadline: float) -
                 while True:
                     connection.settimeout(_left(again))
                     reply = connection.recv(65535)
-                    if _is_reply(reply, query):
+                    if is_reply(reply):
                         return reply
             except socket.timeout:
                 _left(deadline)

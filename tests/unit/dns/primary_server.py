@@ -25,8 +25,9 @@ import dns.tsig
 import dns.update
 
 Sets = t.Dict[t.Tuple[str, str], t.Tuple[int, t.FrozenSet[str]]]
-# Takes the query, whether it came over TCP, and the honest reply; returns what is sent instead, None for nothing.
-Fault = t.Callable[[dns.message.Message, bool, dns.message.Message], t.Union[dns.message.Message, bytes, None]]
+# Takes the query, whether it came over TCP, and the honest reply; returns what is sent instead: a list of
+# datagrams over UDP, None for nothing.
+Fault = t.Callable[[dns.message.Message, bool, dns.message.Message], t.Union[dns.message.Message, bytes, t.List[bytes], None]]
 
 
 class PrimaryServer:
@@ -64,8 +65,8 @@ class PrimaryServer:
             def handle(self) -> None:
                 wire, connection = self.request
                 reply = answer(wire, False)
-                if reply is not None:
-                    connection.sendto(reply, self.client_address)
+                for datagram in reply if isinstance(reply, list) else [] if reply is None else [reply]:
+                    connection.sendto(datagram, self.client_address)
 
         tcp = socketserver.ThreadingTCPServer((self.address, 0), OverTcp)
         self.port = tcp.server_address[1]
@@ -90,7 +91,7 @@ class PrimaryServer:
         """The values that are held."""
         return set(self.sets.get((name, kind), (0, frozenset()))[1])
 
-    def _answer(self, wire: bytes, over_tcp: bool) -> bytes | None:
+    def _answer(self, wire: bytes, over_tcp: bool) -> bytes | list[bytes] | None:
         with self._lock:
             query = dns.message.from_wire(wire, keyring=self.key)
             reply = dns.message.make_response(query)

@@ -64,6 +64,11 @@ STEPS = [
 ]
 
 
+def seen(content: bytes) -> bytes:
+    """How a diff shows a file: what cannot be seen is escaped."""
+    return content.replace(b"\xff\xfe", rb"\xff\xfe").replace(b"\t", rb"\t").replace(b"\r", rb"\r")
+
+
 def test_create_change_and_remove_each_as_check_and_real_and_again(path: Path) -> None:
     before = OLD
     for params, after in STEPS:
@@ -73,8 +78,8 @@ def test_create_change_and_remove_each_as_check_and_real_and_again(path: Path) -
         assert path.read_bytes() == after
         assert check == real
         assert real["changed"]
-        assert real["diff"]["before"].encode("utf-8") == before.replace(b"\xff\xfe", rb"\xff\xfe")
-        assert real["diff"]["after"].encode("utf-8") == after.replace(b"\xff\xfe", rb"\xff\xfe")
+        assert real["diff"]["before"].encode("utf-8") == seen(before)
+        assert real["diff"]["after"].encode("utf-8") == seen(after)
         for again in (run(path, check=True, **params), run(path, **params)):
             assert not again["changed"]
             assert again["before"] == again["records"] == real["records"]
@@ -97,7 +102,7 @@ def test_lines_that_contradict_are_reported_and_left_alone(path: Path) -> None:
         }
     ]
     (warning,) = result["warnings"]
-    assert f"line 2 of {path} says 192.0.2.9 for dsm.example.com" in warning
+    assert f"in {path}, line 2 says 192.0.2.9 for dsm.example.com: '192.0.2.9 old dsm.example.com # dsm'" in warning
     assert "replace_conflicts" in warning
     again = run(path, addresses=["192.0.2.10"])
     assert [conflict["line"] for conflict in again["conflicts"]] == [5], "the block has moved the line down"
@@ -108,8 +113,17 @@ def test_lines_that_still_name_an_absent_host_are_reported(path: Path) -> None:
     result = run(path, state="absent")
     assert not result["changed"]
     assert [(one["line"], one["value"]) for one in result["conflicts"]] == [(2, "192.0.2.9"), (4, "192.0.2.10")]
-    assert len(result["warnings"]) == 2
+    (warning,) = result["warnings"]
+    assert "line 2 says 192.0.2.9 for" in warning and "line 4 says 192.0.2.10 for" in warning
     assert path.read_bytes() == OLD
+
+
+def test_however_many_lines_contradict_the_warning_is_short(path: Path) -> None:
+    path.write_text("".join(f"10.0.{number // 250}.{number % 250} dsm.example.com {'x' * 300}\n" for number in range(3900)))
+    result = run(path, addresses=["192.0.2.10"])
+    (warning,) = result["warnings"]
+    assert "and 3890 more" in warning and len(warning) < 4000
+    assert len(result["conflicts"]) == 3900
 
 
 def test_on_request_names_are_taken_out_of_lines_that_contradict(path: Path) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import multiprocessing
 import os
+import signal
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -15,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import managed_file
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 
@@ -149,3 +152,113 @@ def test_removing(path: Path) -> None:
     assert not path.exists()
     with pytest.raises(DnsError, match="cannot remove"):
         managed_file.remove(str(path))
+
+
+# -- what killed runs leave behind
+
+
+def killed_while_writing(path: Path) -> str:
+    """The name of the temporary file of a run that is killed in the midst of its work."""
+
+    def run() -> None:
+        with managed_file.temporary(str(path)) as (file, _candidate):
+            file.write(b"half of it")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join(20)
+    assert process.exitcode == -signal.SIGKILL
+    (left,) = [name for name in os.listdir(path.parent) if name.startswith(f".{path.name}.")]
+    return left
+
+
+def test_the_next_run_removes_what_a_killed_one_left(path: Path) -> None:
+    left = killed_while_writing(path)
+    managed_file.tidy(str(path))
+    assert alone(path)
+    left = killed_while_writing(path)
+    managed_file.replace(str(path), b"old\n", b"new")
+    assert alone(path), left
+
+
+def test_a_run_that_goes_on_keeps_its_file(path: Path) -> None:
+    with managed_file.temporary(str(path)) as (_file, candidate):
+        managed_file.tidy(str(path))
+        managed_file.replace(str(path), b"old\n", b"new")
+        assert os.path.exists(candidate)
+    assert alone(path)
+
+
+def test_nothing_but_our_own_files_is_removed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = killed_while_writing(path)
+    others = ["hosts.workload_security_agent_abcdefgh", f"{left}x", left[:-1], left.upper(), f".hosts2{left[6:]}"]
+    others += [".hosts.abcdefgh", ".hosts.workload_security_agent_abc-efgh"]
+    for name in others:
+        (path.parent / name).write_text("another's")
+    (path.parent / f"{left[:-8]}linklink").symlink_to(path)
+    os.mkfifo(path.parent / f"{left[:-8]}pipepipe")
+    (path.parent / f"{left[:-8]}folderrr").mkdir()
+    os.link(path.parent / left, path.parent / f"{left[:-8]}abcd_123")
+    others += [f"{left[:-8]}{end}" for end in ("linklink", "pipepipe", "folderrr")]
+    managed_file.tidy(str(path))
+    assert sorted(os.listdir(path.parent)) == sorted([path.name, *others])
+    assert path.read_bytes() == b"old\n"
+    # Nor one that belongs to somebody else.
+    left = f"{left[:-8]}somebody"
+    (path.parent / left).write_text("")
+    (path.parent / left).chmod(0o600)
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    monkeypatch.setattr(os, "stat", lambda *_any, **_more: (_ for _ in ()).throw(OSError()))
+    managed_file.tidy(str(path))
+    monkeypatch.undo()
+    assert (path.parent / left).exists()
+
+
+def test_names_as_long_as_can_be_are_replaced_too(tmp_path: Path) -> None:
+    for name in ("x" * 255, "\u00fc" * 127):
+        path = tmp_path / name
+        path.write_bytes(b"old")
+        before = os.listdir(tmp_path)
+        managed_file.replace(str(path), b"old", b"new")
+        assert path.read_bytes() == b"new" and os.listdir(tmp_path) == before
+        path.unlink()
+
+
+def test_who_keeps_the_folder_locked_is_not_waited_for_without_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(managed_file, "_TURN", 0.1)
+    folder = os.open(path.parent, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with pytest.raises(DnsError, match="another process has kept the folder .* locked") as caught:
+        managed_file.replace(str(path), b"old\n", b"new")
+    os.close(folder)
+    assert caught.value.code == "unwritable"
+    assert alone(path)
+
+
+# -- what is no file
+
+
+@pytest.mark.parametrize("text", ["", "a\0b", "\ud800"])
+def test_what_can_be_no_path_is_refused_by_the_option_s_name(text: str) -> None:
+    with pytest.raises(OptionError, match="option 'hosts_file.path' is '.*': it must be the path of a file"):
+        managed_file.path_of({"path": text}, "path", "hosts_file")
+    assert managed_file.path_of({"path": "/etc/h\udcff"}, "path", "hosts_file") == "/etc/h\udcff"
+
+
+def test_files_without_end_are_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(managed_file, "_LONGEST", 1000)
+    path.write_bytes(b"x" * 1000)
+    assert managed_file.read(str(path)) == b"x" * 1000
+    path.write_bytes(b"x" * 1001)
+    with pytest.raises(DnsError, match="It is longer than 1000 bytes"):
+        managed_file.read(str(path))
+
+
+def test_messages_show_a_path_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a\n[ERROR]\x1b[31m\udcff"
+    path.mkdir()
+    with pytest.raises(DnsError) as caught:
+        managed_file.read(str(path))
+    assert r"a\n[ERROR]\x1b[31m\udcff" in str(caught.value) and str(caught.value).isprintable()

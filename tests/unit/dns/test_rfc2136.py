@@ -382,9 +382,109 @@ def test_a_silent_server_costs_a_bounded_time(server, protocol):
     assert time.monotonic() - started < 3
 
 
-def test_it_is_said_where_nobody_knows_whether_an_update_was_made(server):
-    server.fault = lambda query, _over_tcp, reply: None if query.opcode() == dns.opcode.UPDATE else reply
-    assert "not known whether the update was made" in str(failure(server, a("192.0.2.1")))
+def unsigned_refusal(_query, _over_tcp, reply):
+    reply.tsig = None
+    reply.set_rcode(dns.rcode.REFUSED)
+    return reply
+
+
+def badly_signed(_query, _over_tcp, reply):
+    reply.use_tsig(dns.tsig.Key("ansible", b"another secret", "hmac-sha256"))
+    return reply
+
+
+def rejected(query, _over_tcp, _reply):
+    reply = dns.message.make_response(query, tsig_error=dns.rcode.BADKEY)
+    reply.set_rcode(dns.rcode.NOTAUTH)
+    return reply
+
+
+# What may come back for an update, and nobody can believe.
+DOUBTS = [
+    (lambda *_any: None, "no_answer"),
+    (badly_signed, "bad_answer"),
+    (unsigned_refusal, "refused"),
+    (rejected, "bad_key"),
+    (lambda *_any: b"", "no_answer"),
+    (lambda *_any: b"x" * 40, "bad_answer"),
+]
+
+
+def doubtful(server, answer, *, then_silent=False):
+    """Let the server answer updates so, and questions truly, or after an update not at all."""
+    seen = []
+
+    def fault(query, over_tcp, reply):
+        if query.opcode() == dns.opcode.UPDATE:
+            seen.append(query)
+            return answer(query, over_tcp, reply)
+        return None if seen and then_silent else reply
+
+    server.fault = fault
+
+
+@pytest.mark.parametrize("protocol", ["udp", "tcp"])
+@pytest.mark.parametrize("answer, _code", DOUBTS)
+def test_an_update_without_an_answer_to_believe_is_done_if_the_server_then_shows_it(server, answer, _code, protocol):
+    doubtful(server, answer)
+    bring(server, a("192.0.2.1"), protocol=protocol)
+    assert server.get(NAME, "A") == {"192.0.2.1"}
+
+
+@pytest.mark.parametrize("answer, code", DOUBTS)
+def test_it_is_not_done_if_the_server_shows_what_it_held(server, answer, code):
+    server.ignores_updates = True
+    doubtful(server, answer)
+    error = failure(server, a("192.0.2.1"))
+    assert "the server shows that the change was not made" in str(error)
+    assert error.code in (code, "bad_answer") and "not known" not in str(error)
+
+
+@pytest.mark.parametrize("answer, code", DOUBTS)
+def test_it_is_not_known_if_the_server_does_not_show_either(server, answer, code):
+    doubtful(server, answer, then_silent=True)
+    error = failure(server, a("192.0.2.1"))
+    assert "; it is not known whether the change was made" in str(error)
+    assert error.code in (code, "bad_answer")
+    # Nor where something else is there.
+    server.sets.clear()
+    doubtful(server, answer)
+    server.on_update = lambda _number: server.put(NAME, "A", "192.0.2.77")
+    assert "it is not known whether the change was made: the server now answers" in str(failure(server, a("192.0.2.1")))
+
+
+def test_a_refusal_that_is_signed_is_believed(server):
+    def refuse(query, _over_tcp, reply):
+        if query.opcode() == dns.opcode.UPDATE:
+            reply.set_rcode(dns.rcode.REFUSED)
+        return reply
+
+    server.fault = refuse
+    server.ignores_updates = True
+    error = failure(server, a("192.0.2.1"))
+    assert error.code == "refused" and "not known" not in str(error)
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+def test_datagrams_that_are_no_answer_are_passed_over(key):
+    """Whoever can guess where the answer goes sends others before it."""
+
+    def flood(query, over_tcp, reply):
+        honest = reply.to_wire()
+        if over_tcp:
+            return honest
+
+        def forged(forge):
+            made = forge(query, over_tcp, dns.message.from_wire(honest, keyring=key, request_mac=query.mac))
+            return made.to_wire() if isinstance(made, dns.message.Message) else made
+
+        forges = [other_id, garbage, short, no_answer, *([unsigned, unsigned_denial, badly_signed] if key else [])]
+        return [b"", *map(forged, forges), honest]
+
+    with PrimaryServer(ZONE, key=key) as server:
+        server.fault = flood
+        bring(server, a("192.0.2.1"), **({} if key else {"key_name": None, "key_secret": None}))
+        assert server.get(NAME, "A") == {"192.0.2.1"}
 
 
 def test_nobody_listens(server):
@@ -457,7 +557,12 @@ def short(_query, _over_tcp, reply):
     return reply.to_wire()[:20]
 
 
-FORGED = [other_id, other_key, unsigned, unsigned_denial, garbage, short]
+def no_answer(_query, _over_tcp, reply):
+    reply.flags &= ~dns.flags.QR
+    return reply
+
+
+FORGED = [no_answer, other_id, other_key, unsigned, unsigned_denial, garbage, short]
 
 
 @pytest.mark.parametrize(
@@ -467,6 +572,7 @@ FORGED = [other_id, other_key, unsigned, unsigned_denial, garbage, short]
 )
 @pytest.mark.parametrize("protocol", ["udp", "tcp"])
 def test_a_forged_answer_is_not_believed(server, forge, protocol, opcode):
+    server.ignores_updates = True
     server.fault = lambda query, over_tcp, reply: forge(query, over_tcp, reply) if query.opcode() == opcode else reply
     assert failure(server, a("192.0.2.1"), protocol=protocol).code == "bad_answer"
 

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from ansible_collections.workload_security.agent.plugins.module_utils._dns import unbound_configuration
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.unbound_configuration import (
     configuration_with,
@@ -92,3 +96,83 @@ def test_a_configuration_that_cannot_be_read_is_named(folder: Path) -> None:
     with pytest.raises(DnsError, match=r"cannot read .*/nothing: No such file") as caught:
         configuration_with(str(folder / "nothing"), "/ours", "OURS")
     assert caught.value.code == "unreadable"
+
+
+# -- includes without end
+
+
+@pytest.mark.parametrize("lead", ["include", "include-toplevel"])
+def test_files_that_include_themselves_are_named(folder: Path, lead: str) -> None:
+    with pytest.raises(DnsError, match=r"includes .*unbound.conf in itself, without end"):
+        expanded(folder, f'{lead}: "$/unbound.conf"\n')
+    (folder / "conf.d" / "b.conf").write_text(f'{lead}: "{folder}/conf.d/*.conf"\n')
+    with pytest.raises(DnsError, match=r"includes .*b.conf in itself, without end") as caught:
+        expanded(folder, f'{lead}: "$/conf.d/*.conf"\n')
+    assert caught.value.code == "unreadable"
+
+
+def test_files_that_include_each_other_too_deep(folder: Path) -> None:
+    for number in range(100):
+        (folder / f"{number}").write_text(f'include: "{folder}/{number + 1}"\n')
+    (folder / "100").write_text("")
+    with pytest.raises(DnsError, match="is included more than 30 files deep"):
+        expanded(folder, 'include: "$/0"\n')
+
+
+@pytest.mark.parametrize("leads_to_ours", [True, False])
+def test_doubling_at_each_step_ends(folder: Path, leads_to_ours: bool) -> None:
+    for number in range(25):
+        (folder / f"{number}").write_text(f'include: "{folder}/{number + 1}"\n' * 2)
+    (folder / "25").write_text(f'include: "{folder}/conf.d/ours.conf"\n' if leads_to_ours else "server:\n")
+    if leads_to_ours:
+        with pytest.raises(DnsError, match="has more than 16777216 bytes"):
+            expanded(folder, 'include: "$/0"\n')
+    else:
+        assert expanded(folder, 'include: "$/0"\n') is None
+
+
+def test_what_is_no_file_stays_included_and_is_not_waited_for(folder: Path) -> None:
+    os.mkfifo(folder / "conf.d" / "pipe.conf")
+    (folder / "conf.d" / "zero.conf").symlink_to("/dev/zero")
+    (folder / "conf.d" / "folder.conf").mkdir()
+    whole = expanded(folder, 'include: "$/conf.d/*.conf"\n')
+    assert whole.count("OURS") == 1
+    assert all(f'include: "$/conf.d/{name}.conf"' in whole for name in ("pipe", "zero", "folder", "a", "z"))
+
+
+def test_a_main_file_that_is_none(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    for path in (folder / "pipe", Path("/dev/zero"), folder):
+        with pytest.raises(DnsError, match="cannot read .*: (It is not a regular file|Is a directory)"):
+            configuration_with(str(path), "/ours", "OURS")
+
+
+def test_long_files_many_files_and_names_that_cannot_be(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unbound_configuration, "_MOST_FILES", 2)
+    (folder / "conf.d" / "m.conf").write_text("")
+    with pytest.raises(DnsError, match=r"includes more than 2 files: '.*/\[amz\]\*'"):
+        expanded(folder, 'include: "$/conf.d/[amz]*"\n')
+    monkeypatch.setattr(unbound_configuration, "_MOST_FILES", 10)
+    (folder / "conf.d" / 'q"\n.conf').write_text("")
+    with pytest.raises(DnsError, match=r"has a name that cannot be included by itself"):
+        expanded(folder, 'include: "$/conf.d/*.conf"\n')
+    (folder / "conf.d" / "a.conf").write_bytes(b"#" * 100)
+    monkeypatch.setattr(unbound_configuration, "_LONGEST", 99)
+    with pytest.raises(DnsError, match="It is longer than 99 bytes"):
+        configuration_with(str(folder / "conf.d" / "a.conf"), "/ours", "OURS")
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.lists(
+        st.binary(max_size=30)
+        | st.sampled_from([b"include: ", b"include-toplevel:", b'"', b"\n", b"\0", b"$", b"/*", b"[", b"\r", b"../"])
+    ).map(b"".join)
+)
+def test_no_configuration_ends_in_a_traceback(folder: Path, content: bytes) -> None:
+    path = folder / "unbound.conf"
+    path.write_bytes(content.replace(b"$", bytes(folder / "conf.d")))
+    try:
+        configuration_with(str(path), str(folder / "conf.d" / "ours.conf"), "OURS")
+    except DnsError as error:
+        assert str(error).isprintable()

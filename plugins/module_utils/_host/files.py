@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files of a host, read with limits: neither a pipe nor a device is waited for, and nothing is read without end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+_PART = 1024 * 1024
+
+
+def read_whole(path: str, longest: int) -> bytes:
+    """The content of a regular file. Raises ``OSError``, also for one of more than ``longest`` bytes."""
+    content = read_beginning(path, longest + 1)
+    if len(content) > longest:
+        raise OSError(errno.EFBIG, f"It is longer than {longest} bytes")
+    return content
+
+
+def read_beginning(path: str, longest: int) -> bytes:
+    """The first ``longest`` bytes of a regular file. Raises ``OSError``, also for what is no file, and no path."""
+    try:
+        # Without O_NONBLOCK, a pipe would be waited for.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "This is no path") from error
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "It is not a regular file")
+        parts = []
+        # In parts, as a file that says how long it is may lie.
+        while longest > 0:
+            part = file.read(min(_PART, longest))
+            if not part:
+                break
+            parts.append(part)
+            longest -= len(part)
+    return b"".join(parts)
