@@ -335,7 +335,8 @@ computers_csv:
   description:
     - The same as a table of comma-separated values with a header. For each requirement there are two columns, of its
       name for the outcome, and for the release that saves it.
-    - What a spreadsheet would take for a formula starts with an apostrophe.
+    - Every text is in quotes. What a spreadsheet would take for a formula gets an apostrophe before it, also behind a
+      C(;), C(,) or C(|) within a text, since some take that for the end of a cell.
   returned: when O(computers_format=csv)
   type: str
 failure:

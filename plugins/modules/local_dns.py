@@ -77,6 +77,8 @@ options:
         they are. When the last record goes, so does the block.
       - The file is replaced in one step, and keeps its owner, mode, access control list and security context. Where it
         is a symbolic link, the file that it leads to is replaced.
+      - A run that is killed may leave a hidden file beside this one. The next run removes it, for O(unbound) and
+        O(dnsmasq), too.
       - The block must not hold anything else. A block that is broken, twice there or holds other lines is refused.
     type: dict
     suboptions:
@@ -300,7 +302,9 @@ records:
     - {name: dsm.example.com, type: A, value: 192.0.2.10, ttl: 3600}
   contains: *record
 conflicts:
-  description: With O(hosts_file), what lines outside of the block say against RV(records).
+  description:
+    - With O(hosts_file), what lines outside of the block say against RV(records). All of it, while the warning names
+      ten lines.
   returned: success
   type: list
   elements: dict
@@ -327,7 +331,7 @@ conflicts:
       type: int
       sample: 4
     text:
-      description: The line.
+      description: The line, at most 500 characters of it. What cannot be seen appears as in Python, such as C(\t).
       returned: always
       type: str
       sample: 192.0.2.9 dsm.example.com old-dsm
@@ -351,7 +355,9 @@ failure:
         - V(no_server), if no name server answers, V(not_included), V(refused) or V(not_reloaded), if it will not load
           the file, V(other_answer), if it then answers something else. V(no_program) or V(no_answer), if one of its
           programs is missing or hangs.
-        - O(rfc2136) has more of them, such as V(concurrent_change).
+        - O(rfc2136) has more of them, such as V(concurrent_change). Where an update gets no answer that can be believed,
+          the records are read again. RV(failure.message) then says that the change was not made, or, where they
+          cannot be read, that it is not known whether it was.
       returned: always
       type: str
       sample: other_answer

@@ -189,7 +189,8 @@ endpoints:
       type: dict
       contains:
         addresses:
-          description: The addresses in the order in which a client tries them. The first eight are tried here.
+          description:
+            - The addresses in the order in which a client tries them, at most 50. The first eight are tried here.
           returned: always
           type: list
           elements: str
@@ -202,7 +203,7 @@ endpoints:
           type: str
           sample: dns
         hosts_file:
-          description: The lines of the hosts file that name it.
+          description: The lines of the hosts file that name it, at most 50.
           returned: always
           type: list
           elements: dict
@@ -246,7 +247,8 @@ endpoints:
               type: str
               sample: NOERROR
             records:
-              description: The A, AAAA and CNAME records in its answers, each with C(name), C(type), C(value), C(ttl).
+              description:
+                - The A, AAAA and CNAME records in its answers, at most 50, each with C(name), C(type), C(value), C(ttl).
               returned: always
               type: list
               elements: dict
@@ -429,7 +431,7 @@ resolver:
   type: dict
   contains:
     services:
-      description: The services for hosts in C(/etc/nsswitch.conf).
+      description: The services for hosts in C(/etc/nsswitch.conf), at most 20.
       returned: always
       type: list
       elements: str
@@ -441,7 +443,7 @@ resolver:
       elements: str
       sample: [192.0.2.53]
     search:
-      description: The domains to search.
+      description: The domains to search, at most 20.
       returned: always
       type: list
       elements: str

@@ -217,13 +217,14 @@ def test_hostile_texts_are_told_as_text(lab):
     serve(lab, hostile)
     found = read(lab, computers="all", **TLS_1_2)
     names = [row["name"] for row in found["computers"]]
-    assert names == ["<script>alert(1)</script>", "[2J evil =1+1", "{{ 7*7 }}", '-2, "quoted"']
+    evil = "\\x1b[2J\\ud800\\u202eevil\\r\\n=1+1"
+    assert names == ["<script>alert(1)</script>", evil, "{{ 7*7 }}", '-2, "quoted"']
     json.dumps(found, ensure_ascii=False).encode("utf-8")
     text = read(lab, computers="all", computers_format="csv", **TLS_1_2)["computers_csv"]
     assert [row[:4] for row in csv.reader(io.StringIO(text))] == [
         ["id", "name", "display_name", "platform"],
         ["1", "<script>alert(1)</script>", '\'=cmd|"/C calc"!A0', "Ubuntu Linux 22 (64 bit)"],
-        ["2", "[2J evil =1+1", "' @SUM(A1)", "'+1 2"],
+        ["2", evil, " '@SUM(A1)", "'+1\\n2"],
         ["3", "{{ 7*7 }}", "'＝1", "Ubuntu Linux 22 (64 bit)"],
         ["4", '\'-2, "quoted"', '\'-2, "quoted"', "Ubuntu Linux 22 (64 bit)"],
     ]

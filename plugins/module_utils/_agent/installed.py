@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .._basis.text import one_line, shown
+from .._basis.text import enumerated, one_line, shown
 from .._host.commands import Answer, Unanswered, ask, find
 from .versions import NO_AGENT, Version, parse
 
@@ -111,7 +111,7 @@ def _read_pkg(output: str) -> List[str]:
         if block.get("state", "").lower().startswith("installed"):
             version, branch = block.get("version", "").split(" ")[0], block.get("branch", "")
             # The build stands in the version or, where that has three parts, as the branch.
-            texts.append(f"{version}-{branch}" if _is_three_parts(version) and branch.isdigit() else version)
+            texts.append(f"{version}-{branch}" if _is_three_parts(version) and re.fullmatch("[0-9]+", branch) else version)
     return texts
 
 
@@ -125,7 +125,7 @@ def _read_lslpp(output: str) -> List[str]:
 
 
 # Folder and service are com.trendmicro.DSAgent and com.trendmicro.dsa; the receipt's name is not published.
-_RECEIPT = re.compile(r"com\.trendmicro\.(?:pkg\.)?(?:dsa|ds[._-]?agent|deep[._-]?security)", re.IGNORECASE)
+_RECEIPT = re.compile(r"com\.trendmicro\.(?:pkg\.)?(?:dsa|ds[._-]?agent|deep[._-]?security)", re.IGNORECASE | re.ASCII)
 
 
 def _read_pkgutil(output: str) -> List[str]:
@@ -256,7 +256,7 @@ def read_answer(source: Source, answer: Answer) -> Told:
     if not texts:
         return Told(source.name, False)
     if len(texts) > 1:
-        return Told(source.name, True, ", ".join(texts), problem=f"{source.name} knows more than one version.")
+        return Told(source.name, True, enumerated(texts), problem=f"{source.name} knows more than one version.")
     version = read_version(texts[0])
     problem = None if version else f"{source.name} knows the agent, but no version with four parts."
     return Told(source.name, True, texts[0], version, problem)
@@ -281,13 +281,21 @@ def _with_conflict(told: Told, best: Optional[Told]) -> Told:
     )
 
 
-_LINE = r"^{group}\.{name}:[ \t]*(.*?)[ \t\r]*$"
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[!-~]{1,1000}", re.ASCII)
 
 
+def _fields(output: str, group: str) -> Iterator[Tuple[str, str]]:
+    """The fields of a group with their values. An index, such as ``AgentStatus.3: dsmUrl``, has numbers: it is none."""
+    for line in output.split("\n"):
+        name, colon, value = line.partition(":")
+        start, dot, field = name.partition(".")
+        if colon and dot and start == group and _FIELD.fullmatch(field):
+            yield field, value.strip(" \t\r")
+
+
 def _values(output: str, group: str, name: str) -> List[str]:
-    """The values of a field. An index, such as ``AgentStatus.3: dsmUrl``, names fields as values: these are none."""
-    return sorted(set(re.findall(_LINE.format(group=group, name=name), output, re.MULTILINE)))
+    return sorted({value for field, value in _fields(output, group) if field == name})
 
 
 def _activation(system: str) -> Activation:
@@ -304,13 +312,13 @@ def _activation(system: str) -> Activation:
 
 def read_activation(answer: Answer) -> Activation:
     """Whether the agent is activated, by what its C(GetAgentStatus) answered."""
-    if answer.status or not _values(answer.output, "AgentStatus", r"[A-Za-z]\w*"):
+    if answer.status or not any(True for _field in _fields(answer.output, "AgentStatus")):
         return Activation(UNKNOWN, None, _failure("dsa_query", answer) + _hint())
     urls = [url for url in _values(answer.output, "AgentStatus", "dsmUrl") if url]
     if not urls:
         return Activation(NOT_ACTIVATED, None, "The agent's status names no manager.")
     if len(urls) > 1 or not _URL.fullmatch(urls[0]):
-        return Activation(UNKNOWN, None, f"The agent's status names {shown(' and '.join(urls), 200)}, which is no URL.")
+        return Activation(UNKNOWN, None, f"The agent's status names {shown(' and '.join(urls[:3]), 200)}, which is no URL.")
     return Activation(ACTIVATED, urls[0], "The agent's status names this manager.")
 
 

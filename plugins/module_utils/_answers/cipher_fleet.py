@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import typing as t
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -68,8 +69,9 @@ CIPHER_ARGUMENTS: dict[str, dict] = {
 # How many computers to name of each agent that is not kept.
 _EXAMPLES = 5
 
-# How a cell starts that a spreadsheet would take for a formula, in East Asian full width, too.
-_FORMULA = tuple("=+-@＝＋－＠")
+# Where a spreadsheet would take the rest of a cell for a formula or a command: at its start, and behind whatever some
+# other spreadsheet takes for the end of a cell. In East Asian full width, too.
+_FORMULA = re.compile(r'((?:^|[;,|])[\s"]*)(?=[=+\-@|%＝＋－＠｜％])')
 
 # What a requirement is called that has no name.
 _UNNAMED = "required"
@@ -356,7 +358,8 @@ def _listed(computers: t.Iterable[Computer], judgments: _Judgments, listed: str)
 def _as_csv(rows: t.Iterable[dict[str, t.Any]], requirements: t.Sequence[str]) -> str:
     """The computers as a table for spreadsheets, with two columns for each requirement. No cell is a formula."""
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    # In quotes, so that no other separator ends a cell.
+    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     of_computers = ("id", "name", "display_name", "platform", "agent_version")
     judged = [column for name in requirements for column in (name, f"{name}: upgrade to")]
     table.writerow(map(_cell, (*of_computers, *judged)))
@@ -367,7 +370,7 @@ def _as_csv(rows: t.Iterable[dict[str, t.Any]], requirements: t.Sequence[str]) -
 
 
 def _cell(value: t.Any) -> t.Any:
-    return f"'{value}" if isinstance(value, str) and value.lstrip().startswith(_FORMULA) else value
+    return _FORMULA.sub(r"\1'", shown(value)) if isinstance(value, str) else value
 
 
 def _summary(releases: t.Sequence[dict[str, t.Any]]) -> dict[str, int]:

@@ -12,6 +12,7 @@ import ssl
 import time
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
+from .._basis.text import shown
 from .background import in_background, wait_until
 from .diagnosis import Attempt, Problem, diagnose, diagnose_listening
 from .endpoints import AGENT_INITIATED, AGENT_PORT, MANAGER_INITIATED, Endpoint
@@ -26,6 +27,10 @@ _STEP = 0.3
 
 # Addresses of a name that are tried. A client gives up before it comes to more.
 _MOST_ADDRESSES = 8
+
+
+# Words of the resolver's files that are shown; real ones have a handful.
+_MOST_WORDS = 20
 
 
 class Checked(NamedTuple):
@@ -79,7 +84,11 @@ def check(endpoints: Sequence[Endpoint], direction: str, timeout: float) -> Chec
     return Checked(
         results,
         listening.as_dict(),
-        dict(services=sources.services, servers=sources.servers, search=sources.search),
+        dict(
+            services=[shown(service) for service in sources.services[:_MOST_WORDS]],
+            servers=sources.servers,
+            search=[shown(domain) for domain in sources.search[:_MOST_WORDS]],
+        ),
         problems,
         not any(problem["required"] for problem in problems),
         round(time.monotonic() - began, 3),

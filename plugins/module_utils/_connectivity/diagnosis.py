@@ -118,7 +118,7 @@ def _unresolved(endpoint: Endpoint, sources: Sources, resolution: Resolution) ->
     )
     if not sources.asks_dns:
         return (
-            f"{NSSWITCH_CONF} does not let this host ask DNS (hosts: {' '.join(sources.services)}), and {HOSTS_FILE}"
+            f"{NSSWITCH_CONF} does not let this host ask DNS (hosts: {shown(' '.join(sources.services), 200)}), and {HOSTS_FILE}"
             f" does not name {name}",
             f"add dns to the line hosts: of {NSSWITCH_CONF}; or add {name} to {HOSTS_FILE}, for example with"
             f" {_LOCAL_DNS} and its option hosts_file",
@@ -172,7 +172,7 @@ def _unconnected(endpoint: Endpoint, resolution: Resolution, attempts: Sequence[
         line = next(line for line in resolution.hosts_lines if line.address in resolution.addresses)
         return (
             f"line {line.line} of {HOSTS_FILE} gives {endpoint.name} the address {line.address}, where no connection"
-            f" comes about ({tried}); DNS says {', '.join(sorted(told))}",
+            f" comes about ({tried}); DNS says {enumerated(sorted(told))}",
             f"take the name out of line {line.line} of {HOSTS_FILE}, or put the right address there with {_LOCAL_DNS}",
         )
     if all(_is_own(attempt.address) for attempt in attempts):
@@ -248,7 +248,7 @@ def _untrusted(endpoint: Endpoint, handshake: tls.Handshake) -> Sequence[str]:
 def _foreign(endpoint: Endpoint, handshake: tls.Handshake) -> Sequence[str]:
     leaf = handshake.chain[0]
     return (
-        f"the certificate is for {', '.join(leaf.names[:5]) or leaf.subject}, not for {endpoint.name}: another server"
+        f"the certificate is for {enumerated(leaf.names, 5) or leaf.subject}, not for {endpoint.name}: another server"
         " answers, or a proxy opens TLS on the way",
         f"see that {endpoint.name} resolves to the vendor's addresses, and exempt it from TLS inspection",
     )

@@ -29,6 +29,10 @@ OTHER_SOURCE = "other"
 ADDRESS_SOURCE = "address"
 
 
+# Addresses, records and lines that are shown of a name: one may have thousands.
+_MOST = 50
+
+
 class Said(NamedTuple):
     """What a name server said of a name: a code and records, or what went wrong with asking it."""
 
@@ -58,15 +62,15 @@ class Resolution(NamedTuple):
     def as_dict(self) -> Dict[str, Any]:
         """For the module's result."""
         return dict(
-            addresses=self.addresses,
+            addresses=self.addresses[:_MOST],
             source=self.source,
-            hosts_file=[dict(path=HOSTS_FILE, **line._asdict()) for line in self.hosts_lines],
+            hosts_file=[dict(path=HOSTS_FILE, **line._asdict()) for line in self.hosts_lines[:_MOST]],
             dns=[
                 dict(
                     server=said.server,
                     name=said.name,
                     code=said.code,
-                    records=[record.as_dict() for record in said.records],
+                    records=[record.as_dict() for record in said.records[:_MOST]],
                     error=said.error,
                     seconds=round(said.seconds, 3),
                 )

@@ -10,6 +10,8 @@ import ipaddress
 import re
 from typing import Collection, Dict, List, NamedTuple, Optional, Tuple
 
+from .._host.files import read_beginning
+
 HOSTS_FILE = "/etc/hosts"
 RESOLV_CONF = "/etc/resolv.conf"
 NSSWITCH_CONF = "/etc/nsswitch.conf"
@@ -18,6 +20,10 @@ NSSWITCH_CONF = "/etc/nsswitch.conf"
 _LONGEST = 16 * 1024 * 1024
 # glibc asks no more servers than these, whatever the file says.
 _MOST_SERVERS = 3
+
+
+# The zone of an address, which is the name of a network interface.
+_ZONE = re.compile(r"[!-$&-.0-~]{1,15}")
 
 
 class HostsLine(NamedTuple):
@@ -65,30 +71,34 @@ def read_sources(
     return Sources(_services(_lines(nsswitch_conf)), servers, search, ndots, _hosts(_lines(hosts_file), names))
 
 
-def _lines(path: str) -> List[str]:
+def _lines(path: str) -> List[bytes]:
     try:
-        with open(path, "rb") as file:
-            # Each byte becomes a character, so that nothing in a comment can fail.
-            return file.read(_LONGEST).decode("latin-1").split("\n")
+        return read_beginning(path, _LONGEST).split(b"\n")
     except OSError:
         return []
 
 
-def _services(lines: List[str]) -> List[str]:
+def _words(line: bytes) -> List[str]:
+    # Split as bytes: what is white space to Unicode alone is part of a word to the resolver. Each byte becomes a
+    # character, so that nothing can fail.
+    return [word.decode("latin-1") for word in line.split()]
+
+
+def _services(lines: List[bytes]) -> List[str]:
     for line in lines:
-        name, _colon, value = line.partition("#")[0].partition(":")
-        if name.strip() == "hosts":
+        name, _colon, value = line.partition(b"#")[0].partition(b":")
+        if name.strip() == b"hosts":
             # What is in brackets says what to do after a service, and is none.
-            return re.sub(r"\[[^]]*\]", " ", value).split()
+            return _words(re.sub(rb"\[[^][]*\]", b" ", value))
     return ["files", "dns"]
 
 
-def _resolver(lines: List[str]) -> Tuple[List[str], List[str], int]:
+def _resolver(lines: List[bytes]) -> Tuple[List[str], List[str], int]:
     servers: List[str] = []
     search: List[str] = []
     ndots = 1
     for line in lines:
-        words = line.split()
+        words = _words(line)
         if len(words) < 2 or words[0][0] in "#;":
             continue
         if words[0] == "nameserver" and _address(words[1]):
@@ -104,20 +114,25 @@ def _resolver(lines: List[str]) -> Tuple[List[str], List[str], int]:
     return servers[:_MOST_SERVERS] or ["127.0.0.1"], search, ndots
 
 
-def _hosts(lines: List[str], names: Collection[str]) -> Dict[str, List[HostsLine]]:
+def _hosts(lines: List[bytes], names: Collection[str]) -> Dict[str, List[HostsLine]]:
     hosts: Dict[str, List[HostsLine]] = {name: [] for name in names}
+    # By bytes, as a file may have millions of lines that name somebody else.
+    wanted = {name.encode("utf-8", "surrogateescape"): found for name, found in hosts.items()}
     for number, line in enumerate(lines, 1):
-        words = line.partition("#")[0].lower().split()
-        for name in hosts.keys() & words[1:]:
-            address = _address(words[0])
-            if address:
-                hosts[name].append(HostsLine(number, address))
+        words = line.partition(b"#")[0].lower().split()
+        for name in wanted.keys() & words[1:]:
+            address = _address(words[0].decode("latin-1"))
+            # Nor does the resolver take a zone here.
+            if address and "%" not in address:
+                wanted[name].append(HostsLine(number, address))
     return hosts
 
 
 def _address(text: str) -> Optional[str]:
     """An address as the resolver spells it; ``None`` for what is none."""
     plain, percent, zone = text.partition("%")
+    if percent and not _ZONE.fullmatch(zone):
+        return None
     try:
         return f"{ipaddress.ip_address(plain)}{percent}{zone}"
     except ValueError:

@@ -96,7 +96,7 @@ def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, d
     except _Closed:
         failed, problem = CLOSED, "closes the connection in the midst of the handshake"
     except ssl.SSLError as error:
-        failed, problem = REFUSED, (error.reason or str(error)).lower().replace("_", " ")
+        failed, problem = REFUSED, shown((error.reason or str(error)).lower().replace("_", " "))
     except _Endless:
         failed, problem = NOT_TLS, f"sends {len(received)} bytes and no end of a handshake"
     except socket.timeout:
@@ -111,7 +111,7 @@ def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, d
         except ValueError as error:
             failed, problem = REFUSED, f"shows a certificate that cannot be read: {error}"
             break
-    if received and received[0] not in (_ALERT_RECORD, _HANDSHAKE_RECORD):
+    if received and not _is_tls(received):
         failed, problem = NOT_TLS, f"does not speak TLS: it answers {shown(repr(bytes(received[:60])))}"
     if chain and trusted is None and _answered(bytes(sent)):
         # OpenSSL judges the certificates before it answers them.
@@ -126,6 +126,12 @@ def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, d
         error=problem,
         seconds=time.monotonic() - began,
     )
+
+
+def _is_tls(received: bytearray) -> bool:
+    """Whether this begins as an answer to a greeting does. What OpenSSL says of others is of little help."""
+    # All versions have 3 as the first of their two numbers.
+    return received[0] in (_ALERT_RECORD, _HANDSHAKE_RECORD) and received[1:2] in (b"", b"\3")
 
 
 class _Closed(Exception):

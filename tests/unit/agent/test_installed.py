@@ -316,3 +316,26 @@ def test_windows_is_refused(system: str) -> None:
 @pytest.mark.parametrize("system", [*SOURCES, "FreeBSD", ""])
 def test_nothing_else_is_refused(system: str) -> None:
     assert refusal(system) is None
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "AgentStatus.dsmUrl:" + " " * 200_000 + "x\n",
+        "AgentStatus.dsmUrl:" + " x" * 100_000,
+        "AgentStatus." + "a" * 200_000,
+        "AgentStatus.dsmUrl: " + "\t \r" * 80_000 + "\n",
+        "AgentStatus.dsmUrl: a\n" * 12_000,
+    ],
+)
+def test_no_answer_costs_more_than_its_length(output: str) -> None:
+    # Squared, each of these would be minutes.
+    activation = read_activation(Answer(0, output, ""))
+    assert activation.state in ("unknown", "not_activated") and len(activation.reason) < 400
+    told = read_answer(BY_NAME["dsa_query"], Answer(0, output.replace("AgentStatus.dsmUrl", "PluginVersion.core"), ""))
+    assert len(told.text or "") < 3000
+
+
+def test_very_many_versions_are_told_shortly() -> None:
+    told = read_answer(BY_NAME["rpm"], Answer(0, "\n".join(f"1.2.3-{number}" for number in range(20_000)), ""))
+    assert told.found and "more" in str(told.text) and len(str(told.text)) < 3000

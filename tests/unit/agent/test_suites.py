@@ -143,3 +143,8 @@ def test_any_name_is_found_or_not(name: str) -> None:
 )
 def test_spellings_of_tls_versions(text: object, version: str | None) -> None:
     assert normalize(text) == version
+
+
+def test_letters_that_only_look_like_those_of_ascii_in_upper_case_name_nothing() -> None:
+    assert find("AE\u017f128-SHA") is None and find("aes128-\u017fha") is None
+    assert find("aes128-sha")

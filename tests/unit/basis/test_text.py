@@ -42,6 +42,11 @@ def test_what_cannot_be_seen_is_escaped(text: str, visible: str) -> None:
     assert shown(text) == visible
 
 
+def test_a_number_that_python_does_not_write_is_described() -> None:
+    assert shown(10**5000) == shown([10**5000]) == "a number with thousands of digits"
+    assert "'ttl' is 'a number with thousands of digits'" in str(OptionError("ttl", 10**5000, "it must be less"))
+
+
 @given(ANY_TEXT)
 def test_any_text_is_one_line_that_can_be_written(text: str) -> None:
     for safe in (shown(text), one_line(text), shown(text, 10)):

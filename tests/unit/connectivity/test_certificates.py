@@ -111,6 +111,12 @@ def test_names_that_match(names: list[str], name: str, matches: bool) -> None:
     assert bool(Certificate("", "", names, "", "", "").is_for(name)) is matches
 
 
+def test_a_letter_that_only_looks_like_one_of_ascii_in_lower_case_is_another() -> None:
+    for name in ("\u212aelvin.example.com", "*.e\u212a.example"):
+        own = Certificate("", "", [name], "", "", "")
+        assert not own.is_for("kelvin.example.com") and not own.is_for("a.ek.example")
+
+
 @settings(max_examples=300, deadline=1000)
 @given(st.data())
 def test_a_damaged_certificate_is_read_or_refused(data: st.DataObject) -> None:

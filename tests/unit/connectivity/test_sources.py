@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import Sources, read_sources
 
@@ -87,3 +90,43 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
 )
 def test_candidates(name: str, ndots: int, candidates: list[str]) -> None:
     assert Sources([], [], ["a", "b"], ndots, {}).candidates(name) == candidates
+
+
+def test_words_are_those_of_the_resolver_and_not_of_unicode(tmp_path: Path) -> None:
+    found = sources(
+        tmp_path,
+        hosts="192.0.2.1\xa0dsm.example.com\n192.0.2.2 a\x85dsm.example.com\nfe80::1%eth0 dsm.example.com\n",
+        resolv="nameserver 192.0.2.53\x1c\nnameserver fe80::1%eth0\nnameserver fe80::1%\x1b[31m\nsearch a\xa0b\n",
+        nsswitch="hosts: files\x85x dns\n",
+    )
+    assert found.hosts == {NAME: []}
+    assert (found.servers, found.search, found.services) == (["fe80::1%eth0"], ["a\xa0b"], ["files\x85x", "dns"])
+
+
+def test_a_pipe_or_a_device_in_the_place_of_a_file_counts_as_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    found = read_sources({NAME}, str(tmp_path / "pipe"), "/dev/zero", str(tmp_path))
+    assert (found.services, found.servers, found.hosts) == (["files", "dns"], ["127.0.0.1"], {NAME: []})
+
+
+def test_brackets_without_end_cost_no_more_than_their_number(tmp_path: Path) -> None:
+    # Squared, this would be hours.
+    assert sources(tmp_path, nsswitch="hosts: files " + "[" * 2_000_000).services[0] == "files"
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    parts=st.lists(
+        st.binary(max_size=20)
+        | st.sampled_from(
+            [b"\n", b" ", b"hosts:", b"nameserver ", b"search ", b"options ndots:", b"9", b"192.0.2.1 ", b"%", b"::1"]
+            + [NAME.encode(), b"#", b"[", b"]", b"\xd9\xa3"]
+        )
+    )
+)
+def test_any_bytes_are_read(tmp_path: Path, parts: list[bytes]) -> None:
+    path = tmp_path / "any"
+    path.write_bytes(b"".join(parts))
+    found = read_sources({NAME}, str(path), str(path), str(path))
+    assert found.servers and len(found.servers) <= 3 and 0 <= found.ndots <= 15
+    assert found.candidates(NAME)

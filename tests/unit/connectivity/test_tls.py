@@ -129,6 +129,18 @@ def test_what_is_no_sound_server(handle: t.Callable, failed: str, error: str) ->
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("first", [b"\x16\x05\x05\x00\x05hello", b"\x15\x00\x00\x00\x02..", b"\x16\xff"])
+def test_what_openssl_calls_a_wrong_version_is_no_tls(first: bytes) -> None:
+    def handle(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(first + bytes(20))
+
+    with serving(handle) as server:
+        shown = shake(server.port)
+    assert shown.failed == tls.NOT_TLS
+    assert str(shown.error).startswith("does not speak TLS: it answers ")
+
+
 def test_a_handshake_without_end() -> None:
     # A message of 16 megabytes, in records that are all sound.
     def handle(connection: socket.socket) -> None:

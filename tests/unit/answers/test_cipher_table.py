@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of computers: whatever their names are, and whoever opens it, no cell is a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.cipher_fleet import _as_csv
+
+FORMULAS = tuple("=+-@|%＝＋－＠｜％")
+DIALECTS = [
+    {"delimiter": delimiter, **more}
+    for delimiter in (",", ";", "\t", "|")
+    for more in ({}, {"quoting": csv.QUOTE_NONE}, {"doublequote": False}, {"skipinitialspace": True})
+]
+HOSTILE = st.text(st.sampled_from([*"=+-@|%＝＋｜;,\t\r\n\"' a1\ufeff\u00a0"]), max_size=12) | st.text(max_size=12)
+
+
+def table(*names: str, requirement: str = "required") -> str:
+    fate = {"outcomes": {requirement: "kept"}, "upgrades": {requirement: None}}
+    rows = [
+        {"id": number, "name": name, "display_name": name, "platform": name, "agent_version": name, **fate}
+        for number, name in enumerate(names, 1)
+    ]
+    return _as_csv(rows, [requirement])
+
+
+def cells(text: str, **dialect: object) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text), strict=False, **dialect))  # type: ignore[arg-type]
+
+
+@settings(max_examples=300)
+@given(names=st.lists(HOSTILE, min_size=1, max_size=3), requirement=HOSTILE)
+def test_no_cell_is_a_formula_in_any_dialect(names: list[str], requirement: str) -> None:
+    text = table(*names, requirement=requirement)
+    for dialect in DIALECTS:
+        for row in cells(text, **dialect):
+            for cell in row:
+                assert not cell.strip().strip("\ufeff").startswith(FORMULAS), (dialect, cell)
+    assert [len(row) for row in cells(text)] == [7] * (len(names) + 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("web-01", "web-01"),
+        ("a;=1+1", "a;'=1+1"),
+        ("a; \"=1+1", "a; \"'=1+1"),
+        (" @SUM(A1)", " '@SUM(A1)"),
+        ("a,+1|cmd", "a,'+1|cmd"),
+        ("a\t=1", "a\\t=1"),
+        ("＝1", "'＝1"),
+        ("%PATH%", "'%PATH%"),
+    ],
+)
+def test_names_stay_as_they_are_but_for_an_apostrophe(name: str, cell: str) -> None:
+    assert cells(table(name))[1] == ["1", cell, cell, cell, cell, "kept", ""]
+
+
+def test_texts_are_in_quotes_and_numbers_are_not() -> None:
+    assert table("a;b").splitlines()[1] == '1,"a;b","a;b","a;b","a;b","kept",""'
