@@ -8,8 +8,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._basis.plain import plain_text
 from ..module_utils._agent.releases import describe
+from ..module_utils._basis.plain import plain_text
 
 
 def agent_release(value: object) -> dict[str, t.Any]:

@@ -8,8 +8,9 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._basis.plain import plain_text
 from ..module_utils._agent.suites import NAMES, find
+from ..module_utils._basis.plain import plain_text
+from ..module_utils._basis.text import quoted
 
 
 def cipher_suite_names(value: object, to: object = "openssl") -> str | list[str]:
@@ -17,7 +18,7 @@ def cipher_suite_names(value: object, to: object = "openssl") -> str | list[str]
     try:
         kind = plain_text(to, "the kind of name")
         if kind not in NAMES:
-            raise ValueError(f"there are no names of the kind '{kind}', choose one of {', '.join(NAMES)}")
+            raise ValueError(f"there are no names of the kind {quoted(kind, 80)}, choose one of {', '.join(NAMES)}")
         if isinstance(value, (list, tuple)):
             return [_translated(name, kind) for name in value]
         return _translated(value, kind)
@@ -29,7 +30,7 @@ def _translated(value: object, kind: str) -> str:
     name = plain_text(value, "the name of a cipher suite")
     suite = find(name)
     if suite is None:
-        raise ValueError(f"'{name[:80]}' is no cipher suite that an agent is documented to use")
+        raise ValueError(f"{quoted(name, 80)} is no cipher suite that an agent is documented to use")
     return getattr(suite, kind)
 
 

@@ -8,8 +8,8 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._basis.plain import plain_bool, plain_text
 from ..module_utils._basis.errors import OptionError
+from ..module_utils._basis.plain import plain_bool, plain_text
 from ..module_utils._vendor import hostnames
 
 

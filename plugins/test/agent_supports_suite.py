@@ -9,8 +9,9 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._agent.cipher_suites import supports_suite
-from ..module_utils._basis.plain import plain_bool, plain_text
 from ..module_utils._agent.suites import SUITES, find
+from ..module_utils._basis.plain import plain_bool, plain_text
+from ..module_utils._basis.text import quoted
 
 
 def agent_supports_suite(value: object, suite: object, when_unknown: object = False) -> bool:
@@ -22,7 +23,9 @@ def agent_supports_suite(value: object, suite: object, when_unknown: object = Fa
         known = find(name)
         if known is None:
             names = ", ".join(other.iana for other in SUITES)
-            raise ValueError(f"'{name[:80]}' is no cipher suite that an agent is documented to use, which are {names}")
+            raise ValueError(
+                f"{quoted(name, 80)} is no cipher suite that an agent is documented to use, which are {names}"
+            )
     except (TypeError, ValueError) as error:
         raise AnsibleFilterError(f"agent_supports_suite: {error}") from error
     answer = supports_suite(version, known.iana)

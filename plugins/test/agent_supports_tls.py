@@ -9,8 +9,9 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._agent.cipher_suites import supports_tls
-from ..module_utils._basis.plain import plain_bool, plain_text
 from ..module_utils._agent.tls_versions import VERSIONS, normalize
+from ..module_utils._basis.plain import plain_bool, plain_text
+from ..module_utils._basis.text import quoted
 
 
 def agent_supports_tls(value: object, tls: object, when_unknown: object = False) -> bool:
@@ -21,7 +22,7 @@ def agent_supports_tls(value: object, tls: object, when_unknown: object = False)
         fallback = plain_bool(when_unknown, "when_unknown")
         number = normalize(wanted)
         if number is None:
-            raise ValueError(f"'{wanted[:80]}' is no version of TLS, which are {', '.join(VERSIONS)}")
+            raise ValueError(f"{quoted(wanted, 80)} is no version of TLS, which are {', '.join(VERSIONS)}")
     except (TypeError, ValueError) as error:
         raise AnsibleFilterError(f"agent_supports_tls: {error}") from error
     answer = supports_tls(version, number).supported

@@ -8,9 +8,10 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._basis.plain import plain_bool, plain_text
 from ..module_utils._agent.releases import CERTAINTIES, is_older
 from ..module_utils._agent.versions import parse
+from ..module_utils._basis.plain import plain_bool, plain_text
+from ..module_utils._basis.text import quoted
 
 
 def older_than_release(
@@ -23,9 +24,11 @@ def older_than_release(
         fallback = plain_bool(when_unknown, "when_unknown")
         wanted = plain_text(certainty, "the certainty")
         if parse(than) is None:
-            raise ValueError(f"'{than[:80]}' is no release such as '11.0 Update 6' and no version such as '11.0.0.582'")
+            raise ValueError(
+                f"{quoted(than, 80)} is no release such as '11.0 Update 6' and no version such as '11.0.0.582'"
+            )
         if wanted not in CERTAINTIES:
-            raise ValueError(f"there is no certainty '{wanted[:80]}', choose one of {', '.join(CERTAINTIES)}")
+            raise ValueError(f"there is no certainty {quoted(wanted, 80)}, choose one of {', '.join(CERTAINTIES)}")
     except (TypeError, ValueError) as error:
         raise AnsibleFilterError(f"older_than_release: {error}") from error
     answer = is_older(version, than, wanted)

@@ -111,7 +111,9 @@ def _read_pkg(output: str) -> List[str]:
         if block.get("state", "").lower().startswith("installed"):
             version, branch = block.get("version", "").split(" ")[0], block.get("branch", "")
             # The build stands in the version or, where that has three parts, as the branch.
-            texts.append(f"{version}-{branch}" if _is_three_parts(version) and re.fullmatch("[0-9]+", branch) else version)
+            texts.append(
+                f"{version}-{branch}" if _is_three_parts(version) and re.fullmatch("[0-9]+", branch) else version
+            )
     return texts
 
 
@@ -318,7 +320,9 @@ def read_activation(answer: Answer) -> Activation:
     if not urls:
         return Activation(NOT_ACTIVATED, None, "The agent's status names no manager.")
     if len(urls) > 1 or not _URL.fullmatch(urls[0]):
-        return Activation(UNKNOWN, None, f"The agent's status names {shown(' and '.join(urls[:3]), 200)}, which is no URL.")
+        return Activation(
+            UNKNOWN, None, f"The agent's status names {shown(' and '.join(urls[:3]), 200)}, which is no URL."
+        )
     return Activation(ACTIVATED, urls[0], "The agent's status names this manager.")
 
 

@@ -16,7 +16,6 @@ from .._host.commands import Answer
 from .._host.files import read_whole
 from .errors import DnsError
 
-
 # Bytes of a file that holds the number of a process.
 _LONGEST_NUMBER = 100
 
@@ -57,5 +56,6 @@ def hang_up(program: str, pid_files: Sequence[str]) -> None:
         except (OSError, ValueError):
             continue
     raise DnsError(
-        "not_reloaded", f"{program} cannot be told to read its files: {' and '.join(map(shown, pid_files))} name no process of it"
+        "not_reloaded",
+        f"{program} cannot be told to read its files: {' and '.join(map(shown, pid_files))} name no process of it",
     )

@@ -77,7 +77,9 @@ class ServedFile(Place):
         self._server.expect()
         contradiction = self._server.contradiction(ours)
         if contradiction:
-            self.warnings.append(f"{contradiction}, though {self._shown_path} holds that, so it is to read the file again")
+            self.warnings.append(
+                f"{contradiction}, though {self._shown_path} holds that, so it is to read the file again"
+            )
         elif self._unread:
             self.warnings.append(f"an earlier run was cut short, so {self.program} is to read {self._shown_path} again")
         self.unfinished = self._unread or contradiction is not None

@@ -97,5 +97,7 @@ class Unbound(ServedFile):
                 file.flush()
             except OSError as error:
                 folder = shown(os.path.dirname(candidate))
-                raise DnsError("unwritable", f"cannot write to {folder} what is to be checked: {error.strerror}") from error
+                raise DnsError(
+                    "unwritable", f"cannot write to {folder} what is to be checked: {error.strerror}"
+                ) from error
             return run("unbound-checkconf", candidate)

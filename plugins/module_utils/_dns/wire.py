@@ -90,9 +90,7 @@ def _encoded(name: str) -> bytes:
     return encoded
 
 
-def by_datagram(
-    family: int, where: Tuple, query: bytes, deadline: float, is_reply: Callable[[bytes], bool]
-) -> bytes:
+def by_datagram(family: int, where: Tuple, query: bytes, deadline: float, is_reply: Callable[[bytes], bool]) -> bytes:
     """Send a query to a server by UDP until an answer comes that is one to it; whatever else comes is passed over.
 
     C(where) is the socket address, C(deadline) that of C(time.monotonic()). Raises C(socket.timeout) then, and any

@@ -52,7 +52,7 @@ def test_no_cell_is_a_formula_in_any_dialect(names: list[str], requirement: str)
     [
         ("web-01", "web-01"),
         ("a;=1+1", "a;'=1+1"),
-        ("a; \"=1+1", "a; \"'=1+1"),
+        ('a; "=1+1', "a; \"'=1+1"),
         (" @SUM(A1)", " '@SUM(A1)"),
         ("a,+1|cmd", "a,'+1|cmd"),
         ("a\t=1", "a\\t=1"),

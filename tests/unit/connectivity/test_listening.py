@@ -76,7 +76,9 @@ def test_tables_of_another_host(tmp_path: Path) -> None:
     }
 
 
-def test_without_tables_the_host_asks_itself_where_others_would(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_tables_the_host_asks_itself_where_others_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tables = (str(tmp_path / "none"),)
     monkeypatch.setattr(listening, "_SOMEWHERE", ())
     with socket.create_server(("127.0.0.1", 0)) as listener:

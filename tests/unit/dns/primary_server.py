@@ -27,7 +27,9 @@ import dns.update
 Sets = t.Dict[t.Tuple[str, str], t.Tuple[int, t.FrozenSet[str]]]
 # Takes the query, whether it came over TCP, and the honest reply; returns what is sent instead: a list of
 # datagrams over UDP, None for nothing.
-Fault = t.Callable[[dns.message.Message, bool, dns.message.Message], t.Union[dns.message.Message, bytes, t.List[bytes], None]]
+Fault = t.Callable[
+    [dns.message.Message, bool, dns.message.Message], t.Union[dns.message.Message, bytes, t.List[bytes], None]
+]
 
 
 class PrimaryServer:

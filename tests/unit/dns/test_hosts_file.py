@@ -119,7 +119,9 @@ def test_lines_that_still_name_an_absent_host_are_reported(path: Path) -> None:
 
 
 def test_however_many_lines_contradict_the_warning_is_short(path: Path) -> None:
-    path.write_text("".join(f"10.0.{number // 250}.{number % 250} dsm.example.com {'x' * 300}\n" for number in range(3900)))
+    path.write_text(
+        "".join(f"10.0.{number // 250}.{number % 250} dsm.example.com {'x' * 300}\n" for number in range(3900))
+    )
     result = run(path, addresses=["192.0.2.10"])
     (warning,) = result["warnings"]
     assert "and 3890 more" in warning and len(warning) < 4000

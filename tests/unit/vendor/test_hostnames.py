@@ -52,7 +52,9 @@ def test_what_is_not_documented_for_a_region_is_told_apart_from_what_is() -> Non
     missing = [f"{name}.workload.trend-us-1.cloudone.trendmicro.com" for name in ELSEWHERE]
     assert undocumented_hostnames("trend-us-1") == missing
     for region in REGIONS:
-        every = [name.replace(f".{region}.", ".R.") for name in required_hostnames(region) + undocumented_hostnames(region)]
+        every = [
+            name.replace(f".{region}.", ".R.") for name in required_hostnames(region) + undocumented_hostnames(region)
+        ]
         assert every == [name.replace(".de-1.", ".R.") for name in required_hostnames("de-1")]
     with pytest.raises(OptionError, match="option 'region' is 'mars-1'"):
         undocumented_hostnames("mars-1")
