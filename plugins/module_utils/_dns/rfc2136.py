@@ -66,7 +66,7 @@ class Rfc2136(Place):
         self._primary = Primary(
             options["server"].strip(),
             port=options["port"],
-            key=secret and Key(options["key_name"], secret, options["key_algorithm"]),
+            key=Key(options["key_name"], secret, options["key_algorithm"]) if secret else None,
             over_tcp=options["protocol"] == "tcp",
             timeout=options["timeout"],
         )

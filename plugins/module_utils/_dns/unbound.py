@@ -11,9 +11,10 @@ import re
 from typing import Any, Dict, List, Optional
 
 from .._basis.text import shown
+from .._host.commands import Answer
 from . import managed_file
 from .errors import DnsError
-from .programs import Answer, hang_up, run, said
+from .programs import hang_up, run, said
 from .records import LONGEST_TTL, Record
 from .served_file import SERVER_ARGUMENTS, ServedFile
 from .unbound_configuration import configuration_with

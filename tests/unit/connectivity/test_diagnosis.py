@@ -85,6 +85,17 @@ def test_a_name_that_nobody_knows() -> None:
     assert "workload_security.agent.local_dns" in problem.remedy
 
 
+def test_what_the_hosts_files_hold_steers_no_terminal() -> None:
+    problem = unresolved(services="files \x1b[31m\u00a0\x85")
+    assert problem.cause.isprintable() and "files \\x1b[31m" in problem.cause
+
+
+def test_however_many_addresses_dns_knows_the_cause_is_short() -> None:
+    known = said("192.0.2.53", "NOERROR", *(f"10.0.{number // 250}.{number % 250}" for number in range(3900)))
+    problem = after(failed("192.0.2.9"), source="hosts_file", lines=[HostsLine(3, "192.0.2.9")], answers=[known])
+    assert problem and "and 3890 more" in problem.cause and len(problem.cause) < 600
+
+
 def test_a_name_that_the_vendor_does_not_document_may_not_exist() -> None:
     problem = unresolved(said("192.0.2.53", "NXDOMAIN"), endpoint=CLOUD._replace(documented=False, required=False))
     assert "the vendor does not document it for this region: it may not exist" in problem.cause

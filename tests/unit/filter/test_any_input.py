@@ -34,15 +34,20 @@ PLUGINS = [
 ]
 
 # Lone surrogates, controls, digits that are none of ASCII, and what the plugins know.
-TEXT = (
-    st.text(st.characters(codec=None), max_size=30)
-    | st.sampled_from(
-        ["10.0.0.3186", "10.0 Update 16", "1.2", "us-1", "trend-us-1", "openssl", "AES128-SHA", "inferred", ""]
-        + ["\u0661\u0660.0.0.3186", "TLSv1.\u0662", "1.2\n", "9" * 5000, "9" * 5000 + ".0.0.1", "10.0 Update " + "9" * 5000]
-        + ["10.0" + " " * 190 + "x", "\ud800", "\x1b[31m\n[ERROR]"]
-    )
+TEXT = st.text(st.characters(codec=None), max_size=30) | st.sampled_from(
+    ["10.0.0.3186", "10.0 Update 16", "1.2", "us-1", "trend-us-1", "openssl", "AES128-SHA", "inferred", ""]
+    + ["\u0661\u0660.0.0.3186", "TLSv1.\u0662", "1.2\n", "9" * 5000, "9" * 5000 + ".0.0.1", "10.0 Update " + "9" * 5000]
+    + ["10.0" + " " * 190 + "x", "\ud800", "\x1b[31m\n[ERROR]"]
 )
-PLAIN = st.none() | st.booleans() | st.integers() | st.just(5000).map(lambda digits: 10**digits) | st.floats() | TEXT | st.binary(max_size=5)
+PLAIN = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.just(5000).map(lambda digits: 10**digits)
+    | st.floats()
+    | TEXT
+    | st.binary(max_size=5)
+)
 VALUE = (TEXT | TEXT.map(trust_as_template)) | st.recursive(
     PLAIN,
     lambda inner: st.lists(inner, max_size=3) | st.tuples(inner) | st.dictionaries(TEXT, inner, max_size=2),
