@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 import typing as t
 from pathlib import Path
 
@@ -84,10 +85,21 @@ TEXT = st.text(max_size=20) | st.sampled_from(
         ".",
         "\0",
     ]
-    + ["x" * 300, "\x1b[31m\n", "1e400", "9" * 4000, "https://a:9", "https://[", "a" * 64 + ".b", "fe80::1%a"]
+    + ["x" * 300, "\x1b[31m\n", "1e400", "9" * 300, "https://a:9", "https://[", "a" * 64 + ".b", "fe80::1%a"]
 )
-# Of whole numbers with more than 4,300 digits, ansible-core itself ends in a traceback before it comes to the module.
-NUMBER = st.integers() | st.sampled_from(["9" * 4000, "-1", "0", "1e3", "nan", "\u0663"]) | st.floats() | TEXT
+
+
+def is_finite(value: t.Any) -> bool:
+    """Of whole numbers with more than 4,300 digits, and of infinite ones, ansible-core itself ends in a traceback."""
+    try:
+        return not math.isinf(float(value))
+    except (ValueError, OverflowError):
+        return not str(value)[:1].isdigit() or len(str(value)) < 4300
+
+
+NUMBER = (st.integers() | st.sampled_from(["9" * 300, "-1", "0", "1e3", "nan", "\u0663"]) | st.floats() | TEXT).filter(
+    is_finite
+)
 TEXTS = st.none() | st.lists(TEXT, max_size=3) | TEXT
 
 
@@ -109,10 +121,10 @@ TEXTS = st.none() | st.lists(TEXT, max_size=3) | TEXT
     port=NUMBER,
 )
 @example(
-    options={"hostnames": [NAME], "addresses": ["192.0.2.1"], "ttl": "9" * 4000},
+    options={"hostnames": [NAME], "addresses": ["192.0.2.1"], "ttl": "9" * 300},
     place="unbound",
     path="a",
-    port="9" * 4000,
+    port="9" * 300,
 )
 def test_any_options_of_local_dns(
     tmp_path: Path, warnings: list[str], options: dict, place: str, path: str, port: t.Any
@@ -204,11 +216,11 @@ def test_a_tab_in_a_hosts_file_is_shown_as_one(tmp_path: Path, warnings: list[st
             "manager": TEXT,
             "heartbeat_port": NUMBER,
             "relays": TEXTS,
-            "timeout": NUMBER,
+            "timeout": NUMBER | st.floats(),
         },
     )
 )
-@example(options={"direction": "bidirectional", "manager": "dsm", "heartbeat_port": "9" * 4000})
+@example(options={"direction": "bidirectional", "manager": "dsm", "heartbeat_port": "9" * 300})
 @example(options={"direction": "bidirectional", "manager": "https://\u212aelvin\n.example.com"})
 def test_any_options_of_manager_connectivity_info(monkeypatch: pytest.MonkeyPatch, options: dict) -> None:
     # What is tried is another matter, and needs a network.
