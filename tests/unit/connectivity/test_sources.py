@@ -114,7 +114,7 @@ def test_brackets_without_end_cost_no_more_than_their_number(tmp_path: Path) -> 
     assert sources(tmp_path, nsswitch="hosts: files " + "[" * 2_000_000).services[0] == "files"
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     parts=st.lists(
         st.binary(max_size=20)
