@@ -2,14 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that options name: found before anything is sent, and read with a bound."""
+"""Files: those that options name are found before anything is done, and all are read with a bound.
+
+Neither a pipe nor a device is waited for, and nothing is read without end.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 from .errors import OptionError
+
+_PART = 1024 * 1024
 
 
 def readable_file(option: str, path: str, holds: str) -> str:
@@ -29,16 +35,30 @@ def readable_file(option: str, path: str, holds: str) -> str:
     return whole
 
 
-def read_bounded(path: str, most: int) -> bytes:
-    """What is in an ordinary file of at most C(most) bytes. Never waits, as it would for a FIFO.
-
-    Raises C(OSError), whose C(strerror) says what is wrong, and C(ValueError) for a path that cannot be.
-    """
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(0, "it is no ordinary file")
-        content = b"" if found.st_size > most else file.read(most + 1)
-    if max(found.st_size, len(content)) > most:
-        raise OSError(0, f"it has more than {most} bytes")
+def read_whole(path: str, longest: int) -> bytes:
+    """The content of a regular file. Raises ``OSError``, also for one of more than ``longest`` bytes."""
+    content = read_beginning(path, longest + 1)
+    if len(content) > longest:
+        raise OSError(errno.EFBIG, f"It is longer than {longest} bytes")
     return content
+
+
+def read_beginning(path: str, longest: int) -> bytes:
+    """The first ``longest`` bytes of a regular file. Raises ``OSError``, also for what is no file, and no path."""
+    try:
+        # Without O_NONBLOCK, a pipe would be waited for.
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "This is no path") from error
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "It is not a regular file")
+        parts = []
+        # In parts, as a file that says how long it is may lie.
+        while longest > 0:
+            part = file.read(min(_PART, longest))
+            if not part:
+                break
+            parts.append(part)
+            longest -= len(part)
+    return b"".join(parts)

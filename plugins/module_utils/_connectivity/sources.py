@@ -10,7 +10,7 @@ import ipaddress
 import re
 from typing import Collection, Dict, List, NamedTuple, Optional, Tuple
 
-from .._host.files import read_beginning
+from .._basis.files import read_beginning
 
 HOSTS_FILE = "/etc/hosts"
 RESOLV_CONF = "/etc/resolv.conf"

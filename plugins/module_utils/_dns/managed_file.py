@@ -18,8 +18,8 @@ import time
 from typing import BinaryIO, Iterator, Mapping, Optional, Tuple
 
 from .._basis.errors import OptionError
+from .._basis.files import read_whole
 from .._basis.text import shown
-from .._host.files import read_whole
 from .errors import DnsError
 
 _NEW_FILE_MODE = 0o644

@@ -10,10 +10,10 @@ import os
 import signal
 from typing import Sequence
 
+from .._basis.files import read_whole
 from .._basis.text import one_line, shown
 from .._host import commands
 from .._host.commands import Answer
-from .._host.files import read_whole
 from .errors import DnsError
 
 # Bytes of a file that holds the number of a process.

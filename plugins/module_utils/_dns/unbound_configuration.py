@@ -13,8 +13,8 @@ import os
 import re
 from typing import Dict, List, Optional
 
+from .._basis.files import read_whole
 from .._basis.text import quoted, shown
-from .._host.files import read_whole
 from .errors import DnsError
 
 _INCLUDE = re.compile(r"""(?P<lead>\s*include(?:-toplevel)?:\s*)["']?(?P<pattern>[^\s"'#\0]+)""")

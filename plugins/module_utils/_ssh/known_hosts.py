@@ -17,7 +17,7 @@ import hmac
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .._basis.files import read_bounded
+from .._basis.files import read_whole
 
 # Bytes. 100,000 lines with keys of 4,096 bits have 80 million.
 LARGEST = 256 * 2**20
@@ -86,9 +86,9 @@ def name_of(host: str, port: int) -> str:
 def read_known(path: str, host: str, port: int) -> Known:
     """What the file says of a server. One on another port than 22 that it does not name may be there without its port.
 
-    Raises C(OSError), and C(ValueError) for a path that cannot be.
+    Raises C(OSError).
     """
-    content = read_bounded(path, LARGEST)
+    content = read_whole(path, LARGEST)
     known = known_in(content, name_of(host, port))
     return known if any(known) or port == SSH_PORT else known_in(content, host)
 

@@ -11,7 +11,7 @@ import os
 import re
 from typing import Any
 
-from .._basis.files import read_bounded
+from .._basis.files import read_whole
 from .._basis.text import shown
 from .errors import SshError, said
 
@@ -36,8 +36,8 @@ def load_private_key(path: str) -> Any:
     named = f"private_key {shown(path)}"
     try:
         where = os.path.expanduser(path)
-        content = read_bounded(where, _LARGEST)
-    except (OSError, ValueError) as error:
+        content = read_whole(where, _LARGEST)
+    except OSError as error:
         raise SshError(f"{named} cannot be read: {said(error)}", permanent=True) from error
     if _PUBLIC.match(content):
         raise SshError(

@@ -11,7 +11,7 @@ import os
 import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
-from ansible_collections.workload_security.agent.plugins.module_utils._basis.files import read_bounded, readable_file
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.files import read_whole, readable_file
 
 
 def test_paths_as_a_shell_has_them(tmp_path, monkeypatch):
@@ -51,16 +51,16 @@ def test_what_is_no_readable_file(tmp_path, monkeypatch, path):
 def test_reading_has_a_bound(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"12345")
-    assert read_bounded(str(file), 5) == b"12345"
-    with pytest.raises(OSError, match="it has more than 4 bytes"):
-        read_bounded(str(file), 4)
+    assert read_whole(str(file), 5) == b"12345"
+    with pytest.raises(OSError, match="It is longer than 4 bytes"):
+        read_whole(str(file), 4)
     # A hole of a terabyte is not read to find that out.
     os.truncate(file, 2**40)
-    with pytest.raises(OSError, match="it has more than 4 bytes"):
-        read_bounded(str(file), 4)
+    with pytest.raises(OSError, match="It is longer than 4 bytes"):
+        read_whole(str(file), 4)
     # What says that it is empty is read all the same.
-    with pytest.raises(OSError, match="it has more than 4 bytes"):
-        read_bounded("/proc/self/status", 4)
+    with pytest.raises(OSError, match="It is longer than 4 bytes"):
+        read_whole("/proc/self/status", 4)
 
 
 @pytest.mark.parametrize(
@@ -68,14 +68,14 @@ def test_reading_has_a_bound(tmp_path):
     [
         ("none", "No such file"),
         ("folder", "Is a directory"),
-        ("fifo", "no ordinary file"),
-        ("/dev/zero", "no ordinary"),
+        ("fifo", "not a regular file"),
+        ("/dev/zero", "not a regular file"),
     ],
 )
 def test_what_is_no_file_to_read(tmp_path, kind, words):
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(OSError, match=words):
-        read_bounded(str(tmp_path / kind), 5)
-    with pytest.raises(ValueError):
-        read_bounded("a\0b", 5)
+        read_whole(str(tmp_path / kind), 5)
+    with pytest.raises(OSError, match="This is no path"):
+        read_whole("a\0b", 5)

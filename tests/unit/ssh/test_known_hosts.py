@@ -230,5 +230,5 @@ def test_a_file_of_any_size_is_an_answer(tmp_path, size):
     file = tmp_path / "known_hosts"
     with file.open("wb") as opened:
         opened.truncate(size)
-    with pytest.raises(OSError, match=f"more than {known_hosts.LARGEST} bytes"):
+    with pytest.raises(OSError, match=f"longer than {known_hosts.LARGEST} bytes"):
         read_known(str(file), "jump", 22)

@@ -119,13 +119,13 @@ def test_a_certificate_beside_it_is_taken_along(tmp_path):
 def test_what_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     assert "cannot be read: Is a directory" in refused(tmp_path)
-    assert "cannot be read: it is no ordinary file" in refused(tmp_path / "fifo")
+    assert "cannot be read: It is not a regular file" in refused(tmp_path / "fifo")
     assert "cannot be read: No such file" in refused(tmp_path / "none")
     assert "a\\x00b cannot be read" in refused("a\0b")
     huge = tmp_path / "huge"
     huge.touch()
     os.truncate(huge, 2**40)
-    assert "cannot be read: it has more than 1048576 bytes" in refused(huge)
+    assert "cannot be read: It is longer than 1048576 bytes" in refused(huge)
 
 
 KEYS = [written(MAKE[kind](), form) for kind, form in (("P-256", "OpenSSH"), ("P-256", "PEM"), ("Ed25519", "PKCS#8"))]
