@@ -39,7 +39,7 @@ from .._basis.errors import OptionError
 from .._basis.text import shown
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer
-from .._fleet.query import Query
+from .._fleet.targets import TARGET_ARGUMENTS, Selector, resolve
 from .._manager.client import Client
 
 # Which computers to list one by one.
@@ -63,7 +63,7 @@ CIPHER_ARGUMENTS: dict[str, dict] = {
     },
     "computers": {"type": "str", "choices": [ALL, AT_RISK, NONE], "default": AT_RISK},
     "computers_format": {"type": "str", "choices": [LIST, CSV], "default": LIST},
-    "computers_query": {"type": "str"},
+    **{name: TARGET_ARGUMENTS[name] for name in ("computers_query", "allow_missing", "allow_empty")},
 }
 
 # How many computers to name of each agent that is not kept.
@@ -87,14 +87,14 @@ class CiphersWanted:
     requirements: dict[str, Requirement]
     listed: str
     format: str
-    query: Query | None
+    selector: Selector | None
 
     @classmethod
     def from_options(cls, params: dict) -> CiphersWanted:
         """Read the options of C(agent_cipher_info). Raises C(OptionError)."""
-        given = params["computers_query"]
-        query = None if given is None else Query(str(given), "computers_query", selects=True)
-        return cls(_requirements(params), str(params["computers"]), str(params["computers_format"]), query)
+        of_query = {name: params.get(name) for name in ("computers_query", "allow_missing", "allow_empty")}
+        selector = None if of_query["computers_query"] is None else Selector.from_options(of_query, "")
+        return cls(_requirements(params), str(params["computers"]), str(params["computers_format"]), selector)
 
 
 class _Agent(t.NamedTuple):
@@ -122,7 +122,7 @@ _Judgments = t.Mapping[str, t.Mapping[_Agent, _Judged]]
 def read_ciphers(client: Client, wanted: CiphersWanted) -> dict[str, t.Any]:
     """The result of C(agent_cipher_info). Raises C(OptionError), C(ManagerError)."""
     fleet = Fleet(client)
-    computers = wanted.query.select(fleet) if wanted.query else fleet.list_computers()
+    computers, missing = _computers(fleet, wanted.selector)
     agents: Counter[_Agent] = Counter()
     examples: dict[_Agent, list[str]] = defaultdict(list)
     for computer in computers:
@@ -148,7 +148,16 @@ def read_ciphers(client: Client, wanted: CiphersWanted) -> dict[str, t.Any]:
             for name, requirement in wanted.requirements.items()
         ],
         **one_by_one,
+        "warnings": missing,
     }
+
+
+def _computers(fleet: Fleet, selector: Selector | None) -> tuple[t.Collection[Computer], list[str]]:
+    if selector is None:
+        return fleet.list_computers(), []
+    ((targets, missing),) = resolve(fleet, [selector])
+    # A query selects computers only.
+    return [target for target in targets if isinstance(target, Computer)], [one.reason for one in missing]
 
 
 # -- options

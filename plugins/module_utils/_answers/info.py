@@ -11,14 +11,16 @@ from dataclasses import dataclass
 
 from .._basis.address_set import PrefixLimit
 from .._basis.errors import OptionError
+from .._basis.text import quoted
 from .._facets.facet import Facet, Scope
 from .._facets.firewall.description import width_warnings
 from .._facets.firewall.restriction import prefix_limit
 from .._facets.registry import FACETS
+from .._fleet.expression import Expression
 from .._fleet.fleet import Fleet
-from .._fleet.objects import Computer, Target
+from .._fleet.objects import Computer
 from .._fleet.outlook import Outlook
-from .._fleet.query import Query
+from .._fleet.query import EXAMPLE, FIELDS, computer_row, missing_names, no_such
 from .._fleet.targets import Selector, resolve
 from .._manager.client import COMPUTER, POLICY, Client, Kind
 
@@ -46,25 +48,49 @@ POLICY_PARTS = {
 }
 
 
+# The fields that a whole object has (source: the vendor's SDK, models/computer.py and models/policy.py). A manager may
+# have more, and those that its replies show are known, too.
+API_FIELDS = {
+    COMPUTER: (
+        "ID hostName displayName description lastIPUsed platform groupID policyID assetImportanceID relayListID"
+        " agentFingerPrint applianceFingerPrint lastAgentCommunication lastApplianceCommunication"
+        " lastSendPolicyRequest lastSendPolicySuccess agentVersion computerStatus tasks securityUpdates"
+        " computerSettings interfaces biosUUID azureARMVirtualMachineSummary azureVMVirtualMachineSummary"
+        " ec2VirtualMachineSummary noConnectorVirtualMachineSummary vmwareVMVirtualMachineSummary"
+        " vcloudVMVirtualMachineSummary workspaceVirtualMachineSummary gcpVirtualMachineSummary hostGUID antiMalware"
+        " webReputation activityMonitoring firewall intrusionPrevention integrityMonitoring logInspection"
+        " applicationControl ESXSummary SAP"
+    ).split(),
+    POLICY: (
+        "ID name parentID description policySettings recommendationScanMode autoRequiresUpdate interfaceTypes"
+        " antiMalware webReputation activityMonitoring firewall intrusionPrevention integrityMonitoring logInspection"
+        " applicationControl SAP"
+    ).split(),
+}
+
+# What queries see of a policy beside that.
+_POLICY_EXAMPLE = {"id": 4118, "name": "Linux Server", "parent": "Base Policy"}
+
+
 @dataclass(frozen=True)
 class ObjectsWanted:
-    """Which objects to read and what of them: names and IDs (none for all), parts, overrides only, and a query."""
+    """Which objects to read and what of them: those of a selector, or all; parts, overrides only, and a query."""
 
     kind: Kind
-    keys: tuple[str | int, ...]
+    selector: Selector | None
     parts: tuple[str, ...]
     overrides: bool
-    query: Query | None
+    query: Expression | None
 
     @classmethod
     def from_options(cls, kind: Kind, params: dict) -> ObjectsWanted:
         """Read the options of C(policy_info) or C(computer_info). Raises C(OptionError)."""
-        selector = None
-        if params.get(kind.envelope):
-            selector = Selector.from_options({kind.envelope: params[kind.envelope]}, "")
-        keys = (selector.policies or selector.computers) if selector else ()
-        query = None if params.get("query") is None else Query(str(params["query"]), "query")
-        return cls(kind, keys, tuple(str(part) for part in params["expand"]), bool(params["overrides"]), query)
+        given = params.get(kind.envelope)
+        if given is not None and not given:
+            raise OptionError(kind.envelope, given, f"it must name a {kind.noun}; leave it out for all of them")
+        selector = None if given is None else Selector.from_options({kind.envelope: given}, "")
+        query = None if params.get("query") is None else Expression(str(params["query"]), "query")
+        return cls(kind, selector, tuple(str(part) for part in params["expand"]), bool(params["overrides"]), query)
 
 
 def read_objects(client: Client, wanted: ObjectsWanted) -> dict[str, t.Any]:
@@ -72,20 +98,79 @@ def read_objects(client: Client, wanted: ObjectsWanted) -> dict[str, t.Any]:
 
     Raises C(OptionError) for a name or ID that the manager does not have, or that several objects share.
     """
+    fleet = Fleet(client)
     expand = wanted.parts if wanted.kind is COMPUTER else ()
     options = {"overrides": wanted.overrides, "expand": expand}
-    if not wanted.keys:
+    if wanted.selector is None:
         found = [item for page in client.pages(wanted.kind, **options) for item in page]
     else:
         # Resolved without overrides, since a computer that has none may come without its name.
-        selector = Selector(wanted.keys, (), None) if wanted.kind is POLICY else Selector((), wanted.keys, None)
-        found = [client.get(wanted.kind, target.id, **options) for target in _resolved(Fleet(client), selector)]
+        ((targets, _none_missing),) = resolve(fleet, [wanted.selector])
+        found = [client.get(wanted.kind, target.id, **options) for target in targets]
     if wanted.kind is POLICY:
         hidden = {field for part, field in POLICY_PARTS.items() if part not in wanted.parts}
         found = [{key: value for key, value in item.items() if key not in hidden} for item in found]
-    if wanted.query:
-        return {"result": wanted.query.evaluate(found)}
-    return {wanted.kind.envelope: found}
+    if wanted.query is None:
+        return {wanted.kind.envelope: found}
+    rows = (_computer_rows if wanted.kind is COMPUTER else _policy_rows)(fleet, wanted, wanted.query, found)
+    _check(fleet, wanted, wanted.query, rows)
+    return {"result": wanted.query.result(rows)}
+
+
+def _computer_rows(fleet: Fleet, wanted: ObjectsWanted, query: Expression, found: list[dict]) -> list[dict]:
+    """The manager's objects, and those fields of C(computers_query) that the query looks at."""
+    fields = [field for field in FIELDS if query.looks_at(field)]
+    if not fields:
+        return found
+    policies = fleet.policies if "policy" in fields else {}
+    groups = fleet.groups if "group" in fields else {}
+    # What is no override may be missing where only overrides were read.
+    if wanted.overrides and wanted.selector is None and fields != ["id"]:
+        fleet.list_computers()
+    rows = []
+    for item in found:
+        computer = fleet.computers.get(item["ID"]) or Computer(
+            item["ID"],
+            *(str(item.get(field) or "") for field in ("hostName", "displayName", "platform", "agentVersion")),
+            item.get("policyID") or None,
+            item.get("groupID") or None,
+        )
+        row = computer_row(computer, policies, groups)
+        rows.append({**item, **{field: row[field] for field in fields}})
+    return rows
+
+
+def _policy_rows(fleet: Fleet, wanted: ObjectsWanted, query: Expression, found: list[dict]) -> list[dict]:
+    """The manager's objects, and their C(id), C(name) and the name of their C(parent), if the query looks at them."""
+    rows = [{**item, "id": item["ID"]} if query.looks_at("id") else dict(item) for item in found]
+    for row in rows:
+        policy = fleet.policies.get(row["ID"]) if query.looks_at("parent") or wanted.overrides else None
+        if policy is not None:
+            parent = fleet.policies.get(policy.parent_id or 0)
+            row["name"] = policy.name
+            row["parent"] = parent.name if parent else ""
+    return rows
+
+
+def _check(fleet: Fleet, wanted: ObjectsWanted, query: Expression, rows: list[dict]) -> None:
+    """Refuse a query about fields that no row can have, and about policies and groups that do not exist."""
+    seen = {field for row in rows for field, value in row.items() if value is not None}
+    fields = {*API_FIELDS[wanted.kind], *(field for row in rows for field in row)}
+    unread: dict[str, str] = {}
+    if not any(part.startswith("all") for part in wanted.parts):
+        parts = {part: part for part in COMPUTER_PARTS} if wanted.kind is COMPUTER else POLICY_PARTS
+        unread = {
+            field: f"it is read with expand: [{part}] only"
+            for part, field in parts.items()
+            if part not in wanted.parts and field not in seen
+        }
+    example = {
+        **dict.fromkeys(sorted(fields - unread.keys())),
+        **(EXAMPLE if wanted.kind is COMPUTER else _POLICY_EXAMPLE),
+    }
+    compared = query.inspect(example, wanted.kind.envelope, unread)
+    for field, name, known in missing_names(compared, fleet) if wanted.kind is COMPUTER else ():
+        raise query.error(f"{no_such(field, name, known)}; contains([...], {field}) asks for names that may not exist")
 
 
 @dataclass(frozen=True)
@@ -104,20 +189,14 @@ class CommunicationWanted:
 
 
 def describe_communication(client: Client, wanted: CommunicationWanted) -> dict[str, t.Any]:
-    """The result of C(communication_info). Raises C(OptionError) for a name or ID that cannot be resolved."""
+    """The result of C(communication_info). Raises C(OptionError) for targets that cannot be found."""
     fleet = Fleet(client)
-    targets = _resolved(fleet, wanted.selector)
+    ((targets, missing),) = resolve(fleet, [wanted.selector])
     fleet.read_overrides(target for target in targets if isinstance(target, Computer))
     outlook = Outlook(fleet)
     described = [
         {**target.reference, **{facet.name: facet.describe(outlook, target) for facet in wanted.facets}}
         for target in targets
     ]
-    return {"targets": described, "warnings": width_warnings(described, wanted.limit)}
-
-
-def _resolved(fleet: Fleet, selector: Selector) -> list[Target]:
-    ((targets, unresolved),) = resolve(fleet, [selector])
-    for lost in unresolved:
-        raise OptionError("policies" if lost.type == "policy" else "computers", lost.key, lost.reason)
-    return targets
+    left_out = [f"{one.type} {quoted(one.key)} is left out: {one.reason}" for one in missing]
+    return {"targets": described, "warnings": [*left_out, *width_warnings(described, wanted.limit)]}

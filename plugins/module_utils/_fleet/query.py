@@ -2,70 +2,57 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""JMESPath: expressions over computers and over replies of the manager."""
+"""Queries: JMESPath expressions that select computers."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .._basis.errors import OptionError
+from .._basis.text import quoted
+from .expression import Expression, kind_of, nodes
 from .fleet import Fleet
-from .objects import Computer
-
-try:
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-except ImportError as error:
-    JMESPATH_IMPORT_ERROR: ImportError | None = error
-else:
-    JMESPATH_IMPORT_ERROR = None
+from .nearest import suggestion
+from .objects import Computer, Policy
 
 # What a query sees of a computer. Never null, so that functions of text always work.
 FIELDS = ("id", "host_name", "display_name", "platform", "agent_version", "policy", "group")
 
-_EXAMPLE = dict(zip(FIELDS, (1, "web-01.example.com", "web-01", "macOS 14", "20.0.2.1390", "Base Policy", "Computers")))
+# No two values are one object, so that it can be told which of them an expression compares.
+EXAMPLE = dict(
+    zip(FIELDS, (4118, "web-01.example.com", "web-01", "macOS 14", "20.0.2.1390", "Base Policy", "Computers"))
+)
 
 
 class Query:
-    """A JMESPath expression, checked before anything is sent: C(OptionError) if it can never select computers."""
+    """An expression, checked before anything is sent: C(OptionError) if it can never select computers."""
 
-    def __init__(self, expression: str, option: str, *, selects: bool = False) -> None:
-        self.expression = expression
-        self.option = option
-        try:
-            self._compiled = jmespath.compile(expression)
-        except JMESPathError as error:
-            raise OptionError(option, expression, f"it must be a JMESPath expression: {_reason(error)}") from None
-        if selects:
-            self._ids([_EXAMPLE])
+    def __init__(self, expression: str, option: str) -> None:
+        self.expression = Expression(expression, option)
+        self._compared = self.expression.inspect(EXAMPLE, "computers")
+        self._ids([EXAMPLE])
 
     def select(self, fleet: Fleet, rows: list[dict] | None = None) -> list[Computer]:
         """The computers of the fleet that the expression returns, each once.
 
-        C(rows): those of C(computer_rows), where several queries share them.
+        C(rows): those of C(computer_rows), where several queries share them. Raises C(OptionError).
         """
         if rows is None:
             rows = computer_rows(fleet, [self])
         return [fleet.computers[number] for number in dict.fromkeys(self._ids(rows))]
 
-    def evaluate(self, data: t.Any) -> t.Any:
-        """What the expression makes of any data. Raises C(OptionError)."""
-        try:
-            return self._compiled.search(data)
-        except JMESPathError as error:
-            raise OptionError(self.option, self.expression, f"it must fit the data: {_reason(error)}") from None
+    def missing(self, fleet: Fleet) -> list[tuple[str, str, t.Collection[str]]]:
+        """What the expression compares and the manager does not have: C(policy) or C(group), its name, and all names."""
+        return missing_names(self._compared, fleet)
 
     def _ids(self, rows: list[dict]) -> list[int]:
-        fields = _fields_of_filter(self._compiled.parsed)
-        selected = self.evaluate(rows) if fields is None else self._filtered(rows, fields)
+        fields = _fields_of_filter(self.expression.parsed)
+        selected = self.expression.evaluate(rows) if fields is None else self._filtered(rows, fields)
         known = {row["id"] for row in rows}
-        if isinstance(selected, list) and all(isinstance(row, dict) and row.get("id") in known for row in selected):
+        if isinstance(selected, list) and all(_is_row(item, known) for item in selected):
             return [row["id"] for row in selected]
-        raise OptionError(
-            self.option,
-            self.expression,
+        raise self.expression.error(
             "it must return a list of computers, each with its id, such as [?starts_with(platform, 'Ubuntu')];"
-            f" it returns {str(selected)[:100]!r} ({type(selected).__name__})",
+            f" it returns {kind_of(selected)}{' of other things' if isinstance(selected, list) else ''}"
         )
 
     def _filtered(self, rows: list[dict], fields: list[str]) -> list[dict]:
@@ -76,52 +63,21 @@ class Query:
             seen = tuple([row[field] for field in fields])
             verdict = verdicts.get(seen)
             if verdict is None:
-                verdict = verdicts[seen] = bool(self.evaluate([row]))
+                verdict = verdicts[seen] = bool(self.expression.evaluate([row]))
             if verdict:
                 selected.append(row)
         return selected
 
-    @property
-    def names_group(self) -> bool:
-        """Whether the expression looks at the group, which costs a request to know."""
-        return _names_group(self._compiled.parsed)
-
 
 def computer_rows(fleet: Fleet, queries: t.Iterable[Query]) -> list[dict[str, t.Any]]:
-    """Every computer as these queries see it."""
-    groups = fleet.groups if any(query.names_group for query in queries) else {}
-    return [_row(fleet, computer, groups) for computer in fleet.list_computers()]
+    """Every computer as these queries see it. The groups cost a request, if one of them looks at the group."""
+    groups = fleet.groups if any(query.expression.looks_at("group") for query in queries) else {}
+    return [computer_row(computer, fleet.policies, groups) for computer in fleet.list_computers()]
 
 
-def _names_group(expression: dict) -> bool:
-    return any(node["type"] == "field" and node["value"] == "group" for node in _nodes(expression))
-
-
-def _nodes(node: dict) -> t.Iterator[dict]:
-    yield node
-    for child in node.get("children", ()):
-        if isinstance(child, dict):
-            yield from _nodes(child)
-
-
-def _fields_of_filter(expression: dict) -> list[str] | None:
-    """The fields that a plain filter, C([?condition]), looks at; C(None) for any other expression.
-
-    Most queries are such filters over few distinct values, and JMESPath takes 10 microseconds for a condition.
-    """
-    if expression["type"] != "filter_projection":
-        return None
-    rows, result, condition = expression["children"]
-    nodes = list(_nodes(condition))
-    whole_row = any(node["type"] in ("current", "identity") for node in nodes)
-    if rows["type"] != "identity" or result["type"] != "identity" or whole_row:
-        return None
-    fields = {node["value"] for node in nodes if node["type"] == "field"}
-    return sorted(fields) if fields <= set(FIELDS) else None
-
-
-def _row(fleet: Fleet, computer: Computer, groups: t.Mapping[int, str]) -> dict[str, t.Any]:
-    policy = fleet.policies.get(computer.policy_id) if computer.policy_id else None
+def computer_row(computer: Computer, policies: t.Mapping[int, Policy], groups: t.Mapping[int, str]) -> dict[str, t.Any]:
+    """A computer as queries see it, given policies and groups by ID."""
+    policy = policies.get(computer.policy_id) if computer.policy_id else None
     return {
         "id": computer.id,
         "host_name": computer.host_name,
@@ -133,5 +89,44 @@ def _row(fleet: Fleet, computer: Computer, groups: t.Mapping[int, str]) -> dict[
     }
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet) -> list[tuple[str, str, t.Collection[str]]]:
+    """Of fields and what they are compared with: the policies and groups that do not exist, with all that do."""
+    result: list[tuple[str, str, t.Collection[str]]] = []
+    for field, name in dict.fromkeys(compared):
+        if field == "policy":
+            names = {policy.name for policy in fleet.policies.values()}
+        elif field == "group":
+            names = set(fleet.groups.values())
+        else:
+            continue
+        # An empty text is that of computers without one.
+        if name and name not in names:
+            result.append((field, name, names))
+    return result
+
+
+def no_such(field: str, name: str, known: t.Collection[str]) -> str:
+    """That the manager has none of that name in this field, with the nearest ones."""
+    noun = {"policy": "policy", "group": "group of computers"}[field]
+    return f"the manager has no {noun} {quoted(name)}{suggestion(name, known)}"
+
+
+def _is_row(item: t.Any, known: t.Container[int]) -> bool:
+    number = item.get("id") if isinstance(item, dict) else None
+    return type(number) is int and number in known
+
+
+def _fields_of_filter(expression: dict) -> list[str] | None:
+    """The fields that a plain filter, C([?condition]), looks at; C(None) for any other expression.
+
+    Most queries are such filters over few distinct values, and JMESPath takes 10 microseconds for a condition.
+    """
+    if expression["type"] != "filter_projection":
+        return None
+    rows, result, condition = expression["children"]
+    below = list(nodes(condition))
+    whole_row = any(node["type"] in ("current", "identity") for node in below)
+    if rows["type"] != "identity" or result["type"] != "identity" or whole_row:
+        return None
+    fields = {node["value"] for node in below if node["type"] == "field"}
+    return sorted(fields) if fields <= set(FIELDS) else None

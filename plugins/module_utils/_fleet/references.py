@@ -11,6 +11,7 @@ import typing as t
 from .._basis.errors import OptionError
 from .._basis.text import enumerated
 from .._manager.client import Kind
+from .nearest import suggestion
 from .targets import Key, read_keys
 
 
@@ -29,7 +30,9 @@ def resolve_one(option: str, key: Key, kind: Kind, names: t.Mapping[int, str]) -
     if len(found) == 1:
         return found[0]
     if not found:
-        word = "ID" if isinstance(key, int) else "name"
-        raise OptionError(option, key, f"the manager has no {kind.noun} of that {word}")
+        if isinstance(key, int):
+            raise OptionError(option, key, f"the manager has no {kind.noun} of that ID")
+        near = suggestion(key, names.values())
+        raise OptionError(option, key, f"the manager has no {kind.noun} of that name{near}")
     ids = enumerated([f"ID {number}" for number in found])
     raise OptionError(option, key, f"{len(found)} have that name: {ids}. Name one by its ID")

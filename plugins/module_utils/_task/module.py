@@ -16,7 +16,7 @@ from .._basis.errors import MissingLibrary, OptionError
 from .._communication.document import Document, facet_document, read_document
 from .._communication.result import LONGEST_FAILED_RESULT, LONGEST_RESULT, Run, converge, failure_message, shortened
 from .._facets.registry import FACETS
-from .._fleet.query import JMESPATH_IMPORT_ERROR
+from .._fleet.expression import JMESPATH_IMPORT_ERROR
 from .._fleet.targets import TARGET_ARGUMENTS
 from .._manager.client import Client
 from .._manager.connection import CONNECTION_ARGUMENTS, Connection

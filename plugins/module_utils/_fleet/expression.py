@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""JMESPath expressions: every fault of one is an answer that names its option, also where the library has none.
+
+JMESPath takes a field that does not exist for null, so that a slip selects nobody, or everybody. Where the shape of the
+data is known, such fields are found by walking through all branches of an expression over one example.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import typing as t
+
+from .._basis.errors import OptionError
+from .._basis.text import one_line, quoted
+from .nearest import suggestion
+
+try:
+    import jmespath
+    from jmespath.exceptions import JMESPathTypeError
+    from jmespath.lexer import Lexer
+    from jmespath.visitor import TreeInterpreter
+except ImportError as error:
+    JMESPATH_IMPORT_ERROR: ImportError | None = error
+    TreeInterpreter = object
+else:
+    JMESPATH_IMPORT_ERROR = None
+
+_KINDS = {str: "text", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
+
+
+# Functions that look at all values of an object.
+_OF_WHOLE_OBJECTS = ("values", "merge", "to_string")
+
+
+class Expression:
+    """A JMESPath expression as an option holds it. Raises C(OptionError) if it is none."""
+
+    def __init__(self, text: str, option: str) -> None:
+        self.text = text
+        self.option = option
+        with self._answering("it must be a JMESPath expression"):
+            self._compiled = jmespath.compile(text)
+            below = list(nodes(self.parsed))
+        self._fields = {node["value"] for node in below if node["type"] == "field"}
+        self._whole_rows = any(
+            node["type"] == "value_projection"
+            or (node["type"] == "function_expression" and node["value"] in _OF_WHOLE_OBJECTS)
+            for node in below
+        )
+
+    @property
+    def parsed(self) -> dict[str, t.Any]:
+        """The tree that the library has made of it."""
+        return self._compiled.parsed
+
+    def looks_at(self, field: str) -> bool:
+        """Whether the expression can be about that field: names it, or looks at all fields of something."""
+        return self._whole_rows or field in self._fields
+
+    def evaluate(self, data: t.Any) -> t.Any:
+        """What the expression makes of any data. Raises C(OptionError)."""
+        with self._answering("it must fit the data"):
+            return self._compiled.search(data)
+
+    def result(self, data: t.Any) -> t.Any:
+        """The same, and sure to be JSON: no reference to an expression (C(&name)), no infinity."""
+        value = self.evaluate(data)
+        with self._answering("it must return a value of JSON"):
+            json.dumps(value, allow_nan=False)
+        return value
+
+    def inspect(
+        self, row: dict[str, t.Any], what: str, why_not: t.Mapping[str, str] | None = None
+    ) -> list[tuple[str, str]]:
+        """Look for what can never be true of a list of such rows; null in C(row) stands for a value of any shape.
+
+        Returns which fields of a row are compared, by C(==) or C(!=), with which text. Raises C(OptionError) for a field
+        that is nowhere, and for comparisons of a text with a number. C(what): what the rows are, in the plural;
+        C(why_not): of fields that they might have had, why they have not.
+        """
+        inspector = _Inspector(row)
+        with self._answering("it must fit the data"):
+            inspector.visit(self.parsed, [row])
+        for node, (name, value) in inspector.missed.items():
+            if node not in inspector.found:
+                raise self.error(self._no_field(name, value, row, what, why_not or {}))
+        for field, literal in inspector.compared:
+            mine, other = kind_of(row[field]), kind_of(literal)
+            if mine != other:
+                raise self.error(
+                    f"{field} is {mine} and is never equal to {other}, {one_line(json.dumps(literal), 60)};"
+                    " text stands in single quotes, and numbers stand in backticks"
+                )
+        return [(field, literal) for field, literal in inspector.compared if isinstance(literal, str)]
+
+    def error(self, what_would_be_right: str) -> OptionError:
+        """That the expression cannot be right."""
+        return OptionError(self.option, self.text, what_would_be_right)
+
+    def _no_field(self, name: str, value: t.Any, row: dict, what: str, why_not: t.Mapping[str, str]) -> str:
+        if isinstance(value, list):
+            return f"{quoted(name)} is asked of a list, which has no fields; [].{one_line(name, 60)} asks its items"
+        if not isinstance(value, dict):
+            return f"{quoted(name)} is asked of {kind_of(value)}, which has no fields"
+        if value is row and name in why_not:
+            return f"{what} have no field {quoted(name)} here: {why_not[name]}"
+        of_what = what if value is row else "the objects made there"
+        text = f"{of_what} have no field {quoted(name)}{suggestion(name, value)}"
+        if any(
+            token["type"] == "quoted_identifier" and token["value"] == name for token in Lexer().tokenize(self.text)
+        ):
+            text += "; JMESPath takes \"...\" for the name of a field, and '...' for text"
+        elif name in ("null", "true", "false"):
+            text += f"; the value stands in backticks: `{name}`"
+        return text
+
+    @contextlib.contextmanager
+    def _answering(self, needed: str) -> t.Iterator[None]:
+        try:
+            yield
+        except RecursionError:
+            raise self.error(f"{needed}, and a simpler one: this is nested too deep") from None
+        except OptionError:
+            raise
+        # The library lets out whatever Python makes of an expression: TypeError for "<" between text and number,
+        # ValueError for a step of 0 and for very long numbers, OverflowError for infinity, and more with each release.
+        except Exception as error:  # noqa: BLE001
+            raise self.error(f"{needed}: {_reason(error)}") from None
+
+
+class _Inspector(TreeInterpreter):
+    """Evaluates all branches: both sides of a condition, what a filter would leave out, items beyond the example."""
+
+    def __init__(self, row: dict[str, t.Any]) -> None:
+        super().__init__()
+        self._row = row
+        self.found: set[int] = set()
+        self.missed: dict[int, tuple[str, t.Any]] = {}
+        self.compared: list[tuple[str, t.Any]] = []
+
+    def visit_field(self, node: dict, value: t.Any) -> t.Any:
+        name = node["value"]
+        if isinstance(value, dict) and name in value:
+            self.found.add(id(node))
+            return value[name]
+        if value is not None:
+            self.missed.setdefault(id(node), (name, value))
+        return None
+
+    def visit_comparator(self, node: dict, value: t.Any) -> t.Any:
+        if node["value"] not in self._EQUALITY_OPS:
+            return super().visit_comparator(node, value)
+        # Each side once: comparisons can be nested, and twice for each would be without end.
+        sides = [(child["type"], self.visit(child, value)) for child in node["children"]]
+        for (_type, mine), (other_type, literal) in (sides, sides[::-1]):
+            field = next((name for name, one in self._row.items() if one is mine is not None), None)
+            if field is not None and other_type == "literal":
+                self.compared.append((field, literal))
+        return self.COMPARATOR_FUNC[node["value"]](*[side for _type, side in sides])
+
+    def visit_function_expression(self, node: dict, value: t.Any) -> t.Any:
+        try:
+            return super().visit_function_expression(node, value)
+        except JMESPathTypeError:
+            # It may be of another type in what the example does not show, or behind a condition.
+            return None
+
+    def visit_filter_projection(self, node: dict, value: t.Any) -> t.Any:
+        base, result, condition = node["children"]
+        items = self.visit(base, value)
+        if not isinstance(items, list):
+            return None
+        for item in items:
+            self.visit(condition, item)
+        return [made for item in items if (made := self.visit(result, item)) is not None]
+
+    def visit_or_expression(self, node: dict, value: t.Any) -> t.Any:
+        left, right = [self.visit(child, value) for child in node["children"]]
+        return right if self._is_false(left) else left
+
+    def visit_and_expression(self, node: dict, value: t.Any) -> t.Any:
+        left, right = [self.visit(child, value) for child in node["children"]]
+        return left if self._is_false(left) else right
+
+    def visit_index(self, node: dict, value: t.Any) -> t.Any:
+        item = super().visit_index(node, value)
+        return value[0] if item is None and isinstance(value, list) and value else item
+
+    def visit_slice(self, node: dict, value: t.Any) -> t.Any:
+        part = super().visit_slice(node, value)
+        return part or value
+
+
+def nodes(node: dict) -> t.Iterator[dict]:
+    """The node and all below it."""
+    yield node
+    for child in node.get("children", ()):
+        if isinstance(child, dict):
+            yield from nodes(child)
+
+
+def kind_of(value: t.Any) -> str:
+    """What a value of JSON is, in words."""
+    return _KINDS.get(type(value), "null")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, JMESPathTypeError):
+        types = " or ".join(error.expected_types)
+        return f"{error.function_name}() takes {types}, and not {error.actual_type}"
+    if isinstance(error, TypeError) and "not supported between" in str(error):
+        return "text can be compared with text ('20') only, and numbers with numbers (`20`)"
+    try:
+        said = one_line(error, 300)
+    except ValueError:
+        # Python refuses to write out numbers of thousands of digits.
+        said = ""
+    return said or type(error).__name__
