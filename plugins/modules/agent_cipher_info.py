@@ -84,7 +84,20 @@ options:
         C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), text but for C(id), and
         empty rather than null.
       - For example V([?starts_with(platform, 'Ubuntu'\) && policy == 'Linux Server']). All computers by default.
+      - Text stands in single quotes; JMESPath takes V("...") for the name of a field. A field that computers do not have
+        is an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
     type: str
+  allow_missing:
+    description:
+      - Whether policies and groups that O(computers_query) compares with may be missing from the manager. Then a warning
+        names them.
+    type: bool
+    default: false
+  allow_empty:
+    description:
+      - Whether O(computers_query) may select nothing. By default that is an error.
+    type: bool
+    default: false
 notes:
   - It costs one request for each 5,000 computers, whatever is asked.
   - The vendor contradicts itself on TLS 1.2 in agents 9.5 and 9.6. Where it matters, it cannot be told whether they

@@ -57,8 +57,25 @@ options:
         description:
           - A JMESPath expression over the list of all computers, which returns those that are meant. Each has C(id),
             C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), text but for C(id),
-            and empty rather than null.
+            and empty rather than null. O(workload_security.agent.computer_info#module:query) has the same fields.
+          - Text stands in single quotes; JMESPath takes V("...") for the name of a field. A field that computers do not
+            have is an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
         type: str
+      allow_missing:
+        description:
+          - Whether policies and computers that this profile names may be missing from the manager, and policies and
+            groups that O(profiles[].computers_query) compares with. Then a warning names them, and the task goes on
+            without them.
+          - By default an error names all that are missing in any profile, and the nearest names, before anything is
+            written.
+        type: bool
+        default: false
+      allow_empty:
+        description:
+          - Whether this profile may select nothing, by O(profiles[].computers_query) or by all its options together. By
+            default that is an error.
+        type: bool
+        default: false
       heartbeat:
         description:
           - See M(workload_security.agent.heartbeat).

@@ -22,7 +22,8 @@ extends_documentation_fragment:
 options:
   computers:
     description:
-      - Which computers to read, each by its name (text) or ID (number). All of them by default.
+      - Which computers to read, each by its name (text) or ID (number). All of them by default; an empty list is an
+        error.
     type: list
     elements: raw
   expand:
@@ -66,6 +67,13 @@ options:
   query:
     description:
       - A JMESPath expression over the list of computers. Then RV(result) is returned in place of RV(computers).
+      - Each computer has the fields of the manager's API, and beside them those that C(computers_query) has in other
+        modules, C(id), C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), text but
+        for C(id), and empty rather than null. So what is tried out here with C([?...]) can be used there.
+      - The latter are read, and are in computers that are returned whole, where the expression names them. C(policy) and
+        C(group) are names, and cost a request each.
+      - Text stands in single quotes; JMESPath takes V("...") for the name of a field. A field that computers do not have
+        is an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
     type: str
 seealso:
   - module: workload_security.agent.communication_info
@@ -77,6 +85,14 @@ EXAMPLES = r"""
   workload_security.agent.computer_info:
     url: https://dsm.example.com:4119
     query: "[?policyID==`7`].hostName"
+  register: found
+
+- name: Try out a query for computers_query, and see beside the names what the manager's API says
+  workload_security.agent.computer_info:
+    url: https://dsm.example.com:4119
+    query: >-
+      [?policy == 'Linux Server' && contains(platform, 'Ubuntu')].{name: host_name, group: group,
+      heard: lastAgentCommunication}
   register: found
 """
 

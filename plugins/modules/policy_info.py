@@ -22,7 +22,8 @@ extends_documentation_fragment:
 options:
   policies:
     description:
-      - Which policies to read, each by its name (text) or ID (number). All of them by default.
+      - Which policies to read, each by its name (text) or ID (number). All of them by default; an empty list is an
+        error.
     type: list
     elements: raw
   expand:
@@ -51,6 +52,10 @@ options:
   query:
     description:
       - A JMESPath expression over the list of policies. Then RV(result) is returned in place of RV(policies).
+      - Each policy has the fields of the manager's API, and beside them, where the expression names them, C(id), C(name)
+        and C(parent), the name of the policy above, empty where there is none.
+      - Text stands in single quotes; JMESPath takes V("...") for the name of a field. A field that policies do not have
+        is an error.
     type: str
 seealso:
   - module: workload_security.agent.communication_info
@@ -62,6 +67,12 @@ EXAMPLES = r"""
   workload_security.agent.policy_info:
     url: https://dsm.example.com:4119
     query: "[?parentID==`1`].name"
+  register: found
+
+- name: Name the policies right below the base policy
+  workload_security.agent.policy_info:
+    url: https://dsm.example.com:4119
+    query: "[?parent == 'Base Policy'].name"
   register: found
 """
 

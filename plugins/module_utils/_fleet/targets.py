@@ -282,13 +282,11 @@ def _key(item: t.Any, option: str) -> Key:
         kind = {type(None): "null", bool: "a boolean; a name of that kind needs quotes"}.get(
             type(item), "something else"
         )
-        raise OptionError(option, item, f"{_MUST}, and not {kind}")
+        raise OptionError(option, _writable(item), f"{_MUST}, and not {kind}")
     if isinstance(item, int):
         if not 0 < item <= _LARGEST_ID:
-            # Python refuses to write out numbers of thousands of digits.
-            value = item if abs(item) < 10**30 else f"a number of {item.bit_length()} bits"
             raise OptionError(
-                option, value, f"{_MUST}, and no ID is above {_LARGEST_ID}; a name of digits needs quotes"
+                option, _writable(item), f"{_MUST}, and no ID is above {_LARGEST_ID}; a name of digits needs quotes"
             )
         return int(item)
     if not item.strip():
@@ -296,3 +294,12 @@ def _key(item: t.Any, option: str) -> Key:
     if encodable(item) != item:
         raise OptionError(option, item, f"{_MUST}, and a name must be text that can be written in UTF-8")
     return str(item)
+
+
+def _writable(item: t.Any) -> t.Any:
+    try:
+        str(item)
+    except ValueError:
+        # Python refuses to write out numbers of thousands of digits.
+        return "a number of thousands of digits"
+    return item
