@@ -223,6 +223,96 @@ def test_reading_modules(lab, tmp_path):
     assert not writes(lab)
 
 
+def test_queries_of_computers_and_policies(lab, tmp_path):
+    """C(query) has the fields of C(computers_query), with the same values, beside those of the API."""
+    policy = next(one for one in lab.api("GET", "/policies")["policies"] if one.get("parentID"))
+    parent = lab.api("GET", f"/policies/{policy['parentID']}")
+    raw = lab.api("GET", "/computers", query={"expand": "none"})["computers"]
+    mine = next(one for one in raw if one.get("policyID") and one.get("groupID"))
+    its_policy = lab.api("GET", f"/policies/{mine['policyID']}")["name"]
+    fields = "id, host_name, display_name, platform, agent_version, policy, group, ID, hostName, policyID"
+    named = f"[?policy == '{its_policy}'].[{fields}]"
+    lab.clear_requests()
+    queries = [
+        {"query": named},
+        {"query": named, "overrides": True},
+        {"query": f"[0].[{fields}]", "computers": [mine["hostName"]]},
+        {"query": f"[0].[{fields}]", "computers": [mine["hostName"]], "overrides": True},
+        {"query": f"[?id == `{mine['ID']}`] | [0]"},
+        {"query": "[?computerStatus.agentStatus == 'active'].ID | length(@)", "expand": ["computerStatus"]},
+    ]
+    played = play(lab, [{f"{NAMESPACE}.computer_info": options} for options in queries], tmp_path)
+    listed, listed_overrides, one, one_overrides, whole, active = [result.get("result") for result in played.results]
+    assert {row[0] for row in listed} == {one["ID"] for one in raw if one.get("policyID") == mine["policyID"]}
+    (row,) = [row for row in listed if row[0] == mine["ID"]]
+    assert row[:6] == [
+        mine["ID"], mine["hostName"], mine["displayName"], mine["platform"], mine["agentVersion"], its_policy
+    ]  # fmt: skip
+    assert row[6] and row[7:] == [mine["ID"], mine["hostName"], mine["policyID"]]
+    assert [row[:7] for row in listed_overrides] == [row[:7] for row in listed]
+    assert one == row and one_overrides[:7] == row[:7]
+    assert whole == {**mine, "id": mine["ID"]}
+    assert active > 0
+    policies = play(
+        lab,
+        [
+            {f"{NAMESPACE}.policy_info": {"query": f"[?parent == '{parent['name']}'].[id, name, parentID]"}},
+            {f"{NAMESPACE}.policy_info": {"query": "[?parent == ''].name"}},
+            {f"{NAMESPACE}.policy_info": {"query": "[0].parent", "policies": [policy["ID"]], "overrides": True}},
+        ],
+        tmp_path,
+    ).results
+    assert [policy["ID"], policy["name"], parent["ID"]] in policies[0]["result"]
+    assert policies[1]["result"] == ["Base Policy"] and policies[2]["result"] == parent["name"]
+    wrong = [
+        ("computer_info", {"query": "[?hostname == 'x']"}, "computers have no field 'hostname'; nearest: 'hostName'"),
+        ("computer_info", {"query": "[?policyId == `7`]"}, "computers have no field 'policyId'; nearest: 'policyID'"),
+        ("computer_info", {"query": "[?policy == 'Nobody']"}, "the manager has no policy 'Nobody'"),
+        ("computer_info", {"query": "[].computerStatus.agentStatus"}, "it is read with expand: [computerStatus] only"),
+        ("computer_info", {"query": "[?hostName < `3`]"}, "text can be compared with text"),
+        ("computer_info", {"query": "[::0]"}, "step"),
+        ("computer_info", {"query": "&hostName"}, "it must return a value of JSON"),
+        ("computer_info", {"query": "`1e999`"}, "it must return a value of JSON"),
+        ("computer_info", {"computers": []}, "it must name a computer; leave it out for all of them"),
+        ("policy_info", {"policies": []}, "it must name a policy; leave it out for all of them"),
+        ("policy_info", {"query": "[?Name == 'x']"}, "policies have no field 'Name'; nearest: 'name'"),
+        ("policy_info", {"query": "[].policySettings"}, "it is read with expand: [settings] only"),
+    ]
+    results = play(lab, [{f"{NAMESPACE}.{module}": options} for module, options, _said in wrong], tmp_path).results
+    for (_module, _options, said), result in zip(wrong, results):
+        assert result["failed"] and said in result["msg"] and result["failure"]["code"] == "bad_option", result["msg"]
+
+
+def test_what_may_be_missing_or_nothing(lab, tmp_path):
+    some = lab.api("GET", "/policies")["policies"][0]["name"]
+    tasks = [
+        {f"{NAMESPACE}.communication_info": {"policies": f"{some}, Nobody", "allow_missing": True}},
+        {f"{NAMESPACE}.communication_info": {"policies": f"{some}, Nobody"}},
+        {f"{NAMESPACE}.communication_info": {"computers_query": "[?platform == 'Plan 9']"}},
+        {f"{NAMESPACE}.communication_info": {"computers_query": "[?platform == 'Plan 9']", "allow_empty": True}},
+        {f"{NAMESPACE}.agent_cipher_info": {"computers_query": "[?group != 'Nowhere']"}},
+        {f"{NAMESPACE}.agent_cipher_info": {"computers_query": "[?group != 'Nowhere']", "allow_missing": True}},
+        {f"{NAMESPACE}.agent_cipher_info": {"computers_query": "[?platform == 'Plan 9']"}},
+        {f"{NAMESPACE}.agent_cipher_info": {"computers_query": "[?platform == 'Plan 9']", "allow_empty": True}},
+        {f"{NAMESPACE}.heartbeat": {"policies": [some, "Nobody"], "interval": 5}},
+        {f"{NAMESPACE}.heartbeat": {"policies": [some, "Nobody"], "interval": 5, "allow_missing": True}},
+    ]
+    played = play(lab, tasks, tmp_path)
+    assert [bool(result.get("failed")) for result in played.results] == [
+        False, True, True, False, True, False, True, False, True, False
+    ], played.output  # fmt: skip
+    info, missing, nothing, empty, group, everybody, no_agents, none, refused, written = played.results
+    assert [target["name"] for target in info["targets"]] == [some] and empty["targets"] == []
+    assert "policy ' Nobody' is left out" in info["warnings"][0]
+    assert "option 'policies' is ' Nobody': the manager has no policy of that name" in missing["msg"]
+    assert "selects none of the 300 computers" in nothing["msg"] and "selects none of the 300" in no_agents["msg"]
+    assert "no group of computers 'Nowhere'" in group["msg"] and "'Nowhere'" in everybody["warnings"][0]
+    assert everybody["summary"]["computers"] == 300 and none["summary"]["computers"] == 0
+    assert refused["failure"] == {"code": "bad_option", "message": refused["msg"], "option": "policies"}
+    assert written["changed"] and "'Nobody'" in written["warnings"][0]
+    assert len(writes(lab)) == 1
+
+
 def test_bad_input_is_refused_before_any_request(lab, tmp_path):
     policy = {"policies": ["Base Policy"]}
     tasks = [

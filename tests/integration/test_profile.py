@@ -73,21 +73,141 @@ def test_names_and_ids_host_names_and_display_names(lab):
 def test_a_wildcard_in_a_name_is_only_a_character(lab):
     lab.api("POST", "/policies", {"name": "web_1"})
     lab.api("POST", "/policies", {"name": "webx1"})
-    result = run_facet(lab, "heartbeat", {"policies": ["web_1", "web%"], "interval": "7"})
+    for wildcard in ("web%", "web*", "web?1", "we__1"):
+        with pytest.raises(OptionError, match="the manager has no policy of that name; nearest: 'web"):
+            run_facet(lab, "heartbeat", {"policies": ["web_1", wildcard], "interval": "7"})
+    assert not writes(lab)
+    result = run_facet(lab, "heartbeat", {"policies": ["web_1"], "interval": "7"})
     assert names(result["changed_targets"]) == {"web_1"}
-    assert [(one["name"], one["reason"]) for one in result["failed_targets"]] == [
-        ("web%", "the manager has no policy of that name")
-    ]
 
 
-def test_what_is_not_found_is_reported_and_the_rest_is_done(lab):
+def refused(lab, profiles, check=False):
+    """What is said of a document of which nothing may be written."""
+    with pytest.raises(OptionError) as caught:
+        run_profiles(lab, [{"heartbeat": {"interval": "7"}, **profile} for profile in profiles], check=check)
+    assert not writes(lab)
+    str(caught.value).encode()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_everything_that_is_not_found_in_any_profile_is_named_before_the_first_write(lab, check):
+    one, other = policies(lab)[:2]
+    some = without_mac(lab)
+    twin = some["hostName"]
+    lab.api("POST", "/computers", {"hostName": twin})
+    said = refused(
+        lab,
+        [
+            {"name": "good", "policies": [one["name"]]},
+            {
+                "name": "a",
+                "policies": [other["name"], f"{one['name']}x", 99999],
+                "computers": ["gone\u202e.example.com"],
+            },
+            {"name": "b", "computers": [twin], "computers_query": "[?group == 'Nowhere' || policy == 'Nobody']"},
+            {"name": "c", "computers_query": "[?host_name == 'nobody.example.com']"},
+        ],
+        check,
+    )
+    assert f"option 'profiles[a].policies': the manager has none of these 2 policies: '{one['name']}x'" in said
+    assert f"'{one['name']}x' (nearest: '{one['name']}'" in said and ", ID 99999. " in said
+    assert "'profiles[a].computers' is 'gone\\u202e.example.com': the manager has no computer of that name" in said
+    assert "What the role of the API key may not see is not found either" in said
+    assert f"'profiles[b].computers' is '{twin}': 2 have that name: ID " in said and "Name one by its ID" in said
+    assert "'profiles[b].computers_query' is " in said
+    assert "the manager has no group of computers 'Nowhere'" in said and "the manager has no policy 'Nobody'" in said
+    assert "'profiles[c].computers_query' is '[?host_name == 'nobody.example.com']': it selects none of the 301" in said
+    assert "good" not in said
+
+
+def test_of_many_missing_names_all_are_named_and_few_looked_up(lab):
+    gone = [f"gone-{number:03}.example.com" for number in range(250)]
+    said = refused(lab, [{"name": "a", "computers": gone}])
+    assert "the manager has none of these 250 computers: 'gone-000.example.com'" in said
+    assert gone[99] in said and "and 150 more" in said and len(said) < 6000
+
+
+def test_what_may_be_missing_is_a_warning(lab):
     some = policies(lab)[0]
-    result = run_facet(lab, "heartbeat", {"policies": [some["name"], 99999], "computers": ["gone"], "interval": "7"})
-    assert names(result["changed_targets"]) == {some["name"]}
-    assert [(one["type"], one.get("name", one.get("id")), one["reason"]) for one in result["failed_targets"]] == [
-        ("policy", 99999, "the manager has no policy of that ID"),
-        ("computer", "gone", "the manager has no computer of that name"),
-    ]
+    document = {
+        "name": "a",
+        "policies": [some["name"], "Nobody", 99999],
+        "computers": ["gone"],
+        "computers_query": "[?group != 'Nowhere'][:3]",
+        "heartbeat": {"interval": "7"},
+        "allow_missing": True,
+    }
+    check = run_profiles(lab, [document], check=True)
+    result = run_profiles(lab, [document])
+    assert result["warnings"] == check["warnings"] and not result["failed_targets"]
+    said = " / ".join(result["warnings"])
+    for missing in ("policy 'Nobody'", "policy '99999'", "computer 'gone'", "group 'Nowhere'"):
+        assert missing in said
+    assert some["name"] in names(result["changed_targets"]) and len(result["changed_targets"]) == 4
+    assert not run_profiles(lab, [document])["changed"]
+    # Several of one name, and nothing at all, are something else.
+    lab.api("POST", "/computers", {"hostName": "twin.example.com"})
+    lab.api("POST", "/computers", {"hostName": "twin.example.com"})
+    lab.clear_requests()
+    assert "2 have that name" in refused(lab, [{**document, "computers": ["twin.example.com"]}])
+    assert "nothing that is named here exists" in refused(
+        lab, [{"name": "a", "policies": ["Nobody"], "allow_missing": True}]
+    )
+
+
+EMPTY = [
+    {"computers_query": "[?platform == 'Plan 9']"},
+    {"computers_query": "[?platform == 'Plan 9']", "policies": ["Base Policy"]},
+    {"policies": []},
+    {"policies": ["Nobody"], "allow_missing": True},
+    {"computers": [99999], "policies": [], "allow_missing": True},
+    {"computers_query": "[?group == 'Nowhere']", "allow_missing": True},
+]
+
+
+@pytest.mark.parametrize("options", EMPTY, ids=str)
+def test_what_selects_nothing_fails_unless_told(lab, options):
+    assert "allow_empty: true" in refused(lab, [{"name": "a", **options}])
+    with pytest.raises(OptionError, match="allow_empty: true"):
+        run_facet(lab, "heartbeat", {**options, "interval": "7"})
+    result = run_facet(lab, "heartbeat", {**options, "interval": "7", "allow_empty": True}, check=True)
+    assert len(result["changed_targets"]) == (1 if "Base Policy" in options.get("policies", ()) else 0)
+    assert not result["failed_targets"]
+
+
+@pytest.mark.parametrize("operator", ["==", "!="])
+@pytest.mark.parametrize(("field", "noun"), [("policy", "policy"), ("group", "group of computers")])
+def test_a_policy_or_group_that_does_not_exist_is_no_comparison(lab, operator, field, noun):
+    real = {
+        "policy": policies(lab)[0]["name"],
+        "group": "Tokyo/Operations",
+    }[field]
+    for wrong in (f"{real}s", real.upper()):
+        said = refused(lab, [{"name": "a", "computers_query": f"[?{field} {operator} '{wrong}']"}])
+        assert f"the manager has no {noun} '{wrong}'; nearest: '{real}'" in said
+    for right in (f"{field} {operator} '{real}' || id > `0`", f"{field} {operator} '' || id > `0`"):
+        assert run_facet(lab, "heartbeat", {"computers_query": f"[?{right}]", "interval": "7"}, check=True)["changed"]
+
+
+def test_names_from_text_with_commas_and_numbers_as_text(lab):
+    """C("A, B") reaches the module as C("A") and C(" B"), C(7) as C("7")."""
+    lab.api("POST", "/policies", {"name": " B"})
+    lab.api("POST", "/policies", {"name": "B"})
+    one = policies(lab)[0]
+    some = without_mac(lab)
+    options = {"policies": [f" {one['name']} ", " B"], "computers": [f"\t{some['hostName']}"], "interval": "7"}
+    result = run_facet(lab, "heartbeat", options, check=True)
+    assert names(result["changed_targets"]) == {one["name"], " B", some["hostName"]}
+    lab.api("POST", "/policies", {"name": "4711"})
+    number = next(policy["ID"] for policy in policies(lab) if policy["name"] == "4711")
+    lab.clear_requests()
+    said = refused(lab, [{"name": "a", "policies": [str(one["ID"])]}])
+    assert f"the policy '{one['name']}' has that ID: write {one['ID']} as a number" in said
+    said = refused(lab, [{"name": "a", "policies": [4711]}])
+    assert "of that ID; there is one of that name: write '4711' in quotes" in said and number != 4711
+    said = refused(lab, [{"name": "a", "policies": ["nobody\xa0"]}])
+    assert "is 'nobody\\xa0': the manager has no policy of that name" in said
 
 
 def test_a_query_selects_computers(lab):
