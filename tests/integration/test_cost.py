@@ -141,7 +141,7 @@ def test_check_mode_sends_nothing_that_writes(lab, tmp_path):
     """Every module in every state, on targets on which the real run would write."""
     policies = DeclaredFleet(lab).servers[:3]
     lab.api("POST", "/policies/1", {"policySettings": BY_HAND})
-    targets = {"policies": policies, "computers_query": f"{SERVERS}[:20]"}
+    targets = {"policies": policies, "computers_query": f"{SERVERS} | [:20]"}
     macs = {"computers_query": MACS}
     restricted = {f"{NAMESPACE}.firewall_restriction": {**targets, **RESTRICTION}}
     inherited = dict.fromkeys(HEARTBEAT, "inherited")

@@ -249,7 +249,9 @@ def test_queries_of_computers_and_policies(lab, tmp_path):
         mine["ID"], mine["hostName"], mine["displayName"], mine["platform"], mine["agentVersion"], its_policy
     ]  # fmt: skip
     assert row[6] and row[7:] == [mine["ID"], mine["hostName"], mine["policyID"]]
-    assert [row[:7] for row in listed_overrides] == [row[:7] for row in listed]
+    # Replies with overrides leave out computers that have none; of the others they lack names, which are read elsewhere.
+    known = {one[0]: one[:7] for one in listed}
+    assert listed_overrides and all(known[one[0]] == one[:7] for one in listed_overrides)
     assert one == row and one_overrides[:7] == row[:7]
     assert whole == {**mine, "id": mine["ID"]}
     assert active > 0

@@ -134,7 +134,7 @@ def test_what_may_be_missing_is_a_warning(lab):
         "name": "a",
         "policies": [some["name"], "Nobody", 99999],
         "computers": ["gone"],
-        "computers_query": "[?group != 'Nowhere'][:3]",
+        "computers_query": "[?group != 'Nowhere'] | [:3]",
         "heartbeat": {"interval": "7"},
         "allow_missing": True,
     }

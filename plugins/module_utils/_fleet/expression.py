@@ -102,6 +102,8 @@ class Expression:
         return OptionError(self.option, self.text, what_would_be_right)
 
     def _no_field(self, name: str, value: t.Any, row: dict, what: str, why_not: t.Mapping[str, str]) -> str:
+        if value is _Part:
+            return f"{name} is asked of each item of a list, and not of the list; that is | {name}"
         if isinstance(value, list):
             return f"{quoted(name)} is asked of a list, which has no fields; [].{one_line(name, 60)} asks its items"
         if not isinstance(value, dict):
@@ -130,6 +132,10 @@ class Expression:
         # ValueError for a step of 0 and for very long numbers, OverflowError for infinity, and more with each release.
         except Exception as error:  # noqa: BLE001
             raise self.error(f"{needed}: {_reason(error)}") from None
+
+
+class _Part:
+    """In place of a value of which an item or a slice was asked, and which is no list."""
 
 
 class _Inspector(TreeInterpreter):
@@ -187,12 +193,21 @@ class _Inspector(TreeInterpreter):
         return left if self._is_false(left) else right
 
     def visit_index(self, node: dict, value: t.Any) -> t.Any:
+        self._note_part(node, f"[{node['value']}]", value)
         item = super().visit_index(node, value)
         return value[0] if item is None and isinstance(value, list) and value else item
 
     def visit_slice(self, node: dict, value: t.Any) -> t.Any:
+        first, last, step = ["" if number is None else number for number in node["children"]]
+        self._note_part(node, f"[{first}:{last}{f':{step}' if step else ''}]", value)
         part = super().visit_slice(node, value)
         return part or value
+
+    def _note_part(self, node: dict, part: str, value: t.Any) -> None:
+        if isinstance(value, list):
+            self.found.add(id(node))
+        elif value is not None:
+            self.missed.setdefault(id(node), (part, _Part))
 
 
 def nodes(node: dict) -> t.Iterator[dict]:
