@@ -104,9 +104,9 @@ def read_objects(client: Client, wanted: ObjectsWanted) -> dict[str, t.Any]:
     if wanted.selector is None:
         found = [item for page in client.pages(wanted.kind, **options) for item in page]
     else:
-        # Resolved without overrides, since a computer that has none may come without its name.
+        # Resolved without overrides, since a computer that has none may come without its name, and its ID.
         ((targets, _none_missing),) = resolve(fleet, [wanted.selector])
-        found = [client.get(wanted.kind, target.id, **options) for target in targets]
+        found = [{**client.get(wanted.kind, target.id, **options), "ID": target.id} for target in targets]
     if wanted.kind is POLICY:
         hidden = {field for part, field in POLICY_PARTS.items() if part not in wanted.parts}
         found = [{key: value for key, value in item.items() if key not in hidden} for item in found]
