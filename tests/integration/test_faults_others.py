@@ -11,6 +11,7 @@ import time
 import pytest
 import trustme
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
     TimedOut,
     Unauthorized,
@@ -162,16 +163,15 @@ def test_a_name_that_two_computers_share(lab, listed):
     if listed:
         profiles[0]["computers"] += [f"nobody-{number}.example.com" for number in range(12)]
     before = Truth.of(lab)
-    result = run_profiles(lab, profiles)
-    after = Truth.of(lab)
-    assert_honest(before, after, result)
-    scene.assert_settled(after, APPLY)
-    (failure,) = [failure for failure in result["failed_targets"] if failure["name"] == "twin.example.com"]
-    assert all(str(twin) in failure["reason"] for twin in twins) and "ID" in failure["reason"]
-    assert len(result["failed_targets"]) == (13 if listed else 1)
-    assert all(after.targets.get(("computer", twin), {}) == {} for twin in twins)
+    with pytest.raises(OptionError) as caught:
+        run_profiles(lab, profiles)
+    assert Truth.of(lab) == before
+    assert all(f"ID {twin}" in str(caught.value) for twin in twins) and "2 have that name" in str(caught.value)
+    if listed:
+        assert "none of these 12 computers: 'nobody-0.example.com'" in str(caught.value)
     # Named by its ID, one of them is done.
     profiles[0]["computers"] = [*scene.profiles(APPLY)[0]["computers"], twins[1]]
     result = run_profiles(lab, profiles)
-    assert result["failed_targets"] == [] and [one["id"] for one in result["changed_targets"]] == [twins[1]]
+    assert result["failed_targets"] == []
+    assert {one["id"] for one in result["changed_targets"] if one["name"] == "twin.example.com"} == {twins[1]}
     assert not Truth.of(lab).targets.get(("computer", twins[0]), {})

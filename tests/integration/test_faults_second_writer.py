@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from tests.integration.scene import (
     APPLY,
     CHANGE,
@@ -21,7 +22,7 @@ from tests.integration.scene import (
     assert_clear,
     assert_honest,
 )
-from tests.integration.support import run_profiles
+from tests.integration.support import run_profiles, writes
 
 
 def colleague(lab, path, request, *, when="before", method="POST"):
@@ -197,7 +198,11 @@ def test_a_target_that_is_removed_between_plan_and_write(lab, plural, at):
     if at == "assignment":
         assert_honest(before, after, result)
         assert {failure["facet"] for failure in failures} == {*APPLY.facets}
-    # Now it is a name that nothing has.
-    result = run_profiles(lab, profiles)
-    assert [failure["name"] for failure in result["failed_targets"]] == ["Gamma"]
-    assert not result["changed"] and result["requests"]["writes"] == 0
+    # Now it is a name that nothing has, and nothing is written.
+    lab.clear_requests()
+    with pytest.raises(OptionError, match=f"option 'profiles.scene..{plural}' is 'Gamma': the manager has no"):
+        run_profiles(lab, profiles)
+    assert writes(lab) == []
+    # Unless the document says that it may be missing.
+    told = run_profiles(lab, [{**profiles[0], "allow_missing": True}])["warnings"]
+    assert [warning for warning in told if "without" in warning and "'Gamma'" in warning]
