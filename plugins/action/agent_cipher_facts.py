@@ -22,6 +22,7 @@ class ActionModule(ActionBase):
         """Refuse a connection that speaks PowerShell; run the module on every other."""
         result = super().run(tmp, task_vars)
         if ".ps1" in self._connection.module_implementation_preferences:
-            raise AnsibleActionFail(refusal("Windows"))
+            problem = refusal("Windows")
+            raise AnsibleActionFail(str(problem), result={"failure": problem.as_failure()})
         result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
         return result

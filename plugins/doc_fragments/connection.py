@@ -23,9 +23,19 @@ options:
     type: str
   api_key:
     description:
-      - API key of the manager.
-      - Required. If not set, the value of the environment variable E(WORKLOAD_SECURITY_API_KEY) is used.
+      - API key of the manager, from a variable in a vault. It is part of the module's arguments, which Ansible writes
+        to a temporary file of the module's user unless pipelining is on.
+      - One of O(api_key) and O(api_key_file) is required. If neither is set, the value of the environment variable
+        E(WORKLOAD_SECURITY_API_KEY) is used, or else the file that E(WORKLOAD_SECURITY_API_KEY_FILE) names.
     type: str
+  api_key_file:
+    description:
+      - Path of a file that holds the API key alone, on one line, in place of O(api_key). The key then is nowhere but
+        in this file. It is read where the module runs, and not decrypted.
+      - The task warns where others than the file's owner may read it.
+      - If neither is set, the environment is used, as O(api_key) says, with E(WORKLOAD_SECURITY_API_KEY_FILE) for this
+        option.
+    type: path
   deployment:
     description:
       - Whether the manager is Workload Security in the cloud or Deep Security Manager on the premises.
@@ -122,7 +132,11 @@ requirements:
 notes:
   - The module runs beside the manager, not on the hosts whose agents it manages. Use it with C(connection=local) or
     C(delegate_to=localhost).
-  - Keep the API key out of playbooks. Set E(WORKLOAD_SECURITY_API_KEY) on the task or play from a variable in a vault,
-    or give a vaulted variable as O(api_key). As an option, the key is part of the module's arguments, which Ansible
-    writes to a temporary file of the module's user unless pipelining is on.
+  - Give the API key as O(api_key_file), as O(api_key) from a variable in a vault, or in the environment of
+    C(ansible-playbook) itself. There it is seen by the same user and root alone, but it is among the facts
+    (C(ansible_facts.env)), and in a cache of them, where facts of C(localhost) are gathered.
+  - Never set E(WORKLOAD_SECURITY_API_KEY) with C(environment) of a task, block or play, nor give a key after C(-e).
+    Ansible puts the former into the command line of a shell, where every user of the machine can read it, and with
+    C(-vvv) onto the screen and into its log file, whatever C(no_log) says. Modules warn where they can tell that this
+    happened.
 """

@@ -205,23 +205,28 @@ ansible_facts:
               description: What went wrong or does not fit, or V(null).
               returned: always
               type: str
+failure:
+  description:
+    - Why nothing was looked for. C(code) is one word to test for, V(unsupported_platform) on Windows.
+  returned: when the task failed
+  type: dict
+  sample: {code: unsupported_platform, message: agent_cipher_facts does not look for agents on Windows hosts. ...}
 """
 
 import platform
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._agent.facts import facts_of
 from ..module_utils._agent.installed import look, refusal
+from ..module_utils._basis.module import Module
 
 
 def main() -> None:
     """Look for the agent and set the facts."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = Module({})
     system = platform.system()
-    reason = refusal(system)
-    if reason:
-        module.fail_json(msg=reason)
+    problem = refusal(system)
+    if problem:
+        module.fail(problem)
     module.exit_json(changed=False, ansible_facts={"workload_security_agent": facts_of(look(system))})
 
 

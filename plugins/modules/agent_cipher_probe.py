@@ -346,28 +346,33 @@ states:
   returned: success
   type: dict
   sample: {answered: 497, no_answer: 2, unreachable: 1}
+failure:
+  description:
+    - Why nothing was asked. C(code) is one word to test for, V(bad_option) or V(missing_library).
+  returned: when the task failed
+  type: dict
+  sample: {code: bad_option, option: suites, message: "option 'suites' is 'RC5': it must be ..."}
 """
 
 import collections
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-from ..module_utils._basis.errors import MissingLibrary, Problem
+from ..module_utils._basis.errors import Problem
+from ..module_utils._basis.libraries import import_problem, require
+from ..module_utils._basis.module import Module
 from ..module_utils._probe.options import ARGUMENTS, read_options
 from ..module_utils._probe.probe import probe_all
 
 
 def main() -> None:
     """Read the options, ask all targets."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = Module(ARGUMENTS)
     try:
         targets, inquiry = read_options(module.params)
+        if any(target.ssh for target in targets):
+            require({"paramiko": import_problem("paramiko")})
     except Problem as error:
-        module.fail_json(msg=str(error), failure=error.as_failure())
-    try:
-        results = probe_all(targets, inquiry)
-    except MissingLibrary as error:
-        module.fail_json(msg=missing_required_lib(error.library), exception=error.reason, failure=error.as_failure())
+        module.fail(error)
+    results = probe_all(targets, inquiry)
     states = collections.Counter(result["state"] for result in results)
     module.exit_json(changed=False, targets=results, states=dict(states))
 

@@ -14,9 +14,9 @@ description:
   - Returns the deployment script that the manager makes for a platform. Run on a computer, it downloads the agent from
     the manager, installs it, and has it activate itself. M(workload_security.agent.agent_initiated_activation) says
     whether the manager takes it on.
-  - The script holds secrets, such as the activation token and a proxy's password. It is returned whole only to a task
-    with C(no_log=true). Any other task gets it to look at, with a mask in place of everything that is known to be a
-    secret in such scripts, and warns.
+  - The script may hold secrets, such as the activation token and a proxy's password, in forms that nobody has listed.
+    It is returned to a task with C(no_log=true) alone. Any other task gets no part of it, only that the manager made
+    it and how long it is, and warns.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -119,15 +119,33 @@ RETURN = r"""
 ---
 script:
   description:
-    - The script, whole if the task has C(no_log=true), else with V(********) in place of each secret.
-  returned: success
+    - The script, whole.
+  returned: if the task has C(no_log=true)
   type: str
   sample: |
     #!/bin/bash
     /opt/ds_agent/dsa_control -r
-    /opt/ds_agent/dsa_control -a dsm://dsm.example.com:4120/ "token:********" "policyid:7"
+    /opt/ds_agent/dsa_control -a dsm://dsm.example.com:4120/ "policyid:7"
 complete:
-  description: Whether RV(script) is whole, so that it can be run.
+  description: Whether RV(script) is there. It is there whole, or not at all.
+  returned: success
+  type: bool
+  sample: true
+lines:
+  description:
+    - How many lines the script has.
+    - There is no digest of it, as one could try passwords of a proxy against that, where nothing else in the script is
+      secret.
+  returned: success
+  type: int
+  sample: 71
+platform:
+  description: Which computers it is for, as in O(platform).
+  returned: success
+  type: str
+  sample: linux
+activate:
+  description: Whether it activates the agent, as in O(activate).
   returned: success
   type: bool
   sample: true
@@ -139,13 +157,13 @@ failure:
   sample: {code: bad_option, option: policy}
 """
 
-from ..module_utils._activation.deployment_script import SCRIPT_ARGUMENTS, ScriptWanted, read_script, without_secrets
+from ..module_utils._activation.deployment_script import SCRIPT_ARGUMENTS, ScriptWanted, read_script, without_script
 from ..module_utils._task.module import run_reading
 
 
 def main() -> None:
     """Read the options, read the script, return it."""
-    run_reading(SCRIPT_ARGUMENTS, ScriptWanted.from_options, read_script, without_secrets)
+    run_reading(SCRIPT_ARGUMENTS, ScriptWanted.from_options, read_script, without_script)
 
 
 if __name__ == "__main__":

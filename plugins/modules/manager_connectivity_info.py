@@ -461,22 +461,19 @@ failure:
   sample: {code: bad_option, option: region, message: "option 'region' is 'mars-1': it must be one of ..."}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._basis.errors import Problem
+from ..module_utils._basis.module import Module
 from ..module_utils._connectivity.check import check
 from ..module_utils._connectivity.options import ARGUMENTS, ONE_OF, read_options
 
 
 def main() -> None:
     """Read the options, try all endpoints."""
-    module = AnsibleModule(
-        argument_spec=ARGUMENTS, required_one_of=[ONE_OF], mutually_exclusive=[ONE_OF], supports_check_mode=True
-    )
+    module = Module(ARGUMENTS, required_one_of=[ONE_OF], mutually_exclusive=[ONE_OF])
     try:
         endpoints = read_options(module.params)
     except Problem as error:
-        module.fail_json(msg=str(error), failure=error.as_failure())
+        module.fail(error)
     checked = check(endpoints, module.params["direction"], module.params["timeout"])
     module.exit_json(changed=False, **checked._asdict())
 

@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The manager's scripts that install and activate agents, and what in them is secret."""
+"""The manager's scripts that install and activate agents."""
 
 from __future__ import annotations
 
-import re
 import typing as t
 from dataclasses import dataclass
 
@@ -37,38 +36,6 @@ SCRIPT_ARGUMENTS: dict[str, dict] = {
     "validate_signature": {"type": "bool", "default": False},
     **{option: {"type": "int"} for option in _IDS},
 }
-
-MASK = "********"
-
-# Names of what is secret, at the end of a word: PROXY_CREDENTIAL and tenantID alike.
-_NAMES = r"(?:tenant_?id|tenant_?pw|tenant_?password|token|password|passwd|pwd|secret|credentials?|authorization)"
-# What is between double quotes, where a backslash, or PowerShell's backtick, takes the meaning of a quote away.
-_QUOTED = r'"(?P<secret>(?:[\\`].|[^"\\`])+)'
-_USER = r"\s-(?:[uw]|-(?:proxy-)?user)[\s=]+"
-_SECRETS = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        # The arguments of dsa_control -a: "token:text with spaces", 'tenantID:text'.
-        rf'"\w*{_NAMES}\s*:\s*{_QUOTED[1:]}',
-        rf"'\w*{_NAMES}\s*:\s*(?P<secret>[^']+)",
-        # Variables, parameters of URLs and of calls, options: TOKEN='text', ?tenantID=1, Add("tenantID", "1"), -pw "1".
-        rf'{_NAMES}["\']?(?:\s*[:=,]\s*|(?<!["\'])[ \t]+){_QUOTED}',
-        rf"{_NAMES}[\"']?(?:\s*[:=,]\s*|(?<![\"'])[ \t]+)'(?P<secret>[^']+)",
-        rf"{_NAMES}[\"']?\s*[:=,]\s*(?P<secret>[^\s\"'&;)]+)",
-        rf"\s--?[\w-]*{_NAMES}\s+(?P<secret>[^\s\"']+)",
-        # User and password of a proxy, as options of dsa_control or curl, or within a URL.
-        rf"{_USER}{_QUOTED}",
-        rf"{_USER}'(?P<secret>[^']+)",
-        rf"{_USER}(?P<secret>[^\s\"']+)",
-        r"://(?P<secret>[^\s/]+)@",
-        # Whatever looks like a key, by whatever name.
-        r"(?P<secret>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})",
-        r"(?<![\w-])(?P<secret>(?=[\w-]*[0-9])[\w-]{32,})",
-    )
-]
-# What is shorter could be any word or number of the script.
-_LONG_ENOUGH = 8
-
 
 @dataclass(frozen=True)
 class ScriptWanted:
@@ -105,33 +72,24 @@ def read_script(client: Client, wanted: ScriptWanted) -> dict[str, t.Any]:
         body["policyID"] = resolve_one("policy", wanted.policy, POLICY, policies)
     if wanted.computer_group is not None:
         body["computerGroupID"] = resolve_one("computer_group", wanted.computer_group, COMPUTER_GROUP, fleet.groups)
-    return {"script": client.deployment_script(body), "complete": True}
-
-
-def without_secrets(result: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The result with the script to look at, not to run."""
+    script = client.deployment_script(body)
     return {
-        "script": masked(result["script"]),
-        "complete": False,
-        "warnings": [
-            f"the secrets in the script are shown as {MASK}; for the whole script, set no_log: true on the task"
-        ],
+        "script": script,
+        "complete": True,
+        "lines": len(script.splitlines()),
+        "platform": body["platform"],
+        "activate": body["activationRequired"],
     }
 
 
-def masked(script: str) -> str:
-    """The script with a mask for each secret, wherever it stands."""
-    secrets: set[str] = set()
-
-    def mask(found: re.Match[str]) -> str:
-        # Whole, and in parts: a password may stand without its user elsewhere.
-        secrets.update([found["secret"], *re.split(r"[:\s]", found["secret"])])
-        start, end = (place - found.start() for place in found.span("secret"))
-        return found[0][:start] + MASK + found[0][end:]
-
-    for pattern in _SECRETS:
-        script = pattern.sub(mask, script)
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _LONG_ENOUGH and MASK not in secret:
-            script = script.replace(secret, MASK)
-    return script
+def without_script(result: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The result for a task that Ansible shows: nothing that the manager wrote, since any of it may be secret."""
+    rest = {name: value for name, value in result.items() if name != "script"}
+    return {
+        **rest,
+        "complete": False,
+        "warnings": [
+            "the script is not in the result, since it may hold secrets, which Ansible would show: set no_log: true on "
+            "the task to get it"
+        ],
+    }

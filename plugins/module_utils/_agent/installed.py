@@ -202,11 +202,17 @@ SOURCES: Dict[str, Tuple[Source, ...]] = {
 _AGENT_ITSELF = Source("dsa_query", (DSA_QUERY,), ("-c", "GetPluginVersion"), _read_plugin_version, r"(?!)")
 
 
-def refusal(system: str) -> Optional[str]:
+class UnsupportedPlatform(Problem):
+    """A host on which agents are not looked for."""
+
+    code = "unsupported_platform"
+
+
+def refusal(system: str) -> Optional[Problem]:
     """Why agents on this system cannot be looked for, or ``None``. ``system`` is what ``platform.system()`` says."""
     if not system.upper().startswith(("WINDOWS", "CYGWIN", "MSYS", "MINGW")):
         return None
-    return (
+    return UnsupportedPlatform(
         "agent_cipher_facts does not look for agents on Windows hosts. Use workload_security.agent.agent_cipher_info:"
         " it reads the versions of all agents from the manager, without touching a host."
     )

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Dict
 
-from .text import quoted
+from .text import one_line, quoted
 
 
 class Problem(Exception):
@@ -44,14 +45,18 @@ class OptionError(Problem, ValueError):
 
 
 class MissingLibrary(Problem):
-    """A Python library that is needed cannot be imported.
+    """Python libraries that are needed cannot be imported.
 
-    ``library`` is the name for ``missing_required_lib``, ``reason`` the import error.
+    ``library`` names them, with commas between, ``reason`` tells the import errors.
     """
 
     code = "missing_library"
 
     def __init__(self, library: str, reason: str) -> None:
-        super().__init__(f"the Python library {library} is needed: {reason}")
+        super().__init__(
+            f"{sys.executable or 'this Python'} lacks what is needed here: {library} ({one_line(reason)}). Install what "
+            "meta/requirements.txt of the collection names into it, or run the module with the Python that Ansible runs "
+            'with, ansible_python_interpreter: "{{ ansible_playbook_python }}"'
+        )
         self.library = library
         self.reason = reason

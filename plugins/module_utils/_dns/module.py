@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
-from ansible.module_utils.basic import AnsibleModule
-
 from .._basis.errors import Problem
+from .._basis.module import Module
 from . import dnsmasq, hosts_file, rfc2136, unbound
 from .converge import ABSENT, PRESENT, converge
 
@@ -34,11 +33,10 @@ ARGUMENTS: Dict[str, Any] = {
 
 def run() -> None:
     """The whole module."""
-    module = AnsibleModule(
-        argument_spec=ARGUMENTS,
+    module = Module(
+        ARGUMENTS,
         required_one_of=[tuple(_PLACES), ("hostnames", "region")],
         mutually_exclusive=[tuple(_PLACES), ("addresses", "cname")],
-        supports_check_mode=True,
     )
     name = next(name for name in _PLACES if module.params[name] is not None)
     kind, _arguments = _PLACES[name]
@@ -46,7 +44,7 @@ def run() -> None:
         place = kind(module.params[name])
         result = converge(place, module.params, check_mode=module.check_mode)
     except Problem as error:
-        module.fail_json(msg=str(error), failure=error.as_failure())
+        module.fail(error)
     for warning in place.warnings:
         module.warn(warning)
     if not module._diff:

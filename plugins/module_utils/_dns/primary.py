@@ -12,9 +12,8 @@ import struct
 import time
 from typing import Dict, List, NamedTuple, NoReturn, Optional, Set
 
-from ansible.module_utils.basic import missing_required_lib
-
 from .._basis.errors import OptionError
+from .._basis.libraries import require
 from .._basis.text import one_line, shown
 from .errors import DnsError, NotKnown
 from .records import Record
@@ -31,10 +30,10 @@ try:
     import dns.rdatatype
     import dns.tsig
     import dns.update
-except ImportError:
-    HAS_DNSPYTHON = False
+except ImportError as import_error:
+    DNSPYTHON_IMPORT_ERROR: Optional[str] = str(import_error)
 else:
-    HAS_DNSPYTHON = True
+    DNSPYTHON_IMPORT_ERROR = None
     # What tells something of the zone; all other codes are refusals. Of an update, the first alone says it was made.
     _TELLING = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN, dns.rcode.NXRRSET, dns.rcode.YXDOMAIN, dns.rcode.YXRRSET)
 
@@ -82,9 +81,8 @@ class Primary:
     """
 
     def __init__(self, server: str, *, port: int, key: Optional[Key], over_tcp: bool, timeout: float) -> None:
-        """Raises ``DnsError`` without dnspython. Nothing is sent yet."""
-        if not HAS_DNSPYTHON:
-            raise DnsError("missing_library", missing_required_lib("dnspython"))
+        """Raises ``MissingLibrary`` without dnspython. Nothing is sent yet."""
+        require({"dnspython": DNSPYTHON_IMPORT_ERROR})
         self._server = server
         self._port = port
         self._over_tcp = over_tcp

@@ -25,12 +25,13 @@ from .._vendor.deployment import (
     normalize_url,
     url_for_region,
 )
+from .api_key import API_KEY_ARGUMENTS, read_api_key
 
 # Documented in plugins/doc_fragments/connection.py.
 CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "url": {"type": "str", "fallback": (env_fallback, ["WORKLOAD_SECURITY_URL"])},
     "region": {"type": "str", "fallback": (env_fallback, ["WORKLOAD_SECURITY_REGION"])},
-    "api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["WORKLOAD_SECURITY_API_KEY"])},
+    **API_KEY_ARGUMENTS,
     "deployment": {"type": "str", "choices": list(DEPLOYMENTS)},
     "ca_path": {"type": "path"},
     "validate_certs": {"type": "bool", "default": True},
@@ -80,11 +81,12 @@ class Connection:
         # A key does not tell what kind of account it belongs to, so the host decides, unless the user does.
         told = CLOUD if deployment_of(url) == CLOUD and not is_legacy(url) else ON_PREMISES
         bearer = (deployment or told) == CLOUD
+        key = read_api_key(params)
         validate_certs = bool(params.get("validate_certs", True))
         jump_host = params.get("jump_host")
         return cls(
             url=url,
-            api_key=_api_key(params),
+            api_key=key.value,
             deployment=deployment or deployment_of(url),
             key_header="Authorization" if bearer else "api-secret-key",
             ca_path=_ca_path(params),
@@ -96,7 +98,7 @@ class Connection:
             ),
             deadline=_number(params, "deadline", 0, 0, 10_080, "a number of minutes, 0 for none"),
             jump_host=None if jump_host is None else read_server("jump_host", jump_host, "jump host"),
-            warnings=() if validate_certs else (_unverified(url),),
+            warnings=(*key.warnings, *(() if validate_certs else (_unverified(url),))),
         )
 
     def headers(self) -> dict[str, str]:
@@ -130,20 +132,6 @@ def _url(params: Mapping[str, t.Any]) -> str:
             "from the environment as WORKLOAD_SECURITY_URL and WORKLOAD_SECURITY_REGION)",
         )
     return from_url or from_region
-
-
-def _api_key(params: Mapping[str, t.Any]) -> str:
-    key = _text(params, "api_key")
-    if key is None:
-        raise OptionError(
-            "api_key", None, "a key is needed, as an option or in the environment as WORKLOAD_SECURITY_API_KEY"
-        )
-    # A line break would let the value add headers of its own; anything else but these cannot be sent in a header.
-    if not all("!" <= character <= "~" for character in key):
-        raise OptionError(
-            "api_key", None, "it must be printable ASCII without spaces; a line break at its end is a common mistake"
-        )
-    return key
 
 
 def _number(params: Mapping[str, t.Any], option: str, default: int, least: int, most: int, meaning: str) -> int:

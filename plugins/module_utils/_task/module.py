@@ -6,22 +6,22 @@
 
 from __future__ import annotations
 
-import traceback
+import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWanted, keep_activation
-from .._basis.errors import MissingLibrary, OptionError
+from .._basis.errors import OptionError, Problem
+from .._basis.libraries import import_problem, require
+from .._basis.module import Module
 from .._communication.document import Document, facet_document, read_document
 from .._communication.result import LONGEST_FAILED_RESULT, LONGEST_RESULT, Run, converge, failure_message, shortened
 from .._facets.registry import FACETS
 from .._fleet.expression import JMESPATH_IMPORT_ERROR
 from .._fleet.targets import TARGET_ARGUMENTS
+from .._manager.api_key import VARIABLE, secrets_of
 from .._manager.client import Client
 from .._manager.connection import CONNECTION_ARGUMENTS, Connection
-from .._manager.errors import ManagerError
-from .._manager.transport import Transport
+from .._manager.transport import URLLIB3_IMPORT_ERROR, Transport
 
 # Documented in plugins/doc_fragments/run.py.
 RUN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -72,11 +72,11 @@ def run_reading(
     """
     module = _module(arguments)
     connection, prepared = _prepared(module, prepare)
-    with _transport(module, connection) as transport:
+    with Transport(connection) as transport:
         try:
             result = read(Client(transport), prepared)
-        except (OptionError, ManagerError) as error:
-            _fail(module, error)
+        except Problem as error:
+            module.fail(error)
     if conceal and not module.no_log:
         result = conceal(result)
     _warn(module, result)
@@ -92,11 +92,11 @@ def _run_writing(
     module = _module(arguments)
     connection, prepared = _prepared(module, prepare)
     run = _run(module, connection)
-    with _transport(module, connection) as transport:
+    with Transport(connection) as transport:
         try:
             result = carry_out(Client(transport), prepared, run)
-        except (OptionError, ManagerError) as error:
-            _fail(module, error)
+        except Problem as error:
+            module.fail(error)
     _warn(module, result)
     if not module._diff:
         del result["diff"]
@@ -109,49 +109,48 @@ def _converge(client: Client, document: Document, run: Run) -> Result:
     result = converge(client, document, run)
     if result["failed_targets"]:
         result["msg"] = failure_message(result, run.check_mode)
+        result["failure"] = {"code": "failed_targets", "message": result["msg"]}
     if run.list_targets:
         return result
     return shortened(result, LONGEST_FAILED_RESULT if "msg" in result else LONGEST_RESULT)
 
 
-def _run(module: AnsibleModule, connection: Connection) -> Run:
+def _run(module: Module, connection: Connection) -> Run:
     given = {name: module.params[name] for name in RUN_ARGUMENTS if name in module.params}
     if given.get("stop_after", 0) < 0:
-        _fail(module, OptionError("stop_after", given["stop_after"], "it must be a number of writes, 0 for never"))
+        module.fail(OptionError("stop_after", given["stop_after"], "it must be a number of writes, 0 for never"))
     return Run(module.check_mode, connection.concurrency, **given)
 
 
-def _warn(module: AnsibleModule, result: Result) -> None:
+def _warn(module: Module, result: Result) -> None:
     for warning in result.pop("warnings", ()):
         module.warn(warning)
 
 
-def _module(arguments: dict) -> AnsibleModule:
-    module = AnsibleModule(argument_spec={**CONNECTION_ARGUMENTS, **arguments}, supports_check_mode=True)
-    if JMESPATH_IMPORT_ERROR is not None:
-        module.fail_json(
-            msg=missing_required_lib("jmespath"), exception="".join(traceback.format_exception(JMESPATH_IMPORT_ERROR))
+def _module(arguments: dict) -> Module:
+    module = Module({**CONNECTION_ARGUMENTS, **arguments})
+    # What Ansible knows by the option alone: the last net below everything that this task shows.
+    for given in (module.params["api_key"], os.environ.get(VARIABLE)):
+        module.no_log_values.update(secrets_of(given))
+    try:
+        require(
+            {
+                "jmespath": JMESPATH_IMPORT_ERROR and str(JMESPATH_IMPORT_ERROR),
+                "paramiko": import_problem("paramiko") if module.params["jump_host"] else None,
+                "urllib3": URLLIB3_IMPORT_ERROR,
+            }
         )
+    except Problem as error:
+        module.fail(error)
     return module
 
 
-def _prepared(module: AnsibleModule, prepare: t.Callable[[dict, str], T]) -> tuple[Connection, T]:
+def _prepared(module: Module, prepare: t.Callable[[dict, str], T]) -> tuple[Connection, T]:
     try:
         connection = Connection.from_options(module.params)
-        prepared = prepare(module.params, connection.deployment)
+        module.no_log_values.update(secrets_of(connection.api_key))
+        for warning in connection.warnings:
+            module.warn(warning)
+        return connection, prepare(module.params, connection.deployment)
     except OptionError as error:
-        _fail(module, error)
-    for warning in connection.warnings:
-        module.warn(warning)
-    return connection, prepared
-
-
-def _transport(module: AnsibleModule, connection: Connection) -> Transport:
-    try:
-        return Transport(connection)
-    except MissingLibrary as error:
-        module.fail_json(msg=missing_required_lib(error.library), exception=error.reason)
-
-
-def _fail(module: AnsibleModule, error: OptionError | ManagerError) -> t.NoReturn:
-    module.fail_json(msg=str(error), failure=error.as_failure())
+        module.fail(error)

@@ -110,7 +110,7 @@ def test_a_bad_option_is_named_before_anything_is_sent(server, option, value):
 
 
 def test_the_missing_library_is_named(server, monkeypatch):
-    monkeypatch.setattr(primary, "HAS_DNSPYTHON", False)
+    monkeypatch.setattr(primary, "DNSPYTHON_IMPORT_ERROR", "No module named 'dns'")
     error = failure(server, [])
     assert error.code == "missing_library"
     assert "dnspython" in str(error)

@@ -16,6 +16,7 @@ from ansible_collections.workload_security.agent.plugins.doc_fragments.connectio
     ModuleDocFragment as ConnectionFragment,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.api_key import FILE_VARIABLE, VARIABLE
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import (
     CONNECTION_ARGUMENTS,
     Connection,
@@ -214,6 +215,8 @@ def test_the_fragment_documents_the_arguments():
         text = " ".join(documented["options"][name]["description"])
         for variable in argument.get("fallback", (None, []))[1]:
             assert f"E({variable})" in text
+    for name, variable in (("api_key", VARIABLE), ("api_key_file", FILE_VARIABLE)):
+        assert f"E({variable})" in " ".join(documented["options"][name]["description"])
     assert all(f"V({region})" in " ".join(documented["options"]["region"]["description"]) for region in REGIONS)
     assert CONNECTION_ARGUMENTS["api_key"]["no_log"] is True
 

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every module of the collection does where it fails: C(failure.code) in the result, and the item that is meant."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from .errors import Problem
+from .text import shown
+
+
+class Module(AnsibleModule):
+    """A module whose every failure has C(failure), also where Ansible's own check of the arguments is what fails."""
+
+    # The options as they were given, before the check fills in defaults.
+    _given: Mapping[str, Any] = {}
+    _checked = False
+
+    def __init__(self, argument_spec: Dict[str, Any], **rules: Any) -> None:
+        """C(rules): those of AnsibleModule, such as C(mutually_exclusive). Check mode is supported."""
+        super().__init__(argument_spec=argument_spec, supports_check_mode=True, **rules)
+        self._checked = True
+
+    def fail(self, problem: Problem) -> NoReturn:
+        """End the task with a problem."""
+        self.fail_json(msg=str(problem), failure=problem.as_failure())
+
+    def fail_json(self, msg: str, **result: Any) -> NoReturn:
+        """As AnsibleModule's, which calls this itself where it refuses the arguments."""
+        if not self._checked:
+            option, msg = _item_in(self.argument_spec, self._given, msg)
+            result["failure"] = {"code": "bad_option", "option": option, "message": msg}
+        super().fail_json(msg=msg, **result)
+
+    def _load_params(self) -> None:
+        super()._load_params()
+        self._given = dict(self.params)
+
+
+def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> tuple:
+    """Which item of a list is meant, C(None) for none, and the message that names it: Ansible's own does not."""
+    for option, argument in specification.items():
+        items = given.get(option)
+        if argument.get("elements") != "dict" or "options" not in argument or not isinstance(items, list):
+            continue
+        for number, item in enumerate(items):
+            if not isinstance(item, dict):
+                continue
+            # Without their groups, such as mutually_exclusive: they name their options anyway.
+            errors = ArgumentSpecValidator(argument["options"]).validate(item).error_messages
+            if errors:
+                where = f"{option}[{shown(item.get('name') or number)}]"
+                return where, f"option '{where}': {'; '.join(errors)}"
+    return None, msg

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The API key: where it comes from, what of it must never be shown, and whether it was shown already."""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+from collections.abc import Mapping
+from pathlib import Path
+
+from .._basis.errors import OptionError
+
+VARIABLE = "WORKLOAD_SECURITY_API_KEY"
+FILE_VARIABLE = "WORKLOAD_SECURITY_API_KEY_FILE"
+
+API_KEY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    # Without a fallback to the environment, which would be another key beside that of the other option.
+    "api_key": {"type": "str", "no_log": True},
+    "api_key_file": {"type": "path", "no_log": False},
+}
+
+# A key has about a hundred characters, or about a thousand where it is a token of several parts. In bytes.
+_LARGEST_FILE = 16 * 2**10
+_ONE_LINE = "it must be printable ASCII without spaces; a line break at its end is a common mistake"
+
+# A part of a key that is shorter could be any word or number, and protects nothing.
+_LONG_ENOUGH = 8
+
+# How many processes are looked at, from this one up, and how much of each one's command line, in bytes.
+_MOST_ANCESTORS = 64
+_LONGEST_COMMAND_LINE = 2**21
+
+EXPOSED = (
+    "the API key came through the command line of a program that started this task, where ps shows it to every user of "
+    f"the machine. That is what {VARIABLE} in environment: of a task, block or play does, and Ansible then also shows "
+    "it with -vvv and in its log file, whatever no_log says; a key after -e of ansible-playbook is in its command line, "
+    "too. Give it by option api_key_file, by api_key from a vault, or in the environment of ansible-playbook itself, "
+    "and replace this key on the manager"
+)
+
+
+class ApiKey(t.NamedTuple):
+    """A key that can be sent, and what the user should be told of the way it came."""
+
+    value: str
+    warnings: tuple[str, ...]
+
+
+def read_api_key(params: Mapping[str, t.Any], environment: Mapping[str, str] | None = None) -> ApiKey:
+    """The key that the options give, or, if they do not, the environment. Raises C(OptionError), never with the key."""
+    environment = os.environ if environment is None else environment
+    key, path = _text(params.get("api_key")), _text(params.get("api_key_file"))
+    if key is None and path is None:
+        key, path = _text(environment.get(VARIABLE)), _text(environment.get(FILE_VARIABLE))
+    if key is None and path is None:
+        raise OptionError(
+            "api_key",
+            None,
+            "a key is needed: option api_key or api_key_file, or in the environment "
+            f"{VARIABLE} or {FILE_VARIABLE}",
+        )
+    if key is not None and path is not None:
+        raise OptionError(
+            "api_key_file",
+            path,
+            "give either this or api_key, not both (from the environment, they are "
+            f"{FILE_VARIABLE} and {VARIABLE})",
+        )
+    warnings: tuple[str, ...] = ()
+    if path is not None:
+        key, warnings = _from_file(path)
+    elif not _can_be_sent(key):
+        raise OptionError("api_key", None, _ONE_LINE)
+    return ApiKey(key, (*warnings, EXPOSED) if _was_exposed(key, environment.get(VARIABLE)) else warnings)
+
+
+def secrets_of(key: str | None) -> set[str]:
+    """What must not be shown of a key, or of what was given as one: all of it, and its secret half alone."""
+    if not key:
+        return set()
+    half = key.rpartition(":")[2]
+    return {key, half} if len(half) >= _LONG_ENOUGH else {key}
+
+
+def _text(value: object) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def _can_be_sent(key: str) -> bool:
+    # A line break would let the value add headers of its own; anything else but these cannot be sent in a header.
+    return bool(key) and all("!" <= character <= "~" for character in key)
+
+
+def _from_file(path: str) -> tuple[str, tuple[str, ...]]:
+    """The key in a file, and a warning if others may read it."""
+
+    def refused(reason: str) -> OptionError:
+        return OptionError("api_key_file", path, f"it must be a readable file that holds the key alone: {reason}")
+
+    try:
+        # A FIFO would otherwise be waited for.
+        with open(os.path.expanduser(path), "rb", opener=lambda *how: os.open(how[0], how[1] | os.O_NONBLOCK)) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(_LARGEST_FILE + 1) if stat.S_ISREG(mode) else b""
+    except OSError as error:
+        raise refused(error.strerror or "it cannot be read") from None
+    except ValueError:  # NUL, or a lone surrogate
+        raise refused("no file can have such a name") from None
+    if not stat.S_ISREG(mode):
+        raise refused("this is no regular file")
+    if len(content) > _LARGEST_FILE:
+        raise refused(f"this one has more than {_LARGEST_FILE} bytes")
+    if content.startswith(b"$ANSIBLE_VAULT"):
+        raise refused("this one is encrypted by ansible-vault; give option api_key from a variable in a vault instead")
+    key = content.decode("latin-1")
+    key = key[:-1] if key.endswith("\n") else key
+    key = key[:-1] if key.endswith("\r") else key
+    if not key:
+        raise refused("this one is empty")
+    if not _can_be_sent(key):
+        raise refused("it must be one line of printable ASCII without spaces")
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        return key, (f"api_key_file: others than its owner may read {path}, chmod 600 mends that",)
+    return key, ()
+
+
+def _was_exposed(key: str, in_environment: str | None, proc: Path = Path("/proc")) -> bool:
+    """Whether the key, or one in the environment of this process, stood in a command line, as far as can be told.
+
+    A shell may have replaced itself by what it ran, and its command line with it. Then Ansible is what started this
+    process, and gave it another environment than its own.
+    """
+    marks = [key.encode()] if len(key) >= _LONG_ENOUGH else []
+    marks += [f"{VARIABLE}=".encode()] if in_environment else []
+    try:
+        process = os.getpid()
+        for distance in range(_MOST_ANCESTORS):
+            if process < 1:
+                break
+            with open(proc / str(process) / "cmdline", "rb") as file:
+                line = file.read(_LONGEST_COMMAND_LINE)
+            if any(mark in line for mark in marks):
+                return True
+            if distance == 1 and in_environment and b"ansible" in line:
+                started_with = (proc / str(process) / "environ").read_bytes().split(b"\0")
+                variable = f"{VARIABLE}={in_environment}".encode("utf-8", "surrogateescape")
+                if started_with != [b""] and variable not in started_with:
+                    return True
+            # The name of the program, in parentheses, may hold any character.
+            state = (proc / str(process) / "stat").read_bytes().rpartition(b")")[2].split()
+            process = int(state[1])
+    except (OSError, ValueError, IndexError):
+        # No /proc, or none that this user may read: it cannot be told.
+        return False
+    return False
