@@ -109,8 +109,11 @@ def play(
     arguments: t.Sequence[str] = (),
     environment: t.Mapping[str, str] | None = None,
     defaults: t.Mapping[str, t.Any] | None = None,
+    keywords: t.Mapping[str, t.Any] | None = None,
 ) -> Played:
     """Run tasks in a real ansible-playbook. A task is {module: options}, with check_mode and such beside it.
+
+    C(keywords) are those of the play.
 
     Every task may fail: its result says so. The connection comes from module_defaults of the action group, the key
     from the environment, unless told otherwise.
@@ -127,6 +130,7 @@ def play(
             "name": "Test",
             "hosts": "localhost",
             "gather_facts": False,
+            **(keywords or {}),
             "module_defaults": {
                 "group/workload_security.agent.manager": {
                     "url": lab.url,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.api_key import EXPOSED
 from tests.integration.support import RESTRICTION, play
 
 NAMESPACE = "workload_security.agent"
@@ -99,13 +100,26 @@ TASKS = [
 ]
 
 
+def secret_file(tmp_path: Path, content: str, name: str = "key") -> Path:
+    """A file for its owner alone, outside of what is watched."""
+    folder = tmp_path / "secrets"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / name
+    path.touch(mode=0o600)
+    path.write_text(content)
+    return path
+
+
 @pytest.mark.both_cores
-@pytest.mark.parametrize("given", ["environment", "option", "option without pipelining"])
+@pytest.mark.parametrize(
+    "given", ["environment", "file", "file from the environment", "option", "option without pipelining"]
+)
 def test_the_key_appears_nowhere(lab, tmp_path, given):
-    """From the environment it is in no file, come what may; as an option, pipelining keeps it out of files.
+    """From the environment or a file it is in no other file, come what may; as an option, pipelining keeps it out.
 
     Without pipelining, Ansible itself writes a module with its options to a file that only its user can read, and
-    removes it: that is all that may be found, and nothing is left.
+    removes it: that is all that may be found, and nothing is left. Facts of localhost are gathered wherever the key is
+    not in the environment, and nowhere else: see below.
     """
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -117,22 +131,30 @@ def test_the_key_appears_nowhere(lab, tmp_path, given):
         "ANSIBLE_PIPELINING": "true",
         "ANSIBLE_LOCAL_TEMP": str(scratch / "local"),
         "ANSIBLE_REMOTE_TEMP": str(scratch / "remote"),
+        "ANSIBLE_LOG_PATH": str(scratch / "ansible.log"),
+        "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(scratch / "facts"),
         "TMPDIR": str(scratch),
     }
-    defaults = {}
-    if given == "environment":
+    defaults, arguments = {}, ["-vvvvv"]
+    if "option" not in given:
         # Without pipelining, modules are files; the key is still in none of them.
         environment.update(ANSIBLE_PIPELINING="false", ANSIBLE_KEEP_REMOTE_FILES="true")
-    else:
-        secrets = tmp_path / "secrets"
-        secrets.mkdir(mode=0o700)
-        (secrets / "key.yml").write_text(f"key: '{key}'\n")
+    if given != "environment":
         environment["WORKLOAD_SECURITY_API_KEY"] = ""
+    if "option" in given:
         environment["ANSIBLE_PIPELINING"] = str("without" not in given).lower()
         defaults = {"api_key": "{{ key }}"}
-    arguments = ["-vvvvv"] if not defaults else ["-vvvvv", "-e", f"@{tmp_path}/secrets/key.yml"]
+        arguments += ["-e", f"@{secret_file(tmp_path, f'key: {key!r}', 'key.yml')}"]
+    elif given == "file":
+        defaults = {"api_key_file": str(secret_file(tmp_path, f"{key}\n"))}
+    elif "file" in given:
+        environment["WORKLOAD_SECURITY_API_KEY_FILE"] = str(secret_file(tmp_path, key))
+    keywords = {"gather_facts": given != "environment"}
     with Watch(key, [scratch, tmp_path / "output"]) as watch:
-        played = play(lab, TASKS, tmp_path, arguments=arguments, environment=environment, defaults=defaults)
+        played = play(
+            lab, TASKS, tmp_path, arguments=arguments, environment=environment, defaults=defaults, keywords=keywords
+        )
     assert [bool(result.get("failed")) for result in played.results] == [True, False, True, True, True], played.output
     modules = (f"file {scratch}/local/ansible-local-", f"file {scratch}/remote/ansible-tmp-")
     leaks = {leak for leak in watch.leaks if not ("without" in given and leak.startswith(modules))}
@@ -144,7 +166,96 @@ def test_the_key_appears_nowhere(lab, tmp_path, given):
     assert found_in(played.output.encode(), key) == []
     results = (tmp_path / "results.json").read_bytes()
     assert found_in(results, key) == [] and b"bad key" in results
-    assert list(watch.looked_at["files"]), "there were files to look at"
+    assert not [result for result in played.results if EXPOSED in result.get("warnings", [])]
+    assert (scratch / "ansible.log").stat().st_size > 10_000
+    assert any((scratch / "facts").glob("*")) == keywords["gather_facts"]
+
+
+COUNT = {f"{NAMESPACE}.computer_info": {"query": "length(@)"}}
+
+
+@pytest.mark.both_cores
+def test_a_key_in_environment_of_a_task_or_play_is_warned_of(lab, tmp_path):
+    """Ansible shows it, and nothing here can keep it from that: the task says so, and shows it no further."""
+    key, variable = lab.api_key, {"WORKLOAD_SECURITY_API_KEY": lab.api_key}
+    nothing = {"WORKLOAD_SECURITY_API_KEY": ""}
+    no_log = {"no_log": True}
+    tasks = [
+        {**COUNT, "environment": variable},
+        {**COUNT, "environment": variable, **no_log},
+        # Where sh is Bash, it replaces itself by what it runs, and its command line is gone.
+        {**COUNT, "environment": variable, "vars": {"ansible_shell_executable": "/bin/bash"}},
+        # An option says which key counts, and the other one is published all the same.
+        {next(iter(COUNT)): {"query": "length(@)", "api_key_file": str(secret_file(tmp_path, key))}, "environment": variable},
+        {**COUNT, "environment": {**nothing, "WORKLOAD_SECURITY_API_KEY_FILE": str(secret_file(tmp_path, key))}},
+    ]
+    log = tmp_path / "ansible.log"
+    with Watch(key, []) as watch:
+        of_tasks = play(
+            lab,
+            tasks,
+            tmp_path,
+            arguments=["-vvv"],
+            environment={**nothing, "ANSIBLE_PIPELINING": "true", "ANSIBLE_LOG_PATH": str(log)},
+        )
+    warned = [EXPOSED in result["warnings"] if result.get("warnings") else False for result in of_tasks.results]
+    assert warned == [True, True, True, True, False], of_tasks.output
+    assert all(result["result"] == 300 for result in of_tasks.results)
+    assert found_in((tmp_path / "results.json").read_bytes(), key) == []
+    # What the warning says is so.
+    assert any(leak.startswith("arguments of a process") for leak in watch.leaks)
+    assert found_in(of_tasks.output.encode(), key) and found_in(log.read_bytes(), key)
+
+    of_play = play(lab, [COUNT], tmp_path, environment=nothing, keywords={"environment": variable})
+    assert EXPOSED in of_play.results[0]["warnings"]
+    assert found_in(of_play.output.encode(), key) == []
+
+
+@pytest.mark.both_cores
+def test_facts_of_localhost_hold_the_environment_of_ansible(lab, tmp_path):
+    """Which is why the documentation says so, and where not to gather them."""
+    environment = {
+        "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path / "facts"),
+    }
+    gathered = {"ansible.builtin.setup": {"gather_subset": ["!all", "!min", "env"]}, **{"no_log": True}}
+    played = play(lab, [COUNT, gathered], tmp_path, arguments=["-vvvvv"], environment=environment)
+    count, facts = played.results
+    assert count["result"] == 300 and "warnings" not in count
+    assert facts["ansible_facts"]["ansible_env"]["WORKLOAD_SECURITY_API_KEY"] == lab.api_key
+    (cached,) = (tmp_path / "facts").glob("*")
+    assert found_in(cached.read_bytes(), lab.api_key)
+    assert found_in(played.output.encode(), lab.api_key) == []
+
+
+def test_a_key_after_e_is_warned_of(lab, tmp_path):
+    environment = {"WORKLOAD_SECURITY_API_KEY": ""}
+    arguments = ["-e", f"key={lab.api_key}"]
+    defaults = {"api_key": "{{ key }}"}
+    (result,) = play(lab, [COUNT], tmp_path, arguments=arguments, environment=environment, defaults=defaults).results
+    assert EXPOSED in result["warnings"] and result["result"] == 300
+
+
+@pytest.mark.both_cores
+@pytest.mark.parametrize("given", ["environment", "file"])
+def test_a_key_in_a_name_is_masked_in_results_diffs_and_warnings(lab, tmp_path, given):
+    """The last net, whatever a manager says: the key, or its secret half, as the name of a policy."""
+    half = lab.api_key.split(":", 1)[1]
+    policy = lab.api("POST", "/policies", {"name": f"Policy {half}", "parentID": 1})
+    assert half in policy["name"]
+    environment = {} if given == "environment" else {"WORKLOAD_SECURITY_API_KEY": ""}
+    defaults = {} if given == "environment" else {"api_key_file": str(secret_file(tmp_path, lab.api_key))}
+    tasks = [
+        {f"{NAMESPACE}.policy_info": {"policies": [policy["ID"]]}},
+        {f"{NAMESPACE}.heartbeat": {"policies": [policy["ID"]], "interval": 7}, "diff": True, "check_mode": True},
+        {f"{NAMESPACE}.policy_info": {"policies": [half]}},
+    ]
+    played = play(lab, tasks, tmp_path, arguments=["-vvv"], environment=environment, defaults=defaults)
+    read, planned, _nobody = played.results
+    assert read["policies"][0]["id" if "id" in read["policies"][0] else "ID"] == policy["ID"]
+    assert planned["changed"] and planned["diff"]
+    assert found_in((tmp_path / "results.json").read_bytes(), lab.api_key) == []
+    assert "Policy ********" in played.output
 
 
 def test_the_key_is_not_in_a_crash(lab, tmp_path):
