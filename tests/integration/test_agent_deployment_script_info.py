@@ -26,7 +26,6 @@ from tests.lab.manager.process import LabManager
 
 MODULE = "workload_security.agent.agent_deployment_script_info"
 SCRIPTS = "^/agentdeploymentscripts$"
-MASK = "********"
 PROXY_PASSWORD = "proxy-password-of-the-lab"
 
 
@@ -149,25 +148,44 @@ def test_secrets_are_in_no_output(cloud_lab, tmp_path):
         {MODULE: options},
         {MODULE: options, "no_log": True},
         {MODULE: options, "check_mode": True, "diff": True},
+        {MODULE: options, "check_mode": True, "diff": True, "no_log": True},
         {MODULE: {**options, "policy": "Nobody's"}},
         {MODULE: {**options, "manager_proxy_id": 9}},
     ]
     with Watch(secrets[1], []) as watch:
-        played = play(cloud_lab, tasks, tmp_path, arguments=["-vvvvv"], defaults={"deployment": "cloud"})
-    shown, whole, checked, nobody, refused = played.results
-    assert not shown["changed"] and not shown["complete"] and whole["complete"]
+        played = play(
+            cloud_lab,
+            tasks,
+            tmp_path,
+            arguments=["-vvvvv"],
+            defaults={"deployment": "cloud"},
+            # Which makes every task look to its module like one with no_log.
+            environment={"ANSIBLE_NO_TARGET_SYSLOG": "true", "ANSIBLE_LOG_PATH": str(tmp_path / "log")},
+        )
+    shown, whole, checked, whole_in_check_mode, nobody, refused = played.results
     assert all(secret in whole["script"] for secret in secrets)
-    assert f'"tenantID:{MASK}" "token:{MASK}" "policyid:1"' in shown["script"]
-    assert shown["script"].count("\n") == whole["script"].count("\n")
-    assert shown["warnings"] == checked["warnings"] != [] and "set no_log: true" in shown["warnings"][0]
-    assert checked["script"] == shown["script"]
-    assert nobody["failed"] and nobody["failure"] == {
-        "code": "bad_option",
-        "option": "policy",
-        "message": nobody["msg"],
-    }
+    assert '"policyid:1"' in whole["script"]
+    assert whole["complete"] and whole["lines"] == whole["script"].count("\n") and "warnings" not in whole
+    assert whole_in_check_mode == whole
+    for result in (shown, checked):
+        assert not result["changed"] and not result["complete"] and "script" not in result
+        assert (result["platform"], result["activate"], result["lines"]) == ("linux", True, whole["lines"])
+        assert len(result["warnings"]) == 1 and "set no_log: true" in result["warnings"][0]
+    assert nobody["failed"] and nobody["failure"]["code"] == "bad_option" and nobody["failure"]["option"] == "policy"
     assert refused["failed"] and refused["failure"]["code"] == "bad_request" and "dsmProxyID" in refused["msg"]
-    assert len(played.output) > 10_000 and MASK in played.output
-    assert not [secret for secret in secrets if secret in played.output]
+    log = (tmp_path / "log").read_text()
+    assert len(played.output) > 10_000 and len(log) > 10_000
+    assert not [secret for secret in secrets if secret in played.output + log]
     assert watch.looked_at["processes"] and watch.leaks == set()
     assert writes(cloud_lab) == []
+
+
+def test_the_default_of_no_log_counts_as_well(cloud_lab, tmp_path):
+    played = play(
+        cloud_lab,
+        [{MODULE: {"platform": "linux"}}],
+        tmp_path,
+        defaults={"deployment": "cloud"},
+        environment={"ANSIBLE_NO_LOG": "true"},
+    )
+    assert played.results[0]["complete"] and "dsa_control" in played.results[0]["script"]

@@ -16,6 +16,7 @@ import os
 import re
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from .._basis.errors import Problem
 from .._basis.text import enumerated, one_line, shown
 from .._host.commands import Answer, Unanswered, ask, find
 from .versions import NO_AGENT, Version, parse

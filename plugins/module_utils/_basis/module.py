@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, NoReturn
+from typing import Any, Dict, Mapping, NoReturn, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -43,18 +43,21 @@ class Module(AnsibleModule):
         self._given = dict(self.params)
 
 
-def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> tuple:
+def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> Tuple[Optional[str], str]:
     """Which item of a list is meant, C(None) for none, and the message that names it: Ansible's own does not."""
     for option, argument in specification.items():
-        items = given.get(option)
-        if argument.get("elements") != "dict" or "options" not in argument or not isinstance(items, list):
+        value = given.get(option)
+        if argument.get("elements") != "dict" or "options" not in argument or value is None:
             continue
-        for number, item in enumerate(items):
-            if not isinstance(item, dict):
-                continue
-            # Without their groups, such as mutually_exclusive: they name their options anyway.
-            errors = ArgumentSpecValidator(argument["options"]).validate(item).error_messages
-            if errors:
+        for number, item in enumerate(value if isinstance(value, list) else [value]):
+            if isinstance(item, dict):
                 where = f"{option}[{shown(item.get('name') or number)}]"
+                # Without rules such as mutually_exclusive, which name their options in any case.
+                errors = ArgumentSpecValidator(argument["options"]).validate(item).error_messages
+            else:
+                where = f"{option}[{number}]" if isinstance(value, list) else option
+                kind = {"type": "list", "elements": "dict"}
+                errors = ArgumentSpecValidator({option: kind}).validate({option: [item]}).error_messages
+            if errors:
                 return where, f"option '{where}': {'; '.join(errors)}"
     return None, msg

@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every module that fails has C(failure.code) in its result, whoever refused what; the key is not in it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import sys
+import typing as t
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.workload_security.agent.plugins import modules
+from ansible_collections.workload_security.agent.plugins.module_utils._dns import primary
+from ansible_collections.workload_security.agent.plugins.module_utils._task import module as task_module
+
+NAMES = sorted(found.name for found in pkgutil.iter_modules(modules.__path__))
+KEY = "17:S3cretS3cretS3cret"
+MANAGER = {"url": "https://dsm.example.com:4119", "api_key": KEY}
+
+# Options that each module takes, for those that need any.
+RIGHT: dict[str, dict[str, t.Any]] = {
+    "agent_cipher_facts": {},
+    "agent_cipher_info": {**MANAGER, "minimum_tls": "1.2"},
+    "agent_cipher_probe": {"targets": [{"host": "127.0.0.1", "ssh": {"host": "127.0.0.1"}}]},
+    "agent_deployment_script_info": {**MANAGER, "platform": "linux"},
+    "agent_initiated_activation": {**MANAGER, "allow": "nobody"},
+    "communication_direction": {**MANAGER, "policies": ["Base Policy"], "direction": "bidirectional"},
+    "communication_info": {**MANAGER, "policies": ["Base Policy"]},
+    "communication_profile": {
+        **MANAGER,
+        "profiles": [{"name": "Servers", "policies": ["Base Policy"], "heartbeat": {"interval": "7"}}],
+    },
+    "computer_info": MANAGER,
+    "firewall_restriction": {
+        **MANAGER,
+        "policies": ["Base Policy"],
+        "source_ips": ["192.0.2.1"],
+        "manager_addresses": ["192.0.2.1"],
+    },
+    "heartbeat": {**MANAGER, "policies": ["Base Policy"], "interval": "7"},
+    "local_dns": {"hostnames": ["dsm.example.com"], "addresses": ["192.0.2.1"], "rfc2136": {"server": "192.0.2.53"}},
+    "manager_connectivity_info": {"manager": "dsm.example.com", "direction": "agent_initiated"},
+    "policy_info": MANAGER,
+}
+
+
+@pytest.fixture
+def fail(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.Any]]:
+    """Run a module with options that it refuses: its result."""
+    monkeypatch.delenv("WORKLOAD_SECURITY_API_KEY", raising=False)
+
+    def run(name: str, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        main = importlib.import_module(f"{modules.__name__}.{name}").main
+        with patch_module_args(options), pytest.raises(SystemExit):
+            main()
+        result = json.loads(capfd.readouterr().out)
+        assert result["failed"] and result["failure"]["message"] == result["msg"]
+        assert "S3cret" not in json.dumps(result)
+        return result
+
+    return run
+
+
+def test_every_module_is_here():
+    assert sorted(RIGHT) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_option_that_does_not_exist(fail, name):
+    result = fail(name, {**RIGHT[name], "bogus": KEY[3:]})
+    assert result["failure"]["code"] == "bad_option" and "bogus" in result["msg"]
+
+
+WRONG: dict[str, dict[str, t.Any]] = {
+    "agent_cipher_info": {"minimum_tls": "9"},
+    "agent_cipher_probe": {"suites": ["RC5"]},
+    "agent_deployment_script_info": {"relay_proxy_id": 0},
+    "agent_initiated_activation": {"policy": 0},
+    "communication_direction": {"policies": None},
+    "communication_info": {"policies": [""]},
+    "communication_profile": {"profiles": []},
+    "computer_info": {"query": "[?"},
+    "firewall_restriction": {"source_ips": ["somewhere"]},
+    "heartbeat": {"interval": "soon"},
+    "local_dns": {"addresses": ["somewhere"]},
+    "manager_connectivity_info": {"heartbeat_port": 0},
+    "policy_info": {"query": "[?"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(WRONG))
+def test_a_value_that_cannot_be_right(fail, name):
+    result = fail(name, {**RIGHT[name], **WRONG[name]})
+    assert result["failure"]["code"] == "bad_option" and result["failure"]["option"]
+
+
+def test_hosts_that_are_not_looked_at(fail, monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    assert fail("agent_cipher_facts", {})["failure"]["code"] == "unsupported_platform"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "url" in RIGHT[name]])
+def test_missing_libraries_are_named_together(fail, monkeypatch, name):
+    monkeypatch.setattr(task_module, "JMESPATH_IMPORT_ERROR", ImportError("No module named 'jmespath'"))
+    monkeypatch.setattr(task_module, "URLLIB3_IMPORT_ERROR", "version 1.26 is installed, 2.0 or later is needed")
+    monkeypatch.setitem(sys.modules, "paramiko", None)
+    without = fail(name, RIGHT[name])
+    assert without["failure"]["code"] == "missing_library"
+    assert "jmespath, urllib3 (" in without["msg"] and "paramiko" not in without["msg"]
+    through = fail(name, {**RIGHT[name], "jump_host": {"host": "bastion.example.com"}})
+    assert "jmespath, paramiko, urllib3 (" in through["msg"] and "version 1.26 is installed" in through["msg"]
+    assert sys.executable in through["msg"] and "meta/requirements.txt" in through["msg"]
+
+
+def test_a_library_that_is_broken_is_missing(fail, monkeypatch, tmp_path):
+    """As paramiko is beside an OpenSSL of another age."""
+    (tmp_path / "paramiko.py").write_text("raise AttributeError('module lib has no attribute X509_V_FLAG')")
+    monkeypatch.delitem(sys.modules, "paramiko", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    result = fail("policy_info", {**RIGHT["policy_info"], "jump_host": {"host": "bastion.example.com"}})
+    assert result["failure"]["code"] == "missing_library" and "X509_V_FLAG" in result["msg"]
+    monkeypatch.delitem(sys.modules, "paramiko", raising=False)
+
+
+def test_libraries_of_modules_that_do_without_the_manager(fail, monkeypatch):
+    monkeypatch.setitem(sys.modules, "paramiko", None)
+    monkeypatch.setattr(primary, "DNSPYTHON_IMPORT_ERROR", "No module named 'dns'")
+    for name, library in (("agent_cipher_probe", "paramiko"), ("local_dns", "dnspython")):
+        result = fail(name, RIGHT[name])
+        assert result["failure"]["code"] == "missing_library"
+        assert all(word in result["msg"] for word in (library, sys.executable, "meta/requirements.txt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "option", "words"),
+    [
+        (
+            "communication_profile",
+            {"profiles": [{"name": "Web"}, {"name": "Data\x1b base", "heartbeat": {"intervall": 7}}]},
+            "profiles[Data\\x1b base]",
+            ["heartbeat.intervall", "interval"],
+        ),
+        (
+            "communication_profile",
+            {"profiles": [{"name": "Web", "firewall_restriction": {"action": "deny"}}]},
+            "profiles[Web]",
+            ["action", "deny", "force_allow"],
+        ),
+        ("communication_profile", {"profiles": [{"name": "Web"}, {"policies": ["A"]}]}, "profiles[1]", ["name"]),
+        ("agent_cipher_probe", {"targets": [{"host": "a"}, {"port": "ssh"}]}, "targets[1]", ["port", "ssh"]),
+        ("agent_cipher_info", {"requirements": [{"name": "TLS", "tls": 1}]}, "requirements[TLS]", ["tls"]),
+    ],
+)
+def test_an_error_inside_a_list_names_the_item(fail, name, options, option, words):
+    result = fail(name, {**RIGHT[name], **options})
+    assert result["failure"]["option"] == option
+    assert result["msg"].startswith(f"option '{option}': ") and all(word in result["msg"] for word in words)
+
+
+@pytest.mark.parametrize("profiles", [None, "Web", 7, ["Web"], [None], [[]], {"name": "Web"}, [{"name": {"a": 1}}]])
+def test_lists_that_are_none(fail, profiles):
+    result = fail("communication_profile", {**MANAGER, "profiles": profiles})
+    assert result["failure"]["code"] == "bad_option" and "profiles" in result["msg"]
