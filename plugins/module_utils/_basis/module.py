@@ -6,12 +6,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, NoReturn, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, NoReturn, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .errors import Problem
+from .errors import OptionError, Problem
 from .text import shown
 
 
@@ -24,7 +24,15 @@ class Module(AnsibleModule):
 
     def __init__(self, argument_spec: Dict[str, Any], **rules: Any) -> None:
         """C(rules): those of AnsibleModule, such as C(mutually_exclusive). Check mode is supported."""
-        super().__init__(argument_spec=argument_spec, supports_check_mode=True, **rules)
+        try:
+            super().__init__(argument_spec=argument_spec, supports_check_mode=True, **rules)
+        except TypeError:
+            # Ansible's check stumbles over a number in place of a dictionary.
+            where = _no_dictionary(argument_spec, self._given)
+            if where is None:
+                raise
+            option, value = where
+            self.fail(OptionError(option, value, "it must be a dictionary of options"))
         self._checked = True
 
     def fail(self, problem: Problem) -> NoReturn:
@@ -33,14 +41,44 @@ class Module(AnsibleModule):
 
     def fail_json(self, msg: str, **result: Any) -> NoReturn:
         """As AnsibleModule's, which calls this itself where it refuses the arguments."""
-        if not self._checked:
+        if not self._checked and "failure" not in result:
             option, msg = _item_in(self.argument_spec, self._given, msg)
             result["failure"] = {"code": "bad_option", "option": option, "message": msg}
+        # Ansible forgets what is secret where an option beside it has the wrong type.
+        self.no_log_values.update(_secrets(self.argument_spec, self._given))
         super().fail_json(msg=msg, **result)
 
     def _load_params(self) -> None:
         super()._load_params()
         self._given = dict(self.params)
+
+
+def _secrets(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+    """The values of options that are not to be shown, at any depth."""
+    for option, argument in specification.items():
+        value = given.get(option)
+        if argument.get("no_log") and value:
+            yield str(value)
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                yield from _secrets(argument.get("options") or {}, item)
+
+
+def _no_dictionary(
+    specification: Mapping[str, Any], given: Mapping[str, Any], path: str = ""
+) -> Optional[Tuple[str, object]]:
+    """The first option whose value should be a dictionary and is none, with that value."""
+    for option, argument in specification.items():
+        value = given.get(option)
+        if "options" not in argument or value is None:
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            if not isinstance(item, (dict, str)):
+                return f"{path}{option}", item
+            found = _no_dictionary(argument["options"], item, f"{path}{option}.") if isinstance(item, dict) else None
+            if found:
+                return found
+    return None
 
 
 def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> Tuple[Optional[str], str]:

@@ -13,7 +13,10 @@ import sys
 import typing as t
 
 import pytest
+from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins import modules
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import primary
@@ -22,6 +25,9 @@ from ansible_collections.workload_security.agent.plugins.module_utils._task impo
 NAMES = sorted(found.name for found in pkgutil.iter_modules(modules.__path__))
 KEY = "17:S3cretS3cretS3cret"
 MANAGER = {"url": "https://dsm.example.com:4119", "api_key": KEY}
+
+# As with -vvv, where a result holds the options; before ansible-core 2.20 it always does.
+SHOW_OPTIONS = {"_ansible_inject_invocation": True} if "inject_invocation" in PASS_VARS else {}
 
 # Options that each module takes, for those that need any.
 RIGHT: dict[str, dict[str, t.Any]] = {
@@ -57,11 +63,11 @@ def fail(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     def run(name: str, options: dict[str, t.Any]) -> dict[str, t.Any]:
         main = importlib.import_module(f"{modules.__name__}.{name}").main
-        with patch_module_args(options), pytest.raises(SystemExit):
+        with patch_module_args({**options, **SHOW_OPTIONS}), pytest.raises(SystemExit):
             main()
         result = json.loads(capfd.readouterr().out)
         assert result["failed"] and result["failure"]["message"] == result["msg"]
-        assert "S3cret" not in json.dumps(result)
+        assert "invocation" in result and "S3cret" not in json.dumps(result)
         return result
 
     return run
@@ -73,7 +79,7 @@ def test_every_module_is_here():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_option_that_does_not_exist(fail, name):
-    result = fail(name, {**RIGHT[name], "bogus": KEY[3:]})
+    result = fail(name, {**RIGHT[name], "bogus": 1})
     assert result["failure"]["code"] == "bad_option" and "bogus" in result["msg"]
 
 
@@ -163,7 +169,44 @@ def test_an_error_inside_a_list_names_the_item(fail, name, options, option, word
     assert result["msg"].startswith(f"option '{option}': ") and all(word in result["msg"] for word in words)
 
 
-@pytest.mark.parametrize("profiles", [None, "Web", 7, ["Web"], [None], [[]], {"name": "Web"}, [{"name": {"a": 1}}]])
-def test_lists_that_are_none(fail, profiles):
-    result = fail("communication_profile", {**MANAGER, "profiles": profiles})
-    assert result["failure"]["code"] == "bad_option" and "profiles" in result["msg"]
+# As Ansible makes options of YAML: anything at all.
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "host", "interval"]), inner),
+    max_leaves=4,
+)
+WITH_OPTIONS = [
+    ("policy_info", "jump_host"),
+    ("communication_profile", "profiles"),
+    ("communication_profile", "heartbeat"),
+    ("communication_profile", "firewall_restriction"),
+    ("agent_cipher_info", "requirements"),
+    ("agent_cipher_probe", "targets"),
+    ("agent_cipher_probe", "ssh"),
+    ("local_dns", "hosts_file"),
+    ("local_dns", "rfc2136"),
+]
+
+
+@pytest.mark.parametrize(("name", "option"), WITH_OPTIONS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@example(value=7)
+@example(value=True)
+@example(value=[7])
+@example(value="Web")
+@example(value=["Web"])
+@example(value=[[]])
+@example(value=[{"name": {"a": 1}}])
+@given(value=VALUES)
+def test_no_value_in_place_of_nested_options_ends_in_a_traceback(fail, name, option, value):
+    """And the secrets beside it stay secret, although Ansible's own list of them is then empty."""
+    if option in ("heartbeat", "firewall_restriction"):
+        options = {"profiles": [{"name": "Web", "bogus": 1, option: value}]}
+    elif option == "ssh":
+        options = {"targets": [{"host": "127.0.0.1", "bogus": 1, option: value}]}
+    elif name == "local_dns":
+        zone = {"server": "192.0.2.53", "key_name": "a", "key_secret": "S3cretS3cret"}
+        options = {"bogus": 1, "rfc2136": zone, option: value}
+    else:
+        options = {"bogus": 1, option: value}
+    assert fail(name, {**RIGHT[name], **options})["failure"]["code"] == "bad_option"
