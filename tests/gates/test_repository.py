@@ -19,6 +19,7 @@ from packaging.version import Version
 
 from tests.gates.environments import ROOT
 from tests.gates.export import repository_files
+from tests.gates.role_options import SOURCES, path_of, with_options
 
 FILES = repository_files()
 COLLECTION = "workload_security.agent"
@@ -128,6 +129,16 @@ def test_the_action_group_holds_the_modules_that_take_connection_options():
         if f"{COLLECTION}.connection" in documentation_of(path).get("extends_documentation_fragment", [])
     }
     assert set(load("meta/runtime.yml")["action_groups"]["manager"]) == connected
+
+
+@pytest.mark.parametrize("role", SOURCES)
+def test_roles_specify_what_modules_take_as_deep_as_these(role):
+    text = path_of(role).read_text(encoding="utf-8")
+    assert text == with_options(text, role), "run python -m tests.gates.role_options"
+
+
+def test_every_role_hands_its_options_on():
+    assert set(SOURCES) == {path.parts[1] for path in FILES if path.parts[0] == "roles"}
 
 
 def test_runtime_requires_the_oldest_core_that_is_tested():
