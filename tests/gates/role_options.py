@@ -73,7 +73,9 @@ def _specified(options: dict[str, dict], refers: str) -> dict[str, dict]:
     specified = {}
     for name, option in options.items():
         one = {"description": [f"See option O({refers}{name})."]}
-        one.update({key: option[key] for key in ("type", "elements", "required", "choices", "default") if key in option})
+        one.update(
+            {key: option[key] for key in ("type", "elements", "required", "choices", "default") if key in option}
+        )
         if name in _SECRET:
             one["no_log"] = True
         if "suboptions" in option:
@@ -97,7 +99,9 @@ def _lines(options: dict[str, dict], indent: int) -> t.Iterator[str]:
                 # A reference is one word, however long.
                 yield one if len(one) <= LONGEST_LINE else f"{pad}    - See option\n{pad}      {value[0][11:]}"
             else:
-                flow = yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
+                flow = (
+                    yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
+                )
                 yield f"{pad}  {key}: {flow}"
 
 

@@ -186,7 +186,10 @@ def test_a_key_in_environment_of_a_task_or_play_is_warned_of(lab, tmp_path):
         # Where sh is Bash, it replaces itself by what it runs, and its command line is gone.
         {**COUNT, "environment": variable, "vars": {"ansible_shell_executable": "/bin/bash"}},
         # An option says which key counts, and the other one is published all the same.
-        {next(iter(COUNT)): {"query": "length(@)", "api_key_file": str(secret_file(tmp_path, key))}, "environment": variable},
+        {
+            next(iter(COUNT)): {"query": "length(@)", "api_key_file": str(secret_file(tmp_path, key))},
+            "environment": variable,
+        },
         {**COUNT, "environment": {**nothing, "WORKLOAD_SECURITY_API_KEY_FILE": str(secret_file(tmp_path, key))}},
     ]
     log = tmp_path / "ansible.log"

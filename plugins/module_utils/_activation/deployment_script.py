@@ -37,6 +37,7 @@ SCRIPT_ARGUMENTS: dict[str, dict] = {
     **{option: {"type": "int"} for option in _IDS},
 }
 
+
 @dataclass(frozen=True)
 class ScriptWanted:
     """Which script: C(body) as the manager takes it, but for the objects that are yet to be found."""

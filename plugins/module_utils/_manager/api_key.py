@@ -60,15 +60,13 @@ def read_api_key(params: Mapping[str, t.Any], environment: Mapping[str, str] | N
         raise OptionError(
             "api_key",
             None,
-            "a key is needed: option api_key or api_key_file, or in the environment "
-            f"{VARIABLE} or {FILE_VARIABLE}",
+            f"a key is needed: option api_key or api_key_file, or in the environment {VARIABLE} or {FILE_VARIABLE}",
         )
     if key is not None and path is not None:
         raise OptionError(
             "api_key_file",
             path,
-            "give either this or api_key, not both (from the environment, they are "
-            f"{FILE_VARIABLE} and {VARIABLE})",
+            f"give either this or api_key, not both (from the environment, they are {FILE_VARIABLE} and {VARIABLE})",
         )
     warnings: tuple[str, ...] = ()
     if path is not None:

@@ -157,7 +157,7 @@ def test_scripts_of_no_sense(options, text):
 
 
 def test_a_task_that_is_shown_gets_nothing_that_the_manager_wrote():
-    result = {"script": "dsa_control -a $URL \"token:SECRET\"\n", "complete": True, "lines": 1, "platform": "linux"}
+    result = {"script": 'dsa_control -a $URL "token:SECRET"\n', "complete": True, "lines": 1, "platform": "linux"}
     shown = without_script(result)
     assert {name: shown[name] for name in shown if name != "warnings"} == {
         "complete": False, "lines": 1, "platform": "linux",

@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is wrong inside the variables of a role is found before anything runs, with its path, and shows no key."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+KEY = "1:0123456789abcdef0123456789abcdef"
+MANAGER = {"url": "https://localhost:1", "api_key": KEY}
+PROFILE = {"name": "Web", "policies": ["Base Policy"], "heartbeat": {"interval": 7}}
+
+
+def output_of(role: str, variables: dict[str, t.Any], folder: Path) -> str:
+    """What a play of the role prints with C(-vvvvv); it must fail."""
+    book = [
+        {
+            "name": "Test",
+            "hosts": "localhost",
+            "gather_facts": False,
+            "roles": [{"role": f"workload_security.agent.{role}"}],
+        }
+    ]
+    (folder / "play.yml").write_text(yaml.safe_dump(book))
+    (folder / "variables.yml").write_text(json.dumps(variables))
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    ran = subprocess.run(
+        [program, "-i", "localhost,", "-c", "local", "-vvvvv", "-e", "@variables.yml", "play.yml"],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ran.returncode, ran.stdout
+    return ran.stdout
+
+
+@pytest.mark.both_cores
+@pytest.mark.parametrize(
+    ("role", "variables", "told"),
+    [
+        (
+            "communication",
+            {"communication_profiles": [PROFILE, {"name": "Data", "heartbeat": {"intervall": 7}}]},
+            "communication_profiles.heartbeat.intervall. Supported parameters include: accept_inherited, interval",
+        ),
+        (
+            "communication",
+            {"communication_profiles": [{**PROFILE, "communication_direction": {"direction": "both"}}]},
+            "value of direction must be one of: bidirectional, manager_initiated, agent_initiated, inherited, got: both "
+            "found in communication_profiles -> communication_direction",
+        ),
+        (
+            "cipher_report",
+            {"cipher_report_directory": "x", "cipher_report_manager": {"timeout": "soon"}},
+            "argument 'timeout' is of type str found in 'cipher_report_manager'",
+        ),
+        (
+            "connectivity",
+            {"connectivity_manager": {"jump_host": {"port": 22}}},
+            "missing required arguments: host found in connectivity_manager -> jump_host",
+        ),
+        (
+            "local_dns",
+            {
+                "local_dns_place": {"rfc2136": {"server": "192.0.2.53", "key_secret": KEY, "protocol": "tls"}},
+                "local_dns_records": [{"hostnames": ["dsm.example.com"]}],
+            },
+            "value of protocol must be one of: udp, tcp, got: tls found in local_dns_place -> rfc2136",
+        ),
+    ],
+)
+def test_an_error_deep_inside_a_variable_names_its_path(tmp_path, role, variables, told):
+    if role != "local_dns":
+        manager = f"{role}_manager"
+        variables = {**variables, manager: {**MANAGER, **variables.get(manager, {})}}
+    output = output_of(role, variables, tmp_path)
+    assert told in output, output
+    assert "Validation of arguments failed" in output and KEY not in output and KEY.split(":")[1] not in output
