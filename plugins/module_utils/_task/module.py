@@ -21,7 +21,8 @@ from .._fleet.targets import TARGET_ARGUMENTS
 from .._manager.api_key import VARIABLE, secrets_of
 from .._manager.client import Client
 from .._manager.connection import CONNECTION_ARGUMENTS, Connection
-from .._manager.transport import URLLIB3_IMPORT_ERROR, Transport
+from .._manager.pool import URLLIB3_IMPORT_ERROR, URLLIB3_NEEDED
+from .._manager.transport import Transport
 
 # Documented in plugins/doc_fragments/run.py.
 RUN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -137,7 +138,7 @@ def _module(arguments: dict) -> Module:
             {
                 "jmespath": JMESPATH_IMPORT_ERROR and str(JMESPATH_IMPORT_ERROR),
                 "paramiko": import_problem("paramiko") if module.params["jump_host"] else None,
-                "urllib3": URLLIB3_IMPORT_ERROR,
+                URLLIB3_NEEDED: URLLIB3_IMPORT_ERROR,
             }
         )
     except Problem as error:
