@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .._basis.errors import OptionError
+from .._basis.files import read_whole, readable_file
+from .._basis.text import shown
 
 VARIABLE = "WORKLOAD_SECURITY_API_KEY"
 FILE_VARIABLE = "WORKLOAD_SECURITY_API_KEY_FILE"
@@ -25,6 +27,7 @@ API_KEY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 # A key has about a hundred characters, or about a thousand where it is a token of several parts. In bytes.
 _LARGEST_FILE = 16 * 2**10
+_HOLDS = "the API key alone"
 _ONE_LINE = "it must be printable ASCII without spaces; a line break at its end is a common mistake"
 
 # A part of a key that is shorter could be any word or number, and protects nothing.
@@ -95,23 +98,16 @@ def _can_be_sent(key: str) -> bool:
 
 def _from_file(path: str) -> tuple[str, tuple[str, ...]]:
     """The key in a file, and a warning if others may read it."""
+    path = readable_file("api_key_file", path, _HOLDS)
 
     def refused(reason: str) -> OptionError:
-        return OptionError("api_key_file", path, f"it must be a readable file that holds the key alone: {reason}")
+        return OptionError("api_key_file", path, f"it must be a readable file with {_HOLDS}: {reason}")
 
     try:
-        # A FIFO would otherwise be waited for.
-        with open(os.path.expanduser(path), "rb", opener=lambda *how: os.open(how[0], how[1] | os.O_NONBLOCK)) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_LARGEST_FILE + 1) if stat.S_ISREG(mode) else b""
+        content = read_whole(path, _LARGEST_FILE)
+        mode = os.stat(path).st_mode
     except OSError as error:
         raise refused(error.strerror or "it cannot be read") from None
-    except ValueError:  # NUL, or a lone surrogate
-        raise refused("no file can have such a name") from None
-    if not stat.S_ISREG(mode):
-        raise refused("this is no regular file")
-    if len(content) > _LARGEST_FILE:
-        raise refused(f"this one has more than {_LARGEST_FILE} bytes")
     if content.startswith(b"$ANSIBLE_VAULT"):
         raise refused("this one is encrypted by ansible-vault; give option api_key from a variable in a vault instead")
     key = content.decode("latin-1")
@@ -122,7 +118,7 @@ def _from_file(path: str) -> tuple[str, tuple[str, ...]]:
     if not _can_be_sent(key):
         raise refused("it must be one line of printable ASCII without spaces")
     if mode & (stat.S_IRGRP | stat.S_IROTH):
-        return key, (f"api_key_file: others than its owner may read {path}, chmod 600 mends that",)
+        return key, (f"api_key_file: others than its owner may read {shown(path)}, chmod 600 mends that",)
     return key, ()
 
 

@@ -84,7 +84,7 @@ def test_one_final_line_break_is_no_part_of_the_key(tmp_path, ending):
         (b"17:S3cret\x00", "one line of printable ASCII"),
         ("17:Schl\u00fcssel-S3cret".encode(), "one line of printable ASCII"),
         (b"$ANSIBLE_VAULT;1.1;AES256\n3662\n", "encrypted by ansible-vault"),
-        (b"S3cret" * 10_000, "more than 16384 bytes"),
+        (b"S3cret" * 10_000, "longer than 16384 bytes"),
     ],
 )
 def test_files_that_hold_no_key(tmp_path, content, reason):
@@ -108,17 +108,9 @@ def test_whatever_a_file_holds_it_is_a_key_or_an_error_that_does_not_show_it(tmp
 def test_what_is_no_file(tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    for path, reason in (
-        (tmp_path, "Is a directory"),
-        (fifo, "no regular file"),
-        ("/dev/zero", "no regular file"),
-        (tmp_path / "none", "No such file"),
-        (tmp_path / ("x" * 300), "name too long"),
-        ("a\0b", "no file can have such a name"),
-        ("a\ud800b\udfff", "no file can have such a name"),
-    ):
+    for path in (tmp_path, fifo, "/dev/zero", tmp_path / "none", tmp_path / ("x" * 300), "a\0b", "a\ud800b\udfff"):
         error = refused({"api_key_file": str(path)})
-        assert reason.lower() in str(error).lower() or "regular" in str(error), path
+        assert error.option == "api_key_file" and "a readable file with the API key alone" in str(error)
 
 
 def test_a_link_to_a_file_and_a_home_folder(tmp_path, monkeypatch):

@@ -134,11 +134,17 @@ def test_a_library_that_is_broken_is_missing(fail, monkeypatch, tmp_path):
     monkeypatch.delitem(sys.modules, "paramiko", raising=False)
 
 
-def test_libraries_of_modules_that_do_without_the_manager(fail, monkeypatch):
+def test_libraries_of_modules_that_do_without_the_manager(fail, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "paramiko", None)
     monkeypatch.setattr(primary, "DNSPYTHON_IMPORT_ERROR", "No module named 'dns'")
-    for name, library in (("agent_cipher_probe", "paramiko"), ("local_dns", "dnspython")):
-        result = fail(name, RIGHT[name])
+    known_hosts = tmp_path / "known_hosts"
+    known_hosts.touch()
+    through_ssh = {"targets": [{"ssh": {"host": "127.0.0.1", "known_hosts": str(known_hosts)}}]}
+    for name, options, library in (
+        ("agent_cipher_probe", through_ssh, "paramiko"),
+        ("local_dns", RIGHT["local_dns"], "dnspython"),
+    ):
+        result = fail(name, options)
         assert result["failure"]["code"] == "missing_library"
         assert all(word in result["msg"] for word in (library, sys.executable, "meta/requirements.txt"))
 
