@@ -36,6 +36,7 @@ from .._agent.suites import SUITES, find
 from .._agent.tls_versions import VERSIONS, normalize
 from .._agent.versions import NO_AGENT, Release, parse
 from .._basis.errors import OptionError
+from .._basis.plain import items
 from .._basis.text import shown
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer
@@ -189,7 +190,7 @@ def _requirement(params: dict, path: str) -> Requirement | None:
         return None
     if names is not None and not names:
         raise OptionError(f"{path}required_suites", "[]", "it must name a suite; without one, no agent can connect")
-    suites = [_suite(str(name), f"{path}required_suites") for name in names or ()]
+    suites = [_suite(name, f"{path}required_suites") for name in items(names)]
     lowest = None
     if tls is not None:
         lowest = normalize(str(tls))

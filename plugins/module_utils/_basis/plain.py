@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import List, Optional, Sequence
+
 # A boolean is an integer to Python, so it comes first.
 _KINDS = (
     (bool, "a boolean"),
@@ -23,6 +25,14 @@ def plain_text(value: object, meaning: str) -> str:
         return str(value)
     hint = ", put it in quotes" if _kind(value) == "a number" else ""
     raise TypeError(f"expected {meaning} as a string, got {_kind(value)}{hint}")
+
+
+def items(given: Optional[Sequence[object]]) -> List[str]:
+    """The items of an option that is a list of texts, none where it is not given.
+
+    Ansible splits "a, b" at the comma and leaves the blank to the second item.
+    """
+    return [str(item).strip(" \t\n") for item in given or ()]
 
 
 def plain_bool(value: object, meaning: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Tuple
 from urllib.parse import urlsplit
 
 from .._basis.errors import OptionError
+from .._basis.plain import items
 from .._dns.records import address, host_name
 from .endpoints import CONSOLE_PORT, DIRECTIONS, HEARTBEAT_PORT, Endpoint, cloud_endpoints, own_endpoints
 
@@ -40,7 +41,7 @@ def read_options(params: Dict[str, Any]) -> List[Endpoint]:
         return cloud_endpoints(params["region"], params["direction"])
     host, console_port = _manager(params["manager"])
     heartbeat_port = _port("heartbeat_port", params["heartbeat_port"])
-    relays = [_host(relay, "relays") for relay in params["relays"]]
+    relays = [_host(relay, "relays") for relay in items(params["relays"])]
     return own_endpoints(host, console_port, heartbeat_port, relays, params["direction"])
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Dict, List
 
 from .._basis.errors import OptionError
+from .._basis.plain import items
 from .._basis.text import enumerated
 from .._vendor.hostnames import required_hostnames, undocumented_hostnames
 from .place import Place
@@ -51,7 +52,7 @@ def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[
 
 def names_of(params: Dict[str, Any]) -> List[str]:
     """The host names that the options name, each once, in their order. Raises ``DnsError`` where one cannot be."""
-    names = [host_name(text, "hostnames") for text in params["hostnames"] or []]
+    names = [host_name(text, "hostnames") for text in items(params["hostnames"])]
     names += required_hostnames(params["region"]) if params["region"] is not None else []
     if not names:
         raise OptionError("hostnames", None, "name the host name of the manager, or set option region")
@@ -79,7 +80,7 @@ def wished_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Re
         if target in names:
             raise OptionError("cname", params["cname"], "a name cannot be an alias of itself")
         return [Record(name, "CNAME", target, ttl) for name in names]
-    values = {address(text, "addresses") for text in params["addresses"] or []}
+    values = {address(text, "addresses") for text in items(params["addresses"])}
     if not values:
         raise OptionError("addresses", None, "name the addresses that are to be found, or an alias in option cname")
     return [Record(name, type_of(value), value, ttl) for name in names for value in values]

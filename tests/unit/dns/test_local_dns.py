@@ -94,3 +94,13 @@ def test_name_servers_are_asked_before_anything_else(run, place: str, tmp_path: 
     result = run(hostnames=["dsm"], addresses=["192.0.2.1"], **{place: {"path": str(ours), "port": 1}})
     assert result["failure"]["code"] == "no_server"
     assert not ours.exists()
+
+
+def test_comma_text_is_taken_as_people_write_it(run, warnings: list[str], path: Path) -> None:
+    result = run(
+        hostnames="a.example.com, b.example.com", addresses="192.0.2.10, 192.0.2.11", hosts_file={"path": str(path)}
+    )
+    assert {(record["name"], record["value"]) for record in result["records"]} == {
+        (f"{name}.example.com", f"192.0.2.{last}") for name in "ab" for last in (10, 11)
+    }
+    assert warnings == []
