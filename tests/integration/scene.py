@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import ManagerError
 from tests.integration.support import changes, run_profiles, writes
 from tests.lab.manager.process import LabManager
-from tests.lab.manager.switches import CHOICES
+from tests.lab.manager.switches import CHOICES, NUMBERS
 
 RULE = "Agent port: named sources only"
 IP_LIST = f"{RULE} (IPs)"
@@ -138,7 +138,9 @@ class Truth:
     def of(cls, lab: LabManager, switches: dict[str, t.Any] | None = None) -> Truth:
         """Read it as a colleague, in the lab's usual words; then C(switches) are in force again."""
         if switches:
-            lab.switch(**{name: CHOICES[name][0] for name in switches if name in CHOICES})
+            usual = {name: choices[0] for name, choices in CHOICES.items()}
+            usual |= {name: default for name, (default, _allowed) in NUMBERS.items()}
+            lab.switch(**{name: usual[name] for name in switches})
         query = [("overrides", "true"), ("expand", "computerSettings"), ("expand", "firewall")]
         policies = lab.api("POST", "/policies/search", {}, query={"overrides": "true"})["policies"]
         computers = lab.api("POST", "/computers/search", {}, query=query)["computers"]

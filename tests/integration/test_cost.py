@@ -11,10 +11,18 @@ import typing as t
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
+    CommunicationWanted,
+    describe_communication,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.rules import ASKED_AT_MOST
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.bench.fleet import BY_HAND, HEARTBEAT, MACS, MODULE, RESTRICTION, RULE, SERVERS, DeclaredFleet
 from tests.bench.measure import run_task
-from tests.integration.support import play, run_profiles
+from tests.integration.support import connection, names, play, run_facet, run_profiles
 from tests.lab.manager.process import LabManager
+from tests.lab.manager.switches import CHOICES
 
 NAMESPACE = "workload_security.agent"
 
@@ -192,6 +200,41 @@ def test_check_mode_sends_nothing_that_writes(lab, tmp_path):
     assert all(request["method"] == "GET" or request["path"].endswith("/search") for request in requests)
 
 
+@pytest.mark.parametrize("listed", CHOICES["rule_ids_with_overrides"])
+@pytest.mark.parametrize("absent", CHOICES["computer_without_overrides"])
+def test_taking_a_rule_from_a_policy_costs_pages(large_fleet, listed, absent):
+    """Who has it among the 100,000 computers below: however rules are listed, nobody is asked one by one."""
+    lab = large_fleet.lab
+    lab.switch(rule_ids_with_overrides=listed, computer_without_overrides=absent)
+    lab.clear_requests()
+    policies = large_fleet.servers[:1]
+    wanted = {"policies": policies, **RESTRICTION, "state": "absent"}
+    result = run_facet(lab, "firewall_restriction", wanted, check=True)
+    lab.switch(rule_ids_with_overrides="direct", computer_without_overrides="null_object")
+    assert names(result["changed_targets"]) == set(policies)
+    # 21 pages of names, 20 of rules; policies, rules and lists; and some few that pages cannot tell of.
+    assert spent(lab) == {"read": result["requests"]["sent"]}
+    assert result["requests"]["sent"] <= 41 + 6 + 10
+
+
+@pytest.mark.parametrize("listed", CHOICES["rule_ids_with_overrides"])
+def test_describing_a_fleet_costs_pages(fleet, listed):
+    """And every target is told to be restricted, although only some ways of listing say what is assigned here."""
+    lab = fleet.lab
+    lab.switch(rule_ids_with_overrides=listed)
+    lab.clear_requests()
+    options = {"policies": fleet.servers[:3], "computers": None, "computers_query": SERVERS}
+    wanted = CommunicationWanted.from_options({**options, "facets": ["firewall_restriction"]})
+    with Transport(connection(lab)) as transport:
+        told = describe_communication(Client(transport), wanted)["targets"]
+    lab.switch(rule_ids_with_overrides="direct")
+    assert len(told) > 5_000
+    assert {target["firewall_restriction"]["restricted"] for target in told} == {True}
+    here = {rule["assigned_here"] for target in told for rule in target["firewall_restriction"]["rules"]}
+    assert here == {"direct": {True}, "effective": {True, None}, "absent": {True, None}}[listed]
+    assert spent(lab)["read"] <= MOST_REQUESTS + ASKED_AT_MOST
+
+
 def test_naming_five_computers_does_not_list_the_fleet(large_fleet, tmp_path):
     lab = large_fleet.lab
     window = [{"fieldName": "ID", "idTest": "greater-than", "idValue": 60_000}]
@@ -219,7 +262,7 @@ def test_naming_five_computers_does_not_list_the_fleet(large_fleet, tmp_path):
     for search in searches:
         (criterion,) = search["body"]["searchCriteria"]
         test = criterion.get("stringTest") or criterion.get("idTest")
-        assert (criterion["fieldName"], test) in naming, search["body"]
+        assert (criterion.get("fieldName", "ID"), test) in naming, search["body"]
     # A search for the host name of each of the three that are named, one for a display name, and the five by ID.
     assert len(searches) <= 3 * (4 + 2 + 5)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import ManagerError
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply, ManagerError
 from tests.integration.scene import APPLY, CHANGE, REMOVE, Scene, Stage, Truth, assert_honest
-from tests.integration.support import run_profiles
+from tests.integration.support import writes
 
 HTML = "<html><head><title>Service unavailable</title></head><body><h1>Sorry</h1></body></html>"
 TOO_MANY = {"kind": "status", "status": 429, "body": '{"message": "Too many API requests"}'}
@@ -170,14 +170,8 @@ def test_what_goes_by_is_overcome(lab, operation, fault):
     scene.assert_nothing_to_do(OPERATIONS[operation].stage, after)
 
 
-# A page that lacks settings says that all are inherited: no page can be told from that. See below.
-UNTOLD = {("read policies when done", "no settings")}
-
-
-@pytest.mark.parametrize(
-    ("operation", "fault"),
-    [(operation, fault) for operation in OPERATIONS for fault in WRONG if (operation, fault) not in UNTOLD],
-)
+@pytest.mark.parametrize("fault", WRONG)
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_wrong_reply(lab, operation, fault):
     scene, before = stage_for(lab, OPERATIONS[operation])
     outcome, after = meet(scene, OPERATIONS[operation], WRONG[fault])
@@ -221,27 +215,29 @@ def test_what_stays_fails_what_depends_on_it_and_nothing_else(lab, operation, fa
 
 
 @pytest.mark.parametrize("path", ["/policies/search$", "/computers/search$"])
-def test_settings_that_a_page_does_not_show_are_set_once_more(lab, path):
-    """Missing means inherited, as the vendor documents it: such a page costs writes, and does no harm."""
+def test_settings_that_no_page_shows_are_not_taken_for_inherited(lab, path):
+    """Missing means inherited, as the vendor documents it: so one target is asked alone, and nothing is written."""
     scene = Scene(lab)
     scene.run(APPLY)
     before = Truth.of(lab)
+    lab.clear_requests()
     lab.add_fault(path=path, times=0, **WRONG["no settings"])
-    result = scene.run(APPLY)
+    outcome = scene.attempt(scene.profiles(APPLY))
     lab.clear_faults()
-    assert result["failed_targets"] == [] and result["changed"]
-    assert Truth.of(lab) == before
+    assert isinstance(outcome, BadReply) and "Settings'" in str(outcome)
+    assert writes(lab) == [] and Truth.of(lab) == before
     scene.assert_nothing_to_do(APPLY, before)
 
 
-@pytest.mark.parametrize("wrong", ["text", 7, [1], [{}], None, {"ruleIDs": "x", "state": 1}])
-def test_parts_of_another_type_than_documented(lab, wrong):
+@pytest.mark.parametrize("field", ["policySettings", "firewall", "parentID"])
+@pytest.mark.parametrize("wrong", ["text", 7.5, True, [1], [{}], {"ruleIDs": "x", "state": 1}, {"ruleIDs": [True]}])
+def test_parts_of_another_type_than_documented(lab, wrong, field):
     scene = Scene(lab)
     number = scene.keys["Alpha"][1]
-    policy = {"ID": number, "name": "Alpha", "policySettings": wrong, "firewall": wrong, "parentID": "none"}
+    policy = {"ID": number, "name": "Alpha", "policySettings": {}, "firewall": {}, field: wrong}
     body = json.dumps({"policies": [policy]})
     lab.add_fault(path="/policies/search$", times=0, action={"kind": "body", "body": body})
-    result = run_profiles(lab, scene.profiles(APPLY, ["Alpha"]))
+    outcome = scene.attempt(scene.profiles(APPLY, ["Alpha"]))
     lab.clear_faults()
-    assert result["failed_targets"] == []
-    scene.assert_settled(Truth.of(lab), APPLY, ["Alpha"])
+    assert isinstance(outcome, BadReply) and f"'{field}' of policy {number}" in str(outcome)
+    assert writes(lab) == []

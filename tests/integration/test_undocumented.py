@@ -10,6 +10,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply
 from tests.integration.scene import APPLY, CHANGE, REMOVE, RULE, SETTINGS, Scene, Stage, Truth, assert_honest
 from tests.integration.support import run_facet, run_profiles, writes
 from tests.lab.manager.process import LabManager
@@ -17,8 +18,10 @@ from tests.lab.manager.switches import CHOICES
 
 # Every answer to every open question by itself, then some that meet.
 ANSWERS: list[dict[str, t.Any]] = [
-    *({name: value} for name, values in CHOICES.items() for value in values[1:]),
+    *({name: value} for name, values in CHOICES.items() if name != "search_leaves_out" for value in values[1:]),
     {"retry_after": 7},
+    {"largest_page": 100},
+    {"largest_page": 50, "computer_without_overrides": "omitted", "rule_ids_with_overrides": "absent"},
     {"direction_wording": "Agent Initiated", "direction_accepts": "own"},
     {"direction_accepts": "own", "time_shift_wording": "bare", "heartbeat_interval_wording": "hours_when_whole",
      "several_invalid_settings": "errors"},
@@ -28,10 +31,19 @@ ANSWERS: list[dict[str, t.Any]] = [
     {"rule_ids_with_overrides": "absent", "computer_without_overrides": "id_only", "unassign_inherited": "not_found"},
     {"list_items": "normalized", "mac_separator": "-"},
     {"list_items": "reordered", "mac_separator": ":", "shuffled": True},
-    {"list_envelope_without_results": "absent", "unknown_fields": True},
+    {"list_envelope_without_results": "absent", "shuffled": True},
     {name: values[0] for name, values in CHOICES.items()},
-    {name: values[1] for name, values in CHOICES.items()},
-    {name: values[-1] for name, values in CHOICES.items()},
+    # An unknown field where a list should be could be anybody's answer to anything.
+    # Nor can a search that leaves out what there is be relied on.
+    {name: values[1] for name, values in CHOICES.items()}
+    | {"list_envelope_without_results": "empty_list", "no_assigned_rules": "null", "search_leaves_out": "nothing"},
+    {name: values[-1] for name, values in CHOICES.items()}
+    | {"unknown_fields": False, "search_leaves_out": "nothing"},
+    *(
+        {"override_replies": replies, "computer_without_overrides": absent, "rule_ids_with_overrides": listed}
+        for replies in CHOICES["override_replies"][1:]
+        for absent, listed in zip(CHOICES["computer_without_overrides"], ("effective", "absent", "direct"))
+    ),
 ]  # fmt: skip
 
 
@@ -60,6 +72,79 @@ def test_documents_are_applied_changed_and_undone(lab, switches):
         scene.assert_nothing_to_do(stage, after, switches)
         before = after
     assert before == at_first, "nothing is left of it"
+
+
+# What searches leave out, and who has it.
+LEFT_OUT = {
+    "policySettings": "policy",
+    "computerSettings": "computer",
+    "firewall": "policy",
+    "value": "policy",
+    "names": "policy",
+}
+
+
+@pytest.mark.parametrize("part", LEFT_OUT)
+def test_what_searches_leave_out_is_not_taken_for_inherited(lab, part):
+    """Nothing is written, and not much read; the message names what is left out."""
+    assert set(LEFT_OUT) == set(CHOICES["search_leaves_out"][1:])
+    scene = Scene(lab)
+    scene.run(APPLY)
+    before = Truth.of(lab)
+    for names in (None, ["one.example.com", "two.example.com"]):
+        lab.clear_requests()
+        lab.switch(search_leaves_out=part)
+        outcome = scene.attempt(scene.profiles(APPLY, names))
+        lab.switch(search_leaves_out="nothing")
+        if names and part == "policySettings":
+            # These have everything themselves.
+            assert not outcome["changed"]
+            continue
+        word = "hostName" if part == "names" else part
+        assert isinstance(outcome, BadReply) and f"'{word}'" in str(outcome)
+        assert writes(lab) == [] and len(lab.requests()) < 12
+        assert Truth.of(lab) == before
+    scene.assert_nothing_to_do(APPLY, before)
+
+
+@pytest.mark.parametrize("absent", CHOICES["computer_without_overrides"])
+def test_one_page_that_lost_its_settings(lab, absent):
+    """Other pages of this manager have them: one computer of that page is asked alone."""
+    numbers = [lab.api("POST", "/computers", {"hostName": f"new-{number}"})["ID"] for number in range(300)]
+    for number in numbers:
+        lab.api("POST", f"/computers/{number}", {"computerSettings": {SETTINGS["missed_before_alert"]: {"value": "7"}}})
+    lab.switch(largest_page=100, computer_without_overrides=absent)
+    wanted = {"computers_query": "[?starts_with(host_name, 'new-')]", "missed_before_alert": "7"}
+    assert not run_facet(lab, "heartbeat", wanted)["changed"]
+    lab.clear_requests()
+    # The lab's window of 600 known computers comes in pages of 100.
+    fault = {"kind": "drop_fields", "fields": ["computerSettings"]}
+    lab.add_fault(path="/computers/search$", body="less-than", times=0, action=fault)
+    with pytest.raises(BadReply, match="computerSettings"):
+        run_facet(lab, "heartbeat", wanted)
+    assert writes(lab) == []
+
+
+@pytest.mark.parametrize("largest", [100, 250])
+@pytest.mark.parametrize("absent", CHOICES["computer_without_overrides"])
+def test_a_manager_that_gives_smaller_pages_than_asked(lab, largest, absent):
+    """A computer behind the cut is seen: its name, its platform, and what is set on it."""
+    alpha = lab.api("POST", "/policies", {"name": "Alpha"})["ID"]
+    for number in range(700):
+        lab.api("POST", "/computers", {"hostName": f"new-{number}", "policyID": alpha})
+    mac = lab.api("POST", "/computers", {"hostName": "mac.example.com", "platform": "macOS 14", "policyID": alpha})
+    lab.api("POST", f"/computers/{mac['ID']}", {"computerSettings": {SETTINGS["interval"]: {"value": "30 Minutes"}}})
+    lab.switch(largest_page=largest, computer_without_overrides=absent)
+    lab.clear_requests()
+    result = run_facet(lab, "communication_direction", {"policies": ["Alpha"], "direction": "bidirectional"})
+    assert "mac.example.com" in result["failed_targets"][0]["reason"] and writes(lab) == []
+    everybody = {"computers_query": "[?starts_with(host_name, 'new-') || host_name == 'mac.example.com']"}
+    lab.clear_requests()
+    result = run_facet(lab, "heartbeat", {**everybody, "interval": "inherited"}, check=True)
+    assert [entry["name"] for entry in result["changed_targets"]] == ["mac.example.com"]
+    assert result["unchanged_targets"]["count"] == 700
+    # Twice as many as pages of that size, and some.
+    assert result["requests"]["sent"] <= 2 * (1001 // largest + 2) + 4
 
 
 # Every two of these answers together once.

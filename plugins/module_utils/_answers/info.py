@@ -192,7 +192,7 @@ def describe_communication(client: Client, wanted: CommunicationWanted) -> dict[
     """The result of C(communication_info). Raises C(OptionError) for targets that cannot be found."""
     fleet = Fleet(client)
     ((targets, missing),) = resolve(fleet, [wanted.selector])
-    fleet.read_overrides(target for target in targets if isinstance(target, Computer))
+    fleet.read_overrides(targets)
     outlook = Outlook(fleet)
     described = [
         {**target.reference, **{facet.name: facet.describe(outlook, target) for facet in wanted.facets}}

@@ -40,7 +40,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     """
     wishes, warnings = _wishes(fleet, document)
     targets = list(dict.fromkeys(target for of_facet in wishes.values() for target in of_facet))
-    fleet.read_overrides(target for target in targets if isinstance(target, Computer))
+    fleet.read_overrides(targets)
     outlook = Outlook(fleet)
     steps: list[Step] = []
     refusals: list[Refusal] = []

@@ -14,6 +14,7 @@ import bisect
 import sys
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 
 from .._manager.client import (
@@ -22,20 +23,32 @@ from .._manager.client import (
     FIREWALL_RULE,
     IP_LIST,
     MAC_LIST,
-    PAGE,
     POLICY,
     PORT_LIST,
     Client,
+    Item,
     Kind,
 )
 from .._manager.errors import BadReply
 from .catalogue import FIREWALL_STATE, INHERITED, SETTINGS, Setting, Spelling, Value
+from .left_out import EXPANDED, confirm, lacking, most_telling
 from .objects import NO_OVERRIDES, Computer, Policy, Target
+from .rules import Assignments, listed_rules
 
 # How many pages are read at once: managers take seconds for one. At most the task's connections are used.
 READERS = 4
 
-_OVERRIDE_PARTS = ("computerSettings", "firewall")
+S = t.TypeVar("S")
+T = t.TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PlainPolicy:
+    """What is said of a policy that its overrides may lack: name, parent, and the rules that are effective on it."""
+
+    name: str
+    parent_id: int | None
+    rule_ids: frozenset[int]
 
 
 class Fleet:
@@ -45,32 +58,48 @@ class Fleet:
         self.client = client
         self.spelling = Spelling()
         self.computers: dict[int, Computer] = {}
+        self.assignments = Assignments(self)
         # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
         self._lineages: dict[int | None, tuple[Policy, ...]] = {}
-        self._inherited_rule_ids: dict[int | None, frozenset[int]] = {}
         self._listed = False
         self._overrides_known: set[int] = set()
-        # Whether any page of overrides listed firewall rules at all, and if not, whose effective rules were read.
-        self._overrides_list_rules = False
-        self._effective_rules_of: set[Target] | None = None
+        # Kinds of which one was asked alone for what its pages lack; and what those of policies lack.
+        self._confirmed: set[Kind] = set()
+        self._policies_lack: set[str] = set()
+        self._likeliest_policy = 0
 
     # -- policies
 
     @cached_property
     def policies(self) -> dict[int, Policy]:
         """Every policy by its ID, with its own overrides."""
-        policies = {
-            item["ID"]: self._policy(item) for page in self.client.pages(POLICY, overrides=True) for item in page
-        }
-        if not policies:
+        items = [item for page in self.client.pages(POLICY, overrides=True) for item in page]
+        if not items:
             raise BadReply("POST", "/policies/search", message="the manager lists no policy at all")
+        self._policies_lack = lacking(POLICY, items)
+        self._likeliest_policy = most_telling(POLICY, items)["ID"]
+        nameless = any(item.get("name") is None for item in items)
+        # A reply about overrides may leave out what a policy is below. That none of them is below another one, though,
+        # can also be so.
+        plain = self.plain_policies if nameless or (items[1:] and not any(map(_parent, items))) else None
+        policies = {}
+        for item in items:
+            overrides, rule_ids = self._overrides(item, Policy.settings_key)
+            if plain is None:
+                policies[item["ID"]] = Policy(item["ID"], item["name"], _parent(item), overrides, rule_ids)
+            elif item["ID"] in plain:
+                told = plain[item["ID"]]
+                policies[item["ID"]] = Policy(item["ID"], told.name, told.parent_id, overrides, rule_ids)
         return policies
 
-    def _policy(self, item: dict) -> Policy:
-        name = item.get("name")
-        if not isinstance(name, str):
-            raise BadReply("POST", "/policies/search", message=f"policy {item['ID']} has no name")
-        return Policy(item["ID"], name, item.get("parentID") or None, *self._overrides(item, Policy.settings_key))
+    @cached_property
+    def plain_policies(self) -> dict[int, PlainPolicy]:
+        """Every policy as it is without a look at overrides alone."""
+        return {
+            item["ID"]: PlainPolicy(item["name"], _parent(item), listed_rules(item))
+            for page in self.client.pages(POLICY, overrides=False)
+            for item in page
+        }
 
     def lineage(self, target: Target) -> tuple[Policy, ...]:
         """The policies that a target inherits from, nearest first."""
@@ -97,91 +126,125 @@ class Fleet:
 
     def search_computers(self, field_name: str, name: str) -> list[Computer]:
         """The computers of that very name in one field, without reading the fleet."""
-        return [self._know(item) for item in self.client.named(COMPUTER, name, field=field_name, expand=["none"])]
+        return [self._know(item) for item in self.client.named(COMPUTER, name, by=field_name, expand=["none"])]
 
     def search_computer_id(self, computer_id: int) -> Computer | None:
         """The computer of that ID, without reading the fleet."""
         if computer_id not in self.computers and not self._listed:
-            criteria = [{"fieldName": "ID", "idTest": "equal", "idValue": computer_id}]
-            for item in self.client.window(COMPUTER, criteria, expand=["none"]):
-                if item.get("ID") == computer_id:
-                    self._know(item)
+            item = self.client.of_id(COMPUTER, computer_id, expand=["none"])
+            if item:
+                self._know(item)
         return self.computers.get(computer_id)
 
-    def _know(self, item: dict) -> Computer:
+    def _know(self, item: Item) -> Computer:
         if item["ID"] not in self.computers:
             self.computers[item["ID"]] = Computer(
                 item["ID"],
-                str(item.get("hostName") or ""),
-                str(item.get("displayName") or ""),
-                sys.intern(str(item.get("platform") or "")),
-                sys.intern(str(item.get("agentVersion") or "")),
+                item.get("hostName") or "",
+                item.get("displayName") or "",
+                sys.intern(item.get("platform") or ""),
+                sys.intern(item.get("agentVersion") or ""),
                 item.get("policyID") or None,
                 item.get("groupID") or None,
             )
         return self.computers[item["ID"]]
 
-    def read_overrides(self, computers: t.Iterable[Computer]) -> None:
-        """Read what is set on the computers themselves, a window of known IDs at a time.
+    @property
+    def read_computers(self) -> list[Computer]:
+        """The computers whose overrides were read."""
+        return [self.computers[number] for number in self._overrides_known]
+
+    def read_overrides(self, targets: t.Iterable[Target]) -> None:
+        """Read what is set on these targets themselves: of computers, a window of known IDs at a time.
 
         A manager may leave out a computer without overrides, or send an object whose every field is null; so what
-        is not in a window has no overrides.
+        is not in a window has no overrides. But where all inherit, one is asked alone before that is believed.
         """
-        wanted = sorted({computer.id for computer in computers} - self._overrides_known)
+        targets = list(targets)
+        wanted = {target.id for target in targets if isinstance(target, Computer)} - self._overrides_known
+        doubts: list[tuple[set[str], Item]] = []
 
-        def keep(item: dict) -> None:
-            computer = self.computers.get(item["ID"])
-            if computer is not None:
-                computer.overrides, computer.rule_ids = self._overrides(item, Computer.settings_key)
+        def keep(page: list[Item]) -> None:
+            for item in page:
+                computer = self.computers.get(item["ID"])
+                if computer is not None:
+                    computer.overrides, computer.rule_ids = self._overrides(item, Computer.settings_key)
+            lack = lacking(COMPUTER, page)
+            if lack:
+                doubts.append((lack, most_telling(COMPUTER, page)))
 
-        self._read_windows(wanted, keep, overrides=True)
-        self._overrides_known.update(wanted)
+        self.read_windows(wanted, keep, overrides=True, expand=EXPANDED[COMPUTER])
+        if doubts:
+            likeliest = most_telling(COMPUTER, [item for _lack, item in doubts])
+            self._confirm(COMPUTER, likeliest["ID"], next(lack for lack, item in doubts if item is likeliest))
+        self._overrides_known |= wanted
+        if "policies" in self.__dict__ or any(isinstance(target, Policy) for target in targets):
+            self._confirm_policies(targets)
 
-    def _read_windows(self, wanted: t.Sequence[int], keep: t.Callable[[dict], None], *, overrides: bool) -> None:
+    def _confirm_policies(self, targets: t.Sequence[Target]) -> None:
+        """Ask for the likeliest policy to have what no policy's page has: one that is to have it, from the top."""
+        policies = self.policies
+        if not self._policies_lack:
+            return
+        asked = self._likeliest_policy
+        among = [target for target in targets if isinstance(target, Policy)]
+        above = [policy for target in targets[:1] for policy in self.lineage(target)[-1:]]
+        if "value" not in self._policies_lack and (among or above):
+            asked = min(among or above, key=lambda policy: (len(self.lineage(policy)), policy.id)).id
+        if asked in policies:
+            self._confirm(POLICY, asked, self._policies_lack)
+
+    def _confirm(self, kind: Kind, object_id: int, parts: set[str]) -> None:
+        if kind not in self._confirmed:
+            confirm(self.client, kind, object_id, parts)
+            self._confirmed.add(kind)
+
+    def read_windows(
+        self,
+        wanted: t.Collection[int],
+        keep: t.Callable[[list[Item]], None],
+        *,
+        overrides: bool,
+        expand: t.Sequence[str],
+    ) -> None:
         """Read the computers of these IDs, in as few searches as their spread among the known IDs allows.
 
         Where the fleet was not listed, any number of others may lie between two of them: then each is searched.
+        C(keep) gets each page, in a thread of its own, with others of the same window among them.
         """
-        known = sorted(self.computers)
-        page = PAGE if self._listed else 1
-        parts = _OVERRIDE_PARTS if overrides else ("firewall",)
+        order = sorted(wanted)
+        known = sorted(self.computers) if self._listed else order
+        most = self.client.largest_page if self._listed else 1
         windows = []
         start = 0
-        while start < len(wanted):
-            reach = bisect.bisect_left(known, wanted[start]) + page - 1
-            last_id = known[min(reach, len(known) - 1)]
-            end = bisect.bisect_right(wanted, last_id, lo=start)
-            windows.append(_id_window(wanted[start], wanted[end - 1]))
+        while start < len(order):
+            first = bisect.bisect_left(known, order[start])
+            window = known[first : first + most]
+            end = bisect.bisect_right(order, window[-1], lo=start)
+            windows.append(window[: bisect.bisect_right(window, order[end - 1])])
             start = end
+        # No window has an object of another, so nothing is kept by two threads.
+        self.in_parallel(
+            lambda window: keep(self.client.known(COMPUTER, window, overrides=overrides, expand=expand)), windows
+        )
 
-        def read(criteria: list[dict]) -> None:
-            for item in self.client.window(COMPUTER, criteria, overrides=overrides, expand=parts):
-                if isinstance(item.get("ID"), int):
-                    keep(item)
-
-        # No window has an object of another, so nothing is kept by two threads. The first error ends it all.
+    @staticmethod
+    def in_parallel(do: t.Callable[[S], T], items: t.Iterable[S]) -> list[T]:
+        """What comes of some requests that are sent a few at a time, in order. The first error ends it all."""
         pool = ThreadPoolExecutor(max_workers=READERS)
         try:
-            for _read in pool.map(read, windows):
-                pass
+            return list(pool.map(do, items))
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _overrides(self, item: dict, settings_key: str) -> tuple[dict[Setting, Value], frozenset[int]]:
+    def _overrides(self, item: Item, settings_key: str) -> tuple[dict[Setting, Value], frozenset[int]]:
         settings = item.get(settings_key)
         self.spelling.observe(settings)
         overrides = {setting: value for setting in SETTINGS if (value := setting.read(settings)) is not None}
-        state = _firewall(item).get("state")
-        if isinstance(state, str) and state != INHERITED:
+        state = (item.get("firewall") or {}).get("state")
+        if state is not None and state != INHERITED:
             overrides[FIREWALL_STATE] = state.lower()
-        return overrides or NO_OVERRIDES, self._listed_rules(item)
-
-    def _listed_rules(self, item: dict) -> frozenset[int]:
-        rule_ids = _firewall(item).get("ruleIDs")
-        if not isinstance(rule_ids, list) or not all(isinstance(rule_id, int) for rule_id in rule_ids):
-            return frozenset()
-        self._overrides_list_rules = True
-        return frozenset(rule_ids)
+        return overrides or NO_OVERRIDES, self.assignments.listed(item)
 
     @cached_property
     def groups(self) -> dict[int, str]:
@@ -193,13 +256,11 @@ class Fleet:
             seen: set[int] = set()
             while group_id in items and group_id not in seen:
                 seen.add(group_id)
-                names.append(str(items[group_id].get("name") or group_id))
+                names.append(items[group_id]["name"])
                 group_id = items[group_id].get("parentGroupID") or 0
             return "/".join(reversed(names))
 
         return {group_id: path(group_id) for group_id in items}
-
-    # -- settings
 
     @cached_property
     def default_settings(self) -> dict[Setting, Value]:
@@ -213,102 +274,37 @@ class Fleet:
     # -- firewall rules and their lists
 
     @cached_property
-    def rules(self) -> dict[int, dict]:
+    def rules(self) -> dict[int, Item]:
         """Every firewall rule by its ID."""
         return self._all(FIREWALL_RULE)
 
     @cached_property
-    def ip_lists(self) -> dict[int, dict]:
+    def ip_lists(self) -> dict[int, Item]:
         """Every IP list by its ID."""
         return self._all(IP_LIST)
 
     @cached_property
-    def mac_lists(self) -> dict[int, dict]:
+    def mac_lists(self) -> dict[int, Item]:
         """Every MAC list by its ID."""
         return self._all(MAC_LIST)
 
     @cached_property
-    def port_lists(self) -> dict[int, dict]:
+    def port_lists(self) -> dict[int, Item]:
         """Every port list by its ID."""
         return self._all(PORT_LIST)
 
-    def port_list(self, list_id: int) -> dict | None:
+    def port_list(self, list_id: int) -> Item | None:
         """The port list of that ID. The lists are read when the first one is asked for."""
         return self.port_lists.get(list_id)
 
-    def objects_read(self) -> dict[Kind, dict[int, dict]]:
+    def objects_read(self) -> dict[Kind, dict[int, Item]]:
         """The rules and lists that this task has read so far, by kind and ID."""
         names = {FIREWALL_RULE: "rules", IP_LIST: "ip_lists", MAC_LIST: "mac_lists", PORT_LIST: "port_lists"}
         return {kind: self.__dict__[name] for kind, name in names.items() if name in self.__dict__}
 
-    def _all(self, kind: Kind) -> dict[int, dict]:
-        found = {item["ID"]: item for page in self.client.pages(kind) for item in page}
-        for item in found.values():
-            # Taken for absent, it would be made again.
-            if not isinstance(item.get("name"), str):
-                raise BadReply("POST", f"{kind.path}/search", message=f"{kind.noun} {item['ID']} has no name")
-        return found
-
-    def inherited_rule_ids(self, target: Target) -> frozenset[int]:
-        """The rules that a target has through its policies."""
-        above = target.above
-        if above not in self._inherited_rule_ids:
-            self._inherited_rule_ids[above] = frozenset().union(*(policy.rule_ids for policy in self.lineage(target)))
-        return self._inherited_rule_ids[above]
-
-    def rule_states(self, targets: t.Iterable[Target], rule_id: int) -> dict[Target, bool]:
-        """For each target, whether the rule is assigned to it directly.
-
-        The vendor does not say whether the pages of overrides list direct rules, effective rules or none. Pages
-        answer wherever they can tell; what they cannot tell is asked one by one.
-        """
-        targets = list(targets)
-        self.policies  # noqa: B018  (read first: its pages tell whether rules are listed)
-        if not self._overrides_list_rules or self._effective_rules_of is not None:
-            self._read_effective_rules(targets)
-        direct_only = self._effective_rules_of is None and self._pages_list_direct_rules()
-        states: dict[Target, bool] = {}
-        for target in targets:
-            if rule_id not in target.rule_ids:
-                states[target] = False
-            elif direct_only or rule_id not in self.inherited_rule_ids(target):
-                states[target] = True
-            else:
-                states[target] = rule_id in self.client.assigned_rules(target.kind, target.id)
-        return states
-
-    def _pages_list_direct_rules(self) -> bool:
-        """An object whose page does not list a rule of its parents proves that pages list direct rules only."""
-        known = [*self.policies.values(), *(self.computers[number] for number in self._overrides_known)]
-        return any(self.inherited_rule_ids(target) - target.rule_ids for target in known)
-
-    def _read_effective_rules(self, targets: list[Target]) -> None:
-        if self._effective_rules_of is None:
-            self._effective_rules_of = set(self.policies.values())
-            self._inherited_rule_ids.clear()
-            for page in self.client.pages(POLICY, overrides=False):
-                for item in page:
-                    if item["ID"] in self.policies:
-                        self.policies[item["ID"]].rule_ids = self._listed_rules(item)
-        untold = {target for target in targets if isinstance(target, Computer)} - self._effective_rules_of
-
-        def keep(item: dict) -> None:
-            if item["ID"] in self.computers:
-                self.computers[item["ID"]].rule_ids = self._listed_rules(item)
-
-        self._read_windows(sorted(target.id for target in untold), keep, overrides=False)
-        self._effective_rules_of |= untold
+    def _all(self, kind: Kind) -> dict[int, Item]:
+        return {item["ID"]: item for page in self.client.pages(kind) for item in page}
 
 
-def _firewall(item: dict) -> dict:
-    firewall = item.get("firewall")
-    return firewall if isinstance(firewall, dict) else {}
-
-
-def _id_window(first: int, last: int) -> list[dict]:
-    if first == last:
-        return [{"fieldName": "ID", "idTest": "equal", "idValue": first}]
-    return [
-        {"fieldName": "ID", "idTest": "greater-than-or-equal", "idValue": first},
-        {"fieldName": "ID", "idTest": "less-than-or-equal", "idValue": last},
-    ]
+def _parent(item: Item) -> int | None:
+    return item.get("parentID") or None

@@ -4,24 +4,35 @@
 
 """What can be asked of the manager: search with paging, read, modify, create, delete, assign rules.
 
-Every reply is checked for its shape here, so that the layers above work with known types.
+Every reply is checked here, and only here, so that the layers above work with known types: it has its envelope, each
+object has its ID, no ID comes twice, and the fields in the table of its C(Kind) are what they must be.
 """
 
 from __future__ import annotations
 
+import bisect
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from .._basis.text import shown
 from .errors import BadReply, BadRequest, ManagerError, NotFound
+from .shapes import FIREWALL, FLAG, IDS, REFERENCE, SETTINGS, TEXT, TEXTS, Shape, is_deeper, is_number, what_is
 
 if t.TYPE_CHECKING:
     from .transport import Transport
 
+Item = t.Dict[str, t.Any]
+Criterion = t.Dict[str, t.Any]
+
 # The manager's default and ceiling for `maxItems`.
 PAGE = 5000
 
-# What the manager says instead of what it was asked for.
-_ERROR_KEYS = {"message", "error", "errors"}
+# The ends of a listing: more objects, or pages, than any manager has.
+MOST_OBJECTS = 1_000_000
+MOST_PAGES = 10_000
+
+# A manager may give less than it was asked for: a page may be cut off where its length is a multiple of this.
+_ROUND = 50
 
 # How often a create whose outcome is unknown is looked up and tried again.
 CREATE_ATTEMPTS = 3
@@ -29,144 +40,227 @@ CREATE_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object: its path, the key of its list in a search reply, and its name in messages."""
+    """A kind of object: its path, the key of its list in a search reply, and its name in messages.
+
+    C(fields): what fields must be where they are there; C(named_by): those of which each object has at least one.
+    """
 
     path: str
     envelope: str
     noun: str
+    fields: t.Mapping[str, Shape] = field(default_factory=dict, compare=False, repr=False)
+    named_by: tuple[str, ...] = ("name",)
 
 
-POLICY = Kind("/policies", "policies", "policy")
-COMPUTER = Kind("/computers", "computers", "computer")
-COMPUTER_GROUP = Kind("/computergroups", "computerGroups", "computer group")
-FIREWALL_RULE = Kind("/firewallrules", "firewallRules", "firewall rule")
-IP_LIST = Kind("/iplists", "ipLists", "IP list")
-MAC_LIST = Kind("/maclists", "macLists", "MAC list")
-PORT_LIST = Kind("/portlists", "portLists", "port list")
+def _ends(suffixes: t.Mapping[str, Shape]) -> dict[str, Shape]:
+    return {f"{side}{suffix}": shape for side in ("source", "destination") for suffix, shape in suffixes.items()}
+
+
+_NAMED = {"name": TEXT, "description": TEXT}
+_LIST = {**_NAMED, "items": TEXTS}
+
+POLICY = Kind(
+    "/policies",
+    "policies",
+    "policy",
+    {**_NAMED, "parentID": REFERENCE, "policySettings": SETTINGS, "firewall": FIREWALL},
+)
+COMPUTER = Kind(
+    "/computers",
+    "computers",
+    "computer",
+    {
+        **dict.fromkeys(("hostName", "displayName", "description", "platform", "agentVersion"), TEXT),
+        **dict.fromkeys(("policyID", "groupID"), REFERENCE),
+        "computerSettings": SETTINGS,
+        "firewall": FIREWALL,
+    },
+    ("hostName", "displayName"),
+)
+COMPUTER_GROUP = Kind("/computergroups", "computerGroups", "computer group", {**_NAMED, "parentGroupID": REFERENCE})
+FIREWALL_RULE = Kind(
+    "/firewallrules",
+    "firewallRules",
+    "firewall rule",
+    {
+        **_NAMED,
+        **dict.fromkeys(("action", "priority", "direction", "frameType", "protocol"), TEXT),
+        **dict.fromkeys(("frameNot", "protocolNot", "anyFlags"), FLAG),
+        **dict.fromkeys(("scheduleID", "contextID"), REFERENCE),
+        **_ends({f"{end}Type": TEXT for end in ("IP", "MAC", "Port")}),
+        **_ends({f"{end}Not": FLAG for end in ("IP", "MAC", "Port")}),
+        **_ends({f"{end}ListID": REFERENCE for end in ("IP", "MAC", "Port")}),
+        **_ends({f"{end}Multiple": TEXTS for end in ("IP", "MAC", "Port")}),
+        **_ends(dict.fromkeys(("IPValue", "IPMask", "IPRangeFrom", "IPRangeTo", "MACValue"), TEXT)),
+    },
+)
+IP_LIST = Kind("/iplists", "ipLists", "IP list", _LIST)
+MAC_LIST = Kind("/maclists", "macLists", "MAC list", _LIST)
+PORT_LIST = Kind("/portlists", "portLists", "port list", _LIST)
 
 
 class Client:
-    """Operations on the manager's objects, over a C(Transport)."""
+    """Operations on the manager's objects, over a C(Transport). Every one of them raises C(ManagerError)."""
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
+        # Whether any search was answered with its envelope in this task.
+        self._has_answered = False
+        # Lengths of pages that others followed; and the longest page of each way to search.
+        self._cut_at: set[int] = set()
+        self._longest: dict[tuple[t.Any, ...], int] = {}
+
+    # -- searches
+
+    @property
+    def largest_page(self) -> int:
+        """How many objects this manager gives at once, as far as it has shown: it may leave some of them out after
+        it has cut a page off, so that a short page does not tell.
+        """
+        return min({PAGE, *self._cut_at})
 
     def pages(
         self,
         kind: Kind,
-        criteria: t.Sequence[dict] = (),
+        criteria: t.Sequence[Criterion] = (),
         *,
         overrides: bool | None = None,
         expand: t.Sequence[str] = (),
-    ) -> t.Iterator[list[dict]]:
+    ) -> t.Iterator[list[Item]]:
         """Every object that meets all criteria, one page of at most 5,000 at a time, by ascending ID.
 
-        Raises C(ManagerError), and C(BadReply) where the manager's pages make no progress.
+        Computers without overrides may be left out where C(overrides) is true. Raises C(BadReply) where the manager's
+        pages do not move forward, or do not end.
         """
-        last = None
-        while True:
-            paging = [] if last is None else [{"fieldName": "ID", "idTest": "greater-than", "idValue": last}]
-            items = self.window(kind, [*criteria, *paging], overrides=overrides, expand=expand)
-            identified = [item for item in items if isinstance(item.get("ID"), int)]
-            if len(identified) < len(items) and not (kind is COMPUTER and overrides):
-                raise BadReply("POST", f"{kind.path}/search", message=f"a {kind.noun} has no ID")
-            yield identified
-            if len(items) < PAGE:
+        if kind is COMPUTER and overrides:
+            # Where computers without overrides come without their ID, only a plain page tells where the next starts.
+            for page in self.pages(kind, criteria, expand=["none"]):
+                ids = sorted(item["ID"] for item in page)
+                yield self.known(kind, ids, overrides=True, expand=expand)
+            return
+        last = length = seen = 0
+        for _page in range(MOST_PAGES):
+            after = [{"idTest": "greater-than", "idValue": last}] if last else []
+            items = self._search(kind, [*criteria, *after], overrides=overrides, expand=expand)
+            if items and last:
+                self._cut_at.add(length)
+            came = self._ids_of(kind, items, last + 1)
+            yield items
+            length, seen = len(items), seen + len(items)
+            if not self._may_be_cut((kind, overrides, *expand), length):
                 return
-            newest = max((item["ID"] for item in identified), default=None)
-            if newest is None or (last is not None and newest <= last):
-                raise BadReply(
-                    "POST", f"{kind.path}/search", message=f"a full page of objects brought no ID above {last}"
-                )
-            last = newest
+            last = max(came)
+            if seen >= MOST_OBJECTS:
+                break
+        raise _bad_search(kind, f"its pages do not end: {seen} objects were listed")
 
-    def window(
+    def known(
+        self, kind: Kind, ids: t.Sequence[int], *, overrides: bool | None = None, expand: t.Sequence[str] = ()
+    ) -> list[Item]:
+        """What is said of the objects of these IDs, which are all that are known between the first and the last one.
+
+        One request where the manager does not cut its pages off; C(ids): ascending, at most C(largest_page).
+        Computers without overrides may be left out where C(overrides) is true.
+        """
+        found: list[Item] = []
+        rest = list(ids)
+        while rest:
+            items = self._search(kind, _between(rest[0], rest[-1]), overrides=overrides, expand=expand)
+            identified = [item for item in items if item.get("ID") is not None]
+            came = self._ids_of(kind, identified, rest[0], rest[-1])
+            found += identified
+            length = len(items)
+            if length >= len(rest) or not self._may_be_cut((kind, overrides, *expand), length):
+                break
+            if not came:
+                # Objects without IDs, and as many as the manager gives: which ones they are shows in windows of that
+                # size, each of which they can fill.
+                for start in range(0, len(rest), length):
+                    found += self.known(kind, rest[start : start + length], overrides=overrides, expand=expand)
+                break
+            rest = rest[bisect.bisect_right(rest, max(came)) :]
+        return found
+
+    def of_id(self, kind: Kind, object_id: int, *, expand: t.Sequence[str] = ()) -> Item | None:
+        """The object of that ID, found by a search, or none."""
+        return next(iter(self.known(kind, [object_id], expand=expand)), None)
+
+    def named(self, kind: Kind, name: str, *, by: str = "name", expand: t.Sequence[str] = ()) -> list[Item]:
+        """The objects whose field C(by) equals the name, to the letter: none, one or many."""
+        criteria = [{"fieldName": by, "stringTest": "equal", "stringValue": name, "stringWildcards": False}]
+        found = [item for page in self.pages(kind, criteria, expand=expand) for item in page]
+        for item in found:
+            if not isinstance(item.get(by), str):
+                raise _bad_search(kind, f"{kind.noun} {item['ID']} comes without the '{by}' that was searched for")
+        return [item for item in found if item[by] == name]
+
+    def _search(
         self,
         kind: Kind,
-        criteria: t.Sequence[dict],
+        criteria: t.Sequence[Criterion],
         *,
         overrides: bool | None = None,
         expand: t.Sequence[str] = (),
-    ) -> list[dict]:
-        """One search request: at most 5,000 objects. Objects without overrides may lack their ID."""
-        query: list[tuple[str, str]] = [("expand", part) for part in expand]
-        if overrides is not None:
-            query.append(("overrides", "true" if overrides else "false"))
-        path = f"{kind.path}/search"
-        body: dict[str, t.Any] = {"maxItems": PAGE, "sortByObjectID": True}
+        most: int = PAGE,
+    ) -> list[Item]:
+        """One page, its objects checked."""
+        body: dict[str, t.Any] = {"maxItems": most, "sortByObjectID": True}
         if criteria:
             body["searchCriteria"] = list(criteria)
-        # A manager may leave its list out where nothing was found. Since a list can also get lost, it is asked twice.
+        path, query = f"{kind.path}/search", _query(overrides, expand)
         reply = self.transport.read("POST", path, query=query, body=body)
-        if reply.get(kind.envelope) is None:
+        if reply.keys() <= {kind.envelope} and reply.get(kind.envelope) is None:
+            # A manager may leave its list out where nothing was found. Since a list can also get lost, it is asked
+            # twice; and that there is nothing at all of a kind is not believed of an empty reply.
             reply = self.transport.read("POST", path, query=query, body=body)
+            if criteria and reply.keys() <= {kind.envelope} and reply.get(kind.envelope) is None:
+                if not self._has_answered:
+                    self._search(POLICY, (), most=1)
+                return []
         items = reply.get(kind.envelope)
-        if items is None and not reply.keys() & _ERROR_KEYS:
-            items = []
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise BadReply("POST", path, message=f"the reply has no list '{kind.envelope}'")
+        if not isinstance(items, list):
+            fields = ", ".join(f"'{shown(name, 50)}'" for name in list(reply)[:5])
+            raise _bad_search(kind, f"the reply has no list '{kind.envelope}', but {fields or 'nothing at all'}")
+        self._has_answered = True
+        for item in items:
+            _check(kind, item, "POST", path, overrides=bool(overrides))
         return items
 
-    def named(self, kind: Kind, name: str, *, field: str = "name", **options: t.Any) -> list[dict]:
-        """The objects whose field equals the name, to the letter: none, one or many."""
-        criteria = [{"fieldName": field, "stringTest": "equal", "stringValue": name, "stringWildcards": False}]
-        found = [item for page in self.pages(kind, criteria, **options) for item in page]
-        return [item for item in found if item.get(field) == name]
+    def _ids_of(self, kind: Kind, items: t.Sequence[Item], first: int, last: int | None = None) -> set[int]:
+        """The IDs of a page's objects, which must be from the first to the last one asked for, each once."""
+        ids: set[int] = set()
+        for item in items:
+            number = item["ID"]
+            if number in ids or number < first or (last is not None and number > last):
+                what = "twice" if number in ids else "where it was not asked for"
+                raise _bad_search(kind, f"{kind.noun} {number} comes {what}")
+            ids.add(number)
+        return ids
 
-    def get(self, kind: Kind, object_id: int, *, overrides: bool | None = None, expand: t.Sequence[str] = ()) -> dict:
-        """One object by its ID; raises C(NotFound)."""
-        query = [("expand", part) for part in expand]
-        if overrides is not None:
-            query.append(("overrides", "true" if overrides else "false"))
-        return self.transport.read("GET", f"{kind.path}/{object_id}", query=query)
+    def _may_be_cut(self, way: tuple[t.Any, ...], length: int) -> bool:
+        """Whether more may follow a page of that length, found in a way to search: kind, overrides, expand."""
+        longest = self._longest[way] = max(length, self._longest.get(way, 0))
+        if length < longest or not length:
+            return False
+        return length >= PAGE or length % _ROUND == 0 or length in self._cut_at
 
-    def default_settings(self) -> dict[str, t.Any]:
-        """The default policy's settings: setting name to its object C({"value": ...})."""
-        return self.transport.read("GET", "/policies/default")
+    # -- one object
 
-    def system_settings(self) -> dict[str, t.Any]:
-        """The manager's own settings: name to its object C({"value": ...}). Passwords and tokens are among them."""
-        return self._unshown(self.transport.read, "GET", "/systemsettings")
+    def get(self, kind: Kind, object_id: int, *, overrides: bool | None = None, expand: t.Sequence[str] = ()) -> Item:
+        """One object by its ID; raises C(NotFound). A computer without overrides may have none in that reply."""
+        path = f"{kind.path}/{object_id}"
+        reply = self.transport.read("GET", path, query=_query(overrides, expand))
+        _check(kind, reply, "GET", path, overrides=bool(overrides), object_id=object_id)
+        return reply
 
-    def system_setting(self, name: str) -> dict[str, t.Any]:
-        """One of them. Raises C(BadRequest) or C(NotFound) where the manager does not know the name."""
-        return self._unshown(self.transport.read, "GET", f"/systemsettings/{name}")
+    def modify(self, kind: Kind, object_id: int, body: Item, *, expand: t.Sequence[str] = ()) -> Item:
+        """Change the fields in C(body); the reply shows the object, of a policy or computer its overrides only."""
+        path, overrides = f"{kind.path}/{object_id}", kind in (POLICY, COMPUTER) or None
+        reply = self.transport.write("POST", path, query=_query(overrides, expand), body=body) or {}
+        _check(kind, reply, "POST", path, overrides=bool(overrides), object_id=object_id, doubt=True)
+        return reply
 
-    def modify_system_settings(self, settings: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Change these, all or none of them; the reply shows settings as they are then."""
-        return self._unshown(self.transport.write, "POST", "/systemsettings", settings)
-
-    def deployment_script(self, wanted: dict[str, t.Any]) -> str:
-        """The script that installs and activates agents. A POST, but it changes nothing. The script holds secrets."""
-        path = "/agentdeploymentscripts"
-        script = self._unshown(self.transport.read, "POST", path, wanted).get("scriptBody")
-        if not isinstance(script, str) or not script.strip():
-            raise BadReply("POST", path, message="the reply has no script in 'scriptBody'")
-        return script
-
-    @staticmethod
-    def _unshown(exchange: t.Callable, method: str, path: str, body: t.Any = None) -> dict[str, t.Any]:
-        """Read or write what holds secrets: an error does not repeat the reply."""
-        try:
-            return exchange(method, path, body=body)
-        except BadReply as error:
-            raise BadReply(
-                method,
-                path,
-                url=error.url,
-                status=error.status,
-                message="its body is no JSON object, and not shown here, since it may hold secrets",
-                outcome_unknown=error.outcome_unknown,
-            ) from None
-
-    def modify(self, kind: Kind, object_id: int, body: dict, *, expand: t.Sequence[str] = ()) -> dict:
-        """Change the fields in C(body); the reply shows the object's overrides only."""
-        query = [("expand", part) for part in expand]
-        if kind in (POLICY, COMPUTER):
-            query.append(("overrides", "true"))
-        return self.transport.write("POST", f"{kind.path}/{object_id}", query=query, body=body) or {}
-
-    def create(self, kind: Kind, body: dict) -> tuple[int, bool]:
+    def create(self, kind: Kind, body: Item) -> tuple[int, bool]:
         """Create an object with a name, once, however often the connection breaks.
 
         Returns the ID of the object of that name, and whether it was made here: another run may have made it in the
@@ -175,13 +269,18 @@ class Client:
         in_doubt = False
         for attempt in range(CREATE_ATTEMPTS):
             try:
-                return self._identified(kind, self.transport.create(kind.path, body))["ID"], True
+                made = self.transport.create(kind.path, body)
+                _check(kind, made, "POST", kind.path, overrides=True, doubt=True)
+                return made["ID"], True
             except ManagerError as error:
                 taken = isinstance(error, BadRequest) and "already exists" in error.message.lower()
                 in_doubt = in_doubt or not taken
                 if not (error.outcome_unknown or taken or isinstance(error, BadReply)):
                     raise
-                found = self.named(kind, body["name"])
+                try:
+                    found = self.named(kind, body["name"])
+                except ManagerError as second:
+                    raise _unseen("POST", kind.path, error, second) if in_doubt else second from None
                 if len(found) == 1:
                     return found[0]["ID"], in_doubt
                 if found or taken or attempt == CREATE_ATTEMPTS - 1:
@@ -192,70 +291,214 @@ class Client:
         """Delete an object; that it is gone already is not an error. Raises C(ManagerError) unless it is gone."""
         path = f"{kind.path}/{object_id}"
         refusal: ManagerError = BadReply("DELETE", path, message=f"it says yes, but the {kind.noun} is still there")
+        met: ManagerError | None = None
         try:
             self.transport.write("DELETE", path)
         except ManagerError as error:
             if not (error.outcome_unknown or isinstance(error, NotFound)):
                 raise
-            refusal = error
+            met = refusal = error
         try:
             self.get(kind, object_id)
         except NotFound:
             return
+        except ManagerError as error:
+            # Nobody can have deleted what was not found.
+            raise error if isinstance(met, NotFound) else _unseen("DELETE", path, met, error) from None
         raise refusal
+
+    # -- settings
+
+    def default_settings(self) -> dict[str, t.Any]:
+        """The default policy's settings, at least one: setting name to its object C({"value": ...})."""
+        reply = self.transport.read("GET", "/policies/default")
+        return _settings("GET", "/policies/default", reply)
+
+    def system_settings(self) -> dict[str, t.Any]:
+        """The manager's own settings: name to its object C({"value": ...}). Passwords and tokens are among them."""
+        path = "/systemsettings"
+        return _settings("GET", path, self._unshown(self.transport.read, "GET", path))
+
+    def system_setting(self, name: str) -> dict[str, t.Any]:
+        """One of them. Raises C(BadRequest) or C(NotFound) where the manager does not know the name."""
+        path = f"/systemsettings/{name}"
+        reply = self._unshown(self.transport.read, "GET", path)
+        value = reply.get("value")
+        if (reply and "value" not in reply) or not (value is None or isinstance(value, str)):
+            raise BadReply("GET", path, message=f"the setting's value must be a text, and is {what_is(value)}")
+        return reply
+
+    def modify_system_settings(self, settings: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Change these, all or none of them; the reply shows settings as they are then."""
+        path = "/systemsettings"
+        return _settings("POST", path, self._unshown(self.transport.write, "POST", path, settings), doubt=True)
+
+    def deployment_script(self, wanted: dict[str, t.Any]) -> str:
+        """The script that installs and activates agents. A POST, but it changes nothing. The script holds secrets."""
+        path = "/agentdeploymentscripts"
+        script = self._unshown(self.transport.read, "POST", path, wanted).get("scriptBody")
+        if not isinstance(script, str) or not script.strip():
+            raise BadReply("POST", path, message="the reply has no script in 'scriptBody'")
+        return script
+
+    @staticmethod
+    def _unshown(
+        exchange: t.Callable[..., dict[str, t.Any] | None], method: str, path: str, body: t.Any = None
+    ) -> dict[str, t.Any]:
+        """Read or write what holds secrets: an error does not repeat the reply."""
+        try:
+            return exchange(method, path, body=body) or {}
+        except BadReply as error:
+            raise BadReply(
+                method,
+                path,
+                url=error.url,
+                status=error.status,
+                message="its body is no JSON object, and not shown here, since it may hold secrets",
+                outcome_unknown=error.outcome_unknown,
+            ) from None
+
+    # -- assignments of firewall rules
 
     def assigned_rules(self, kind: Kind, object_id: int) -> set[int]:
         """IDs of the firewall rules assigned to the policy or computer itself, without the inherited ones."""
-        path = self._assignments(kind, object_id)
-        return self._rule_ids("GET", path, self.transport.read("GET", path, query=[("overrides", "true")]))
+        path = _assignments(kind, object_id)
+        return _rule_ids("GET", path, self.transport.read("GET", path, query=[("overrides", "true")]))
 
     def rules_on(self, kind: Kind, object_id: int) -> dict[int, dict[str, t.Any]]:
         """The firewall rules of a policy or computer as they are there, inherited and overridden ones too, by their ID."""
         path = f"{kind.path}/{object_id}/firewall/rules"
         rules = self.transport.read("GET", path).get(FIREWALL_RULE.envelope)
-        if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        if not isinstance(rules, list):
             raise BadReply("GET", path, message=f"the reply has no list '{FIREWALL_RULE.envelope}'")
-        return {rule["ID"]: rule for rule in rules if isinstance(rule.get("ID"), int)}
+        for rule in rules:
+            # A manager may show the overridden properties alone.
+            _check(FIREWALL_RULE, rule, "GET", path, overrides=True)
+        return {rule["ID"]: rule for rule in rules}
 
     def assign_rules(self, kind: Kind, object_id: int, rule_ids: t.Iterable[int]) -> set[int]:
-        """Add rules to a policy or computer, next to those it has; returns all that are assigned to it then."""
-        path = self._assignments(kind, object_id)
+        """Add rules to a policy or computer, next to those it has; returns all that the reply says it has then."""
+        path = _assignments(kind, object_id)
         body = {"ruleIDs": sorted(rule_ids)}
-        reply = self.transport.write("POST", path, query=[("overrides", "true")], body=body)
-        return self._rule_ids("POST", path, reply)
+        return _rule_ids("POST", path, self.transport.write("POST", path, query=[("overrides", "true")], body=body))
 
     def unassign_rule(self, kind: Kind, object_id: int, rule_id: int) -> None:
         """Take one rule away from a policy or computer; that it is gone already is not an error.
 
         Raises C(ManagerError) unless it is gone.
         """
-        path = f"{self._assignments(kind, object_id)}/{rule_id}"
+        path = f"{_assignments(kind, object_id)}/{rule_id}"
         refusal: ManagerError = BadReply("DELETE", path, message="it says yes, but the rule is still assigned")
+        met: ManagerError | None = None
         try:
             reply = self.transport.write("DELETE", path, query=[("overrides", "true")])
-            if reply and "assignedRuleIDs" in reply and rule_id not in self._rule_ids("DELETE", path, reply):
+            if reply and "assignedRuleIDs" in reply and rule_id not in _rule_ids("DELETE", path, reply):
                 return
         except ManagerError as error:
             # Not found is either the assignment, which is what was asked for, or the policy or computer itself.
             if not (error.outcome_unknown or isinstance(error, (NotFound, BadReply))):
                 raise
-            refusal = error
-        if rule_id in self.assigned_rules(kind, object_id):
+            met = refusal = error
+        try:
+            left = self.assigned_rules(kind, object_id)
+        except ManagerError as error:
+            raise error if isinstance(met, NotFound) else _unseen("DELETE", path, met, error) from None
+        if rule_id in left:
             raise refusal
 
-    @staticmethod
-    def _assignments(kind: Kind, object_id: int) -> str:
-        return f"{kind.path}/{object_id}/firewall/assignments"
 
-    @staticmethod
-    def _rule_ids(method: str, path: str, reply: dict | None) -> set[int]:
-        ids = (reply or {}).get("assignedRuleIDs", [])
-        if not isinstance(ids, list) or not all(isinstance(item, int) for item in ids):
-            raise BadReply(method, path, message="'assignedRuleIDs' is not a list of IDs")
-        return set(ids)
+def _query(overrides: bool | None, expand: t.Iterable[str]) -> list[tuple[str, str]]:
+    query = [("expand", part) for part in expand]
+    if overrides is not None:
+        query.append(("overrides", "true" if overrides else "false"))
+    return query
 
-    @staticmethod
-    def _identified(kind: Kind, reply: dict) -> dict:
-        if not isinstance(reply.get("ID"), int):
-            raise BadReply("POST", kind.path, message=f"the reply to the new {kind.noun} has no ID")
-        return reply
+
+def _between(first: int, last: int) -> list[Criterion]:
+    # Without a field's name, which the guides leave out beside a test of the ID.
+    if first == last:
+        return [{"idTest": "equal", "idValue": first}]
+    return [
+        {"idTest": "greater-than-or-equal", "idValue": first},
+        {"idTest": "less-than-or-equal", "idValue": last},
+    ]
+
+
+def _check(
+    kind: Kind,
+    item: t.Any,
+    method: str,
+    path: str,
+    *,
+    overrides: bool,
+    object_id: int | None = None,
+    doubt: bool = False,
+) -> None:
+    """Raise C(BadReply) unless it is an object of the kind, with the ID if one is given.
+
+    Replies about overrides may lack names. A computer without any may be an object whose every property is null.
+    """
+
+    def bad(message: str) -> BadReply:
+        return BadReply(method, path, message=message, outcome_unknown=doubt)
+
+    if not isinstance(item, dict):
+        raise bad(f"a {kind.noun} must be an object, and is {what_is(item)}")
+    number = item.get("ID")
+    without_overrides = kind is COMPUTER and overrides and number is None and ("ID" in item or not item)
+    if not (without_overrides or is_number(number, 1)):
+        came = what_is(number) if "ID" in item else "not there"
+        raise bad(f"the 'ID' of a {kind.noun} must be a whole number above 0, and is {came}")
+    if object_id is not None and number not in (object_id, None):
+        raise bad(f"{kind.noun} {object_id} was asked for, and {kind.noun} {number} came")
+    for name, shape in kind.fields.items():
+        value = item.get(name)
+        if value is not None and not shape.holds(value):
+            raise bad(f"'{name}' of {kind.noun} {number} must be {shape.words}, and is {what_is(value)}")
+    if not overrides and all(item.get(name) is None for name in kind.named_by):
+        raise bad(f"{kind.noun} {number} has no {' and no '.join(map(repr, kind.named_by))}")
+    if is_deeper(item):
+        raise bad(f"{kind.noun} {number} is nested too deep")
+
+
+def _settings(method: str, path: str, reply: dict[str, t.Any], *, doubt: bool = False) -> dict[str, t.Any]:
+    if not reply or not SETTINGS.holds(reply):
+        message = f"the reply must be {SETTINGS.words}, and at least one, and is not"
+        raise BadReply(method, path, message=message, outcome_unknown=doubt)
+    return reply
+
+
+def _assignments(kind: Kind, object_id: int) -> str:
+    return f"{kind.path}/{object_id}/firewall/assignments"
+
+
+def _rule_ids(method: str, path: str, reply: dict[str, t.Any] | None) -> set[int]:
+    """The rules in a reply about assignments; where there are none, it may leave them out, but says nothing else."""
+    ids = (reply or {}).get("assignedRuleIDs")
+    if reply and "assignedRuleIDs" not in reply:
+        raise BadReply(method, path, message="the reply has no 'assignedRuleIDs'", outcome_unknown=method != "GET")
+    if ids is not None and not IDS.holds(ids):
+        message = f"'assignedRuleIDs' must be {IDS.words}, and is {what_is(ids)}"
+        raise BadReply(method, path, message=message, outcome_unknown=method != "GET")
+    return set(ids or ())
+
+
+def _bad_search(kind: Kind, message: str) -> BadReply:
+    return BadReply("POST", f"{kind.path}/search", message=message)
+
+
+def _unseen(method: str, path: str, met: ManagerError | None, look: ManagerError) -> ManagerError:
+    """The error of a write of which nobody can tell what became of it: C(met) if it was answered with one, and the look
+    after it failed, too.
+    """
+    answer = met or look
+    told = f"{met.message or met.status or 'no reply'}; then" if met else "it says yes, but"
+    reason = ": ".join(str(part) for part in (look.status, look.message) if part) or "no reply"
+    return type(answer)(
+        method,
+        path,
+        url=answer.url,
+        status=answer.status,
+        message=f"{told} {look.method} {look.path}, to see what became of it, failed: {reason}",
+        outcome_unknown=True,
+    )

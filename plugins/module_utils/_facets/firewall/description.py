@@ -101,14 +101,12 @@ def describe_restriction(outlook: Outlook, target: Target, there: RulesThere) ->
     C(restricted) is C(None) where that cannot be told; C(restricted_because) says why it is not true.
     """
     fleet = outlook.fleet
-    inherited = fleet.inherited_rule_ids(target)
-    direct = target.rule_ids - inherited
-    rule_ids = sorted(target.rule_ids | inherited)
+    rule_ids = sorted(fleet.assignments.effective(target))
     judged = []
     for rule_id in rule_ids:
         rule = fleet.rules.get(rule_id)
         if rule is not None and concerns_port(rule, AGENT_PORT, fleet.port_list):
-            here = rule_id in direct or (rule_id in target.rule_ids and fleet.rule_states([target], rule_id)[target])
+            here = fleet.assignments.assigned_here(target, rule_id)
             judged.append(_judged(fleet, target, rule, there, here))
     unlisted = [rule_id for rule_id in rule_ids if rule_id not in fleet.rules]
     idle = without_effect(outlook, target)
@@ -222,7 +220,7 @@ def _admitted(fleet: Fleet, rule: Rule) -> Admitted:
     return admitted_by(rule, lambda number: fleet.ip_lists.get(number), lambda number: fleet.mac_lists.get(number))
 
 
-def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: bool) -> _Judged:
+def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: bool | None) -> _Judged:
     verdict = judge(rule, AGENT_PORT, fleet.port_list)
     replaces = verdict.replaces
     overridden = None

@@ -117,7 +117,7 @@ class FirewallRestriction(Facet[Wish]):
                 refused.update(dict.fromkeys(targets, str(unfit)))
                 continue
             if rule := rules[name]:
-                states = fleet.rule_states(targets, rule["ID"])
+                states = fleet.assignments.states(targets, rule["ID"])
                 assigned.update((target, name) for target, is_assigned in states.items() if is_assigned)
         for target, reason in refused.items():
             yield Refusal(subject_of(target), self.name, reason)
@@ -246,7 +246,7 @@ class FirewallRestriction(Facet[Wish]):
         if port not in self._candidates:
             self._candidates[port] = opening_candidates(fleet, port)
         others = self._candidates[port] - own
-        others = others & (target.rule_ids | fleet.inherited_rule_ids(target)) if others else others
+        others = others & fleet.assignments.effective(target) if others else others
         if others not in self._openings:
             self._openings[others] = openings(fleet, others)
         return self._openings[others]

@@ -61,10 +61,8 @@ def deletable_rule(
     """The step that deletes a rule if it is ours and nobody has it once these targets have let go of it."""
     if not is_ours(rule):
         return None
-    fleet.read_overrides(fleet.list_computers())
-    everyone = [*fleet.policies.values(), *fleet.computers.values()]
-    holders = {target for target, held in fleet.rule_states(everyone, rule["ID"]).items() if held}
-    if holders - letting_go:
+    holders = fleet.assignments.holders(rule["ID"], letting_go)
+    if holders.known or not holders.complete:
         return None
     return _deleted(FIREWALL_RULE, rule, "no policy and no computer has it any more", RULES_GONE, tuple(needs))
 

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether what pages of overrides leave out is really not there.
+
+A page on which nothing is overridden looks like one from which the overrides were lost, and the first would be written
+to. So before that is believed, one of its objects is asked for alone.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._manager.client import COMPUTER, POLICY, Client, Item, Kind
+from .._manager.errors import BadReply, NotFound
+
+FIREWALL = "firewall"
+SETTINGS_KEYS = {POLICY: "policySettings", COMPUTER: "computerSettings"}
+# What a request about overrides asks to be told of a computer; a policy always comes whole.
+EXPANDED: dict[Kind, tuple[str, ...]] = {POLICY: (), COMPUTER: ("computerSettings", FIREWALL)}
+
+
+def lacking(kind: Kind, items: t.Collection[Item]) -> set[str]:
+    """The parts that none of a page's objects has: settings, values although there are settings, firewall."""
+    if not items:
+        return set()
+    expected = {SETTINGS_KEYS[kind], FIREWALL}
+    if any(item.get(SETTINGS_KEYS[kind]) for item in items):
+        expected.add("value")
+    for item in items:
+        expected -= _parts(kind, item)
+        if not expected:
+            break
+    return expected
+
+
+def most_telling(kind: Kind, items: t.Collection[Item]) -> Item:
+    """The object that is the least likely to have no overrides: with the most settings, or fields."""
+    return max(items, key=lambda item: (len(item.get(SETTINGS_KEYS[kind]) or ()), _fields(item), -item["ID"]))
+
+
+def confirm(client: Client, kind: Kind, object_id: int, parts: t.Collection[str]) -> None:
+    """Ask for one object alone; raises C(BadReply) where it has what no object of its page has."""
+    try:
+        alone = client.get(kind, object_id, overrides=True, expand=EXPANDED[kind])
+    except NotFound:
+        return
+    lost = sorted(_parts(kind, alone).intersection(parts))
+    if lost:
+        raise BadReply(
+            "POST",
+            f"{kind.path}/search",
+            message=f"its searches leave out {' and '.join(map(repr, lost))}, which {kind.noun} {object_id} has when"
+            " it is asked for alone: what is inherited cannot be told",
+        )
+
+
+def _parts(kind: Kind, item: Item) -> set[str]:
+    settings = item.get(SETTINGS_KEYS[kind])
+    parts = set() if settings is None else {SETTINGS_KEYS[kind]}
+    if any((entry or {}).get("value") is not None for entry in (settings or {}).values()):
+        parts.add("value")
+    return parts if item.get(FIREWALL) is None else {*parts, FIREWALL}
+
+
+def _fields(item: Item) -> int:
+    return sum(value is not None for value in item.values())

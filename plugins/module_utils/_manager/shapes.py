@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the fields of a reply must be, so that whoever reads them need not ask again."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+# The vendor's SDK takes IDs for signed 64-bit numbers.
+LARGEST_ID = 2**63 - 1
+# A documented reply has five levels of objects and lists, at most.
+MOST_LEVELS = 30
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a field must be where it is there and not null: in words, and whether a value is that."""
+
+    words: str
+    holds: t.Callable[[t.Any], bool]
+
+
+def is_number(value: t.Any, least: int) -> bool:
+    """Whether it is a whole number that can be an ID, and not below C(least). True and false are none."""
+    return value.__class__ is int and least <= value <= LARGEST_ID
+
+
+def _is_text_or_nothing(value: t.Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_list_of(holds: t.Callable[[t.Any], bool]) -> t.Callable[[t.Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(holds, value))
+
+
+def _are_settings(value: t.Any) -> bool:
+    return isinstance(value, dict) and all(
+        entry is None or (isinstance(entry, dict) and _is_text_or_nothing(entry.get("value")))
+        for entry in value.values()
+    )
+
+
+TEXT = Shape("text", lambda value: isinstance(value, str))
+FLAG = Shape("true or false", lambda value: isinstance(value, bool))
+REFERENCE = Shape("an ID, or 0 for none", lambda value: is_number(value, 0))
+IDS = Shape("a list of IDs", _is_list_of(lambda value: is_number(value, 1)))
+TEXTS = Shape("a list of texts", _is_list_of(lambda value: isinstance(value, str)))
+SETTINGS = Shape("an object of settings, each with a text as its value", _are_settings)
+FIREWALL = Shape(
+    "an object, its state a text and its ruleIDs a list of IDs",
+    lambda value: isinstance(value, dict)
+    and _is_text_or_nothing(value.get("state"))
+    and (value.get("ruleIDs") is None or IDS.holds(value["ruleIDs"])),
+)
+
+
+def what_is(value: t.Any) -> str:
+    """A value by its kind alone: what stands in a wrong place may be a secret."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    words = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+    return words.get(type(value), "something else")
+
+
+def is_deeper(value: t.Any, levels: int = MOST_LEVELS) -> bool:
+    """Whether objects and lists are nested in more levels than these."""
+    if not isinstance(value, (dict, list)):
+        return False
+    inside = value.values() if isinstance(value, dict) else value
+    return levels <= 0 or any(is_deeper(item, levels - 1) for item in inside if isinstance(item, (dict, list)))
