@@ -224,7 +224,7 @@ def test_describing_a_fleet_costs_pages(fleet, listed):
     lab.switch(rule_ids_with_overrides=listed)
     lab.clear_requests()
     options = {"policies": fleet.servers[:3], "computers": None, "computers_query": SERVERS}
-    wanted = CommunicationWanted.from_options({**options, "facets": ["firewall_restriction"]})
+    wanted = CommunicationWanted.from_options({**options, "facets": ["firewall_restriction"]}, "on_premises")
     with Transport(connection(lab)) as transport:
         told = describe_communication(Client(transport), wanted)["targets"]
     lab.switch(rule_ids_with_overrides="direct")

@@ -14,7 +14,7 @@ from .._basis.text import quoted
 from .._facets.facet import Conflict, subject_of
 from .._facets.step import SETTINGS, SHIELDS, Refusal, Step, Subject
 from .._fleet.fleet import Fleet
-from .._fleet.objects import Computer, Target
+from .._fleet.objects import Target
 from .._fleet.outlook import Outlook
 from .._fleet.targets import resolve
 from .document import Document

@@ -31,7 +31,7 @@ from .._manager.client import (
 )
 from .._manager.errors import BadReply
 from .catalogue import FIREWALL_STATE, INHERITED, SETTINGS, Setting, Spelling, Value
-from .left_out import EXPANDED, confirm, lacking, most_telling
+from .left_out import EXPANDED, Doubts
 from .objects import NO_OVERRIDES, Computer, Policy, Target
 from .rules import Assignments, listed_rules
 
@@ -63,10 +63,7 @@ class Fleet:
         self._lineages: dict[int | None, tuple[Policy, ...]] = {}
         self._listed = False
         self._overrides_known: set[int] = set()
-        # Kinds of which one was asked alone for what its pages lack; and what those of policies lack.
-        self._confirmed: set[Kind] = set()
-        self._policies_lack: set[str] = set()
-        self._likeliest_policy = 0
+        self._doubts = Doubts(client)
 
     # -- policies
 
@@ -76,8 +73,7 @@ class Fleet:
         items = [item for page in self.client.pages(POLICY, overrides=True) for item in page]
         if not items:
             raise BadReply("POST", "/policies/search", message="the manager lists no policy at all")
-        self._policies_lack = lacking(POLICY, items)
-        self._likeliest_policy = most_telling(POLICY, items)["ID"]
+        self._doubts.note(POLICY, items)
         nameless = any(item.get("name") is None for item in items)
         # A reply about overrides may leave out what a policy is below. That none of them is below another one, though,
         # can also be so.
@@ -90,6 +86,9 @@ class Fleet:
             elif item["ID"] in plain:
                 told = plain[item["ID"]]
                 policies[item["ID"]] = Policy(item["ID"], told.name, told.parent_id, overrides, rule_ids)
+        if self._overrides_known:
+            # Read after the targets of a task, to tell what they inherit.
+            self._doubts.settle(POLICY)
         return policies
 
     @cached_property
@@ -162,42 +161,23 @@ class Fleet:
         """
         targets = list(targets)
         wanted = {target.id for target in targets if isinstance(target, Computer)} - self._overrides_known
-        doubts: list[tuple[set[str], Item]] = []
 
         def keep(page: list[Item]) -> None:
             for item in page:
                 computer = self.computers.get(item["ID"])
                 if computer is not None:
                     computer.overrides, computer.rule_ids = self._overrides(item, Computer.settings_key)
-            lack = lacking(COMPUTER, page)
-            if lack:
-                doubts.append((lack, most_telling(COMPUTER, page)))
+            self._doubts.note(COMPUTER, page)
 
         self.read_windows(wanted, keep, overrides=True, expand=EXPANDED[COMPUTER])
-        if doubts:
-            likeliest = most_telling(COMPUTER, [item for _lack, item in doubts])
-            self._confirm(COMPUTER, likeliest["ID"], next(lack for lack, item in doubts if item is likeliest))
+        self._doubts.settle(COMPUTER)
         self._overrides_known |= wanted
-        if "policies" in self.__dict__ or any(isinstance(target, Policy) for target in targets):
-            self._confirm_policies(targets)
-
-    def _confirm_policies(self, targets: t.Sequence[Target]) -> None:
-        """Ask for the likeliest policy to have what no policy's page has: one that is to have it, from the top."""
-        policies = self.policies
-        if not self._policies_lack:
-            return
-        asked = self._likeliest_policy
         among = [target for target in targets if isinstance(target, Policy)]
-        above = [policy for target in targets[:1] for policy in self.lineage(target)[-1:]]
-        if "value" not in self._policies_lack and (among or above):
-            asked = min(among or above, key=lambda policy: (len(self.lineage(policy)), policy.id)).id
-        if asked in policies:
-            self._confirm(POLICY, asked, self._policies_lack)
-
-    def _confirm(self, kind: Kind, object_id: int, parts: set[str]) -> None:
-        if kind not in self._confirmed:
-            confirm(self.client, kind, object_id, parts)
-            self._confirmed.add(kind)
+        if among or "policies" in self.__dict__:
+            above = [policy for target in targets[:1] for policy in self.lineage(target)[-1:]]
+            topmost = min(among or above, key=lambda policy: (len(self.lineage(policy)), policy.id), default=None)
+            _policies = self.policies
+            self._doubts.settle(POLICY, topmost and topmost.id)
 
     def read_windows(
         self,
@@ -213,16 +193,10 @@ class Fleet:
         C(keep) gets each page, in a thread of its own, with others of the same window among them.
         """
         order = sorted(wanted)
-        known = sorted(self.computers) if self._listed else order
-        most = self.client.largest_page if self._listed else 1
-        windows = []
-        start = 0
-        while start < len(order):
-            first = bisect.bisect_left(known, order[start])
-            window = known[first : first + most]
-            end = bisect.bisect_right(order, window[-1], lo=start)
-            windows.append(window[: bisect.bisect_right(window, order[end - 1])])
-            start = end
+        if self._listed:
+            windows = _windows(order, sorted(self.computers), self.client.largest_page)
+        else:
+            windows = [[number] for number in order]
         # No window has an object of another, so nothing is kept by two threads.
         self.in_parallel(
             lambda window: keep(self.client.known(COMPUTER, window, overrides=overrides, expand=expand)), windows
@@ -308,3 +282,16 @@ class Fleet:
 
 def _parent(item: Item) -> int | None:
     return item.get("parentID") or None
+
+
+def _windows(wanted: t.Sequence[int], known: t.Sequence[int], most: int) -> list[t.Sequence[int]]:
+    """Known IDs in a row, at most so many, from one that is wanted to another, until all that are wanted are in one."""
+    windows = []
+    start = 0
+    while start < len(wanted):
+        first = bisect.bisect_left(known, wanted[start])
+        window = known[first : first + most]
+        start_of_next = bisect.bisect_right(wanted, window[-1], lo=start)
+        windows.append(window[: bisect.bisect_right(window, wanted[start_of_next - 1])])
+        start = start_of_next
+    return windows

@@ -21,7 +21,46 @@ SETTINGS_KEYS = {POLICY: "policySettings", COMPUTER: "computerSettings"}
 EXPANDED: dict[Kind, tuple[str, ...]] = {POLICY: (), COMPUTER: ("computerSettings", FIREWALL)}
 
 
-def lacking(kind: Kind, items: t.Collection[Item]) -> set[str]:
+class Doubts:
+    """What pages of overrides lack, until one object was asked alone. At most one of a kind is."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._doubts: dict[Kind, list[tuple[set[str], Item]]] = {POLICY: [], COMPUTER: []}
+        self._settled: set[Kind] = set()
+
+    def note(self, kind: Kind, page: t.Collection[Item]) -> None:
+        """Take in a page, and what none of its objects has."""
+        lack = _lacking(kind, page)
+        if lack:
+            self._doubts[kind].append((lack, _likeliest(kind, page)))
+
+    def settle(self, kind: Kind, preferred: int | None = None) -> None:
+        """Ask for the object that is the likeliest to have what its page lacks, by its page or, if that does not tell,
+        the C(preferred) one. Raises C(BadReply) where it has it.
+        """
+        doubts = self._doubts[kind]
+        if not doubts or kind in self._settled:
+            return
+        likeliest = _likeliest(kind, [item for _lack, item in doubts])
+        lack = next(lack for lack, item in doubts if item is likeliest)
+        asked = likeliest["ID"] if preferred is None or "value" in lack else preferred
+        try:
+            alone = self._client.get(kind, asked, overrides=True, expand=EXPANDED[kind])
+        except NotFound:
+            return
+        lost = sorted(_parts(kind, alone) & lack)
+        if lost:
+            raise BadReply(
+                "POST",
+                f"{kind.path}/search",
+                message=f"its searches leave out {' and '.join(map(repr, lost))}, which {kind.noun} {asked} has when it"
+                " is asked for alone: what is inherited cannot be told",
+            )
+        self._settled.add(kind)
+
+
+def _lacking(kind: Kind, items: t.Collection[Item]) -> set[str]:
     """The parts that none of a page's objects has: settings, values although there are settings, firewall."""
     if not items:
         return set()
@@ -35,25 +74,9 @@ def lacking(kind: Kind, items: t.Collection[Item]) -> set[str]:
     return expected
 
 
-def most_telling(kind: Kind, items: t.Collection[Item]) -> Item:
+def _likeliest(kind: Kind, items: t.Collection[Item]) -> Item:
     """The object that is the least likely to have no overrides: with the most settings, or fields."""
     return max(items, key=lambda item: (len(item.get(SETTINGS_KEYS[kind]) or ()), _fields(item), -item["ID"]))
-
-
-def confirm(client: Client, kind: Kind, object_id: int, parts: t.Collection[str]) -> None:
-    """Ask for one object alone; raises C(BadReply) where it has what no object of its page has."""
-    try:
-        alone = client.get(kind, object_id, overrides=True, expand=EXPANDED[kind])
-    except NotFound:
-        return
-    lost = sorted(_parts(kind, alone).intersection(parts))
-    if lost:
-        raise BadReply(
-            "POST",
-            f"{kind.path}/search",
-            message=f"its searches leave out {' and '.join(map(repr, lost))}, which {kind.noun} {object_id} has when"
-            " it is asked for alone: what is inherited cannot be told",
-        )
 
 
 def _parts(kind: Kind, item: Item) -> set[str]:

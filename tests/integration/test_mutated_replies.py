@@ -1,0 +1,329 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whatever a manager answers, a module ends with a result that Ansible can pass on, or with an error that says why.
+
+Each module's usual conversation with the lab is recorded once. Then it is replayed with one field of one reply changed,
+for every field; what was not asked then is asked of the lab.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import itertools
+import json
+import typing as t
+
+import pytest
+from ansible.module_utils.common import json as ansible_json
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.workload_security.agent.plugins.module_utils._activation.activation import (
+    ACTIVATION_ARGUMENTS,
+    ActivationWanted,
+    keep_activation,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._activation.deployment_script import (
+    SCRIPT_ARGUMENTS,
+    ScriptWanted,
+    read_script,
+    without_secrets,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.cipher_fleet import (
+    CIPHER_ARGUMENTS,
+    CiphersWanted,
+    read_ciphers,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
+    CommunicationWanted,
+    ObjectsWanted,
+    describe_communication,
+    read_objects,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import Problem
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.text import encodable
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import (
+    facet_document,
+    read_document,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.result import Run, converge
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import COMPUTER, POLICY, Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import ManagerError
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from tests.integration.scene import APPLY, REMOVE, Scene
+from tests.integration.support import DEFAULTS, LabClock, connection
+from tests.lab.manager.process import LabManager
+
+CHECKED_PER_MODULE = 300
+
+
+# -- what each module asks
+
+
+def filled(arguments: dict[str, dict], **given: t.Any) -> dict[str, t.Any]:
+    """Options as Ansible fills them in."""
+    return {name: given.get(name, spec.get("default")) for name, spec in arguments.items()}
+
+
+def apply_profile(client: Client, scene: Scene) -> t.Any:
+    profiles = scene.profiles(APPLY)
+    profiles[0]["firewall_restriction"] = {**DEFAULTS["firewall_restriction"], **profiles[0]["firewall_restriction"]}
+    return converge(client, read_document(profiles, "on_premises"), Run(concurrency=1, list_targets=True))
+
+
+def firewall_absent(client: Client, scene: Scene) -> t.Any:
+    options = {**DEFAULTS["firewall_restriction"], **REMOVE.facets["firewall_restriction"]}
+    options |= {"policies": ["Alpha", "Beta"], "computers_query": "[?ends_with(host_name, '.example.com')]"}
+    return converge(client, facet_document("firewall_restriction", options, "on_premises"), Run(concurrency=1))
+
+
+def directions(client: Client, _scene: Scene) -> t.Any:
+    options = {"policies": ["Alpha"], "computers_query": "[?group != 'x']", "direction": "bidirectional"}
+    options |= {"accept_inherited": True}
+    return converge(client, facet_document("communication_direction", options, "on_premises"), Run(check_mode=True))
+
+
+def communication_info(client: Client, _scene: Scene) -> t.Any:
+    facets = ["heartbeat", "communication_direction", "firewall_restriction"]
+    options = {"policies": ["Alpha", "Beta"], "computers": ["one.example.com"], "computers_query": "[]"}
+    return describe_communication(client, CommunicationWanted.from_options({**options, "facets": facets}, "on_premises"))
+
+
+def policy_info(client: Client, _scene: Scene) -> t.Any:
+    params = {"policies": ["Alpha"], "expand": ["settings", "firewall"], "overrides": False, "query": None}
+    return read_objects(client, ObjectsWanted.from_options(POLICY, params))
+
+
+def computer_info(client: Client, _scene: Scene) -> t.Any:
+    params = {"computers": [], "expand": ["computerSettings"], "overrides": True, "query": "[?hostName != 'x']"}
+    return read_objects(client, ObjectsWanted.from_options(COMPUTER, params))
+
+
+def activation(client: Client, _scene: Scene) -> t.Any:
+    params = filled(ACTIVATION_ARGUMENTS, allow="any_computer", policy="Alpha", reactivate_cloned=True)
+    return keep_activation(client, ActivationWanted.from_options(params, "on_premises"), check_mode=False)
+
+
+def deployment_script(client: Client, _scene: Scene) -> t.Any:
+    params = filled(SCRIPT_ARGUMENTS, platform="linux", policy="Alpha", computer_group=1)
+    return without_secrets(read_script(client, ScriptWanted.from_options(params, "on_premises")))
+
+
+def ciphers(client: Client, _scene: Scene) -> t.Any:
+    params = filled(CIPHER_ARGUMENTS, minimum_tls="1.2", computers="all")
+    return read_ciphers(client, CiphersWanted.from_options(params))
+
+
+MODULES: dict[str, tuple[t.Callable[[Client, Scene], t.Any], bool]] = {
+    # With the restriction and settings there already, or not.
+    "apply": (apply_profile, False),
+    "firewall absent": (firewall_absent, True),
+    "direction": (directions, True),
+    "communication_info": (communication_info, True),
+    "policy_info": (policy_info, True),
+    "computer_info": (computer_info, True),
+    "activation": (activation, False),
+    "deployment script": (deployment_script, False),
+    "ciphers": (ciphers, False),
+}
+
+
+# -- recording and replaying
+
+Request = t.Tuple[str, str, str]
+
+
+class Recorder:
+    """Stands where the transport is: keeps what was answered, and answers the same again, one reply of it changed."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.requests_sent = self.writes_sent = 0
+        self.replies: dict[Request, list[t.Any]] = {}
+        self._rest: dict[Request, t.Iterator[t.Any]] | None = None
+
+    def replay(self, replies: dict[Request, list[t.Any]]) -> None:
+        """From now on, answer from these, the last one again and again."""
+        self._rest = {
+            request: itertools.chain(answers, itertools.repeat(answers[-1])) for request, answers in replies.items()
+        }
+
+    def read(self, method: str, path: str, *, query: t.Any = None, body: t.Any = None) -> t.Any:
+        return self._answer("read", method, path, query, body)
+
+    def write(self, method: str, path: str, *, query: t.Any = None, body: t.Any = None) -> t.Any:
+        return self._answer("write", method, path, query, body)
+
+    def create(self, path: str, body: t.Any) -> t.Any:
+        return self._answer("create", "POST", path, None, body)
+
+    def _answer(self, how: str, method: str, path: str, query: t.Any, body: t.Any) -> t.Any:
+        request = (method, path, json.dumps([query, body], sort_keys=True))
+        if self._rest and request in self._rest:
+            answer = next(self._rest[request])
+        else:
+            answer = self._ask(how, method, path, query, body)
+        if self._rest is None:
+            self.replies.setdefault(request, []).append(answer)
+        if isinstance(answer, ManagerError):
+            raise answer
+        return answer
+
+    def _ask(self, how: str, method: str, path: str, query: t.Any, body: t.Any) -> t.Any:
+        try:
+            if how == "create":
+                return self._transport.create(path, body)
+            return getattr(self._transport, how)(method, path, query=query, body=body)
+        except ManagerError as error:
+            return error
+
+
+# -- mutations
+
+DEEP: t.Any = functools.reduce(lambda inside, _level: [inside], range(400), [])
+MISSING = "missing"
+REPEATED = "repeated"
+MUTATIONS: dict[str, t.Any] = {
+    MISSING: None,
+    REPEATED: None,
+    "null": None,
+    "zero": 0,
+    "negative": -1,
+    "number": 7,
+    "fraction": 1.5,
+    "not a number": float("nan"),
+    "endless": float("inf"),
+    "huge number": 10**30,
+    "empty text": "",
+    "text": "word",
+    "digits": "7",
+    "huge text": "x" * 20_000,
+    "unpaired surrogate": "a\ud800b",
+    "control characters": "a\x1b[2J\r\nb\u202e",
+    "empty list": [],
+    "list": ["a", 1, None],
+    "list of objects": [{"ID": 1}],
+    "empty dictionary": {},
+    "dictionary": {"value": 1},
+    "tagged": {"__ansible_type": "AnsibleTaggedObject", "value": "x", "tags": []},
+    "true": True,
+    "deep": DEEP,
+}
+# Of a list that long, only these items are changed; of settings, those that are looked at.
+ITEMS = (0, 1, -1)
+Place = t.Tuple[t.Any, ...]
+
+
+def places(value: t.Any, above: Place = ()) -> t.Iterator[Place]:
+    """Where a reply can be changed: itself, its fields and items, and theirs."""
+    yield above
+    if isinstance(value, dict):
+        keys = sorted(value)
+        if len(keys) > 60:
+            keys = [key for key in keys if "Heartbeat" in key or "Direction" in key or "AgentInitiated" in key]
+        for key in keys:
+            yield from places(value[key], (*above, key))
+    elif isinstance(value, list):
+        for number in sorted({number % len(value) for number in ITEMS} if len(value) > 3 else set(range(len(value)))):
+            yield from places(value[number], (*above, number))
+
+
+def mutated(reply: t.Any, place: Place, mutation: str) -> t.Any:
+    """The reply with the mutation in that place. What is no object any more is what the transport refuses."""
+    root = [copy.deepcopy(reply)]
+    holder: t.Any = root
+    for step in (0, *place)[:-1] if place else ():
+        holder = holder[step]
+    key = place[-1] if place else 0
+    if mutation == MISSING:
+        del holder[key]
+    elif mutation == REPEATED:
+        if isinstance(holder, list):
+            holder.insert(key, copy.deepcopy(holder[key]))
+        elif isinstance(holder[key], list):
+            holder[key] += copy.deepcopy(holder[key])
+    else:
+        holder[key] = copy.deepcopy(MUTATIONS[mutation])
+    changed = root[0] if root else {}
+    return changed if isinstance(changed, dict) else {}
+
+
+class Conversation:
+    """A module's usual conversation, and all that can be wrong with it."""
+
+    def __init__(self, lab: LabManager, name: str) -> None:
+        self.run, prepared = MODULES[name]
+        lab.reset()
+        self.scene = Scene(lab)
+        if prepared:
+            assert self.scene.run(APPLY)["failed_targets"] == []
+        self._transport = Transport(connection(lab), clock=LabClock(lab), random=lambda: 0.5)
+        recorder = Recorder(self._transport)
+        self.run(Client(t.cast(Transport, recorder)), self.scene)
+        self.replies = recorder.replies
+        # By the shape of the request: the same mistake in one policy or another is one.
+        self.cases = [
+            (request, number, place, mutation)
+            for request, answers in self.replies.items()
+            for number, answer in enumerate(answers)
+            if isinstance(answer, dict)
+            for place in places(answer)
+            for mutation in MUTATIONS
+        ]
+
+    def replay(self, request: Request, number: int, place: Place, mutation: str) -> t.Any:
+        """What the module makes of it: its result, or its error."""
+        replies = dict(self.replies)
+        replies[request] = list(replies[request])
+        replies[request][number] = mutated(replies[request][number], place, mutation)
+        recorder = Recorder(self._transport)
+        recorder.replay(replies)
+        try:
+            return self.run(Client(t.cast(Transport, recorder)), self.scene)
+        except Problem as problem:
+            return problem.as_failure()
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+@pytest.fixture(scope="module")
+def small_lab() -> t.Iterator[LabManager]:
+    """Three computers, six policies: short replies."""
+    with LabManager(computers=3, policies=6, seed=4) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module", params=MODULES)
+def conversation(request: pytest.FixtureRequest, small_lab: LabManager) -> t.Iterator[Conversation]:
+    talk = Conversation(small_lab, request.param)
+    yield talk
+    talk.close()
+
+
+def passes_through_ansible(result: t.Any) -> None:
+    """From a module to the controller, as C(AnsibleModule.exit_json) sends a result."""
+    for profile in ("legacy", "modern"):
+        direction = ansible_json.Direction.MODULE_TO_CONTROLLER
+        sent = json.dumps(encodable(result), cls=ansible_json.get_module_encoder(profile, direction))
+        json.loads(sent.encode("utf-8"), cls=ansible_json.get_module_decoder(profile, direction))
+
+
+# The fractions of all cases at which some fell that no other test has: the first, the middle, the last.
+@settings(
+    max_examples=CHECKED_PER_MODULE,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(share=st.integers(min_value=0, max_value=2**20 - 1))
+@example(share=0)
+@example(share=2**20 - 1)
+def test_any_field_of_any_reply(conversation: Conversation, share: int) -> None:
+    """Every other exception than the project's own ends the test."""
+    case = conversation.cases[share * len(conversation.cases) >> 20]
+    passes_through_ansible(conversation.replay(*case))
