@@ -89,7 +89,9 @@ def directions(client: Client, _scene: Scene) -> t.Any:
 def communication_info(client: Client, _scene: Scene) -> t.Any:
     facets = ["heartbeat", "communication_direction", "firewall_restriction"]
     options = {"policies": ["Alpha", "Beta"], "computers": ["one.example.com"], "computers_query": "[]"}
-    return describe_communication(client, CommunicationWanted.from_options({**options, "facets": facets}, "on_premises"))
+    return describe_communication(
+        client, CommunicationWanted.from_options({**options, "facets": facets}, "on_premises")
+    )
 
 
 def policy_info(client: Client, _scene: Scene) -> t.Any:

@@ -177,7 +177,7 @@ class Fleet:
             above = [policy for target in targets[:1] for policy in self.lineage(target)[-1:]]
             topmost = min(among or above, key=lambda policy: (len(self.lineage(policy)), policy.id), default=None)
             _policies = self.policies
-            self._doubts.settle(POLICY, topmost and topmost.id)
+            self._doubts.settle(POLICY, topmost.id if topmost else None)
 
     def read_windows(
         self,

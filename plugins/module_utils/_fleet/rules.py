@@ -72,9 +72,7 @@ class Assignments:
         """For each target, whether the rule is assigned to it directly, asked one by one where pages cannot tell."""
         told = self._told(list(targets), rule_id)
         self._ask(target for target, state in told.items() if state is None)
-        return {
-            target: rule_id in self._asked[target] if state is None else state for target, state in told.items()
-        }
+        return {target: rule_id in self._asked[target] if state is None else state for target, state in told.items()}
 
     def assigned_here(self, target: Target, rule_id: int) -> bool | None:
         """The same of one target; C(None) where pages cannot tell, and too many have been asked already."""
@@ -103,9 +101,9 @@ class Assignments:
         self._read(targets)
         only_direct = self._effective_of is None and self._pages_list_only_direct_rules()
         return {
-            target: (only_direct or rule_id not in self.inherited(target) or None)
-            if rule_id in target.rule_ids
-            else False
+            target: (
+                (only_direct or rule_id not in self.inherited(target) or None) if rule_id in target.rule_ids else False
+            )
             for target in targets
         }
 

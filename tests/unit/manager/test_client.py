@@ -87,7 +87,9 @@ def test_nothing_at_all_of_a_kind_is_not_believed_of_an_empty_reply(manager, not
 
 
 def test_a_search_may_be_answered_by_an_empty_reply_where_lists_were_seen(manager):
-    it = manager(reply({}), reply({}), reply({"policies": []}), reply({}), reply({}), reply({}), reply({"macLists": []}))
+    it = manager(
+        reply({}), reply({}), reply({"policies": []}), reply({}), reply({}), reply({}), reply({"macLists": []})
+    )
     client = Client(it.transport)
     # Asked twice, as a list can get lost; then whether this manager answers with lists at all.
     assert client.named(COMPUTER, "x", by="hostName") == []
@@ -118,7 +120,11 @@ ITEMS: dict[str, tuple[t.Any, t.Any, str]] = {
     "IP list": (FIREWALL_RULE, {"ID": 7, "name": "x", "sourceIPListID": "3"}, "'sourceIPListID' of firewall rule 7"),
     "ports": (FIREWALL_RULE, {**RULE, "destinationPortMultiple": "4118"}, "'destinationPortMultiple' of firewall"),
     "negation": (FIREWALL_RULE, {**RULE, "sourceIPNot": "false"}, "'sourceIPNot' of .* true or false, and is a text"),
-    "group's parent": (COMPUTER_GROUP, {"ID": 7, "name": "x", "parentGroupID": {}}, "'parentGroupID' of computer group"),
+    "group's parent": (
+        COMPUTER_GROUP,
+        {"ID": 7, "name": "x", "parentGroupID": {}},
+        "'parentGroupID' of computer group",
+    ),
     "depth": (POLICY, {"ID": 7, "name": "x", "later": json.loads("[" * 40 + "]" * 40)}, "policy 7 is nested too deep"),
 }
 
@@ -164,7 +170,9 @@ def page(*numbers: int) -> t.Any:
     return reply({"firewallRules": [{"ID": number, "name": f"rule {number}"} for number in numbers]})
 
 
-@pytest.mark.parametrize("pages", [[(1, 1)], [range(1, 51), (50,)], [range(1, 51), range(1, 51)], [range(1, 51), (60, 60)]])
+@pytest.mark.parametrize(
+    "pages", [[(1, 1)], [range(1, 51), (50,)], [range(1, 51), range(1, 51)], [range(1, 51), (60, 60)]]
+)
 def test_pages_that_repeat_themselves(manager, pages):
     it = manager(*(page(*numbers) for numbers in pages))
     with pytest.raises(BadReply, match="comes twice|where it was not asked for"):
