@@ -103,8 +103,9 @@ targets:
     firewall_restriction:
       description:
         - C(rules) are the assigned rules that concern the port, each with C(assigned_here) (null where only asking each
-          target alone could tell, and they are many), C(inherited_from), C(replaces_hidden_rule) (null where the vendor documents no answer), its C(basis) (V(all_pages) or
-          V(communication_page) of the vendor, or V(undocumented)), and the C(failing_conditions).
+          target alone could tell, and they are many), C(inherited_from), C(replaces_hidden_rule) (null where the vendor
+          documents no answer), its C(basis) (V(all_pages) or V(communication_page) of the vendor, or V(undocumented)),
+          and the C(failing_conditions).
         - For each rule, C(admitted) says whom it admits, in at most some 40 items, C(admitted_addresses) how many
           addresses of C(ipv4) and C(ipv6) that is, and C(admits_anybody) whether these are practically all of IPv4 or of
           IPv6 (a quarter of IPv4, or a V(/5) of IPv6, or more). Where that cannot be told, C(cannot_be_told_because)
