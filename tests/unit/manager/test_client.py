@@ -61,6 +61,7 @@ READS: dict[str, t.Callable[[Client], t.Any]] = {
     "assignments": lambda client: client.assigned_rules(POLICY, 7),
     "modify": lambda client: client.modify(POLICY, 7, {}),
     "modify system settings": lambda client: client.modify_system_settings({}),
+    "rules there": lambda client: client.rules_on(POLICY, 7),
     "assign": lambda client: client.assign_rules(POLICY, 7, [1]),
     "create": lambda client: client.create(FIREWALL_RULE, {"name": "x"}),
     "script": lambda client: client.deployment_script({}),
