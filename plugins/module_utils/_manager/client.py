@@ -109,6 +109,8 @@ class Client:
         # Lengths of pages that others followed; and the longest page of each way to search.
         self._cut_at: set[int] = set()
         self._longest: dict[tuple[t.Any, ...], int] = {}
+        # Whether a page was ever as long as was asked for.
+        self._gives_all = False
 
     # -- searches
 
@@ -240,7 +242,8 @@ class Client:
     def _may_be_cut(self, way: tuple[t.Any, ...], length: int) -> bool:
         """Whether more may follow a page of that length, found in a way to search: kind, overrides, expand."""
         longest = self._longest[way] = max(length, self._longest.get(way, 0))
-        if length < longest or not length:
+        self._gives_all = self._gives_all or length >= PAGE
+        if length < (PAGE if self._gives_all else longest) or not length:
             return False
         return length >= PAGE or length % _ROUND == 0 or length in self._cut_at
 
