@@ -26,6 +26,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._facets.fi
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.fleet import Fleet
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import IP_LIST, MAC_LIST, Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.integration.support import RESTRICTION, LabClock, connection, run_facet
 from tests.lab.manager.process import LabManager
@@ -185,7 +186,6 @@ def test_by_mac_alone_is_said_to_hold_on_the_segment_only(lab):
         ({"items": ["host.example.com"]}, "'host.example.com' cannot be read"),
         ({"items": None}, "no items that can be read"),
         ({"items": []}, "an empty list"),
-        ({"items": [5]}, "which is no text"),
     ],
 )
 def test_what_cannot_be_read_is_not_known(lab, fields, because):
@@ -233,7 +233,12 @@ def test_no_field_of_a_rule_or_list_breaks_the_answer(lab, value):
             ("^/iplists/search$", lists),
         ):
             lab.add_fault(action={"kind": "body", "body": body}, path=path, times=0)
-        facet, warnings = told(lab, some)
+        try:
+            facet, warnings = told(lab, some)
+        except BadReply as refused:
+            # What can never be right ends where replies are read.
+            assert field and f"'{field}'" in str(refused)
+            continue
         json.dumps([facet, warnings])
         source = field is not None and (field.startswith("source") or field == "items")
         if field is None or field == "description":

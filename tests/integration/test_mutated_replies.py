@@ -30,7 +30,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._activatio
     SCRIPT_ARGUMENTS,
     ScriptWanted,
     read_script,
-    without_secrets,
+    without_script,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.cipher_fleet import (
     CIPHER_ARGUMENTS,
@@ -81,7 +81,7 @@ def firewall_absent(client: Client, scene: Scene) -> t.Any:
 
 
 def directions(client: Client, _scene: Scene) -> t.Any:
-    options = {"policies": ["Alpha"], "computers_query": "[?group != 'x']", "direction": "bidirectional"}
+    options = {"policies": ["Alpha"], "computers_query": "[?!contains(group, 'x')]", "direction": "bidirectional"}
     options |= {"accept_inherited": True}
     return converge(client, facet_document("communication_direction", options, "on_premises"), Run(check_mode=True))
 
@@ -100,7 +100,7 @@ def policy_info(client: Client, _scene: Scene) -> t.Any:
 
 
 def computer_info(client: Client, _scene: Scene) -> t.Any:
-    params = {"computers": [], "expand": ["computerSettings"], "overrides": True, "query": "[?hostName != 'x']"}
+    params = {"computers": None, "expand": ["computerSettings"], "overrides": True, "query": "[?hostName != 'x']"}
     return read_objects(client, ObjectsWanted.from_options(COMPUTER, params))
 
 
@@ -111,7 +111,7 @@ def activation(client: Client, _scene: Scene) -> t.Any:
 
 def deployment_script(client: Client, _scene: Scene) -> t.Any:
     params = filled(SCRIPT_ARGUMENTS, platform="linux", policy="Alpha", computer_group=1)
-    return without_secrets(read_script(client, ScriptWanted.from_options(params, "on_premises")))
+    return without_script(read_script(client, ScriptWanted.from_options(params, "on_premises")))
 
 
 def ciphers(client: Client, _scene: Scene) -> t.Any:

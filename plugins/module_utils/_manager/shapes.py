@@ -51,9 +51,11 @@ TEXTS = Shape("a list of texts", _is_list_of(lambda value: isinstance(value, str
 SETTINGS = Shape("an object of settings, each with a text as its value", _are_settings)
 FIREWALL = Shape(
     "an object, its state a text and its ruleIDs a list of IDs",
-    lambda value: isinstance(value, dict)
-    and _is_text_or_nothing(value.get("state"))
-    and (value.get("ruleIDs") is None or IDS.holds(value["ruleIDs"])),
+    lambda value: (
+        isinstance(value, dict)
+        and _is_text_or_nothing(value.get("state"))
+        and (value.get("ruleIDs") is None or IDS.holds(value["ruleIDs"]))
+    ),
 )
 
 
