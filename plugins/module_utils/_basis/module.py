@@ -12,7 +12,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .errors import OptionError, Problem
-from .text import shown
+from .text import encodable, shown
+
+# The longest message or warning, in characters.
+_LONGEST = 2000
 
 
 class Module(AnsibleModule):
@@ -46,7 +49,15 @@ class Module(AnsibleModule):
             result["failure"] = {"code": "bad_option", "option": option, "message": msg}
         # Ansible forgets what is secret where an option beside it has the wrong type.
         self.no_log_values.update(_secrets(self.argument_spec, self._given))
-        super().fail_json(msg=msg, **result)
+        super().fail_json(msg=shown(msg, _LONGEST), **encodable(result))
+
+    def exit_json(self, **result: Any) -> NoReturn:
+        """As AnsibleModule's; what a manager or host named cannot keep the result from being written."""
+        super().exit_json(**encodable(result))
+
+    def warn(self, warning: str) -> None:
+        """As AnsibleModule's, on one line."""
+        super().warn(shown(warning, _LONGEST))
 
     def _load_params(self) -> None:
         super()._load_params()

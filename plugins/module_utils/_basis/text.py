@@ -10,11 +10,15 @@ on its way into a message, a warning, a diff or a result. It is kept as it came 
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from typing import Any, Mapping, Sequence
+from typing import Any, Mapping, Match, Sequence
 
 # The longest text from outside that is shown, in characters.
 LONGEST = 500
+
+# Lone surrogates, and what turns the direction of text.
+_TURNING = re.compile("[\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -51,9 +55,12 @@ def literal(value: object) -> str:
 
 
 def encodable(value: Any) -> Any:
-    """A value of JSON for a task's result: all of it can be written in UTF-8, and none of it is a tag of Ansible's."""
+    """A value of JSON for a task's result: all of it can be written in UTF-8, and none of it is a tag of Ansible's.
+
+    JSON escapes control characters by itself, but not those that turn the direction of text.
+    """
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return value if value.isascii() else _TURNING.sub(_escaped, value)
     if isinstance(value, dict):
         return {
             encodable(str(name)): encodable(item)
@@ -82,6 +89,10 @@ def outline(tree: Mapping[str, Any], indent: int = 0) -> str:
         else:
             lines.append(f"{pad}{shown(name)}: {str(value).lower() if isinstance(value, bool) else shown(value)}\n")
     return "".join(lines)
+
+
+def _escaped(found: Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
 
 
 def _visible(character: str) -> str:

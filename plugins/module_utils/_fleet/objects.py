@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._basis.text import quoted, shown
 from .._manager.client import COMPUTER, POLICY, Kind
 from .catalogue import Setting, Value
 
@@ -45,12 +46,12 @@ class Policy:
     @property
     def label(self) -> str:
         """How messages name it."""
-        return f"policy '{self.name}' (ID {self.id})"
+        return f"policy {quoted(self.name, 100)} (ID {self.id})"
 
     @property
     def reference(self) -> dict[str, t.Any]:
         """How results name it."""
-        return {"type": "policy", "id": self.id, "name": self.name}
+        return {"type": "policy", "id": self.id, "name": shown(self.name)}
 
 
 class Computer:
@@ -107,12 +108,12 @@ class Computer:
     @property
     def label(self) -> str:
         """How messages name it."""
-        return f"computer '{self.name}' (ID {self.id})"
+        return f"computer {quoted(self.name, 100)} (ID {self.id})"
 
     @property
     def reference(self) -> dict[str, t.Any]:
         """How results name it."""
-        return {"type": "computer", "id": self.id, "name": self.name}
+        return {"type": "computer", "id": self.id, "name": shown(self.name)}
 
     @property
     def is_macos(self) -> bool:

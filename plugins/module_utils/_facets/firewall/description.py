@@ -244,7 +244,7 @@ def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: b
     told = not admitted.untold
     row = {
         "id": rule["ID"],
-        "name": rule.get("name"),
+        "name": shown(rule.get("name")),
         "action": rule.get("action"),
         "assigned_here": here,
         "inherited_from": [policy.label for policy in fleet.lineage(target) if rule["ID"] in policy.rule_ids],
