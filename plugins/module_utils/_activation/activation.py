@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .._basis.errors import OptionError
-from .._basis.text import outline
+from .._basis.text import outline, shown
 from .._fleet.catalogue import (
     ACTIVATION_ALLOW,
     ACTIVATION_DUPLICATE_HOST_NAME,
@@ -184,7 +184,8 @@ class _ActivationSettings:
         """A value as results show it, of a policy or list its name."""
         if setting not in _REFERENCES or value in (None, NONE):
             return value
-        return self._names(setting).get(value, value)
+        name = self._names(setting).get(value)
+        return value if name is None else shown(name)
 
     @cached_property
     def _fleet(self) -> Fleet:

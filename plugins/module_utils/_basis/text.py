@@ -70,6 +70,11 @@ def encodable(value: Any) -> Any:
     return [encodable(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
+def can_be_written(text: str) -> bool:
+    """Whether it is text at all: half a character cannot be written in UTF-8."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def enumerated(names: Sequence[str], most: int = 10) -> str:
     """Names in a row; of very many the first ones and how many more there are."""
     row = ", ".join(names[:most])

@@ -114,7 +114,7 @@ def failure_message(result: Result, check_mode: bool) -> str:
     failed = result["failed_targets"]
     states = [f"{sum(one['state'] == state for one in failed)} {word}" for state, word in _STATES.items()]
     of_all = ", ".join(part for part in states if not part.startswith("0 "))
-    first = [f"{one['type']} {one.get('name', one.get('id'))!r}: {one_line(one['reason'], 300)}" for one in failed]
+    first = [f"{one['type']} '{one.get('name', one.get('id'))}': {one_line(one['reason'], 300)}" for one in failed]
     if check_mode:
         whole = f"{len(failed)} of the targets, rules and lists would fail"
     else:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .._basis.errors import OptionError
-from .._basis.text import encodable, enumerated, quoted, shown
+from .._basis.text import can_be_written, enumerated, quoted, shown
 from .._manager.errors import ManagerError
 from .fleet import Fleet
 from .nearest import suggestion
@@ -291,7 +291,7 @@ def _key(item: t.Any, option: str) -> Key:
         return int(item)
     if not item.strip():
         raise OptionError(option, item, f"{_MUST}, and not an empty name, as a comma too many makes one")
-    if encodable(item) != item:
+    if not can_be_written(item):
         raise OptionError(option, item, f"{_MUST}, and a name must be text that can be written in UTF-8")
     return str(item)
 
