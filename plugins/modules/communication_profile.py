@@ -396,7 +396,10 @@ failure:
     - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).
   returned: when the task failed before anything was written
   type: dict
-  sample: {code: bad_option, option: policies, message: "option 'policies': it must ..."}
+  sample:
+    code: bad_option
+    option: profiles[Servers].heartbeat.interval
+    message: "option 'profiles[Servers].heartbeat.interval' is '0': it must be ..."
 """
 
 from ..module_utils._task.module import run_profiles

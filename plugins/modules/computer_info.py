@@ -114,7 +114,7 @@ failure:
     - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).
   returned: when the task failed
   type: dict
-  sample: {code: bad_option, option: interval}
+  sample: {code: bad_option, option: computers, message: "option 'computers': it must ..."}
 """
 
 from ..module_utils._answers.info import COMPUTER_PARTS, ObjectsWanted, read_objects

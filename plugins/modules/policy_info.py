@@ -94,7 +94,7 @@ failure:
     - Why nothing was done. C(code) is one word to test for, such as V(bad_option), V(unauthorized), V(timed_out).
   returned: when the task failed
   type: dict
-  sample: {code: bad_option, option: interval}
+  sample: {code: bad_option, option: policies, message: "option 'policies': it must ..."}
 """
 
 from ..module_utils._answers.info import POLICY_PARTS, ObjectsWanted, read_objects

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The artifact: it holds what runs and nothing else, installs, runs there, and Galaxy's importer takes it."""
+"""The artifact: what runs and its documentation, nothing else. It installs, runs, and Galaxy's importer takes it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 
 from tests.gates.environments import python_of
 from tests.gates.export import export_collection, repository_files
+from tests.gates.pages import broken_links
 
 COLLECTION = "workload_security.agent"
 TOOLS = Path(sys.executable).parent
@@ -63,10 +64,10 @@ def installed_fixture(artifact, tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_artifact_holds_only_what_runs(artifact):
+def test_the_artifact_holds_only_what_runs_and_its_documentation(artifact):
     with tarfile.open(artifact) as archive:
         files = [Path(member.name) for member in archive.getmembers() if member.isfile()]
-    allowed = {"meta", "plugins", "roles", "playbooks", "changelogs"}
+    allowed = {"meta", "plugins", "roles", "playbooks", "changelogs", "docs"}
     allowed |= {"README.md", "LICENSE", "CHANGELOG.rst", "MANIFEST.json", "FILES.json"}
     assert {path.parts[0] for path in files} <= allowed
     assert {path for path in files if path.parts[0] == "changelogs"} <= {Path("changelogs/changelog.yaml")}
@@ -76,8 +77,16 @@ def test_the_artifact_holds_only_what_runs(artifact):
 def test_the_artifact_holds_everything_that_runs(artifact):
     with tarfile.open(artifact) as archive:
         packed = set(archive.getnames())
-    wanted = {str(path) for path in repository_files() if path.parts[0] in ("meta", "plugins", "roles", "playbooks")}
+    shipped = ("meta", "plugins", "roles", "playbooks", "docs")
+    wanted = {str(path) for path in repository_files() if path.parts[0] in shipped}
     assert wanted and wanted <= packed
+
+
+def test_links_lead_somewhere_in_the_artifact(installed):
+    collection = installed / "ansible_collections" / "workload_security" / "agent"
+    pages = sorted(path.relative_to(collection) for path in collection.rglob("*.md"))
+    assert {Path("README.md"), Path("docs/keys.md"), Path("roles/communication/README.md")} <= set(pages)
+    assert not [broken for page in pages for broken in broken_links(collection, page)]
 
 
 @pytest.mark.parametrize("kind", sorted({kind for kind, _name in PLUGINS}))

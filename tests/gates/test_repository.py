@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -19,9 +20,11 @@ from packaging.version import Version
 
 from tests.gates.environments import ROOT
 from tests.gates.export import repository_files
+from tests.gates.pages import anchors, broken_links, links, stray_rows, undefined_links
 from tests.gates.role_options import SOURCES, path_of, with_options
 
 FILES = repository_files()
+PAGES = [path for path in FILES if path.suffix == ".md"]
 COLLECTION = "workload_security.agent"
 
 # What a playbook or a template can name, by the folder of its kind.
@@ -214,3 +217,117 @@ def test_nothing_private_is_published(path):
     for what, pattern in UNPUBLISHED.items():
         found = re.search(pattern, text)
         assert not found, f"{path} holds {what}: {found[0]}"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=str)
+def test_links_lead_somewhere(path):
+    assert not broken_links(ROOT, path)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=str)
+def test_tables_are_whole(path):
+    assert not stray_rows(read(path)), "an empty line inside of a table ends it"
+
+
+def test_every_page_of_the_documentation_is_listed():
+    pages = {path for path in PAGES if path.parts[0] == "docs"}
+    assert pages
+    for path in pages - {Path("docs/README.md")}:
+        listing = path.parent / "README.md"
+        if path == listing:
+            listing = path.parent.parent / "README.md"
+        linked = {Path(os.path.normpath(listing.parent / link)) for link in links(read(listing))}
+        assert path in linked, f"{listing} does not list {path}"
+
+
+def test_the_codes_of_failures_are_explained():
+    errors = "".join(read(Path("plugins/module_utils") / name) for name in ("_basis/errors.py", "_manager/errors.py"))
+    # A problem without a code of its own is none that a task ends with.
+    codes = set(re.findall(r'^    code = "(\w+)"$', errors, re.MULTILINE)) - {"problem"}
+    explained = {
+        code
+        for row in re.findall(r"^\| (`.*?) \|", read(Path("docs/failures.md")), re.MULTILINE)
+        for code in re.findall(r"`(\w+)`", row)
+    }
+    assert explained == codes | {"failed_targets"}
+
+
+WRITERS = ("communication_profile", "heartbeat", "communication_direction", "firewall_restriction")
+
+
+def returned_by(path: Path) -> dict:
+    """The RETURN of a module."""
+    for node in ast.parse(read(path)).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "RETURN":
+            return yaml.safe_load(ast.literal_eval(node.value))
+    raise AssertionError(f"{path} does not document what it returns")
+
+
+def options_of(path: Path) -> set[str]:
+    """The options of a module, with those of the fragments that it takes."""
+    document = documentation_of(path)
+    options = set(document.get("options", {}))
+    for fragment in document.get("extends_documentation_fragment", []):
+        name, _dot, part = fragment.removeprefix(f"{COLLECTION}.").partition(".")
+        constant = part.upper() or "DOCUMENTATION"
+        text = read(Path(f"plugins/doc_fragments/{name}.py"))
+        found = re.search(rf'^    {constant} = r"""\n(.*?)"""', text, re.MULTILINE | re.DOTALL)
+        options |= set(yaml.safe_load(found[1])["options"])
+    return options
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_the_sample_of_a_failure_names_an_option_that_the_module_has(path):
+    failure = returned_by(path)["failure"]
+    sample = failure.get("sample") or {key: value.get("sample") for key, value in failure["contains"].items()}
+    named = sample.get("option")
+    options = options_of(path)
+    # The option in question may be one below an option of the module: profiles[Servers].heartbeat.
+    assert named is None or re.split(r"[\[.]", named)[0] in options
+    message = sample.get("message") or ""
+    assert set(re.findall(r"option '(.+?)'", message)) <= {named}, "the message is about the option"
+
+
+@pytest.mark.parametrize("name", WRITERS[1:])
+def test_modules_that_write_return_the_same(name):
+    returned = [returned_by(Path(f"plugins/modules/{module}.py")) for module in (WRITERS[0], name)]
+    for one in returned:
+        # Which of its own options a module names in the sample is its own.
+        del one["failure"]["sample"]
+    assert returned[0] == returned[1]
+
+
+@pytest.mark.parametrize("facet", WRITERS[1:])
+def test_a_profile_takes_the_options_of_a_facet_as_its_module_does(facet):
+    """What a facet's module says of its own options is said of the same options in a profile, but for their path."""
+    own = documentation_of(Path(f"plugins/modules/{facet}.py"))["options"]
+    suboptions = documentation_of(Path("plugins/modules/communication_profile.py"))["options"]["profiles"]["suboptions"]
+    text = yaml.safe_dump(suboptions[facet]["suboptions"], width=10**6)
+    assert yaml.safe_load(text.replace(f"O(profiles[].{facet}.", "O(")) == own
+
+
+def test_a_profile_takes_the_targets_that_modules_take():
+    """Descriptions differ: those in a profile are of one profile among several."""
+    found = re.search(r'DOCUMENTATION = r"""\n(.*?)"""', read(Path("plugins/doc_fragments/targets.py")), re.DOTALL)
+    own = yaml.safe_load(found[1])["options"]
+    suboptions = documentation_of(Path("plugins/modules/communication_profile.py"))["options"]["profiles"]["suboptions"]
+    for name, option in own.items():
+        same = {**suboptions[name], "description": option["description"]}
+        assert same == option, name
+    assert set(suboptions) == {"name", *own, *WRITERS[1:]}
+
+
+def test_pages_that_are_broken_are_told(tmp_path):
+    """What the tests of pages stand on."""
+    table = "| a | b |\n|---|---|\n| 1 | 2 |\n"
+    assert not stray_rows(f"# T\n\n{table}\n```\n| code |\n```\n")
+    assert stray_rows(f"{table}\n| 3 | 4 |\n") == ["| 3 | 4 |"]
+    assert stray_rows("- item\n\n  | a |\n") == ["| a |"]
+    assert anchors("# A `b`, c!\n\n## A b c\n") == {"a-b-c", "a-b-c-1"}
+    assert undefined_links("[a][b] and `x[y][z]`") == ["[a][b]"]
+    (tmp_path / "page.md").write_text(
+        "# Here\n\n[1](page.md#here) [2](#here) [3](https://example.com/none) [4][d]\n\n[d]: .\n"
+    )
+    assert not broken_links(tmp_path, Path("page.md"))
+    (tmp_path / "page.md").write_text("[1](none.md) [2](#there) [3](../) ![4](none.png) [5][none]\n")
+    assert len(broken_links(tmp_path, Path("page.md"))) == 5
