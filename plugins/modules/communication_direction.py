@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Sets whether agents connect to the manager, the manager to agents, or both, on base policies, sub-policies and
     single computers, or lets them inherit it.
-  - One task takes a whole fleet; a target that is as declared costs no request of its own, and each changed one costs
+  - One task handles a whole fleet. A target that is as declared costs no request of its own, and each changed one costs
     one write.
 author:
   - The workload_security.agent contributors (@workload-security)
@@ -33,19 +33,21 @@ attributes:
 options:
   direction:
     description:
-      - V(bidirectional) agents send heartbeats, and listen for the manager.
-      - V(manager_initiated) the manager connects to agents, heartbeats included.
-      - V(agent_initiated) agents connect to the manager and do not listen. A change of their settings reaches them at
-        their next heartbeat.
-      - V(inherited) takes away what is set on the target, so that the parent policy's value holds.
-      - Agents on macOS only take V(agent_initiated). Anything else that would reach one fails and names the computers.
-      - On the cloud the vendor strongly recommends to keep V(agent_initiated); leaving it warns.
+      - "V(bidirectional): agents send heartbeats, and listen for the manager."
+      - "V(manager_initiated): the manager connects to agents, also for heartbeats."
+      - "V(agent_initiated): agents connect to the manager and do not listen. A change of their settings reaches them at
+        their next heartbeat."
+      - "V(inherited): removes what is set on the target, so that the parent policy's value holds."
+      - Agents on macOS only support V(agent_initiated). Any other direction that would reach one fails the task, which
+        names the computers.
+      - In the cloud the vendor strongly recommends keeping V(agent_initiated). A task that changes it warns.
     type: str
     required: true
     choices: [bidirectional, manager_initiated, agent_initiated, inherited]
   accept_inherited:
     description:
-      - Whether a direction that a target inherits is as good as the same direction set on the target itself.
+      - Whether to accept a direction that a target inherits, if it is the declared one, instead of setting it on the
+        target itself.
     type: bool
     default: false
 seealso:
@@ -55,13 +57,13 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: Agents initiate, whatever their policy
+- name: Switch all agents to agent initiated
   workload_security.agent.communication_direction:
     url: https://dsm.example.com:4119
     policies: [Base Policy]
     direction: agent_initiated
 
-- name: What the sub-policies say about it goes away
+- name: Remove what sub-policies set themselves
   workload_security.agent.communication_direction:
     url: https://dsm.example.com:4119
     policies: [Linux Server, Windows Server]
@@ -77,9 +79,8 @@ summary:
   sample: "changed communication_direction: direction agent_initiated for 1028 computers; 12 computers as declared"
 plan:
   description:
-    - What was changed; in check mode, what would be. Changes that are equal but for their targets are one group.
-    - The names in a group are cut where they would make a very long line; C(count) counts all of them. O(list_targets)
-      gives all names.
+    - What was changed, or in check mode, what would be. Changes that differ only in their targets are one group.
+    - If a group has very many names, some are left out; C(count) counts all of them. O(list_targets) returns all names.
   returned: when the manager could be read
   type: list
   elements: dict
@@ -93,13 +94,13 @@ plan:
       type: str
       returned: always
     before:
-      description: What was set on the targets; V(inherited) where nothing was.
+      description: What was set on the targets, or V(inherited) if nothing was.
       type: raw
       returned: always
     effective_before:
       description:
-        - What held for the targets, as C(value), and where that was set, as C(source); V(here) is the target itself.
-          C(value) is null where the manager does not tell.
+        - What was effective for the targets, as C(value), and where that was set, as C(source). V(here) is the target
+          itself. C(value) is null if the manager does not say.
       type: dict
       returned: always
     after:
@@ -135,18 +136,19 @@ plan:
       computers: []
       count: 1
 digest:
-  description: The short name of the plan's content, also of what failed. Equal plans have equal digests.
+  description: A short name for the content of the plan, including what failed. Equal plans have equal digests.
   returned: when the manager could be read
   type: str
   sample: 1f0d7a35c2f4b8e9
 objects:
-  description: Firewall rules and lists that were made, changed or deleted, with C(before), C(after) and C(why).
+  description: Firewall rules and lists that were created, changed or deleted, with C(before), C(after) and C(why).
   returned: when the manager could be read
   type: list
   elements: dict
   sample: []
 counts:
-  description: How many targets were C(changed) and C(unchanged), and how many entries RV(failed_targets) has in full.
+  description:
+    - How many targets were C(changed) and C(unchanged), and how many entries the full list of RV(failed_targets) has.
   returned: when the manager could be read
   type: dict
   sample: {changed: 1, unchanged: 2, failed: 0}
@@ -163,17 +165,17 @@ unchanged_targets:
   sample: {count: 2}
 failed_targets:
   description:
-    - The targets, rules and lists that failed, each with the C(facet), the C(reason) in words, and as C(failure) the
-      manager's answer where it was one. What is not listed here is done.
-    - C(state) is V(not_done), V(not_known) where a change may have been made and nobody could look, or V(not_tried)
-      where something failed that had to come first, or the run stopped.
+    - The targets, rules and lists that failed, each with the C(facet), the C(reason) in words, and if the manager
+      refused it, its answer as C(failure). What is not listed here is done.
+    - C(state) is V(not_done), V(not_known) if a change may have been made and this could not be checked, or
+      V(not_tried) if something failed that had to come first, or if the run stopped.
   returned: when the manager could be read
   type: list
   elements: dict
   sample: []
 truncated:
-  description: That lists in this result were cut, which RV(counts) and each group's C(count) are not.
-  returned: when they were
+  description: Whether lists in this result were cut. RV(counts) and the C(count) of each group are always complete.
+  returned: when lists were cut
   type: bool
   sample: true
 requests:

@@ -11,16 +11,16 @@ module: communication_info
 short_description: Show how policies and computers communicate with the manager
 version_added: 0.1.0
 description:
-  - For each target and facet, shows what is set on the target itself, what is effective, and from which policy it is
-    inherited.
+  - For each target and facet, shows what is set on the target itself, what is effective, and which policy it is
+    inherited from.
   - For the firewall restriction, shows every assigned rule that concerns the agents' port, whether it replaces the
-    hidden rule that opens the port to anybody, and if not, which of the vendor's conditions fails.
-  - Who may connect is worked out from the addresses that all of these rules together admit, negated sources, ranges and
-    masks included. Where that cannot be told, such as with a list that cannot be read, it says so, and never that the
-    port is restricted.
+    hidden rule that opens the port to everybody, and if not, which of the vendor's conditions it fails.
+  - Who may connect is worked out from the addresses that all of these rules together admit, including negated sources,
+    ranges and masks. If that is not possible, for example because a list cannot be read, the result says so, and never
+    that the port is restricted.
   - A target with a rule that replaces the hidden one, or may do so, costs one more request, since the properties of a
-    rule can be overridden on a policy or computer. Of more than 200 such targets, only the first 200 are asked, and of
-    the others it is not known whether they are restricted.
+    rule can be overridden on a policy or computer. If there are more than 200 such targets, only the first 200 are
+    checked, and for the others it is not known whether they are restricted.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -39,8 +39,9 @@ options:
     default: [heartbeat, communication_direction, firewall_restriction]
   warn_above_ipv4_prefix:
     description:
-      - Warn of targets whose rules admit more IPv4 addresses to the agents' port than a network with a prefix of this
-        length has, from V(0) to V(32). With V(0), it only warns of those where rules admit practically everybody.
+      - Warn about targets whose rules admit more IPv4 addresses to the agents' port than a network with a prefix of
+        this length has, from V(0) to V(32). With V(0), it only warns about those whose rules admit practically
+        everybody.
     type: int
     default: 8
   warn_above_ipv6_prefix:
@@ -54,14 +55,14 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: Who may reach the agents of this policy
+- name: Show who may reach the agents of this policy
   workload_security.agent.communication_info:
     url: https://dsm.example.com:4119
     policies: [Linux Server]
     facets: [firewall_restriction]
   register: communication
 
-- name: Make sure that the port is restricted where agents listen, which is more than not to know that it is open
+- name: Fail unless the port is known to be restricted
   ansible.builtin.assert:
     that: item.firewall_restriction.restricted is true
     fail_msg: "{{ item.name }}: {{ item.firewall_restriction.restricted_because }}"
@@ -102,26 +103,26 @@ targets:
       returned: when asked for
     firewall_restriction:
       description:
-        - C(rules) are the assigned rules that concern the port, each with C(assigned_here) (null where only asking each
-          target alone could tell, and they are many), C(inherited_from), C(replaces_hidden_rule) (null where the vendor
-          documents no answer), its C(basis) (V(all_pages) or V(communication_page) of the vendor, or V(undocumented)),
-          and the C(failing_conditions).
-        - For each rule, C(admitted) says whom it admits, in at most some 40 items, C(admitted_addresses) how many
-          addresses of C(ipv4) and C(ipv6) that is, and C(admits_anybody) whether these are practically all of IPv4 or of
-          IPv6 (a quarter of IPv4, or a V(/5) of IPv6, or more). Where that cannot be told, C(cannot_be_told_because)
-          has the reason, and the others are null, or what is known.
-        - C(overridden) tells whether properties of the rule are overridden on this target or above, null where that was
-          not asked or not answered. What is said of the rule is said of it as it is here.
-        - C(hidden_rule_replaced) sums up whether any rule does that, null where it is not known.
-        - C(restricted) is true where the port is limited to some addresses or MACs, false where practically everybody
-          may connect, since no rule replaces the hidden one, the rules admit everybody together, or the firewall has no
-          effect, and null where it cannot be told. C(restricted_because) says why it is not true.
+        - C(rules) are the assigned rules that concern the port, each with C(assigned_here) (null if only asking
+          each target alone could tell, and they are many), C(inherited_from),
+          C(replaces_hidden_rule) (null if the vendor does not document it), its C(basis) (V(all_pages) or
+          V(communication_page) of the vendor, or V(undocumented)), and the C(failing_conditions).
+        - For each rule, C(admitted) lists the sources that it admits, in about 40 items at most, C(admitted_addresses)
+          counts them as addresses of C(ipv4) and C(ipv6), and C(admits_anybody) says whether they are practically all
+          of IPv4 or of IPv6 (a quarter of IPv4, or a V(/5) of IPv6, or more). If that is not known,
+          C(cannot_be_told_because) has the reason, and the others are null, or hold what is known.
+        - C(overridden) says whether properties of the rule are overridden on this target or on a policy above it, null
+          if that was not asked or not answered. Everything else describes the rule as it is on this target.
+        - C(hidden_rule_replaced) says whether any rule replaces the hidden one, null if that is not known.
+        - C(restricted) is true if the port is limited to some addresses or MACs. It is false if practically everybody
+          may connect, because no rule replaces the hidden one, the rules together admit everybody, or the firewall has
+          no effect. It is null if that is not known. C(restricted_because) says why it is not true.
         - C(admitted), C(admitted_addresses) and C(admitted_macs) are the same for all rules together.
           C(admitted_macs) has the C(count), and the C(first) 20, of those MACs that are admitted from any address. They
           are not in C(admitted_addresses).
-        - C(notes) are sentences on what limits the answer, such as that only the MAC limits who may connect, which holds
-          within a network segment only.
-        - C(without_effect_because) says why no rule matters here, if so.
+        - C(notes) are sentences on the limits of the answer, for example that only MACs restrict who may connect, which
+          works only within a network segment.
+        - If no rule has an effect here, C(without_effect_because) says why.
       type: dict
       returned: when asked for
   sample:

@@ -11,12 +11,12 @@ module: firewall_restriction
 short_description: Restrict who may connect to the agents' port
 version_added: 0.1.0
 description:
-  - The manager opens the agents' port (4118) by a hidden firewall rule, priority 4, bypass, from anywhere. A rule with
-    certain properties replaces it. This module keeps that rule, the IP and MAC lists of those who may connect, and the
-    rule's assignment to policies and computers.
-  - It refuses a restriction that shuts the manager out, or that admits practically everybody, and warns where the
-    restriction has no effect, since the firewall is off, the network engine is in tap mode, or agents do not listen, and
-    where other rules that replace the hidden one admit everybody, alone or together.
+  - The manager opens the agents' port (4118) to everybody with a hidden firewall rule of priority 4 and action bypass.
+    A rule with certain properties replaces it. This module keeps that rule, the IP and MAC lists of those who may
+    connect, and the rule's assignment to policies and computers.
+  - It refuses a restriction that shuts the manager out, or that admits practically everybody. It warns if the
+    restriction has no effect because the firewall is off, the network engine is in tap mode, or agents do not listen.
+    It also warns if other rules that replace the hidden one admit everybody, alone or together.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -35,20 +35,22 @@ attributes:
 options:
   state:
     description:
-      - V(present) keeps the rule, its lists, and its assignment to each target.
-      - V(absent) takes the rule away from each target. Once no policy and no computer has it any more, the rule and
-        the lists are deleted, if this collection made them; to know that, the assignments of the whole fleet are read.
+      - "V(present): keeps the rule, its lists, and its assignment to each target."
+      - "V(absent): unassigns the rule from each target. Once no policy or computer has it, the rule and its lists are
+        deleted, but only if this collection created them. To find that out, the assignments of the whole fleet are
+        read."
     type: str
     choices: [present, absent]
     default: present
   rule_name:
     description:
-      - Name of the firewall rule. A rule of that name that exists is brought to what is declared.
+      - Name of the firewall rule. An existing rule with this name is changed to what is declared.
     type: str
     default: "Agent port: named sources only"
   action:
     description:
-      - V(bypass) replaces the hidden rule according to every page of the vendor, V(force_allow) according to one.
+      - Action of the rule. All pages of the vendor agree that V(bypass) replaces the hidden rule; only one page says so
+        of V(force_allow).
     type: str
     choices: [bypass, force_allow]
     default: bypass
@@ -59,35 +61,36 @@ options:
     default: 4118
   port_list:
     description:
-      - Name of a port list on the manager that holds O(port), to be the rule's destination instead of the port alone.
-      - That a port list will do is said by one page of the vendor only.
+      - Name of a port list on the manager that contains O(port). It becomes the rule's destination instead of the port
+        alone.
+      - Only one page of the vendor says that a port list is accepted here.
     type: str
   source_ips:
     description:
       - Who may connect, as addresses (V(192.0.2.7)), networks (V(192.0.2.0/24), V(2001:db8::/32)) or ranges
         (V(192.0.2.10 - 192.0.2.20)).
-      - With O(source_macs) too, a connection must match one of each.
-      - Addresses that are practically everybody, a quarter of IPv4 or a V(/5) of IPv6 together, are refused, unless
+      - If O(source_macs) is also given, a connection must match one of each.
+      - Addresses that together admit practically everybody (a quarter of IPv4, or a V(/5) of IPv6) are refused unless
         O(allow_everybody=true).
-      - Nothing is dropped in silence. A comment (V(# text)), the zone of an address (V(%eth0)) and an IPv4 address
+      - Nothing is silently ignored. A comment (V(# text)), the zone of an address (V(%eth0)) and an IPv4 address
         written as IPv6 are errors.
     type: list
     elements: str
   ip_list_name:
     description:
-      - Name of the IP list that is kept for O(source_ips). By default the name of the rule, followed by V((IPs\)).
-      - A list of that name that exists is brought to what is declared, but see O(allow_shared_lists).
+      - Name of the IP list that holds O(source_ips). By default the name of the rule, followed by V((IPs\)).
+      - An existing list with this name is changed to what is declared, but see O(allow_shared_lists).
     type: str
   source_macs:
     description:
-      - Who may connect, as MAC addresses, in any usual spelling. Agents see the MAC of the last router for all that
-        comes from elsewhere.
-      - Put them in quotes. YAML takes V(52:54:00:12:34:56) without quotes for a number, which is an error here.
+      - Who may connect, as MAC addresses in any usual notation. For connections from other networks, agents see the MAC
+        of the last router.
+      - Put them in quotes. Without quotes, YAML reads V(52:54:00:12:34:56) as a number, which is an error here.
     type: list
     elements: str
   mac_list_name:
     description:
-      - Name of the MAC list that is kept for O(source_macs). By default the name of the rule, followed by V((MACs\)).
+      - Name of the MAC list that holds O(source_macs). By default the name of the rule, followed by V((MACs\)).
     type: str
   manager_addresses:
     description:
@@ -97,13 +100,13 @@ options:
     elements: str
   manager_region:
     description:
-      - A region of the cloud, whose published subnets O(source_ips) must admit. They may change; the vendor's page on
-        port numbers has the current ones.
+      - A region of the cloud. O(source_ips) must admit the subnets published for it. They may change; the vendor's page
+        on port numbers has the current ones.
     type: str
   manager_macs:
     description:
-      - The MACs from which the manager's packets reach the agents, the manager's own or the last router's.
-        O(source_macs) must hold them all.
+      - "The MACs from which the manager's packets reach the agents: the manager's own, or those of the last router.
+        O(source_macs) must hold them all."
     type: list
     elements: str
   allow_manager_lockout:
@@ -119,8 +122,8 @@ options:
     default: false
   allow_shared_lists:
     description:
-      - Whether an IP or MAC list that was not made by this collection may be changed although other rules use it, too,
-        whose meaning changes with it. Otherwise this is refused, and the rules are named.
+      - Whether to change an IP or MAC list that this collection did not create, even if other rules use it and change
+        their meaning with it. By default this is refused, and the rules are named.
     type: bool
     default: false
   warn_above_ipv4_prefix:
@@ -136,7 +139,7 @@ options:
     default: 32
   accept_inherited:
     description:
-      - Whether a rule that a target has through its policies is as good as one assigned to the target itself.
+      - Whether to accept a rule that a target inherits from its policies, instead of assigning it to the target itself.
     type: bool
     default: false
 seealso:
@@ -170,9 +173,8 @@ summary:
   sample: "changed communication_direction: direction agent_initiated for 1028 computers; 12 computers as declared"
 plan:
   description:
-    - What was changed; in check mode, what would be. Changes that are equal but for their targets are one group.
-    - The names in a group are cut where they would make a very long line; C(count) counts all of them. O(list_targets)
-      gives all names.
+    - What was changed, or in check mode, what would be. Changes that differ only in their targets are one group.
+    - If a group has very many names, some are left out; C(count) counts all of them. O(list_targets) returns all names.
   returned: when the manager could be read
   type: list
   elements: dict
@@ -186,13 +188,13 @@ plan:
       type: str
       returned: always
     before:
-      description: What was set on the targets; V(inherited) where nothing was.
+      description: What was set on the targets, or V(inherited) if nothing was.
       type: raw
       returned: always
     effective_before:
       description:
-        - What held for the targets, as C(value), and where that was set, as C(source); V(here) is the target itself.
-          C(value) is null where the manager does not tell.
+        - What was effective for the targets, as C(value), and where that was set, as C(source). V(here) is the target
+          itself. C(value) is null if the manager does not say.
       type: dict
       returned: always
     after:
@@ -228,18 +230,19 @@ plan:
       computers: []
       count: 1
 digest:
-  description: The short name of the plan's content, also of what failed. Equal plans have equal digests.
+  description: A short name for the content of the plan, including what failed. Equal plans have equal digests.
   returned: when the manager could be read
   type: str
   sample: 1f0d7a35c2f4b8e9
 objects:
-  description: Firewall rules and lists that were made, changed or deleted, with C(before), C(after) and C(why).
+  description: Firewall rules and lists that were created, changed or deleted, with C(before), C(after) and C(why).
   returned: when the manager could be read
   type: list
   elements: dict
   sample: []
 counts:
-  description: How many targets were C(changed) and C(unchanged), and how many entries RV(failed_targets) has in full.
+  description:
+    - How many targets were C(changed) and C(unchanged), and how many entries the full list of RV(failed_targets) has.
   returned: when the manager could be read
   type: dict
   sample: {changed: 1, unchanged: 2, failed: 0}
@@ -256,17 +259,17 @@ unchanged_targets:
   sample: {count: 2}
 failed_targets:
   description:
-    - The targets, rules and lists that failed, each with the C(facet), the C(reason) in words, and as C(failure) the
-      manager's answer where it was one. What is not listed here is done.
-    - C(state) is V(not_done), V(not_known) where a change may have been made and nobody could look, or V(not_tried)
-      where something failed that had to come first, or the run stopped.
+    - The targets, rules and lists that failed, each with the C(facet), the C(reason) in words, and if the manager
+      refused it, its answer as C(failure). What is not listed here is done.
+    - C(state) is V(not_done), V(not_known) if a change may have been made and this could not be checked, or
+      V(not_tried) if something failed that had to come first, or if the run stopped.
   returned: when the manager could be read
   type: list
   elements: dict
   sample: []
 truncated:
-  description: That lists in this result were cut, which RV(counts) and each group's C(count) are not.
-  returned: when they were
+  description: Whether lists in this result were cut. RV(counts) and the C(count) of each group are always complete.
+  returned: when lists were cut
   type: bool
   sample: true
 requests:

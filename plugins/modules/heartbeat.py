@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Sets how often agents report to the manager and what raises an alert, on base policies, sub-policies and single
     computers, or lets them inherit it.
-  - Only the options that are given are looked at. One task takes a whole fleet; a target that is as declared costs no
+  - Only the options that are set are compared. One task handles a whole fleet. A target that is as declared costs no
     request of its own, and each changed one costs one write.
 author:
   - The workload_security.agent contributors (@workload-security)
@@ -34,19 +34,19 @@ options:
   interval:
     description:
       - Minutes between heartbeats, from V(1) to V(43200), or V(inherited).
-      - On premises only. On the cloud it is fixed at 10 minutes, and giving it is an error.
-      - Which intervals a manager takes is nowhere documented; it has the last word.
+      - On-premises only. In the cloud it is fixed at 10 minutes, and setting it is an error.
+      - Which intervals a manager accepts is not documented. If it refuses one, the task fails.
     type: str
   missed_before_alert:
     description:
       - How many heartbeats may be missed before an alert is raised, V(unlimited), or V(inherited).
-      - On premises only. On the cloud it is fixed at 2, and giving it is an error.
+      - On-premises only. In the cloud it is fixed at 2, and setting it is an error.
     type: str
   maximum_clock_change:
     description:
-      - By how many minutes a computer's clock may change between heartbeats before an alert is raised,
-        V(unlimited), or V(inherited).
-      - On premises only; on the cloud, giving it is an error.
+      - How many minutes a computer's clock may change between heartbeats before an alert is raised, V(unlimited), or
+        V(inherited).
+      - On-premises only. In the cloud, setting it is an error.
     type: str
   raise_offline_errors_for_inactive_vms:
     description:
@@ -54,7 +54,8 @@ options:
     type: str
   accept_inherited:
     description:
-      - Whether a value that a target inherits is as good as the same value set on the target itself.
+      - Whether to accept a value that a target inherits, if it is the declared one, instead of setting it on the target
+        itself.
     type: bool
     default: false
 seealso:
@@ -64,14 +65,14 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: Raise an alert after five missed heartbeats, at one every ten minutes
+- name: Send heartbeats every ten minutes, and raise an alert after five are missed
   workload_security.agent.heartbeat:
     url: https://dsm.example.com:4119
     policies: [Base Policy]
     interval: 10
     missed_before_alert: 5
 
-- name: Stopped virtual machines are no error in the test environment
+- name: Do not raise offline errors for stopped virtual machines of the test environment
   workload_security.agent.heartbeat:
     region: jp-1
     computers_query: "[?starts_with(host_name, 'test-')]"
@@ -93,9 +94,8 @@ summary:
   sample: "changed communication_direction: direction agent_initiated for 1028 computers; 12 computers as declared"
 plan:
   description:
-    - What was changed; in check mode, what would be. Changes that are equal but for their targets are one group.
-    - The names in a group are cut where they would make a very long line; C(count) counts all of them. O(list_targets)
-      gives all names.
+    - What was changed, or in check mode, what would be. Changes that differ only in their targets are one group.
+    - If a group has very many names, some are left out; C(count) counts all of them. O(list_targets) returns all names.
   returned: when the manager could be read
   type: list
   elements: dict
@@ -109,13 +109,13 @@ plan:
       type: str
       returned: always
     before:
-      description: What was set on the targets; V(inherited) where nothing was.
+      description: What was set on the targets, or V(inherited) if nothing was.
       type: raw
       returned: always
     effective_before:
       description:
-        - What held for the targets, as C(value), and where that was set, as C(source); V(here) is the target itself.
-          C(value) is null where the manager does not tell.
+        - What was effective for the targets, as C(value), and where that was set, as C(source). V(here) is the target
+          itself. C(value) is null if the manager does not say.
       type: dict
       returned: always
     after:
@@ -151,18 +151,19 @@ plan:
       computers: []
       count: 1
 digest:
-  description: The short name of the plan's content, also of what failed. Equal plans have equal digests.
+  description: A short name for the content of the plan, including what failed. Equal plans have equal digests.
   returned: when the manager could be read
   type: str
   sample: 1f0d7a35c2f4b8e9
 objects:
-  description: Firewall rules and lists that were made, changed or deleted, with C(before), C(after) and C(why).
+  description: Firewall rules and lists that were created, changed or deleted, with C(before), C(after) and C(why).
   returned: when the manager could be read
   type: list
   elements: dict
   sample: []
 counts:
-  description: How many targets were C(changed) and C(unchanged), and how many entries RV(failed_targets) has in full.
+  description:
+    - How many targets were C(changed) and C(unchanged), and how many entries the full list of RV(failed_targets) has.
   returned: when the manager could be read
   type: dict
   sample: {changed: 1, unchanged: 2, failed: 0}
@@ -179,17 +180,17 @@ unchanged_targets:
   sample: {count: 2}
 failed_targets:
   description:
-    - The targets, rules and lists that failed, each with the C(facet), the C(reason) in words, and as C(failure) the
-      manager's answer where it was one. What is not listed here is done.
-    - C(state) is V(not_done), V(not_known) where a change may have been made and nobody could look, or V(not_tried)
-      where something failed that had to come first, or the run stopped.
+    - The targets, rules and lists that failed, each with the C(facet), the C(reason) in words, and if the manager
+      refused it, its answer as C(failure). What is not listed here is done.
+    - C(state) is V(not_done), V(not_known) if a change may have been made and this could not be checked, or
+      V(not_tried) if something failed that had to come first, or if the run stopped.
   returned: when the manager could be read
   type: list
   elements: dict
   sample: []
 truncated:
-  description: That lists in this result were cut, which RV(counts) and each group's C(count) are not.
-  returned: when they were
+  description: Whether lists in this result were cut. RV(counts) and the C(count) of each group are always complete.
+  returned: when lists were cut
   type: bool
   sample: true
 requests:
