@@ -30,20 +30,20 @@ options:
     type: str
   api_key_file:
     description:
-      - Path of a file that holds the API key alone, on one line, in place of O(api_key). The key then is nowhere but
-        in this file. It is read where the module runs, and not decrypted.
-      - The task warns where others than the file's owner may read it.
+      - Path of a file that holds the API key alone, on one line, in place of O(api_key). The key is then only in this
+        file. It is read where the module runs, and is not decrypted.
+      - The task warns if others than the file's owner may read it.
       - If neither is set, the environment is used, as O(api_key) says, with E(WORKLOAD_SECURITY_API_KEY_FILE) for this
         option.
     type: path
   deployment:
     description:
-      - Whether the manager is Workload Security in the cloud or Deep Security Manager on the premises.
+      - Whether the manager is Workload Security in the cloud or an on-premises Deep Security Manager.
       - It decides which settings exist, and how O(api_key) is sent. V(cloud) sends it in the header C(Authorization),
         V(on_premises) in the header C(api-secret-key).
-      - If not set, the host in O(url) tells. C(cloudone.trendmicro.com) and C(app.deepsecurity.trendmicro.com) are then
-        taken for the cloud, with the key sent in the header C(api-secret-key), as accounts from before Cloud One need
-        it.
+      - If not set, the host in O(url) decides. C(cloudone.trendmicro.com) and C(app.deepsecurity.trendmicro.com) are
+        then treated as the cloud, with the key sent in the header C(api-secret-key), which accounts from before Cloud
+        One need.
     type: str
     choices:
       - cloud
@@ -63,8 +63,8 @@ options:
   timeout:
     description:
       - How many seconds to wait for a connection, and for each part of a reply. From 1 to 600.
-      - A whole reply has ten times as long, and a second more for each 32 KiB of it, so that large pages come through on
-        slow lines while a reply that comes a byte at a time ends.
+      - A whole reply may take ten times as long, and one second more for each 32 KiB. So large pages arrive on slow
+        lines, but a reply that comes a byte at a time is ended.
     type: int
     default: 30
   concurrency:
@@ -76,23 +76,23 @@ options:
     description:
       - How many requests a task sends to the manager in a minute at most, evenly spaced. V(0) sends them as fast as
         they are answered.
-      - A manager on the premises takes 500 requests a minute from one user, unless configured otherwise. Beyond that,
-        requests are refused and the task waits until they are accepted again, so this option is only needed where
-        others use the same API key.
+      - An on-premises manager accepts 500 requests a minute from one user, unless configured otherwise. Beyond that,
+        requests are refused and the task waits until they are accepted again, so this option is only needed if others
+        use the same API key.
     type: int
     default: 0
   deadline:
     description:
-      - How many minutes a task may talk to the manager, counted from when it begins to. From 0 to 10080. V(0) is no
-        limit.
-      - Once they have passed, no more requests are sent, and waits are cut short. A request that is under way then has
-        another O(timeout) to be answered. What was not done is reported with the word V(deadline) in C(code) of the
-        failure, and the same task goes on when it is run again.
+      - How many minutes a task may talk to the manager, counted from when it begins to do so. From 0 to 10080. V(0) is
+        no limit.
+      - After that, no more requests are sent, and waits are cut short. A request that is already under way gets another
+        O(timeout) to be answered. What was not done is reported with the word V(deadline) in C(code) of the failure,
+        and the same task continues when it is run again.
     type: int
     default: 0
   jump_host:
     description:
-      - An SSH server through which to reach the manager. TLS goes through it unopened, up to the manager.
+      - An SSH server through which to reach the manager. TLS passes through it unopened, all the way to the manager.
       - Passwords are not supported.
     type: dict
     suboptions:
@@ -119,10 +119,10 @@ options:
         type: path
       known_hosts:
         description:
-          - Path of the file that holds the SSH server's host key. A server whose key is not in it, or is another, is
-            refused. Nothing is ever added to it.
-          - It is read as OpenSSH does, hashed names, wildcards and C(@revoked) included, but for host certificates. A
-            line with C(@cert-authority) does not let a server through.
+          - Path of the file that holds the SSH server's host key. A server whose key is missing there, or differs, is
+            refused. Nothing is ever added to the file.
+          - It is read as OpenSSH reads it, including hashed names, wildcards and C(@revoked), but without support for
+            host certificates. A line with C(@cert-authority) does not let a server through.
         type: path
         default: ~/.ssh/known_hosts
 requirements:
@@ -130,13 +130,13 @@ requirements:
   - urllib3 >= 2.7
   - paramiko >= 3.4.1, if O(jump_host) is used
 notes:
-  - The module runs beside the manager, not on the hosts whose agents it manages. Use it with C(connection=local) or
-    C(delegate_to=localhost).
+  - The module runs where the manager's API can be reached, not on the hosts whose agents it manages. Use it with
+    C(connection=local) or C(delegate_to=localhost).
   - Give the API key as O(api_key_file), as O(api_key) from a variable in a vault, or in the environment of
-    C(ansible-playbook) itself. There it is seen by the same user and root alone, but it is among the facts
-    (C(ansible_facts.env)), and in a cache of them, where facts of C(localhost) are gathered.
-  - Never set E(WORKLOAD_SECURITY_API_KEY) with C(environment) of a task, block or play, nor give a key after C(-e).
-    Ansible puts the former into the command line of a shell, where every user of the machine can read it, and with
-    C(-vvv) onto the screen and into its log file, whatever C(no_log) says. Modules warn where they can tell that this
+    C(ansible-playbook) itself. There only the same user and root can see it. But if facts of C(localhost) are gathered,
+    it is among them (C(ansible_facts.env)), and in a fact cache.
+  - Never set E(WORKLOAD_SECURITY_API_KEY) with C(environment) of a task, block or play, and never give a key after
+    C(-e). Ansible puts the former into the command line of a shell, where every user of the machine can read it, and
+    with C(-vvv) onto the screen and into its log file, whatever C(no_log) says. Modules warn if they can tell that this
     happened.
 """

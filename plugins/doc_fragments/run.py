@@ -14,19 +14,18 @@ class ModuleDocFragment:
 options:
   stop_after:
     description:
-      - After so many writes in a row that met the same answer, such as 403, 429 for minutes, 5xx or no connection, with
-        no success between, nothing more is written. The task fails and says what was done, what failed and what was not
-        tried; the next run goes on.
-      - An API key that the manager rejects, a certificate that cannot be verified, and the end of O(deadline) stop a run
-        at once.
-      - V(0) never stops.
+      - After this many failed writes in a row with the same reason (such as 403, 429 for minutes, 5xx or no
+        connection), nothing more is written. The task fails and says what was done, what failed and what was not tried.
+        The next run continues.
+      - A rejected API key, a certificate that cannot be verified, and a passed O(deadline) stop a run at once.
+      - With V(0), the run never stops for repeated failures.
     type: int
     default: 10
   list_targets:
     description:
-      - Whether the result names every target, also those that are as declared, however long that makes it.
-      - Without it, groups and lists in the result are cut where they would make a line that nobody reads; RV(counts)
-        and the C(count) of each group count all of them, and RV(truncated) tells that something was left out.
+      - Whether the result names every target, including those that are as declared, however long that makes it.
+      - If V(false), long groups and lists in the result are cut. RV(counts) and the C(count) of each group still count
+        all of them, and RV(truncated) says that something was left out.
     type: bool
     default: false
 """

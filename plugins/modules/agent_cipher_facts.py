@@ -8,14 +8,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: agent_cipher_facts
-short_description: Tell which agent a host has, and which TLS cipher suites that agent can speak
+short_description: Find which agent a host has, and which TLS cipher suites that agent supports
 version_added: 0.1.0
 description:
   - Finds the agent that is installed on the host, without the manager, and sets the facts
     C(ansible_facts.workload_security_agent).
   - The agent's version comes from the host's package data (rpm, dpkg, Solaris, AIX or macOS), or from the agent itself
-    (C(dsa_query)). Its release, cipher suites and TLS versions are what is documented of that version. No connection
-    is made; to ask what an agent really accepts, shake hands with it.
+    (C(dsa_query)). Its release, cipher suites and TLS versions are what is documented of that version. No connection is
+    made. To find what an agent really accepts, use M(workload_security.agent.agent_cipher_probe).
   - The manager that the agent is activated against comes from the agent itself. Only C(root) may ask it, and only
     while its service runs; otherwise RV(ansible_facts.workload_security_agent.activation) is V(unknown).
   - It needs no options, so it can be one of the modules that gather facts. See the examples.
@@ -33,17 +33,16 @@ attributes:
     support: full
     platforms: posix
     details:
-      - Not for Windows hosts. Run against one, it fails before it connects, and says so.
-        M(workload_security.agent.agent_cipher_info) serves there, as it reads the versions of all agents from the
-        manager.
+      - Not for Windows hosts. Run against one, it fails before it connects, and says so. Use
+        M(workload_security.agent.agent_cipher_info) for these, which reads the versions of all agents from the manager.
       - As one of the modules that gather facts, name it for other hosts only.
 notes:
-  - Nobody has published the version as the databases of dpkg, Solaris, AIX and macOS hold it, nor the name of the
-    receipt on macOS. They are read tolerantly. What cannot be told is V(null), and
+  - How the databases of dpkg, Solaris, AIX and macOS hold the version is not documented, nor is the name of the receipt
+    on macOS. They are read tolerantly. What is not known is V(null), and
     RV(ansible_facts.workload_security_agent.sources) says what was asked and what went wrong.
   - On macOS the vendor does not support C(dsa_query), so the manager stays unknown there.
-  - On CloudLinux 5 and Ubuntu 10.04 no agent supports TLS 1.2, says the vendor's table of platforms. The platform is
-    not taken into account here.
+  - According to the vendor's table of platforms, no agent supports TLS 1.2 on CloudLinux 5 and Ubuntu 10.04. This
+    module does not take the platform into account.
 seealso:
   - module: workload_security.agent.agent_cipher_info
   - plugin: workload_security.agent.agent_cipher_suites
@@ -56,7 +55,7 @@ EXAMPLES = r"""
   workload_security.agent.agent_cipher_facts:
   become: true
 
-- name: Stop where the agent would be lost to a manager that requires TLS 1.2
+- name: Fail if a manager that requires TLS 1.2 would cut off the agent
   ansible.builtin.assert:
     that: ansible_facts.workload_security_agent.version is workload_security.agent.agent_supports_tls('1.2')
   when: ansible_facts.workload_security_agent.version is not none
@@ -92,7 +91,8 @@ ansible_facts:
           sample: 11.0.0.796
         version_source:
           description:
-            - Who told the version, V(rpm), V(dpkg), V(pkg), V(pkginfo), V(lslpp), V(pkgutil) or V(dsa_query).
+            - Where the version comes from, one of V(rpm), V(dpkg), V(pkg), V(pkginfo), V(lslpp), V(pkgutil) or
+              V(dsa_query).
           returned: always
           type: str
           sample: rpm

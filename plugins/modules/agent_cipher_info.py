@@ -8,17 +8,17 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: agent_cipher_info
-short_description: Tell which cipher suites a fleet's agents can speak, and who a requirement would lose
+short_description: List a fleet's cipher suites, and which agents a stricter requirement would cut off
 version_added: 0.1.0
 description:
-  - Reads the versions of all agents from the manager, and tells which TLS cipher suites they are documented to use, by
-    computer, by release, and in total. No host is touched.
-  - Given the suites or the lowest TLS version that a manager will require, lists the agents that would be lost, those
-    of which it cannot be told, and for each the nearest later release that is documented to survive.
-  - An agent survives if it shares B(at least one) suite with those that the manager will still accept, in a TLS version
+  - Reads the versions of all agents from the manager, and lists which TLS cipher suites they are documented to support,
+    by computer, by release, and in total. It connects to no host.
+  - Given the suites or the lowest TLS version that a manager will require, lists the agents that would be cut off,
+    those for which this is not known, and for each the nearest later release that is documented to work.
+  - An agent is kept if it shares B(at least one) suite with those that the manager will still accept, in a TLS version
     that the manager will still accept.
-  - What the vendor's page does not cover is V(undocumented), and what may stand in more than one place is
-    V(ambiguous). There is no guess. Only where every place leads to the same end, this end is told.
+  - What the vendor's page does not cover is V(undocumented), and what may belong to more than one place on it is
+    V(ambiguous). Nothing is guessed. If all of these places lead to the same answer, that is the answer.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -30,17 +30,18 @@ options:
   required_suites:
     description:
       - The suites that the manager will still accept, each by its IANA name, OpenSSL name, or code point such as
-        V(0xC0,0x2F). Suites that no agent is documented to use are an error; leave them out.
+        V(0xC0,0x2F). A suite that no agent is documented to use is an error; leave it out.
     type: list
     elements: str
   minimum_tls:
     description:
       - The lowest TLS version that the manager will still accept, such as V(1.2) or V(TLS 1.2).
-      - No page of the vendor mentions TLS 1.3, so with V(1.3) hardly anything can be told.
+      - No page of the vendor mentions TLS 1.3, so with V(1.3) hardly anything is known.
     type: str
   requirements:
     description:
-      - Several requirements, judged on one reading of the fleet, in place of O(required_suites) and O(minimum_tls).
+      - Several requirements, checked against the same reading of the fleet, instead of O(required_suites) and
+        O(minimum_tls).
     type: list
     elements: dict
     suboptions:
@@ -60,9 +61,9 @@ options:
         type: str
   computers:
     description:
-      - Which computers to list one by one in RV(computers). Everything else in the result counts all computers.
-      - V(lost) lists those that a requirement would lose, and those of which it cannot be told.
-      - V(none) keeps the result small, whatever the size of the fleet.
+      - Which computers to list one by one. All counts in the result include all computers.
+      - "V(lost): those that a requirement would cut off, and those for which this is not known."
+      - "V(none): no computers, which keeps the result small, whatever the size of the fleet."
     type: str
     choices:
       - all
@@ -81,11 +82,11 @@ options:
   computers_query:
     description:
       - A JMESPath expression over the list of all computers, which returns those to look at. Each has C(id),
-        C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), text but for C(id), and
-        empty rather than null.
+        C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), all text except C(id), and
+        empty instead of null.
       - For example V([?starts_with(platform, 'Ubuntu'\) && policy == 'Linux Server']). All computers by default.
-      - Text stands in single quotes; JMESPath takes V("...") for the name of a field. A field that computers do not have
-        is an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
+      - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that computers do not have is
+        an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
     type: str
   allow_missing:
     description:
@@ -99,14 +100,14 @@ options:
     type: bool
     default: false
 notes:
-  - It costs one request for each 5,000 computers, whatever is asked.
-  - The vendor contradicts itself on TLS 1.2 in agents 9.5 and 9.6. Where it matters, it cannot be told whether they
-    survive.
+  - The module sends one request for every 5,000 computers, whatever the options.
+  - The vendor contradicts itself on TLS 1.2 in agents 9.5 and 9.6. If it matters, it is not known whether they are
+    kept.
   - The vendor's table of platforms says that TLS 1.2 is not supported on CloudLinux 5 and Ubuntu 10.04. Computers with
-    these are lost to what needs TLS 1.2, and no release is named to save them.
-  - Whether an agent of a release exists for a computer's platform is not looked at. Builds that are known for one
-    platform only name it.
-  - What really listens may be set up in other ways, for instance in FIPS mode.
+    these are cut off by a requirement that needs TLS 1.2, and no release is named for an upgrade.
+  - The module does not check whether an agent of a release exists for a computer's platform. Builds that are known for
+    only one platform name it.
+  - What really listens may be configured differently, for example in FIPS mode.
 seealso:
   - module: workload_security.agent.computer_info
   - plugin: workload_security.agent.agent_cipher_suites
@@ -115,7 +116,7 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: Find who would be lost if the manager gave up RSA key exchange
+- name: Find the agents that would be cut off if the manager no longer accepted RSA key exchange
   workload_security.agent.agent_cipher_info:
     url: https://dsm.example.com:4119
     required_suites:
@@ -125,14 +126,14 @@ EXAMPLES = r"""
       - ECDHE-RSA-AES128-SHA256
   register: without_rsa
 
-- name: Name the computers, and what saves them
+- name: List the computers, and the release that helps each
   ansible.builtin.debug:
     msg: "{{ item.name }} ({{ item.outcomes.required }}): {{ item.upgrades.required or 'no release is known to help' }}"
   loop: "{{ without_rsa.computers }}"
   loop_control:
     label: "{{ item.id }}"
 
-- name: Compare two steps on one reading of the fleet, counts only
+- name: Compare two requirements on one reading of the fleet, counts only
   workload_security.agent.agent_cipher_info:
     url: https://dsm.example.com:4119
     computers: none
@@ -147,7 +148,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 summary:
-  description: How many C(computers) there are, and how many of them are in each state, see RV(releases[].state).
+  description: How many C(computers) there are, and how many of them are in each state, as in RV(releases[].state).
   returned: success
   type: dict
   sample: {computers: 300, documented: 263, ambiguous: 9, undocumented: 26, unknown_version: 0, no_agent: 2}
@@ -199,7 +200,7 @@ suites:
       type: str
       returned: always
     weak:
-      description: Why it is weak, empty where it is not.
+      description: Why it is weak. Empty if it is not.
       type: list
       elements: str
       returned: always
@@ -209,8 +210,8 @@ suites:
       returned: always
 releases:
   description:
-    - Every range of releases on the vendor's page, also where no computer is in it, and what lies outside of all
-      ranges, from old to new.
+    - Every range of releases on the vendor's page, even if no computer is in it, and what lies outside all ranges, from
+      old to new.
   returned: success
   type: list
   elements: dict
@@ -226,7 +227,8 @@ releases:
       type: str
       returned: always
     suites:
-      description: The documented suites by their IANA names, in the order of the page. Empty where not documented.
+      description:
+        - The documented suites by their IANA names, in the order of the page. Empty if they are not documented.
       type: list
       elements: str
       returned: always
@@ -249,8 +251,8 @@ releases:
       returned: always
 requirements:
   description:
-    - What each requirement does to the fleet. O(required_suites) and O(minimum_tls) together are one of the name
-      V(required).
+    - What each requirement means for the fleet. O(required_suites) and O(minimum_tls) together are one requirement with
+      the name V(required).
   returned: success
   type: list
   elements: dict
@@ -260,39 +262,39 @@ requirements:
       type: str
       returned: always
     required_suites:
-      description: The suites by their IANA names. Empty where any will do.
+      description: The suites by their IANA names. Empty if any suite is accepted.
       type: list
       elements: str
       returned: always
     minimum_tls:
-      description: The lowest TLS version, V(none) where any will do.
+      description: The lowest TLS version, or V(none) if any version is accepted.
       type: str
       returned: always
     kept:
-      description: How many computers survive.
+      description: How many computers are kept.
       type: int
       returned: always
     lost:
-      description: How many computers are lost.
+      description: How many computers would be cut off.
       type: int
       returned: always
     unknown:
-      description: Of how many computers it cannot be told.
+      description: For how many computers this is not known.
       type: int
       returned: always
     causes:
       description:
         - Why, with the number of computers.
-        - V(no_shared_suite), V(tls_too_old) and V(platform) for those that are lost.
-        - V(undocumented), V(ambiguous), V(conflict) of the vendor's pages, V(no_agent) and V(unknown_version) for those
-          of which it cannot be told.
+        - For those that would be cut off, V(no_shared_suite), V(tls_too_old) or V(platform).
+        - For those for which it is not known, V(undocumented), V(ambiguous), V(conflict) between the vendor's pages,
+          V(no_agent) or V(unknown_version).
       type: dict
       returned: always
       sample: {no_shared_suite: 31, undocumented: 17, no_agent: 2}
     upgrades:
       description:
-        - The releases that save what is not kept, each the nearest for a number of C(computers), with the C(builds)
-          (C(version), C(platform)) that public sources name for it.
+        - The releases that help those that are not kept, each the nearest one for a number of C(computers), with the
+          C(builds) (C(version), C(platform)) that public sources name for it.
       type: list
       elements: dict
       returned: always

@@ -8,18 +8,18 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: agent_cipher_probe
-short_description: Shake hands with agents or managers to find the TLS versions and cipher suites they accept
+short_description: Find by TLS handshakes which TLS versions and cipher suites agents or managers accept
 version_added: 0.1.0
 description:
   - Connects to the port of an agent or a manager and offers TLS versions and cipher suites until the server has named
-    all that it accepts. Tells how they differ from those that are documented for the agent's version.
-  - Connects straight, or through the host's SSH server to the agent's own loopback, which works where the agent's port
+    all that it accepts. Reports how they differ from what is documented for the agent's version.
+  - Connects directly, or through the host's SSH server to the agent's own loopback, which works where the agent's port
     is restricted.
-  - It offers what is old, too, such as TLS 1.0 and 3DES, whatever the OpenSSL of this machine allows. SSL 3.0 and
+  - It also offers what is outdated, such as TLS 1.0 and 3DES, whatever the OpenSSL of this machine allows. SSL 3.0 and
     earlier are not offered.
   - No handshake is finished. Nothing is decrypted, and no certificate is verified or needed.
-  - A server that breaks the protocol, is silent or sends without end costs a bounded time and fails nothing, as
-    RV(targets[].state) tells what it did.
+  - A server that breaks the protocol, is silent or never stops sending takes a limited time and does not fail the task.
+    RV(targets[].state) says what it did.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -50,7 +50,7 @@ options:
       agent_version:
         description:
           - Version or release of the agent, such as V(20.0.0.8438) or V(11.0 Update 6), to compare with what is
-            documented of it.
+            documented for it.
           - If not set, nothing is compared.
         type: str
       server_name:
@@ -87,10 +87,10 @@ options:
             type: path
           known_hosts:
             description:
-              - Path of the file that holds the SSH server's host key. A server whose key is not in it, or is another,
-                is refused. Nothing is ever added to it.
-              - It is read as OpenSSH does, hashed names, wildcards and C(@revoked) included, but for host certificates. A
-                line with C(@cert-authority) does not let a server through.
+              - Path of the file that holds the SSH server's host key. A server whose key is missing there, or differs,
+                is refused. Nothing is ever added to the file.
+              - It is read as OpenSSH reads it, including hashed names, wildcards and C(@revoked), but without support
+                for host certificates. A line with C(@cert-authority) does not let a server through.
             type: path
             default: ~/.ssh/known_hosts
   versions:
@@ -114,7 +114,7 @@ options:
     default: 5
   target_timeout:
     description:
-      - How many seconds everything may take that one target is asked. From 0.1 to 600.
+      - How many seconds one target may take in total. From 0.1 to 600.
       - What has been found until then is reported, with RV(targets[].complete=false).
       - An agent is asked some 10 times, a manager with many suites some 50 times. Each takes two round trips.
     type: float
@@ -138,7 +138,7 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: Ask an agent, and compare with what is documented of its version
+- name: Ask an agent, and compare with what is documented for its version
   workload_security.agent.agent_cipher_probe:
     targets:
       - host: web1.example.com
@@ -146,7 +146,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   register: probed
 
-- name: Stop where the agent does not do what is documented
+- name: Fail if the agent does not do what is documented
   ansible.builtin.assert:
     that: probed.targets[0].documented.agrees is true
 
@@ -159,7 +159,7 @@ EXAMPLES = r"""
           private_key: ~/.ssh/id_ed25519
   delegate_to: localhost
 
-- name: Does the manager still accept TLS 1.0 or 3DES?
+- name: Find out whether the manager still accepts TLS 1.0 or 3DES
   workload_security.agent.agent_cipher_probe:
     targets:
       - host: dsm.example.com
@@ -167,7 +167,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   register: manager
 
-- name: Stop if so
+- name: Fail if it does
   ansible.builtin.assert:
     that:
       - manager.targets[0].state == 'answered'
@@ -179,7 +179,7 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 targets:
-  description: What each target came to, in the order of O(targets).
+  description: The outcome for each target, in the order of O(targets).
   returned: success
   type: list
   elements: dict
@@ -200,11 +200,12 @@ targets:
       type: str
     state:
       description:
-        - V(answered), if it accepts a version and a suite.
-        - V(refused), if it accepts none, and said so by an alert or by closing the connection.
-        - V(not_tls), if what it says is not TLS.
-        - V(no_answer), if it, or the network, stays silent.
-        - V(unreachable), if it could not be asked, as nothing listens, there is no route, or SSH does not let through.
+        - "V(answered): if it accepts a version and a suite."
+        - "V(refused): if it accepts none, and said so by an alert or by closing the connection."
+        - "V(not_tls): if what it says is not TLS."
+        - "V(no_answer): if it, or the network, stays silent."
+        - "V(unreachable): if it could not be asked, as nothing listens, there is no route, or SSH does not let
+          through."
       returned: always
       type: str
       sample: answered
@@ -342,7 +343,7 @@ targets:
           type: list
           elements: str
 states:
-  description: How many targets came to each state.
+  description: How many targets have each state.
   returned: success
   type: dict
   sample: {answered: 497, no_answer: 2, unreachable: 1}

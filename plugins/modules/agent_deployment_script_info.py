@@ -12,11 +12,11 @@ short_description: Read the manager's script that installs and activates agents
 version_added: 0.1.0
 description:
   - Returns the deployment script that the manager makes for a platform. Run on a computer, it downloads the agent from
-    the manager, installs it, and has it activate itself. M(workload_security.agent.agent_initiated_activation) says
-    whether the manager takes it on.
-  - The script may hold secrets, such as the activation token and a proxy's password, in forms that nobody has listed.
-    It is returned to a task with C(no_log=true) alone. Any other task gets no part of it, only that the manager made
-    it and how long it is, and warns.
+    the manager, installs it, and has it activate itself. M(workload_security.agent.agent_initiated_activation) controls
+    whether the manager accepts it.
+  - The script may hold secrets, such as the activation token and a proxy's password, in forms that are not documented.
+    It is returned only to a task with C(no_log=true). Any other task warns, and gets no part of it, only that the
+    manager created it and how long it is.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -70,7 +70,7 @@ options:
     type: bool
     default: false
 notes:
-  - Whether an API key that may only read gets scripts is not documented.
+  - Whether a read-only API key may read scripts is not documented.
 seealso:
   - module: workload_security.agent.agent_initiated_activation
 """

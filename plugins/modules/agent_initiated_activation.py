@@ -8,14 +8,14 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: agent_initiated_activation
-short_description: Keep who may activate agents from the agent's side, and how
+short_description: Keep the manager's settings for agent-initiated activation
 version_added: 0.1.0
 description:
-  - Keeps the manager's system settings for agent-initiated activation, where agents ask the manager to take them on
-    instead of the manager asking them. Agents that initiate the communication need it.
-  - The settings hold for the whole manager. Only the options that are given are compared and changed, all of them in
-    one request.
-  - The activation token that a manager on the premises can ask for is a secret, and neither read nor set.
+  - Keeps the manager's system settings for agent-initiated activation, in which agents ask the manager to activate
+    them, instead of the manager asking the agents. Agents that initiate the communication need it.
+  - The settings apply to the whole manager. Only the options that are set are compared and changed, all of them in one
+    request.
+  - The activation token that a manager on the premises can ask for is a secret. It is neither read nor set.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -33,16 +33,16 @@ options:
   allow:
     description:
       - Whose agents may activate themselves.
-      - V(any_computer) takes on every agent that reaches the manager. The vendor advises against it where that could be
-        anybody, such as agents from the Internet.
-      - V(existing_computers) takes on the agents of computers that the manager already lists.
-      - V(ip_list) takes on agents whose address is on O(ip_list).
-      - V(nobody) takes on none. Agents that are active stay so.
+      - "V(any_computer): every agent that reaches the manager. The vendor advises against it where that could be
+        anybody, such as agents from the Internet."
+      - "V(existing_computers): the agents of computers that the manager already lists."
+      - "V(ip_list): agents whose address is on O(ip_list)."
+      - "V(nobody): none. Agents that are active stay active."
     type: str
     choices: [any_computer, existing_computers, ip_list, nobody]
   policy:
     description:
-      - The policy of a computer whose agent does not ask for one, by its name (text) or ID (number), or V(none).
+      - The policy for a computer whose agent does not ask for one, by its name (text) or ID (number), or V(none).
       - A policy whose name is V(none) must be given by its ID.
     type: raw
   ip_list:
@@ -53,27 +53,27 @@ options:
     type: raw
   duplicate_host_name:
     description:
-      - What becomes of an agent whose computer's name is already that of another one.
-      - V(reactivate_existing_computer) activates it as the computer that is there.
-      - V(activate_new_computer) makes a second computer of the same name.
-      - V(do_not_allow_activation) refuses it.
+      - What happens to an agent whose computer has the same name as another one.
+      - "V(reactivate_existing_computer): it is activated as the existing computer."
+      - "V(activate_new_computer): a second computer of the same name is created."
+      - "V(do_not_allow_activation): it is refused."
     type: str
     choices: [reactivate_existing_computer, activate_new_computer, do_not_allow_activation]
   host_name_by_agent:
     description:
-      - Whether an agent may tell the host name by which the manager lists its computer.
+      - Whether an agent may specify the host name by which the manager lists its computer.
     type: bool
   reactivate_cloned:
     description:
-      - Whether agents that were cloned with their machine are activated anew, each as a computer of its own.
+      - Whether agents that were cloned with their machine are activated again, each as a computer of its own.
     type: bool
   reactivate_unknown:
     description:
-      - Whether agents that were once active, and whose computer the manager no longer lists, are activated anew.
+      - Whether agents that were once active, and whose computer the manager no longer lists, are activated again.
     type: bool
 notes:
-  - How a manager spells that nobody is allowed is not documented. The likely spellings are tried, one request each,
-    until one is taken. The task fails unless the manager then says that nobody is allowed.
+  - Which value of the manager's setting stands for V(nobody) is not documented. The likely ones are tried, one request
+    each, until one is accepted. The task fails unless the manager then says that nobody is allowed.
 seealso:
   - module: workload_security.agent.agent_deployment_script_info
   - module: workload_security.agent.communication_direction
@@ -81,7 +81,7 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: Agents of our networks activate themselves, with a policy to start with
+- name: Let agents of our networks activate themselves, with a first policy
   workload_security.agent.agent_initiated_activation:
     url: https://dsm.example.com:4119
     allow: ip_list
@@ -90,7 +90,7 @@ EXAMPLES = r"""
     duplicate_host_name: reactivate_existing_computer
     host_name_by_agent: true
 
-- name: The fleet is complete
+- name: Let no more agents activate themselves
   workload_security.agent.agent_initiated_activation:
     url: https://dsm.example.com:4119
     allow: nobody
@@ -99,12 +99,12 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 before:
-  description: What the manager had, option by option. V(null) where it has no value.
+  description: What was set on the manager, option by option. V(null) if it has no value.
   returned: when the manager could be read
   type: dict
   sample: {allow: any_computer, ip_list: none, policy: none}
 after:
-  description: What it has now, or would have after check mode. A value that the manager did not keep is left out.
+  description: What is set now, or in check mode, would be. A value that the manager did not keep is left out.
   returned: when the manager could be read
   type: dict
   sample: {allow: ip_list, ip_list: Our networks, policy: Base Policy}
@@ -116,7 +116,7 @@ requests:
 failure:
   description:
     - Why the task failed. C(code) is one word to test for, such as V(bad_option), V(forbidden), V(bad_request), or
-      V(not_kept) for values that the manager took and did not keep, with the C(options) that it concerns.
+      V(not_kept) for values that the manager accepted but did not keep, with the C(options) that it concerns.
   returned: when the task failed
   type: dict
   sample: {code: bad_option, option: ip_list}

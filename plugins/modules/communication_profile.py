@@ -55,10 +55,10 @@ options:
         elements: raw
       computers_query:
         description:
-          - A JMESPath expression over the list of all computers, which returns those that are meant. Each has C(id),
-            C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), text but for C(id),
-            and empty rather than null. O(workload_security.agent.computer_info#module:query) has the same fields.
-          - Text stands in single quotes; JMESPath takes V("...") for the name of a field. A field that computers do not
+          - A JMESPath expression over the list of all computers that returns the wanted ones. Each has C(id),
+            C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), all text except C(id),
+            and empty instead of null. O(workload_security.agent.computer_info#module:query) has the same fields.
+          - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that computers do not
             have is an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
         type: str
       allow_missing:

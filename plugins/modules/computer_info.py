@@ -28,7 +28,7 @@ options:
     elements: raw
   expand:
     description:
-      - What to read beside the basics such as C(hostName) and C(policyID). Each part makes the reply larger.
+      - What to read in addition to the basics such as C(hostName) and C(policyID). Each part makes the reply larger.
     type: list
     elements: str
     default: [none]
@@ -67,13 +67,13 @@ options:
   query:
     description:
       - A JMESPath expression over the list of computers. Then RV(result) is returned in place of RV(computers).
-      - Each computer has the fields of the manager's API, and beside them those that C(computers_query) has in other
-        modules, C(id), C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), text but
-        for C(id), and empty rather than null. So what is tried out here with C([?...]) can be used there.
-      - The latter are read, and are in computers that are returned whole, where the expression names them. C(policy) and
-        C(group) are names, and cost a request each.
-      - Text stands in single quotes; JMESPath takes V("...") for the name of a field. A field that computers do not have
-        is an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
+      - Each computer has the fields of the manager's API, and also those that C(computers_query) has in other modules,
+        C(id), C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), all text except
+        C(id), and empty instead of null. So a C([?...]) that works here can be used there.
+      - The latter are only read if the expression names them, and computers that are returned whole then have them,
+        too. C(policy) and C(group) are names, and cost a request each.
+      - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that computers do not have is
+        an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
     type: str
 seealso:
   - module: workload_security.agent.communication_info
@@ -87,7 +87,7 @@ EXAMPLES = r"""
     query: "[?policyID==`7`].hostName"
   register: found
 
-- name: Try out a query for computers_query, and see beside the names what the manager's API says
+- name: Try out a query for computers_query, and show a field of the manager's API next to the names
   workload_security.agent.computer_info:
     url: https://dsm.example.com:4119
     query: >-

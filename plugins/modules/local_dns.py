@@ -8,15 +8,15 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: local_dns
-short_description: Keep the names that agents need where their hosts look them up
+short_description: Keep the names that agents need in the place where their hosts look them up
 version_added: 0.1.0
 description:
   - Agents look for the manager by its host name. Agents that initiate communication, and agents that communicate in
-    both directions, are lost where that name cannot be resolved.
+    both directions, are cut off if that name cannot be resolved.
   - Keeps the records of host names in one of four places, and leaves everything else in that place alone. Each named
     host name gets exactly the given addresses or alias there, or none at all.
-  - A change is believed when the place itself shows it. A name server is asked, and where it does not answer what it
-    should, its file is put back as it was.
+  - A change counts only when the place itself shows it. A name server is asked, and if it does not give the expected
+    answer, its file is restored.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -25,7 +25,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Whether a name server takes the change is only known once it was made.
+      - Whether a name server accepts the change is only known once it was made.
   diff_mode:
     support: full
   idempotent:
@@ -35,15 +35,15 @@ requirements:
 options:
   state:
     description:
-      - With V(present), the place holds exactly the given records for each host name.
-      - With V(absent), it holds none for them. O(addresses), O(cname) and O(ttl) are ignored.
+      - "V(present): the place holds exactly the given records for each host name."
+      - "V(absent): it holds none for them. O(addresses), O(cname) and O(ttl) are ignored."
     type: str
     choices: [present, absent]
     default: present
   hostnames:
     description:
       - The host names. A manager on the premises has one.
-      - Needed, if O(region) is not set.
+      - Required if O(region) is not set.
     type: list
     elements: str
   region:
@@ -77,8 +77,8 @@ options:
         they are. When the last record goes, so does the block.
       - The file is replaced in one step, and keeps its owner, mode, access control list and security context. Where it
         is a symbolic link, the file that it leads to is replaced.
-      - A run that is killed may leave a hidden file beside this one. The next run removes it, for O(unbound) and
-        O(dnsmasq), too.
+      - A run that is killed may leave a hidden file next to this one. The next run removes it. This also holds for
+        O(unbound) and O(dnsmasq).
       - The block must not hold anything else. A block that is broken, twice there or holds other lines is refused.
     type: dict
     suboptions:
@@ -248,7 +248,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
-- name: Lead the names of the cloud to a proxy, on the site's resolvers
+- name: Point the names of the cloud to a proxy, on the site's resolvers
   workload_security.agent.local_dns:
     region: us-1
     addresses: [192.0.2.20]

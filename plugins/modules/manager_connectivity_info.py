@@ -8,17 +8,16 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: manager_connectivity_info
-short_description: Tell whether an agent on this host can reach its manager, and if not, which step breaks and why
+short_description: Check whether an agent on this host can reach its manager, and if not, which step fails and why
 version_added: 0.1.0
 description:
-  - Runs on the agent's host. For each name and port that an agent needs in its communication direction, it looks the
-    name up, connects, and shakes hands, and tells what came of each step and how long it took.
+  - Runs on the agent's host. For each name and port that an agent needs in its communication direction, it looks up the
+    name, connects, and does a TLS handshake. It reports the outcome of each step and how long it took.
   - The host's own resolver decides what a name resolves to, as it does for the agent. The hosts file and the name
-    servers are asked beside it, to tell who said so.
-  - For the first step that breaks, it names the likely cause, and the option or record that mends it.
-  - Tells also whether something listens on the agents' port, and from where connections to it stand.
-  - It needs neither an agent nor anything else but Python on the host, and no C(root). Nothing is sent after the
-    handshakes.
+    servers are also asked, to find where the answer comes from.
+  - For the first step that fails, it names the likely cause, and the option or record that fixes it.
+  - It also reports whether something listens on the agents' port, and who is connected to it.
+  - It needs only Python on the host, neither an agent nor C(root). Nothing is sent after the handshakes.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -34,7 +33,7 @@ attributes:
 options:
   region:
     description:
-      - The region of the cloud, such as V(us-1). Its names are those that the vendor lists for agents.
+      - The region of the cloud, such as V(us-1). The names that the vendor lists for its agents are checked.
       - Either this or O(manager) is needed.
     type: str
   manager:
@@ -55,7 +54,7 @@ options:
     default: []
   direction:
     description:
-      - The communication direction that is asked about, whether it is set today or not.
+      - The communication direction to check for, whether or not it is set today.
       - With V(bidirectional) and V(agent_initiated), the agent must reach the manager.
       - With V(manager_initiated), something must listen on the agents' port, and no connection from this host is
         required. They are tried all the same.
@@ -64,21 +63,22 @@ options:
     choices: [bidirectional, manager_initiated, agent_initiated]
   timeout:
     description:
-      - How many seconds everything may take together. From 1 to 300.
-      - Names have 60 percent of it. A resolver waits 5 seconds for a name server that does not answer before it asks
-        the next one, so with less than 9 seconds, a name that takes so long counts as one that does not resolve.
+      - How many seconds the whole check may take. From 1 to 300.
+      - Looking up names gets 60 percent of it. A resolver waits 5 seconds for a name server that does not answer before
+        it asks the next one, so with less than 9 seconds, a name that takes so long counts as one that does not
+        resolve.
     type: float
     default: 10
 notes:
-  - An agent may be told to use a proxy. This module connects straight, and says nothing about the way through a proxy.
+  - An agent may be configured to use a proxy. This module connects directly, and does not test the way through a proxy.
   - Agents of the cloud are told one of the numbered names, such as C(agents-003). Since nobody knows which, all of
     them are required.
   - Four names that the vendor lists for all other regions are not documented for V(trend-us-1). There they are tried,
     not required, and marked with V(false) in RV(endpoints[].documented).
   - For some names the vendor does not say what they are for. These are required, unless they are known to serve
     updates or detection.
-  - Whether the manager can reach the agents' port cannot be told from here. RV(listening.connected_from) shows who
-    does.
+  - Whether the manager can reach the agents' port cannot be seen from the host. RV(listening.connected_from) shows who
+    is connected.
 seealso:
   - module: workload_security.agent.local_dns
   - module: workload_security.agent.communication_info
@@ -135,8 +135,8 @@ problems:
       sample: true
     step:
       description:
-        - The first step that breaks, V(resolution), V(tcp), V(tls), V(certificate), or V(listening) for the agents'
-          port.
+        - The first step that fails, one of V(resolution), V(tcp), V(tls), V(certificate), or V(listening) for the
+          agents' port.
       returned: always
       type: str
       sample: resolution
@@ -146,14 +146,14 @@ problems:
       type: str
       sample: "no name server knows dsm.example.com: NXDOMAIN from 192.0.2.53"
     remedy:
-      description: What mends it.
+      description: How to fix it.
       returned: always
       type: str
       sample: >-
         add an A or AAAA record for dsm.example.com to the site's DNS, or a line to /etc/hosts, for example with
         workload_security.agent.local_dns
 endpoints:
-  description: What came of each name and port.
+  description: The outcome for each name and port.
   returned: success
   type: list
   elements: dict
@@ -225,7 +225,7 @@ endpoints:
               sample: 192.0.2.10
         dns:
           description:
-            - What each name server of the host answers when it is asked beside the resolver. Domains to search make it
+            - What each name server of the host answers when it is asked directly. With search domains it is asked for
               more than one name.
           returned: always
           type: list
@@ -272,7 +272,7 @@ endpoints:
           type: float
           sample: 0.005
     tcp:
-      description: What came of connecting to each address.
+      description: The outcome of connecting to each address.
       returned: always
       type: list
       elements: dict
@@ -298,7 +298,7 @@ endpoints:
           sample: 0.001
     tls:
       description:
-        - What came of a handshake up to TLS 1.2 on the first connection that was made. V(null) without one.
+        - The outcome of a handshake up to TLS 1.2 on the first connection that was made. V(null) if none was made.
       returned: always
       type: dict
       contains:
@@ -362,7 +362,7 @@ endpoints:
           description:
             - Whether a CA of this host vouches for the certificate, or V(null) if it did not come to that.
             - A manager on the premises has a certificate of its own, which agents keep to from their activation on.
-              There V(false) is no fault. On the cloud it is.
+              There V(false) is no fault. In the cloud it is.
           returned: always
           type: bool
           sample: false
@@ -383,7 +383,7 @@ endpoints:
           type: float
           sample: 0.012
     broken_step:
-      description: The first step that breaks, as in RV(problems[].step), or V(null).
+      description: The first step that fails, as in RV(problems[].step), or V(null).
       returned: always
       type: str
     cause:
@@ -391,7 +391,7 @@ endpoints:
       returned: always
       type: str
     remedy:
-      description: What mends it, or V(null).
+      description: How to fix it, or V(null).
       returned: always
       type: str
 listening:
@@ -407,7 +407,8 @@ listening:
     listens:
       description:
         - Whether something listens where other hosts can reach it. An address of the loopback alone does not count.
-        - V(null) where nobody can tell, as the system has no C(/proc/net/tcp) and the host no way out.
+        - V(null) if this is not known, because the system has no C(/proc/net/tcp) and the host has no network
+          connection.
       returned: always
       type: bool
       sample: true

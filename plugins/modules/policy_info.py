@@ -28,7 +28,7 @@ options:
     elements: raw
   expand:
     description:
-      - What to return beside the basics such as C(name) and C(parentID). The manager always sends all of it.
+      - What to return in addition to the basics such as C(name) and C(parentID). The manager always sends all of it.
     type: list
     elements: str
     default: []
@@ -52,10 +52,10 @@ options:
   query:
     description:
       - A JMESPath expression over the list of policies. Then RV(result) is returned in place of RV(policies).
-      - Each policy has the fields of the manager's API, and beside them, where the expression names them, C(id), C(name)
-        and C(parent), the name of the policy above, empty where there is none.
-      - Text stands in single quotes; JMESPath takes V("...") for the name of a field. A field that policies do not have
-        is an error.
+      - Each policy has the fields of the manager's API, and also, if the expression names them, C(id), C(name) and
+        C(parent), the name of the parent policy, empty if there is none.
+      - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that policies do not have is
+        an error.
     type: str
 seealso:
   - module: workload_security.agent.communication_info
