@@ -131,8 +131,8 @@ def test_every_host_gets_its_answers(scene: Scene, told: subprocess.CompletedPro
     }
     assert reasons[READY] == ""
     assert f"{MANAGER_NAME} port 4120" in reasons[LOST] and "workload_security.agent.local_dns" in reasons[LOST]
-    assert "the host does not tell: " in reasons[WINDOWS]
-    assert "the host does not tell: " in reasons[OFF] and "port 22" in reasons[OFF]
+    assert "the host gives no answer: " in reasons[WINDOWS]
+    assert "the host gives no answer: " in reasons[OFF] and "port 22" in reasons[OFF]
     assert f"{scene.site.hosts.others['stranger'].address} is connected to the port" in reasons[VISITED]
     assert f"the manager has no computer of the host name {UNKNOWN}" in reasons[UNKNOWN]
 
@@ -211,7 +211,7 @@ def test_without_the_manager_it_says_what_it_does_not_know(reports: dict[str, di
 def test_a_manager_that_does_not_tell_is_no_reason_to_stop(reports: dict[str, dict[str, t.Any]]) -> None:
     row = reports["refusing"][READY]
     assert answers(row) == ("yes", "unknown")
-    assert "the manager does not tell: " in row["firewall_restriction"]["reasons"][0]
+    assert "the manager gives no answer: " in row["firewall_restriction"]["reasons"][0]
 
 
 def test_whom_the_restriction_will_admit_decides(scene: Scene, reports: dict[str, dict[str, t.Any]]) -> None:

@@ -277,7 +277,7 @@ BAD = [
     ({"minimum_tls": "2.0"}, "minimum_tls", "1.0, 1.1, 1.2, 1.3"),
     ({"minimum_tls": "SSLv3"}, "minimum_tls", "SSLv3"),
     ({"minimum_tls": "1.3", "required_suites": ["AES128-SHA"]}, "minimum_tls", "TLS 1.3 has none"),
-    ({"requirements": [{"name": "x", **TLS_1_2}], "minimum_tls": "1.2"}, "minimum_tls", "beside 'requirements'"),
+    ({"requirements": [{"name": "x", **TLS_1_2}], "minimum_tls": "1.2"}, "minimum_tls", "together with 'requirements'"),
     ({"requirements": [{"name": "x", **TLS_1_2}, {"name": "x", **TLS_1_2}]}, "requirements[1].name", "of its own"),
     ({"requirements": [{"name": "", **TLS_1_2}]}, "requirements[0].name", "of its own"),
     ({"requirements": [{"name": "x"}]}, "requirements[0].name", "must require something"),

@@ -332,7 +332,7 @@ def test_bad_input_is_refused_before_any_request(lab, tmp_path):
     ]
     expected = [
         "manager_initiated",
-        "on the cloud the manager fixes it",
+        "in the cloud the manager fixes it",
         "'192.0.2.0/33': it is no IP address",
         "'none': it is no MAC address",
         "an empty list would admit nobody",

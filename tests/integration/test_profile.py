@@ -318,7 +318,7 @@ def test_macs_only_initiate(lab, direction):
     reasons = {one["id"]: one["reason"] for one in result["failed_targets"]}
     assert set(reasons) == {policy["ID"], some["ID"]}
     assert f"computer '{some['hostName']}' (ID {some['ID']})" in reasons[some["ID"]]
-    assert "agents on macOS only take agent_initiated" in reasons[policy["ID"]]
+    assert "agents on macOS only support agent_initiated" in reasons[policy["ID"]]
 
 
 def test_a_mac_that_would_inherit_is_protected_and_one_with_an_override_is_not_in_the_way(lab):
@@ -389,8 +389,8 @@ def test_the_cloud_warns_about_another_direction_and_keeps_its_heartbeat(cloud_l
     result = run_facet(cloud_lab, "communication_direction", options, deployment="cloud")
     assert result["changed"]
     (warning,) = result["warnings"]
-    assert "strongly recommends to keep agent_initiated" in warning and some["hostName"] in warning
-    with pytest.raises(OptionError, match="on the cloud the manager fixes it"):
+    assert "strongly recommends keeping agent_initiated" in warning and some["hostName"] in warning
+    with pytest.raises(OptionError, match="in the cloud the manager fixes it"):
         run_facet(cloud_lab, "heartbeat", {"computers": [some["ID"]], "interval": "5"}, deployment="cloud")
     offline = {"computers": [some["ID"]], "raise_offline_errors_for_inactive_vms": "true"}
     assert run_facet(cloud_lab, "heartbeat", offline, deployment="cloud")["changed"]

@@ -170,7 +170,9 @@ def _requirements(params: dict) -> dict[str, Requirement]:
         return {_UNNAMED: alone} if alone else {}
     for option in REQUIREMENT_ARGUMENTS:
         if params[option] is not None:
-            raise OptionError(option, params[option], "it cannot be given beside 'requirements', but in one of them")
+            raise OptionError(
+                option, params[option], "it cannot be given together with 'requirements'; put it into one of them"
+            )
     result: dict[str, Requirement] = {}
     for number, given in enumerate(params["requirements"]):
         path = f"requirements[{number}]."

@@ -116,7 +116,7 @@ class _View:
         if not isinstance(targets, list):
             asked = communication and not communication.get("skipped")
             self._silent = (
-                f"the manager does not tell: {one_line(str(communication.get('msg')))}"
+                f"the manager gives no answer: {one_line(str(communication.get('msg')))}"
                 if asked
                 else "the manager was not asked"
             )
@@ -143,7 +143,9 @@ def _listed(items: t.Iterable[t.Any]) -> str:
 
 
 def _row(name: str, seen: dict, view: _View, admission: Admission) -> dict[str, t.Any]:
-    unseen = None if "reachable" in seen else f"the host does not tell: {one_line(str(seen.get('msg') or 'no result'))}"
+    unseen = (
+        None if "reachable" in seen else f"the host gives no answer: {one_line(str(seen.get('msg') or 'no result'))}"
+    )
     target, unsaid = view.of(name)
     try:
         switch = _switch(seen, unseen, target, unsaid)
@@ -171,7 +173,7 @@ def _switch(seen: dict, unseen: str | None, target: dict, unsaid: str | None) ->
         return Answer(UNKNOWN, (unseen,))
     broken = tuple(
         f"{one_line(problem['name'])} port {int(problem['port'])}: {one_line(problem['cause'])}."
-        f" Mend it: {one_line(problem['remedy'])}"
+        f" Fix it: {one_line(problem['remedy'])}"
         for problem in seen["problems"]
         if problem["required"]
     )
@@ -181,7 +183,7 @@ def _switch(seen: dict, unseen: str | None, target: dict, unsaid: str | None) ->
     if not required:
         return Answer(UNKNOWN, ("the host was not asked about agents that initiate",))
     if seen["reachable"] is not True:
-        return Answer(UNKNOWN, ("the host does not tell what is not reachable",))
+        return Answer(UNKNOWN, ("the host does not say what is not reachable",))
     if _direction(target) == AGENT_INITIATED:
         return Answer(ALREADY)
     notes = [_other_name(endpoint) for endpoint in required]
@@ -224,7 +226,7 @@ def _restrict(seen: dict, unseen: str | None, target: dict, unsaid: str | None, 
     if not admission.manager:
         unknown.append("nobody said from where the manager connects")
     if not unseen and seen["listening"]["connected_from"] is None:
-        unknown.append("the host does not tell who is connected to the port")
+        unknown.append("the host does not say who is connected to the port")
     elif not unseen and seen["listening"]["listens"] is not True:
         unknown.append("nothing listens on the port, so nobody can be seen to use it")
     left = tuple(reason for reason in unknown if reason)

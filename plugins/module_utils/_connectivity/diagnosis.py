@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The first broken step on the way to an endpoint: the likely cause in words, and what mends it."""
+"""The first broken step on the way to an endpoint: the likely cause in words, and how to fix it."""
 
 from __future__ import annotations
 
@@ -171,8 +171,8 @@ def _unconnected(endpoint: Endpoint, resolution: Resolution, attempts: Sequence[
     if resolution.source == HOSTS_FILE_SOURCE and told and not told & set(resolution.addresses):
         line = next(line for line in resolution.hosts_lines if line.address in resolution.addresses)
         return (
-            f"line {line.line} of {HOSTS_FILE} gives {endpoint.name} the address {line.address}, where no connection"
-            f" comes about ({tried}); DNS says {enumerated(sorted(told))}",
+            f"line {line.line} of {HOSTS_FILE} gives {endpoint.name} the address {line.address}, to which this"
+            f" host cannot connect ({tried}); DNS says {enumerated(sorted(told))}",
             f"take the name out of line {line.line} of {HOSTS_FILE}, or put the right address there with {_LOCAL_DNS}",
         )
     if all(_is_own(attempt.address) for attempt in attempts):
@@ -194,8 +194,7 @@ def _unconnected(endpoint: Endpoint, resolution: Resolution, attempts: Sequence[
             " the manager's address",
         )
     return (
-        f"no connection to {where} comes about ({tried}): most likely a firewall drops the packets, or no machine has"
-        " this address",
+        f"cannot connect to {where} ({tried}): most likely a firewall drops the packets, or no machine has this address",
         f"let TCP port {endpoint.port} from this host to {', '.join(attempt.address for attempt in attempts)} through"
         " firewalls, and see that this is the manager's address",
     )
@@ -204,7 +203,7 @@ def _unconnected(endpoint: Endpoint, resolution: Resolution, attempts: Sequence[
 def _unspoken(endpoint: Endpoint, handshake: Optional[tls.Handshake]) -> Sequence[str]:
     where = f"{endpoint.name} port {endpoint.port}"
     if handshake is None:
-        return f"the time was over before {where} could be tried", "give option timeout a higher value"
+        return f"the time ran out before {where} could be tried", "raise option timeout"
     if handshake.failed == tls.NOT_TLS:
         return (
             f"{where} {handshake.error}",

@@ -116,7 +116,7 @@ def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
             with contextlib.suppress(OSError):
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise _failed("unwritable", "write beside", path, error) from error
+        raise _failed("unwritable", "write next to", path, error) from error
     with open(handle, "wb") as file:
         try:
             yield file, candidate

@@ -91,7 +91,7 @@ class Rfc2136(Place):
                 raise DnsError(
                     "other_records",
                     f"{record.name} cannot become a CNAME, since it also has records of type {', '.join(others)}, "
-                    "which no CNAME may stand beside: give option addresses instead, or remove those records",
+                    "and a CNAME cannot exist next to those: give option addresses instead, or remove those records",
                     "cname",
                 )
         for name in sorted(self._primary.wildcards.difference(record.name for record in after)):
@@ -159,7 +159,7 @@ class Rfc2136(Place):
 def _secret(options: Mapping[str, Any]) -> Optional[bytes]:
     for given, missing in (("key_name", "key_secret"), ("key_secret", "key_name")):
         if options[given] and not options[missing]:
-            raise OptionError(f"rfc2136.{missing}", None, f"it is needed beside {given}")
+            raise OptionError(f"rfc2136.{missing}", None, f"it is needed together with {given}")
     if not options["key_secret"]:
         return None
     try:

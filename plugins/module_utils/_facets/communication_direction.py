@@ -64,7 +64,7 @@ class CommunicationDirection(SettingsFacet):
             if macs:
                 direction = wished.effective(target, COMMUNICATION_DIRECTION)[0]
                 refused[target] = (
-                    f"agents on macOS only take {AGENT_INITIATED}; {direction} would reach"
+                    f"agents on macOS only support {AGENT_INITIATED}; {direction} would reach"
                     f" {enumerated([mac.label for mac in macs])}. Give {'it' if len(macs) == 1 else 'them'}"
                     f" {AGENT_INITIATED}, by an override or by a policy, or leave this target out"
                 )
@@ -77,7 +77,7 @@ class CommunicationDirection(SettingsFacet):
         ]
         if leaving and self.deployment == CLOUD:
             told.append(
-                f"On the cloud the vendor strongly recommends to keep {AGENT_INITIATED}; this task declares another"
+                f"In the cloud the vendor strongly recommends keeping {AGENT_INITIATED}; this task declares another"
                 f" direction for {enumerated(leaving)}"
             )
         appliances = _appliances(outlook, [one for one, wish in wishes.items() if _direction(wish) == AGENT_INITIATED])

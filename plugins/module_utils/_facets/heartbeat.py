@@ -62,7 +62,7 @@ class Heartbeat(SettingsFacet):
                 raise scope.error(
                     option,
                     given,
-                    "left out: on the cloud the manager fixes it (heartbeat every 10 minutes, alert after 2 missed);"
+                    "left out: in the cloud the manager fixes it (heartbeat every 10 minutes, alert after 2 missed);"
                     " only raise_offline_errors_for_inactive_vms can be set there",
                 )
             values[setting] = self._value(setting, str(given).strip().lower(), scope)

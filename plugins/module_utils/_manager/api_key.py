@@ -118,7 +118,7 @@ def _from_file(path: str) -> tuple[str, tuple[str, ...]]:
     if not _can_be_sent(key):
         raise refused("it must be one line of printable ASCII without spaces")
     if mode & (stat.S_IRGRP | stat.S_IROTH):
-        return key, (f"api_key_file: others than its owner may read {shown(path)}, chmod 600 mends that",)
+        return key, (f"api_key_file: others than its owner may read {shown(path)}, chmod 600 fixes that",)
     return key, ()
 
 

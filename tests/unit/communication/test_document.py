@@ -38,7 +38,7 @@ def refused(match, facet, options, deployment="on_premises"):
 @pytest.mark.parametrize("option", ["interval", "missed_before_alert", "maximum_clock_change"])
 @pytest.mark.parametrize("value", ["10", "inherited"])
 def test_the_cloud_fixes_the_heartbeat(option, value):
-    error = refused("on the cloud the manager fixes it", "heartbeat", {option: value}, "cloud")
+    error = refused("in the cloud the manager fixes it", "heartbeat", {option: value}, "cloud")
     assert error.option == option
 
 

@@ -166,7 +166,7 @@ def test_names_that_do_not_resolve(answers: list[Said], services: str, cause: st
         (failed("127.0.1.1", number=errno.ECONNREFUSED), "resolves to this host itself", "the manager's address"),
         (
             [*failed("2001:db8::7", number=errno.ENETUNREACH), *failed("192.0.2.7", number=errno.ECONNREFUSED)],
-            "no connection to dsm.example.com port 4120",
+            "cannot connect to dsm.example.com port 4120",
             "TCP port 4120",
         ),
     ],
@@ -195,7 +195,7 @@ def test_an_old_line_in_the_hosts_file() -> None:
 @pytest.mark.parametrize(
     ("handshake", "cause", "remedy"),
     [
-        (None, "the time was over", "option timeout"),
+        (None, "the time ran out", "option timeout"),
         (shown(chain=[], failed=tls.NOT_TLS, error="does not speak TLS"), "does not speak TLS", "no load balancer"),
         (shown(chain=[], failed=tls.REFUSED, error="no"), "refuses TLS up to version 1.2: no", "agent_cipher_probe"),
         (shown(chain=[], failed=tls.CLOSED, error="breaks off"), "then breaks off", "uninspected"),

@@ -89,7 +89,7 @@ def test_what_is_required_must_work() -> None:
     problem = {"name": "dsm", "port": 4120, "required": True, "cause": "it is lost", "remedy": "find it"}
     beside = {**problem, "port": 4119, "required": False}
     row = ask(seen(reachable=False, problems=[problem, beside]))
-    assert row["agent_initiated"] == {"answer": "no", "reasons": ["dsm port 4120: it is lost. Mend it: find it"]}
+    assert row["agent_initiated"] == {"answer": "no", "reasons": ["dsm port 4120: it is lost. Fix it: find it"]}
     assert ask(seen(problems=[beside]))["agent_initiated"]["answer"] == "yes"
 
 
@@ -121,7 +121,7 @@ def test_an_agent_that_initiates_already() -> None:
             seen(listening={"port": 4118, "listens": True, "connected_from": None}),
             {},
             "unknown",
-            "the host does not tell who is connected to the port",
+            "the host does not say who is connected to the port",
         ),
     ],
 )
@@ -151,7 +151,7 @@ def test_a_port_that_is_restricted_already() -> None:
     [
         (None, "the manager was not asked"),
         ({"skipped": True}, "the manager was not asked"),
-        ({"msg": "unauthorized\x1b[31m"}, "the manager does not tell: unauthorized\\x1b[31m"),
+        ({"msg": "unauthorized\x1b[31m"}, "the manager gives no answer: unauthorized\\x1b[31m"),
         ({"targets": []}, "the manager has no computer of the host name web1 or 192.0.2.1"),
         ({"targets": [target("other")]}, "the manager has no computer of the host name web1 or 192.0.2.1"),
         (
@@ -184,7 +184,7 @@ def test_a_host_that_was_not_reached_is_never_dropped(host: dict, reason: str) -
     for question in ("agent_initiated", "firewall_restriction"):
         answer = report["hosts"][0][question]
         assert answer["answer"] == "unknown"
-        assert answer["reasons"][0].startswith(f"the host does not tell: {reason}")
+        assert answer["reasons"][0].startswith(f"the host gives no answer: {reason}")
     assert report["summary"]["agent_initiated"] == {"unknown": 1, "yes": 1}
     # What the manager says is enough to know that nothing is to be restricted.
     idle = target(without_effect_because="the firewall is off")
@@ -227,7 +227,7 @@ def test_an_answer_of_yes_needs_to_know_that_something_was_tried() -> None:
     found = ask(nothing)["agent_initiated"]
     assert (found["answer"], found["reasons"]) == ("unknown", ["the host was not asked about agents that initiate"])
     broken = ask(seen(reachable=False))["agent_initiated"]
-    assert (broken["answer"], broken["reasons"]) == ("unknown", ["the host does not tell what is not reachable"])
+    assert (broken["answer"], broken["reasons"]) == ("unknown", ["the host does not say what is not reachable"])
 
 
 def test_a_certificate_of_another_name_is_worth_a_look() -> None:
@@ -348,7 +348,7 @@ def test_one_host_that_tells_nonsense_spoils_nothing(nonsense: dict) -> None:
     hosts = {"web1": {"connectivity": nonsense}, "web2": {"connectivity": seen()}}
     bad, good = preflight(hosts, {"targets": [target(), target("web2", 2)]}, manager_addresses=[MANAGER])["hosts"]
     assert (bad["agent_initiated"]["answer"], bad["firewall_restriction"]["answer"]) == ("unknown", "unknown")
-    assert "the host does not tell: its result cannot be read" in str(bad)
+    assert "the host gives no answer: its result cannot be read" in str(bad)
     assert (good["agent_initiated"]["answer"], good["firewall_restriction"]["answer"]) == ("yes", "yes")
 
 

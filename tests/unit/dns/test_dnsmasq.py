@@ -77,7 +77,7 @@ def test_without_room_for_the_trial_s_file_that_is_said(pid_file: Path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(managed_file.tempfile, "mkstemp", full)
-    with pytest.raises(DnsError, match="cannot write beside .*: No space left on device .the disk is full") as caught:
+    with pytest.raises(DnsError, match="cannot write next to .*: No space left on device .the disk is full") as caught:
         trial(pid_file)
     assert caught.value.code == "unwritable"
     assert not pid_file.exists()

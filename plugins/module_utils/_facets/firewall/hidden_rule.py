@@ -59,7 +59,7 @@ class Verdict:
         """The conditions that do not hold for sure, as sentences."""
         return [
             f"{condition.name} is {condition.found}, not {condition.needed}"
-            + ("; whether that will do is not documented" if condition.holds is None else "")
+            + ("; whether that is enough is not documented" if condition.holds is None else "")
             for condition in self.conditions
             if condition.holds is not True
         ]
