@@ -22,7 +22,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.c
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
-from tests.integration.support import connection, play, writes
+from tests.integration.in_process import run_tasks
+from tests.integration.support import connection, writes
 from tests.lab.manager.process import LabManager
 
 MODULE = "workload_security.agent.agent_cipher_info"
@@ -86,9 +87,9 @@ def task(lab: LabManager, **given: t.Any) -> dict[str, t.Any]:
 
 
 @pytest.mark.both_cores
-def test_a_task_tells_who_is_lost_and_writes_nothing(lab, tmp_path):
+def test_a_task_tells_who_is_lost_and_writes_nothing(lab):
     tasks = [task(lab, **FORWARD_SECRECY), {**task(lab, **FORWARD_SECRECY), "check_mode": True}]
-    played = play(lab, tasks, tmp_path)
+    played = run_tasks(lab, tasks)
     found, checked = played.results
     assert not found.get("failed"), played.output
     assert not found["changed"] and not writes(lab)
@@ -295,8 +296,8 @@ def test_bad_options_are_named(given, option, words):
     assert words in str(caught.value)
 
 
-def test_a_task_with_a_bad_option_sends_nothing(lab, tmp_path):
-    (result,) = play(lab, [task(lab, minimum_tls="1.4")], tmp_path).results
+def test_a_task_with_a_bad_option_sends_nothing(lab):
+    (result,) = run_tasks(lab, [task(lab, minimum_tls="1.4")]).results
     assert result["failed"] and result["failure"] == {
         "code": "bad_option",
         "option": "minimum_tls",

@@ -19,7 +19,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.err
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
-from tests.integration.support import LabClock, connection, play, writes
+from tests.integration.in_process import run_tasks
+from tests.integration.support import LabClock, connection, writes
 from tests.lab.manager.process import LabManager
 from tests.lab.manager.switches import CHOICES
 
@@ -65,7 +66,7 @@ def on_the_manager(lab: LabManager, **switches: t.Any) -> dict[str, str]:
 
 
 @pytest.mark.both_cores
-def test_twelve_steps(lab, tmp_path):
+def test_twelve_steps(lab):
     before = on_the_manager(lab)
     steps = [
         FULL,
@@ -84,7 +85,7 @@ def test_twelve_steps(lab, tmp_path):
         for options in steps
         for check in (True, False, True, False)
     ]
-    played = play(lab, tasks, tmp_path)
+    played = run_tasks(lab, tasks)
     assert len(played.results) == 12, played.output
     for step, options in enumerate(steps):
         check, real, check_again, real_again = played.results[4 * step : 4 * step + 4]
@@ -189,9 +190,9 @@ def test_a_manager_that_wants_zero_for_none(lab):
     assert "PolicyId" not in on_the_manager(lab)
 
 
-def test_the_reply_must_show_the_value(lab, tmp_path):
+def test_the_reply_must_show_the_value(lab):
     lab.add_fault(method="POST", path="^/systemsettings$", action={"kind": "ignore_write"})
-    (result,) = play(lab, [{MODULE: {"allow": "nobody", "host_name_by_agent": True}, "diff": True}], tmp_path).results
+    (result,) = run_tasks(lab, [{MODULE: {"allow": "nobody", "host_name_by_agent": True}, "diff": True}]).results
     assert result["failed"] and not result["changed"]
     assert result["failure"]["code"] == "not_kept" and result["failure"]["options"] == ["allow"]
     assert "did not keep allow of the manager: wanted 'nobody', it says 'any_computer'" in result["msg"]
@@ -243,7 +244,7 @@ def test_a_setting_that_the_manager_does_not_have(lab, status):
     assert writes(lab) == []
 
 
-def test_bad_input_in_a_playbook(lab, tmp_path):
+def test_bad_input(lab):
     for _twice in range(2):
         lab.api("POST", "/iplists", {"name": f"Twin {_twice}"})
     tasks = [
@@ -264,7 +265,7 @@ def test_bad_input_in_a_playbook(lab, tmp_path):
         ("allow", "it needs option ip_list, since the manager has no IP list for it yet"),
         ("ip_list", "it must name an IP list as long as allow is ip_list"),
     ]
-    played = play(lab, tasks, tmp_path)
+    played = run_tasks(lab, tasks)
     for result, (option, text) in zip(played.results, expected, strict=True):
         assert result["failed"] and text in result["msg"], result
         assert option is None or result["failure"] == {"code": "bad_option", "option": option, "message": result["msg"]}
@@ -280,8 +281,8 @@ def test_an_ip_list_that_is_set_serves_again(lab):
     assert not keep(lab, allow="ip_list", policy="Base Policy")["changed"]
 
 
-def test_a_list_without_effect_warns(lab, tmp_path):
-    (result,) = play(lab, [{MODULE: {"ip_list": "Internal IP Ranges"}}], tmp_path).results
+def test_a_list_without_effect_warns(lab):
+    (result,) = run_tasks(lab, [{MODULE: {"ip_list": "Internal IP Ranges"}}]).results
     assert result["changed"]
     assert result["warnings"] == ["ip_list has no effect while allow is any_computer, and not ip_list"]
 
@@ -307,10 +308,10 @@ def test_a_connection_that_breaks(lab, when):
     assert on_the_manager(lab) == FULL_ON_THE_MANAGER
 
 
-def test_other_settings_are_secrets_and_stay_out_of_it(lab, tmp_path):
+def test_other_settings_are_secrets_and_stay_out_of_it(lab):
     lab.api("POST", f"/systemsettings/{PREFIX}Token", {"value": "open-sesame-4711"})
     tasks = [{MODULE: {"allow": "existing_computers"}, "diff": True}]
-    played = play(lab, tasks, tmp_path, arguments=["-vvvvv"])
+    played = run_tasks(lab, tasks)
     assert played.results[0]["changed"] and "open-sesame-4711" not in played.output
     assert on_the_manager(lab)["Token"] == "open-sesame-4711"
     # A reply that is broken off is not repeated in the error either.

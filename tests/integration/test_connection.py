@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.integration.in_process import OMIT, run_tasks
 from tests.integration.support import play
 from tests.lab.ssh_server import SshServer, make_key
 
@@ -15,33 +16,33 @@ INFO = "workload_security.agent.policy_info"
 COUNT = {"query": "length(@)"}
 
 
-def test_the_address_from_the_environment(lab, tmp_path):
+def test_the_address_from_the_environment(lab):
     environment = {"WORKLOAD_SECURITY_URL": lab.url.removesuffix("/api")}
-    played = play(lab, [{INFO: COUNT}], tmp_path, environment=environment, defaults={"url": "{{ omit }}"})
+    played = run_tasks(lab, [{INFO: COUNT}], environment=environment, defaults={"url": OMIT})
     assert played.results[0].get("result") == 30, played.output
 
 
-def test_the_cloud_has_another_header(cloud_lab, tmp_path):
+def test_the_cloud_has_another_header(cloud_lab):
     tasks = [{INFO: {**COUNT, "deployment": "cloud"}}, {INFO: COUNT}]
-    cloud, premises = play(cloud_lab, tasks, tmp_path).results
+    cloud, premises = run_tasks(cloud_lab, tasks).results
     assert cloud["result"] == 12
     assert premises["failed"] and premises["failure"]["code"] == "unauthorized" and "deployment" in premises["msg"]
 
 
-def test_a_certificate_that_nobody_vouches_for(lab, tmp_path):
+def test_a_certificate_that_nobody_vouches_for(lab):
     tasks = [
-        {INFO: {**COUNT, "ca_path": "{{ omit }}"}},
-        {INFO: {**COUNT, "ca_path": "{{ omit }}", "validate_certs": False}},
+        {INFO: {**COUNT, "ca_path": OMIT}},
+        {INFO: {**COUNT, "ca_path": OMIT, "validate_certs": False}},
     ]
-    refused, told = play(lab, tasks, tmp_path).results
+    refused, told = run_tasks(lab, tasks).results
     assert refused["failed"] and refused["failure"]["code"] == "untrusted_certificate"
     assert told["result"] == 30 and any("gets the API key" in str(warning) for warning in told["warnings"])
     assert [request["path"] for request in lab.requests()] == ["/policies/search"], "the first sent nothing"
 
 
 @pytest.mark.parametrize("key", ["1:wrong", "nonsense"])
-def test_a_wrong_key(lab, tmp_path, key):
-    (result,) = play(lab, [{INFO: {**COUNT, "api_key": key}}], tmp_path).results
+def test_a_wrong_key(lab, key):
+    (result,) = run_tasks(lab, [{INFO: {**COUNT, "api_key": key}}]).results
     assert result["failed"] and result["failure"]["code"] == "unauthorized" and "Invalid API Key" in result["msg"]
 
 

@@ -21,7 +21,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.c
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.bench.fleet import BY_HAND, HEARTBEAT, MACS, MODULE, RESTRICTION, RULE, SERVERS, DeclaredFleet
 from tests.bench.measure import run_task
-from tests.integration.support import connection, names, play, run_facet, run_profiles
+from tests.integration.in_process import run_tasks
+from tests.integration.support import connection, names, run_facet, run_profiles
 from tests.lab.manager.process import LabManager
 from tests.lab.manager.switches import CHOICES
 
@@ -64,7 +65,7 @@ def document(profiles: list[dict]) -> dict[str, t.Any]:
     return {MODULE: {"profiles": profiles}}
 
 
-def test_a_converged_fleet_costs_ten_requests_and_no_write(fleet, tmp_path):
+def test_a_converged_fleet_costs_ten_requests_and_no_write(fleet):
     everybody = {"policies": fleet.servers + fleet.macs, "computers_query": "[]"}
     policies = {"policies": fleet.servers + fleet.macs}
     facets = fleet.facets("bidirectional")
@@ -87,9 +88,9 @@ def test_a_converged_fleet_costs_ten_requests_and_no_write(fleet, tmp_path):
         "all facets of policies": fleet.task(computers=False),
     }
     fleet.lab.clear_requests()
-    played = play(fleet.lab, list(tasks.values()), tmp_path)
+    played = run_tasks(fleet.lab, list(tasks.values()))
     seen = spent(fleet.lab)
-    assert played.status == 0 and len(played.results) == len(tasks), played.output
+    assert len(played.results) == len(tasks), played.output
     costs = {}
     for name, result in zip(tasks, played.results):
         assert not result.get("failed") and not result["changed"], (name, result.get("msg"), result.get("plan", [])[:3])
@@ -100,7 +101,7 @@ def test_a_converged_fleet_costs_ten_requests_and_no_write(fleet, tmp_path):
     assert {name: cost for name, cost in costs.items() if cost > MOST_REQUESTS} == {}
 
 
-def test_sources_by_mac_address_fit_into_ten_requests_too(fleet, tmp_path):
+def test_sources_by_mac_address_fit_into_ten_requests_too(fleet):
     """With a MAC list next to the IP list, a task reads every kind of object that there is."""
     macs = {"source_macs": ["00:00:5E:00:53:01"], "manager_macs": ["00:00:5E:00:53:01"]}
     profiles = fleet.profiles()
@@ -108,7 +109,7 @@ def test_sources_by_mac_address_fit_into_ten_requests_too(fleet, tmp_path):
         profile["firewall_restriction"] = {**profile["firewall_restriction"], **macs}
     undone = [{**profile, "firewall_restriction": RESTRICTION} for profile in profiles]
     fleet.lab.clear_requests()
-    made, again, back = play(fleet.lab, [document(profiles), document(profiles), document(undone)], tmp_path).results
+    made, again, back = run_tasks(fleet.lab, [document(profiles), document(profiles), document(undone)]).results
     assert made["changed"] and not again["changed"] and back["changed"]
     assert not made["plan"], "only the rule and its list are written"
     assert made["requests"]["writes"] == 2
@@ -134,9 +135,9 @@ def change_by_hand(fleet: DeclaredFleet, number: int, *, unassign: bool) -> None
     [(0, ()), (1, ()), (7, ()), (50, ()), (7, ("heartbeat", "communication_direction"))],
     ids=["none", "one", "seven", "fifty", "seven in two facets"],
 )
-def test_changed_computers_cost_one_settings_write_each(fleet, tmp_path, number, facets):
+def test_changed_computers_cost_one_settings_write_each(fleet, number, facets):
     change_by_hand(fleet, number, unassign=not facets)
-    played = play(fleet.lab, [fleet.task(*facets)], tmp_path)
+    played = run_tasks(fleet.lab, [fleet.task(*facets)])
     seen = spent(fleet.lab)
     assert not played.results[0].get("failed"), played.output
     assert len(played.results[0]["changed_targets"]) == number
@@ -146,7 +147,7 @@ def test_changed_computers_cost_one_settings_write_each(fleet, tmp_path, number,
 
 
 @pytest.mark.both_cores
-def test_check_mode_sends_nothing_that_writes(lab, tmp_path):
+def test_check_mode_sends_nothing_that_writes(lab):
     """Every module in every state, on targets on which the real run would write."""
     policies = DeclaredFleet(lab).servers[:3]
     lab.api("POST", "/policies/1", {"policySettings": BY_HAND})
@@ -187,10 +188,10 @@ def test_check_mode_sends_nothing_that_writes(lab, tmp_path):
     ]
     # What fails halfway in planning must not write either.
     failing = [{f"{NAMESPACE}.communication_direction": {**macs, "direction": "bidirectional"}}]
-    for_real = play(lab, [restricted], tmp_path).results[0]
+    for_real = run_tasks(lab, [restricted]).results[0]
     assert for_real["changed"] and not for_real.get("failed")
     lab.clear_requests()
-    played = play(lab, [*changing, *reading, *failing], tmp_path, arguments=["--check", "--diff"])
+    played = run_tasks(lab, [*changing, *reading, *failing], check=True, diff=True)
     assert len(played.results) == len(changing) + len(reading) + len(failing), played.output
     failed = [bool(result.get("failed")) for result in played.results]
     assert failed == [False] * len(changing + reading) + [True] * len(failing), played.output
@@ -253,7 +254,7 @@ def test_describing_a_fleet_costs_pages(fleet, other_habits, listed):
     assert spent(lab)["read"] <= MOST_REQUESTS + MOST_ASKED + ASKED_AT_MOST + {"direct": 0}.get(listed, 5)
 
 
-def test_naming_five_computers_does_not_list_the_fleet(large_fleet, tmp_path):
+def test_naming_five_computers_does_not_list_the_fleet(large_fleet):
     lab = large_fleet.lab
     window = [{"fieldName": "ID", "idTest": "greater-than", "idValue": 60_000}]
     listed = [
@@ -270,7 +271,7 @@ def test_naming_five_computers_does_not_list_the_fleet(large_fleet, tmp_path):
         for own in ({}, {"accept_inherited": False}, {"accept_inherited": False})
     ]
     lab.clear_requests()
-    played = play(lab, tasks, tmp_path)
+    played = run_tasks(lab, tasks)
     searches = [request for request in lab.requests() if request["path"] == "/computers/search"]
     accepted, made, again = played.results
     assert not any(result.get("failed") for result in played.results), played.output

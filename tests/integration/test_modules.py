@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every module in real playbook runs: created, changed, undone, each as check, real, check again and real again."""
+"""Every module that talks to the manager: created, changed, undone, each as check, real, check again and real again."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.integration.support import RESTRICTION, play, writes
+from tests.integration.in_process import run_tasks
+from tests.integration.support import RESTRICTION, writes
 
 NAMESPACE = "workload_security.agent"
 RULE = "Agent port: named sources only"
@@ -71,7 +72,7 @@ def wrapped(module, facet, policy, options):
 @pytest.mark.both_cores
 @pytest.mark.parametrize("facet", STEPS)
 @pytest.mark.parametrize("document", [False, True], ids=["facet", "document"])
-def test_twelve_steps(lab, tmp_path, facet, document):
+def test_twelve_steps(lab, facet, document):
     module = "communication_profile" if document else facet
     policy = plain_policy(lab)
     before = lab.api("POST", "/policies/search", {}, query={"overrides": "true"})
@@ -80,7 +81,7 @@ def test_twelve_steps(lab, tmp_path, facet, document):
         for options in STEPS[facet]
         for check in (True, False, True, False)
     ]
-    played = play(lab, tasks, tmp_path)
+    played = run_tasks(lab, tasks)
     assert len(played.results) == 12, played.output
     for step in range(3):
         check, real, check_again, real_again = played.results[4 * step : 4 * step + 4]
@@ -122,15 +123,15 @@ def test_twelve_steps(lab, tmp_path, facet, document):
          {"AgentCommunicationsDirection": "Manager Initiated"}),
     ],
 )  # fmt: skip
-def test_settings_reach_the_manager_in_its_own_words(lab, tmp_path, facet, options, expected):
+def test_settings_reach_the_manager_in_its_own_words(lab, facet, options, expected):
     policy = plain_policy(lab)
-    played = play(lab, [{f"{NAMESPACE}.{facet}": {"policies": [policy["ID"]], **options}}], tmp_path)
+    played = run_tasks(lab, [{f"{NAMESPACE}.{facet}": {"policies": [policy["ID"]], **options}}])
     assert not played.results[0].get("failed"), played.output
     assert overrides(lab, policy) == expected
     assert [(write["method"], write["path"]) for write in writes(lab)] == [("POST", f"/policies/{policy['ID']}")]
 
 
-def test_the_rule_that_replaces_the_hidden_one(lab, tmp_path):
+def test_the_rule_that_replaces_the_hidden_one(lab):
     policy = plain_policy(lab)
     options = {
         "policies": [policy["name"]],
@@ -143,7 +144,7 @@ def test_the_rule_that_replaces_the_hidden_one(lab, tmp_path):
         {f"{NAMESPACE}.firewall_restriction": options},
         {f"{NAMESPACE}.communication_info": {"policies": [policy["name"]], "facets": ["firewall_restriction"]}},
     ]
-    played = play(lab, tasks, tmp_path)
+    played = run_tasks(lab, tasks)
     assert not any(result.get("failed") for result in played.results), played.output
     (rule,) = [rule for rule in lab.api("GET", "/firewallrules")["firewallRules"] if rule["name"] == RULE]
     ip_list = lab.api("GET", f"/iplists/{rule['sourceIPListID']}")
@@ -167,7 +168,7 @@ def test_the_rule_that_replaces_the_hidden_one(lab, tmp_path):
     assert described["hidden_rule_replaced"] is True
 
 
-def test_a_port_list_and_force_allow_rest_on_one_page(lab, tmp_path):
+def test_a_port_list_and_force_allow_rest_on_one_page(lab):
     policy = plain_policy(lab)
     port_list = lab.api("POST", "/portlists", {"name": "Agents", "items": ["80", "4118 # agents"]})
     tasks = [
@@ -180,7 +181,7 @@ def test_a_port_list_and_force_allow_rest_on_one_page(lab, tmp_path):
         {f"{NAMESPACE}.firewall_restriction": {"policies": [policy["name"]], "state": "absent"}},
         {f"{NAMESPACE}.firewall_restriction": {"policies": [policy["name"]], **RESTRICTION, "port_list": "Nobody"}},
     ]  # fmt: skip
-    played = play(lab, tasks, tmp_path)
+    played = run_tasks(lab, tasks)
     made, shown, undone, failed = played.results
     assert not made.get("failed") and not undone.get("failed"), played.output
     (rule,) = [one for one in shown["targets"][0]["firewall_restriction"]["rules"] if one["name"] == RULE]
@@ -191,7 +192,7 @@ def test_a_port_list_and_force_allow_rest_on_one_page(lab, tmp_path):
 
 
 @pytest.mark.both_cores
-def test_reading_modules(lab, tmp_path):
+def test_reading_modules(lab):
     policy = plain_policy(lab)
     computer = lab.api("GET", "/computers", query={"expand": "none"})["computers"][0]
     tasks = [
@@ -203,7 +204,7 @@ def test_reading_modules(lab, tmp_path):
         {f"{NAMESPACE}.policy_info": {"query": "[?"}},
         {f"{NAMESPACE}.communication_info": {"computers": [computer["ID"]], "policies": [policy["ID"]]}},
     ]
-    names, one, count, settings, nobody, broken, communication = play(lab, tasks, tmp_path).results
+    names, one, count, settings, nobody, broken, communication = run_tasks(lab, tasks).results
     listed = lab.api("GET", "/policies")["policies"]
     assert sorted(names["result"]) == sorted(item["name"] for item in listed)
     assert one["policies"][0]["ID"] == policy["ID"] and len(one["policies"][0]["policySettings"]) == 219
@@ -223,7 +224,7 @@ def test_reading_modules(lab, tmp_path):
     assert not writes(lab)
 
 
-def test_queries_of_computers_and_policies(lab, tmp_path):
+def test_queries_of_computers_and_policies(lab):
     """C(query) has the fields of C(computers_query), with the same values, beside those of the API."""
     policy = next(one for one in lab.api("GET", "/policies")["policies"] if one.get("parentID"))
     parent = lab.api("GET", f"/policies/{policy['parentID']}")
@@ -241,7 +242,7 @@ def test_queries_of_computers_and_policies(lab, tmp_path):
         {"query": f"[?id == `{mine['ID']}`] | [0]"},
         {"query": "[?computerStatus.agentStatus == 'active'].ID | length(@)", "expand": ["computerStatus"]},
     ]
-    played = play(lab, [{f"{NAMESPACE}.computer_info": options} for options in queries], tmp_path)
+    played = run_tasks(lab, [{f"{NAMESPACE}.computer_info": options} for options in queries])
     listed, listed_overrides, one, one_overrides, whole, active = [result.get("result") for result in played.results]
     assert {row[0] for row in listed} == {one["ID"] for one in raw if one.get("policyID") == mine["policyID"]}
     (row,) = [row for row in listed if row[0] == mine["ID"]]
@@ -255,14 +256,13 @@ def test_queries_of_computers_and_policies(lab, tmp_path):
     assert one == row and one_overrides[:7] == row[:7]
     assert whole == {**mine, "id": mine["ID"]}
     assert active > 0
-    policies = play(
+    policies = run_tasks(
         lab,
         [
             {f"{NAMESPACE}.policy_info": {"query": f"[?parent == '{parent['name']}'].[id, name, parentID]"}},
             {f"{NAMESPACE}.policy_info": {"query": "[?parent == ''].name"}},
             {f"{NAMESPACE}.policy_info": {"query": "[0].parent", "policies": [policy["ID"]], "overrides": True}},
         ],
-        tmp_path,
     ).results
     assert [policy["ID"], policy["name"], parent["ID"]] in policies[0]["result"]
     assert policies[1]["result"] == ["Base Policy"] and policies[2]["result"] == parent["name"]
@@ -280,12 +280,12 @@ def test_queries_of_computers_and_policies(lab, tmp_path):
         ("policy_info", {"query": "[?Name == 'x']"}, "policies have no field 'Name'; nearest: 'name'"),
         ("policy_info", {"query": "[].policySettings"}, "it is read with expand: [settings] only"),
     ]
-    results = play(lab, [{f"{NAMESPACE}.{module}": options} for module, options, _said in wrong], tmp_path).results
+    results = run_tasks(lab, [{f"{NAMESPACE}.{module}": options} for module, options, _said in wrong]).results
     for (_module, _options, said), result in zip(wrong, results):
         assert result["failed"] and said in result["msg"] and result["failure"]["code"] == "bad_option", result["msg"]
 
 
-def test_what_may_be_missing_or_nothing(lab, tmp_path):
+def test_what_may_be_missing_or_nothing(lab):
     some = lab.api("GET", "/policies")["policies"][0]["name"]
     tasks = [
         {f"{NAMESPACE}.communication_info": {"policies": f"{some}, Nobody", "allow_missing": True}},
@@ -299,7 +299,7 @@ def test_what_may_be_missing_or_nothing(lab, tmp_path):
         {f"{NAMESPACE}.heartbeat": {"policies": [some, "Nobody"], "interval": 5}},
         {f"{NAMESPACE}.heartbeat": {"policies": [some, "Nobody"], "interval": 5, "allow_missing": True}},
     ]
-    played = play(lab, tasks, tmp_path)
+    played = run_tasks(lab, tasks)
     assert [bool(result.get("failed")) for result in played.results] == [
         False, True, True, False, True, False, True, False, True, False
     ], played.output  # fmt: skip
@@ -315,7 +315,7 @@ def test_what_may_be_missing_or_nothing(lab, tmp_path):
     assert len(writes(lab)) == 1
 
 
-def test_bad_input_is_refused_before_any_request(lab, tmp_path):
+def test_bad_input_is_refused_before_any_request(lab):
     policy = {"policies": ["Base Policy"]}
     tasks = [
         {f"{NAMESPACE}.communication_direction": {**policy, "direction": "sideways"}},
@@ -343,7 +343,7 @@ def test_bad_input_is_refused_before_any_request(lab, tmp_path):
         "one of url and region is needed",
         "it must be one of ae-1, au-1, ca-1, de-1, gb-1, in-1, jp-1, sg-1, trend-us-1, us-1",
     ]
-    played = play(lab, tasks, tmp_path)
+    played = run_tasks(lab, tasks)
     assert len(played.results) == len(expected), played.output
     for result, text in zip(played.results, expected):
         assert result["failed"] and text in result["msg"]
