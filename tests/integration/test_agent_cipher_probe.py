@@ -16,26 +16,25 @@ import pytest
 import yaml
 
 from tests.gates.environments import COLLECTIONS
+from tests.integration.in_process import run_module
 from tests.lab.ssh_server import SshServer
 from tests.unit.probe.servers import Certificate, old_server
 
 MODULE = "workload_security.agent.agent_cipher_probe"
 
 
-def run(folder: Path, *tasks: dict[str, t.Any], arguments: t.Sequence[str] = ()) -> list[dict[str, t.Any]]:
-    """The result of each task, run by a real ansible-playbook."""
+def run(folder: Path, task: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The result of a task, run by a real ansible-playbook."""
     results = folder / "results.json"
+    copy = {"content": "{{ result | to_json }}", "dest": str(results), "mode": "0600"}
     steps: list[dict[str, t.Any]] = [
-        {"name": f"Task {number}", MODULE: task, "register": f"r{number}", "ignore_errors": True}
-        for number, task in enumerate(tasks)
+        {"name": "Probe", MODULE: task, "register": "result"},
+        {"name": "Keep the result", "ansible.builtin.copy": copy},
     ]
-    kept = "[" + ", ".join(f"r{number}" for number in range(len(tasks))) + "]"
-    copy = {"content": "{{ " + kept + " | to_json }}", "dest": str(results), "mode": "0600"}
-    steps.append({"name": "Keep the results", "ansible.builtin.copy": copy, "check_mode": False, "diff": False})
     book = folder / "play.yml"
     book.write_text(yaml.safe_dump([{"name": "Probe", "hosts": "localhost", "gather_facts": False, "tasks": steps}]))
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), str(book), *arguments],
+        [str(Path(sys.executable).with_name("ansible-playbook")), str(book)],
         env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_LOCALHOST_WARNING": "false"},
         cwd=folder,
         stdin=subprocess.DEVNULL,
@@ -54,6 +53,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return Certificate(tmp_path_factory.mktemp("certificate"))
 
 
+@pytest.mark.both_cores
 def test_an_agent_straight_and_through_ssh(certificate: Certificate, tmp_path: Path) -> None:
     empty = tmp_path / "known_hosts"
     empty.write_text("")
@@ -72,8 +72,9 @@ def test_an_agent_straight_and_through_ssh(certificate: Certificate, tmp_path: P
                 {"port": agent.port, "ssh": {**ssh, "known_hosts": str(empty)}},
             ]
         }
-        (real,) = run(tmp_path, task)
-        (check,) = run(tmp_path, task, arguments=["--check", "--diff"])
+        real = run_module(MODULE, task)
+        check = run_module(MODULE, task, check_mode=True, diff=True)
+        played = run(tmp_path, task)
     assert (real["changed"], real["failed"]) == (False, False)
     assert real["states"] == {"answered": 2, "unreachable": 1}
     straight, through, untrusted = real["targets"]
@@ -85,11 +86,11 @@ def test_an_agent_straight_and_through_ssh(certificate: Certificate, tmp_path: P
     assert through["documented"]["agrees"] is False
     assert through["documented"]["missing_versions"] == ["TLSv1.2"]
     assert "cannot be verified" in untrusted["detail"]
-    # Nothing is changed, so check mode does the same.
-    assert check == real
+    # Nothing is changed, so check mode does the same; and a playbook does what the module does in this process.
+    assert check == real == played
 
 
-def test_options_that_cannot_be_right(tmp_path: Path) -> None:
+def test_options_that_cannot_be_right() -> None:
     wrong = [
         ({}, "missing required arguments: targets"),
         ({"targets": [{"port": 4118}]}, "one of the following is required: host, ssh found in targets"),
@@ -97,9 +98,10 @@ def test_options_that_cannot_be_right(tmp_path: Path) -> None:
         ({"targets": [{"host": "localhost"}], "versions": ["SSLv3"]}, "option 'versions' is 'SSLv3'"),
         ({"targets": [{"host": "localhost"}], "suites": ["RC5"]}, "option 'suites' is 'RC5'"),
     ]
-    results = run(tmp_path, *(task for task, _words in wrong), {"targets": []})
-    for (_task, words), result in zip(wrong, results, strict=False):
+    for task, words in wrong:
+        result = run_module(MODULE, task)
         assert result["failed"]
         assert words in result["msg"]
         assert "Traceback" not in json.dumps(result)
-    assert (results[-1]["failed"], results[-1]["targets"], results[-1]["states"]) == (False, [], {})
+    nothing = run_module(MODULE, {"targets": []})
+    assert (nothing["failed"], nothing["targets"], nothing["states"]) == (False, [], {})

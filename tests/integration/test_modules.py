@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.in_process import run_tasks
-from tests.integration.support import RESTRICTION, writes
+from tests.integration.in_process import manager_group, run_tasks
+from tests.integration.support import RESTRICTION, play, writes
 
 NAMESPACE = "workload_security.agent"
 RULE = "Agent port: named sources only"
@@ -67,6 +67,47 @@ def wrapped(module, facet, policy, options):
     if module == facet:
         return {"policies": [policy], **options}
     return {"profiles": [{"name": "p", "policies": [policy], facet: options}]}
+
+
+@pytest.mark.both_cores
+def test_every_module_in_a_playbook(lab, tmp_path):
+    """As Ansible runs it: the same results as in the test's own process, on which all other tests rely."""
+    target = {"policies": [plain_policy(lab)["name"]]}
+    restriction = {**target, **RESTRICTION}
+    changing = {
+        "agent_initiated_activation": {"ip_list": "Internal IP Ranges"},
+        "communication_direction": {**target, "direction": "manager_initiated"},
+        "communication_profile": {"profiles": [{"name": "p", **target, "heartbeat": {"interval": 7}}]},
+        "firewall_restriction": restriction,
+        "heartbeat": {**target, "interval": 5},
+    }
+    reading = {
+        "agent_cipher_info": {"minimum_tls": "1.2"},
+        "agent_deployment_script_info": {"platform": "linux"},
+        "communication_info": target,
+        "computer_info": {"query": "[].hostName"},
+        "policy_info": target,
+    }
+    assert changing.keys() | reading.keys() == manager_group()
+    tasks = [
+        *(
+            {f"{NAMESPACE}.{module}": options, "check_mode": check, "diff": True}
+            for module, options in changing.items()
+            for check in ((True, False) if module == "communication_profile" else (False,))
+        ),
+        *({f"{NAMESPACE}.{module}": options} for module, options in reading.items()),
+        {f"{NAMESPACE}.heartbeat": {**target, "interval": "x"}},
+        {f"{NAMESPACE}.firewall_restriction": {**restriction, "port_list": "Nobody"}},
+        {f"{NAMESPACE}.policy_info": {**target, "sorted": True}},
+    ]
+    expected = run_tasks(lab, tasks).results
+    lab.reset()
+    played = play(lab, tasks, tmp_path)
+    for result in played.results:
+        result.pop("exception", None)  # the executor's
+    assert played.results == expected
+    assert [result["failed"] for result in expected] == [False] * (len(tasks) - 3) + [True] * 3
+    assert [result["changed"] for result in expected] == [True] * 6 + [False] * 8
 
 
 @pytest.mark.both_cores
