@@ -3,7 +3,7 @@
 PYTHON ?= python3
 GATES := lint layers repository unit libraries contract integration end_to_end docs build sanity
 
-.PHONY: help test demo bench environments format clean $(GATES)
+.PHONY: help test quick demo bench environments format clean $(GATES)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z$$()A-Z ]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,6 +12,9 @@ help: ## Show this list
 
 test: ## Run every gate: linters, tests, documentation, build, ansible-test sanity
 	@$(PYTHON) tests/gates/run.py
+
+quick: ## Run the inner loop, in two minutes: linters, layers, unit tests, and the integration tests that are not slow
+	@$(PYTHON) tests/gates/run.py quick $(ARGS)
 
 demo: environments ## Start the lab's manager, converge a fleet, and show that a second run changes nothing
 	@.venv/main/bin/python -m tests.demo

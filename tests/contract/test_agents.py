@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import itertools
+import os
 import shutil
 import socket
 import ssl
@@ -26,7 +28,8 @@ from tests.lab.waiting import until
 
 # Ten minutes are one second.
 TIME_FACTOR = 600.0
-ADDRESS = "127.40.1.1"
+# Agents have one port, and so each an address: of this process alone, as tests run in several processes at once.
+ADDRESS, CLONE, MAC = (str(ipaddress.ip_address("127.64.0.0") + 4 * (os.getpid() % 2**20) + n) for n in range(3))
 OFFLINE_ERRORS = "platformSettingHeartbeatInactiveVmOfflineAlertEnabled"
 HOST_NAME = socket.gethostname()
 
@@ -265,13 +268,13 @@ def test_a_clone_of_an_agent(managed: Managed, allowed: bool) -> None:
         ReactivateClonedEnabled=str(allowed).lower(),
         DuplicateHostnameMode="Activate a new Computer with the same name",
     )
-    with local_agent("127.40.1.2", time_factor=TIME_FACTOR) as clone:
+    with local_agent(CLONE, time_factor=TIME_FACTOR) as clone:
         clone.stop()
         shutil.copytree(managed.agent.folder / "dsa_core", clone.folder / "dsa_core", dirs_exist_ok=True)
         clone.start()
         if allowed:
             until(lambda: len(managed.lab.agents()) == 2, "the clone is a computer of its own")
-            assert {agent["address"] for agent in managed.lab.agents()} == {ADDRESS, "127.40.1.2"}
+            assert {agent["address"] for agent in managed.lab.agents()} == {ADDRESS, CLONE}
         else:
             assert clone.heartbeat(check=False).returncode == 1
             assert [agent["address"] for agent in managed.lab.agents()] == [ADDRESS]
@@ -313,28 +316,45 @@ def test_what_a_heartbeat_carries(managed: Managed) -> None:
     assert [event["text"] for event in first["events"]][-1] == "Reset", "what it did before it had a manager"
     assert (first["by"], first["driver"], first["fingerprint"]) == ("agent", "online", "")
     assert first["updated_to"] == managed.fingerprint() == managed.agent.status()["fingerprint"]
-    second, third = managed.next_beat(), managed.next_beat()
+    _first, second, third = until(lambda: managed.beats()[2:] and managed.beats()[:3], "three heartbeats")
     assert {"Configuration updated"} <= {event["text"] for event in second["events"]}
     numbers = [event["number"] for beat in managed.beats() for event in beat["events"]]
     assert numbers == sorted(set(numbers)), "each event once"
     assert third["counters"]["conversations"] > second["counters"]["conversations"]
     assert second["fingerprint"] == third["fingerprint"] == managed.fingerprint()
     passed = (third["at"] - second["at"]) / 60
-    assert third["agent"]["clock"] - second["agent"]["clock"] == pytest.approx(third["at"] - second["at"], abs=300)
     assert 9 <= passed, "never before ten minutes have passed"
+
+    def clocks_agree() -> bool:
+        """Between two heartbeats that came without delay, as much time passed for the agent as for the manager."""
+        return any(
+            later["agent"]["clock"] - earlier["agent"]["clock"] == pytest.approx(later["at"] - earlier["at"], abs=300)
+            for earlier, later in itertools.pairwise(managed.beats())
+        )
+
+    until(clocks_agree, "the clocks run equally fast")
 
 
 def test_another_interval(managed: Managed) -> None:
     managed.set(INTERVAL, "1 Minute")
     managed.configured()
-    times = [managed.next_beat()["at"] for _number in range(5)]
-    passed = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert min(passed) < 9 * 60, "ten minutes never passed before"
+
+    def passed() -> list[float]:
+        return [later["at"] - earlier["at"] for earlier, later in itertools.pairwise(managed.beats())]
+
+    until(lambda: min(passed()) < 9 * 60, "what never happens every ten minutes")
+
+
+def beat_rarely(managed: Managed) -> None:
+    """So that a manager whose processor is busy still notices a missed heartbeat before the next is missed, too."""
+    managed.set(INTERVAL, "30 Minutes")
+    managed.configured()
 
 
 @pytest.mark.parametrize("answer", CHOICES["missed_heartbeat_alert"])
 def test_missed_heartbeat_alert(managed: Managed, answer: str) -> None:
     managed.lab.switch(missed_heartbeat_alert=answer)
+    beat_rarely(managed)
     managed.agent.stop()
     (alert,) = until(lambda: managed.alerts("offline"), "an alert")
     assert alert["missed"] == {"at_the_number": 2, "after_the_number": 3}[answer]
@@ -347,7 +367,7 @@ def test_missed_heartbeat_alert(managed: Managed, answer: str) -> None:
 
 def test_another_number_of_missed_heartbeats(managed: Managed) -> None:
     managed.set(MISSED, "4")
-    managed.configured()
+    beat_rarely(managed)
     managed.agent.stop()
     (alert,) = until(lambda: managed.alerts("offline"), "an alert")
     assert alert["missed"] == 4
@@ -387,16 +407,16 @@ def test_a_stopped_virtual_machine(managed: Managed, raised: str) -> None:
 
 
 def test_a_clock_that_was_changed(managed: Managed) -> None:
-    managed.agent.move_clock(45)
+    managed.agent.move_clock(450)
     managed.next_beat()
     managed.next_beat()
     assert managed.alerts("clock_change") == [], "nobody asked for such alerts"
-    managed.set(CLOCK_CHANGE, "30 Minutes")
+    managed.set(CLOCK_CHANGE, "300 Minutes")
     managed.configured()
     managed.next_beat()
-    managed.agent.move_clock(-45)
+    managed.agent.move_clock(-450)
     (alert,) = until(lambda: managed.alerts("clock_change"), "an alert")
-    assert alert["minutes"] == pytest.approx(-45, abs=10)
+    assert alert["minutes"] == pytest.approx(-450, abs=100)
 
 
 # -- directions
@@ -404,13 +424,14 @@ def test_a_clock_that_was_changed(managed: Managed) -> None:
 
 def test_agent_initiated(managed: Managed) -> None:
     managed.set(DIRECTION, "Agent/Appliance Initiated")
+    # Long enough for a look at what is pending until the next heartbeat.
+    managed.set(INTERVAL, "60 Minutes")
     managed.configured()
     until(lambda: not port_is_open(), "the port is closed")
     number = managed.beats()[-1]["n"]
     before = managed.fingerprint()
     managed.set(MISSED, "3")
-    until(lambda: managed.computer()["tasks"]["agentTasks"], "an update is pending")
-    assert managed.computer()["tasks"]["agentTasks"] == ["Update of Configuration Pending (Heartbeat)"]
+    assert until(lambda: managed.computer()["tasks"]["agentTasks"], "an update is pending") == ["Update of Configuration Pending (Heartbeat)"]
     managed.configured()
     after = [beat for beat in managed.beats() if beat["n"] > number]
     assert {beat["by"] for beat in after} == {"agent"}
@@ -419,6 +440,7 @@ def test_agent_initiated(managed: Managed) -> None:
 
 def test_bidirectional(managed: Managed) -> None:
     assert port_is_open()
+    beat_rarely(managed)
     assert {beat["by"] for beat in (managed.next_beat(), managed.next_beat())} == {"agent"}
     managed.set(INTERVAL, "60 Minutes")
     managed.configured()
@@ -447,7 +469,7 @@ def test_manager_initiated(managed: Managed) -> None:
 
 
 def test_agents_on_macos_initiate(lab: LabManager) -> None:
-    with local_agent("127.40.1.3", platform="macOS 14 (64 bit)", time_factor=TIME_FACTOR) as agent:
+    with local_agent(MAC, platform="macOS 14 (64 bit)", time_factor=TIME_FACTOR) as agent:
         agent.activate(lab.heartbeat_url)
         mac = Managed(lab, agent, lab.agents()[0]["computer_id"], 0)
         for direction in ("Bidirectional", "Manager Initiated"):
@@ -455,7 +477,7 @@ def test_agents_on_macos_initiate(lab: LabManager) -> None:
             mac.configured()
             assert mac.next_beat()["by"] == "agent"
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(("127.40.1.3", 4118), timeout=5)
+                socket.create_connection((MAC, 4118), timeout=5)
         assert lab.agents()[0]["direction"] == "Agent/Appliance Initiated"
 
 

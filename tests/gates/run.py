@@ -6,10 +6,11 @@
 
     python3 tests/gates/run.py [TARGET] [ARGUMENT ...]
 
-runs one target's gates, with ARGUMENTs for pytest, or all of them, two at a time. Their output comes in the order of
-the list below; at the end stand how each went, what could not run on this machine and why, and the number of tests.
-A gate that is not made of tests counts as one. Only the standard library is used: this starts before anything is
-installed.
+runs one target's gates, with ARGUMENTs for pytest, or all of them: first those that keep two cores busy by themselves,
+then the others two at a time, the longest first. The output of each comes when it has ended; at the end stand how each
+went and what it took, what could not run on this machine and why, and the number of tests. A gate that is not made of
+tests counts as one. TARGET quick is the inner loop: the gates, and the tests in them, that are done in two minutes.
+Only the standard library is used: this starts before anything is installed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import sys
 import time
 import xml.etree.ElementTree
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -39,6 +40,8 @@ class Gate:
 
     name: shown to people; target: what `make` calls it, alone or with its twin for the other ansible-core.
     command: the arguments after `python -m`. tests: whether it is pytest, which counts what it runs.
+    cost: seconds of CPU, roughly, to know what to start first. parallel: how it runs in several processes itself.
+    quick: whether it is also a part of `make quick`, with further arguments, or C(None).
     """
 
     name: str
@@ -46,6 +49,9 @@ class Gate:
     environment: str
     command: Tuple[str, ...]
     tests: bool = True
+    cost: int = 1
+    parallel: Tuple[str, ...] = ()
+    quick: Optional[Tuple[str, ...]] = None
 
     @property
     def log(self) -> Path:
@@ -53,9 +59,16 @@ class Gate:
         return LOGS / f"{self.name.replace(' ', '-')}.log"
 
 
-def pytest_gate(name: str, environment: str, *arguments: str) -> Gate:
+def pytest_gate(
+    name: str,
+    environment: str,
+    *arguments: str,
+    cost: int = 1,
+    parallel: Tuple[str, ...] = (),
+    quick: Optional[Tuple[str, ...]] = None,
+) -> Gate:
     """A gate that runs pytest. The target is the name's first word."""
-    return Gate(name, name.split()[0], environment, ("pytest", *arguments))
+    return Gate(name, name.split()[0], environment, ("pytest", *parallel, *arguments), True, cost, parallel, quick)
 
 
 # The tests in which the libraries of meta/requirements.txt do their work.
@@ -66,37 +79,44 @@ LIBRARIES = (
     "tests/unit/probe/test_ssh.py",
     "tests/integration/test_faults.py",
 )
+# How tests are dealt out to processes: where the fixtures of a file are dear, it stays together.
+BY_FILE = ("-n", "2", "--dist", "loadfile")
+BY_TEST = ("-n", "2", "--dist", "worksteal")
+WAITING = ("-n", "4", "--dist", "worksteal")  # mostly for clocks
+# What depends on the release of ansible-core. The other tests of ansible-test are linters, of one opinion everywhere.
+OF_CORE = tuple(f"--test={name}" for name in ("ansible-doc", "compile", "import", "validate-modules"))
 
 GATES: List[Gate] = [
-    Gate("lint", "lint", "tools", ("ansiblelint",), tests=False),
-    Gate("lint of YAML", "lint", "tools", ("yamllint", "--strict", "."), tests=False),
-    Gate("lint of Python", "lint", "tools", ("ruff", "check", "."), tests=False),
-    Gate("layout of Python", "lint", "tools", ("ruff", "format", "--check", "."), tests=False),
-    pytest_gate("layers", "tools", "tests/gates/test_layers.py"),
-    pytest_gate("repository", "tools", "tests/gates/test_repository.py"),
-    pytest_gate("unit on the newest core", "newest", "tests/unit"),
-    pytest_gate("unit on the oldest core", "oldest", "tests/unit"),
-    pytest_gate("libraries at their lowest", "lowest", *LIBRARIES),
-    pytest_gate("contract", "main", "tests/contract"),
-    pytest_gate("integration", "main", "tests/integration"),
-    pytest_gate("integration on the oldest core", "oldest", "tests/integration", "-m", "both_cores"),
-    pytest_gate("end_to_end", "main", "tests/end_to_end", "-n", "2", "--dist", "loadfile"),
-    pytest_gate("end_to_end on the oldest core", "oldest", "tests/end_to_end", "-m", "both_cores"),
-    pytest_gate("docs", "tools", "tests/gates/test_documentation.py"),
-    pytest_gate("build", "tools", "tests/gates/test_build.py"),
-    Gate("sanity on the newest core", "sanity", "newest", ("tests.gates.sanity",), tests=False),
-    Gate("sanity on the oldest core", "sanity", "oldest", ("tests.gates.sanity",), tests=False),
+    Gate("lint", "lint", "tools", ("ansiblelint",), tests=False, cost=25, quick=()),
+    Gate("lint of YAML", "lint", "tools", ("yamllint", "--strict", "."), tests=False, cost=5, quick=()),
+    Gate("lint of Python", "lint", "tools", ("ruff", "check", "."), tests=False, quick=()),
+    Gate("layout of Python", "lint", "tools", ("ruff", "format", "--check", "."), tests=False, quick=()),
+    pytest_gate("layers", "tools", "tests/gates/test_layers.py", quick=()),
+    pytest_gate("repository", "tools", "tests/gates/test_repository.py", cost=5),
+    pytest_gate("unit on the newest core", "newest", "tests/unit", cost=60, parallel=BY_TEST, quick=()),
+    pytest_gate("unit on the oldest core", "oldest", "tests/unit", cost=60),
+    pytest_gate("libraries at their lowest", "lowest", *LIBRARIES, cost=60),
+    pytest_gate("contract", "main", "tests/contract", cost=40, parallel=WAITING),
+    pytest_gate("integration", "main", "tests/integration", cost=200, parallel=BY_FILE, quick=("-m", "not slow")),
+    pytest_gate("integration on the oldest core", "oldest", "tests/integration", "-m", "both_cores", cost=60),
+    pytest_gate("end_to_end", "main", "tests/end_to_end", cost=150, parallel=BY_FILE),
+    pytest_gate("end_to_end on the oldest core", "oldest", "tests/end_to_end", "-m", "both_cores", cost=30),
+    pytest_gate("docs", "tools", "tests/gates/test_documentation.py", cost=30),
+    pytest_gate("build", "tools", "tests/gates/test_build.py", cost=40),
+    Gate("sanity on the newest core", "sanity", "newest", ("tests.gates.sanity",), tests=False, cost=100),
+    Gate("sanity on the oldest core", "sanity", "oldest", ("tests.gates.sanity", *OF_CORE), tests=False, cost=50),
 ]
 
 
 @dataclasses.dataclass
 class Result:
-    """How a gate went: counts of tests, seconds, and what could not be run with the reasons."""
+    """How a gate went: counts of tests, seconds of time and of CPU, and what could not be run with the reasons."""
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
     not_run: List[str] = dataclasses.field(default_factory=list)
 
     @property
@@ -134,7 +154,9 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
                 print(line, end="", flush=True)
             if line.startswith("NOT RUN: "):
                 not_run.append(line.split(": ", 1)[1].rstrip())
-    status = process.wait()
+    # Of the gate and of all processes that it waited for.
+    _pid, status, usage = os.wait4(process.pid, 0)
+    status = process.returncode = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
     result = count_tests(counts) if gate.tests else Result(passed=int(status == 0))
     if status and not result.failed:
         result.failed = 1  # also when pytest found no test, or was ended before it could count
@@ -142,6 +164,7 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
         not_run.append(f"all that pytest would have run, had it not ended with exit status {status}")
     result.not_run += not_run
     result.seconds = time.monotonic() - started
+    result.cpu = usage.ru_utime + usage.ru_stime
     return result
 
 
@@ -164,39 +187,55 @@ def count_tests(counts: Path) -> Result:
 
 def report(gates: List[Gate], results: List[Result]) -> int:
     """Print the results and return the exit status."""
-    print(f"\n{'gate':32} {'result':8} {'passed':>7} {'failed':>7} {'skipped':>7} {'seconds':>8}")
+    print(f"\n{'gate':32} {'result':8} {'passed':>7} {'failed':>7} {'skipped':>7} {'seconds':>8} {'CPU':>7}")
     for gate, result in zip(gates, results):
         counts = f"{result.passed:7} {result.failed:7} {result.skipped:7}"
-        print(f"{gate.name:32} {result.word:8} {counts} {result.seconds:8.1f}")
+        print(f"{gate.name:32} {result.word:8} {counts} {result.seconds:8.1f} {result.cpu:7.1f}")
     left_out = [f"{gate.name}: {reason}" for gate, result in zip(gates, results) for reason in result.not_run]
     print("\nNot run on this machine: " + ("".join(f"\n  {reason}" for reason in left_out) or "nothing"))
     passed, failed, skipped = (sum(getattr(r, count) for r in results) for count in ("passed", "failed", "skipped"))
-    print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    cpu = sum(result.cpu for result in results)
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped, in {cpu:.0f} CPU seconds")
     return 1 if failed else 0
 
 
 def main() -> int:
     """Run what the command line asks for; returns the exit status."""
     target, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else (None, [])
-    gates = [gate for gate in GATES if target in (None, gate.target)]
+    if target == "quick":
+        gates = [
+            dataclasses.replace(gate, command=(*gate.command, *gate.quick)) for gate in GATES if gate.quick is not None
+        ]
+    else:
+        gates = [gate for gate in GATES if target in (None, gate.target)]
     if not gates:
-        print(f"No such target: {target}. There are {', '.join(dict.fromkeys(gate.target for gate in GATES))}.")
+        print(f"No such target: {target}. There are quick, {', '.join(dict.fromkeys(gate.target for gate in GATES))}.")
         return 2
     missing = environments.make()  # all of them: the gates use each other's, as the build does to run what it built
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
-    if target:
+    if target not in (None, "quick"):
         return report(gates, [run_gate(gate, missing, arguments, live=True) for gate in gates])
-    results = []
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        running = [pool.submit(run_gate, gate, missing, arguments, live=False) for gate in gates]
-        for gate, future in zip(gates, running):
-            result = future.result()
-            print(f"\n=== {gate.name}: {result.word} in {result.seconds:.1f} s", flush=True)
-            if gate.log.exists():
-                sys.stdout.write(gate.log.read_text(encoding="utf-8"))
-            results.append(result)
-    return report(gates, results)
+    results = run_all(gates, missing, arguments)
+    return report(gates, [results[gate] for gate in gates])
+
+
+def run_all(gates: List[Gate], missing: Dict[str, str], arguments: List[str]) -> Dict[Gate, Result]:
+    """Run gates so that two cores are busy to the end, and print the output of each as soon as it is done."""
+    results: Dict[Gate, Result] = {}
+
+    def run(gate: Gate) -> None:
+        result = results[gate] = run_gate(gate, missing, arguments if gate.tests else [], live=False)
+        text = gate.log.read_text(encoding="utf-8") if gate.log.exists() else ""
+        sys.stdout.write(f"\n=== {gate.name}: {result.word} in {result.seconds:.1f} s\n{text}")
+        sys.stdout.flush()
+
+    longest_first = sorted(gates, key=lambda gate: -gate.cost)
+    for processes in (1, 2):
+        # One by one, those that run in two processes by themselves; then two of the others at once.
+        with concurrent.futures.ThreadPoolExecutor(max_workers=processes) as pool:
+            list(pool.map(run, [gate for gate in longest_first if bool(gate.parallel) == (processes == 1)]))
+    return results
 
 
 if __name__ == "__main__":

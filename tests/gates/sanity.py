@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the whole of `ansible-test sanity`, and names what it could not check on this machine.
+"""Runs `ansible-test sanity`, and names what it could not check on this machine.
 
-    python -m tests.gates.sanity
+    python -m tests.gates.sanity [ARGUMENT ...]
 
-takes the ansible-core of the interpreter that it is started with. It works in .cache/sanity with a home of its own
+runs all of its tests, or what the ARGUMENTs for ansible-test leave of them, such as --test=import. It takes the ansible-core of the interpreter that it is started with. It works in .cache/sanity with a home of its own
 there, so that it neither reads nor changes what other projects keep under ~/.ansible/test.
 """
 
@@ -43,8 +43,9 @@ def main() -> int:
     collection = export_collection(folder)
     subprocess.run(["git", "init", "--quiet"], cwd=collection, check=True)
     subprocess.run(["git", "add", "--all"], cwd=collection, check=True)
+    program = str(Path(sys.executable).with_name("ansible-test"))
     process = subprocess.Popen(
-        [sys.executable, str(Path(sys.executable).with_name("ansible-test")), "sanity", "--local", "--color", "no"],
+        [sys.executable, program, "sanity", "--local", "--color", "no", *sys.argv[1:]],
         cwd=collection,
         env={**os.environ, "HOME": str(home), "PATH": search_path()},
         stdin=subprocess.DEVNULL,

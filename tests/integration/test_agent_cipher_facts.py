@@ -26,6 +26,8 @@ from ansible.module_utils import basic
 from ansible_collections.workload_security.agent.plugins.modules import agent_cipher_facts
 from tests.gates.environments import COLLECTIONS, find_interpreters
 
+pytestmark = pytest.mark.slow
+
 URL = "https://dsm.example.com:4120/"
 MODULE = "workload_security.agent.agent_cipher_facts"
 

@@ -253,6 +253,7 @@ def large_lab() -> t.Iterator[LabManager]:
         yield lab
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("listed", ["none", "all"])
 def test_100000_computers_cost_pages(large_lab, listed):
     large_lab.clear_requests()

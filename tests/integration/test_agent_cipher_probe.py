@@ -53,6 +53,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return Certificate(tmp_path_factory.mktemp("certificate"))
 
 
+@pytest.mark.slow
 @pytest.mark.both_cores
 def test_an_agent_straight_and_through_ssh(certificate: Certificate, tmp_path: Path) -> None:
     empty = tmp_path / "known_hosts"

@@ -139,6 +139,7 @@ def test_replies_that_are_no_script(cloud_lab):
             read(cloud_lab, platform="linux")
 
 
+@pytest.mark.slow
 @pytest.mark.both_cores
 def test_secrets_are_in_no_output(cloud_lab, tmp_path):
     """At the highest verbosity; a task with no_log has the script whole all the same."""

@@ -17,6 +17,8 @@ import yaml
 from tests.gates.export import export_collection
 from tests.integration.support import RESTRICTION, writes
 
+pytestmark = pytest.mark.slow
+
 HOSTS = """
 all:
   hosts:

@@ -24,6 +24,8 @@ import pytest
 from tests.gates.environments import ROOT
 from tests.lab.manager.process import LabManager
 
+pytestmark = pytest.mark.slow
+
 PLAYBOOK = ROOT / "playbooks" / "cipher_report.yml"
 MANAGER = "dsm.example.com"
 TITLE = "Cipher suites of the agents"

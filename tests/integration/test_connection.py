@@ -46,6 +46,7 @@ def test_a_wrong_key(lab, key):
     assert result["failed"] and result["failure"]["code"] == "unauthorized" and "Invalid API Key" in result["msg"]
 
 
+@pytest.mark.slow
 @pytest.mark.both_cores
 def test_through_a_jump_host(lab, tmp_path):
     with SshServer(tmp_path / "ssh") as ssh:

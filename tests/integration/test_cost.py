@@ -254,6 +254,7 @@ def test_describing_a_fleet_costs_pages(fleet, other_habits, listed):
     assert spent(lab)["read"] <= MOST_REQUESTS + MOST_ASKED + ASKED_AT_MOST + {"direct": 0}.get(listed, 5)
 
 
+@pytest.mark.slow
 def test_naming_five_computers_does_not_list_the_fleet(large_fleet):
     lab = large_fleet.lab
     window = [{"fieldName": "ID", "idTest": "greater-than", "idValue": 60_000}]
@@ -286,6 +287,7 @@ def test_naming_five_computers_does_not_list_the_fleet(large_fleet):
     assert len(searches) <= 3 * (4 + 2 + 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [0, 1000], ids=["converged", "drift"])
 def test_memory_of_a_task_over_a_hundred_thousand_computers(large_fleet, tmp_path, changed):
     """By the kernel's account of the largest process among ansible-playbook, its worker and the module."""

@@ -69,6 +69,7 @@ def wrapped(module, facet, policy, options):
     return {"profiles": [{"name": "p", "policies": [policy], facet: options}]}
 
 
+@pytest.mark.slow
 @pytest.mark.both_cores
 def test_every_module_in_a_playbook(lab, tmp_path):
     """As Ansible runs it: the same results as in the test's own process, on which all other tests rely."""

@@ -20,6 +20,8 @@ import pytest
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.api_key import EXPOSED
 from tests.integration.support import RESTRICTION, play
 
+pytestmark = pytest.mark.slow
+
 NAMESPACE = "workload_security.agent"
 
 
