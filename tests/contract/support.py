@@ -101,7 +101,7 @@ def begin(
     """Send one request on a new connection, with these headers and no others of ours, and do not wait for the reply."""
     netloc = urllib.parse.urlsplit(lab.url).netloc
     context = ssl.create_default_context(cafile=lab.ca_path)
-    connection = http.client.HTTPSConnection(netloc, timeout=10, context=context)
+    connection = http.client.HTTPSConnection(netloc, timeout=60, context=context)
     connection.request(method, f"/api{path}", body, headers)
     return connection
 

@@ -431,7 +431,9 @@ def test_agent_initiated(managed: Managed) -> None:
     number = managed.beats()[-1]["n"]
     before = managed.fingerprint()
     managed.set(MISSED, "3")
-    assert until(lambda: managed.computer()["tasks"]["agentTasks"], "an update is pending") == ["Update of Configuration Pending (Heartbeat)"]
+    assert until(lambda: managed.computer()["tasks"]["agentTasks"], "an update is pending") == [
+        "Update of Configuration Pending (Heartbeat)"
+    ]
     managed.configured()
     after = [beat for beat in managed.beats() if beat["n"] > number]
     assert {beat["by"] for beat in after} == {"agent"}

@@ -101,7 +101,7 @@ def test_delay_and_stall_answer_late(lab: LabManager, kind: str) -> None:
 def test_stall_and_delay_differ_in_when_the_call_is_carried_out(
     lab: LabManager, kind: str, at_once: str | None
 ) -> None:
-    lab.add_fault(method="POST", action={"kind": kind, "seconds": 0.4})
+    lab.add_fault(method="POST", action={"kind": kind, "seconds": 3})
     connection = begin(lab, "POST", PATH, admin_headers(lab), b'{"value": "5 Minutes"}')
     while not any(request["fault"] for request in lab.requests()):
         time.sleep(0.01)

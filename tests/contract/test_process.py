@@ -47,7 +47,7 @@ def start() -> t.Iterator[Start]:
 
 def ended(process: subprocess.Popen[str]) -> str:
     """What the program still said before it ended, with status 0."""
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
     return output
 
@@ -92,7 +92,7 @@ def test_it_ends_when_its_parent_is_killed() -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
         # Where nobody waits for orphans, an ended process stays as a zombie.
         if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
@@ -109,7 +109,7 @@ def test_it_ends_while_a_request_waits() -> None:
         while not lab.requests():
             time.sleep(0.01)
         started = time.monotonic()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 9, "sooner than it would have been killed"
     assert not Path(lab.ca_path).parent.exists()
     connection.close()
 
@@ -129,7 +129,7 @@ def test_help_names_every_option(start: Start) -> None:
 @pytest.mark.parametrize("arguments", [("--policies", "0"), ("--computers", "many"), ("--port", "-1")])
 def test_what_makes_no_manager_is_an_error(start: Start, arguments: tuple[str, ...]) -> None:
     process = start(*arguments)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=120)
     assert process.returncode != 0 and output == "" and errors and "Traceback" not in errors
 
 
@@ -137,6 +137,6 @@ def test_a_port_that_is_taken_is_an_error(start: Start) -> None:
     with LabManager(computers=5, policies=2) as lab:
         taken = str(urllib.parse.urlsplit(lab.url).port)
         process = start(*SMALL, "--port", taken)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=120)
         assert process.returncode == 1 and output == ""
         assert "cannot start" in errors and os.strerror(errno.EADDRINUSE).lower() in errors.lower()

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ANSIBLE = Path(sys.executable).with_name("ansible")
 
 # Seconds until something that happens soon must have happened, on a busy machine too.
-SOON = 20.0
+SOON = 60.0
 
 
 def ssh(connection: dict[str, str], address: str) -> list[str]:
@@ -91,15 +91,15 @@ def test_a_hosts_file_can_be_replaced_in_one_step(hosts):
 def test_a_host_has_a_firewall_of_its_own_that_knows_macs(hosts):
     known, unknown, guarded = (hosts.hosts[f"host0{number}"] for number in (1, 2, 3))
     listener = guarded.start(["ncat", "--listen", "--keep-open", "4999"])
-    until(lambda: unknown.reaches(guarded.address, 4999, within=2), "ncat listens", SOON)
+    until(lambda: unknown.reaches(guarded.address, 4999), "ncat listens", SOON)
     rules = f"ether saddr {known.mac} tcp dport 4999 accept; tcp dport 4999 reject with tcp reset"
     chain = f"chain input {{ type filter hook input priority 0; {rules}; }}"
     guarded.run(["nft", f"table inet lab {{ {chain}; }}"])
-    assert known.reaches(guarded.address, 4999, within=2)
+    assert known.reaches(guarded.address, 4999, within=30)
     assert not unknown.reaches(guarded.address, 4999, within=2)
     assert "inet lab" not in known.run(["nft", "list", "ruleset"]).stdout
     guarded.run(["nft", "delete", "table", "inet", "lab"])
-    assert unknown.reaches(guarded.address, 4999, within=2)
+    assert unknown.reaches(guarded.address, 4999, within=30)
     listener.terminate()
 
 
@@ -217,7 +217,7 @@ def test_a_host_that_is_powered_off_is_gone_and_keeps_its_disk():
         assert host.read("/var/kept") == "kept"
         assert host.run(["cat", "/run/lost"], check=False).returncode == 1
         assert host.run(["hostname"]).stdout == "host01\n"
-        assert other.reaches(host.address, 22, within=2)
+        assert other.reaches(host.address, 22, within=30)
 
 
 def test_one_more_machine_is_known_and_not_in_the_inventory():
@@ -239,7 +239,7 @@ def test_thirty_hosts_are_up_soon():
     with LabHosts(30) as lab:
         assert time.monotonic() - started < SOON
         first, *_others, last = lab.hosts.values()
-        assert first.reaches(last.address, 22, within=2)
+        assert first.reaches(last.address, 22, within=30)
     # Ended as fast.
     assert time.monotonic() - started < SOON
 

@@ -25,7 +25,7 @@ WAYS = {"apply": (None, APPLY, 11), "change": (APPLY, CHANGE, 7), "remove": (APP
 
 def reached(lab, count):
     """Wait until so many writes of the run were carried out."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while len(writes(lab)) < count:
         assert time.monotonic() < end, "the run did not get there"
         time.sleep(0.002)
@@ -54,7 +54,7 @@ def kill_at(scene, stage, number, methods, concurrency):
     # Carried out, but not answered before the run is killed.
     method = methods[number - 1]
     skip = methods[: number - 1].count(method)
-    lab.add_fault(method=method, path=WRITTEN, skip=skip, times=0, action={"kind": "delay", "seconds": 1.0})
+    lab.add_fault(method=method, path=WRITTEN, skip=skip, times=0, action={"kind": "delay", "seconds": 30})
     process = PROCESSES.Process(target=scene.run, args=(stage,), kwargs={"concurrency": concurrency})
     process.start()
     try:

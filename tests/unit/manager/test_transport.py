@@ -74,7 +74,7 @@ def test_requests_share_a_connection_and_are_counted(manager):
 
 
 def test_threads_share_no_more_connections_than_allowed(manager):
-    barrier = threading.Barrier(4, timeout=10)
+    barrier = threading.Barrier(4, timeout=60)
 
     def together(handler, request):
         # Passed only if four requests are under way at once.

@@ -131,7 +131,7 @@ def test_a_date_of_the_manager_that_makes_no_sense_is_bounded(manager, date, wai
 
 
 def test_threads_that_are_refused_together_wait_together(manager):
-    barrier = threading.Barrier(8, timeout=10)
+    barrier = threading.Barrier(8, timeout=60)
 
     def refuse(handler, request):
         # Eight requests are under way before any of them is answered.
@@ -438,20 +438,20 @@ def released():
 
 @pytest.mark.parametrize("request_", [READ, MODIFY])
 def test_a_slow_reply_is_asked_for_again(manager, released, request_):
-    it = manager(silence(released), DONE, timeout=0.2)
+    it = manager(silence(released), DONE, timeout=2)
     assert call(it, request_) == {"ID": 1}
     assert it.clock.sleeps == [0.5]
 
 
 def test_a_manager_that_stays_silent_is_given_up(manager, released):
-    it = manager(silence(released), timeout=0.1)
+    it = manager(silence(released), timeout=1)
     assert fails(it, MODIFY, errors.TimedOut).outcome_unknown
     assert not fails(it, READ, errors.TimedOut).outcome_unknown
     assert it.transport.requests_sent == 10
 
 
 def test_a_slow_create_is_left_open(manager, released):
-    it = manager(silence(released), DONE, timeout=0.2)
+    it = manager(silence(released), DONE, timeout=2)
     assert fails(it, CREATE, errors.TimedOut).outcome_unknown
     assert it.transport.requests_sent == 1
 
@@ -461,7 +461,7 @@ def test_a_reply_that_stops_halfway(manager, released):
         handler.wfile.write(handler.head(200, {"Content-Length": "100"}) + b'{"ID"')
         silence(released)(handler, request)
 
-    it = manager(stall, timeout=0.2)
+    it = manager(stall, timeout=2)
     error = fails(it, CREATE, errors.TimedOut)
     assert error.outcome_unknown
     assert error.message == "the reply did not come to its end in time"

@@ -61,7 +61,7 @@ def test_a_reply_that_drips_is_given_up_by_the_clock_on_the_wall(certificates):
     drip = Drip(OK + b"Content-Length: 1000000\r\n\r\n", b"x", lambda: time.sleep(0.01))
     with Server(certificates.context, drip) as server:
         connection = Connection(
-            url=f"https://127.0.0.1:{server.port}/api", api_key=KEY, ca_path=certificates.path, timeout=0.1
+            url=f"https://127.0.0.1:{server.port}/api", api_key=KEY, ca_path=certificates.path, timeout=0.5
         )
         with Transport(connection) as transport, pytest.raises(errors.TimedOut):
             transport.create("/policies", {})

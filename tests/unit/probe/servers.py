@@ -84,6 +84,13 @@ def serving(handle: Callable[[socket.socket], object]) -> Iterator[Server]:
         server.close()
 
 
+def drain(connection: socket.socket) -> None:
+    """Say nothing until the other side hangs up."""
+    with contextlib.suppress(OSError):
+        while connection.recv(4096):
+            pass
+
+
 def openssl_context(certificate: Certificate, ciphers: str, versions: Sequence[str] = ALL_VERSIONS) -> ssl.SSLContext:
     """A server context with exactly these TLS versions, and the ciphers in OpenSSL's words."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -21,7 +21,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._probe.han
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.offered import OFFERED
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.options import ARGUMENTS
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import Inquiry, Target, probe_all
-from tests.unit.probe.servers import ALL_VERSIONS, Certificate, old_server, probe, serving
+from tests.unit.probe.servers import ALL_VERSIONS, Certificate, drain, old_server, probe, serving
 
 ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
 EVERYTHING = Inquiry(ALL_VERSIONS, tuple(OFFERED), timeout=5, target_timeout=20)
@@ -53,8 +53,7 @@ def reset(connection: socket.socket) -> None:
 
 def half_close(connection: socket.socket) -> None:
     connection.shutdown(socket.SHUT_WR)
-    while connection.recv(4096):
-        pass
+    drain(connection)
 
 
 REFUSALS = {
@@ -164,11 +163,11 @@ def test_a_firewall_that_drops(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_silence_is_met_once() -> None:
-    with serving(lambda connection: connection.recv(1) and time.sleep(1)) as server:
-        (result,) = probe(server.port, timeout=0.2)
+    with serving(drain) as server:
+        (result,) = probe(server.port, timeout=1)
     assert (result["state"], result["complete"]) == ("no_answer", False)
     assert states(result) == {"1.0": "not_asked", "1.1": "not_asked", "1.2": "no_answer", "1.3": "not_asked"}
-    assert result["detail"] == "no answer within 0.2 seconds"
+    assert result["detail"] == "no answer within 1 seconds"
     assert server.accepted == 1
 
 
@@ -176,11 +175,11 @@ def test_silence_to_one_version_does_not_hide_the_others() -> None:
     def silent_to_old_ones(connection: socket.socket) -> None:
         version, suites = read_hello(connection)
         if version < 0x0303:
-            time.sleep(1)
+            drain(connection)
         connection.sendall(hello_with(0x0303, 0x002F) if 0x002F in suites else ALERT)
 
     with serving(silent_to_old_ones) as server:
-        (result,) = probe(server.port, timeout=0.3, agent_version="20.0.0.8438")
+        (result,) = probe(server.port, timeout=2, agent_version="20.0.0.8438")
     assert states(result) == {"1.0": "no_answer", "1.1": "no_answer", "1.2": "accepted", "1.3": "refused"}
     assert (result["state"], result["complete"]) == ("answered", False)
     assert result["suites"] == ["TLS_RSA_WITH_AES_128_CBC_SHA"]
@@ -213,8 +212,8 @@ def send_without_end(content: bytes):
 
 
 NOT_TLS = {
-    "banner": lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n") or time.sleep(0.2),
-    "terminal codes": lambda connection: connection.sendall(b"\x1b[2J\x07\xff") or time.sleep(0.2),
+    "banner": lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n") or drain(connection),
+    "terminal codes": lambda connection: connection.sendall(b"\x1b[2J\x07\xff") or drain(connection),
     "zeros without end": send_without_end(bytes(4096)),
     "warnings without end": send_without_end(b"\x15\x03\x03\x00\x02\x01\x70" * 1000),
     "a hello without end": send_without_end(b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xff" + bytes(LONGEST_ANSWER - 4)),
@@ -247,15 +246,15 @@ def test_a_server_that_accepts_everything_is_asked_for_each_suite_once() -> None
 def test_the_time_for_a_target_ends() -> None:
     def slowly(connection: socket.socket) -> None:
         version, suites = read_hello(connection)
-        time.sleep(0.15)
+        time.sleep(0.6)
         connection.sendall(hello_with(version, suites[0]))
 
     with serving(slowly) as server:
-        (result,) = probe(server.port, timeout=5, target_timeout=0.5)
+        (result,) = probe(server.port, timeout=5, target_timeout=2)
     assert (result["state"], result["complete"]) == ("answered", False)
     assert 1 <= len(result["suites"]) <= 3
     assert states(result) == {"1.0": "not_asked", "1.1": "not_asked", "1.2": "accepted", "1.3": "not_asked"}
-    assert result["versions"]["TLSv1.0"]["detail"] == "0.5 seconds for this target have passed"
+    assert result["versions"]["TLSv1.0"]["detail"] == "2 seconds for this target have passed"
     assert server.accepted <= 4
 
 
@@ -273,13 +272,13 @@ def test_no_targets() -> None:
     assert probe_all([], EVERYTHING) == []
 
 
-def test_500_ports_take_a_minute_at_most(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+def test_500_ports_take_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     # By the defaults, whatever the servers do: that many targets at a time, each for that long.
     limits = {name: ARGUMENTS[name]["default"] for name in ("timeout", "target_timeout", "concurrency")}
     assert math.ceil(500 / limits["concurrency"]) * limits["target_timeout"] <= 60
-    # And the limits hold: 400 silent ports and 100 that answer, in a twentieth of the time.
+    # And the limits hold: 400 silent ports, which are waited for, and 100 that answer, however long that takes here.
     silent = 400
-    timeout = limits["timeout"] / 20
+    timeout = 1.0
     lock, running, most, asked = threading.Lock(), 0, 0, 0
     real = probe_module._Inquirer.result
     opened = way.Straight.open
@@ -308,14 +307,8 @@ def test_500_ports_take_a_minute_at_most(monkeypatch: pytest.MonkeyPatch, capsys
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _number in range(silent)]
         ports = [listener.getsockname()[1] for listener in listeners]
         server = stack.enter_context(serving(lambda each: (read_hello(each), each.sendall(ALERT))))
-        started = time.monotonic()
-        inquiry = EVERYTHING._replace(
-            timeout=timeout, target_timeout=limits["target_timeout"] / 20, concurrency=limits["concurrency"]
-        )
+        inquiry = EVERYTHING._replace(timeout=timeout, target_timeout=60, concurrency=limits["concurrency"])
         results = probe_all([Target("127.0.0.1", port) for port in [*ports, *[server.port] * 100]], inquiry)
-        seconds = time.monotonic() - started
-    with capsys.disabled():
-        print(f"\n500 ports, {silent} of them silent, {timeout} s each: {seconds:.1f} s")
     assert [result["state"] for result in results[:silent]] == ["no_answer"] * silent
     assert len(results) == 500
     assert 1 < most <= limits["concurrency"]

@@ -21,7 +21,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._probe imp
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import Server
 from tests.lab.ssh_server import SshServer as Sshd
 from tests.lab.ssh_server import make_key
-from tests.unit.probe.servers import Certificate, old_server, probe, serving
+from tests.unit.probe.servers import Certificate, drain, old_server, probe, serving
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 def no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while (left := started_since(before)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not left
@@ -66,8 +66,8 @@ def test_an_agent_that_only_its_host_reaches(certificate: Certificate, sshd: Ssh
 
 
 def test_refused_and_silent_through_ssh(sshd: Sshd) -> None:
-    with serving(lambda connection: connection.recv(4096)) as closing, serving(lambda _c: time.sleep(1)) as silent:
-        results = probe(closing.port, silent.port, ssh=through(sshd), timeout=0.8)
+    with serving(lambda connection: connection.recv(4096)) as closing, serving(drain) as silent:
+        results = probe(closing.port, silent.port, ssh=through(sshd), timeout=4)
     assert [result["state"] for result in results] == ["refused", "no_answer"]
     assert results[0]["complete"]
 
@@ -150,12 +150,12 @@ def test_known_hosts_that_cannot_be_read(sshd: Sshd, tmp_path: Path) -> None:
 )
 def test_what_is_no_ssh_server(sshd: Sshd, answer: bytes) -> None:
     with serving(lambda connection: connection.sendall(answer)) as server:
-        detail = unreachable(4118, through(sshd, port=server.port), timeout=1)
+        detail = unreachable(4118, through(sshd, port=server.port))
     assert detail.startswith(f"no SSH session with the SSH server 127.0.0.1 port {server.port}: ")
 
 
 def test_a_silent_ssh_server_costs_all_its_targets_one_wait(sshd: Sshd) -> None:
-    with serving(lambda connection: time.sleep(3)) as server:
+    with serving(drain) as server:
         results = probe(*range(4001, 4041), ssh=through(sshd, port=server.port), timeout=1, concurrency=40)
     assert {result["state"] for result in results} == {"unreachable"}
     assert server.accepted == 1
