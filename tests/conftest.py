@@ -8,6 +8,11 @@ from __future__ import annotations
 import os
 import sys
 
+try:
+    from hypothesis import HealthCheck, settings
+except ImportError:  # in the environment of the tools, whose tests generate nothing
+    settings = None
+
 from tests.gates.environments import link_collection
 
 COLLECTIONS = str(link_collection())
@@ -16,3 +21,14 @@ sys.path.insert(0, COLLECTIONS)
 # Nothing else is searched: a copy of the collection that happens to be installed must not be what is tested.
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = COLLECTIONS
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [COLLECTIONS, os.environ.get("PYTHONPATH")]))
+
+if settings:
+    # The same examples on every machine, however slow it is. Others are tried with --hypothesis-profile=explore.
+    settings.register_profile(
+        "gates",
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+    settings.register_profile("explore", settings.get_profile("gates"), derandomize=False, max_examples=1000)
+    settings.load_profile("gates")

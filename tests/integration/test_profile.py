@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
@@ -504,7 +504,7 @@ WISHES = st.fixed_dictionaries(
 ).filter(bool)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(st.lists(st.lists(WISHES, min_size=1, max_size=3), min_size=1, max_size=2), st.randoms(use_true_random=False))
 def test_check_mode_predicts_and_a_second_run_changes_nothing(lab, documents, random):
     """Any document, and any other on what it left."""

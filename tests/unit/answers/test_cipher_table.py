@@ -36,7 +36,7 @@ def cells(text: str, **dialect: object) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text), strict=False, **dialect))  # type: ignore[arg-type]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(names=st.lists(HOSTILE, min_size=1, max_size=3), requirement=HOSTILE)
 def test_no_cell_is_a_formula_in_any_dialect(names: list[str], requirement: str) -> None:
     text = table(*names, requirement=requirement)

@@ -46,7 +46,7 @@ def test_other_names_get_a_mark_of_their_own() -> None:
 HOSTILE = st.text(st.sampled_from("./\\~_-ab \n\0\u00fc:"), max_size=8) | st.text(max_size=300)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(names=st.lists(HOSTILE, min_size=2, max_size=4, unique=True))
 def test_no_name_leads_out_of_the_folder_or_to_another_s_files(names: list[str]) -> None:
     paths = [path_of(name) for name in names]

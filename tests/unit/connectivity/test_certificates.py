@@ -117,7 +117,7 @@ def test_a_letter_that_only_looks_like_one_of_ascii_in_lower_case_is_another() -
         assert not own.is_for("kelvin.example.com") and not own.is_for("a.ek.example")
 
 
-@settings(max_examples=300, deadline=1000)
+@settings(max_examples=300)
 @given(st.data())
 def test_a_damaged_certificate_is_read_or_refused(data: st.DataObject) -> None:
     der = bytearray(WHOLE)
@@ -129,7 +129,7 @@ def test_a_damaged_certificate_is_read_or_refused(data: st.DataObject) -> None:
         assert str(error)
 
 
-@settings(max_examples=200, deadline=1000)
+@settings(max_examples=200)
 @given(st.integers(0, 10**6))
 def test_a_certificate_that_is_cut_off_is_refused(length: int) -> None:
     with pytest.raises(ValueError):

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import Sources, read_sources
@@ -114,7 +114,7 @@ def test_brackets_without_end_cost_no_more_than_their_number(tmp_path: Path) -> 
     assert sources(tmp_path, nsswitch="hosts: files " + "[" * 2_000_000).services[0] == "files"
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(
     parts=st.lists(
         st.binary(max_size=20)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.check import Checked
@@ -26,7 +26,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._dns.hosts
 from ansible_collections.workload_security.agent.plugins.modules import local_dns, manager_connectivity_info
 
 NAME = "dsm.example.com"
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=150)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.converge import converge
@@ -183,7 +183,6 @@ def test_a_long_file_is_changed_and_only_the_records_are_shown(path: Path) -> No
     assert result["diff"] == {"before": "", "after": "dsm.example.com A 192.0.2.10\n"}
 
 
-@settings(deadline=None)
 @given(st.permutations([("a", "192.0.2.1"), ("b", "192.0.2.2"), ("c", "2001:db8::3")]), st.booleans())
 def test_the_order_of_runs_does_not_count(tmp_path_factory: t.Any, order: list[tuple[str, str]], replace: bool) -> None:
     path = tmp_path_factory.mktemp("order") / "hosts"

@@ -18,7 +18,7 @@ import dns.rcode
 import dns.rrset
 import dns.tsig
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError, Problem
@@ -280,7 +280,7 @@ def records_of(state: dict[str, set[str]], ttl: int) -> list[Record]:
     return sorted(Record(name, *value.split(), ttl) for name, values in state.items() for value in values)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(before=states, after=states, ttl=st.sampled_from([60, 300]))
 def test_any_state_is_brought_to_any_other(server, before, after, ttl):
     server.sets.clear()

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import unbound_configuration
@@ -162,7 +162,7 @@ def test_long_files_many_files_and_names_that_cannot_be(folder: Path, monkeypatc
         configuration_with(str(folder / "conf.d" / "a.conf"), "/ours", "OURS")
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(
     content=st.lists(
         st.binary(max_size=30)

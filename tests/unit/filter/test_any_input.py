@@ -56,7 +56,7 @@ VALUE = (TEXT | TEXT.map(trust_as_template)) | st.recursive(
 
 
 @pytest.mark.parametrize(("plugin", "most"), PLUGINS, ids=lambda value: getattr(value, "__name__", None))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_an_answer_or_an_error_of_the_filter(plugin: t.Callable, most: int, data: st.DataObject) -> None:
     arguments = [data.draw(VALUE) for _number in range(data.draw(st.integers(1, most)))]

@@ -243,7 +243,7 @@ def test_pacing_spaces_all_attempts(manager, clock):
     ),
     dice=st.randoms(use_true_random=False),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_never_more_than_the_rate_in_any_minute(rate, events, dice):
     clock = FakeClock()
     gate = Gate(clock, dice.random, rate)

@@ -165,7 +165,7 @@ def fuzzed(certificates):
             yield server, transport
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.one_of(mutated(), st.binary(max_size=200)), deletes=st.booleans())
 def test_only_manager_errors_come_out(fuzzed, data, deletes):
     server, transport = fuzzed

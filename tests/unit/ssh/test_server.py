@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.doc_fragments.connection import ModuleDocFragment
@@ -88,9 +88,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from(sorted(SERVER_ARGUMENTS)), ANYTHING))
 def test_any_values_are_an_answer(files, options):
     try:
