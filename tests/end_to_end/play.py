@@ -42,7 +42,9 @@ def run_playbook(
     **environment: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run a playbook to its end, with C(check) to a good one; the inventory is a file or names with a comma."""
-    variables = {**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1", **environment}
+    # As in the repository's ansible.cfg, unless a test wants it otherwise: without files for each task.
+    defaults = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1"}
+    variables = {**defaults, **os.environ, **environment}
     command = [PLAYBOOK, "-i", str(inventory), str(playbook), *arguments]
     return hosts.run(command, env=variables, cwd=cwd, timeout=300.0, check=check)
 

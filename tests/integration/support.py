@@ -163,7 +163,7 @@ def play(
             "WORKLOAD_SECURITY_API_KEY": lab.api_key,
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-            # Half of a task's time is the files that it would be sent in otherwise.
+            # As in the repository's ansible.cfg: without files for each task.
             "ANSIBLE_PIPELINING": "true",
             **(environment or {}),
         },

@@ -112,7 +112,7 @@ def test_everything_that_hangs_costs_one_bounded_time(monkeypatch: pytest.Monkey
     # Not 22 times two seconds, one after the other.
     assert took < 20
     assert [one["broken_step"] for one in checked.endpoints] == ["resolution"] * 20 + ["tcp", "tls"]
-    assert 2 <= checked.seconds <= took
+    assert 0 < checked.seconds <= took
 
 
 def test_no_more_than_eight_addresses_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
