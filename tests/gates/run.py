@@ -83,6 +83,8 @@ LIBRARIES = (
 BY_FILE = ("-n", "2", "--dist", "loadfile")
 BY_TEST = ("-n", "2", "--dist", "worksteal")
 WAITING = ("-n", "4", "--dist", "worksteal")  # mostly for clocks
+# What these tests reach of the collection is shown at the end.
+COVERED = ("--cov=plugins", "--cov-report=")
 # What depends on the release of ansible-core. The other tests of ansible-test are linters, of one opinion everywhere.
 OF_CORE = tuple(f"--test={name}" for name in ("ansible-doc", "compile", "import", "validate-modules"))
 
@@ -93,11 +95,13 @@ GATES: List[Gate] = [
     Gate("layout of Python", "lint", "tools", ("ruff", "format", "--check", "."), tests=False, quick=()),
     pytest_gate("layers", "tools", "tests/gates/test_layers.py", quick=()),
     pytest_gate("repository", "tools", "tests/gates/test_repository.py", cost=5),
-    pytest_gate("unit on the newest core", "newest", "tests/unit", cost=60, parallel=BY_TEST, quick=()),
+    pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, cost=60, parallel=BY_TEST, quick=()),
     pytest_gate("unit on the oldest core", "oldest", "tests/unit", cost=60),
     pytest_gate("libraries at their lowest", "lowest", *LIBRARIES, cost=60),
     pytest_gate("contract", "main", "tests/contract", cost=40, parallel=WAITING),
-    pytest_gate("integration", "main", "tests/integration", cost=200, parallel=BY_FILE, quick=("-m", "not slow")),
+    pytest_gate(
+        "integration", "main", "tests/integration", *COVERED, cost=200, parallel=BY_FILE, quick=("-m", "not slow")
+    ),
     pytest_gate("integration on the oldest core", "oldest", "tests/integration", "-m", "both_cores", cost=60),
     pytest_gate("end_to_end", "main", "tests/end_to_end", cost=150, parallel=BY_FILE),
     pytest_gate("end_to_end on the oldest core", "oldest", "tests/end_to_end", "-m", "both_cores", cost=30),
@@ -139,7 +143,12 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"},
+        env={
+            **os.environ,
+            "PATH": path,
+            "PYTHONUNBUFFERED": "1",
+            "COVERAGE_FILE": str(gate.log.with_suffix(".coverage")),
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -187,6 +196,7 @@ def count_tests(counts: Path) -> Result:
 
 def report(gates: List[Gate], results: List[Result]) -> int:
     """Print the results and return the exit status."""
+    report_coverage()
     print(f"\n{'gate':32} {'result':8} {'passed':>7} {'failed':>7} {'skipped':>7} {'seconds':>8} {'CPU':>7}")
     for gate, result in zip(gates, results):
         counts = f"{result.passed:7} {result.failed:7} {result.skipped:7}"
@@ -197,6 +207,18 @@ def report(gates: List[Gate], results: List[Result]) -> int:
     cpu = sum(result.cpu for result in results)
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped, in {cpu:.0f} CPU seconds")
     return 1 if failed else 0
+
+
+def report_coverage() -> None:
+    """Print which lines of the collection the gates with C(COVERED) did not reach, least covered files first."""
+    found = sorted(str(path) for path in LOGS.glob("*.coverage"))
+    if not found:
+        return
+    python = str(environments.python_of("main"))
+    both = {**os.environ, "COVERAGE_FILE": str(LOGS / "coverage")}
+    print("\nCoverage of what ran in the tests' own processes:", flush=True)
+    for command in (["combine", "--keep", "--quiet", *found], ["report", "--skip-covered", "--sort=cover"]):
+        subprocess.run([python, "-m", "coverage", *command], cwd=ROOT, env=both, check=False)
 
 
 def main() -> int:
