@@ -16,6 +16,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.e
 from tests.integration.scene import APPLY, CHANGE, REMOVE, Scene, Stage, Truth, assert_honest
 from tests.integration.support import writes
 
+pytestmark = pytest.mark.slow
+
 HTML = "<html><head><title>Service unavailable</title></head><body><h1>Sorry</h1></body></html>"
 TOO_MANY = {"kind": "status", "status": 429, "body": '{"message": "Too many API requests"}'}
 BODIES = {"html": HTML, "json": '{"message": "The service is temporarily unavailable"}', "empty": ""}

@@ -18,8 +18,10 @@ def until(condition: t.Callable[[], Found], what: str, within: float = 60.0) -> 
     Raises C(AssertionError) that says C(what) did not happen and what the last answer was, after C(within) seconds:
     far more than it takes, as the processors may be busy with something else.
     """
-    deadline = time.monotonic() + within
+    deadline, pause = time.monotonic() + within, 0.02
     while not (found := condition()):
         assert time.monotonic() < deadline, f"{what}: not within {within:g} s; at last {found!r}"
-        time.sleep(0.02)
+        time.sleep(pause)
+        # Looking costs what it waits for some of the processor.
+        pause = min(2 * pause, 0.16)
     return found
