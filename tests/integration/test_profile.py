@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from tests.integration.support import RESTRICTION, changes, names, run_facet, run_profiles, writes
+from tests.lab.manager.switches import CHOICES
 
 DIRECTION = "platformSettingAgentCommunicationsDirection"
 INTERVAL = "platformSettingHeartbeatInterval"
@@ -545,3 +546,23 @@ def test_a_virtual_appliance_that_would_initiate_is_named(lab):
     run_facet(lab, "communication_direction", {"policies": ["Appliances"], "direction": "inherited"})
     result = run_facet(lab, "communication_direction", {"policies": ["Appliances"], **wish})
     assert not [warning for warning in result["warnings"] if "appliance" in warning]
+
+
+@pytest.mark.parametrize("listed", CHOICES["rule_ids_with_overrides"])
+def test_a_rule_that_many_inherit_goes_with_its_policy(lab, listed):
+    """Whether one of them has it assigned, too, pages may only tell when the policy has let go of it."""
+    lab.switch(rule_ids_with_overrides=listed)
+    policy = lab.api("POST", "/policies", {"name": "Many"})["ID"]
+    for number in range(15):
+        lab.api("POST", "/computers", {"hostName": f"many-{number}.example.com", "policyID": policy})
+    one = {"policies": [policy], **RESTRICTION}
+    for holder in (None, "many-7.example.com"):
+        run_facet(lab, "firewall_restriction", one)
+        if holder:
+            run_facet(lab, "firewall_restriction", {"computers": [holder], **RESTRICTION})
+        result = run_facet(lab, "firewall_restriction", {"policies": [policy], "state": "absent"})
+        assert result["failed_targets"] == [] and names(result["changed_targets"]) == {"Many"}
+        gone = {(item["type"], item["after"]) for item in result["objects"]}
+        assert gone == (set() if holder else {("firewall_rule", None), ("ip_list", None)})
+        again = run_facet(lab, "firewall_restriction", {"policies": [policy], "state": "absent"})
+        assert not again["changed"] and again["requests"]["writes"] == 0

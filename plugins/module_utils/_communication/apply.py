@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 
 from .._basis.text import quoted
-from .._facets.step import ASSIGN, DELETE, SET, UNASSIGN, WRITE, Step, Subject
+from .._facets.step import ASSIGN, DELETE, SET, UNASSIGN, UNLESS_USED, WRITE, Step, Subject
 from .._fleet.catalogue import BY_OPTION, INHERITED, Setting, Spelling, Value
-from .._fleet.outcome import ALL_DONE, DONE, FOUND_DONE, NOT_TRIED, Outcome, settle
+from .._fleet.outcome import ALL_DONE, DONE, FOUND_DONE, KEPT, NOT_TRIED, Outcome, settle
 from .._fleet.settings import write_settings
 from .._fleet.shared_objects import differences, new_object
 from .._manager.client import COMPUTER, POLICY, Client
@@ -77,7 +77,7 @@ class _Run:
         # Rules and lists that this run has made, by type and name.
         self.made: dict[tuple[str, str], int] = {}
         # Steps that did not succeed, by their IDs: what needs one of them is skipped.
-        self.lost: dict[str, Step] = {}
+        self.lost: dict[str, tuple[Step, Outcome]] = {}
 
     def carry_out(self, steps: t.Sequence[Step], concurrency: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -90,7 +90,7 @@ class _Run:
                     in_turn = batch[0][0].action in (WRITE, DELETE)
                     for write, ended in zip(batch, (map if in_turn else pool.map)(self._carry_out, batch)):
                         outcomes += ended
-                        self.lost.update((step.id, step) for step, one in zip(write, ended) if one.state != DONE)
+                        self.lost.update((step.id, (step, one)) for step, one in zip(write, ended) if one.state != DONE)
         return outcomes
 
     def _carry_out(self, steps: list[Step]) -> list[Outcome]:
@@ -112,9 +112,10 @@ class _Run:
         """Why a step must not be written: another one failed that had to come first."""
         for needed in step.needs:
             if needed in self.lost:
-                return Outcome(
-                    NOT_TRIED, f"not written, since this had to come first and failed: {_words(self.lost[needed])}"
-                )
+                lost, outcome = self.lost[needed]
+                if outcome.state == KEPT:
+                    return outcome
+                return Outcome(NOT_TRIED, f"not written, since this had to come first and failed: {_words(lost)}")
         return None
 
     def _write(self, steps: list[Step]) -> list[Outcome]:
@@ -198,6 +199,8 @@ class _Run:
         return differences(step.subject.kind, reply, step.after, self.made), None
 
     def _delete(self, step: Step) -> Outcome:
+        if step.key == UNLESS_USED and self.client.rule_is_used(_id(step.subject)):
+            return Outcome(KEPT, f"the {step.subject.label} stays, since somebody else has it")
         self.client.delete(step.subject.kind, _id(step.subject))
         return ALL_DONE
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .._basis.text import enumerated, one_line, outline, shown
 from .._facets.step import KINDS, Step, Subject
 from .._fleet.fleet import Fleet
-from .._fleet.outcome import ALL_DONE, DONE, NOT_DONE, NOT_KNOWN, NOT_TRIED, Outcome
+from .._fleet.outcome import ALL_DONE, DONE, KEPT, NOT_DONE, NOT_KNOWN, NOT_TRIED, Outcome
 from .._manager.client import Client
 from .apply import apply_plan
 from .document import Document
@@ -180,7 +180,7 @@ def _failures(plan: Plan, outcomes: t.Sequence[Outcome]) -> list[tuple[Subject, 
     for refusal in plan.refusals:
         entries.setdefault((refusal.subject, refusal.facet, NOT_DONE), []).append((refusal.reason, None))
     for step, outcome in zip(plan.steps, outcomes):
-        if outcome.state != DONE:
+        if outcome.state not in (DONE, KEPT):
             facet = step.facet if is_on_target(step) else None
             failure = outcome.error and outcome.error.as_failure()
             entries.setdefault((step.subject, facet, outcome.state), []).append((outcome.reason, failure))

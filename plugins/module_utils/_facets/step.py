@@ -18,6 +18,8 @@ ASSIGN = "assign"
 UNASSIGN = "unassign"
 WRITE = "write"
 DELETE = "delete"
+# The key of a deletion before which it must be looked who has the rule, since pages could not tell while it was planned.
+UNLESS_USED = "unless used"
 
 # The order of writing. Lists before the rules that use them, rules before they are assigned; who may connect is
 # restricted before a port may open, and directions that shield agents on macOS come before those that they shield from.

@@ -15,6 +15,8 @@ DONE = "done"
 NOT_DONE = "not_done"
 NOT_KNOWN = "not_known"
 NOT_TRIED = "not_tried"
+# What was to go if nobody has it, and stays, since somebody does.
+KEPT = "kept"
 
 
 @dataclass(frozen=True)

@@ -363,6 +363,18 @@ class Client:
 
     # -- assignments of firewall rules
 
+    def rule_is_used(self, rule_id: int) -> bool:
+        """Whether any policy or computer has a firewall rule, itself or inherited; true where pages do not tell."""
+        told = False
+        for kind, expand in ((POLICY, ()), (COMPUTER, ("firewall",))):
+            for page in self.pages(kind, overrides=False, expand=expand):
+                for item in page:
+                    rule_ids = (item.get("firewall") or {}).get("ruleIDs")
+                    told = told or rule_ids is not None
+                    if rule_id in (rule_ids or ()):
+                        return True
+        return not told
+
     def assigned_rules(self, kind: Kind, object_id: int) -> set[int]:
         """IDs of the firewall rules assigned to the policy or computer itself, without the inherited ones."""
         path = _assignments(kind, object_id)

@@ -18,7 +18,7 @@ from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
 from ..._fleet.shared_objects import differences, is_ours, reference
 from ..._manager.client import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
-from ..step import DELETE, LISTS, LISTS_GONE, RULES, RULES_GONE, TYPES, WRITE, Step, Subject
+from ..step import DELETE, LISTS, LISTS_GONE, RULES, RULES_GONE, TYPES, UNLESS_USED, WRITE, Step, Subject
 from .admission import shared_list
 from .restriction import Restriction
 
@@ -62,9 +62,11 @@ def deletable_rule(
     if not is_ours(rule):
         return None
     holders = fleet.assignments.holders(rule["ID"], letting_go)
-    if holders.known or not holders.complete:
+    if holders.known:
         return None
-    return _deleted(FIREWALL_RULE, rule, "no policy and no computer has it any more", RULES_GONE, tuple(needs))
+    step = _deleted(FIREWALL_RULE, rule, "no policy and no computer has it any more", RULES_GONE, tuple(needs))
+    # Who inherits it from those that let go of it could have it assigned, too: that shows when they have.
+    return step if holders.complete else step._replace(key=UNLESS_USED)
 
 
 def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: t.Mapping[int, Step]) -> list[Step]:
