@@ -5,8 +5,9 @@
 
     python -m tests.gates.sanity [ARGUMENT ...]
 
-runs all of its tests, or what the ARGUMENTs for ansible-test leave of them, such as --test=import. It takes the ansible-core of the interpreter that it is started with. It works in .cache/sanity with a home of its own
-there, so that it neither reads nor changes what other projects keep under ~/.ansible/test.
+runs all of its tests, or what the ARGUMENTs for ansible-test leave of them, such as --test=import. It takes the
+ansible-core of the interpreter that it is started with. It works in .cache/sanity with a home of its own there, so that
+it neither reads nor changes what other projects keep under ~/.ansible/test.
 """
 
 from __future__ import annotations

@@ -149,7 +149,8 @@ class _Run:
     def _rule_id(self, step: Step) -> int:
         made = self.made.get(("firewall_rule", step.key))
         number = step.object_id if made is None else made
-        assert number is not None, "a rule without an ID is written first, or its assignment is held back"
+        if number is None:
+            raise AssertionError("a rule without an ID is written first, or its assignment is held back")
         return number
 
     # -- rules and lists
@@ -244,7 +245,8 @@ def _write_of(step: Step) -> tuple[t.Any, ...]:
 
 
 def _id(subject: Subject) -> int:
-    assert subject.id is not None, "targets, and what is deleted, were read from the manager"
+    if subject.id is None:
+        raise AssertionError("targets, and what is deleted, were read from the manager")
     return subject.id
 
 

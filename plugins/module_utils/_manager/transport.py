@@ -123,7 +123,8 @@ class Transport:
 
     def _object(self, request: _Request) -> Object:
         parsed = self._converse(request)
-        assert parsed is not None, "only the reply to a DELETE may be empty"
+        if parsed is None:
+            raise AssertionError("only the reply to a DELETE may be empty")
         return parsed
 
     def _converse(self, request: _Request) -> Object | None:
