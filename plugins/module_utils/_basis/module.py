@@ -46,6 +46,7 @@ class Module(AnsibleModule):
         """As AnsibleModule's, which calls this itself where it refuses the arguments."""
         if not self._checked and "failure" not in result:
             option, msg = _item_in(self.argument_spec, self._given, msg)
+            msg = shown(msg, _LONGEST)
             result["failure"] = {"code": "bad_option", "option": option, "message": msg}
         # Ansible forgets what is secret where an option beside it has the wrong type.
         self.no_log_values.update(_secrets(self.argument_spec, self._given))

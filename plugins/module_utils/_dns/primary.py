@@ -187,7 +187,7 @@ class Primary:
         except _NotSent:
             raise
         except DnsError as error:
-            raise NotKnown(error.code, str(error), error.option) from error
+            raise NotKnown(error.code, str(error), error.option) from None
         code = reply.rcode()
         if code not in _TELLING:
             try:
@@ -195,7 +195,7 @@ class Primary:
             except DnsError as error:
                 if self._key is None or reply.had_tsig:
                     raise
-                raise NotKnown(error.code, str(error), error.option) from error
+                raise NotKnown(error.code, str(error), error.option) from None
         return code == dns.rcode.NOERROR
 
     def _ask(self, name: str, kind: str) -> dns.message.Message:

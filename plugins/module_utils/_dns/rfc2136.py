@@ -110,7 +110,7 @@ class Rfc2136(Place):
                 if not done:
                     raise
                 kept = f"{error}; before that, {enumerated(done)} had been changed"
-                raise DnsError(error.code, kept, error.option) from error
+                raise DnsError(error.code, kept, error.option) from None
             done.append(f"zone {zone}")
 
     def _change(self, zone: str, before: List[Record], after: List[Record]) -> None:
@@ -126,9 +126,9 @@ class Rfc2136(Place):
                 held = self._held(names)
             except DnsError as error:
                 if doubt:
-                    raise DnsError(doubt.code, f"{doubt}; {_NOT_KNOWN}", doubt.option) from error
+                    raise DnsError(doubt.code, f"{doubt}; {_NOT_KNOWN}", doubt.option) from None
                 said = "the server says that it made the change, but then" if taken else "no change was made, and then"
-                raise DnsError(error.code, f"{said} {error}", error.option) from error
+                raise DnsError(error.code, f"{said} {error}", error.option) from None
             if held == after:
                 # Whoever did it: somebody else may have wished for the same, or an answer was lost.
                 return

@@ -98,7 +98,7 @@ class ServedFile(Place):
                 raise DnsError("other_answer", f"{contradiction}: {self.hint}")
             self._put((HEADER + data).encode("ascii"))
         except DnsError as error:
-            raise DnsError(error.code, f"{error}. {self._shown_path} {self._roll_back(old)}", error.option) from error
+            raise DnsError(error.code, f"{error}. {self._shown_path} {self._roll_back(old)}", error.option) from None
         # That may be right, as where the servers that it forwards to know the same.
         kept = {record.identity for record in after}
         left = self._server.still_answers([record for record in before if record.identity not in kept])

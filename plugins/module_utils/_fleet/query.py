@@ -113,7 +113,7 @@ def no_such(field: str, name: str, known: t.Collection[str]) -> str:
 
 def _is_row(item: t.Any, known: t.Container[int]) -> bool:
     number = item.get("id") if isinstance(item, dict) else None
-    return type(number) is int and number in known
+    return isinstance(number, int) and not isinstance(number, bool) and number in known
 
 
 def _fields_of_filter(expression: dict) -> list[str] | None:

@@ -161,8 +161,8 @@ def _is_deeper(value: t.Any, levels: int) -> bool:
         layer = [
             item
             for container in layer
-            for item in (container.values() if type(container) is dict else container)
-            if type(item) is dict or type(item) is list
+            for item in (container.values() if isinstance(container, dict) else container)
+            if isinstance(item, (dict, list))
         ]
         if not layer:
             return False

@@ -11,7 +11,7 @@ import math
 import random as _random
 import threading
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -33,7 +33,7 @@ LONGEST_PAUSE = 15.0
 # How long one request meets nothing but 429 before it is given up, in seconds.
 PATIENCE = 300.0
 
-Query = t.Union[Mapping[str, str], Iterable[t.Tuple[str, str]], None]
+Query = t.Union[t.Mapping[str, str], t.Iterable[t.Tuple[str, str]], None]
 Object = t.Dict[str, t.Any]
 
 

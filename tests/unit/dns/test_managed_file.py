@@ -210,7 +210,7 @@ def test_nothing_but_our_own_files_is_removed(path: Path, monkeypatch: pytest.Mo
     (path.parent / left).write_text("")
     (path.parent / left).chmod(0o600)
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
-    monkeypatch.setattr(os, "stat", lambda *_any, **_more: (_ for _ in ()).throw(OSError()))
+    monkeypatch.setattr(os, "stat", lambda *_any, **_more: (_each for _each in ()).throw(OSError()))
     managed_file.tidy(str(path))
     monkeypatch.undo()
     assert (path.parent / left).exists()

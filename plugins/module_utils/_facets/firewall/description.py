@@ -217,7 +217,14 @@ def admitted_counts(facet: dict[str, t.Any]) -> Counts | None:
 
 
 def _admitted(fleet: Fleet, rule: Rule) -> Admitted:
-    return admitted_by(rule, lambda number: fleet.ip_lists.get(number), lambda number: fleet.mac_lists.get(number))
+    # The lists are read when a rule names one.
+    def ip_list(number: int) -> Rule | None:
+        return fleet.ip_lists.get(number)
+
+    def mac_list(number: int) -> Rule | None:
+        return fleet.mac_lists.get(number)
+
+    return admitted_by(rule, ip_list, mac_list)
 
 
 def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: bool | None) -> _Judged:
