@@ -155,3 +155,24 @@ def test_a_list_is_handed_over_from_rule_to_rule(lab):
     assert set(after.targets[scene.keys["Alpha"]]) == {"rule Rule B"}
     assert before.objects[("ip_list", "Shared list")] == after.objects[("ip_list", "Shared list")]
     assert not run_profiles(lab, profiles)["changed"]
+
+
+@pytest.mark.parametrize("refused", ["firewallrules", "iplists"])
+def test_an_old_rule_stays_until_the_new_one_admits_whom_it_should(lab, refused):
+    """The new rule is assigned already, and cannot be brought to what is declared."""
+    scene = with_two_rules(lab)
+    rules = {item["name"]: item for item in lab.api("GET", "/firewallrules")["firewallRules"]}
+    lab.api("POST", f"/firewallrules/{rules['Rule B']['ID']}", {"action": "log-only"})
+    lab.api("POST", f"/iplists/{rules['Rule B']['sourceIPListID']}", {"items": ["0.0.0.0/0"]})
+    action = {"kind": "status", "status": 403, "body": '{"message": "No"}'}
+    lab.add_fault(method="POST", path=rf"^/{refused}/\d+$", times=0, action=action)
+    result = run_profiles(
+        lab,
+        [
+            {"name": "new", "policies": ["Alpha"], "firewall_restriction": restriction("Rule B")},
+            {"name": "old", "policies": ["Alpha"], "firewall_restriction": {"rule_name": "Rule A", "state": "absent"}},
+        ],
+    )
+    lab.clear_faults()
+    assert {one["state"] for one in result["failed_targets"]} == {"not_done", "not_tried"}
+    assert set(Truth.of(lab).targets[scene.keys["Alpha"]]) == {"rule Rule A", "rule Rule B"}

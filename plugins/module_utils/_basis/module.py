@@ -15,7 +15,7 @@ from .errors import OptionError, Problem
 from .text import encodable, shown
 
 # The longest message or warning, in characters.
-_LONGEST = 2000
+_LONGEST = 1500
 
 
 class Module(AnsibleModule):
@@ -40,7 +40,8 @@ class Module(AnsibleModule):
 
     def fail(self, problem: Problem) -> NoReturn:
         """End the task with a problem."""
-        self.fail_json(msg=str(problem), failure=problem.as_failure())
+        failure = problem.as_failure()
+        self.fail_json(msg=str(problem), failure={**failure, "message": shown(failure["message"], _LONGEST)})
 
     def fail_json(self, msg: str, **result: Any) -> NoReturn:
         """As AnsibleModule's, which calls this itself where it refuses the arguments."""

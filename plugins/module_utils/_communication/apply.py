@@ -169,8 +169,8 @@ class _Run:
             met: ManagerError | None = None
             for _turn in range(2):
                 if missing:
-                    written = True
                     missing, met = self._modify(step, number, missing)
+                    written = True
                 if missing:
                     missing = self._missing(step, number)
         except ManagerError as error:

@@ -118,7 +118,7 @@ def failure_message(result: Result, check_mode: bool) -> str:
     if check_mode:
         whole = f"{len(failed)} of the targets, rules and lists would fail"
     else:
-        whole = f"Of the targets, rules and lists, {of_all}; what is not listed is done"
+        whole = f"Of the targets, rules and lists, {of_all}; the others are done"
     return f"{whole}. {enumerated(first, most=3)}"
 
 

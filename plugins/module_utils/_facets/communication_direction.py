@@ -36,16 +36,24 @@ class CommunicationDirection(SettingsFacet):
             yield Refusal(subject_of(target), self.name, reason)
         accepted = {target: wish for target, wish in wishes.items() if target not in refused}
         steps = {(step.subject.type, step.subject.id): step for step in self.setting_steps(outlook, accepted)}
+        needs = _shields(outlook, steps)
+        shielding = {needed for of_step in needs.values() for needed in of_step}
         for step in steps.values():
-            if step.after == AGENT_INITIATED:
+            if step.after == AGENT_INITIATED or step.id in shielding:
                 yield step._replace(stage=SHIELDS)
-        loosened = [step for step in steps.values() if step.after != AGENT_INITIATED]
-        needs = _shields(outlook, steps, loosened)
-        for step in loosened:
-            yield step._replace(needs=tuple(sorted(needs.get(step.id, ()))))
+            else:
+                yield step._replace(needs=tuple(sorted(needs.get(step.id, ()))))
 
     def _refused(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> dict[Target, str]:
         """The targets whose direction would reach a macOS agent that cannot take it, and why."""
+        refused: dict[Target, str] = {}
+        # What is refused shields nobody from the rest, so that the rest is looked at again without it.
+        while more := self._refused_of(outlook, {one: wish for one, wish in wishes.items() if one not in refused}):
+            refused.update(more)
+        return refused
+
+    def _refused_of(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> dict[Target, str]:
+        """Those of them that can be told at first sight."""
         wished = Outlook(outlook.fleet)
         for target, wish in wishes.items():
             wished.set(target, COMMUNICATION_DIRECTION, _direction(wish))
@@ -139,38 +147,27 @@ def _macs_by_policy(outlook: Outlook, policy_ids: set[int]) -> dict[int, list[Co
     return reached
 
 
-def _shields(
-    outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step], loosened: t.Sequence[Step]
-) -> dict[str, set[str]]:
-    """For each loosening step, the steps without which it would reach a macOS agent."""
-    needs: dict[str, set[str]] = {}
-    loosening = {(step.subject.type, step.subject.id): step for step in loosened}
-    policy_ids = {step.subject.id for step in loosened if step.subject.type == "policy" and step.subject.id}
-    macs = _macs_below(outlook, policy_ids)
+def _shields(outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step]) -> dict[str, set[str]]:
+    """For each step that loosens a direction above a macOS agent, or its own: the steps that tighten one there.
+
+    With all of these done, the agent keeps to what it can take, whichever of the loosening ones are done.
+    """
     fleet = outlook.fleet
-    macs += [
-        computer
-        for step in loosened
-        if step.subject.type == "computer" and (computer := fleet.computers[step.subject.id or 0]).is_macos
-    ]
+    loosened = {key for key, step in steps.items() if not _tightens(step)}
+    macs = _macs_below(outlook, {number for kind, number in loosened if kind == "policy" and number})
+    macs += [fleet.computers[number] for kind, number in loosened if kind == "computer" and number in fleet.computers]
+    needs: dict[str, set[str]] = {}
     for mac in dict.fromkeys(macs):
-        holders = (mac, *fleet.lineage(mac))
-        shield = next((one for one in holders if outlook.override(one, COMMUNICATION_DIRECTION) is not None), None)
-        shielding = shield and steps.get((shield.kind.noun, shield.id))
-        if not shielding or shielding.after != AGENT_INITIATED:
+        if not mac.is_macos:
             continue
-        for holder in holders:
-            step = loosening.get((holder.kind.noun, holder.id))
-            if step and _reached_by(outlook, holders, holder, step.after):
-                needs.setdefault(step.id, set()).add(shielding.id)
+        path = [steps.get((holder.kind.noun, holder.id)) for holder in (mac, *fleet.lineage(mac))]
+        tightening = {step.id for step in path if step and _tightens(step)}
+        for step in path:
+            if step and tightening and not _tightens(step):
+                needs.setdefault(step.id, set()).update(tightening)
     return needs
 
 
-def _reached_by(outlook: Outlook, holders: t.Iterable[Target], changed: Target, direction: Value) -> bool:
-    """Whether a computer would not initiate if this one change came alone; C(holders): it, and its policies upwards."""
-    for holder in holders:
-        value = direction if holder is changed else holder.overrides.get(COMMUNICATION_DIRECTION)
-        if value is not None and value != INHERITED:
-            return value != AGENT_INITIATED
-    default = outlook.fleet.default_settings.get(COMMUNICATION_DIRECTION)
-    return default not in (AGENT_INITIATED, None)
+def _tightens(step: Step) -> bool:
+    """Whether it makes agents initiate, or takes away what keeps them from inheriting that."""
+    return step.after == AGENT_INITIATED or (step.after == INHERITED and step.before != AGENT_INITIATED)

@@ -32,7 +32,7 @@ MOST_OBJECTS = 1_000_000
 MOST_PAGES = 10_000
 
 # A manager may give less than it was asked for: a page may be cut off where its length is a multiple of this.
-_ROUND = 50
+_ROUND = (50, 64)
 
 # How often a create whose outcome is unknown is looked up and tried again.
 CREATE_ATTEMPTS = 3
@@ -245,7 +245,7 @@ class Client:
         self._gives_all = self._gives_all or length >= PAGE
         if length < (PAGE if self._gives_all else longest) or not length:
             return False
-        return length >= PAGE or length % _ROUND == 0 or length in self._cut_at
+        return length >= PAGE or not all(length % each for each in _ROUND) or length in self._cut_at
 
     # -- one object
 

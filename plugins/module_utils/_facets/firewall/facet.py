@@ -19,7 +19,7 @@ from ..._fleet.objects import Target
 from ..._fleet.outlook import Outlook
 from ..._manager.client import FIREWALL_RULE, Kind
 from ..facet import Conflict, Facet, Scope, Wishes, subject_of
-from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, WRITE, Effective, Refusal, Said, Step
+from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
 from .description import RulesThere, describe_restriction, opening_candidates, openings, without_effect
 from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, Restriction
 from .shared_objects import FACET, Unfit, deletable_lists, deletable_rule, find_named, needed_objects
@@ -105,6 +105,8 @@ class FirewallRestriction(Facet[Wish]):
         refused: dict[Target, str] = {}
         # By ID, since restrictions can share lists.
         objects: dict[str, Step] = {}
+        # By rule name, what must be written before the rule admits whom it is to admit.
+        writes: dict[str, tuple[str, ...]] = {}
         rules: dict[str, dict[str, t.Any] | None] = {}
         assigned: set[tuple[Target, str]] = set()
         for restriction, targets in targets_of.items():
@@ -112,7 +114,9 @@ class FirewallRestriction(Facet[Wish]):
             try:
                 rules[name] = find_named(fleet, FIREWALL_RULE, name)
                 if restriction.present:
-                    objects.update((step.id, step) for step in needed_objects(fleet, restriction))
+                    written = needed_objects(fleet, restriction)
+                    objects.update((step.id, step) for step in written)
+                    writes[name] = tuple(step.id for step in written)
             except Unfit as unfit:
                 refused.update(dict.fromkeys(targets, str(unfit)))
                 continue
@@ -125,7 +129,7 @@ class FirewallRestriction(Facet[Wish]):
         kept = {target: wish for target, wish in wishes.items() if target not in refused}
         unassignments: dict[str, list[str]] = {}
         for target in outlook.from_the_top(kept):
-            for step in self._assignments(outlook, target, kept[target], rules, assigned, objects):
+            for step in self._assignments(outlook, target, kept[target], rules, assigned, writes):
                 if step.action == UNASSIGN:
                     unassignments.setdefault(step.key, []).append(step.id)
                 yield step
@@ -138,12 +142,13 @@ class FirewallRestriction(Facet[Wish]):
         wish: Wish,
         rules: t.Mapping[str, dict[str, t.Any] | None],
         assigned: t.Container[tuple[Target, str]],
-        objects: t.Container[str],
+        writes: t.Mapping[str, tuple[str, ...]],
     ) -> t.Iterator[Step]:
         """Rules that the new one replaces stay until it is there."""
         needs: tuple[str, ...] = ()
         for restriction in sorted(wish, key=lambda one: not one.present):
             name = restriction.rule_name
+            needs += writes.get(name, ()) if restriction.present else ()
             is_assigned = (target, name) in assigned
             if is_assigned == restriction.present:
                 continue
@@ -156,10 +161,8 @@ class FirewallRestriction(Facet[Wish]):
                 why = f"the rule {quoted(name, 100)} is " + (
                     "inherited, but not assigned here" if giver else "not assigned here"
                 )
-                written = f"{WRITE} firewall_rule {name}"
-                step = self._assignment(outlook, target, ASSIGN, name, rule_id, why)
-                step = step._replace(needs=(written,) if written in objects else ())
-                needs = (step.id,)
+                step = self._assignment(outlook, target, ASSIGN, name, rule_id, why)._replace(needs=needs)
+                needs += (step.id,)
             else:
                 why = f"the rule {quoted(name, 100)} is assigned here"
                 step = self._assignment(outlook, target, UNASSIGN, name, rule_id, why)._replace(needs=needs)
