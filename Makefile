@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Everything is installed into .venv/ first, from requirements/, with the newest suitable Python that there is.
 PYTHON ?= python3
-GATES := lint layers repository unit libraries contract integration end_to_end docs build sanity
+GATES := lint types layers repository unit libraries contract integration end_to_end docs build sanity
 
 .PHONY: help test quick demo bench environments format clean $(GATES)
 
@@ -13,7 +13,7 @@ help: ## Show this list
 test: ## Run every gate: linters, tests, documentation, build, ansible-test sanity
 	@$(PYTHON) tests/gates/run.py
 
-quick: ## Run the inner loop, in two minutes: linters, layers, unit tests, and the integration tests that are not slow
+quick: ## Run the inner loop, in two minutes: linters, types, layers, unit tests, and the integration tests that are not slow
 	@$(PYTHON) tests/gates/run.py quick $(ARGS)
 
 demo: environments ## Start the lab's manager, converge a fleet, and show that a second run changes nothing
@@ -34,5 +34,5 @@ format: ## Set the layout of the code and the order of imports as make lint want
 	@.venv/tools/bin/ruff format --quiet .
 
 clean: ## Remove everything that these commands made
-	rm -rf .venv .cache .ansible .hypothesis .pytest_cache
+	rm -rf .venv .cache .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

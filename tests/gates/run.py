@@ -93,6 +93,7 @@ GATES: List[Gate] = [
     Gate("lint of YAML", "lint", "tools", ("yamllint", "--strict", "."), tests=False, cost=5, quick=()),
     Gate("lint of Python", "lint", "tools", ("ruff", "check", "."), tests=False, quick=()),
     Gate("layout of Python", "lint", "tools", ("ruff", "format", "--check", "."), tests=False, quick=()),
+    Gate("types", "types", "tools", ("mypy",), tests=False, cost=20, quick=()),
     pytest_gate("layers", "tools", "tests/gates/test_layers.py", quick=()),
     pytest_gate("repository", "tools", "tests/gates/test_repository.py", cost=5),
     pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, cost=60, parallel=BY_TEST, quick=()),

@@ -38,7 +38,7 @@ from .._fleet.settings import write_settings
 from .._manager.client import IP_LIST, POLICY, Client
 from .._manager.errors import BadRequest, NotFound
 
-ACTIVATION_ARGUMENTS: dict[str, dict] = {
+ACTIVATION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "allow": {"type": "str", "choices": list(ALLOWED)},
     "policy": {"type": "raw"},
     "ip_list": {"type": "raw"},
@@ -68,7 +68,7 @@ class ActivationWanted:
     values: dict[Setting, Value]
 
     @classmethod
-    def from_options(cls, params: dict, _deployment: str) -> ActivationWanted:
+    def from_options(cls, params: dict[str, t.Any], _deployment: str) -> ActivationWanted:
         """Read the options. Raises C(OptionError) where there is none, or none of any sense."""
         values: dict[Setting, Value] = {}
         for setting in _SETTINGS:
@@ -184,7 +184,7 @@ class _ActivationSettings:
         """A value as results show it, of a policy or list its name."""
         if setting not in _REFERENCES or value in (None, NONE):
             return value
-        name = self._names(setting).get(value)
+        name = self._names(setting).get(value) if isinstance(value, int) else None
         return value if name is None else shown(name)
 
     @cached_property

@@ -27,7 +27,7 @@ _SENT = {
 }
 _IDS = ("relay_group_id", "manager_proxy_id", "relay_proxy_id")
 
-SCRIPT_ARGUMENTS: dict[str, dict] = {
+SCRIPT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "platform": {"type": "str", "required": True, "choices": ["linux", "windows", "solaris", "aix"]},
     "activate": {"type": "bool", "default": True},
     "policy": {"type": "raw"},
@@ -47,7 +47,7 @@ class ScriptWanted:
     computer_group: Key | None
 
     @classmethod
-    def from_options(cls, params: dict, _deployment: str) -> ScriptWanted:
+    def from_options(cls, params: dict[str, t.Any], _deployment: str) -> ScriptWanted:
         """Read the options. Raises C(OptionError)."""
         for option in _IDS:
             if params[option] is not None and params[option] < 1:

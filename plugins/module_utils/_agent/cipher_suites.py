@@ -11,14 +11,14 @@ below as they stand there. What no range covers is undocumented; what can lie in
 from __future__ import annotations
 
 import functools
-from typing import Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple, TypedDict, Union
 
 from .builds import CONFIRMED, UNKNOWN
 from .releases import CERTAINTIES, LAST, NEITHER, WITHOUT_AGENT, Span, end_of_line, span_of
-from .suites import find
+from .suites import BY_IANA
 from .tls_versions import Support, supports
 from .tls_versions import support as tls_support
-from .versions import NO_AGENT, Release, Version, parse
+from .versions import NO_AGENT, Release, Version, known_release, parse
 
 DOCUMENTED = "documented"
 UNDOCUMENTED = "undocumented"
@@ -68,8 +68,8 @@ class Range(NamedTuple):
 
 
 def _range(words: str, first: str, last: Optional[str], tls: Optional[str], suites: Tuple[str, ...]) -> Range:
-    earliest = parse(first)
-    latest = parse(last) if last else end_of_line(earliest.major, earliest.minor)
+    earliest = known_release(first)
+    latest = known_release(last) if last else end_of_line(earliest.major, earliest.minor)
     return Range(words, Span(earliest, latest), tls, suites)
 
 
@@ -154,10 +154,8 @@ def _find_parsed(subject: Union[Version, Release, None]) -> _Finding:
     return _Finding(_state(span), UNKNOWN, span, _ranges_around(span))
 
 
-def documented(text: object) -> Dict[str, object]:
-    """What the page documents of an agent, by its version or its release; any text gets an answer.
-
-    The result has
+class Documented(TypedDict):
+    """What the page documents of an agent, in plain types, for results.
 
     * ``state``: documented, undocumented or ambiguous
     * ``certainty``: confirmed, likely or inferred, how certain it is that this version has these suites; unknown where
@@ -169,15 +167,28 @@ def documented(text: object) -> Dict[str, object]:
     * ``neighbors``: the ranges around what is not documented
     * ``reason``: a sentence
     """
+
+    state: str
+    certainty: str
+    ranges: List[str]
+    suites: List[str]
+    weak: Dict[str, List[str]]
+    tls: List[Dict[str, object]]
+    neighbors: List[str]
+    reason: str
+
+
+def documented(text: object) -> Documented:
+    """What the page documents of an agent, by its version or its release; any text gets an answer."""
     finding = _find(text)
     words = [row.words for row in finding.ranges]
     is_documented = finding.state == DOCUMENTED
-    return dict(
+    return Documented(
         state=finding.state,
         certainty=finding.certainty,
         ranges=words if is_documented else [],
         suites=list(finding.listed),
-        weak={name: list(find(name).weak) for name in finding.listed if find(name).weak},
+        weak={name: list(BY_IANA[name].weak) for name in finding.listed if BY_IANA[name].weak},
         tls=supports(finding.span, finding.stated_tls, finding.listed) if finding.span else [],
         neighbors=[] if is_documented else words,
         reason=_reason(finding, words),

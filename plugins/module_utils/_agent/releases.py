@@ -15,7 +15,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 from . import builds
 from .builds import CONFIRMED, INFERRED, LIKELY, UNKNOWN
-from .versions import NO_AGENT, Release, Version, parse
+from .versions import NO_AGENT, Release, Version, known_release, known_version, parse
 
 # From the best to the least.
 CERTAINTIES = (CONFIRMED, LIKELY, INFERRED)
@@ -66,21 +66,21 @@ def end_of_line(major: int, minor: int) -> Release:
 def release_span(text: str) -> Span:
     """Read the release of a row: a name, ``A to B``, or ``A or a later update``."""
     if text.endswith(_LATER):
-        earliest = parse(text[: -len(_LATER)])
+        earliest = known_release(text[: -len(_LATER)])
         return Span(earliest, end_of_line(earliest.major, earliest.minor))
     names = text.split(" to ")
-    return Span(parse(names[0]), parse(names[-1]))
+    return Span(known_release(names[0]), known_release(names[-1]))
 
 
 def _counter(first: str, last: str, releases: str, certainty: str) -> _Counter:
-    last_version = parse(last.replace("*", "0"))
+    last_version = known_version(last.replace("*", "0"))
     if last.endswith("*"):
         last_version = last_version._replace(build=LAST)
-    return _Counter(parse(first), last_version, release_span(releases), certainty)
+    return _Counter(known_version(first), last_version, release_span(releases), certainty)
 
 
 BUILDS = tuple(
-    Build(parse(version), release, certainty, date, platform, source, release_span(release))
+    Build(known_version(version), release, certainty, date, platform, source, release_span(release))
     for version, release, certainty, date, platform, source in builds.ROWS
 )
 _BY_VERSION = {build.version: build for build in BUILDS}
@@ -147,10 +147,10 @@ def is_older(text: object, than: object, certainty: str = INFERRED) -> Optional[
         counter = _counter_of(left, certainty)
         if counter.first <= right <= counter.last:
             return left < right
-    left, right = span_of(left, certainty), span_of(right, certainty)
-    if left.latest < right.earliest:
+    one, other = span_of(left, certainty), span_of(right, certainty)
+    if one.latest < other.earliest:
         return True
-    return False if left.earliest >= right.latest else None
+    return False if one.earliest >= other.latest else None
 
 
 def describe(text: object) -> Dict[str, object]:

@@ -16,7 +16,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, Range, documented, supports_tls
 from .releases import BUILDS, NEITHER, WITHOUT_AGENT, Span, span_of
-from .suites import find
+from .suites import BY_IANA
 from .tls_versions import CONFLICT, STATED, VERSIONS
 from .versions import NO_AGENT, Release, Version, parse
 
@@ -82,10 +82,10 @@ def judge(text: str, requirement: Requirement, old_platform: bool = False) -> Ve
     known = documented(text)
     lists = [known["suites"]] if known["state"] == DOCUMENTED else _possible_lists(subject)
     if not lists:
-        return Verdict(UNKNOWN, str(known["state"]), str(known["reason"]))
+        return Verdict(UNKNOWN, known["state"], known["reason"])
     verdicts = [_judge_suites(text, names, requirement.suites, lowest, old_platform) for names in lists]
     if len({verdict.outcome for verdict in verdicts}) > 1:
-        return Verdict(UNKNOWN, AMBIGUOUS, str(known["reason"]))
+        return Verdict(UNKNOWN, AMBIGUOUS, known["reason"])
     return verdicts[0]
 
 
@@ -122,7 +122,7 @@ def _judge_suites(
     shared = [name for name in names if name in required]
     if not shared:
         return Verdict(LOST, NO_SHARED_SUITE, "The vendor's page lists none of the required suites for it.")
-    verdicts = [_judge_tls(text, max(lowest, find(name).lowest_tls), old_platform) for name in shared]
+    verdicts = [_judge_tls(text, max(lowest, BY_IANA[name].lowest_tls), old_platform) for name in shared]
     best = min(verdicts, key=lambda verdict: (KEPT, UNKNOWN, LOST).index(verdict.outcome))
     if best.outcome == KEPT:
         return Verdict(KEPT, None, f"The vendor's page lists {', '.join(shared)} for it.")

@@ -63,6 +63,8 @@ SUITES = (
     _ecdhe("TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "0xC0,0x30", "ECDHE-RSA-AES256-GCM-SHA384", "Y"),
 )
 
+BY_IANA = {suite.iana: suite for suite in SUITES}
+
 # The kinds of name that ``find`` reads.
 NAMES = ("iana", "openssl", "code_point")
 

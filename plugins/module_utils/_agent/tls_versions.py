@@ -23,7 +23,7 @@ import re
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from .releases import LINES, Span
-from .suites import find
+from .suites import BY_IANA
 from .versions import Release
 
 # What an answer rests on: the vendor's words, a suite that needs the version, or words against words.
@@ -51,7 +51,7 @@ def support(version: str, span: Span, stated: Optional[str], names: Tuple[str, .
     ``span`` is what releases the agent can be, ``stated`` the TLS version that the page names beside the suites, and
     ``names`` the documented suites; none where none are documented.
     """
-    lowest = [find(name).lowest_tls for name in names]
+    lowest = [BY_IANA[name].lowest_tls for name in names]
     if version == stated:
         return Support(True, STATED, f"The vendor's page lists the suites as TLS {version}.")
     if version == "1.2":

@@ -117,6 +117,22 @@ def parse(text: object) -> Optional[Union[Version, Release]]:
     return Release(int(major), int(minor or 0), int(service_pack or 0), int(patch or 0), int(update or 0), date or "")
 
 
+def known_version(text: str) -> Version:
+    """A version that stands in a table here. Raises C(ValueError) for what is none."""
+    subject = parse(text)
+    if not isinstance(subject, Version):
+        raise ValueError(f"{text!r} is no version")
+    return subject
+
+
+def known_release(text: str) -> Release:
+    """A release that stands in a table here. Raises C(ValueError) for what is none."""
+    subject = parse(text)
+    if not isinstance(subject, Release):
+        raise ValueError(f"{text!r} is no release")
+    return subject
+
+
 def _is_date(text: Optional[str]) -> bool:
     try:
         return text is None or bool(datetime.date.fromisoformat(text))

@@ -17,7 +17,7 @@ import typing as t
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from .._agent.cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, documented
+from .._agent.cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, Documented, documented
 from .._agent.releases import describe, span_of
 from .._agent.requirement import (
     KEPT,
@@ -51,11 +51,11 @@ NONE = "none"
 LIST = "list"
 CSV = "csv"
 
-REQUIREMENT_ARGUMENTS: dict[str, dict] = {
+REQUIREMENT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "required_suites": {"type": "list", "elements": "str"},
     "minimum_tls": {"type": "str"},
 }
-CIPHER_ARGUMENTS: dict[str, dict] = {
+CIPHER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **REQUIREMENT_ARGUMENTS,
     "requirements": {
         "type": "list",
@@ -91,7 +91,7 @@ class CiphersWanted:
     selector: Selector | None
 
     @classmethod
-    def from_options(cls, params: dict) -> CiphersWanted:
+    def from_options(cls, params: dict[str, t.Any]) -> CiphersWanted:
         """Read the options of C(agent_cipher_info). Raises C(OptionError)."""
         of_query = {name: params.get(name) for name in ("computers_query", "allow_missing", "allow_empty")}
         selector = None if of_query["computers_query"] is None else Selector.from_options(of_query, "")
@@ -164,7 +164,7 @@ def _computers(fleet: Fleet, selector: Selector | None) -> tuple[t.Collection[Co
 # -- options
 
 
-def _requirements(params: dict) -> dict[str, Requirement]:
+def _requirements(params: dict[str, t.Any]) -> dict[str, Requirement]:
     if params["requirements"] is None:
         alone = _requirement(params, "")
         return {_UNNAMED: alone} if alone else {}
@@ -186,7 +186,7 @@ def _requirements(params: dict) -> dict[str, Requirement]:
     return result
 
 
-def _requirement(params: dict, path: str) -> Requirement | None:
+def _requirement(params: dict[str, t.Any], path: str) -> Requirement | None:
     names, tls = params["required_suites"], params["minimum_tls"]
     if names is None and tls is None:
         return None
@@ -237,12 +237,13 @@ def _judgment(
 ) -> dict[str, t.Any]:
     """One requirement: how many computers it keeps and loses, which agents they have, and what saves them."""
     at_risk = [agent for agent in agents if judged[agent].verdict.outcome != KEPT]
-    causes: Counter[str] = Counter()
+    causes: Counter[str | None] = Counter()
     upgrades: Counter[Release] = Counter()
     for agent in at_risk:
-        causes[judged[agent].verdict.cause] += agents[agent]
-        if judged[agent].upgrade:
-            upgrades[judged[agent].upgrade] += agents[agent]
+        fate = judged[agent]
+        causes[fate.verdict.cause] += agents[agent]
+        if fate.upgrade is not None:
+            upgrades[fate.upgrade] += agents[agent]
     # The surest loss first, and of each kind the oldest agents.
     at_risk.sort(key=lambda agent: (judged[agent].verdict.outcome != LOST, _order(agent.version), agent))
     return {
@@ -299,7 +300,7 @@ def _releases(agents: t.Mapping[_Agent, int], judgments: _Judgments) -> list[dic
     ]
 
 
-def _row(version: str, answer: dict[str, t.Any]) -> tuple[str, str]:
+def _row(version: str, answer: Documented) -> tuple[str, str]:
     """The row of the table of releases that an agent belongs to: its words, and the state of all agents there."""
     subject = parse(version)
     if subject is None:
@@ -331,7 +332,7 @@ def _versions(members: t.Mapping[_Agent, int]) -> list[dict[str, t.Any]]:
     return rows
 
 
-def _order(version: str) -> tuple:
+def _order(version: str) -> tuple[t.Any, ...]:
     """By what agents are sorted, from old to new."""
     return _age(version), parse(version) or (), version
 

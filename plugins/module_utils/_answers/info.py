@@ -83,7 +83,7 @@ class ObjectsWanted:
     query: Expression | None
 
     @classmethod
-    def from_options(cls, kind: Kind, params: dict) -> ObjectsWanted:
+    def from_options(cls, kind: Kind, params: dict[str, t.Any]) -> ObjectsWanted:
         """Read the options of C(policy_info) or C(computer_info). Raises C(OptionError)."""
         given = params.get(kind.envelope)
         if given is not None and not given:
@@ -100,13 +100,16 @@ def read_objects(client: Client, wanted: ObjectsWanted) -> dict[str, t.Any]:
     """
     fleet = Fleet(client)
     expand = wanted.parts if wanted.kind is COMPUTER else ()
-    options = {"overrides": wanted.overrides, "expand": expand}
     if wanted.selector is None:
-        found = [item for page in client.pages(wanted.kind, **options) for item in page]
+        pages = client.pages(wanted.kind, overrides=wanted.overrides, expand=expand)
+        found = [item for page in pages for item in page]
     else:
         # Resolved without overrides, since a computer that has none may come without its name, and its ID.
         ((targets, _none_missing),) = resolve(fleet, [wanted.selector])
-        found = [{**client.get(wanted.kind, target.id, **options), "ID": target.id} for target in targets]
+        found = [
+            {**client.get(wanted.kind, target.id, overrides=wanted.overrides, expand=expand), "ID": target.id}
+            for target in targets
+        ]
     if wanted.kind is POLICY:
         hidden = {field for part, field in POLICY_PARTS.items() if part not in wanted.parts}
         found = [{key: value for key, value in item.items() if key not in hidden} for item in found]
@@ -117,7 +120,9 @@ def read_objects(client: Client, wanted: ObjectsWanted) -> dict[str, t.Any]:
     return {"result": wanted.query.result(rows)}
 
 
-def _computer_rows(fleet: Fleet, wanted: ObjectsWanted, query: Expression, found: list[dict]) -> list[dict]:
+def _computer_rows(
+    fleet: Fleet, wanted: ObjectsWanted, query: Expression, found: list[dict[str, t.Any]]
+) -> list[dict[str, t.Any]]:
     """The manager's objects, and those fields of C(computers_query) that the query looks at."""
     fields = [field for field in FIELDS if query.looks_at(field)]
     if not fields:
@@ -131,7 +136,10 @@ def _computer_rows(fleet: Fleet, wanted: ObjectsWanted, query: Expression, found
     for item in found:
         computer = fleet.computers.get(item["ID"]) or Computer(
             item["ID"],
-            *(str(item.get(field) or "") for field in ("hostName", "displayName", "platform", "agentVersion")),
+            str(item.get("hostName") or ""),
+            str(item.get("displayName") or ""),
+            str(item.get("platform") or ""),
+            str(item.get("agentVersion") or ""),
             item.get("policyID") or None,
             item.get("groupID") or None,
         )
@@ -140,7 +148,9 @@ def _computer_rows(fleet: Fleet, wanted: ObjectsWanted, query: Expression, found
     return rows
 
 
-def _policy_rows(fleet: Fleet, wanted: ObjectsWanted, query: Expression, found: list[dict]) -> list[dict]:
+def _policy_rows(
+    fleet: Fleet, wanted: ObjectsWanted, query: Expression, found: list[dict[str, t.Any]]
+) -> list[dict[str, t.Any]]:
     """The manager's objects, and their C(id), C(name) and the name of their C(parent), if the query looks at them."""
     rows = [{**item, "id": item["ID"]} if query.looks_at("id") else dict(item) for item in found]
     for row in rows:
@@ -152,7 +162,7 @@ def _policy_rows(fleet: Fleet, wanted: ObjectsWanted, query: Expression, found: 
     return rows
 
 
-def _check(fleet: Fleet, wanted: ObjectsWanted, query: Expression, rows: list[dict]) -> None:
+def _check(fleet: Fleet, wanted: ObjectsWanted, query: Expression, rows: list[dict[str, t.Any]]) -> None:
     """Refuse a query about fields that no row can have, and about policies and groups that do not exist."""
     seen = {field for row in rows for field, value in row.items() if value is not None}
     fields = {*API_FIELDS[wanted.kind], *(field for row in rows for field in row)}
@@ -182,7 +192,7 @@ class CommunicationWanted:
     limit: PrefixLimit
 
     @classmethod
-    def from_options(cls, params: dict, deployment: str) -> CommunicationWanted:
+    def from_options(cls, params: dict[str, t.Any], deployment: str) -> CommunicationWanted:
         """Read the options of C(communication_info). Raises C(OptionError)."""
         facets = tuple(kind(deployment) for name, kind in FACETS.items() if name in params["facets"])
         return cls(Selector.from_options(params, ""), facets, prefix_limit(params, Scope()))

@@ -68,7 +68,9 @@ class Admission:
         return cls(_spans("source_ips", source_ips) or manager, manager, bool(region))
 
 
-def assess(hosts: t.Mapping[str, dict], communication: dict, admission: Admission) -> dict[str, t.Any]:
+def assess(
+    hosts: t.Mapping[str, dict[str, t.Any]], communication: dict[str, t.Any], admission: Admission
+) -> dict[str, t.Any]:
     """The report: every host with both answers, how many there are of each, and a table of it for people.
 
     C(hosts): for each host C(connectivity), the result of C(manager_connectivity_info) for agents that initiate, and
@@ -100,9 +102,9 @@ def _names(value: t.Any) -> list[str]:
 class _View:
     """What the manager says of the hosts' computers, found by their host names; C(names): those of each host."""
 
-    def __init__(self, communication: dict, names: t.Mapping[str, t.Sequence[str]]) -> None:
+    def __init__(self, communication: dict[str, t.Any], names: t.Mapping[str, t.Sequence[str]]) -> None:
         self._names = names
-        by_name: dict[str, list[dict]] = {}
+        by_name: dict[str, list[dict[str, t.Any]]] = {}
         targets = communication.get("targets")
         for target in map(_mapping, targets if isinstance(targets, list) else ()):
             if target.get("type") == "computer" and isinstance(target.get("id"), int):
@@ -121,7 +123,7 @@ class _View:
                 else "the manager was not asked"
             )
 
-    def of(self, host: str) -> tuple[dict, str | None]:
+    def of(self, host: str) -> tuple[dict[str, t.Any], str | None]:
         """The one computer that this host can be, and no other host; or why there is none."""
         if self._silent:
             return {}, self._silent
@@ -142,7 +144,7 @@ def _listed(items: t.Iterable[t.Any]) -> str:
     return enumerated([str(item) for item in items])
 
 
-def _row(name: str, seen: dict, view: _View, admission: Admission) -> dict[str, t.Any]:
+def _row(name: str, seen: dict[str, t.Any], view: _View, admission: Admission) -> dict[str, t.Any]:
     unseen = (
         None if "reachable" in seen else f"the host gives no answer: {one_line(str(seen.get('msg') or 'no result'))}"
     )
@@ -162,13 +164,13 @@ def _row(name: str, seen: dict, view: _View, admission: Admission) -> dict[str, 
     }
 
 
-def _direction(target: dict) -> str | None:
+def _direction(target: dict[str, t.Any]) -> str | None:
     facet = _mapping(target.get("communication_direction"))
     direction = _mapping(facet.get("direction")).get("effective")
     return direction if isinstance(direction, str) else None
 
 
-def _switch(seen: dict, unseen: str | None, target: dict, unsaid: str | None) -> Answer:
+def _switch(seen: dict[str, t.Any], unseen: str | None, target: dict[str, t.Any], unsaid: str | None) -> Answer:
     if unseen:
         return Answer(UNKNOWN, (unseen,))
     broken = tuple(
@@ -194,7 +196,7 @@ def _switch(seen: dict, unseen: str | None, target: dict, unsaid: str | None) ->
     return Answer(YES, tuple(note for note in notes if note))
 
 
-def _other_name(endpoint: dict) -> str | None:
+def _other_name(endpoint: dict[str, t.Any]) -> str | None:
     """What to look at where another server may answer: agents keep to a certificate, not to the name in it."""
     if endpoint["tls"]["name_matches"] is not False:
         return None
@@ -203,7 +205,9 @@ def _other_name(endpoint: dict) -> str | None:
     return f"{where} shows a certificate for {names or 'nobody'}: see that it is the manager's"
 
 
-def _restrict(seen: dict, unseen: str | None, target: dict, unsaid: str | None, admission: Admission) -> Answer:
+def _restrict(
+    seen: dict[str, t.Any], unseen: str | None, target: dict[str, t.Any], unsaid: str | None, admission: Admission
+) -> Answer:
     facet = _mapping(target.get("firewall_restriction"))
     if facet.get("without_effect_because"):
         return Answer(NO_EFFECT, (f"no rule has an effect: {one_line(facet['without_effect_because'])}",))
@@ -233,7 +237,7 @@ def _restrict(seen: dict, unseen: str | None, target: dict, unsaid: str | None, 
     return Answer(UNKNOWN if left else YES, left)
 
 
-def _width(facet: dict) -> tuple[str, ...]:
+def _width(facet: dict[str, t.Any]) -> tuple[str, ...]:
     """What to say where the rules that there are admit very many."""
     counts, limit = admitted_counts(facet), PrefixLimit()
     if counts is None or not counts.above(limit):
@@ -241,7 +245,7 @@ def _width(facet: dict) -> tuple[str, ...]:
     return (f"the rules that there are admit {counts.text}, more than {limit.text}",)
 
 
-def _shut_out(seen: dict, admission: Admission) -> list[str]:
+def _shut_out(seen: dict[str, t.Any], admission: Admission) -> list[str]:
     """Who needs the port, or uses it, and is not among those admitted; each once, with the weightiest reason."""
     if not admission.admitted:
         return []
@@ -261,11 +265,11 @@ def _shut_out(seen: dict, admission: Admission) -> list[str]:
     return reasons
 
 
-def _peers(seen: dict) -> list[Span]:
+def _peers(seen: dict[str, t.Any]) -> list[Span]:
     return _foreign(seen.get("listening", {}).get("connected_from") or ())
 
 
-def _resolved(seen: dict) -> list[Span]:
+def _resolved(seen: dict[str, t.Any]) -> list[Span]:
     """The addresses of a manager on the premises, which connects from there unless something is in between."""
     return _foreign(
         address
@@ -295,7 +299,7 @@ def _spans(option: str, items: t.Iterable[str]) -> tuple[Span, ...]:
     return tuple(sorted(spans))
 
 
-def _table(rows: t.Sequence[dict]) -> str:
+def _table(rows: t.Sequence[dict[str, t.Any]]) -> str:
     heads = ("HOST", "AGENT INITIATED?", "RESTRICT THE PORT?")
     cells = [(row["name"], row[SWITCH]["answer"], row[RESTRICT]["answer"]) for row in rows]
     widths = [max(len(str(line[column])) for line in [heads, *cells]) for column in range(3)]

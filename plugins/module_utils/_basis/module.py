@@ -57,9 +57,9 @@ class Module(AnsibleModule):
         """As AnsibleModule's; what a manager or host named cannot keep the result from being written."""
         super().exit_json(**encodable(result))
 
-    def warn(self, warning: str) -> None:
+    def warn(self, warning: str, **options: Any) -> None:
         """As AnsibleModule's, on one line."""
-        super().warn(shown(warning, _LONGEST))
+        super().warn(shown(warning, _LONGEST), **options)
 
     def _load_params(self) -> None:
         super()._load_params()

@@ -9,12 +9,14 @@ from __future__ import annotations
 import concurrent.futures
 import threading
 import time
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
+
+T = TypeVar("T")
 
 
-def in_background(function: Callable[..., Any], *arguments: Any) -> concurrent.futures.Future:
+def in_background(function: Callable[..., T], *arguments: Any) -> concurrent.futures.Future[T]:
     """Start a function in a thread of its own, which ends with the process even if the function never does."""
-    future: concurrent.futures.Future = concurrent.futures.Future()
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
     def run() -> None:
         try:
@@ -28,7 +30,7 @@ def in_background(function: Callable[..., Any], *arguments: Any) -> concurrent.f
     return future
 
 
-def wait_until(future: concurrent.futures.Future, deadline: float) -> Optional[Any]:
+def wait_until(future: concurrent.futures.Future[T], deadline: float) -> Optional[T]:
     """What a function in the background returned, or ``None`` if it has not by then (``time.monotonic()``)."""
     try:
         return future.result(max(0.0, deadline - time.monotonic()))

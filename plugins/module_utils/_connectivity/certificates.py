@@ -82,12 +82,12 @@ def read_certificate(der: bytes) -> Certificate:
     times = [_time(kind, content) for kind, content in _elements(validity)]
     if len(times) != 2:
         raise ValueError("it has no times between which it is valid")
+    begins, ends = times
     names = _alternative_names(fields[6:])
     if names is None:
         names = [value for oid, value in _attributes(subject) if oid == _COMMON_NAME]
-    return Certificate(
-        _shown(subject), _shown(issuer), names[:_MOST_NAMES], *times, sha256=hashlib.sha256(der).hexdigest()
-    )
+    digest = hashlib.sha256(der).hexdigest()
+    return Certificate(_shown(subject), _shown(issuer), names[:_MOST_NAMES], begins, ends, digest)
 
 
 def _elements(data: bytes) -> Iterator[Tuple[int, bytes]]:

@@ -111,7 +111,8 @@ class Lookup:
         answers: List[Said] = []
         for asked in self._servers.values():
             # A server has taken all its time, or a moment more.
-            answers += wait_until(asked, self._dns_deadline + 0.5) or []
+            told = wait_until(asked, self._dns_deadline + 0.5)
+            answers += told or []
         lines = self._sources.hosts.get(self._name, [])
         return Resolution(
             found.addresses, self._source(found.addresses, lines, answers), lines, answers, found.error, found.seconds

@@ -131,7 +131,7 @@ def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, d
 def _is_tls(received: bytearray) -> bool:
     """Whether this begins as an answer to a greeting does. What OpenSSL says of others is of little help."""
     # All versions have 3 as the first of their two numbers.
-    return received[0] in (_ALERT_RECORD, _HANDSHAKE_RECORD) and received[1:2] in (b"", b"\3")
+    return received[0] in (_ALERT_RECORD, _HANDSHAKE_RECORD) and bytes(received[1:2]) in (b"", b"\3")
 
 
 class _Closed(Exception):

@@ -10,7 +10,7 @@ import ipaddress
 import socket
 import struct
 import time
-from typing import Dict, List, NamedTuple, NoReturn, Optional, Set
+from typing import Dict, List, NamedTuple, NoReturn, Optional, Set, Tuple
 
 from .._basis.errors import OptionError
 from .._basis.libraries import require
@@ -181,7 +181,8 @@ class Primary:
                 message.delete(_name(name), kind)
         for (name, kind), records in wished.items():
             if records != held.get((name, kind)):
-                message.add(_name(name), _rdataset(records, ttl=records[0].ttl))
+                # Every record of this place has a TTL.
+                message.add(_name(name), _rdataset(records, ttl=records[0].ttl or 0))
         try:
             reply = self._exchange(message)
         except _NotSent:
@@ -248,7 +249,7 @@ class Primary:
             raise DnsError(
                 "no_address", f"name server {shown(self._server, 200)} has no address: {error}", "rfc2136.server"
             ) from error
-        return list(dict.fromkeys(address[4][0] for address in found))
+        return list(dict.fromkeys(str(address[4][0]) for address in found))
 
     def _send(self, message: dns.message.Message, address: str) -> dns.message.Message:
         wire = message.to_wire()
@@ -317,7 +318,7 @@ class Primary:
             "rfc2136.key_secret",
         ) from error
 
-    def _refused(self, code: int, what: str, zone: Optional[str]) -> NoReturn:
+    def _refused(self, code: dns.rcode.Rcode, what: str, zone: Optional[str]) -> NoReturn:
         option: Optional[str] = None
         if code == dns.rcode.REFUSED and zone and self._key:
             option = "rfc2136.key_name"
@@ -371,9 +372,8 @@ def _rrset_of(reply: dns.message.Message, name: str, kind: str) -> Optional[dns.
 
 
 def _value(rdata: dns.rdata.Rdata) -> str:
-    if rdata.rdtype == dns.rdatatype.CNAME:
-        return _text(rdata.target)
-    return str(ipaddress.ip_address(rdata.address))
+    text = rdata.to_text()
+    return _text(_name(text)) if rdata.rdtype == dns.rdatatype.CNAME else str(ipaddress.ip_address(text))
 
 
 def _rdataset(records: List[Record], ttl: int) -> dns.rdataset.Rdataset:
@@ -387,8 +387,8 @@ def _says_nothing(rrset: dns.rrset.RRset) -> bool:
     return rrset.rdtype == dns.rdatatype.HINFO and rrset[0].cpu == b"RFC8482"
 
 
-def _by_name_and_type(records: List[Record]) -> Dict[tuple, List[Record]]:
-    found: Dict[tuple, List[Record]] = {}
+def _by_name_and_type(records: List[Record]) -> Dict[Tuple[str, str], List[Record]]:
+    found: Dict[Tuple[str, str], List[Record]] = {}
     for record in sorted(records):
         found.setdefault((record.name, record.type), []).append(record)
     return found

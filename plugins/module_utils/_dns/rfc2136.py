@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any, Dict, List, Mapping, Optional, Set
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated
@@ -177,8 +177,8 @@ def _of(names: Set[str], records: List[Record]) -> List[Record]:
     return sorted(record for record in records if record.name in names)
 
 
-def _values(records: List[Record]) -> Set[tuple]:
-    return {(record.name, record.type, record.value) for record in records}
+def _values(records: List[Record]) -> Set[Tuple[str, str, str]]:
+    return {record.identity for record in records}
 
 
 def _difference(wanted: List[Record], found: List[Record]) -> str:

@@ -15,7 +15,7 @@ import os
 import socket
 import struct
 import time
-from typing import Callable, List, NamedTuple, Tuple
+from typing import Any, Callable, List, NamedTuple, Tuple
 
 from .._basis.text import shown
 from .records import Record
@@ -90,7 +90,9 @@ def _encoded(name: str) -> bytes:
     return encoded
 
 
-def by_datagram(family: int, where: Tuple, query: bytes, deadline: float, is_reply: Callable[[bytes], bool]) -> bytes:
+def by_datagram(
+    family: int, where: Tuple[Any, ...], query: bytes, deadline: float, is_reply: Callable[[bytes], bool]
+) -> bytes:
     """Send a query to a server by UDP until an answer comes that is one to it; whatever else comes is passed over.
 
     C(where) is the socket address, C(deadline) that of C(time.monotonic()). Raises C(socket.timeout) then, and any
@@ -113,7 +115,7 @@ def by_datagram(family: int, where: Tuple, query: bytes, deadline: float, is_rep
                 _left(deadline)
 
 
-def _ask_by_stream(family: int, where: Tuple, query: bytes, deadline: float) -> bytes:
+def _ask_by_stream(family: int, where: Tuple[Any, ...], query: bytes, deadline: float) -> bytes:
     with socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.settimeout(_left(deadline))
         connection.connect(where)
@@ -147,7 +149,8 @@ def _is_reply(reply: bytes, query: bytes) -> bool:
     """Whether this answers the query, and not another one, or nobody's."""
     if len(reply) < _HEADER.size:
         return False
-    number, flags, questions = struct.unpack_from("!3H", reply)
+    fields: Tuple[int, int, int] = struct.unpack_from("!3H", reply)
+    number, flags, questions = fields
     if number != struct.unpack_from("!H", query)[0] or not flags & _IS_ANSWER or flags & _OPCODE:
         return False
     # A server that refuses a question may leave it out.

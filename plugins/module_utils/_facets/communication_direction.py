@@ -10,6 +10,7 @@ import typing as t
 
 from .._basis.text import enumerated
 from .._fleet.catalogue import AGENT_INITIATED, COMMUNICATION_DIRECTION, DIRECTIONS, INHERITED, Value
+from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
 from .._vendor.deployment import CLOUD
@@ -27,7 +28,7 @@ class CommunicationDirection(SettingsFacet):
         "accept_inherited": {"type": "bool", "default": False},
     }
 
-    def wish(self, options: t.Mapping[str, t.Any], scope: Scope) -> WantedSettings:
+    def wish(self, options: t.Mapping[str, t.Any], _scope: Scope) -> WantedSettings:
         return WantedSettings.of({COMMUNICATION_DIRECTION: options["direction"]}, options.get("accept_inherited"))
 
     def steps(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> t.Iterator[Said]:
@@ -139,12 +140,17 @@ def _macs_by_policy(outlook: Outlook, policy_ids: set[int]) -> dict[int, list[Co
     """The macOS computers whose direction each of these policies decides."""
     reached: dict[int, list[Computer]] = {}
     for computer in _macs_below(outlook, policy_ids):
-        for holder in (computer, *outlook.fleet.lineage(computer)):
+        for holder in _path(outlook.fleet, computer):
             if isinstance(holder, Policy) and holder.id in policy_ids:
                 reached.setdefault(holder.id, []).append(computer)
             if outlook.override(holder, COMMUNICATION_DIRECTION) is not None:
                 break
     return reached
+
+
+def _path(fleet: Fleet, computer: Computer) -> tuple[Target, ...]:
+    """All that a computer's direction can be set on, nearest first."""
+    return (computer, *fleet.lineage(computer))
 
 
 def _shields(outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step]) -> dict[str, set[str]]:
@@ -160,7 +166,7 @@ def _shields(outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step]) -
     for mac in dict.fromkeys(macs):
         if not mac.is_macos:
             continue
-        path = [steps.get((holder.kind.noun, holder.id)) for holder in (mac, *fleet.lineage(mac))]
+        path = [steps.get((holder.kind.noun, holder.id)) for holder in _path(fleet, mac)]
         tightening = {step.id for step in path if step and _tightens(step)}
         for step in path:
             if step and tightening and not _tightens(step):
@@ -170,4 +176,4 @@ def _shields(outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step]) -
 
 def _tightens(step: Step) -> bool:
     """Whether it makes agents initiate, or takes away what keeps them from inheriting that."""
-    return step.after == AGENT_INITIATED or (step.after == INHERITED and step.before != AGENT_INITIATED)
+    return bool(step.after == AGENT_INITIATED or (step.after == INHERITED and step.before != AGENT_INITIATED))

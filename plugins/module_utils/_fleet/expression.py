@@ -23,11 +23,18 @@ try:
     from jmespath.exceptions import JMESPathTypeError
     from jmespath.lexer import Lexer
     from jmespath.visitor import TreeInterpreter
-except ImportError as error:
-    JMESPATH_IMPORT_ERROR: ImportError | None = error
-    TreeInterpreter = object
+except ImportError as import_error:
+    JMESPATH_IMPORT_ERROR: str | None = str(import_error)
+    if not t.TYPE_CHECKING:
+        TreeInterpreter = object
 else:
     JMESPATH_IMPORT_ERROR = None
+
+if t.TYPE_CHECKING:
+    # A name that only the library's types have.
+    from jmespath.visitor import _TreeNode
+
+    Node = _TreeNode
 
 _KINDS = {str: "text", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
@@ -53,7 +60,7 @@ class Expression:
         )
 
     @property
-    def parsed(self) -> dict[str, t.Any]:
+    def parsed(self) -> Node:
         """The tree that the library has made of it."""
         return self._compiled.parsed
 
@@ -101,7 +108,7 @@ class Expression:
         """That the expression cannot be right."""
         return OptionError(self.option, self.text, what_would_be_right)
 
-    def _no_field(self, name: str, value: t.Any, row: dict, what: str, why_not: t.Mapping[str, str]) -> str:
+    def _no_field(self, name: str, value: t.Any, row: dict[str, t.Any], what: str, why_not: t.Mapping[str, str]) -> str:
         if value is _Part:
             return f"{name} is asked of each item of a list, and not of the list; that is | {name}"
         if isinstance(value, list):
@@ -148,7 +155,7 @@ class _Inspector(TreeInterpreter):
         self.missed: dict[int, tuple[str, t.Any]] = {}
         self.compared: list[tuple[str, t.Any]] = []
 
-    def visit_field(self, node: dict, value: t.Any) -> t.Any:
+    def visit_field(self, node: Node, value: t.Any) -> t.Any:
         name = node["value"]
         if isinstance(value, dict) and name in value:
             self.found.add(id(node))
@@ -157,8 +164,8 @@ class _Inspector(TreeInterpreter):
             self.missed.setdefault(id(node), (name, value))
         return None
 
-    def visit_comparator(self, node: dict, value: t.Any) -> t.Any:
-        if node["value"] not in self._EQUALITY_OPS:
+    def visit_comparator(self, node: Node, value: t.Any) -> t.Any:
+        if node["value"] not in ("eq", "ne"):
             return super().visit_comparator(node, value)
         # Each side once: comparisons can be nested, and twice for each would be without end.
         sides = [(child["type"], self.visit(child, value)) for child in node["children"]]
@@ -168,14 +175,14 @@ class _Inspector(TreeInterpreter):
                 self.compared.append((field, literal))
         return self.COMPARATOR_FUNC[node["value"]](*[side for _type, side in sides])
 
-    def visit_function_expression(self, node: dict, value: t.Any) -> t.Any:
+    def visit_function_expression(self, node: Node, value: t.Any) -> t.Any:
         try:
             return super().visit_function_expression(node, value)
         except JMESPathTypeError:
             # It may be of another type in what the example does not show, or behind a condition.
             return None
 
-    def visit_filter_projection(self, node: dict, value: t.Any) -> t.Any:
+    def visit_filter_projection(self, node: Node, value: t.Any) -> t.Any:
         base, result, condition = node["children"]
         items = self.visit(base, value)
         if not isinstance(items, list):
@@ -184,38 +191,43 @@ class _Inspector(TreeInterpreter):
             self.visit(condition, item)
         return [made for item in items if (made := self.visit(result, item)) is not None]
 
-    def visit_or_expression(self, node: dict, value: t.Any) -> t.Any:
+    def visit_or_expression(self, node: Node, value: t.Any) -> t.Any:
         left, right = [self.visit(child, value) for child in node["children"]]
-        return right if self._is_false(left) else left
+        return right if _is_false(left) else left
 
-    def visit_and_expression(self, node: dict, value: t.Any) -> t.Any:
+    def visit_and_expression(self, node: Node, value: t.Any) -> t.Any:
         left, right = [self.visit(child, value) for child in node["children"]]
-        return left if self._is_false(left) else right
+        return left if _is_false(left) else right
 
-    def visit_index(self, node: dict, value: t.Any) -> t.Any:
+    def visit_index(self, node: Node, value: t.Any) -> t.Any:
         self._note_part(node, f"[{node['value']}]", value)
         item = super().visit_index(node, value)
         return value[0] if item is None and isinstance(value, list) and value else item
 
-    def visit_slice(self, node: dict, value: t.Any) -> t.Any:
+    def visit_slice(self, node: Node, value: t.Any) -> t.Any:
         first, last, step = ["" if number is None else number for number in node["children"]]
         self._note_part(node, f"[{first}:{last}{f':{step}' if step else ''}]", value)
         part = super().visit_slice(node, value)
         return part or value
 
-    def _note_part(self, node: dict, part: str, value: t.Any) -> None:
+    def _note_part(self, node: Node, part: str, value: t.Any) -> None:
         if isinstance(value, list):
             self.found.add(id(node))
         elif value is not None:
             self.missed.setdefault(id(node), (part, _Part))
 
 
-def nodes(node: dict) -> t.Iterator[dict]:
+def nodes(node: Node) -> t.Iterator[Node]:
     """The node and all below it."""
     yield node
     for child in node.get("children", ()):
         if isinstance(child, dict):
             yield from nodes(child)
+
+
+def _is_false(value: t.Any) -> bool:
+    """Whether JMESPath takes it for false: null, and whatever is empty; 0 is true."""
+    return value is None or value is False or value in ("", [], {})
 
 
 def kind_of(value: t.Any) -> str:

@@ -14,6 +14,9 @@ from .fleet import Fleet
 from .nearest import suggestion
 from .objects import Computer, Policy
 
+if t.TYPE_CHECKING:
+    from .expression import Node
+
 # What a query sees of a computer. Never null, so that functions of text always work.
 FIELDS = ("id", "host_name", "display_name", "platform", "agent_version", "policy", "group")
 
@@ -31,7 +34,7 @@ class Query:
         self._compared = self.expression.inspect(EXAMPLE, "computers")
         self._ids([EXAMPLE])
 
-    def select(self, fleet: Fleet, rows: list[dict] | None = None) -> list[Computer]:
+    def select(self, fleet: Fleet, rows: list[dict[str, t.Any]] | None = None) -> list[Computer]:
         """The computers of the fleet that the expression returns, each once.
 
         C(rows): those of C(computer_rows), where several queries share them. Raises C(OptionError).
@@ -44,7 +47,7 @@ class Query:
         """What the expression compares and the manager does not have: C(policy) or C(group), its name, and all names."""
         return missing_names(self._compared, fleet)
 
-    def _ids(self, rows: list[dict]) -> list[int]:
+    def _ids(self, rows: list[dict[str, t.Any]]) -> list[int]:
         fields = _fields_of_filter(self.expression.parsed)
         selected = self.expression.evaluate(rows) if fields is None else self._filtered(rows, fields)
         known = {row["id"] for row in rows}
@@ -55,9 +58,9 @@ class Query:
             f" it returns {kind_of(selected)}{' of other things' if isinstance(selected, list) else ''}"
         )
 
-    def _filtered(self, rows: list[dict], fields: list[str]) -> list[dict]:
+    def _filtered(self, rows: list[dict[str, t.Any]], fields: list[str]) -> list[dict[str, t.Any]]:
         """A filter's rows, with its condition asked once for each combination of values that it looks at."""
-        verdicts: dict[tuple, bool] = {}
+        verdicts: dict[tuple[t.Any, ...], bool] = {}
         selected = []
         for row in rows:
             seen = tuple([row[field] for field in fields])
@@ -116,7 +119,7 @@ def _is_row(item: t.Any, known: t.Container[int]) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number in known
 
 
-def _fields_of_filter(expression: dict) -> list[str] | None:
+def _fields_of_filter(expression: Node) -> list[str] | None:
     """The fields that a plain filter, C([?condition]), looks at; C(None) for any other expression.
 
     Most queries are such filters over few distinct values, and JMESPath takes 10 microseconds for a condition.

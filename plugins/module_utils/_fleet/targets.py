@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from .._basis.errors import OptionError
 from .._basis.text import can_be_written, enumerated, quoted, shown
@@ -22,7 +22,7 @@ from .query import Query, computer_rows, no_such
 # Up to so many computers are searched by name; more are found by listing the fleet, 5,000 to a request.
 SEARCHED_AT_MOST = 10
 
-TARGET_ARGUMENTS: dict[str, dict] = {
+TARGET_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "policies": {"type": "list", "elements": "raw"},
     "computers": {"type": "list", "elements": "raw"},
     "computers_query": {"type": "str"},
@@ -31,6 +31,7 @@ TARGET_ARGUMENTS: dict[str, dict] = {
 }
 
 Key = t.Union[str, int]
+T = t.TypeVar("T", bound=Target)
 
 # The largest ID that is sent: what a manager can keep in 64 bits.
 _LARGEST_ID = 2**63 - 1
@@ -112,17 +113,10 @@ def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Ta
     if keys and (queries or len(keys) > SEARCHED_AT_MOST):
         find_computer = _index(fleet.list_computers(), ("host_name", "display_name"), fleet.computers)
     else:
-
-        def find_computer(key: Key) -> list[Computer]:
-            if isinstance(key, int):
-                computer = fleet.search_computer_id(key)
-                return [computer] if computer else []
-            return fleet.search_computers("hostName", key) or fleet.search_computers("displayName", key)
-
+        find_computer = partial(_searched, fleet)
     found_computers = {key: _exactly_or_stripped(find_computer, key) for key in keys}
-    find_policy = None
-    if any(selector.policies for selector in selectors):
-        find_policy = _index(fleet.policies.values(), ("name",), fleet.policies)
+    policies = fleet.policies if any(selector.policies for selector in selectors) else {}
+    find_policy = _index(policies.values(), ("name",), policies)
     result = []
     problems: list[_Problem] = []
     names = _Names(fleet)
@@ -130,11 +124,11 @@ def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Ta
         targets: dict[Target, None] = {}
         unresolved: list[Unresolved] = []
         wrong_before = len(problems)
-        found_policies = {key: _exactly_or_stripped(find_policy, key) for key in selector.policies}
-        for kind, option, found in (
-            ("policy", "policies", found_policies),
+        named: tuple[tuple[str, str, t.Mapping[Key, t.Sequence[Target]]], ...] = (
+            ("policy", "policies", {key: _exactly_or_stripped(find_policy, key) for key in selector.policies}),
             ("computer", "computers", {key: found_computers[key] for key in selector.computers}),
-        ):
+        )
+        for kind, option, found in named:
             targets.update({same[0]: None for same in found.values() if len(same) == 1})
             missing = [key for key, same in found.items() if not same]
             if selector.allow_missing:
@@ -164,7 +158,7 @@ def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Ta
 
 
 def _queried(
-    selector: Selector, query: Query, fleet: Fleet, rows: list[dict]
+    selector: Selector, query: Query, fleet: Fleet, rows: list[dict[str, t.Any]]
 ) -> tuple[list[Computer], list[Unresolved], list[_Problem]]:
     option, expression = selector.option("computers_query"), query.expression.text
     unresolved = [Unresolved(field, name, no_such(field, name, known)) for field, name, known in query.missing(fleet)]
@@ -225,7 +219,7 @@ def _hint(key: Key, kind: str, known: t.Mapping[int, tuple[str, ...]]) -> str:
     return suggestion(key, (name for of_one in known.values() for name in of_one))
 
 
-def _ambiguous(found: list) -> str:
+def _ambiguous(found: t.Sequence[Target]) -> str:
     return f"{len(found)} have that name: {enumerated([_candidate(target) for target in found])}. Name one by its ID"
 
 
@@ -245,7 +239,15 @@ def _shown(key: Key) -> str:
     return f"ID {key}" if isinstance(key, int) else quoted(key)
 
 
-def _exactly_or_stripped(find: t.Callable[[Key], list], key: Key) -> list:
+def _searched(fleet: Fleet, key: Key) -> list[Computer]:
+    """The computers of that ID or name, without reading the fleet."""
+    if isinstance(key, int):
+        computer = fleet.search_computer_id(key)
+        return [computer] if computer else []
+    return fleet.search_computers("hostName", key) or fleet.search_computers("displayName", key)
+
+
+def _exactly_or_stripped(find: t.Callable[[Key], t.Sequence[T]], key: Key) -> t.Sequence[T]:
     """What has that very name, or else the name without blanks around it.
 
     Ansible splits C("A, B") at its comma and leaves the blank; that it was text cannot be seen any more.
@@ -255,13 +257,13 @@ def _exactly_or_stripped(find: t.Callable[[Key], list], key: Key) -> list:
     return found if found or bare == key else find(bare)
 
 
-def _index(targets: t.Iterable[Target], fields: tuple[str, ...], by_id: t.Mapping[int, Target]) -> t.Callable:
-    by_field: list[dict[str, list]] = [{} for field in fields]
+def _index(targets: t.Iterable[T], fields: tuple[str, ...], by_id: t.Mapping[int, T]) -> t.Callable[[Key], list[T]]:
+    by_field: list[dict[str, list[T]]] = [{} for field in fields]
     for target in targets:
         for index, field in zip(by_field, fields):
             index.setdefault(getattr(target, field), []).append(target)
 
-    def find(key: Key) -> list:
+    def find(key: Key) -> list[T]:
         if isinstance(key, int):
             return [by_id[key]] if key in by_id else []
         return next((index[key] for index in by_field if key in index), [])

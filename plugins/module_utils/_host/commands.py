@@ -80,8 +80,9 @@ class _TooMuch(Exception):
     pass
 
 
-def _read(process: subprocess.Popen, deadline: float, longest: int) -> Dict[str, str]:
+def _read(process: subprocess.Popen[bytes], deadline: float, longest: int) -> Dict[str, str]:
     """Both streams to their ends, which is also when everything that holds them open has ended."""
+    assert process.stdout and process.stderr, "both are pipes"
     parts: Dict[str, bytearray] = {"output": bytearray(), "errors": bytearray()}
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, "output")
@@ -100,7 +101,7 @@ def _read(process: subprocess.Popen, deadline: float, longest: int) -> Dict[str,
     return {name: part.decode("utf-8", "replace") for name, part in parts.items()}
 
 
-def _end(process: subprocess.Popen) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     # The program leads a session of its own and has not been waited for, so its number is still that of its group.
     try:
         os.killpg(process.pid, signal.SIGKILL)

@@ -74,7 +74,7 @@ def read_api_key(params: Mapping[str, t.Any], environment: Mapping[str, str] | N
     warnings: tuple[str, ...] = ()
     if path is not None:
         key, warnings = _from_file(path)
-    elif not _can_be_sent(key):
+    elif key is None or not _can_be_sent(key):
         raise OptionError("api_key", None, _ONE_LINE)
     return ApiKey(key, (*warnings, EXPOSED) if _was_exposed(key, environment.get(VARIABLE)) else warnings)
 

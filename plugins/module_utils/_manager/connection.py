@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ansible.module_utils.basic import env_fallback
+from ansible.module_utils.common.parameters import env_fallback
 
 from .._basis.errors import OptionError
 from .._basis.files import readable_file
@@ -115,13 +115,6 @@ def _text(params: Mapping[str, t.Any], option: str) -> str | None:
 
 def _url(params: Mapping[str, t.Any]) -> str:
     url, region = _text(params, "url"), _text(params, "region")
-    if url is None and region is None:
-        raise OptionError(
-            "url",
-            None,
-            "one of url and region is needed, as an option or in the environment as WORKLOAD_SECURITY_URL or "
-            "WORKLOAD_SECURITY_REGION",
-        )
     from_url = None if url is None else normalize_url(url)
     from_region = None if region is None else url_for_region(region)
     if from_url and from_region and from_url != from_region:
@@ -131,7 +124,15 @@ def _url(params: Mapping[str, t.Any]) -> str:
             f"it must be {from_region}, since option region is '{region}'; give one of the two only (they may come "
             "from the environment as WORKLOAD_SECURITY_URL and WORKLOAD_SECURITY_REGION)",
         )
-    return from_url or from_region
+    found = from_url or from_region
+    if found is None:
+        raise OptionError(
+            "url",
+            None,
+            "one of url and region is needed, as an option or in the environment as WORKLOAD_SECURITY_URL or "
+            "WORKLOAD_SECURITY_REGION",
+        )
+    return found
 
 
 def _number(params: Mapping[str, t.Any], option: str, default: int, least: int, most: int, meaning: str) -> int:

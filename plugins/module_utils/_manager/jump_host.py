@@ -22,8 +22,9 @@ try:
     from urllib3.connection import HTTPSConnection
     from urllib3.util.ssltransport import SSLTransport
 except ImportError:
-    # transport.py reports that it is missing.
-    HTTPSConnection = object
+    # pool.py reports that it is missing.
+    if not t.TYPE_CHECKING:
+        HTTPSConnection = object
 
 if t.TYPE_CHECKING:
     from .limit import Limit
@@ -85,22 +86,26 @@ class TunneledConnection(HTTPSConnection):
 
     def __init__(self, *args: t.Any, tunnel: Tunnel, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
-        self._tunnel = tunnel
+        self._way = tunnel
+        self._channel: Channel | None = None
 
     def connect(self) -> None:
         """Open a channel to the manager, and do the TLS handshake in it, with the manager's name."""
-        channel = self._tunnel.open(self.host, self.port)
+        context = self.ssl_context
+        assert context is not None, "the pool gives every connection its own"
+        channel = self._channel = self._way.open(self.host, self.port)
         channel.settimeout(self.timeout)
         channel.limit = self.limit
         try:
-            # SSLTransport does TLS over anything that sends and receives; ssl.SSLSocket only over a real socket.
-            self.sock = SSLTransport(channel, self.ssl_context, self.host)
+            # SSLTransport does TLS over anything that sends and receives, whatever its types say; ssl.SSLSocket only over
+            # a real socket.
+            self.sock = SSLTransport(channel, context, self.host)  # type: ignore[arg-type]
         except BaseException:
             channel.close()
             raise
-        self.is_verified = self.ssl_context.verify_mode == ssl.CERT_REQUIRED
+        self.is_verified = context.verify_mode == ssl.CERT_REQUIRED
 
     @property
     def is_connected(self) -> bool:
         """Whether the connection can take another request."""
-        return self.sock is not None and self.sock.socket.is_idle
+        return self.sock is not None and self._channel is not None and self._channel.is_idle

@@ -31,12 +31,14 @@ try:
     from urllib3.connection import HTTPSConnection
     from urllib3.util import Retry, Timeout
 
+    # urllib3 documents it, and does not declare it.
     _installed: str = urllib3.__version__  # type: ignore[attr-defined]
     if tuple(map(int, re.findall("[0-9]+", _installed)[:2])) < (2, 7):
         raise ImportError(f"version {_installed} is installed, 2.7 or later is needed")
 except ImportError as import_error:
     URLLIB3_IMPORT_ERROR = str(import_error)
-    HTTPSConnection = object  # type: ignore[assignment, misc]
+    if not t.TYPE_CHECKING:
+        HTTPSConnection = object
 
 if t.TYPE_CHECKING:
     from .connection import Connection

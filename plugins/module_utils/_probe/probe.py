@@ -233,7 +233,7 @@ def _compare(
     agent_version: str, inquiry: Inquiry, versions: Dict[str, _Version], names: Sequence[str]
 ) -> Dict[str, Any]:
     """How what was accepted differs from what is documented, as far as it was offered and answered."""
-    facts: Dict[str, Any] = documented(agent_version)
+    facts = documented(agent_version)
     is_documented = facts["state"] == DOCUMENTED
     is_heard = bool(versions) and all(asked.complete for asked in versions.values())
     not_offered = _not_offered(facts["suites"], inquiry)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import io
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Dict, Type
 
 from .._basis.files import read_whole
 from .._basis.text import shown
 from .errors import SshError, said
+
+if TYPE_CHECKING:
+    from paramiko import PKey
 
 # Bytes. A key of 16,384 bits has 13,000.
 _LARGEST = 2**20
@@ -24,7 +27,7 @@ _PUBLIC = re.compile(
 _TAKEN = "Ed25519, ECDSA or RSA"
 
 
-def load_private_key(path: str) -> Any:
+def load_private_key(path: str) -> PKey:
     """paramiko's key from a file: PKCS#8, PEM or OpenSSH's own format. A certificate beside it is taken along.
 
     Raises C(SshError).
@@ -55,7 +58,11 @@ def load_private_key(path: str) -> Any:
         else:
             problem = f"{named} is no private key that can be used: {said(error)}"
         raise SshError(problem, permanent=True) from error
-    classes = {rsa.RSAPrivateKey: RSAKey, ec.EllipticCurvePrivateKey: ECDSAKey, ed25519.Ed25519PrivateKey: Ed25519Key}
+    classes: Dict[type, Type[PKey]] = {
+        rsa.RSAPrivateKey: RSAKey,
+        ec.EllipticCurvePrivateKey: ECDSAKey,
+        ed25519.Ed25519PrivateKey: Ed25519Key,
+    }
     suitable = next((taken for kind, taken in classes.items() if isinstance(key, kind)), None)
     if suitable is None:
         kind = "DSA" if isinstance(key, dsa.DSAPrivateKey) else type(key).__name__

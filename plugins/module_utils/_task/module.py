@@ -62,8 +62,8 @@ def run_activation() -> None:
 
 
 def run_reading(
-    arguments: dict,
-    prepare: t.Callable[[dict, str], T],
+    arguments: dict[str, t.Any],
+    prepare: t.Callable[[dict[str, t.Any], str], T],
     read: t.Callable[[Client, T], Result],
     conceal: t.Callable[[Result], Result] | None = None,
 ) -> None:
@@ -85,8 +85,8 @@ def run_reading(
 
 
 def _run_writing(
-    arguments: dict,
-    prepare: t.Callable[[dict, str], T],
+    arguments: dict[str, t.Any],
+    prepare: t.Callable[[dict[str, t.Any], str], T],
     carry_out: t.Callable[[Client, T, Run], Result],
 ) -> None:
     """A module that writes, unless in check mode; a result of C(carry_out) with C(msg) is that of a failed task."""
@@ -128,7 +128,7 @@ def _warn(module: Module, result: Result) -> None:
         module.warn(warning)
 
 
-def _module(arguments: dict) -> Module:
+def _module(arguments: dict[str, t.Any]) -> Module:
     module = Module({**CONNECTION_ARGUMENTS, **arguments})
     # What Ansible knows by the option alone: the last net below everything that this task shows.
     for given in (module.params["api_key"], os.environ.get(VARIABLE)):
@@ -136,7 +136,7 @@ def _module(arguments: dict) -> Module:
     try:
         require(
             {
-                "jmespath": JMESPATH_IMPORT_ERROR and str(JMESPATH_IMPORT_ERROR),
+                "jmespath": JMESPATH_IMPORT_ERROR,
                 "paramiko": import_problem("paramiko") if module.params["jump_host"] else None,
                 URLLIB3_NEEDED: URLLIB3_IMPORT_ERROR,
             }
@@ -146,7 +146,7 @@ def _module(arguments: dict) -> Module:
     return module
 
 
-def _prepared(module: Module, prepare: t.Callable[[dict, str], T]) -> tuple[Connection, T]:
+def _prepared(module: Module, prepare: t.Callable[[dict[str, t.Any], str], T]) -> tuple[Connection, T]:
     try:
         connection = Connection.from_options(module.params)
         module.no_log_values.update(secrets_of(connection.api_key))

@@ -113,7 +113,7 @@ def test_hosts_that_are_not_looked_at(fail, monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "url" in RIGHT[name]])
 def test_missing_libraries_are_named_together(fail, monkeypatch, name):
-    monkeypatch.setattr(task_module, "JMESPATH_IMPORT_ERROR", ImportError("No module named 'jmespath'"))
+    monkeypatch.setattr(task_module, "JMESPATH_IMPORT_ERROR", "No module named 'jmespath'")
     monkeypatch.setattr(task_module, "URLLIB3_IMPORT_ERROR", "version 1.26 is installed, 2.0 or later is needed")
     monkeypatch.setitem(sys.modules, "paramiko", None)
     without = fail(name, RIGHT[name])

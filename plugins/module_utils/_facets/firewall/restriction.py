@@ -59,7 +59,7 @@ class Restriction:
     limit: PrefixLimit = field(default=PrefixLimit(), compare=False)
 
     @classmethod
-    def from_options(cls, options: dict[str, t.Any], scope: Scope) -> Restriction:
+    def from_options(cls, options: t.Mapping[str, t.Any], scope: Scope) -> Restriction:
         """The options of C(firewall_restriction). Raises C(OptionError) for what can never be right."""
         rule_name = str(options.get("rule_name") or "").strip()
         if not rule_name:
@@ -124,7 +124,9 @@ class Restriction:
         )
 
 
-def _parsed(options: dict[str, t.Any], option: str, parse: t.Callable[[str], t.Any], scope: Scope) -> tuple[t.Any, ...]:
+def _parsed(
+    options: t.Mapping[str, t.Any], option: str, parse: t.Callable[[str], t.Any], scope: Scope
+) -> tuple[t.Any, ...]:
     given = options.get(option)
     if given is None:
         return ()
@@ -151,7 +153,7 @@ def _check_restricts(restriction: Restriction, scope: Scope) -> None:
         )
 
 
-def _check_manager_admitted(restriction: Restriction, options: dict[str, t.Any], scope: Scope) -> None:
+def _check_manager_admitted(restriction: Restriction, options: t.Mapping[str, t.Any], scope: Scope) -> None:
     """Refuse a restriction that would cut the agents off from their manager."""
     if restriction.ips:
         region = options.get("manager_region")

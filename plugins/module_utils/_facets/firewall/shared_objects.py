@@ -39,12 +39,12 @@ def needed_objects(fleet: Fleet, restriction: Restriction) -> list[Step]:
         wanted: dict[str, t.Any] = {"items": [ip_text(item) if kind is IP_LIST else item for item in items]}
         step = _written(kind, name, existing, wanted, LISTS)
         if step and existing and not is_ours(existing) and not restriction.allow_shared_lists:
-            reason = shared_list(fleet, kind, existing, rule and rule["ID"])
+            reason = shared_list(fleet, kind, existing, _id_of(rule))
             if reason:
                 raise Unfit(reason)
         steps.append(step)
         key = "sourceIPListID" if kind is IP_LIST else "sourceMACListID"
-        references[key] = reference(TYPES[kind], name, existing and existing["ID"])
+        references[key] = reference(TYPES[kind], name, _id_of(existing))
     if restriction.port_list is not None:
         references["destinationPortListID"] = reference(
             TYPES[PORT_LIST], restriction.port_list, _port_list(fleet, restriction)["ID"]
@@ -148,6 +148,10 @@ def _rule_fields(restriction: Restriction) -> dict[str, t.Any]:
     return {**fields, "destinationPortType": "port-list"}
 
 
+def _id_of(existing: dict[str, t.Any] | None) -> int | None:
+    return None if existing is None else int(existing["ID"])
+
+
 def _written(
     kind: Kind,
     name: str,
@@ -162,7 +166,7 @@ def _written(
         return None
     before = None if existing is None else {key: existing.get(key) for key in fields}
     differ = f"{', '.join(sorted(fields))} differ{'s' if len(fields) == 1 else ''}"
-    subject = Subject(TYPES[kind], existing and existing["ID"], name)
+    subject = Subject(TYPES[kind], _id_of(existing), name)
     return Step(
         WRITE, subject, FACET, "", before, None, wanted, differ if existing else "it does not exist", stage, None, needs
     )
