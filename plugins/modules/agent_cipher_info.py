@@ -368,7 +368,7 @@ from ..module_utils._task.module import run_reading
 
 def main() -> None:
     """Read the options, read the computers, judge their agents."""
-    run_reading(CIPHER_ARGUMENTS, lambda params, deployment: CiphersWanted.from_options(params), read_ciphers)
+    run_reading(CIPHER_ARGUMENTS, lambda params, _deployment: CiphersWanted.from_options(params), read_ciphers)
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ ARGUMENTS = {
 
 def main() -> None:
     """Read the options, read the computers, return them."""
-    run_reading(ARGUMENTS, lambda params, deployment: ObjectsWanted.from_options(COMPUTER, params), read_objects)
+    run_reading(ARGUMENTS, lambda params, _deployment: ObjectsWanted.from_options(COMPUTER, params), read_objects)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class HostsFile(Place):
             records.update(record for _index, said in self._hosts.others(names) for record in said)
         return sorted(records)
 
-    def write(self, before: List[Record], after: List[Record]) -> None:
+    def write(self, _before: List[Record], after: List[Record]) -> None:
         managed_file.replace(self._path, self._content, self._text(after))
         if self.read(self._names) != after:
             raise DnsError("not_kept", f"{self._shown_path} does not hold what was written to it")

@@ -60,7 +60,7 @@ class Unbound(ServedFile):
             ]
         return "".join(f"{line}\n" for line in lines)
 
-    def check(self, text: str, records: List[Record]) -> None:
+    def check(self, text: str, _records: List[Record]) -> None:
         """Let unbound-checkconf read the whole configuration with the text where the file is to be."""
         whole = configuration_with(self._configuration, self._path, text)
         if whole is None:
