@@ -86,7 +86,7 @@ def test_a_mac_keeps_what_it_can_take(lab, held, wished, refused):
 def test_any_tree_any_wishes_any_refusal(lab):
     """Drawn from all of them, the same each time."""
     drawn = random.Random(7)
-    holds = [held for held in itertools.product((AGENT, BOTH, NONE), repeat=4)]
+    holds = list(itertools.product((AGENT, BOTH, NONE), repeat=4))
     for _case in range(60):
         lab.reset()
         tree = Tree(lab, drawn.choice(holds))
