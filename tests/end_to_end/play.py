@@ -18,6 +18,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.end_to_end.controller import module_of, run_on_controller
 from tests.lab.hosts.process import Host, LabHosts
 
 PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
@@ -74,10 +75,14 @@ def play(
 ) -> Played:
     """Run tasks on the controller itself, or C(on) a machine over SSH, whether it is in the lab's inventory or not.
 
-    A task is {module: options}, with C(check_mode) and such beside it.
+    A task is {module: options}, with C(check_mode) and such beside it. On the controller, modules of this collection
+    run without a playbook, unless there are C(arguments) for one.
 
     Every task may fail: its result says so.
     """
+    if on is None and not arguments and all(module_of(task) for task in tasks):
+        results = run_on_controller(hosts, tasks)
+        return Played(0, json.dumps(results), results)
     numbered = [
         {"name": f"Task {number}", **task, "register": f"r{number}", "ignore_errors": True}
         for number, task in enumerate(tasks)

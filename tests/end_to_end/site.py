@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import json
-import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from tests.end_to_end.controller import run_on_controller
 from tests.end_to_end.play import keep, kept, run_playbook
 from tests.gates.environments import COLLECTIONS
 from tests.lab.agent.install import DEFAULT_PLATFORM, DEFAULT_VERSION, Agent, install_agent
@@ -120,7 +120,8 @@ class Site:
     def module(self, name: str, **options: t.Any) -> dict[str, t.Any]:
         """Run a module that talks to the manager, on the controller; fails if it does."""
         connection = {"url": self.manager.url, "ca_path": self.manager.ca_path}
-        (result,) = self._play("localhost", name, {**connection, **options}).values()
+        task = {f"workload_security.agent.{name}": {**connection, **options}}
+        (result,) = run_on_controller(self.hosts, [task], WORKLOAD_SECURITY_API_KEY=self.manager.api_key)
         assert not result.get("failed"), result
         return result
 
@@ -151,12 +152,10 @@ class Site:
         return path
 
     def _play(self, pattern: str, name: str, options: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
-        local = {"connection": "local", "vars": {"ansible_python_interpreter": sys.executable}}
         play = {
             "name": "Test",
             "hosts": pattern,
             "gather_facts": False,
-            **(local if pattern == "localhost" else {}),
             "tasks": [
                 {
                     "name": "Run the module",

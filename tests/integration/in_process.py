@@ -31,7 +31,7 @@ from tests.lab.manager.process import LabManager
 NAMESPACE = "workload_security.agent"
 OMIT = "{{ omit }}"
 # What may stand beside a module in a task.
-_KEYWORDS = {"check_mode", "diff", "no_log"}
+TASK_KEYWORDS = {"check_mode", "diff", "no_log"}
 
 
 def run_tasks(
@@ -53,8 +53,8 @@ def run_tasks(
     results = []
     with mock.patch.dict(os.environ, {"WORKLOAD_SECURITY_API_KEY": lab.api_key, **(environment or {})}):
         for task in tasks:
-            keywords = {"check_mode": check, "diff": diff, **{key: task[key] for key in _KEYWORDS & task.keys()}}
-            (module,) = task.keys() - _KEYWORDS
+            keywords = {"check_mode": check, "diff": diff, **{key: task[key] for key in TASK_KEYWORDS & task.keys()}}
+            (module,) = task.keys() - TASK_KEYWORDS
             options = {**(shared if module.rpartition(".")[2] in manager_group() else {}), **task[module]}
             given = {option: value for option, value in options.items() if value != OMIT}
             results.append(run_module(module, given, **keywords))
