@@ -10,7 +10,9 @@ import typing as t
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.addresses import mac
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply
+from tests.integration.in_process import run_tasks
 from tests.integration.scene import APPLY, CHANGE, REMOVE, RULE, SETTINGS, Scene, Stage, Truth, assert_honest
 from tests.integration.support import run_facet, run_profiles, writes
 from tests.lab.manager.process import LabManager
@@ -72,6 +74,36 @@ def test_documents_are_applied_changed_and_undone(lab, switches):
         scene.assert_nothing_to_do(stage, after, switches)
         before = after
     assert before == at_first, "nothing is left of it"
+
+
+@pytest.mark.parametrize("switches", ANSWERS, ids=told)
+def test_what_is_said_of_targets_does_not_depend_on_how_the_manager_answers(lab, switches):
+    """A rule on a parent and on a child of it, settings here and there, somebody else's rule: each target is described
+    as it is, or a part of it as not known."""
+    scene = Scene(lab)
+    run_profiles(lab, scene.profiles(APPLY, ["Alpha", "one.example.com"]))
+    other = lab.api("POST", "/firewallrules", {"name": "Other", "action": "bypass", "priority": "4", "protocol": "tcp",
+        "direction": "incoming", "frameType": "ip", "destinationPortType": "multiple",
+        "destinationPortMultiple": ["4118"], "sourceIPType": "single", "sourceIPValue": "203.0.113.7"})["ID"]  # fmt: skip
+    lab.api("POST", f"/computers/{scene.keys['two.example.com'][1]}/firewall/assignments", {"ruleIDs": [other]})
+    task = {"workload_security.agent.communication_info": {
+        "policies": ["Alpha", "Beta", "Base Policy"],
+        "computers": ["one.example.com", "two.example.com"],
+    }}  # fmt: skip
+
+    def described() -> list[dict[str, t.Any]]:
+        (result,) = run_tasks(lab, [task]).results
+        assert not result.get("failed"), result
+        for target in result["targets"]:
+            for rule in target["firewall_restriction"]["rules"]:
+                # Items are said as the manager has them.
+                rule["source_ips"] = rule["source_ips"] and sorted(rule["source_ips"])
+                rule["source_macs"] = rule["source_macs"] and sorted(map(mac, rule["source_macs"]))
+        return result["targets"]
+
+    expected = described()
+    lab.switch(**switches)
+    assert described() == expected
 
 
 # What searches leave out, and who has it.

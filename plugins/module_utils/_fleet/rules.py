@@ -16,7 +16,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._manager.client import Item
-from .objects import Computer, Target
+from .objects import Computer, Policy, Target
 
 if t.TYPE_CHECKING:
     from .fleet import Fleet
@@ -46,6 +46,7 @@ class Assignments:
         self._effective_of: set[Target] | None = None
         # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
         self._inherited: dict[int | None, frozenset[int]] = {}
+        self._sources: dict[tuple[int | None, int], tuple[Policy, ...]] = {}
         self._asked: dict[Target, set[int]] = {}
 
     def listed(self, item: Item) -> frozenset[int]:
@@ -80,6 +81,17 @@ class Assignments:
         if state is None and len(self._asked) < ASKED_AT_MOST:
             self._ask([target])
         return rule_id in self._asked[target] if state is None and target in self._asked else state
+
+    def sources(self, target: Target, rule_id: int) -> tuple[Policy, ...]:
+        """The policies from which a target has the rule, nearest first; without those of which pages cannot tell.
+
+        The topmost one that has it is always told: it can have it from nowhere else.
+        """
+        place = (target.above, rule_id)
+        if place not in self._sources:
+            lineage = self._fleet.lineage(target)
+            self._sources[place] = tuple(policy for policy in lineage if self.assigned_here(policy, rule_id))
+        return self._sources[place]
 
     def holders(self, rule_id: int, apart_from: t.Collection[Target] = ()) -> Holders:
         """Who, of all policies and computers but some, has the rule assigned directly. Costs pages."""

@@ -254,7 +254,7 @@ def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: b
         "name": shown(rule.get("name")),
         "action": rule.get("action"),
         "assigned_here": here,
-        "inherited_from": [policy.label for policy in fleet.lineage(target) if rule["ID"] in policy.rule_ids],
+        "inherited_from": [policy.label for policy in fleet.assignments.sources(target, rule["ID"])],
         "overridden": overridden,
         "replaces_hidden_rule": replaces,
         "basis": verdict.basis,
@@ -343,6 +343,7 @@ def _items(known: dict[int, dict[str, t.Any]], rule: Rule, side: str) -> t.Any:
         return None
     if kind in ("ip-list", "mac-list"):
         list_id = rule.get(f"{side}ListID")
-        return (known.get(list_id) or {}).get("items") if isinstance(list_id, int) else None
-    keys = ("Value", "Mask", "RangeFrom", "RangeTo", "Multiple")
-    return [rule[f"{side}{key}"] for key in keys if rule.get(f"{side}{key}") is not None]
+        items = (known.get(list_id) or {}).get("items") if isinstance(list_id, int) else None
+        return items if items is None else [shown(item) for item in items]
+    values = [rule.get(f"{side}{key}") for key in ("Value", "Mask", "RangeFrom", "RangeTo")]
+    return [shown(value) for value in (*values, *(rule.get(f"{side}Multiple") or ())) if value is not None]
