@@ -157,15 +157,15 @@ def _find_parsed(subject: Union[Version, Release, None]) -> _Finding:
 class Documented(TypedDict):
     """What the page documents of an agent, in plain types, for results.
 
-    * ``state``: documented, undocumented or ambiguous
-    * ``certainty``: confirmed, likely or inferred, how certain it is that this version has these suites; unknown where
+    * C(state): documented, undocumented or ambiguous
+    * C(certainty): confirmed, likely or inferred, how certain it is that this version has these suites; unknown where
       the state is not documented
-    * ``ranges``: the page's words; two where both have the same suites and it does not matter which it is
-    * ``suites``: IANA names in the page's order
-    * ``weak``: those of the suites that are weak, name to reasons
-    * ``tls``: for each version of TLS ``version``, ``supported``, ``basis`` and ``reason``
-    * ``neighbors``: the ranges around what is not documented
-    * ``reason``: a sentence
+    * C(ranges): the page's words; two where both have the same suites and it does not matter which it is
+    * C(suites): IANA names in the page's order
+    * C(weak): those of the suites that are weak, name to reasons
+    * C(tls): for each version of TLS C(version), C(supported), C(basis) and C(reason)
+    * C(neighbors): the ranges around what is not documented
+    * C(reason): a sentence
     """
 
     state: str
@@ -207,13 +207,13 @@ def _reason(finding: _Finding, words: List[str]) -> str:
 
 
 def supports_suite(text: object, suite: str) -> Optional[bool]:
-    """Whether the page lists a suite (IANA name) for an agent; ``None`` where no list is documented."""
+    """Whether the page lists a suite (IANA name) for an agent; C(None) where no list is documented."""
     finding = _find(text)
     return suite in finding.listed if finding.state == DOCUMENTED else None
 
 
 def supports_tls(text: object, version: str) -> Support:
-    """What is documented of one TLS version, such as ``1.2``, for an agent."""
+    """What is documented of one TLS version, such as C(1.2), for an agent."""
     finding = _find(text)
     if finding.span is None:
         return Support(None, None, finding.no_agent)

@@ -35,9 +35,9 @@ _OTHER_AGENT_FILES = (DSA_QUERY, "/opt/ds_agent/dsa_control")
 class Source(NamedTuple):
     """Something of the host that knows an installed agent.
 
-    ``programs`` are the absolute paths at which its program can lie, ``read`` takes the versions of the agent's
-    packages out of its answer (as they stand there; empty where a package has none), and ``absent`` is how the
-    program says that there is no such package. Where ``data`` is given, one of these files must be there.
+    C(programs) are the absolute paths at which its program can lie, C(read) takes the versions of the agent's
+    packages out of its answer (as they stand there; empty where a package has none), and C(absent) is how the
+    program says that there is no such package. Where C(data) is given, one of these files must be there.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Told(NamedTuple):
 
 
 class Activation(NamedTuple):
-    """Whether the agent is activated, against which manager (``None`` where not known), and why this is said."""
+    """Whether the agent is activated, against which manager (C(None) where not known), and why this is said."""
 
     state: str
     manager_url: Optional[str]
@@ -67,7 +67,7 @@ class Activation(NamedTuple):
 
 
 class Installation(NamedTuple):
-    """What is known of the agent on this host. ``source`` names who told the version."""
+    """What is known of the agent on this host. C(source) names who told the version."""
 
     installed: bool
     version: Optional[Version]
@@ -77,7 +77,7 @@ class Installation(NamedTuple):
 
 
 def _blocks(output: str, first: str) -> List[Dict[str, str]]:
-    """Packages as blocks of ``Name: value`` lines, each starting with the field ``first``; names in lower case."""
+    """Packages as blocks of C(Name: value) lines, each starting with the field C(first); names in lower case."""
     blocks: List[Dict[str, str]] = []
     for line in output.splitlines():
         name, colon, value = line.partition(":")
@@ -94,7 +94,7 @@ def _read_rpm(output: str) -> List[str]:
 
 
 def _read_dpkg(output: str) -> List[str]:
-    """Lines of ``want error status version``: a package that was removed stays in the list with its configuration."""
+    """Lines of C(want error status version): a package that was removed stays in the list with its configuration."""
     rows = [line.split() for line in output.splitlines()]
     gone = ("not-installed", "config-files", "half-installed")
     return [" ".join(row[3:]) for row in rows if len(row) >= 3 and row[2] not in gone]
@@ -210,7 +210,7 @@ class UnsupportedPlatform(Problem):
 
 
 def refusal(system: str) -> Optional[Problem]:
-    """Why agents on this system cannot be looked for, or ``None``. ``system`` is what ``platform.system()`` says."""
+    """Why agents on this system cannot be looked for, or C(None). C(system) is what C(platform.system()) says."""
     if not system.upper().startswith(("WINDOWS", "CYGWIN", "MSYS", "MINGW")):
         return None
     return UnsupportedPlatform(
@@ -222,7 +222,7 @@ def refusal(system: str) -> Optional[Problem]:
 def look(system: str) -> Installation:
     """Find the agent of this host; every source is asked, and none of them may fail this.
 
-    ``system`` is what ``platform.system()`` says. The first source that tells a version is believed.
+    C(system) is what C(platform.system()) says. The first source that tells a version is believed.
     """
     files = find(_AGENT_FILES.get(system, _OTHER_AGENT_FILES))
     sources = SOURCES.get(system, ()) + ((_AGENT_ITSELF,) if system != "Darwin" else ())
@@ -295,7 +295,7 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[!-~]{1,1000}", re.ASCII)
 
 
 def _fields(output: str, group: str) -> Iterator[Tuple[str, str]]:
-    """The fields of a group with their values. An index, such as ``AgentStatus.3: dsmUrl``, has numbers: it is none."""
+    """The fields of a group with their values. An index, such as C(AgentStatus.3: dsmUrl), has numbers: it is none."""
     for line in output.split("\n"):
         name, colon, value = line.partition(":")
         start, dot, field = name.partition(".")

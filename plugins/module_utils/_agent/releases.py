@@ -4,7 +4,7 @@
 
 """Which release an agent's version is, and how certain that is.
 
-Updates are not in the number: only the build tells, by the table in ``builds``. A build that no source names lies
+Updates are not in the number: only the build tells, by the table in C(builds). A build that no source names lies
 between two that are named, so every version has at least an earliest and a latest release it can be.
 """
 
@@ -20,7 +20,7 @@ from .versions import NO_AGENT, Release, Version, known_release, known_version, 
 # From the best to the least.
 CERTAINTIES = (CONFIRMED, LIKELY, INFERRED)
 
-# Above every number that ``parse`` gives, so it closes a line of releases or a counter of builds.
+# Above every number that C(parse) gives, so it closes a line of releases or a counter of builds.
 LAST = 10**9
 
 _LATER = " or a later update"
@@ -38,7 +38,7 @@ class Span(NamedTuple):
 
 
 class Build(NamedTuple):
-    """One row of the table of builds; ``date`` is ISO, and empty texts stand for what no source says."""
+    """One row of the table of builds; C(date) is ISO, and empty texts stand for what no source says."""
 
     version: Version
     release: str
@@ -64,7 +64,7 @@ def end_of_line(major: int, minor: int) -> Release:
 
 
 def release_span(text: str) -> Span:
-    """Read the release of a row: a name, ``A to B``, or ``A or a later update``."""
+    """Read the release of a row: a name, C(A to B), or C(A or a later update)."""
     if text.endswith(_LATER):
         earliest = known_release(text[: -len(_LATER)])
         return Span(earliest, end_of_line(earliest.major, earliest.minor))
@@ -135,7 +135,7 @@ def span_of(subject: Union[Version, Release], certainty: str = INFERRED) -> Span
 
 
 def is_older(text: object, than: object, certainty: str = INFERRED) -> Optional[bool]:
-    """Whether the one version or release came out before the other; ``None`` where nobody can tell.
+    """Whether the one version or release came out before the other; C(None) where nobody can tell.
 
     Builds of one counter are compared by their numbers, everything else by the releases that it can be, going by what
     is known with at least this certainty.
@@ -156,10 +156,10 @@ def is_older(text: object, than: object, certainty: str = INFERRED) -> Optional[
 def describe(text: object) -> Dict[str, object]:
     """Say what is known of a version or a release name; any text gets an answer, and none is a guess.
 
-    The result has ``version`` and ``release`` (as the vendor writes them, or ``None``), ``release_line``,
-    ``certainty`` (confirmed, likely, inferred or unknown) of the tie between the two, ``date``, ``platform`` and
-    ``source`` of the build, ``builds`` (versions that are listed under this release), ``neighbors`` (the listed builds
-    around one that is not listed: ``version``, ``release``, ``certainty``) and ``reason``, a sentence.
+    The result has C(version) and C(release) (as the vendor writes them, or C(None)), C(release_line),
+    C(certainty) (confirmed, likely, inferred or unknown) of the tie between the two, C(date), C(platform) and
+    C(source) of the build, C(builds) (versions that are listed under this release), C(neighbors) (the listed builds
+    around one that is not listed: C(version), C(release), C(certainty)) and C(reason), a sentence.
     """
     subject = parse(text)
     if subject is None or subject == NO_AGENT:

@@ -47,7 +47,7 @@ class Requirement(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What becomes of an agent: kept, lost or unknown; why, in one word (``None`` where it is kept), and in a sentence.
+    """What becomes of an agent: kept, lost or unknown; why, in one word (C(None) where it is kept), and in a sentence.
 
     The words are no_shared_suite, tls_too_old and platform for lost; no_agent, unknown_version, undocumented,
     ambiguous and conflict for unknown.
@@ -67,7 +67,7 @@ def lacks_tls_1_2(platform: str) -> bool:
 def judge(text: str, requirement: Requirement, old_platform: bool = False) -> Verdict:
     """What becomes of an agent, by its version or release, under a requirement.
 
-    ``old_platform`` says that it runs where the vendor denies TLS 1.2, see ``lacks_tls_1_2``. Any text gets an answer.
+    C(old_platform) says that it runs where the vendor denies TLS 1.2, see C(lacks_tls_1_2). Any text gets an answer.
     """
     subject = parse(text)
     if subject is None:
@@ -149,7 +149,7 @@ def _adjoin(lower: Range, upper: Range) -> bool:
 
 
 def upgrade(text: str, requirement: Requirement, old_platform: bool = False) -> Optional[Release]:
-    """The nearest later release that is documented to survive a requirement; ``None`` where there is none.
+    """The nearest later release that is documented to survive a requirement; C(None) where there is none.
 
     Meant for an agent that is not sure to survive it. Whether an agent of this release exists for a computer's
     platform is not looked at.
@@ -166,7 +166,7 @@ def upgrade(text: str, requirement: Requirement, old_platform: bool = False) -> 
 
 
 def listed_builds(release: Release) -> List[Dict[str, Optional[str]]]:
-    """The builds that public sources name for exactly this release: ``version``, ``platform`` if only one has it."""
+    """The builds that public sources name for exactly this release: C(version), C(platform) if only one has it."""
     return [
         {"version": str(build.version), "platform": build.platform or None}
         for build in BUILDS

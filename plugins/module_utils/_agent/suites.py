@@ -4,7 +4,7 @@
 
 """The TLS cipher suites that agents use: their names, and what is known of each.
 
-Names, code points and references are those of the IANA registry "TLS Cipher Suites". ``recommended`` is the column of
+Names, code points and references are those of the IANA registry "TLS Cipher Suites". C(recommended) is the column of
 that name: Y, N, or D for discouraged. The suites with RSA key exchange were N until RFC 10015 (July 2026), which
 deprecates them; they are D here by the IANA Considerations of its draft, draft-ietf-tls-deprecate-obsolete-kex-07. The
 others stand as RFC 8447 set them.
@@ -22,7 +22,7 @@ SWEET32 = "3DES has 64-bit blocks, which repeat within hours of traffic (Sweet32
 
 
 class Suite(NamedTuple):
-    """One cipher suite. ``lowest_tls`` is the first TLS version that has it, ``rfc`` the one IANA refers to."""
+    """One cipher suite. C(lowest_tls) is the first TLS version that has it, C(rfc) the one IANA refers to."""
 
     iana: str
     code_point: str
@@ -65,7 +65,7 @@ SUITES = (
 
 BY_IANA = {suite.iana: suite for suite in SUITES}
 
-# The kinds of name that ``find`` reads.
+# The kinds of name that C(find) reads.
 NAMES = ("iana", "openssl", "code_point")
 
 _CODE_POINT = re.compile(r"(?:0X)?([0-9A-F]{2}),?(?:0X)?([0-9A-F]{2})", re.ASCII)
@@ -81,6 +81,6 @@ _BY_NAME = {_key(getattr(suite, kind)): suite for suite in SUITES for kind in NA
 
 
 def find(name: object) -> Optional[Suite]:
-    """The suite with this IANA name, OpenSSL name or code point (``0xC0,0x2F``, ``C0,2F``, ``0xc02f``)."""
+    """The suite with this IANA name, OpenSSL name or code point (C(0xC0,0x2F), C(C0,2F), C(0xc02f))."""
     # Not ASCII, but in upper case they are: the long s, and others.
     return _BY_NAME.get(_key(name)) if isinstance(name, str) and name.isascii() else None

@@ -38,7 +38,7 @@ _LATE_9_5 = Release(9, 5, 1, 3, 3)
 
 
 class Support(NamedTuple):
-    """Whether an agent speaks a TLS version: ``supported`` and ``basis`` are ``None`` where nothing says so."""
+    """Whether an agent speaks a TLS version: C(supported) and C(basis) are C(None) where nothing says so."""
 
     supported: Optional[bool]
     basis: Optional[str]
@@ -48,8 +48,8 @@ class Support(NamedTuple):
 def support(version: str, span: Span, stated: Optional[str], names: Tuple[str, ...]) -> Support:
     """What is documented of one TLS version.
 
-    ``span`` is what releases the agent can be, ``stated`` the TLS version that the page names beside the suites, and
-    ``names`` the documented suites; none where none are documented.
+    C(span) is what releases the agent can be, C(stated) the TLS version that the page names beside the suites, and
+    C(names) the documented suites; none where none are documented.
     """
     lowest = [BY_IANA[name].lowest_tls for name in names]
     if version == stated:
@@ -86,7 +86,7 @@ def supports(span: Span, stated: Optional[str], names: Tuple[str, ...]) -> List[
 
 
 def normalize(text: object) -> Optional[str]:
-    """The version in ``TLS 1.2``, ``TLSv1.2``, ``TLSv1_2`` or ``1.2``; ``None`` for what is no version of TLS."""
+    """The version in C(TLS 1.2), C(TLSv1.2), C(TLSv1_2) or C(1.2); C(None) for what is no version of TLS."""
     if not isinstance(text, str) or len(text) > 20:
         return None
     match = re.fullmatch(r"(?:TLS)?[ _-]*v?[ _-]*(1)(?:[._]([0-3]))?", text.strip(), re.IGNORECASE | re.ASCII)

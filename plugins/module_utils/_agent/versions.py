@@ -4,7 +4,7 @@
 
 """Agent versions and release names: every spelling that is met, put in order.
 
-An agent says ``10.0.0.3186``, a package ``10.0.0-3186.el7``, a person ``10.0 Update 16``. The first two are a
+An agent says C(10.0.0.3186), a package C(10.0.0-3186.el7), a person C(10.0 Update 16). The first two are a
 L{Version}, the last is a L{Release}; which release a version is, only L{releases} knows.
 """
 
@@ -39,7 +39,7 @@ _RELEASE = re.compile(
 
 
 class Version(NamedTuple):
-    """An agent's number, ``major.minor.third-build``. Versions of one release line sort by age, macOS 20 apart."""
+    """An agent's number, C(major.minor.third-build). Versions of one release line sort by age, macOS 20 apart."""
 
     major: int
     minor: int
@@ -51,14 +51,14 @@ class Version(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The release line as the vendor writes it: ``9.6``, ``10.0``, ``20``."""
+        """The release line as the vendor writes it: C(9.6), C(10.0), C(20)."""
         return _line(self.major, self.minor)
 
 
 class Release(NamedTuple):
     """A release as the vendor names it. Releases sort by age; a part that is not named is 0 or empty.
 
-    ``date`` is the ISO date that names an update of 20 LTS or a feature release of 12.5.
+    C(date) is the ISO date that names an update of 20 LTS or a feature release of 12.5.
     """
 
     major: int
@@ -84,7 +84,7 @@ class Release(NamedTuple):
 
     @property
     def line(self) -> str:
-        """The release line as the vendor writes it: ``9.6``, ``10.0``, ``20``."""
+        """The release line as the vendor writes it: C(9.6), C(10.0), C(20)."""
         return _line(self.major, self.minor)
 
     @property
@@ -101,7 +101,7 @@ def parse(text: object) -> Optional[Union[Version, Release]]:
     """Read a version or a release name in any spelling that is met.
 
     Numbers with four parts are versions, whatever package name stands before and whatever platform behind. A number
-    with three parts is a manager's, or an agent's without its build, and says nothing: the result is ``None``, as for
+    with three parts is a manager's, or an agent's without its build, and says nothing: the result is C(None), as for
     everything else that is neither.
     """
     if not isinstance(text, str) or len(text) > LONGEST:

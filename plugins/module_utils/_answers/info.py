@@ -26,7 +26,7 @@ from .._manager.client import COMPUTER, POLICY, Client, Kind
 
 FACET_NAMES = list(FACETS)
 
-# What a computer can be expanded with (source: the vendor's SDK), without `all`, which the vendor advises against.
+# What a computer can be expanded with (source: the vendor's SDK), without C(all), which the vendor advises against.
 COMPUTER_PARTS = (
     "none computerStatus tasks securityUpdates computerSettings allSecurityModules antiMalware webReputation"
     " activityMonitoring firewall intrusionPrevention integrityMonitoring logInspection applicationControl SAP"

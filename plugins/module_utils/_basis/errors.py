@@ -15,20 +15,20 @@ from .text import one_line, quoted
 class Problem(Exception):
     """What ends a task, or one thing that it was to do, in words for people.
 
-    ``code`` is one word to test for.
+    C(code) is one word to test for.
     """
 
     code = "problem"
 
     def as_failure(self) -> Dict[str, Any]:
-        """The failure for a module's result: at least ``code``, and in ``message`` the whole sentence."""
+        """The failure for a module's result: at least C(code), and in C(message) the whole sentence."""
         return {"code": self.code, "message": str(self)}
 
 
 class OptionError(Problem, ValueError):
     """An option whose value cannot be right: which option, which value, and what would be right.
 
-    Where the value is a secret, or is missing, ``value`` is ``None`` and is not shown.
+    Where the value is a secret, or is missing, C(value) is C(None) and is not shown.
     """
 
     code = "bad_option"
@@ -47,7 +47,7 @@ class OptionError(Problem, ValueError):
 class MissingLibrary(Problem):
     """Python libraries that are needed cannot be imported.
 
-    ``library`` names them, with commas between, ``reason`` tells the import errors.
+    C(library) names them, with commas between, C(reason) tells the import errors.
     """
 
     code = "missing_library"

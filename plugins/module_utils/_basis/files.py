@@ -36,7 +36,7 @@ def readable_file(option: str, path: str, holds: str) -> str:
 
 
 def read_whole(path: str, longest: int) -> bytes:
-    """The content of a regular file. Raises ``OSError``, also for one of more than ``longest`` bytes."""
+    """The content of a regular file. Raises C(OSError), also for one of more than C(longest) bytes."""
     content = read_beginning(path, longest + 1)
     if len(content) > longest:
         raise OSError(errno.EFBIG, f"It is longer than {longest} bytes")
@@ -44,7 +44,7 @@ def read_whole(path: str, longest: int) -> bytes:
 
 
 def read_beginning(path: str, longest: int) -> bytes:
-    """The first ``longest`` bytes of a regular file. Raises ``OSError``, also for what is no file, and no path."""
+    """The first C(longest) bytes of a regular file. Raises C(OSError), also for what is no file, and no path."""
     try:
         # Without O_NONBLOCK, a pipe would be waited for.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -20,7 +20,7 @@ _KINDS = (
 
 
 def plain_text(value: object, meaning: str) -> str:
-    """The value as a plain string; a ``TypeError`` that says what was expected where it is none."""
+    """The value as a plain string; a C(TypeError) that says what was expected where it is none."""
     if isinstance(value, str):
         return str(value)
     hint = ", put it in quotes" if _kind(value) == "a number" else ""
@@ -36,7 +36,7 @@ def items(given: Optional[Sequence[object]]) -> List[str]:
 
 
 def plain_bool(value: object, meaning: str) -> bool:
-    """The value as a boolean; a ``TypeError`` that says what was expected where it is none."""
+    """The value as a boolean; a C(TypeError) that says what was expected where it is none."""
     if isinstance(value, bool):
         return value
     raise TypeError(f"expected {meaning} as a boolean, got {_kind(value)}")

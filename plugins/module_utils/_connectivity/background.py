@@ -31,7 +31,7 @@ def in_background(function: Callable[..., T], *arguments: Any) -> concurrent.fut
 
 
 def wait_until(future: concurrent.futures.Future[T], deadline: float) -> Optional[T]:
-    """What a function in the background returned, or ``None`` if it has not by then (``time.monotonic()``)."""
+    """What a function in the background returned, or C(None) if it has not by then (C(time.monotonic()))."""
     try:
         return future.result(max(0.0, deadline - time.monotonic()))
     except concurrent.futures.TimeoutError:

@@ -58,7 +58,7 @@ class Certificate(NamedTuple):
         )
 
     def is_for(self, name: str) -> bool:
-        """Whether a host name or an address is one of its names (RFC 6125: ``*`` stands for the first label)."""
+        """Whether a host name or an address is one of its names (RFC 6125: C(*) stands for the first label)."""
         name = name.lower()
         parent = name.partition(".")[2]
         # What is not ASCII may be so in lower case, such as the Kelvin sign.
@@ -67,7 +67,7 @@ class Certificate(NamedTuple):
 
 
 def read_certificate(der: bytes) -> Certificate:
-    """Read one certificate. Raises ``ValueError`` for what is none."""
+    """Read one certificate. Raises C(ValueError) for what is none."""
     certificate = list(_elements(der))
     if len(certificate) != 1 or certificate[0][0] != _SEQUENCE:
         raise ValueError("it is no certificate")
@@ -167,7 +167,7 @@ def _time(tag: int, content: bytes) -> str:
 
 
 def _alternative_names(fields: List[Tuple[int, bytes]]) -> Optional[List[str]]:
-    """The names of the extension that holds them; ``None`` without one, and where it holds neither name nor address."""
+    """The names of the extension that holds them; C(None) without one, and where it holds neither name nor address."""
     extensions = next((content for tag, content in fields if tag == _EXTENSIONS), None)
     if extensions is None:
         return None

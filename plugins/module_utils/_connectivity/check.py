@@ -45,7 +45,7 @@ class Checked(NamedTuple):
 
 
 def check(endpoints: Sequence[Endpoint], direction: str, timeout: float) -> Checked:
-    """Try all endpoints, and look who listens on the agents' port. Takes ``timeout`` seconds, and a moment more."""
+    """Try all endpoints, and look who listens on the agents' port. Takes C(timeout) seconds, and a moment more."""
     began = time.monotonic()
     sources = read_sources({endpoint.name for endpoint in endpoints})
     context = client_context()

@@ -35,7 +35,7 @@ _NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOW
 
 
 class Attempt(NamedTuple):
-    """A connection that was tried: ``number`` is that of the error, C(None) if it stands or nobody answered."""
+    """A connection that was tried: C(number) is that of the error, C(None) if it stands or nobody answered."""
 
     address: str
     error: Optional[str]
@@ -64,7 +64,7 @@ def diagnose(
     attempts: Sequence[Attempt],
     handshake: Optional[tls.Handshake],
 ) -> Optional[Problem]:
-    """The first problem on the way to an endpoint; ``None`` if there is none."""
+    """The first problem on the way to an endpoint; C(None) if there is none."""
     if not resolution.addresses:
         return Problem(RESOLUTION, *_unresolved(endpoint, sources, resolution))
     if attempts and all(attempt.error for attempt in attempts):

@@ -58,7 +58,7 @@ class Endpoint(NamedTuple):
 
 
 def cloud_endpoints(region: str, direction: str) -> List[Endpoint]:
-    """The endpoints of a region of the cloud. Raises ``OptionError`` for a region that is not known."""
+    """The endpoints of a region of the cloud. Raises C(OptionError) for a region that is not known."""
     endpoints = []
     for name in required_hostnames(region):
         label = name.partition(".")[0]

@@ -24,8 +24,8 @@ class Listening(NamedTuple):
     """Who may be heard from outside of this host, on a port.
 
     listens: whether something listens where other hosts can reach it; a listener on the loopback alone is the agent's
-    own, which its programs on this host talk to. ``None`` if nobody can tell. addresses: all that it listens on. peers:
-    who is connected, or was until some moments ago; ``None`` if unknown.
+    own, which its programs on this host talk to. C(None) if nobody can tell. addresses: all that it listens on. peers:
+    who is connected, or was until some moments ago; C(None) if unknown.
     """
 
     port: int
@@ -67,7 +67,7 @@ def read_listening(port: int, tables: Tuple[str, ...] = TABLES) -> Listening:
 
 
 def _address(entry: str) -> str:
-    """The address of an entry such as ``0100007F:1016``: words of 32 bits as this machine keeps them."""
+    """The address of an entry such as C(0100007F:1016): words of 32 bits as this machine keeps them."""
     data = bytes.fromhex(entry.partition(":")[0])
     if sys.byteorder == "little":
         data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))
@@ -77,7 +77,7 @@ def _address(entry: str) -> str:
 
 
 def _answers(port: int) -> Optional[bool]:
-    """Whether a connection to this host's own addresses comes about; ``None`` where it is not known to have any."""
+    """Whether a connection to this host's own addresses comes about; C(None) where it is not known to have any."""
     addresses = _own_addresses()
     for address in addresses:
         try:

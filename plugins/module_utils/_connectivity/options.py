@@ -30,7 +30,7 @@ _SHORTEST, _LONGEST = 1, 300
 
 
 def read_options(params: Dict[str, Any]) -> List[Endpoint]:
-    """The endpoints that the options mean. Raises ``OptionError`` for an option that cannot be right."""
+    """The endpoints that the options mean. Raises C(OptionError) for an option that cannot be right."""
     timeout = params["timeout"]
     # Written so that "not a number" fails, too.
     if not _SHORTEST <= timeout <= _LONGEST:

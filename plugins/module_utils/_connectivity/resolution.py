@@ -85,7 +85,7 @@ class Lookup:
     """A name being looked up in the background, from the moment this is made."""
 
     def __init__(self, name: str, sources: Sources, timeout: float, dns_timeout: float) -> None:
-        """The resolver has ``timeout`` seconds, and each name server ``dns_timeout`` for all that it is asked."""
+        """The resolver has C(timeout) seconds, and each name server C(dns_timeout) for all that it is asked."""
         self._name = name
         self._sources = sources
         self._timeout = timeout

@@ -36,7 +36,7 @@ class HostsLine(NamedTuple):
 class Sources(NamedTuple):
     """How names are looked up.
 
-    services: of nsswitch.conf, such as ``files`` and ``dns``, in their order. servers: addresses of name servers.
+    services: of nsswitch.conf, such as C(files) and C(dns), in their order. servers: addresses of name servers.
     search: domains to try. ndots: a name with fewer dots is tried with these domains first. hosts: by name.
     """
 
@@ -129,7 +129,7 @@ def _hosts(lines: List[bytes], names: Collection[str]) -> Dict[str, List[HostsLi
 
 
 def _address(text: str) -> Optional[str]:
-    """An address as the resolver spells it; ``None`` for what is none."""
+    """An address as the resolver spells it; C(None) for what is none."""
     plain, percent, zone = text.partition("%")
     if percent and not _ZONE.fullmatch(zone):
         return None

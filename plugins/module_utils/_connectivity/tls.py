@@ -36,8 +36,8 @@ _MOST_CERTIFICATES = 10
 class Handshake(NamedTuple):
     """What was seen of a server.
 
-    trusted: whether a CA of this host vouches for the certificate; ``None`` if it did not come to that.
-    failed: one of the words above if no certificate came, with ``error`` in words. A server that shows its certificate
+    trusted: whether a CA of this host vouches for the certificate; C(None) if it did not come to that.
+    failed: one of the words above if no certificate came, with C(error) in words. A server that shows its certificate
     and then ends the handshake, as it wants one of the agent's, has not failed.
     """
 
@@ -84,7 +84,7 @@ def client_context() -> ssl.SSLContext:
 
 
 def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, deadline: float) -> Handshake:
-    """Offer TLS to what is connected, until ``deadline`` (``time.monotonic()``). Raises nothing for what comes back."""
+    """Offer TLS to what is connected, until C(deadline) (C(time.monotonic())). Raises nothing for what comes back."""
     began = time.monotonic()
     received, sent = bytearray(), bytearray()
     trusted: Optional[bool] = None

@@ -21,7 +21,7 @@ _PAUSE = 0.05
 
 
 class Server(NamedTuple):
-    """A server, with the name of its program, that answers with TTLs of records (``has_ttl``) or with its own."""
+    """A server, with the name of its program, that answers with TTLs of records (C(has_ttl)) or with its own."""
 
     program: str
     address: str
@@ -29,7 +29,7 @@ class Server(NamedTuple):
     has_ttl: bool
 
     def expect(self) -> None:
-        """Raise ``DnsError`` where nobody answers."""
+        """Raise C(DnsError) where nobody answers."""
         try:
             ask(self.address, "localhost", "A", _ANSWER, self.port)
         except (DnsTimeout, DnsMalformed):
@@ -44,7 +44,7 @@ class Server(NamedTuple):
             ) from error
 
     def contradiction(self, records: List[Record]) -> Optional[str]:
-        """How its answers differ from these records, for the first that do; ``None`` if none does."""
+        """How its answers differ from these records, for the first that do; C(None) if none does."""
         wanted: Dict[Tuple[str, str], Set[Record]] = {}
         for record in records:
             wanted.setdefault((record.name, record.type), set()).add(record)
@@ -56,7 +56,7 @@ class Server(NamedTuple):
         return None
 
     def wait_for(self, records: List[Record]) -> Optional[str]:
-        """Like ``contradiction``, once the server has had the time to read its files."""
+        """Like C(contradiction), once the server has had the time to read its files."""
         deadline = time.monotonic() + _RELOAD
         while True:
             contradiction = self.contradiction(records)

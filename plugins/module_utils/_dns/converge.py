@@ -23,7 +23,7 @@ ABSENT = "absent"
 def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     """Bring the place to what the options wish, or in check mode say what that would change; the task's result.
 
-    Raises ``DnsError``; then the place holds what it held before.
+    Raises C(DnsError); then the place holds what it held before.
     """
     names = names_of(params)
     wished = wished_of(params, names, place)
@@ -51,7 +51,7 @@ def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[
 
 
 def names_of(params: Dict[str, Any]) -> List[str]:
-    """The host names that the options name, each once, in their order. Raises ``DnsError`` where one cannot be."""
+    """The host names that the options name, each once, in their order. Raises C(DnsError) where one cannot be."""
     names = [host_name(text, "hostnames") for text in items(params["hostnames"])]
     names += required_hostnames(params["region"]) if params["region"] is not None else []
     if not names:
@@ -65,7 +65,7 @@ def undocumented_of(params: Dict[str, Any]) -> List[str]:
 
 
 def wished_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Record]:
-    """The records that these names are to have. Raises ``DnsError`` for what cannot be, or not in this place."""
+    """The records that these names are to have. Raises C(DnsError) for what cannot be, or not in this place."""
     if params["state"] == ABSENT:
         return []
     ttl = params["ttl"]

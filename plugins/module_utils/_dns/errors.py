@@ -14,7 +14,7 @@ from .._basis.errors import Problem
 class DnsError(Problem):
     """Something that did not end as it should have, in words for people.
 
-    ``code`` is one word to test for. ``option`` is the option to look at, ``None`` where none would mend it.
+    C(code) is one word to test for. C(option) is the option to look at, C(None) where none would mend it.
     """
 
     def __init__(self, code: str, message: str, option: Optional[str] = None) -> None:

@@ -30,7 +30,7 @@ _LONGEST_DIFF = 100 * 1024
 class HostsFile(Place):
     """One block of ours in a hosts file.
 
-    With ``replace_conflicts``, the lines of others count as well: what they say of our names is read, kept where it is
+    With C(replace_conflicts), the lines of others count as well: what they say of our names is read, kept where it is
     right, and taken out where it is not.
     """
 

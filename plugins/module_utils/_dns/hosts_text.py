@@ -22,7 +22,7 @@ END = b"# END workload_security.agent.local_dns"
 
 
 class Hosts(NamedTuple):
-    """A file: its lines with their ends, which of them are our block (``begin`` up to but not ``end``), its records.
+    """A file: its lines with their ends, which of them are our block (C(begin) up to but not C(end)), its records.
 
     Where there is no block yet, it is to come first. There, no missing end of a last line has to be mended, and
     whoever takes the first line for a name takes ours.
@@ -47,7 +47,7 @@ class Hosts(NamedTuple):
 
 
 def read_hosts(content: bytes, path: str) -> Hosts:
-    """Take a file apart. Raises ``DnsError`` for a block that is not as we write it: parts of it may be another's."""
+    """Take a file apart. Raises C(DnsError) for a block that is not as we write it: parts of it may be another's."""
     lines = re.findall(rb"[^\n]*\n|[^\n]+", content)
     marks = [(index, line.strip()) for index, line in enumerate(lines) if line.strip() in (BEGIN, END)]
     if not marks:

@@ -49,7 +49,7 @@ _ADVICE = {
 
 
 def path_of(options: Mapping[str, str], name: str, place: str) -> str:
-    """A suboption that is the path of a file. Raises ``OptionError`` for what can be none."""
+    """A suboption that is the path of a file. Raises C(OptionError) for what can be none."""
     path = options[name]
     try:
         whole = os.fsencode(path)
@@ -61,7 +61,7 @@ def path_of(options: Mapping[str, str], name: str, place: str) -> str:
 
 
 def read(path: str) -> Optional[bytes]:
-    """The content of a regular file, ``None`` where there is none. Raises ``DnsError`` for what cannot be read."""
+    """The content of a regular file, C(None) where there is none. Raises C(DnsError) for what cannot be read."""
     try:
         return read_whole(path, _LONGEST)
     except FileNotFoundError:
@@ -71,10 +71,10 @@ def read(path: str) -> Optional[bytes]:
 
 
 def replace(path: str, before: Optional[bytes], after: bytes) -> None:
-    """Let a file that holds ``before`` (``None``: that is not there) hold ``after``, on the disk, too.
+    """Let a file that holds C(before) (C(None): that is not there) hold C(after), on the disk, too.
 
-    Owner, mode, access control list and security context stay as they are; where ``path`` is a symbolic link, the
-    file that it leads to is replaced. Raises ``DnsError``, then the file is as it was.
+    Owner, mode, access control list and security context stay as they are; where C(path) is a symbolic link, the
+    file that it leads to is replaced. Raises C(DnsError), then the file is as it was.
     """
     target = os.path.realpath(path)
     with temporary(path) as (file, candidate):
@@ -101,10 +101,10 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
 
 @contextlib.contextmanager
 def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
-    """A new file beside the one at ``path``, and its own path; at the end it is removed, if it is still there.
+    """A new file beside the one at C(path), and its own path; at the end it is removed, if it is still there.
 
     It is in the same folder, as only there it can take that file's place, and hidden from servers that read folders.
-    Those that runs left behind which were killed are removed. Raises ``DnsError`` where it cannot be made.
+    Those that runs left behind which were killed are removed. Raises C(DnsError) where it cannot be made.
     """
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
@@ -126,7 +126,7 @@ def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
 
 
 def tidy(path: str) -> None:
-    """Remove what ``temporary`` has made beside this file in runs that were killed, as far as this user may."""
+    """Remove what C(temporary) has made beside this file in runs that were killed, as far as this user may."""
     target = os.path.realpath(path)
     with contextlib.suppress(OSError, DnsError):
         # Nobody is made to wait where there is nothing to do.
@@ -136,7 +136,7 @@ def tidy(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file that ``replace`` has made. Raises ``DnsError``."""
+    """Remove a file that C(replace) has made. Raises C(DnsError)."""
     try:
         os.unlink(path)
     except OSError as error:

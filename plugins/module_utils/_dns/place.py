@@ -14,10 +14,10 @@ from .records import ADDRESS_TYPES, Record
 class Place:
     """Somewhere that records live. A place is made from its suboptions, and used for one trip: read, then write.
 
-    ``types`` are the types of records that it can hold. ``default_ttl``, in seconds, is what a record gets for which
-    no TTL is asked and none is held; ``None`` in a place without TTLs. ``unfinished`` means that what was read must be
-    written once more though it is right, as an earlier run was cut short. ``warnings`` are what the user should know
-    though nothing failed. Every method may raise ``DnsError``.
+    C(types) are the types of records that it can hold. C(default_ttl), in seconds, is what a record gets for which
+    no TTL is asked and none is held; C(None) in a place without TTLs. C(unfinished) means that what was read must be
+    written once more though it is right, as an earlier run was cut short. C(warnings) are what the user should know
+    though nothing failed. Every method may raise C(DnsError).
     """
 
     types: Tuple[str, ...] = ADDRESS_TYPES
@@ -32,14 +32,14 @@ class Place:
         raise NotImplementedError
 
     def write(self, before: List[Record], after: List[Record]) -> None:
-        """Replace what was read with ``after``, and nothing else; done only when the place says so itself."""
+        """Replace what was read with C(after), and nothing else; done only when the place says so itself."""
         raise NotImplementedError
 
     def tidy(self) -> None:
         """Remove what a run that was killed may have left behind. Raises nothing."""
 
     def conflicts(self, after: List[Record]) -> List[Dict[str, object]]:
-        """What was read beside the records, is somebody else's and contradicts ``after``; warns of what will stay."""
+        """What was read beside the records, is somebody else's and contradicts C(after); warns of what will stay."""
         return []
 
     def diff(self, before: List[Record], after: List[Record]) -> Dict[str, str]:

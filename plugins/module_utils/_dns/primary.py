@@ -74,14 +74,14 @@ class Key(NamedTuple):
 
 
 class Primary:
-    """A primary server. Every answer must carry the key's signature, if there is a key. Methods raise ``DnsError``.
+    """A primary server. Every answer must carry the key's signature, if there is a key. Methods raise C(DnsError).
 
-    ``timeout`` is in seconds, for each question, and each of the server's addresses until one has answered.
-    ``wildcards`` are the names that were asked for and have no records of their own, but those of a wildcard.
+    C(timeout) is in seconds, for each question, and each of the server's addresses until one has answered.
+    C(wildcards) are the names that were asked for and have no records of their own, but those of a wildcard.
     """
 
     def __init__(self, server: str, *, port: int, key: Optional[Key], over_tcp: bool, timeout: float) -> None:
-        """Raises ``MissingLibrary`` without dnspython. Nothing is sent yet."""
+        """Raises C(MissingLibrary) without dnspython. Nothing is sent yet."""
         require({"dnspython": DNSPYTHON_IMPORT_ERROR})
         self._server = server
         self._port = port
@@ -158,10 +158,10 @@ class Primary:
         return found is not None and found.to_rdataset() == answered.to_rdataset()
 
     def update(self, zone: str, before: List[Record], after: List[Record]) -> bool:
-        """Replace ``before`` by ``after``, if the zone still holds exactly that for all their names and ``TYPES``.
+        """Replace C(before) by C(after), if the zone still holds exactly that for all their names and C(TYPES).
 
-        Returns whether it did. Then all is done, otherwise nothing. Raises ``NotKnown`` where the server does not say so
-        in words that can be believed, and another ``DnsError`` where it says that it did nothing.
+        Returns whether it did. Then all is done, otherwise nothing. Raises C(NotKnown) where the server does not say so
+        in words that can be believed, and another C(DnsError) where it says that it did nothing.
         """
         message = dns.update.UpdateMessage(_name(zone))
         held, wished = _by_name_and_type(before), _by_name_and_type(after)
@@ -260,7 +260,7 @@ class Primary:
         return dns.query.tcp(message, address, self._timeout, self._port)
 
     def _send_datagrams(self, message: dns.message.Message, wire: bytes, address: str) -> Optional[dns.message.Message]:
-        """The answer, ``None`` if it is too long; anybody can send datagrams, so all others are passed over."""
+        """The answer, C(None) if it is too long; anybody can send datagrams, so all others are passed over."""
         answer: Optional[dns.message.Message] = None
         why_not = ""
 

@@ -21,7 +21,7 @@ _LONGEST_NUMBER = 100
 
 
 def find(name: str) -> str:
-    """The path of a program, also of one for administrators. Raises ``DnsError`` where there is none."""
+    """The path of a program, also of one for administrators. Raises C(DnsError) where there is none."""
     folders = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin", "/usr/local/sbin", "/sbin"]
     program = commands.find([os.path.join(folder, name) for folder in folders if os.path.isabs(folder)])
     if program is None:
@@ -30,7 +30,7 @@ def find(name: str) -> str:
 
 
 def run(name: str, *arguments: str) -> Answer:
-    """Run a program to its end. Raises ``DnsError`` where it is missing or hangs."""
+    """Run a program to its end. Raises C(DnsError) where it is missing or hangs."""
     try:
         return commands.ask([find(name), *arguments])
     except commands.Unanswered as error:
@@ -43,7 +43,7 @@ def said(answer: Answer) -> str:
 
 
 def hang_up(program: str, pid_files: Sequence[str]) -> None:
-    """Send SIGHUP to the process that one of these files names. Raises ``DnsError`` where that is not this program."""
+    """Send SIGHUP to the process that one of these files names. Raises C(DnsError) where that is not this program."""
     for pid_file in pid_files:
         try:
             pid = int(read_whole(pid_file, _LONGEST_NUMBER))

@@ -32,9 +32,9 @@ _EVERYBODY = ipaddress.IPv4Address("255.255.255.255")
 class Record:
     """One record. Records sort by name, type and value.
 
-    ``name`` is in lower case and without the final dot; ``type`` is A, AAAA or CNAME; ``value`` is an address or a
-    name in its one canonical form; ``ttl`` is in seconds, ``None`` where the place has none or chooses it.
-    Nothing is checked here: what comes from outside goes through ``host_name`` and ``address`` first.
+    C(name) is in lower case and without the final dot; C(type) is A, AAAA or CNAME; C(value) is an address or a
+    name in its one canonical form; C(ttl) is in seconds, C(None) where the place has none or chooses it.
+    Nothing is checked here: what comes from outside goes through C(host_name) and C(address) first.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Record:
 
 
 def host_name(text: str, option: str) -> str:
-    """A host name in lower case and without the final dot. Raises ``OptionError`` for what is none."""
+    """A host name in lower case and without the final dot. Raises C(OptionError) for what is none."""
     # Before it is put in lower case, as the Kelvin sign then is a k.
     if not text.isascii():
         raise OptionError(option, text, "a host name is ASCII; write an internationalized one in its xn-- form")
@@ -78,7 +78,7 @@ def host_name(text: str, option: str) -> str:
 
 
 def address(text: str, option: str) -> str:
-    """An IPv4 or IPv6 address in its canonical form. Raises ``OptionError`` for what nothing can be reached at."""
+    """An IPv4 or IPv6 address in its canonical form. Raises C(OptionError) for what nothing can be reached at."""
     example = "it must be an IPv4 or IPv6 address, such as 192.0.2.10 or 2001:db8::10"
     try:
         parsed = ipaddress.ip_address(text)

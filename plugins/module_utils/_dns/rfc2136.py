@@ -43,7 +43,7 @@ _TRIES = 3
 class Rfc2136(Place):
     """The primary server that the suboptions of C(rfc2136) name. Raises C(DnsError) for an option that cannot be right.
 
-    Nothing is sent before ``read``.
+    Nothing is sent before C(read).
     """
 
     types = (*ADDRESS_TYPES, "CNAME")

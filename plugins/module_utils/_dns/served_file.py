@@ -30,7 +30,7 @@ SERVER_ARGUMENTS = {
 class ServedFile(Place):
     """A file that holds nothing but our records. What counts is what the server answers.
 
-    A subclass has the name of the server's ``program``, knows in ``hint`` why the server may not answer what the file
+    A subclass has the name of the server's C(program), knows in C(hint) why the server may not answer what the file
     holds, and has the four methods below.
     """
 
@@ -54,7 +54,7 @@ class ServedFile(Place):
         raise NotImplementedError
 
     def parse(self, line: str) -> Optional[List[Record]]:
-        """The records of a line of the file; ``None`` for a line that is none of ours."""
+        """The records of a line of the file; C(None) for a line that is none of ours."""
         raise NotImplementedError
 
     def render(self, records: List[Record]) -> str:
@@ -62,11 +62,11 @@ class ServedFile(Place):
         raise NotImplementedError
 
     def check(self, text: str, records: List[Record]) -> None:
-        """Let the server's own code read the text, which holds these records. Raises ``DnsError`` if it refuses."""
+        """Let the server's own code read the text, which holds these records. Raises C(DnsError) if it refuses."""
         raise NotImplementedError
 
     def reload(self) -> None:
-        """Tell the running server to read the file again. Raises ``DnsError`` if it cannot be told."""
+        """Tell the running server to read the file again. Raises C(DnsError) if it cannot be told."""
         raise NotImplementedError
 
     def read(self, names: List[str]) -> List[Record]:

@@ -27,10 +27,10 @@ _DEEPEST = 30
 
 
 def configuration_with(path: str, ours: str, text: str) -> Optional[str]:
-    """The configuration file at ``path``, with the text where it includes the file ``ours``, which need not be there.
+    """The configuration file at C(path), with the text where it includes the file C(ours), which need not be there.
 
-    Files that lead to ours are expanded; other includes stay. ``None`` if ours is not included.
-    Raises ``DnsError`` for a file that cannot be read, and for includes without end.
+    Files that lead to ours are expanded; other includes stay. C(None) if ours is not included.
+    Raises C(DnsError) for a file that cannot be read, and for includes without end.
     """
     return _Expansion(ours, text).of(path, [])
 

@@ -39,14 +39,14 @@ class Unanswered(Exception):
 
 
 def find(paths: Sequence[str]) -> Optional[str]:
-    """The first of these absolute paths that is a program; ``None`` where none is."""
+    """The first of these absolute paths that is a program; C(None) where none is."""
     return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
 
 
 def ask(arguments: Sequence[str], timeout: float = TIMEOUT, longest: int = LONGEST) -> Answer:
     """Run a program, given by its absolute path and its arguments, and return what it said.
 
-    ``timeout`` is in seconds, ``longest`` in bytes. Raises ``Unanswered`` where the program cannot be started, takes
+    C(timeout) is in seconds, C(longest) in bytes. Raises C(Unanswered) where the program cannot be started, takes
     longer or says more; then it is ended, with all that it started.
     """
     program = arguments[0]

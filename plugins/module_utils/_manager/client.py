@@ -24,7 +24,7 @@ if t.TYPE_CHECKING:
 Item = t.Dict[str, t.Any]
 Criterion = t.Dict[str, t.Any]
 
-# The manager's default and ceiling for `maxItems`.
+# The manager's default and ceiling for C(maxItems).
 PAGE = 5000
 
 # The ends of a listing: more objects, or pages, than any manager has.

@@ -29,7 +29,7 @@ except ImportError:
 if t.TYPE_CHECKING:
     from .limit import Limit
 
-# The tunnel could not be opened. `permanent` tells that another attempt cannot succeed either.
+# The tunnel could not be opened. C(permanent) tells that another attempt cannot succeed either.
 TunnelError = SshError
 
 

@@ -16,7 +16,7 @@ import typing as t
 if t.TYPE_CHECKING:
     from .gate import Clock
 
-# A reply may take ten times the option `timeout`, and longer as it grows: a second for so many bytes on the wire.
+# A reply may take ten times the option C(timeout), and longer as it grows: a second for so many bytes on the wire.
 # A page of 20 MiB needs a line of 256 kbit/s, or of a tenth of that where it comes compressed.
 PATIENCE_FACTOR = 10
 SLOWEST = 32 * 2**10

@@ -168,7 +168,7 @@ _WEAK_PARTS = (
 
 
 def name_of(code: int) -> str:
-    """The IANA name of a suite, or its code point such as ``0xC0,0xFF`` where it is not one of those above."""
+    """The IANA name of a suite, or its code point such as C(0xC0,0xFF) where it is not one of those above."""
     return OFFERED.get(code) or f"0x{code >> 8:02X},0x{code & 0xFF:02X}"
 
 
@@ -183,7 +183,7 @@ def code_of(text: str) -> Optional[int]:
 
 
 def can_be_in(code: int, version: str) -> bool:
-    """Whether a suite exists in a version of TLS, such as ``1.2``. What is not known is taken to exist before 1.3."""
+    """Whether a suite exists in a version of TLS, such as C(1.2). What is not known is taken to exist before 1.3."""
     if code >> 8 == 0x13:
         return version == "1.3"
     needs_1_2 = re.search(r"_GCM_|_CCM|_POLY1305_|_SHA256$|_SHA384$", OFFERED.get(code, ""))

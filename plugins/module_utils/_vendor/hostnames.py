@@ -46,11 +46,11 @@ _LEGACY = [f"{name}.deepsecurity.trendmicro.com" for name in ("app", "agents", "
 
 
 def required_hostnames(region: str, shared: bool = False) -> List[str]:
-    """The names below the region's own domain; with ``shared``, also those of relays and updates outside of it.
+    """The names below the region's own domain; with C(shared), also those of relays and updates outside of it.
 
-    In us-1, ``shared`` includes the names that accounts from before Cloud One use.
-    Names that the vendor does not document for a region are left to ``undocumented_hostnames``.
-    Raises ``OptionError`` for a region that is not known.
+    In us-1, C(shared) includes the names that accounts from before Cloud One use.
+    Names that the vendor does not document for a region are left to C(undocumented_hostnames).
+    Raises C(OptionError) for a region that is not known.
     """
     _check(region)
     names = _within(region, _EVERYWHERE + ([] if region in _WITHOUT_FURTHER else _FURTHER))
@@ -62,7 +62,7 @@ def required_hostnames(region: str, shared: bool = False) -> List[str]:
 def undocumented_hostnames(region: str) -> List[str]:
     """The names that the vendor lists for all other regions, and does not document for this one.
 
-    Whether they exist, nobody has said. Raises ``OptionError`` for a region that is not known.
+    Whether they exist, nobody has said. Raises C(OptionError) for a region that is not known.
     """
     _check(region)
     return _within(region, _FURTHER if region in _WITHOUT_FURTHER else [])
