@@ -68,10 +68,11 @@ options:
     description:
       - A JMESPath expression over the list of computers. Then RV(result) is returned in place of RV(computers).
       - Each computer has the fields of the manager's API, and also those that C(computers_query) has in other modules,
-        C(id), C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), all text except
+        C(id), C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group_path), all text except
         C(id), and empty instead of null. So a C([?...]) that works here can be used there.
       - The latter are only read if the expression names them, and computers that are returned whole then have them,
-        too. C(policy) and C(group) are names, and cost a request each.
+        too. C(policy) is a name, and C(group_path) names the computer's group and those above it, such as
+        V(Data center/Web). They cost a request each. C(group) is the same as C(group_path).
       - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that computers do not have is
         an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
     type: str
@@ -91,7 +92,7 @@ EXAMPLES = r"""
   workload_security.agent.computer_info:
     url: https://dsm.example.com:4119
     query: >-
-      [?policy == 'Linux Server' && contains(platform, 'Ubuntu')].{name: host_name, group: group,
+      [?policy == 'Linux Server' && contains(platform, 'Ubuntu')].{name: host_name, group_path: group_path,
       heard: lastAgentCommunication}
   register: found
 """
@@ -99,11 +100,14 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 computers:
-  description: The computers, in the words of the manager's API.
+  description:
+    - The computers, in the words of the manager's API. Unless O(overrides=true), each also has its C(group_path), the
+      names of its group and those above it, such as V(Data center/Web). It is empty for a computer without a group, and
+      null if the manager does not show its groups to this API key.
   returned: when O(query) is not given
   type: list
   elements: dict
-  sample: [{ID: 41, hostName: web-01.example.com}]
+  sample: [{ID: 41, hostName: web-01.example.com, groupID: 12, group_path: Data center/Web}]
 result:
   description: What O(query) returns.
   returned: when O(query) is given

@@ -52,8 +52,8 @@ options:
   query:
     description:
       - A JMESPath expression over the list of policies. Then RV(result) is returned in place of RV(policies).
-      - Each policy has the fields of the manager's API, and also, if the expression names them, C(id), C(name) and
-        C(parent), the name of the parent policy, empty if there is none.
+      - Each policy has the fields of the manager's API, its C(path) such as V(Base Policy/Linux/Web), and also, if the
+        expression names them, C(id), C(name) and C(parent), the name of the parent policy, empty if there is none.
       - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that policies do not have is
         an error.
     type: str
@@ -79,11 +79,13 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 policies:
-  description: The policies, in the words of the manager's API.
+  description:
+    - The policies, in the words of the manager's API, and of each its C(path), the names from the topmost policy down to
+      its own, such as V(Base Policy/Linux/Web).
   returned: when O(query) is not given
   type: list
   elements: dict
-  sample: [{ID: 7, name: Linux Server}]
+  sample: [{ID: 7, name: Linux Server, parentID: 1, path: Base Policy/Linux Server}]
 result:
   description: What O(query) returns.
   returned: when O(query) is given

@@ -327,6 +327,50 @@ def test_queries_of_computers_and_policies(lab):
         assert result["failed"] and said in result["msg"] and result["failure"]["code"] == "bad_option", result["msg"]
 
 
+def test_paths_of_policies_and_of_computers_groups(lab):
+    """Each policy comes with its path, and each computer with that of its group; who may not read groups gets null."""
+    policies = {one["ID"]: one for one in lab.api("GET", "/policies")["policies"]}
+    groups = {one["ID"]: one for one in lab.api("GET", "/computergroups")["computerGroups"]}
+    leaf = lab.api("POST", "/policies", {"name": "a/b {{ 7*7 }}", "parentID": max(policies)})
+    policies[leaf["ID"]] = leaf
+    some = next(one for one in lab.api("GET", "/computers")["computers"] if one.get("groupID"))
+    group = groups[some["groupID"]]
+    group_path = f"{groups[group['parentGroupID']]['name']}/{group['name']}"
+    alone = lab.api("POST", "/computers", {"hostName": "alone.example.com"})
+
+    def path(policy):
+        above = policy.get("parentID")
+        return f"{path(policies[above])}/{policy['name']}" if above else policy["name"]
+
+    lab.clear_requests()
+    tasks = [
+        {f"{NAMESPACE}.policy_info": {}},
+        {f"{NAMESPACE}.policy_info": {"policies": [leaf["ID"]], "overrides": True}},
+        {f"{NAMESPACE}.policy_info": {"overrides": True}},
+        {f"{NAMESPACE}.policy_info": {"query": f"[?path == '{path(leaf)}'].ID"}},
+        {f"{NAMESPACE}.computer_info": {}},
+        {f"{NAMESPACE}.computer_info": {"computers": [alone["ID"]]}},
+        {f"{NAMESPACE}.computer_info": {"query": f"[?group_path == '{group_path}' && group == group_path].ID"}},
+    ]
+    plain, one, overrides, queried, computers, groupless, in_group = run_tasks(lab, tasks).results
+    expected = {number: path(policy) for number, policy in policies.items()}
+    assert {policy["ID"]: policy["path"] for policy in plain["policies"]} == expected
+    assert {policy["ID"]: policy["path"] for policy in overrides["policies"]} == expected
+    assert [policy["path"] for policy in one["policies"]] == [path(leaf)] and path(leaf).endswith("/a/b {{ 7*7 }}")
+    assert queried["result"] == [leaf["ID"]]
+    with_group = next(computer for computer in computers["computers"] if computer["ID"] == some["ID"])
+    assert with_group["group_path"] == group_path and some["ID"] in in_group["result"]
+    assert groupless["computers"][0]["group_path"] == ""
+    # A path costs a request for groups alone, and none where no computer has one.
+    asked = [request["path"].removeprefix("/api") for request in lab.requests()]
+    assert asked.count("/policies/search") == 5 and asked.count("/computergroups/search") == 2
+    for status in (403, 404):
+        lab.add_fault(path="/computergroups", times=0, action={"kind": "status", "status": status})
+        (hidden,) = run_tasks(lab, [{f"{NAMESPACE}.computer_info": {"computers": [some["ID"]]}}]).results
+        assert not hidden["failed"] and hidden["computers"][0]["group_path"] is None
+        lab.clear_faults()
+
+
 def test_what_may_be_missing_or_nothing(lab):
     some = lab.api("GET", "/policies")["policies"][0]["name"]
     tasks = [

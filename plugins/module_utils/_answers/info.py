@@ -17,12 +17,13 @@ from .._facets.firewall.description import width_warnings
 from .._facets.firewall.restriction import prefix_limit
 from .._facets.registry import FACETS
 from .._fleet.expression import Expression
-from .._fleet.fleet import Fleet
+from .._fleet.fleet import Fleet, paths
 from .._fleet.objects import Computer
 from .._fleet.outlook import Outlook
-from .._fleet.query import EXAMPLE, FIELDS, computer_row, missing_names, no_such
+from .._fleet.query import EXAMPLE, FIELDS, computer_row, looks_at_group, missing_names, no_such
 from .._fleet.targets import Selector, resolve
 from .._manager.client import COMPUTER, POLICY, Client, Kind
+from .._manager.errors import Forbidden, NotFound
 
 FACET_NAMES = list(FACETS)
 
@@ -69,7 +70,7 @@ API_FIELDS = {
 }
 
 # What queries see of a policy beside that.
-_POLICY_EXAMPLE = {"id": 4118, "name": "Linux Server", "parent": "Base Policy"}
+_POLICY_EXAMPLE = {"id": 4118, "name": "Linux Server", "parent": "Base Policy", "path": "Base Policy/Linux Server"}
 
 
 @dataclass(frozen=True)
@@ -112,12 +113,40 @@ def read_objects(client: Client, wanted: ObjectsWanted) -> dict[str, t.Any]:
         ]
     if wanted.kind is POLICY:
         hidden = {field for part, field in POLICY_PARTS.items() if part not in wanted.parts}
-        found = [{key: value for key, value in item.items() if key not in hidden} for item in found]
+        path_of = _policy_paths(fleet, wanted, found)
+        found = [
+            {**{key: value for key, value in item.items() if key not in hidden}, "path": path_of.get(item["ID"], "")}
+            for item in found
+        ]
     if wanted.query is None:
+        if wanted.kind is COMPUTER and not wanted.overrides:
+            found = _with_group_paths(fleet, found)
         return {wanted.kind.envelope: found}
     rows = (_computer_rows if wanted.kind is COMPUTER else _policy_rows)(fleet, wanted, wanted.query, found)
     _check(fleet, wanted, wanted.query, rows)
     return {"result": wanted.query.result(rows)}
+
+
+def _policy_paths(fleet: Fleet, wanted: ObjectsWanted, found: list[dict[str, t.Any]]) -> dict[int, str]:
+    """Policies' paths by ID, from the policies that were read anyway where these are all, with names and parents."""
+    if wanted.selector or wanted.overrides:
+        return fleet.policy_paths
+    return paths({item["ID"]: (item["name"], item.get("parentID") or None) for item in found})
+
+
+def _with_group_paths(fleet: Fleet, found: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Computers with the path of their group; null where the manager does not show its groups."""
+    paths_by_id: dict[int, str] | None = {}
+    if any(item.get("groupID") for item in found):
+        try:
+            paths_by_id = fleet.groups
+        except (Forbidden, NotFound):
+            # Without them, all that was asked for can still be told.
+            paths_by_id = None
+    return [
+        {**item, "group_path": None if paths_by_id is None else paths_by_id.get(item.get("groupID") or 0, "")}
+        for item in found
+    ]
 
 
 def _computer_rows(
@@ -128,7 +157,7 @@ def _computer_rows(
     if not fields:
         return found
     policies = fleet.policies if "policy" in fields else {}
-    groups = fleet.groups if "group" in fields else {}
+    groups = fleet.groups if looks_at_group(query) else {}
     # What is no override may be missing where only overrides were read.
     if wanted.overrides and wanted.selector is None and fields != ["id"]:
         fleet.list_computers()

@@ -220,21 +220,26 @@ class Fleet:
             overrides[FIREWALL_STATE] = state.lower()
         return overrides or NO_OVERRIDES, self.assignments.listed(item)
 
+    # -- paths
+
+    @cached_property
+    def policy_paths(self) -> dict[int, str]:
+        """Every policy's path by its ID: names from the topmost policy down, such as C(Base Policy/Linux/Web)."""
+        return paths({policy.id: (policy.name, policy.parent_id) for policy in self.policies.values()})
+
+    def path(self, policy: Policy) -> str:
+        """The path of a policy; its name alone where nothing above it is known."""
+        return self.policy_paths.get(policy.id, policy.name)
+
     @cached_property
     def groups(self) -> dict[int, str]:
         """Computer groups by their ID, each with its path such as C(Data center/Web)."""
-        items = {item["ID"]: item for page in self.client.pages(COMPUTER_GROUP) for item in page}
+        items = [item for page in self.client.pages(COMPUTER_GROUP) for item in page]
+        return paths({item["ID"]: (item["name"], item.get("parentGroupID") or None) for item in items})
 
-        def path(group_id: int) -> str:
-            names: list[str] = []
-            seen: set[int] = set()
-            while group_id in items and group_id not in seen:
-                seen.add(group_id)
-                names.append(items[group_id]["name"])
-                group_id = items[group_id].get("parentGroupID") or 0
-            return "/".join(reversed(names))
-
-        return {group_id: path(group_id) for group_id in items}
+    def group_path(self, computer: Computer) -> str:
+        """The path of a computer's group, empty without one. The groups are read when the first one is asked for."""
+        return self.groups.get(computer.group_id, "") if computer.group_id else ""
 
     @cached_property
     def default_settings(self) -> dict[Setting, Value]:
@@ -278,6 +283,23 @@ class Fleet:
 
     def _all(self, kind: Kind) -> dict[int, Item]:
         return {item["ID"]: item for page in self.client.pages(kind) for item in page}
+
+
+def paths(tree: t.Mapping[int, tuple[str, int | None]]) -> dict[int, str]:
+    """The path of each object: names from the topmost one that is known down to its own, with a slash between.
+
+    C(tree): name and parent's ID (C(None) for none) by ID. Where parents go round in a circle, each is named once.
+    A name may hold a slash itself, and two objects may have one path.
+    """
+
+    def path(object_id: int) -> str:
+        names: dict[int, str] = {}
+        above: int | None = object_id
+        while above is not None and above in tree and above not in names:
+            names[above], above = tree[above]
+        return "/".join(reversed(names.values()))
+
+    return {object_id: path(object_id) for object_id in tree}
 
 
 def _parent(item: Item) -> int | None:

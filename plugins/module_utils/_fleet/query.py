@@ -18,12 +18,22 @@ if t.TYPE_CHECKING:
     from .expression import Node
 
 # What a query sees of a computer. Never null, so that functions of text always work.
-FIELDS = ("id", "host_name", "display_name", "platform", "agent_version", "policy", "group")
+FIELDS = ("id", "host_name", "display_name", "platform", "agent_version", "policy", "group", "group_path")
+
+# Both hold the path of the group, the first for queries from before the second.
+GROUP_FIELDS = ("group", "group_path")
 
 # No two values are one object, so that it can be told which of them an expression compares.
-EXAMPLE = dict(
-    zip(FIELDS, (4118, "web-01.example.com", "web-01", "macOS 14", "20.0.2.1390", "Base Policy", "Computers"))
-)
+EXAMPLE: dict[str, t.Any] = {
+    "id": 4118,
+    "host_name": "web-01.example.com",
+    "display_name": "web-01",
+    "platform": "macOS 14",
+    "agent_version": "20.0.2.1390",
+    "policy": "Base Policy",
+    "group": "Computers",
+    "group_path": "Computers/Web",
+}
 
 
 class Query:
@@ -74,13 +84,14 @@ class Query:
 
 def computer_rows(fleet: Fleet, queries: t.Iterable[Query]) -> list[dict[str, t.Any]]:
     """Every computer as these queries see it. The groups cost a request, if one of them looks at the group."""
-    groups = fleet.groups if any(query.expression.looks_at("group") for query in queries) else {}
+    groups = fleet.groups if any(looks_at_group(query.expression) for query in queries) else {}
     return [computer_row(computer, fleet.policies, groups) for computer in fleet.list_computers()]
 
 
 def computer_row(computer: Computer, policies: t.Mapping[int, Policy], groups: t.Mapping[int, str]) -> dict[str, t.Any]:
     """A computer as queries see it, given policies and groups by ID."""
     policy = policies.get(computer.policy_id) if computer.policy_id else None
+    group_path = groups.get(computer.group_id or 0, "")
     return {
         "id": computer.id,
         "host_name": computer.host_name,
@@ -88,8 +99,14 @@ def computer_row(computer: Computer, policies: t.Mapping[int, Policy], groups: t
         "platform": computer.platform,
         "agent_version": computer.agent_version,
         "policy": policy.name if policy else "",
-        "group": groups.get(computer.group_id or 0, ""),
+        "group": group_path,
+        "group_path": group_path,
     }
+
+
+def looks_at_group(expression: Expression) -> bool:
+    """Whether the expression can be about the group, which costs a request."""
+    return any(map(expression.looks_at, GROUP_FIELDS))
 
 
 def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet) -> list[tuple[str, str, t.Collection[str]]]:
@@ -98,7 +115,7 @@ def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet) -> list[t
     for field, name in dict.fromkeys(compared):
         if field == "policy":
             names = {policy.name for policy in fleet.policies.values()}
-        elif field == "group":
+        elif field in GROUP_FIELDS:
             names = set(fleet.groups.values())
         else:
             continue
@@ -110,7 +127,7 @@ def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet) -> list[t
 
 def no_such(field: str, name: str, known: t.Collection[str]) -> str:
     """That the manager has none of that name in this field, with the nearest ones."""
-    noun = {"policy": "policy", "group": "group of computers"}[field]
+    noun = "group of computers" if field in GROUP_FIELDS else field
     return f"the manager has no {noun} {quoted(name)}{suggestion(name, known)}"
 
 
