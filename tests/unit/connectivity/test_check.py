@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import typing as t
 
 import pytest
@@ -104,15 +105,20 @@ def test_everything_that_hangs_costs_one_bounded_time(monkeypatch: pytest.Monkey
         endpoints = [own(1, name=f"hanging{number}.example.com") for number in range(20)]
         endpoints += [own(deaf.getsockname()[1], name="127.0.0.1"), own(mute.port, name="127.0.0.1")]
         began = time.monotonic()
-        checked = check(endpoints, "agent_initiated", 2)
+        checked = check(endpoints, "agent_initiated", 5)
         took = time.monotonic() - began
         stop.set()
         for one in fill:
             one.close()
-    # Not 22 times two seconds, one after the other.
-    assert took < 20
+    # A deadline is what it promises: not 22 times five seconds, one after the other.
+    assert took < 60
     assert [one["broken_step"] for one in checked.endpoints] == ["resolution"] * 20 + ["tcp", "tls"]
-    assert 0 < checked.seconds <= took
+
+
+def test_it_says_how_long_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = types.SimpleNamespace(monotonic=iter([100.0, 101.5]).__next__)
+    monkeypatch.setattr(check_file, "time", clock)
+    assert check([], "agent_initiated", 10).seconds == 1.5
 
 
 def test_no_more_than_eight_addresses_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:

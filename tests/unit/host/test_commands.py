@@ -67,8 +67,9 @@ def test_bytes_that_are_no_text_are_replaced(tmp_path: Path) -> None:
 def test_a_program_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path, text: str) -> None:
     pid = tmp_path / "pid"
     started = time.monotonic()
-    with pytest.raises(Unanswered, match=r"program was ended: it did not answer within 0\.5 seconds"):
-        ask((script(tmp_path, text.format(pid=pid)),), timeout=0.5)
+    with pytest.raises(Unanswered, match=r"program was ended: it did not answer within 2 seconds"):
+        ask((script(tmp_path, text.format(pid=pid)),), timeout=2)
+    # A deadline is what it promises: not the sixty seconds that the program would take.
     assert time.monotonic() - started < 30
     deadline = time.monotonic() + 30
     while is_running(int(pid.read_text())) and time.monotonic() < deadline:
