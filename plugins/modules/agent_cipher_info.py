@@ -363,12 +363,15 @@ failure:
 """
 
 from ..module_utils._answers.cipher_fleet import CIPHER_ARGUMENTS, CiphersWanted, read_ciphers
-from ..module_utils._task.module import run_reading
+from ..module_utils._task.module import run_module
+from ..module_utils._task.work import of_reading
+
+WORK = of_reading(CIPHER_ARGUMENTS, lambda params, _deployment: CiphersWanted.from_options(params), read_ciphers)
 
 
 def main() -> None:
     """Read the options, read the computers, judge their agents."""
-    run_reading(CIPHER_ARGUMENTS, lambda params, _deployment: CiphersWanted.from_options(params), read_ciphers)
+    run_module(WORK)
 
 
 if __name__ == "__main__":

@@ -158,12 +158,15 @@ failure:
 """
 
 from ..module_utils._activation.deployment_script import SCRIPT_ARGUMENTS, ScriptWanted, read_script, without_script
-from ..module_utils._task.module import run_reading
+from ..module_utils._task.module import run_module
+from ..module_utils._task.work import of_reading
+
+WORK = of_reading(SCRIPT_ARGUMENTS, ScriptWanted.from_options, read_script, without_script)
 
 
 def main() -> None:
     """Read the options, read the script, return it."""
-    run_reading(SCRIPT_ARGUMENTS, ScriptWanted.from_options, read_script, without_script)
+    run_module(WORK)
 
 
 if __name__ == "__main__":

@@ -122,12 +122,15 @@ failure:
   sample: {code: bad_option, option: ip_list}
 """
 
-from ..module_utils._task.module import run_activation
+from ..module_utils._task.module import run_module
+from ..module_utils._task.work import of_activation
+
+WORK = of_activation()
 
 
 def main() -> None:
     """Read the options, bring the settings to them, report."""
-    run_activation()
+    run_module(WORK)
 
 
 if __name__ == "__main__":

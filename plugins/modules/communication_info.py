@@ -167,18 +167,20 @@ failure:
 from ..module_utils._answers.info import FACET_NAMES, CommunicationWanted, describe_communication
 from ..module_utils._facets.firewall.restriction import PREFIX_LIMIT_ARGUMENTS
 from ..module_utils._fleet.targets import TARGET_ARGUMENTS
-from ..module_utils._task.module import run_reading
+from ..module_utils._task.module import run_module
+from ..module_utils._task.work import of_reading
 
 ARGUMENTS = {
     **TARGET_ARGUMENTS,
     "facets": {"type": "list", "elements": "str", "choices": FACET_NAMES, "default": FACET_NAMES},
     **PREFIX_LIMIT_ARGUMENTS,
 }
+WORK = of_reading(ARGUMENTS, CommunicationWanted.from_options, describe_communication)
 
 
 def main() -> None:
     """Read the options, read the targets, describe them."""
-    run_reading(ARGUMENTS, CommunicationWanted.from_options, describe_communication)
+    run_module(WORK)
 
 
 if __name__ == "__main__":

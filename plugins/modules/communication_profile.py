@@ -405,12 +405,15 @@ failure:
     message: "option 'profiles[Servers].heartbeat.interval' is '0': it must be ..."
 """
 
-from ..module_utils._task.module import run_profiles
+from ..module_utils._task.module import run_module
+from ..module_utils._task.work import of_profiles
+
+WORK = of_profiles()
 
 
 def main() -> None:
     """Read the document, converge, report."""
-    run_profiles()
+    run_module(WORK)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,8 @@ failure:
 
 from ..module_utils._answers.info import COMPUTER_PARTS, ObjectsWanted, read_objects
 from ..module_utils._manager.client import COMPUTER
-from ..module_utils._task.module import run_reading
+from ..module_utils._task.module import run_module
+from ..module_utils._task.work import of_reading
 
 ARGUMENTS = {
     "computers": {"type": "list", "elements": "raw"},
@@ -131,11 +132,12 @@ ARGUMENTS = {
     "overrides": {"type": "bool", "default": False},
     "query": {"type": "str"},
 }
+WORK = of_reading(ARGUMENTS, lambda params, _deployment: ObjectsWanted.from_options(COMPUTER, params), read_objects)
 
 
 def main() -> None:
     """Read the options, read the computers, return them."""
-    run_reading(ARGUMENTS, lambda params, _deployment: ObjectsWanted.from_options(COMPUTER, params), read_objects)
+    run_module(WORK)
 
 
 if __name__ == "__main__":

@@ -206,12 +206,15 @@ failure:
   sample: {code: bad_option, option: policies, message: "option 'policies': it must ..."}
 """
 
-from ..module_utils._task.module import run_facet
+from ..module_utils._task.module import run_module
+from ..module_utils._task.work import of_facet
+
+WORK = of_facet("heartbeat")
 
 
 def main() -> None:
     """Read the options, converge, report."""
-    run_facet("heartbeat")
+    run_module(WORK)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,8 @@ failure:
 
 from ..module_utils._answers.info import POLICY_PARTS, ObjectsWanted, read_objects
 from ..module_utils._manager.client import POLICY
-from ..module_utils._task.module import run_reading
+from ..module_utils._task.module import run_module
+from ..module_utils._task.work import of_reading
 
 ARGUMENTS = {
     "policies": {"type": "list", "elements": "raw"},
@@ -109,11 +110,12 @@ ARGUMENTS = {
     "overrides": {"type": "bool", "default": False},
     "query": {"type": "str"},
 }
+WORK = of_reading(ARGUMENTS, lambda params, _deployment: ObjectsWanted.from_options(POLICY, params), read_objects)
 
 
 def main() -> None:
     """Read the options, read the policies, return them."""
-    run_reading(ARGUMENTS, lambda params, _deployment: ObjectsWanted.from_options(POLICY, params), read_objects)
+    run_module(WORK)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from .._fleet.query import EXAMPLE, FIELDS, computer_row, looks_at_group, missin
 from .._fleet.targets import Selector, resolve
 from .._manager.client import COMPUTER, POLICY, Client, Kind
 from .._manager.errors import Forbidden, NotFound
+from .._manager.progress import READING
 
 FACET_NAMES = list(FACETS)
 
@@ -107,10 +108,12 @@ def read_objects(client: Client, wanted: ObjectsWanted) -> dict[str, t.Any]:
     else:
         # Resolved without overrides, since a computer that has none may come without its name, and its ID.
         ((targets, _none_missing),) = resolve(fleet, [wanted.selector])
-        found = [
-            {**client.get(wanted.kind, target.id, overrides=wanted.overrides, expand=expand), "ID": target.id}
-            for target in targets
-        ]
+        found = []
+        with client.transport.progress.stage(READING, wanted.kind.plural, len(targets)) as stage:
+            for target in targets:
+                item = client.get(wanted.kind, target.id, overrides=wanted.overrides, expand=expand)
+                found.append({**item, "ID": target.id})
+                stage.advance()
     if wanted.kind is POLICY:
         hidden = {field for part, field in POLICY_PARTS.items() if part not in wanted.parts}
         path_of = _policy_paths(fleet, wanted, found)
@@ -233,9 +236,11 @@ def describe_communication(client: Client, wanted: CommunicationWanted) -> dict[
     ((targets, missing),) = resolve(fleet, [wanted.selector])
     fleet.read_overrides(targets)
     outlook = Outlook(fleet)
-    described = [
-        {**target.reference, **{facet.name: facet.describe(outlook, target) for facet in wanted.facets}}
-        for target in targets
-    ]
+    described = []
+    with client.transport.progress.stage(READING, "what is effective", len(targets)) as stage:
+        for target in targets:
+            facets = {facet.name: facet.describe(outlook, target) for facet in wanted.facets}
+            described.append({**target.reference, **facets})
+            stage.advance()
     left_out = [f"{one.type} {quoted(one.key)} is left out: {one.reason}" for one in missing]
     return {"targets": described, "warnings": [*left_out, *width_warnings(described, wanted.limit)]}

@@ -6,16 +6,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Mapping, NoReturn, Optional, Tuple
+from typing import Any, Dict, Mapping, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .errors import OptionError, Problem
+from .errors import Problem
+from .refusal import LONGEST_MESSAGE, failed, refused, secrets_in, stumble
 from .text import encodable, shown
-
-# The longest message or warning, in characters.
-_LONGEST = 1500
 
 
 class Module(AnsibleModule):
@@ -30,28 +27,24 @@ class Module(AnsibleModule):
         try:
             super().__init__(argument_spec=argument_spec, supports_check_mode=True, **rules)
         except TypeError:
-            # Ansible's check stumbles over a number in place of a dictionary.
-            where = _no_dictionary(argument_spec, self._given)
-            if where is None:
+            problem = stumble(argument_spec, self._given)
+            if problem is None:
                 raise
-            option, value = where
-            self.fail(OptionError(option, value, "it must be a dictionary of options"))
+            self.fail(problem)
         self._checked = True
 
     def fail(self, problem: Problem) -> NoReturn:
         """End the task with a problem."""
-        failure = problem.as_failure()
-        self.fail_json(msg=str(problem), failure={**failure, "message": shown(failure["message"], _LONGEST)})
+        self.fail_json(**failed(problem))
 
     def fail_json(self, msg: str, **result: Any) -> NoReturn:
         """As AnsibleModule's, which calls this itself where it refuses the arguments."""
         if not self._checked and "failure" not in result:
-            option, msg = _item_in(self.argument_spec, self._given, msg)
-            msg = shown(msg, _LONGEST)
-            result["failure"] = {"code": "bad_option", "option": option, "message": msg}
+            result = {**result, **refused(self.argument_spec, self._given, msg)}
+            msg = result.pop("msg")
         # Ansible forgets what is secret where an option beside it has the wrong type.
-        self.no_log_values.update(_secrets(self.argument_spec, self._given))
-        super().fail_json(msg=shown(msg, _LONGEST), **encodable(result))
+        self.no_log_values.update(secrets_in(self.argument_spec, self._given))
+        super().fail_json(msg=shown(msg, LONGEST_MESSAGE), **encodable(result))
 
     def exit_json(self, **result: Any) -> NoReturn:
         """As AnsibleModule's; what a manager or host named cannot keep the result from being written."""
@@ -59,56 +52,8 @@ class Module(AnsibleModule):
 
     def warn(self, warning: str, **options: Any) -> None:
         """As AnsibleModule's, on one line."""
-        super().warn(shown(warning, _LONGEST), **options)
+        super().warn(shown(warning, LONGEST_MESSAGE), **options)
 
     def _load_params(self) -> None:
         super()._load_params()
         self._given = dict(self.params)
-
-
-def _secrets(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
-    """The values of options that are not to be shown, at any depth."""
-    for option, argument in specification.items():
-        value = given.get(option)
-        if argument.get("no_log") and value:
-            yield str(value)
-        for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, dict):
-                yield from _secrets(argument.get("options") or {}, item)
-
-
-def _no_dictionary(
-    specification: Mapping[str, Any], given: Mapping[str, Any], path: str = ""
-) -> Optional[Tuple[str, object]]:
-    """The first option whose value should be a dictionary and is none, with that value."""
-    for option, argument in specification.items():
-        value = given.get(option)
-        if "options" not in argument or value is None:
-            continue
-        for item in value if isinstance(value, list) else [value]:
-            if not isinstance(item, (dict, str)):
-                return f"{path}{option}", item
-            found = _no_dictionary(argument["options"], item, f"{path}{option}.") if isinstance(item, dict) else None
-            if found:
-                return found
-    return None
-
-
-def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> Tuple[Optional[str], str]:
-    """Which item of a list is meant, C(None) for none, and the message that names it: Ansible's own does not."""
-    for option, argument in specification.items():
-        value = given.get(option)
-        if argument.get("elements") != "dict" or "options" not in argument or value is None:
-            continue
-        for number, item in enumerate(value if isinstance(value, list) else [value]):
-            if isinstance(item, dict):
-                where = f"{option}[{shown(item.get('name') or number)}]"
-                # Without rules such as mutually_exclusive, which name their options in any case.
-                errors = ArgumentSpecValidator(argument["options"]).validate(item).error_messages
-            else:
-                where = f"{option}[{number}]" if isinstance(value, list) else option
-                kind = {"type": "list", "elements": "dict"}
-                errors = ArgumentSpecValidator({option: kind}).validate({option: [item]}).error_messages
-            if errors:
-                return where, f"option '{where}': {'; '.join(errors)}"
-    return None, msg

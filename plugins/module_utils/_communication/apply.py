@@ -23,6 +23,7 @@ from .._fleet.settings import write_settings
 from .._fleet.shared_objects import differences, new_object
 from .._manager.client import COMPUTER, POLICY, Client
 from .._manager.errors import DeadlinePassed, ManagerError, NotFound, Unauthorized, UntrustedCertificate
+from .._manager.progress import WRITING
 
 # Answers that will be the same for every further write. The others may concern one object alone.
 _HOPELESS = (Unauthorized, UntrustedCertificate, DeadlinePassed)
@@ -81,14 +82,23 @@ class _Run:
 
     def carry_out(self, steps: t.Sequence[Step], concurrency: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        with ThreadPoolExecutor(max_workers=concurrency) as pool:
+        # Not those of another stage: the steps of a target that lie in two of them are two writes.
+        total = sum(1 for _write in groupby(steps, key=lambda step: (step.stage, _write_of(step))))
+        stage = self.client.transport.progress.stage(WRITING, total=total)
+        with stage as progress, ThreadPoolExecutor(max_workers=concurrency) as pool:
+
+            def write_and_tell(write: list[Step]) -> list[Outcome]:
+                ended = self._carry_out(write)
+                progress.advance(failed=any(one.state not in (DONE, KEPT) for one in ended))
+                return ended
+
             for _stage, of_stage in groupby(steps, key=lambda step: step.stage):
                 # All settings of a target are one write; assignments are one each, as each can be refused by itself.
                 writes = (list(group) for _key, group in groupby(of_stage, key=_write_of))
                 while batch := list(islice(writes, _BATCH)):
                     # Rules and lists are few, and other people's runs may be at the same ones.
                     in_turn = batch[0][0].action in (WRITE, DELETE)
-                    for write, ended in zip(batch, (map if in_turn else pool.map)(self._carry_out, batch)):
+                    for write, ended in zip(batch, (map if in_turn else pool.map)(write_and_tell, batch)):
                         outcomes += ended
                         self.lost.update((step.id, (step, one)) for step, one in zip(write, ended) if one.state != DONE)
         return outcomes

@@ -17,6 +17,7 @@ from .._fleet.fleet import Fleet
 from .._fleet.objects import Target
 from .._fleet.outlook import Outlook
 from .._fleet.targets import resolve
+from .._manager.progress import PLANNING
 from .document import Document
 
 Wishes = t.Dict[Target, t.Any]
@@ -44,12 +45,15 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     outlook = Outlook(fleet)
     steps: list[Step] = []
     refusals: list[Refusal] = []
-    for facet in document.facets:
-        for said in facet.steps(outlook, wishes[facet.name]):
-            if isinstance(said, Refusal):
-                refusals.append(said)
-            else:
-                steps.append(said)
+    total = sum(map(len, wishes.values()))
+    with fleet.client.transport.progress.stage(PLANNING, total=total) as stage:
+        for facet in document.facets:
+            for said in facet.steps(outlook, wishes[facet.name]):
+                if isinstance(said, Refusal):
+                    refusals.append(said)
+                else:
+                    steps.append(said)
+            stage.advance(len(wishes[facet.name]))
     left_alone = {(refusal.facet, refusal.subject) for refusal in refusals}
     for facet in document.facets:
         kept = {

@@ -30,6 +30,7 @@ from .._manager.client import (
     Kind,
 )
 from .._manager.errors import BadReply
+from .._manager.progress import READING
 from .catalogue import FIREWALL_STATE, INHERITED, SETTINGS, Setting, Spelling, Value
 from .left_out import EXPANDED, Doubts
 from .objects import NO_OVERRIDES, Computer, Policy, Target
@@ -192,15 +193,20 @@ class Fleet:
         Where the fleet was not listed, any number of others may lie between two of them: then each is searched.
         C(keep) gets each page, in a thread of its own, with others of the same window among them.
         """
+        wanted = set(wanted)
         order = sorted(wanted)
         if self._listed:
             windows = _windows(order, sorted(self.computers), self.client.largest_page)
         else:
             windows = [[number] for number in order]
-        # No window has an object of another, so nothing is kept by two threads.
-        self.in_parallel(
-            lambda window: keep(self.client.known(COMPUTER, window, overrides=overrides, expand=expand)), windows
-        )
+        with self.client.transport.progress.stage(READING, "what computers have", len(order)) as stage:
+
+            def read(window: t.Sequence[int]) -> None:
+                # No window has an object of another, so nothing is kept by two threads.
+                keep(self.client.known(COMPUTER, window, overrides=overrides, expand=expand))
+                stage.advance(sum(number in wanted for number in window))
+
+            self.in_parallel(read, windows)
 
     @staticmethod
     def in_parallel(do: t.Callable[[S], T], items: t.Iterable[S]) -> list[T]:

@@ -16,6 +16,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._manager.client import Item
+from .._manager.progress import READING
 from .objects import Computer, Policy, Target
 
 if t.TYPE_CHECKING:
@@ -122,9 +123,15 @@ class Assignments:
     def _ask(self, targets: t.Iterable[Target]) -> None:
         """Ask what is assigned to these, one by one."""
         unasked = [target for target in targets if target not in self._asked]
-        ask = self._fleet.client.assigned_rules
-        answers = self._fleet.in_parallel(lambda target: ask(target.kind, target.id), unasked)
-        self._asked.update(zip(unasked, answers))
+        client = self._fleet.client
+        with client.transport.progress.stage(READING, "assigned rules", len(unasked)) as stage:
+
+            def ask(target: Target) -> set[int]:
+                assigned = client.assigned_rules(target.kind, target.id)
+                stage.advance()
+                return assigned
+
+            self._asked.update(zip(unasked, self._fleet.in_parallel(ask, unasked)))
 
     def _pages_list_rules(self) -> bool:
         _policies = self._fleet.policies  # Read first: their page tells whether rules are listed.

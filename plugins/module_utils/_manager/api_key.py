@@ -54,7 +54,11 @@ class ApiKey(t.NamedTuple):
 
 
 def read_api_key(params: Mapping[str, t.Any], environment: Mapping[str, str] | None = None) -> ApiKey:
-    """The key that the options give, or, if they do not, the environment. Raises C(OptionError), never with the key."""
+    """The key that the options give, or, if they do not, the environment. Raises C(OptionError), never with the key.
+
+    C(environment): that of the task, where it is not what this process was started with.
+    """
+    started_with_it = environment is None
     environment = os.environ if environment is None else environment
     key, path = _text(params.get("api_key")), _text(params.get("api_key_file"))
     if key is None and path is None:
@@ -76,7 +80,8 @@ def read_api_key(params: Mapping[str, t.Any], environment: Mapping[str, str] | N
         key, warnings = _from_file(path)
     elif key is None or not _can_be_sent(key):
         raise OptionError("api_key", None, _ONE_LINE)
-    return ApiKey(key, (*warnings, EXPOSED) if _was_exposed(key, environment.get(VARIABLE)) else warnings)
+    exposed = _was_exposed(key, environment.get(VARIABLE), started_with_it=started_with_it)
+    return ApiKey(key, (*warnings, EXPOSED) if exposed else warnings)
 
 
 def secrets_of(key: str | None) -> set[str]:
@@ -122,11 +127,13 @@ def _from_file(path: str) -> tuple[str, tuple[str, ...]]:
     return key, ()
 
 
-def _was_exposed(key: str, in_environment: str | None, proc: Path = Path("/proc")) -> bool:
-    """Whether the key, or one in the environment of this process, stood in a command line, as far as can be told.
+def _was_exposed(
+    key: str, in_environment: str | None, proc: Path = Path("/proc"), *, started_with_it: bool = True
+) -> bool:
+    """Whether the key, or one in the environment of the task, stood in a command line, as far as can be told.
 
     A shell may have replaced itself by what it ran, and its command line with it. Then Ansible is what started this
-    process, and gave it another environment than its own.
+    process, and gave it another environment than its own: where C(started_with_it), that was through a shell.
     """
     marks = [key.encode()] if len(key) >= _LONG_ENOUGH else []
     marks += [f"{VARIABLE}=".encode()] if in_environment else []
@@ -139,7 +146,7 @@ def _was_exposed(key: str, in_environment: str | None, proc: Path = Path("/proc"
                 line = file.read(_LONGEST_COMMAND_LINE)
             if any(mark in line for mark in marks):
                 return True
-            if distance == 1 and in_environment and b"ansible" in line:
+            if distance == 1 and in_environment and started_with_it and b"ansible" in line:
                 started_with = (proc / str(process) / "environ").read_bytes().split(b"\0")
                 variable = f"{VARIABLE}={in_environment}".encode("utf-8", "surrogateescape")
                 if started_with != [b""] and variable not in started_with:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 from .._basis.text import shown
 from .errors import BadReply, BadRequest, ManagerError, NotFound
+from .progress import READING
 from .shapes import FIREWALL, FLAG, IDS, REFERENCE, SETTINGS, TEXT, TEXTS, Shape, is_deeper, is_number, what_is
 
 if t.TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Kind:
     noun: str
     fields: t.Mapping[str, Shape] = field(default_factory=dict, compare=False, repr=False)
     named_by: tuple[str, ...] = ("name",)
+
+    @property
+    def plural(self) -> str:
+        """The name of several of them."""
+        return f"{self.noun[:-1]}ies" if self.noun.endswith("y") else f"{self.noun}s"
 
 
 def _ends(suffixes: t.Mapping[str, Shape]) -> dict[str, Shape]:
@@ -140,6 +146,14 @@ class Client:
                 ids = sorted(item["ID"] for item in page)
                 yield self.known(kind, ids, overrides=True, expand=expand)
             return
+        with self.transport.progress.stage(READING, kind.plural) as stage:
+            for items in self._pages(kind, criteria, overrides, expand):
+                stage.advance(len(items))
+                yield items
+
+    def _pages(
+        self, kind: Kind, criteria: t.Sequence[Criterion], overrides: bool | None, expand: t.Sequence[str]
+    ) -> t.Iterator[list[Item]]:
         last = length = seen = 0
         for _page in range(MOST_PAGES):
             after = [{"idTest": "greater-than", "idValue": last}] if last else []

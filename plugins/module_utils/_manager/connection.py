@@ -69,8 +69,10 @@ class Connection:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def from_options(cls, params: Mapping[str, t.Any]) -> Connection:
+    def from_options(cls, params: Mapping[str, t.Any], environment: Mapping[str, str] | None = None) -> Connection:
         """The connection that a module's or plugin's options describe; missing ones have their defaults.
+
+        C(environment): that of the task, where it is not what this process was started with.
 
         Raises C(OptionError) for the first option that cannot be right. Sends nothing.
         """
@@ -81,7 +83,7 @@ class Connection:
         # A key does not tell what kind of account it belongs to, so the host decides, unless the user does.
         told = CLOUD if deployment_of(url) == CLOUD and not is_legacy(url) else ON_PREMISES
         bearer = (deployment or told) == CLOUD
-        key = read_api_key(params)
+        key = read_api_key(params, environment)
         validate_certs = bool(params.get("validate_certs", True))
         jump_host = params.get("jump_host")
         return cls(

@@ -64,6 +64,11 @@ class Gate:
         """Whether nobody enters any more."""
         return self._clock.monotonic() >= self._ends_at
 
+    @property
+    def opens_at(self) -> float:
+        """When the next request may start, in the clock's monotonic seconds."""
+        return self._next_start
+
     def enter(self) -> float | None:
         """Wait for the turn. Returns the time at which it came, None once the deadline has passed."""
         while True:

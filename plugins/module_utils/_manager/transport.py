@@ -20,6 +20,7 @@ from .gate import Clock, Gate, SystemClock
 from .limit import PATIENCE_FACTOR
 from .mask import Mask
 from .pool import Pool
+from .progress import Progress
 from .reply import Failure, Reply
 
 if t.TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Transport:
         ends_at = clock.monotonic() + 60 * connection.deadline if connection.deadline else math.inf
         self._gate = Gate(clock, random, connection.requests_per_minute, ends_at)
         self._pool = Pool(connection, clock, ends_at)
+        self.progress = Progress(clock, connection.requests_per_minute)
 
     @property
     def requests_sent(self) -> int:
@@ -140,6 +142,7 @@ class Transport:
                 self._refused(request, outcome, started)
                 continue
             request.refused_since = None
+            self.progress.accepted()
             if isinstance(outcome, Reply):
                 self._gate.accepted(started)
                 answer = self._understood(request, outcome)
@@ -156,6 +159,7 @@ class Transport:
         if self._clock.monotonic() - request.refused_since >= PATIENCE or self._lasted(request) >= self._longest:
             raise self._error(request, refusal)
         self._gate.refused(started, reply.retry_after)
+        self.progress.refused(self._gate.opens_at)
 
     def _understood(self, request: _Request, reply: Reply) -> Object | None | Failure:
         """What the reply is to this request."""
@@ -180,6 +184,7 @@ class Transport:
         repeatable = request.repeatable or not failure.maybe_done
         if request.failures >= ATTEMPTS or not repeatable or self._lasted(request) >= self._longest:
             raise self._too_late(request) if self._gate.deadline_passed else self._error(request, failure)
+        self.progress.repeated()
         pause = min(FIRST_PAUSE * 2 ** (request.failures - 1), LONGEST_PAUSE) * (1 + self._random() / 2)
         self._gate.wait(max(pause, failure.retry_after or 0))
 
@@ -202,6 +207,7 @@ class Transport:
         )
 
     def _count(self, writes: bool) -> None:
+        self.progress.sent()
         with self._count_lock:
             self._requests_sent += 1
             self._writes_sent += writes

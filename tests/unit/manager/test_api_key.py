@@ -178,8 +178,8 @@ def processes(tmp_path) -> Processes:
     return Processes(tmp_path)
 
 
-def exposed(processes: Processes, *, environment: str | None = KEY, key: str = KEY) -> bool:
-    return _was_exposed(key, environment, processes.folder)
+def exposed(processes: Processes, *, environment: str | None = KEY, key: str = KEY, **how: bool) -> bool:
+    return _was_exposed(key, environment, processes.folder, **how)
 
 
 ANSIBLE = ["python3", "/usr/bin/ansible-playbook", "site.yml"]
@@ -200,6 +200,14 @@ def test_so_it_is_below_sudo(processes):
 def test_a_shell_that_replaced_itself_leaves_another_environment_than_that_of_ansible(processes):
     processes.above(ANSIBLE, ["HOME=/root"])
     assert exposed(processes)
+
+
+def test_in_the_process_of_ansible_the_environment_of_a_task_comes_through_no_shell(processes):
+    """It is another one than what Ansible was started with; only what stands in a command line was exposed."""
+    processes.above(ANSIBLE, ["HOME=/root"])
+    assert not exposed(processes, started_with_it=False)
+    processes.above(["/bin/sh", "-c", f"{VARIABLE}={KEY} ansible-playbook site.yml; true"])
+    assert exposed(processes, started_with_it=False)
 
 
 def test_the_environment_of_ansible_itself_is_no_command_line(processes):
@@ -242,7 +250,10 @@ def test_processes_without_end(processes, tmp_path):
 
 
 def test_the_warning_comes_with_the_key(monkeypatch, tmp_path):
-    monkeypatch.setattr(api_key_module, "_was_exposed", lambda key, in_environment: (key, in_environment) == (KEY, KEY))
+    def seen(key, in_environment, *, started_with_it):
+        return (key, in_environment, started_with_it) == (KEY, KEY, False)
+
+    monkeypatch.setattr(api_key_module, "_was_exposed", seen)
     assert read_api_key({}, {VARIABLE: KEY}) == (KEY, (EXPOSED,))
     assert read_api_key({"api_key": KEY}, {}) == (KEY, ())
     loose = read_api_key({"api_key_file": key_file(tmp_path, mode=0o644)}, {VARIABLE: KEY})

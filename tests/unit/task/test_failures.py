@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins import modules
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import primary
-from ansible_collections.workload_security.agent.plugins.module_utils._task import module as task_module
+from ansible_collections.workload_security.agent.plugins.module_utils._task import work as task_work
 
 NAMES = sorted(found.name for found in pkgutil.iter_modules(modules.__path__))
 KEY = "17:S3cretS3cretS3cret"
@@ -113,8 +113,8 @@ def test_hosts_that_are_not_looked_at(fail, monkeypatch):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "url" in RIGHT[name]])
 def test_missing_libraries_are_named_together(fail, monkeypatch, name):
-    monkeypatch.setattr(task_module, "JMESPATH_IMPORT_ERROR", "No module named 'jmespath'")
-    monkeypatch.setattr(task_module, "URLLIB3_IMPORT_ERROR", "version 1.26 is installed, 2.0 or later is needed")
+    monkeypatch.setattr(task_work, "JMESPATH_IMPORT_ERROR", "No module named 'jmespath'")
+    monkeypatch.setattr(task_work, "URLLIB3_IMPORT_ERROR", "version 1.26 is installed, 2.0 or later is needed")
     monkeypatch.setitem(sys.modules, "paramiko", None)
     without = fail(name, RIGHT[name])
     assert without["failure"]["code"] == "missing_library"

@@ -1,0 +1,178 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How far a task is, which limit it waits for, and how long that will take: in numbers, never in names from outside."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import typing as t
+from collections import deque
+
+if t.TYPE_CHECKING:
+    from .gate import Clock
+
+READING = "reading"
+PLANNING = "planning"
+WRITING = "writing"
+
+# The manager counts the requests of so many seconds.
+_MINUTE = 60.0
+# From so many of a smaller unit on, a time is told in the next larger one.
+_MANY = 100
+
+
+class Stage:
+    """One thing that a task does, and how much of it is done: C(total) is None where that is not known yet."""
+
+    def __init__(self, phase: str, what: str, total: int | None, started: float, accepted: int) -> None:
+        """C(started): in seconds of the task's clock. C(accepted): how many requests were answered before."""
+        self.phase, self.what, self.total = phase, what, total
+        self.started, self.accepted_before = started, accepted
+        self.done = self.failed = 0
+        self._lock = threading.Lock()
+
+    def advance(self, count: int = 1, *, failed: bool = False) -> None:
+        """So many more are done, or have failed. From any thread."""
+        with self._lock:
+            if failed:
+                self.failed += count
+            else:
+                self.done += count
+
+    @property
+    def told(self) -> str:
+        """In words: C(writing: 118 of 500 done, 2 failed)."""
+        of_all = "" if self.total is None else f" of {self.total}"
+        counted = f": {self.done}{of_all}{' so far' if self.total is None else ' done'}"
+        return f"{self.phase}{self.what and ' ' + self.what}{counted}, {self.failed} failed"
+
+
+class Progress:
+    """How far a task is. The engine tells it from any thread; whoever shows it reads it at any time."""
+
+    def __init__(self, clock: Clock, requests_per_minute: int = 0) -> None:
+        """C(requests_per_minute): the option, 0 for no pacing."""
+        self._clock = clock
+        self._paced = requests_per_minute
+        self._lock = threading.Lock()
+        self._sent: deque[float] = deque()
+        self._accepted: deque[float] = deque()
+        self._accepted_in_all = 0
+        # How many requests a minute the manager took before it refused one, None as long as it has refused none.
+        self._observed: int | None = None
+        self._closed_until = -math.inf
+        self._repeated = 0
+        self._stage = Stage(READING, "", None, clock.monotonic(), 0)
+        self._writing: Stage | None = None
+
+    # -- what the engine tells
+
+    @contextlib.contextmanager
+    def stage(self, phase: str, what: str = "", total: int | None = None) -> t.Iterator[Stage]:
+        """What is being done until the end of the block; then again what was being done before."""
+        before = self._stage
+        stage = self._stage = Stage(phase, what, total, self._clock.monotonic(), self._accepted_in_all)
+        if phase == WRITING:
+            self._writing = stage
+        try:
+            yield stage
+        finally:
+            self._stage = before
+
+    def sent(self) -> None:
+        """A request is on its way."""
+        with self._lock:
+            self._sent.append(self._clock.monotonic())
+            self._forget()
+
+    def accepted(self) -> None:
+        """A request was answered with anything but 429."""
+        with self._lock:
+            self._accepted.append(self._clock.monotonic())
+            self._accepted_in_all += 1
+            self._forget()
+
+    def refused(self, closed_until: float) -> None:
+        """A request was answered 429; the next one is sent at that time of the clock."""
+        with self._lock:
+            self._forget()
+            self._observed = max(1, len(self._accepted))
+            self._closed_until = closed_until
+
+    def repeated(self) -> None:
+        """A request failed, and will be sent again."""
+        with self._lock:
+            self._repeated += 1
+
+    # -- what is shown
+
+    @property
+    def line(self) -> str:
+        """All of it on one line."""
+        stage = self._stage
+        now = self._clock.monotonic()
+        with self._lock:
+            self._forget()
+            recent, repeated = len(self._sent), self._repeated
+        parts = [
+            stage.told,
+            f"{recent} request{'s' * (recent != 1)} in the last minute",
+            f"{repeated} sent again after an error" if repeated else "",
+            self._limit_told(now),
+        ]
+        left = self.seconds_left()
+        if left is not None:
+            parts.append(f"about {_duration(left)} left")
+        return "; ".join(filter(None, parts))
+
+    @property
+    def interrupted(self) -> str:
+        """What is left behind where the task ends now. Takes no lock, so that a signal's handler may ask."""
+        if self._writing is not None:
+            return f"interrupted while {self._writing.told}; the next run goes on with the rest"
+        stage = self._stage
+        return f"interrupted while {stage.told}; nothing was written, and the next run begins anew"
+
+    def seconds_left(self) -> float | None:
+        """How long the stage will take: at its pace so far, and no shorter than the limit allows. None: not known."""
+        stage, now = self._stage, self._clock.monotonic()
+        tried = stage.done + stage.failed
+        if stage.total is None or stage.phase == PLANNING:
+            return None
+        remaining = max(0, stage.total - tried)
+        limits = [limit for limit in (self._paced or None, self._observed) if limit is not None]
+        times = []
+        if tried:
+            times.append(remaining * (now - stage.started) / tried)
+        if limits:
+            requests_each = (self._accepted_in_all - stage.accepted_before) / tried if tried else 1.0
+            times.append(remaining * requests_each * _MINUTE / min(limits))
+        return max(times, default=None)
+
+    def _limit_told(self, now: float) -> str:
+        wait = self._closed_until - now
+        if wait > 0:
+            return f"waiting {_duration(wait)}, since the manager refuses more for now (429)"
+        if self._paced and (self._observed is None or self._paced <= self._observed):
+            return f"at most {self._paced} a minute (requests_per_minute)"
+        return "" if self._observed is None else f"the manager takes about {self._observed} a minute"
+
+    def _forget(self) -> None:
+        """What is older than a minute."""
+        since = self._clock.monotonic() - _MINUTE
+        for times in (self._sent, self._accepted):
+            while times and times[0] <= since:
+                times.popleft()
+
+
+def _duration(seconds: float) -> str:
+    """Rounded up: 45 s, 12 min, 3 h."""
+    for unit in ("s", "min"):
+        if math.ceil(seconds) < _MANY:
+            return f"{math.ceil(seconds)} {unit}"
+        seconds /= 60
+    return f"{math.ceil(seconds)} h"

@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From options to a result: what all tasks that talk to the manager share, wherever they run."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWanted, keep_activation
+from .._basis.errors import OptionError, Problem
+from .._basis.libraries import import_problem, require
+from .._basis.refusal import failed
+from .._communication.document import Document, facet_document, read_document
+from .._communication.result import LONGEST_FAILED_RESULT, LONGEST_RESULT, Run, converge, failure_message, shortened
+from .._facets.registry import FACETS
+from .._fleet.expression import JMESPATH_IMPORT_ERROR
+from .._fleet.targets import TARGET_ARGUMENTS
+from .._manager.api_key import VARIABLE, secrets_of
+from .._manager.client import Client
+from .._manager.connection import CONNECTION_ARGUMENTS, Connection
+from .._manager.pool import URLLIB3_IMPORT_ERROR, URLLIB3_NEEDED
+from .._manager.transport import Transport
+
+# Documented in plugins/doc_fragments/run.py.
+RUN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "stop_after": {"type": "int", "default": 10},
+    "list_targets": {"type": "bool", "default": False},
+}
+
+Options = t.Dict[str, t.Any]
+Result = t.Dict[str, t.Any]
+T = t.TypeVar("T")
+
+
+class Host(t.Protocol):
+    """What a task runs in: a process of its own, as a module, or Ansible's worker."""
+
+    @property
+    def params(self) -> Options:
+        """The options, checked against C(Work.arguments)."""
+
+    @property
+    def environment(self) -> Mapping[str, str] | None:
+        """The task's environment, None where it is what this process was started with."""
+
+    @property
+    def check_mode(self) -> bool:
+        """Whether nothing must be written."""
+
+    @property
+    def diff(self) -> bool:
+        """Whether the result is to have the differences."""
+
+    @property
+    def no_log(self) -> bool:
+        """Whether Ansible shows nothing of the result."""
+
+    @property
+    def no_log_values(self) -> set[str]:
+        """What must not be shown: more is added as it gets known."""
+
+    def warn(self, warning: str) -> None:
+        """Let the result have this warning."""
+
+
+@dataclass(frozen=True)
+class Work(t.Generic[T]):
+    """What a module does: its options beside those of the connection, and the way from them to its result.
+
+    prepare: checks the options, given the deployment, and sends nothing. carry_out: makes the result, which has C(msg)
+    where the task failed, and may have C(warnings). Both raise C(Problem).
+    """
+
+    options: Options
+    prepare: t.Callable[[Options, str], T]
+    carry_out: t.Callable[[Client, T, Host, Connection], Result]
+
+    @property
+    def arguments(self) -> Options:
+        """The argument spec."""
+        return {**CONNECTION_ARGUMENTS, **self.options}
+
+
+def of_facet(name: str) -> Work[Document]:
+    """To keep one facet."""
+    return Work(
+        {**RUN_ARGUMENTS, **TARGET_ARGUMENTS, **FACETS[name].arguments},
+        lambda params, deployment: facet_document(name, params, deployment),
+        _converge,
+    )
+
+
+def of_profiles() -> Work[Document]:
+    """To keep a whole document."""
+    facets = {name: {"type": "dict", "options": facet.arguments} for name, facet in FACETS.items()}
+    options = {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **facets}
+    profiles = {"type": "list", "elements": "dict", "required": True, "options": options}
+    return Work(
+        {**RUN_ARGUMENTS, "profiles": profiles},
+        lambda params, deployment: read_document(params["profiles"], deployment),
+        _converge,
+    )
+
+
+def of_activation() -> Work[ActivationWanted]:
+    """To keep the manager's settings for agent-initiated activation."""
+    return Work(
+        ACTIVATION_ARGUMENTS,
+        ActivationWanted.from_options,
+        lambda client, wanted, host, _connection: _with_diff(
+            host, keep_activation(client, wanted, check_mode=host.check_mode)
+        ),
+    )
+
+
+def of_reading(
+    options: Options,
+    prepare: t.Callable[[Options, str], T],
+    read: t.Callable[[Client, T], Result],
+    conceal: t.Callable[[Result], Result] | None = None,
+) -> Work[T]:
+    """To read only: C(prepare) checks the options, C(read) makes the result.
+
+    C(conceal) takes the secrets out of a result that Ansible is going to show: that of a task without C(no_log).
+    """
+
+    def carry_out(client: Client, wanted: T, host: Host, _connection: Connection) -> Result:
+        result = read(client, wanted)
+        if conceal and not host.no_log:
+            result = conceal(result)
+        return {"changed": False, **result}
+
+    return Work(options, prepare, carry_out)
+
+
+def result_of(work: Work[t.Any], host: Host) -> Result:
+    """Do the work: the result of the task, with C(msg) if it failed. Raises no C(Problem)."""
+    try:
+        # What Ansible knows by the option alone: the last net below everything that this task shows.
+        environment = os.environ if host.environment is None else host.environment
+        for given in (host.params["api_key"], environment.get(VARIABLE)):
+            host.no_log_values.update(secrets_of(given))
+        require(libraries_of(host.params))
+        connection = Connection.from_options(host.params, host.environment)
+        host.no_log_values.update(secrets_of(connection.api_key))
+        for warning in connection.warnings:
+            host.warn(warning)
+        prepared = work.prepare(host.params, connection.deployment)
+        with Transport(connection) as transport:
+            result = work.carry_out(Client(transport), prepared, host, connection)
+    except Problem as error:
+        return failed(error)
+    for warning in result.pop("warnings", ()):
+        host.warn(warning)
+    return result
+
+
+def libraries_of(params: Mapping[str, t.Any]) -> dict[str, str | None]:
+    """What this Python needs for a task with these options, and the problem with each that it has none of."""
+    return {
+        "jmespath": JMESPATH_IMPORT_ERROR,
+        "paramiko": import_problem("paramiko") if params.get("jump_host") else None,
+        URLLIB3_NEEDED: URLLIB3_IMPORT_ERROR,
+    }
+
+
+def _converge(client: Client, document: Document, host: Host, connection: Connection) -> Result:
+    given = {name: host.params[name] for name in RUN_ARGUMENTS}
+    if given["stop_after"] < 0:
+        raise OptionError("stop_after", given["stop_after"], "it must be a number of writes, 0 for never")
+    run = Run(host.check_mode, connection.concurrency, **given)
+    result = converge(client, document, run)
+    if result["failed_targets"]:
+        result["msg"] = failure_message(result, run.check_mode)
+        result["failure"] = {"code": "failed_targets", "message": result["msg"]}
+    if not run.list_targets:
+        result = shortened(result, LONGEST_FAILED_RESULT if "msg" in result else LONGEST_RESULT)
+    return _with_diff(host, result)
+
+
+def _with_diff(host: Host, result: Result) -> Result:
+    """The result with its C(diff) only where that is asked for."""
+    return result if host.diff else {name: value for name, value in result.items() if name != "diff"}
