@@ -14,9 +14,12 @@ class ModuleDocFragment:
 options:
   stop_after:
     description:
-      - After this many failed writes in a row with the same reason (such as 403, 429 for minutes, 5xx or no
-        connection), nothing more is written. The task fails and says what was done, what failed and what was not tried.
-        The next run continues.
+      - After this many failed writes in a row with the same answer, nothing more is written. The task fails and says
+        what was done, what failed and what was not tried. The next run continues.
+      - The answers that count are 403, 429 for minutes, and a manager that is down (5xx, no connection, no answer in
+        time, or the page or redirect of a portal instead of its answer).
+      - What concerns one object alone, such as 400, 404 and 409, never stops a run. It begins the count anew, as a
+        success does, since it shows that the manager works and judges each object by itself.
       - A rejected API key, a certificate that cannot be verified, and a passed O(deadline) stop a run at once.
       - With V(0), the run never stops for repeated failures.
     type: int

@@ -65,12 +65,50 @@ def test_a_success_between_begins_the_count_anew(lab):
     assert min(result["counts"]["changed"], result["counts"]["failed"]) > 100
 
 
-def test_other_refusals_between_do_not_count(lab):
-    """Two answers in turn, none of which comes ten times in a row."""
-    for status, digits in ((400, "[02468]"), (403, "[13579]")):
-        action = {"kind": "status", "status": status, "body": '{"message": "No"}'}
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
+def test_answers_that_judge_one_object_never_stop_a_run(lab, status):
+    """However often: the manager is there, and looks at each by itself."""
+    refuse(lab, status)
+    result = heartbeat(lab)
+    assert states(result) == {"not_done": 300}
+    # A value that is refused is tried in its other spellings, too.
+    written = Counter(one["path"] for one in writes(lab))
+    assert len(written) == 300 and set(written.values()) == ({1} if status != 400 else {written.most_common(1)[0][1]})
+
+
+def in_turn(lab: LabManager, *actions: dict[str, t.Any]) -> None:
+    """Answer the writes of computers in turn: those of odd IDs in the first way, those of even ones in the second."""
+    for action, digits in zip(actions, ("[13579]", "[02468]")):
         lab.add_fault(method="POST", path=rf"^/computers/\d*{digits}$", times=0, action=action)
+
+
+def answer(status: int) -> dict[str, t.Any]:
+    return {"kind": "status", "status": status, "body": '{"message": "No"}'}
+
+
+@pytest.mark.parametrize("other", [400, 404, 409])
+def test_an_answer_for_one_object_begins_the_count_anew(lab, other):
+    """Two answers in turn: 403 never comes ten times in a row, as the manager judges the objects between."""
+    in_turn(lab, answer(403), answer(other))
     assert states(heartbeat(lab)) == {"not_done": 300}
+
+
+def test_different_signs_of_a_manager_that_is_down_are_one_answer(lab):
+    in_turn(lab, answer(503), {"kind": "cut", "when": "before"})
+    result = heartbeat(lab)
+    assert states(result)["not_tried"] == 290
+    assert len({one["path"] for one in writes(lab)}) == 10
+
+
+def test_what_is_no_manager_stops_a_run(lab):
+    """A portal that comes between, with redirects or pages of its own."""
+    in_turn(lab, answer(302), {"kind": "status", "status": 200, "body": "<html>Please sign in</html>"})
+    assert states(heartbeat(lab))["not_tried"] == 290
+
+
+def test_answers_that_have_nothing_in_common_are_counted_apart(lab):
+    in_turn(lab, answer(403), answer(503))
+    assert "not_tried" not in states(heartbeat(lab))
 
 
 def test_a_rejected_key_stops_at_once(lab):

@@ -22,11 +22,37 @@ from .._fleet.outcome import ALL_DONE, DONE, FOUND_DONE, KEPT, NOT_TRIED, Outcom
 from .._fleet.settings import write_settings
 from .._fleet.shared_objects import differences, new_object
 from .._manager.client import COMPUTER, POLICY, Client
-from .._manager.errors import DeadlinePassed, ManagerError, NotFound, Unauthorized, UntrustedCertificate
+from .._manager.errors import (
+    BadReply,
+    ConnectionFailed,
+    DeadlinePassed,
+    Forbidden,
+    JumpHostError,
+    ManagerError,
+    NotFound,
+    RateLimited,
+    Redirected,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+    UntrustedCertificate,
+)
 from .._manager.progress import WRITING
 
-# Answers that will be the same for every further write. The others may concern one object alone.
+# Answers that will be the same for every further write.
 _HOPELESS = (Unauthorized, UntrustedCertificate, DeadlinePassed)
+
+# Answers that concern more than one object, by what they have in common. All others (400, 404, 409 and the like) judge
+# one object, and show that the manager is there and judges the next one by itself.
+_COUNTED: tuple[tuple[type[ManagerError], ...], ...] = (
+    (Forbidden,),
+    (RateLimited,),
+    # Nobody is there, or who answers is not the manager, or is not in order.
+    (Unavailable, ConnectionFailed, TimedOut, JumpHostError, Redirected, BadReply),
+)
+
+# How the reason of what was not tried begins, where the run stopped.
+STOPPED = "not tried, since the run stopped after this"
 
 # How many writes wait for a connection at once: a plan can have hundreds of thousands.
 _BATCH = 2000
@@ -37,8 +63,8 @@ def apply_plan(
 ) -> list[Outcome]:
     """Write the steps with at most C(concurrency) requests under way; returns the outcome of each.
 
-    A failure leaves the others done. After C(stop_after) writes in a row that met the same answer, with no success
-    between, nothing more is tried; 0 is never.
+    A failure leaves the others done. After C(stop_after) writes in a row that met the same answer, of those that concern
+    more than one object, nothing more is tried; 0 is never.
     """
     return _Run(client, spelling, _Patience(stop_after)).carry_out(steps, concurrency)
 
@@ -49,7 +75,7 @@ class _Patience:
     def __init__(self, stop_after: int) -> None:
         self._stop_after = stop_after
         self._lock = threading.Lock()
-        self._code = ""
+        self._alike: tuple[type[ManagerError], ...] = ()
         self._in_a_row = 0
         self.stopped: Outcome | None = None
 
@@ -58,18 +84,16 @@ class _Patience:
         outcomes = list(outcomes)
         error = next((one.error for one in outcomes if one.error), None)
         with self._lock:
-            if any(one.state == DONE for one in outcomes):
+            alike = next((types for types in _COUNTED if isinstance(error, types)), ())
+            if any(one.state == DONE for one in outcomes) or not alike:
                 self._in_a_row = 0
-            elif error:
-                self._in_a_row = self._in_a_row + 1 if error.code == self._code else 1
-                self._code = error.code
-                hopeless = isinstance(error, _HOPELESS)
-                if hopeless or (self._stop_after and self._in_a_row >= self._stop_after):
-                    times = "" if hopeless else f" {self._in_a_row} times in a row"
-                    self.stopped = self.stopped or Outcome(
-                        NOT_TRIED,
-                        f"not tried, since the run stopped after the manager answered{times}: {error.account}",
-                    )
+            else:
+                self._in_a_row = self._in_a_row + 1 if alike == self._alike else 1
+            self._alike = alike
+            hopeless = isinstance(error, _HOPELESS)
+            if error and (hopeless or (self._stop_after and self._in_a_row >= self._stop_after)):
+                times = "" if hopeless else f", {self._in_a_row} times in a row"
+                self.stopped = self.stopped or Outcome(NOT_TRIED, f"{STOPPED}{times}: {error.account}")
 
 
 class _Run:
