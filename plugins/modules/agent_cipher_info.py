@@ -362,13 +362,13 @@ failure:
   sample: {code: bad_option, option: minimum_tls}
 """
 
-from ..module_utils._answers.cipher_fleet import CIPHER_ARGUMENTS, CiphersWanted, read_ciphers
+from ..module_utils._answers.cipher_fleet import CIPHER_ARGUMENTS, CiphersAsked, read_ciphers
 from ..module_utils._task.module import run_reading
 
 
 def main() -> None:
     """Read the options, read the computers, judge their agents."""
-    run_reading(CIPHER_ARGUMENTS, lambda params, _deployment: CiphersWanted.from_options(params), read_ciphers)
+    run_reading(CIPHER_ARGUMENTS, lambda params, _deployment: CiphersAsked.from_options(params), read_ciphers)
 
 
 if __name__ == "__main__":

@@ -157,13 +157,13 @@ failure:
   sample: {code: bad_option, option: policy}
 """
 
-from ..module_utils._activation.deployment_script import SCRIPT_ARGUMENTS, ScriptWanted, read_script, without_script
+from ..module_utils._activation.deployment_script import SCRIPT_ARGUMENTS, ScriptAsked, read_script, without_script
 from ..module_utils._task.module import run_reading
 
 
 def main() -> None:
     """Read the options, read the script, return it."""
-    run_reading(SCRIPT_ARGUMENTS, ScriptWanted.from_options, read_script, without_script)
+    run_reading(SCRIPT_ARGUMENTS, ScriptAsked.from_options, read_script, without_script)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ failure:
   sample: {code: bad_option, option: policies, message: "option 'policies': it must ..."}
 """
 
-from ..module_utils._answers.info import FACET_NAMES, CommunicationWanted, describe_communication
+from ..module_utils._answers.info import FACET_NAMES, CommunicationAsked, describe_communication
 from ..module_utils._facets.firewall.restriction import PREFIX_LIMIT_ARGUMENTS
 from ..module_utils._fleet.targets import TARGET_ARGUMENTS
 from ..module_utils._task.module import run_reading
@@ -178,7 +178,7 @@ ARGUMENTS = {
 
 def main() -> None:
     """Read the options, read the targets, describe them."""
-    run_reading(ARGUMENTS, CommunicationWanted.from_options, describe_communication)
+    run_reading(ARGUMENTS, CommunicationAsked.from_options, describe_communication)
 
 
 if __name__ == "__main__":

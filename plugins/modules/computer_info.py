@@ -117,7 +117,7 @@ failure:
   sample: {code: bad_option, option: computers, message: "option 'computers': it must ..."}
 """
 
-from ..module_utils._answers.info import COMPUTER_PARTS, ObjectsWanted, read_objects
+from ..module_utils._answers.info import COMPUTER_PARTS, ObjectsAsked, read_objects
 from ..module_utils._manager.client import COMPUTER
 from ..module_utils._task.module import run_reading
 
@@ -131,7 +131,7 @@ ARGUMENTS = {
 
 def main() -> None:
     """Read the options, read the computers, return them."""
-    run_reading(ARGUMENTS, lambda params, _deployment: ObjectsWanted.from_options(COMPUTER, params), read_objects)
+    run_reading(ARGUMENTS, lambda params, _deployment: ObjectsAsked.from_options(COMPUTER, params), read_objects)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ failure:
   sample: {code: bad_option, option: policies, message: "option 'policies': it must ..."}
 """
 
-from ..module_utils._answers.info import POLICY_PARTS, ObjectsWanted, read_objects
+from ..module_utils._answers.info import POLICY_PARTS, ObjectsAsked, read_objects
 from ..module_utils._manager.client import POLICY
 from ..module_utils._task.module import run_reading
 
@@ -111,7 +111,7 @@ ARGUMENTS = {
 
 def main() -> None:
     """Read the options, read the policies, return them."""
-    run_reading(ARGUMENTS, lambda params, _deployment: ObjectsWanted.from_options(POLICY, params), read_objects)
+    run_reading(ARGUMENTS, lambda params, _deployment: ObjectsAsked.from_options(POLICY, params), read_objects)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWanted, keep_activation
+from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWish, keep_activation
 from .._basis.errors import OptionError, Problem
 from .._basis.libraries import import_problem, require
 from .._basis.module import Module
@@ -56,7 +56,7 @@ def run_activation() -> None:
     """The module that keeps the manager's settings for agent-initiated activation."""
     _run_writing(
         ACTIVATION_ARGUMENTS,
-        ActivationWanted.from_options,
+        ActivationWish.from_options,
         lambda client, wanted, run: keep_activation(client, wanted, check_mode=run.check_mode),
     )
 
