@@ -8,7 +8,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._agent.suites import NAMES, find
+from ..module_utils._agent.suites import NAMES, find_suite
 from ..module_utils._basis.plain import plain_text
 from ..module_utils._basis.text import quoted
 
@@ -28,7 +28,7 @@ def cipher_suite_names(value: object, to: object = "openssl") -> str | list[str]
 
 def _translated(value: object, kind: str) -> str:
     name = plain_text(value, "the name of a cipher suite")
-    suite = find(name)
+    suite = find_suite(name)
     if suite is None:
         raise ValueError(f"{quoted(name, 80)} is no cipher suite that an agent is documented to use")
     return getattr(suite, kind)

@@ -362,11 +362,11 @@ failure:
   sample: {code: bad_option, option: minimum_tls}
 """
 
-from ..module_utils._answers.cipher_fleet import CIPHER_ARGUMENTS, CiphersWanted, read_ciphers
+from ..module_utils._answers.cipher_fleet import CIPHER_ARGUMENTS, CiphersAsked, read_ciphers
 from ..module_utils._task.module import run_module
 from ..module_utils._task.work import of_reading
 
-WORK = of_reading(CIPHER_ARGUMENTS, lambda params, _deployment: CiphersWanted.from_options(params), read_ciphers)
+WORK = of_reading(CIPHER_ARGUMENTS, lambda params, _deployment: CiphersAsked.from_options(params), read_ciphers)
 
 
 def main() -> None:

@@ -157,11 +157,11 @@ failure:
   sample: {code: bad_option, option: policy}
 """
 
-from ..module_utils._activation.deployment_script import SCRIPT_ARGUMENTS, ScriptWanted, read_script, without_script
+from ..module_utils._activation.deployment_script import SCRIPT_ARGUMENTS, ScriptAsked, read_script, without_script
 from ..module_utils._task.module import run_module
 from ..module_utils._task.work import of_reading
 
-WORK = of_reading(SCRIPT_ARGUMENTS, ScriptWanted.from_options, read_script, without_script)
+WORK = of_reading(SCRIPT_ARGUMENTS, ScriptAsked.from_options, read_script, without_script)
 
 
 def main() -> None:

@@ -164,7 +164,7 @@ failure:
   sample: {code: bad_option, option: policies, message: "option 'policies': it must ..."}
 """
 
-from ..module_utils._answers.info import FACET_NAMES, CommunicationWanted, describe_communication
+from ..module_utils._answers.info import FACET_NAMES, CommunicationAsked, describe_communication
 from ..module_utils._facets.firewall.restriction import PREFIX_LIMIT_ARGUMENTS
 from ..module_utils._fleet.targets import TARGET_ARGUMENTS
 from ..module_utils._task.module import run_module
@@ -175,7 +175,7 @@ ARGUMENTS = {
     "facets": {"type": "list", "elements": "str", "choices": FACET_NAMES, "default": FACET_NAMES},
     **PREFIX_LIMIT_ARGUMENTS,
 }
-WORK = of_reading(ARGUMENTS, CommunicationWanted.from_options, describe_communication)
+WORK = of_reading(ARGUMENTS, CommunicationAsked.from_options, describe_communication)
 
 
 def main() -> None:

@@ -121,7 +121,7 @@ failure:
   sample: {code: bad_option, option: computers, message: "option 'computers': it must ..."}
 """
 
-from ..module_utils._answers.info import COMPUTER_PARTS, ObjectsWanted, read_objects
+from ..module_utils._answers.info import COMPUTER_PARTS, ObjectsAsked, read_objects
 from ..module_utils._manager.client import COMPUTER
 from ..module_utils._task.module import run_module
 from ..module_utils._task.work import of_reading
@@ -132,7 +132,7 @@ ARGUMENTS = {
     "overrides": {"type": "bool", "default": False},
     "query": {"type": "str"},
 }
-WORK = of_reading(ARGUMENTS, lambda params, _deployment: ObjectsWanted.from_options(COMPUTER, params), read_objects)
+WORK = of_reading(ARGUMENTS, lambda params, _deployment: ObjectsAsked.from_options(COMPUTER, params), read_objects)
 
 
 def main() -> None:

@@ -462,6 +462,8 @@ failure:
   sample: {code: bad_option, option: region, message: "option 'region' is 'mars-1': it must be one of ..."}
 """
 
+from dataclasses import asdict
+
 from ..module_utils._basis.errors import Problem
 from ..module_utils._basis.module import Module
 from ..module_utils._connectivity.check import check
@@ -476,7 +478,7 @@ def main() -> None:
     except Problem as error:
         module.fail(error)
     checked = check(endpoints, module.params["direction"], module.params["timeout"])
-    module.exit_json(changed=False, **checked._asdict())
+    module.exit_json(changed=False, **asdict(checked))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ failure:
   sample: {code: bad_option, option: policies, message: "option 'policies': it must ..."}
 """
 
-from ..module_utils._answers.info import POLICY_PARTS, ObjectsWanted, read_objects
+from ..module_utils._answers.info import POLICY_PARTS, ObjectsAsked, read_objects
 from ..module_utils._manager.client import POLICY
 from ..module_utils._task.module import run_module
 from ..module_utils._task.work import of_reading
@@ -110,7 +110,7 @@ ARGUMENTS = {
     "overrides": {"type": "bool", "default": False},
     "query": {"type": "str"},
 }
-WORK = of_reading(ARGUMENTS, lambda params, _deployment: ObjectsWanted.from_options(POLICY, params), read_objects)
+WORK = of_reading(ARGUMENTS, lambda params, _deployment: ObjectsAsked.from_options(POLICY, params), read_objects)
 
 
 def main() -> None:

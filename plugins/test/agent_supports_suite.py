@@ -9,7 +9,7 @@ import typing as t
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._agent.cipher_suites import supports_suite
-from ..module_utils._agent.suites import SUITES, find
+from ..module_utils._agent.suites import SUITES, find_suite
 from ..module_utils._basis.plain import plain_bool, plain_text
 from ..module_utils._basis.text import quoted
 
@@ -20,7 +20,7 @@ def agent_supports_suite(value: object, suite: object, when_unknown: object = Fa
         version = plain_text(value, "an agent's version or release")
         name = plain_text(suite, "the name of a cipher suite")
         fallback = plain_bool(when_unknown, "when_unknown")
-        known = find(name)
+        known = find_suite(name)
         if known is None:
             names = ", ".join(other.iana for other in SUITES)
             raise ValueError(

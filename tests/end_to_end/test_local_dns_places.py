@@ -88,9 +88,9 @@ def dnsmasq_fixture(servers: t.Callable[[str], NameServer]) -> NameServer:
     return servers("addn-hosts")
 
 
-def task(place: str, check_mode: bool = False, /, *, options: dict | None = None, **wished: t.Any) -> dict[str, t.Any]:
+def task(place: str, check_mode: bool = False, /, *, options: dict | None = None, **wanted: t.Any) -> dict[str, t.Any]:
     """The module as a task, for NAME unless told otherwise."""
-    return {MODULE: {"hostnames": [NAME], **wished, place: options or {}}, "check_mode": check_mode, "diff": True}
+    return {MODULE: {"hostnames": [NAME], **wanted, place: options or {}}, "check_mode": check_mode, "diff": True}
 
 
 RESOLVED = f"getent ahosts {NAME} | cut -d' ' -f1"
@@ -115,14 +115,14 @@ def twelve_steps(hosts: LabHosts, folder: Path, machine: Host, place: str, look:
     looking = shell(f"{look} | sort -u")
     steps = [
         [
-            task(place, True, **wished),
+            task(place, True, **wanted),
             looking,
-            task(place, **wished),
+            task(place, **wanted),
             looking,
-            task(place, True, **wished),
-            task(place, **wished),
+            task(place, True, **wanted),
+            task(place, **wanted),
         ]
-        for wished, _after in STEPS
+        for wanted, _after in STEPS
     ]
     results = iter(done(play(hosts, folder, *itertools.chain(*steps), looking, on=machine)))
     before: list[str] = []
@@ -165,15 +165,15 @@ def test_hosts_file_in_twelve_steps(hosts: LabHosts, host: Host, tmp_path: Path)
 
 def test_hosts_file_for_all_names_of_a_region(hosts: LabHosts, host: Host, tmp_path: Path) -> None:
     before = host.read(HOSTS)
-    wished = {"hostnames": [], "region": "de-1"}
+    wanted = {"hostnames": [], "region": "de-1"}
     names = [f"{name}.de-1.cloudone.trendmicro.com" for name in ("workload", "agents-010.workload", "gateway.workload")]
     present, looked, _absent = done(
         play(
             hosts,
             tmp_path,
-            task("hosts_file", addresses=["198.18.0.9"], **wished),
+            task("hosts_file", addresses=["198.18.0.9"], **wanted),
             {"ansible.builtin.command": "getent ahosts " + " ".join(names)},
-            task("hosts_file", state="absent", **wished),
+            task("hosts_file", state="absent", **wanted),
             on=host,
         )
     )
@@ -345,8 +345,8 @@ def test_names_share_the_file_and_do_not_touch_each_other(hosts: LabHosts, serve
 
 def test_ttl_of_unbound(hosts: LabHosts, unbound: NameServer, tmp_path: Path) -> None:
     looking = {"ansible.builtin.command": f"dig @127.0.0.1 +noall +answer {NAME}"}
-    wished = [{}, {"ttl": 60}, {"ttl": 60}, {}]
-    tasks = [[task("unbound", addresses=["198.18.0.9"], **ttl), looking] for ttl in wished]
+    wanted = [{}, {"ttl": 60}, {"ttl": 60}, {}]
+    tasks = [[task("unbound", addresses=["198.18.0.9"], **ttl), looking] for ttl in wanted]
     last = task("unbound", state="absent")
     *results, _absent = done(play(hosts, tmp_path, *itertools.chain(*tasks), last, on=unbound.host))
     assert [looked["stdout"].split()[1] for looked in results[1::2]] == ["3600", "60", "60", "60"]
@@ -430,8 +430,8 @@ def test_dnsmasq_that_does_not_read_the_file_gets_none(hosts: LabHosts, dnsmasq:
 def test_dnsmasq_that_forwards_to_who_knows_the_name_warns(
     hosts: LabHosts, dnsmasq: NameServer, tmp_path: Path
 ) -> None:
-    wished = {"hostnames": ["known.lab.test"]}
-    tasks = [task("dnsmasq", addresses=["198.18.0.7"], **wished), task("dnsmasq", state="absent", **wished)]
+    wanted = {"hostnames": ["known.lab.test"]}
+    tasks = [task("dnsmasq", addresses=["198.18.0.7"], **wanted), task("dnsmasq", state="absent", **wanted)]
     played = play(hosts, tmp_path, *tasks, on=dnsmasq.host)
     done(played)
     assert "dnsmasq still answers 'known.lab.test A 198.18.0.7', which it has from elsewhere" in played.output

@@ -75,8 +75,8 @@ def rfc2136(primary: Bind, **options: t.Any) -> dict[str, t.Any]:
 
 def task(place: dict[str, t.Any], *addresses: str, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
     """The module as a task, for NAME unless told otherwise."""
-    wished = {"hostnames": [NAME], **({"addresses": list(addresses)} if addresses else {}), **options}
-    return {MODULE: {**wished, "rfc2136": place}, "check_mode": check_mode, "diff": True}
+    wanted = {"hostnames": [NAME], **({"addresses": list(addresses)} if addresses else {}), **options}
+    return {MODULE: {**wanted, "rfc2136": place}, "check_mode": check_mode, "diff": True}
 
 
 KINDS = ("A", "AAAA", "CNAME")
@@ -130,14 +130,14 @@ def test_create_change_and_remove_each_as_check_and_real_run_twice(hosts, primar
         return answered(looked["stdout_lines"], *KINDS), int(soa.split()[4])
 
     before, number = seen(first)
-    for at, (_options, wished) in enumerate(steps):
+    for at, (_options, wanted) in enumerate(steps):
         predicted, after_check, real, after_real, *again = results[6 * at : 6 * at + 6]
         assert seen(after_check) == (before, number), "check mode has written"
         assert [result["changed"] for result in (predicted, real, *again)] == [True, True, False, False]
-        assert seen(after_real) == (wished, number + 1), "one update, once"
+        assert seen(after_real) == (wanted, number + 1), "one update, once"
         for part in ("before", "records", "diff"):
             assert real[part] == predicted[part]
-        assert [f"{record['type']} {record['ttl']} {record['value']}" for record in real["records"]] == wished
+        assert [f"{record['type']} {record['ttl']} {record['value']}" for record in real["records"]] == wanted
         before, number = seen(after_real)
     assert seen(last) == (before, number), "run again, it has written"
 
@@ -207,10 +207,10 @@ def test_a_wildcard_does_not_stand_in_the_way(hosts, primary, reader, tmp_path):
     names = ["dsm.wild.lab.test"]
     place = rfc2136(primary)
     # What the wildcard answers already is still put there, since the wildcard may go.
-    wished, gone = task(place, "198.18.0.99", hostnames=names, ttl=60), task(place, hostnames=names, state="absent")
+    wanted, gone = task(place, "198.18.0.99", hostnames=names, ttl=60), task(place, hostnames=names, state="absent")
     # A name with a wildcard below it, that says the same, has records of its own.
     parent = task(place, "198.18.0.98", hostnames=["wild.lab.test"])
-    played = play(hosts, tmp_path, wished, wished, parent, parent)
+    played = play(hosts, tmp_path, wanted, wanted, parent, parent)
     assert [result["changed"] for result in played.results] == [True, False, True, False]
     assert dig(reader, *names) == ["A 60 198.18.0.99"]
     assert dig(reader, "wild.lab.test") == ["A 300 198.18.0.98"]

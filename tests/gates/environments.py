@@ -106,12 +106,12 @@ def _candidates() -> Iterator[Path]:
 
 
 def python_of(name: str) -> Path:
-    """The interpreter inside the environment `name`."""
+    """The interpreter inside the environment C(name)."""
     return ENVIRONMENTS / name / "bin" / "python"
 
 
 def make(names: Optional[List[str]] = None) -> Dict[str, str]:
-    """Make the environments `names` (all, if None) and the link `main`, two at a time.
+    """Make the environments C(names) (all, if None) and the link C(main), two at a time.
 
     Returns the reason for each environment that cannot be made here. Exits where an installation fails, or where
     no ansible-core can be had at all.
@@ -170,7 +170,7 @@ def _recipe(name: str, interpreter: Path) -> str:
 
 
 def _ensure_venv(interpreter: Path) -> None:
-    """Debian keeps what `python -m venv` needs in a package of its own."""
+    """Debian keeps what C(python -m venv) needs in a package of its own."""
     probe = [str(interpreter), "-c", "import ensurepip, venv; ensurepip.version()"]
     if subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0:
         return

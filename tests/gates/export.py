@@ -26,9 +26,9 @@ def repository_files() -> list[Path]:
 
 
 def export_collection(destination: Path) -> Path:
-    """Copy the repository's files to where Ansible's tools expect a collection under `destination`.
+    """Copy the repository's files to where Ansible's tools expect a collection under C(destination).
 
-    What was there goes first. Returns the collection's folder, `.../ansible_collections/workload_security/agent`.
+    What was there goes first. Returns the collection's folder, C(.../ansible_collections/workload_security/agent).
     """
     collection = destination / "ansible_collections" / "workload_security" / "agent"
     shutil.rmtree(collection, ignore_errors=True)

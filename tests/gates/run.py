@@ -38,10 +38,10 @@ LOGS = ROOT / ".cache" / "gates"
 class Gate:
     """One thing to pass: a command in one of the environments.
 
-    name: shown to people; target: what `make` calls it, alone or with its twin for the other ansible-core.
-    command: the arguments after `python -m`. tests: whether it is pytest, which counts what it runs.
+    name: shown to people; target: what C(make) calls it, alone or with its twin for the other ansible-core.
+    command: the arguments after C(python -m). tests: whether it is pytest, which counts what it runs.
     cost: seconds of CPU, roughly, to know what to start first. parallel: how it runs in several processes itself.
-    quick: whether it is also a part of `make quick`, with further arguments, or C(None).
+    quick: whether it is also a part of C(make quick), with further arguments, or C(None).
     """
 
     name: str
@@ -131,7 +131,7 @@ class Result:
 
 
 def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bool) -> Result:
-    """Run one gate. Its output goes to its log, and to the terminal as it comes where `live`."""
+    """Run one gate. Its output goes to its log, and to the terminal as it comes where C(live)."""
     if gate.environment in missing:
         return Result(not_run=[f"No environment for it: {missing[gate.environment]}"])
     python = environments.python_of(gate.environment)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs `ansible-test sanity`, and names what it could not check on this machine.
+"""Runs C(ansible-test sanity), and names what it could not check on this machine.
 
     python -m tests.gates.sanity [ARGUMENT ...]
 

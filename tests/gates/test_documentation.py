@@ -27,7 +27,7 @@ suppress_warnings = ["ref.ref"]
 
 
 def run(*command: str, cwd: Path) -> None:
-    """Run a tool that sees only the collection in `cwd`; fails with its output."""
+    """Run a tool that sees only the collection in C(cwd); fails with its output."""
     environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(cwd.parents[2])}
     environment["PATH"] = f"{TOOLS}{os.pathsep}{environment['PATH']}"
     environment.pop("PYTHONPATH", None)

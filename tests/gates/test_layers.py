@@ -72,7 +72,7 @@ FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "plugins").rglob("*.py
 
 @functools.lru_cache(maxsize=None)
 def tree_of(path: Path, version: tuple[int, int] | None = None) -> ast.Module:
-    """The syntax tree of a file of the repository, read as `version` of Python would."""
+    """The syntax tree of a file of the repository, read as C(version) of Python would."""
     return ast.parse((ROOT / path).read_text(encoding="utf-8"), filename=str(path), feature_version=version)
 
 

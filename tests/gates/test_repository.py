@@ -114,6 +114,14 @@ def test_python_files_carry_the_license(path):
     assert text.startswith(PYTHON_HEADER), f"{path} does not start with the license header"
 
 
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix == ".py"], ids=str)
+def test_docstrings_mark_code_as_documentation_does(path):
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(read(path))) if isinstance(node, documented)]
+    marked = [line for node in nodes for line in (ast.get_docstring(node) or "").splitlines() if "`" in line]
+    assert not marked, "write C(code), as the documentation of modules does"
+
+
 @pytest.mark.parametrize("path", WRITTEN, ids=str)
 def test_files_with_comments_name_the_license(path):
     assert any(line == "# SPDX-License-Identifier: GPL-3.0-or-later" for line in read(path).splitlines()[:5])

@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
     FACET_NAMES,
-    CommunicationWanted,
+    CommunicationAsked,
     describe_communication,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.preflight import Admission, assess
@@ -66,7 +66,7 @@ def policy(lab: LabManager, *rule_ids: int, state: str = "on", **fields: t.Any) 
 def describe(lab: LabManager, *some: dict[str, t.Any], **options: t.Any) -> dict[str, t.Any]:
     params = {"policies": [one["ID"] for one in some], "facets": FACET_NAMES, **options}
     with Transport(connection(lab), clock=LabClock(lab), random=lambda: 0.5) as transport:
-        result = describe_communication(Client(transport), CommunicationWanted.from_options(params, "on_premises"))
+        result = describe_communication(Client(transport), CommunicationAsked.from_options(params, "on_premises"))
     return json.loads(json.dumps(result))
 
 
@@ -158,9 +158,7 @@ def test_more_than_an_option_says_draws_a_warning(lab, items, options, warned):
 @pytest.mark.parametrize("value", [-1, 33, True, "8", 1.5])
 def test_thresholds_that_cannot_be_right(value):
     with pytest.raises(OptionError, match="option 'warn_above_ipv4_prefix' .* the length of a prefix"):
-        CommunicationWanted.from_options(
-            {"policies": [1], "facets": [], "warn_above_ipv4_prefix": value}, "on_premises"
-        )
+        CommunicationAsked.from_options({"policies": [1], "facets": [], "warn_above_ipv4_prefix": value}, "on_premises")
 
 
 def test_equal_policies_are_warned_of_together(lab):

@@ -247,7 +247,7 @@ def play(host: Host, folder: Path, tasks: list[dict], **settings: t.Any) -> tupl
 
 
 def look(host: Host, system: str, before: str = "pass") -> dict[str, t.Any]:
-    """The facts, for a host that calls its system so. `before` is a statement that runs first."""
+    """The facts, for a host that calls its system so. C(before) is a statement that runs first."""
     program = (
         "import json, os, sys\n"
         "from ansible_collections.workload_security.agent.plugins.module_utils._agent import facts, installed\n"

@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.cipher_fleet import (
     CIPHER_ARGUMENTS,
-    CiphersWanted,
+    CiphersAsked,
     read_ciphers,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
@@ -66,7 +66,7 @@ def options(**given: t.Any) -> dict[str, t.Any]:
 
 def read(lab: LabManager, **given: t.Any) -> dict[str, t.Any]:
     """The module's result, made in this process."""
-    wanted = CiphersWanted.from_options(options(**given))
+    wanted = CiphersAsked.from_options(options(**given))
     with Transport(connection(lab)) as transport:
         return read_ciphers(Client(transport), wanted)
 
@@ -296,7 +296,7 @@ BAD = [
 @pytest.mark.parametrize(("given", "option", "words"), BAD, ids=[words for _given, _option, words in BAD])
 def test_bad_options_are_named(given, option, words):
     with pytest.raises(OptionError) as caught:
-        CiphersWanted.from_options(options(**given))
+        CiphersAsked.from_options(options(**given))
     assert caught.value.option == option
     assert words in str(caught.value)
 

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._activation.deployment_script import (
     SCRIPT_ARGUMENTS,
-    ScriptWanted,
+    ScriptAsked,
     read_script,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
@@ -34,7 +34,7 @@ def read(lab: LabManager, *, key: str | None = None, **options: t.Any) -> str:
     reached = connection(lab, deployment=lab.deployment, api_key=key or lab.api_key)
     params = {name: argument.get("default") for name, argument in SCRIPT_ARGUMENTS.items()} | options
     with Transport(reached, clock=LabClock(lab), random=lambda: 0.5) as transport:
-        result = read_script(Client(transport), ScriptWanted.from_options(params, reached.deployment))
+        result = read_script(Client(transport), ScriptAsked.from_options(params, reached.deployment))
     assert result["complete"]
     return result["script"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._activation.activation import (
     ACTIVATION_ARGUMENTS,
-    ActivationWanted,
+    ActivationWish,
     keep_activation,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
@@ -52,7 +52,7 @@ def keep(lab: LabManager, *, check: bool = False, key: str | None = None, **opti
     reached = connection(lab, deployment=lab.deployment, api_key=key or lab.api_key)
     params = {name: options.get(name) for name in ACTIVATION_ARGUMENTS}
     with Transport(reached, clock=LabClock(lab), random=lambda: 0.5) as transport:
-        wanted = ActivationWanted.from_options(params, reached.deployment)
+        wanted = ActivationWish.from_options(params, reached.deployment)
         return keep_activation(Client(transport), wanted, check_mode=check)
 
 

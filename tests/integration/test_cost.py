@@ -12,7 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
-    CommunicationWanted,
+    CommunicationAsked,
     describe_communication,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._facets.firewall.description import MOST_ASKED
@@ -239,7 +239,7 @@ def test_describing_a_fleet_costs_pages(fleet, other_habits, listed):
     other_habits(lab, rule_ids_with_overrides=listed)
     lab.clear_requests()
     options = {"policies": fleet.servers[:3], "computers": None, "computers_query": SERVERS}
-    wanted = CommunicationWanted.from_options({**options, "facets": ["firewall_restriction"]}, "on_premises")
+    wanted = CommunicationAsked.from_options({**options, "facets": ["firewall_restriction"]}, "on_premises")
     with Transport(connection(lab)) as transport:
         told = describe_communication(Client(transport), wanted)["targets"]
     assert len(told) > 5_000

@@ -37,7 +37,7 @@ class Tree:
                 ]
                 self.paths.append(f"/policies/{parent}")
 
-    def keep(self, wished, refused=()):
+    def keep(self, wanted, refused=()):
         """Declare directions by name; writes to these are refused."""
         action = {"kind": "status", "status": 403, "body": '{"message": "No"}'}
         for name in refused:
@@ -48,7 +48,7 @@ class Tree:
                 ("computers" if name == NAMES[-1] else "policies"): [name],
                 "communication_direction": {"direction": direction},
             }
-            for name, direction in wished.items()
+            for name, direction in wanted.items()
         ]
         result = run_profiles(self.lab, profiles)
         self.lab.clear_faults()
@@ -61,7 +61,7 @@ class Tree:
 
 
 @pytest.mark.parametrize(
-    ("held", "wished", "refused"),
+    ("held", "wanted", "refused"),
     [
         # What is refused shields nobody.
         ((NONE, NONE, AGENT, NONE), {"Low": "bidirectional", "mac.example.com": "bidirectional"}, ()),
@@ -76,10 +76,10 @@ class Tree:
         ((AGENT, BOTH, NONE, AGENT), {"Middle": "inherited", "mac.example.com": "inherited"}, ("Middle",)),
     ],
 )
-def test_a_mac_keeps_what_it_can_take(lab, held, wished, refused):
+def test_a_mac_keeps_what_it_can_take(lab, held, wanted, refused):
     tree = Tree(lab, held)
     assert tree.direction == AGENT
-    tree.keep(wished, refused)
+    tree.keep(wanted, refused)
     assert tree.direction == AGENT
 
 
@@ -92,8 +92,8 @@ def test_any_tree_any_wishes_any_refusal(lab):
         tree = Tree(lab, drawn.choice(holds))
         if tree.direction != AGENT:
             continue
-        wished = {name: drawn.choice(list(WORDS)) for name in NAMES if drawn.random() < 0.7}
-        refused = [name for name in wished if drawn.random() < 0.4]
-        if wished:
-            tree.keep(wished, refused)
-            assert tree.direction == AGENT, (tree.paths, wished, refused)
+        wanted = {name: drawn.choice(list(WORDS)) for name in NAMES if drawn.random() < 0.7}
+        refused = [name for name in wanted if drawn.random() < 0.4]
+        if wanted:
+            tree.keep(wanted, refused)
+            assert tree.direction == AGENT, (tree.paths, wanted, refused)

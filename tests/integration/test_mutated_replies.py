@@ -23,23 +23,23 @@ from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._activation.activation import (
     ACTIVATION_ARGUMENTS,
-    ActivationWanted,
+    ActivationWish,
     keep_activation,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._activation.deployment_script import (
     SCRIPT_ARGUMENTS,
-    ScriptWanted,
+    ScriptAsked,
     read_script,
     without_script,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.cipher_fleet import (
     CIPHER_ARGUMENTS,
-    CiphersWanted,
+    CiphersAsked,
     read_ciphers,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
-    CommunicationWanted,
-    ObjectsWanted,
+    CommunicationAsked,
+    ObjectsAsked,
     describe_communication,
     read_objects,
 )
@@ -89,34 +89,32 @@ def directions(client: Client, _scene: Scene) -> t.Any:
 def communication_info(client: Client, _scene: Scene) -> t.Any:
     facets = ["heartbeat", "communication_direction", "firewall_restriction"]
     options = {"policies": ["Alpha", "Beta"], "computers": ["one.example.com"], "computers_query": "[]"}
-    return describe_communication(
-        client, CommunicationWanted.from_options({**options, "facets": facets}, "on_premises")
-    )
+    return describe_communication(client, CommunicationAsked.from_options({**options, "facets": facets}, "on_premises"))
 
 
 def policy_info(client: Client, _scene: Scene) -> t.Any:
     params = {"policies": ["Alpha"], "expand": ["settings", "firewall"], "overrides": False, "query": None}
-    return read_objects(client, ObjectsWanted.from_options(POLICY, params))
+    return read_objects(client, ObjectsAsked.from_options(POLICY, params))
 
 
 def computer_info(client: Client, _scene: Scene) -> t.Any:
     params = {"computers": None, "expand": ["computerSettings"], "overrides": True, "query": "[?hostName != 'x']"}
-    return read_objects(client, ObjectsWanted.from_options(COMPUTER, params))
+    return read_objects(client, ObjectsAsked.from_options(COMPUTER, params))
 
 
 def activation(client: Client, _scene: Scene) -> t.Any:
     params = filled(ACTIVATION_ARGUMENTS, allow="any_computer", policy="Alpha", reactivate_cloned=True)
-    return keep_activation(client, ActivationWanted.from_options(params, "on_premises"), check_mode=False)
+    return keep_activation(client, ActivationWish.from_options(params, "on_premises"), check_mode=False)
 
 
 def deployment_script(client: Client, _scene: Scene) -> t.Any:
     params = filled(SCRIPT_ARGUMENTS, platform="linux", policy="Alpha", computer_group=1)
-    return without_script(read_script(client, ScriptWanted.from_options(params, "on_premises")))
+    return without_script(read_script(client, ScriptAsked.from_options(params, "on_premises")))
 
 
 def ciphers(client: Client, _scene: Scene) -> t.Any:
     params = filled(CIPHER_ARGUMENTS, minimum_tls="1.2", computers="all")
-    return read_ciphers(client, CiphersWanted.from_options(params))
+    return read_ciphers(client, CiphersAsked.from_options(params))
 
 
 MODULES: dict[str, tuple[t.Callable[[Client, Scene], t.Any], bool]] = {

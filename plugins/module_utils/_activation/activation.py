@@ -62,13 +62,13 @@ _REFERENCES = {ACTIVATION_POLICY: POLICY, ACTIVATION_IP_LIST: IP_LIST}
 
 
 @dataclass(frozen=True)
-class ActivationWanted:
+class ActivationWish:
     """What is wanted of the settings that were given; a policy or list by its name, its ID, or C(NONE)."""
 
     values: dict[Setting, Value]
 
     @classmethod
-    def from_options(cls, params: dict[str, t.Any], _deployment: str) -> ActivationWanted:
+    def from_options(cls, params: dict[str, t.Any], _deployment: str) -> ActivationWish:
         """Read the options. Raises C(OptionError) where there is none, or none of any sense."""
         values: dict[Setting, Value] = {}
         for setting in _SETTINGS:
@@ -83,15 +83,15 @@ class ActivationWanted:
         return cls(values)
 
 
-def keep_activation(client: Client, wanted: ActivationWanted, *, check_mode: bool) -> dict[str, t.Any]:
+def keep_activation(client: Client, wish: ActivationWish, *, check_mode: bool) -> dict[str, t.Any]:
     """Bring the settings to what is wanted, or in check mode say what that would change; returns the task's result.
 
     A result with C(msg) is that of a task that failed: the manager did not keep what it was sent.
     Raises C(OptionError) before anything is written, and C(ManagerError) where the manager cannot be asked or refuses.
     """
-    settings = _ActivationSettings(client, wanted.values)
+    settings = _ActivationSettings(client, wish.values)
     shown = settings.read()
-    values = {setting: settings.resolved(setting, value) for setting, value in wanted.values.items()}
+    values = {setting: settings.resolved(setting, value) for setting, value in wish.values.items()}
     warnings = _effect_of_ip_list(values, shown)
     current = {setting: settings.value(setting, shown) for setting in values}
     changes = {setting: value for setting, value in values.items() if current[setting] != value}

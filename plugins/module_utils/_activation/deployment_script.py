@@ -39,7 +39,7 @@ SCRIPT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 
 @dataclass(frozen=True)
-class ScriptWanted:
+class ScriptAsked:
     """Which script: C(body) as the manager takes it, but for the objects that are yet to be found."""
 
     body: dict[str, t.Any]
@@ -47,12 +47,12 @@ class ScriptWanted:
     computer_group: Key | None
 
     @classmethod
-    def from_options(cls, params: dict[str, t.Any], _deployment: str) -> ScriptWanted:
+    def from_options(cls, params: dict[str, t.Any], _deployment: str) -> ScriptAsked:
         """Read the options. Raises C(OptionError)."""
         for option in _IDS:
             if params[option] is not None and params[option] < 1:
                 raise OptionError(option, params[option], "it must be an ID, a whole number above 0")
-        wanted = cls(
+        asked = cls(
             {name: params[option] for option, name in _SENT.items() if params[option] is not None},
             read_key(params, "policy"),
             read_key(params, "computer_group"),
@@ -61,18 +61,18 @@ class ScriptWanted:
             for option in ("policy", "computer_group", "relay_group_id"):
                 if params[option] is not None:
                     raise OptionError(option, params[option], "it must be left out unless the script is to activate")
-        return wanted
+        return asked
 
 
-def read_script(client: Client, wanted: ScriptWanted) -> dict[str, t.Any]:
+def read_script(client: Client, asked: ScriptAsked) -> dict[str, t.Any]:
     """The script, whole. Raises C(OptionError) for a policy or group that the manager does not have."""
     fleet = Fleet(client)
-    body = dict(wanted.body)
-    if wanted.policy is not None:
+    body = dict(asked.body)
+    if asked.policy is not None:
         policies = {policy.id: policy.name for policy in fleet.policies.values()}
-        body["policyID"] = resolve_one("policy", wanted.policy, POLICY, policies)
-    if wanted.computer_group is not None:
-        body["computerGroupID"] = resolve_one("computer_group", wanted.computer_group, COMPUTER_GROUP, fleet.groups)
+        body["policyID"] = resolve_one("policy", asked.policy, POLICY, policies)
+    if asked.computer_group is not None:
+        body["computerGroupID"] = resolve_one("computer_group", asked.computer_group, COMPUTER_GROUP, fleet.groups)
     script = client.deployment_script(body)
     return {
         "script": script,

@@ -11,6 +11,7 @@ below as they stand there. What no range covers is undocumented; what can lie in
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 from typing import Dict, List, NamedTuple, Optional, Tuple, TypedDict, Union
 
 from .builds import CONFIRMED, UNKNOWN
@@ -92,7 +93,8 @@ RANGES = (
 )
 
 
-class _Finding(NamedTuple):
+@dataclass(frozen=True)
+class _Finding:
     """Where a version or release stands on the page: the range or ranges that list its suites, or those around it."""
 
     state: str

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from .._basis.errors import Problem
 from .._basis.text import enumerated, one_line, shown
-from .._host.commands import Answer, Unanswered, ask, find
+from .._host.commands import Answer, Unanswered, ask, find_program
 from .versions import NO_AGENT, Version, parse
 
 DSA_QUERY = "/opt/ds_agent/dsa_query"
@@ -32,7 +33,8 @@ _AGENT_FILES = {"Darwin": ("/Library/Application Support/com.trendmicro.DSAgent/
 _OTHER_AGENT_FILES = (DSA_QUERY, "/opt/ds_agent/dsa_control")
 
 
-class Source(NamedTuple):
+@dataclass(frozen=True)
+class Source:
     """Something of the host that knows an installed agent.
 
     C(programs) are the absolute paths at which its program can lie, C(read) takes the versions of the agent's
@@ -48,7 +50,8 @@ class Source(NamedTuple):
     data: Tuple[str, ...] = ()
 
 
-class Told(NamedTuple):
+@dataclass(frozen=True)
+class Told:
     """What a source told: whether it knows an agent, the version as it stands there and as read, what went wrong."""
 
     source: str
@@ -58,7 +61,8 @@ class Told(NamedTuple):
     problem: Optional[str] = None
 
 
-class Activation(NamedTuple):
+@dataclass(frozen=True)
+class Activation:
     """Whether the agent is activated, against which manager (C(None) where not known), and why this is said."""
 
     state: str
@@ -66,7 +70,8 @@ class Activation(NamedTuple):
     reason: str
 
 
-class Installation(NamedTuple):
+@dataclass(frozen=True)
+class Installation:
     """What is known of the agent on this host. C(source) names who told the version."""
 
     installed: bool
@@ -224,7 +229,7 @@ def look(system: str) -> Installation:
 
     C(system) is what C(platform.system()) says. The first source that tells a version is believed.
     """
-    files = find(_AGENT_FILES.get(system, _OTHER_AGENT_FILES))
+    files = find_program(_AGENT_FILES.get(system, _OTHER_AGENT_FILES))
     sources = SOURCES.get(system, ()) + ((_AGENT_ITSELF,) if system != "Darwin" else ())
     programs = [(source, _program(source)) for source in sources]
     told = [_ask(source, program) for source, program in programs if program]
@@ -243,7 +248,7 @@ def look(system: str) -> Installation:
 
 def _program(source: Source) -> Optional[str]:
     has_data = not source.data or any(os.path.exists(path) for path in source.data)
-    return find(source.programs) if has_data else None
+    return find_program(source.programs) if has_data else None
 
 
 def _ask(source: Source, program: str) -> Told:
@@ -284,9 +289,10 @@ def read_version(text: str) -> Optional[Version]:
 def _with_conflict(told: Told, best: Optional[Told]) -> Told:
     if best is None or told.version in (None, best.version):
         return told
-    return told._replace(
+    return replace(
+        told,
         problem=f"{told.source} says {told.version}, {best.source} says {best.version};"
-        " an agent that was upgraded may still have to be restarted."
+        " an agent that was upgraded may still have to be restarted.",
     )
 
 
@@ -310,7 +316,7 @@ def _values(output: str, group: str, name: str) -> List[str]:
 def _activation(system: str) -> Activation:
     if system == "Darwin":
         return Activation(UNKNOWN, None, "The vendor does not support dsa_query on macOS.")
-    program = find((DSA_QUERY,))
+    program = find_program((DSA_QUERY,))
     if program is None:
         return Activation(UNKNOWN, None, f"There is no {DSA_QUERY} that this user may run.")
     try:

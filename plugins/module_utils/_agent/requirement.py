@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from .cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, Range, documented, supports_tls
 from .releases import BUILDS, NEITHER, WITHOUT_AGENT, Span, span_of
@@ -39,14 +40,16 @@ UNKNOWN_VERSION = "unknown_version"
 _WITHOUT_TLS_1_2 = re.compile(r"(?:CloudLinux 5|Ubuntu Linux 10)\b", re.IGNORECASE | re.ASCII)
 
 
-class Requirement(NamedTuple):
+@dataclass(frozen=True)
+class Requirement:
     """What a manager will require: one of these suites (IANA names, none for any), and a TLS version such as 1.2."""
 
     suites: Tuple[str, ...] = ()
     minimum_tls: Optional[str] = None
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True)
+class Verdict:
     """What becomes of an agent: kept, lost or unknown; why, in one word (C(None) where it is kept), and in a sentence.
 
     The words are no_shared_suite, tls_too_old and platform for lost; no_agent, unknown_version, undocumented,

@@ -65,7 +65,7 @@ SUITES = (
 
 BY_IANA = {suite.iana: suite for suite in SUITES}
 
-# The kinds of name that C(find) reads.
+# The kinds of name that C(find_suite) reads.
 NAMES = ("iana", "openssl", "code_point")
 
 _CODE_POINT = re.compile(r"(?:0X)?([0-9A-F]{2}),?(?:0X)?([0-9A-F]{2})", re.ASCII)
@@ -80,7 +80,7 @@ def _key(name: str) -> str:
 _BY_NAME = {_key(getattr(suite, kind)): suite for suite in SUITES for kind in NAMES}
 
 
-def find(name: object) -> Optional[Suite]:
+def find_suite(name: object) -> Optional[Suite]:
     """The suite with this IANA name, OpenSSL name or code point (C(0xC0,0x2F), C(C0,2F), C(0xc02f))."""
     # Not ASCII, but in upper case they are: the long s, and others.
     return _BY_NAME.get(_key(name)) if isinstance(name, str) and name.isascii() else None

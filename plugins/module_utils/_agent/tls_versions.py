@@ -20,7 +20,8 @@ CloudLinux 5 and Ubuntu 10.04. No page mentions TLS 1.3.
 from __future__ import annotations
 
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from dataclasses import asdict, dataclass
+from typing import Dict, List, Optional, Tuple
 
 from .releases import LINES, Span
 from .suites import BY_IANA
@@ -37,7 +38,8 @@ VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 _LATE_9_5 = Release(9, 5, 1, 3, 3)
 
 
-class Support(NamedTuple):
+@dataclass(frozen=True)
+class Support:
     """Whether an agent speaks a TLS version: C(supported) and C(basis) are C(None) where nothing says so."""
 
     supported: Optional[bool]
@@ -82,7 +84,7 @@ def _support_of_1_2(span: Span, lowest: List[str]) -> Support:
 
 def supports(span: Span, stated: Optional[str], names: Tuple[str, ...]) -> List[Dict[str, object]]:
     """What is documented of every TLS version, in plain types, for results."""
-    return [{"version": f"TLS {version}", **support(version, span, stated, names)._asdict()} for version in VERSIONS]
+    return [{"version": f"TLS {version}", **asdict(support(version, span, stated, names))} for version in VERSIONS]
 
 
 def normalize(text: object) -> Optional[str]:

@@ -32,7 +32,7 @@ from .._agent.requirement import (
     listed_builds,
     upgrade,
 )
-from .._agent.suites import SUITES, find
+from .._agent.suites import SUITES, find_suite
 from .._agent.tls_versions import VERSIONS, normalize
 from .._agent.versions import NO_AGENT, Release, parse
 from .._basis.errors import OptionError
@@ -82,7 +82,7 @@ _STATES = (DOCUMENTED, AMBIGUOUS, UNDOCUMENTED, UNKNOWN_VERSION, WITHOUT)
 
 
 @dataclass(frozen=True)
-class CiphersWanted:
+class CiphersAsked:
     """By which requirements (name to requirement) to judge which computers; which to list one by one, and how."""
 
     requirements: dict[str, Requirement]
@@ -91,7 +91,7 @@ class CiphersWanted:
     selector: Selector | None
 
     @classmethod
-    def from_options(cls, params: dict[str, t.Any]) -> CiphersWanted:
+    def from_options(cls, params: dict[str, t.Any]) -> CiphersAsked:
         """Read the options of C(agent_cipher_info). Raises C(OptionError)."""
         of_query = {name: params.get(name) for name in ("computers_query", "allow_missing", "allow_empty")}
         selector = None if of_query["computers_query"] is None else Selector.from_options(of_query, "")
@@ -120,10 +120,10 @@ class _Judged:
 _Judgments = t.Mapping[str, t.Mapping[_Agent, _Judged]]
 
 
-def read_ciphers(client: Client, wanted: CiphersWanted) -> dict[str, t.Any]:
+def read_ciphers(client: Client, asked: CiphersAsked) -> dict[str, t.Any]:
     """The result of C(agent_cipher_info). Raises C(OptionError), C(ManagerError)."""
     fleet = Fleet(client)
-    computers, missing = _computers(fleet, wanted.selector)
+    computers, missing = _computers(fleet, asked.selector)
     agents: Counter[_Agent] = Counter()
     examples: dict[_Agent, list[str]] = defaultdict(list)
     for computer in computers:
@@ -133,12 +133,12 @@ def read_ciphers(client: Client, wanted: CiphersWanted) -> dict[str, t.Any]:
             examples[agent].append(shown(computer.name))
     judgments = {
         name: {agent: _judged(agent, requirement) for agent in agents}
-        for name, requirement in wanted.requirements.items()
+        for name, requirement in asked.requirements.items()
     }
     releases = _releases(agents, judgments)
-    listed = _listed(computers, judgments, wanted.listed)
+    listed = _listed(computers, judgments, asked.listed)
     one_by_one = (
-        {"computers_csv": _as_csv(listed, list(judgments))} if wanted.format == CSV else {"computers": list(listed)}
+        {"computers_csv": _as_csv(listed, list(judgments))} if asked.format == CSV else {"computers": list(listed)}
     )
     return {
         "summary": _summary(releases),
@@ -146,7 +146,7 @@ def read_ciphers(client: Client, wanted: CiphersWanted) -> dict[str, t.Any]:
         "releases": releases,
         "requirements": [
             _judgment(name, requirement, agents, judgments[name], examples)
-            for name, requirement in wanted.requirements.items()
+            for name, requirement in asked.requirements.items()
         ],
         **one_by_one,
         "warnings": missing,
@@ -204,7 +204,7 @@ def _requirement(params: dict[str, t.Any], path: str) -> Requirement | None:
 
 
 def _suite(name: str, option: str) -> str:
-    suite = find(name)
+    suite = find_suite(name)
     if suite is None:
         known = ", ".join(suite.iana for suite in SUITES)
         raise OptionError(option, name, f"it must hold suites that an agent is documented to use, which are {known}")

@@ -75,7 +75,7 @@ _POLICY_EXAMPLE = {"id": 4118, "name": "Linux Server", "parent": "Base Policy", 
 
 
 @dataclass(frozen=True)
-class ObjectsWanted:
+class ObjectsAsked:
     """Which objects to read and what of them: those of a selector, or all; parts, overrides only, and a query."""
 
     kind: Kind
@@ -85,7 +85,7 @@ class ObjectsWanted:
     query: Expression | None
 
     @classmethod
-    def from_options(cls, kind: Kind, params: dict[str, t.Any]) -> ObjectsWanted:
+    def from_options(cls, kind: Kind, params: dict[str, t.Any]) -> ObjectsAsked:
         """Read the options of C(policy_info) or C(computer_info). Raises C(OptionError)."""
         given = params.get(kind.envelope)
         if given is not None and not given:
@@ -95,44 +95,44 @@ class ObjectsWanted:
         return cls(kind, selector, tuple(str(part) for part in params["expand"]), bool(params["overrides"]), query)
 
 
-def read_objects(client: Client, wanted: ObjectsWanted) -> dict[str, t.Any]:
+def read_objects(client: Client, asked: ObjectsAsked) -> dict[str, t.Any]:
     """The result of C(policy_info) and C(computer_info): the manager's objects as they are, or what a query makes of them.
 
     Raises C(OptionError) for a name or ID that the manager does not have, or that several objects share.
     """
     fleet = Fleet(client)
-    expand = wanted.parts if wanted.kind is COMPUTER else ()
-    if wanted.selector is None:
-        pages = client.pages(wanted.kind, overrides=wanted.overrides, expand=expand)
+    expand = asked.parts if asked.kind is COMPUTER else ()
+    if asked.selector is None:
+        pages = client.pages(asked.kind, overrides=asked.overrides, expand=expand)
         found = [item for page in pages for item in page]
     else:
         # Resolved without overrides, since a computer that has none may come without its name, and its ID.
-        ((targets, _none_missing),) = resolve(fleet, [wanted.selector])
+        ((targets, _none_missing),) = resolve(fleet, [asked.selector])
         found = []
-        with client.transport.progress.stage(READING, wanted.kind.plural, len(targets)) as stage:
+        with client.transport.progress.stage(READING, asked.kind.plural, len(targets)) as stage:
             for target in targets:
-                item = client.get(wanted.kind, target.id, overrides=wanted.overrides, expand=expand)
+                item = client.get(asked.kind, target.id, overrides=asked.overrides, expand=expand)
                 found.append({**item, "ID": target.id})
                 stage.advance()
-    if wanted.kind is POLICY:
-        hidden = {field for part, field in POLICY_PARTS.items() if part not in wanted.parts}
-        path_of = _policy_paths(fleet, wanted, found)
+    if asked.kind is POLICY:
+        hidden = {field for part, field in POLICY_PARTS.items() if part not in asked.parts}
+        path_of = _policy_paths(fleet, asked, found)
         found = [
             {**{key: value for key, value in item.items() if key not in hidden}, "path": path_of.get(item["ID"], "")}
             for item in found
         ]
-    if wanted.query is None:
-        if wanted.kind is COMPUTER and not wanted.overrides:
+    if asked.query is None:
+        if asked.kind is COMPUTER and not asked.overrides:
             found = _with_group_paths(fleet, found)
-        return {wanted.kind.envelope: found}
-    rows = (_computer_rows if wanted.kind is COMPUTER else _policy_rows)(fleet, wanted, wanted.query, found)
-    _check(fleet, wanted, wanted.query, rows)
-    return {"result": wanted.query.result(rows)}
+        return {asked.kind.envelope: found}
+    rows = (_computer_rows if asked.kind is COMPUTER else _policy_rows)(fleet, asked, asked.query, found)
+    _check(fleet, asked, asked.query, rows)
+    return {"result": asked.query.result(rows)}
 
 
-def _policy_paths(fleet: Fleet, wanted: ObjectsWanted, found: list[dict[str, t.Any]]) -> dict[int, str]:
+def _policy_paths(fleet: Fleet, asked: ObjectsAsked, found: list[dict[str, t.Any]]) -> dict[int, str]:
     """Policies' paths by ID, from the policies that were read anyway where these are all, with names and parents."""
-    if wanted.selector or wanted.overrides:
+    if asked.selector or asked.overrides:
         return fleet.policy_paths
     return paths({item["ID"]: (item["name"], item.get("parentID") or None) for item in found})
 
@@ -153,7 +153,7 @@ def _with_group_paths(fleet: Fleet, found: list[dict[str, t.Any]]) -> list[dict[
 
 
 def _computer_rows(
-    fleet: Fleet, wanted: ObjectsWanted, query: Expression, found: list[dict[str, t.Any]]
+    fleet: Fleet, asked: ObjectsAsked, query: Expression, found: list[dict[str, t.Any]]
 ) -> list[dict[str, t.Any]]:
     """The manager's objects, and those fields of C(computers_query) that the query looks at."""
     fields = [field for field in FIELDS if query.looks_at(field)]
@@ -162,7 +162,7 @@ def _computer_rows(
     policies = fleet.policies if "policy" in fields else {}
     groups = fleet.groups if looks_at_group(query) else {}
     # What is no override may be missing where only overrides were read.
-    if wanted.overrides and wanted.selector is None and fields != ["id"]:
+    if asked.overrides and asked.selector is None and fields != ["id"]:
         fleet.list_computers()
     rows = []
     for item in found:
@@ -181,12 +181,12 @@ def _computer_rows(
 
 
 def _policy_rows(
-    fleet: Fleet, wanted: ObjectsWanted, query: Expression, found: list[dict[str, t.Any]]
+    fleet: Fleet, asked: ObjectsAsked, query: Expression, found: list[dict[str, t.Any]]
 ) -> list[dict[str, t.Any]]:
     """The manager's objects, and their C(id), C(name) and the name of their C(parent), if the query looks at them."""
     rows = [{**item, "id": item["ID"]} if query.looks_at("id") else dict(item) for item in found]
     for row in rows:
-        policy = fleet.policies.get(row["ID"]) if query.looks_at("parent") or wanted.overrides else None
+        policy = fleet.policies.get(row["ID"]) if query.looks_at("parent") or asked.overrides else None
         if policy is not None:
             parent = fleet.policies.get(policy.parent_id or 0)
             row["name"] = policy.name
@@ -194,29 +194,29 @@ def _policy_rows(
     return rows
 
 
-def _check(fleet: Fleet, wanted: ObjectsWanted, query: Expression, rows: list[dict[str, t.Any]]) -> None:
+def _check(fleet: Fleet, asked: ObjectsAsked, query: Expression, rows: list[dict[str, t.Any]]) -> None:
     """Refuse a query about fields that no row can have, and about policies and groups that do not exist."""
     seen = {field for row in rows for field, value in row.items() if value is not None}
-    fields = {*API_FIELDS[wanted.kind], *(field for row in rows for field in row)}
+    fields = {*API_FIELDS[asked.kind], *(field for row in rows for field in row)}
     unread: dict[str, str] = {}
-    if not any(part.startswith("all") for part in wanted.parts):
-        parts = {part: part for part in COMPUTER_PARTS} if wanted.kind is COMPUTER else POLICY_PARTS
+    if not any(part.startswith("all") for part in asked.parts):
+        parts = {part: part for part in COMPUTER_PARTS} if asked.kind is COMPUTER else POLICY_PARTS
         unread = {
             field: f"it is read with expand: [{part}] only"
             for part, field in parts.items()
-            if part not in wanted.parts and field not in seen
+            if part not in asked.parts and field not in seen
         }
     example = {
         **dict.fromkeys(sorted(fields - unread.keys())),
-        **(EXAMPLE if wanted.kind is COMPUTER else _POLICY_EXAMPLE),
+        **(EXAMPLE if asked.kind is COMPUTER else _POLICY_EXAMPLE),
     }
-    compared = query.inspect(example, wanted.kind.envelope, unread)
-    for field, name, known in missing_names(compared, fleet) if wanted.kind is COMPUTER else ():
+    compared = query.inspect(example, asked.kind.envelope, unread)
+    for field, name, known in missing_names(compared, fleet) if asked.kind is COMPUTER else ():
         raise query.error(f"{no_such(field, name, known)}; contains([...], {field}) asks for names that may not exist")
 
 
 @dataclass(frozen=True)
-class CommunicationWanted:
+class CommunicationAsked:
     """Whose communication to describe, and which facets of it."""
 
     selector: Selector
@@ -224,23 +224,23 @@ class CommunicationWanted:
     limit: PrefixLimit
 
     @classmethod
-    def from_options(cls, params: dict[str, t.Any], deployment: str) -> CommunicationWanted:
+    def from_options(cls, params: dict[str, t.Any], deployment: str) -> CommunicationAsked:
         """Read the options of C(communication_info). Raises C(OptionError)."""
         facets = tuple(kind(deployment) for name, kind in FACETS.items() if name in params["facets"])
         return cls(Selector.from_options(params, ""), facets, prefix_limit(params, Scope()))
 
 
-def describe_communication(client: Client, wanted: CommunicationWanted) -> dict[str, t.Any]:
+def describe_communication(client: Client, asked: CommunicationAsked) -> dict[str, t.Any]:
     """The result of C(communication_info). Raises C(OptionError) for targets that cannot be found."""
     fleet = Fleet(client)
-    ((targets, missing),) = resolve(fleet, [wanted.selector])
+    ((targets, missing),) = resolve(fleet, [asked.selector])
     fleet.read_overrides(targets)
     outlook = Outlook(fleet)
     described = []
     with client.transport.progress.stage(READING, "what is effective", len(targets)) as stage:
         for target in targets:
-            facets = {facet.name: facet.describe(outlook, target) for facet in wanted.facets}
+            facets = {facet.name: facet.describe(outlook, target) for facet in asked.facets}
             described.append({**target.reference, **facets})
             stage.advance()
     left_out = [f"{one.type} {quoted(one.key)} is left out: {one.reason}" for one in missing]
-    return {"targets": described, "warnings": [*left_out, *width_warnings(described, wanted.limit)]}
+    return {"targets": described, "warnings": [*left_out, *width_warnings(described, asked.limit)]}

@@ -33,7 +33,7 @@ YES, NO, ALREADY, NO_EFFECT, UNKNOWN = "yes", "no", "already", "no_effect", "unk
 
 
 @dataclass(frozen=True)
-class Answer:
+class Finding:
     """An answer and what it rests on, in sentences."""
 
     answer: str
@@ -170,9 +170,9 @@ def _direction(target: dict[str, t.Any]) -> str | None:
     return direction if isinstance(direction, str) else None
 
 
-def _switch(seen: dict[str, t.Any], unseen: str | None, target: dict[str, t.Any], unsaid: str | None) -> Answer:
+def _switch(seen: dict[str, t.Any], unseen: str | None, target: dict[str, t.Any], unsaid: str | None) -> Finding:
     if unseen:
-        return Answer(UNKNOWN, (unseen,))
+        return Finding(UNKNOWN, (unseen,))
     broken = tuple(
         f"{one_line(problem['name'])} port {int(problem['port'])}: {one_line(problem['cause'])}."
         f" Fix it: {one_line(problem['remedy'])}"
@@ -180,20 +180,20 @@ def _switch(seen: dict[str, t.Any], unseen: str | None, target: dict[str, t.Any]
         if problem["required"]
     )
     if broken:
-        return Answer(NO, broken)
+        return Finding(NO, broken)
     required = [endpoint for endpoint in seen["endpoints"] if endpoint["required"]]
     if not required:
-        return Answer(UNKNOWN, ("the host was not asked about agents that initiate",))
+        return Finding(UNKNOWN, ("the host was not asked about agents that initiate",))
     if seen["reachable"] is not True:
-        return Answer(UNKNOWN, ("the host does not say what is not reachable",))
+        return Finding(UNKNOWN, ("the host does not say what is not reachable",))
     if _direction(target) == AGENT_INITIATED:
-        return Answer(ALREADY)
+        return Finding(ALREADY)
     notes = [_other_name(endpoint) for endpoint in required]
     if unsaid:
         notes.append(f"{unsaid}, so its direction today is not known")
     elif not _direction(target):
         notes.append("the manager does not say which direction it has today")
-    return Answer(YES, tuple(note for note in notes if note))
+    return Finding(YES, tuple(note for note in notes if note))
 
 
 def _other_name(endpoint: dict[str, t.Any]) -> str | None:
@@ -207,19 +207,19 @@ def _other_name(endpoint: dict[str, t.Any]) -> str | None:
 
 def _restrict(
     seen: dict[str, t.Any], unseen: str | None, target: dict[str, t.Any], unsaid: str | None, admission: Admission
-) -> Answer:
+) -> Finding:
     facet = _mapping(target.get("firewall_restriction"))
     if facet.get("without_effect_because"):
-        return Answer(NO_EFFECT, (f"no rule has an effect: {one_line(facet['without_effect_because'])}",))
+        return Finding(NO_EFFECT, (f"no rule has an effect: {one_line(facet['without_effect_because'])}",))
     reasons = _shut_out(seen, admission)
     planned = AddressSet.of(admission.admitted).counts
     if planned.everybody:
         reasons.append(f"what is planned restricts nothing: it admits {planned.text}")
     if reasons:
-        return Answer(NO, tuple(reasons))
+        return Finding(NO, tuple(reasons))
     restricted, untold = restriction_told(facet)
     if restricted:
-        return Answer(ALREADY, _width(facet))
+        return Finding(ALREADY, _width(facet))
     unknown = [unseen]
     if unsaid:
         unknown.append(f"{unsaid}, so it is not known whether the firewall is on")
@@ -234,7 +234,7 @@ def _restrict(
     elif not unseen and seen["listening"]["listens"] is not True:
         unknown.append("nothing listens on the port, so nobody can be seen to use it")
     left = tuple(reason for reason in unknown if reason)
-    return Answer(UNKNOWN if left else YES, left)
+    return Finding(UNKNOWN if left else YES, left)
 
 
 def _width(facet: dict[str, t.Any]) -> tuple[str, ...]:

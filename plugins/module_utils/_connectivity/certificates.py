@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .._basis.text import shown
 
@@ -37,7 +38,8 @@ _ATTRIBUTES = {
 _MOST_NAMES = 200
 
 
-class Certificate(NamedTuple):
+@dataclass(frozen=True)
+class Certificate:
     """names: the host names and addresses that it is for. Times are UTC in ISO 8601."""
 
     subject: str

@@ -10,7 +10,8 @@ import concurrent.futures
 import socket
 import ssl
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._basis.text import shown
 from .background import in_background, wait_until
@@ -33,7 +34,8 @@ _MOST_ADDRESSES = 8
 _MOST_WORDS = 20
 
 
-class Checked(NamedTuple):
+@dataclass(frozen=True)
+class Checked:
     """What came of all endpoints, and of the agent's own port."""
 
     endpoints: List[Dict[str, Any]]
@@ -96,7 +98,7 @@ def check(endpoints: Sequence[Endpoint], direction: str, timeout: float) -> Chec
 
 
 def _shown(name: Optional[str], port: int, required: bool, problem: Problem) -> Dict[str, Any]:
-    return dict(name=name, port=port, required=required, **problem._asdict())
+    return dict(name=name, port=port, required=required, **asdict(problem))
 
 
 def _go(

@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import ipaddress
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence
 
 from .._basis.text import enumerated, shown
 from .._dns.wire import NOERROR, NXDOMAIN
@@ -34,7 +35,8 @@ _PORT_OPTIONS = " (options manager and heartbeat_port)"
 _NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL)
 
 
-class Attempt(NamedTuple):
+@dataclass(frozen=True)
+class Attempt:
     """A connection that was tried: C(number) is that of the error, C(None) if it stands or nobody answered."""
 
     address: str
@@ -49,7 +51,8 @@ class Attempt(NamedTuple):
         )
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True)
+class Problem:
     """The step that failed, why it most likely did, and what to do."""
 
     step: str

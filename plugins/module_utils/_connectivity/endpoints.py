@@ -11,7 +11,8 @@ in November 2026.
 from __future__ import annotations
 
 import re
-from typing import List, NamedTuple, Sequence
+from dataclasses import dataclass
+from typing import List, Sequence
 
 from .._vendor.hostnames import required_hostnames, undocumented_hostnames
 
@@ -42,7 +43,8 @@ _NOT_DOCUMENTED = "not documented for this region; the vendor lists it for agent
 _BESIDE = ("relay", "xdr-resp-ioc", "gateway", "gateway-control")
 
 
-class Endpoint(NamedTuple):
+@dataclass(frozen=True)
+class Endpoint:
     """A name and a port that agents connect to.
 
     required: communication in the asked direction fails without it. is_cloud: the vendor's own, with a certificate of a

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Tuple
 
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
@@ -20,7 +21,8 @@ _SOMEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 _LONGEST = 64 * 1024 * 1024
 
 
-class Listening(NamedTuple):
+@dataclass(frozen=True)
+class Listening:
     """Who may be heard from outside of this host, on a port.
 
     listens: whether something listens where other hosts can reach it; a listener on the loopback alone is the agent's

@@ -13,10 +13,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from typing import Any, Dict, List, NamedTuple, Optional
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, List, Optional
 
 from .._dns.records import ADDRESS_TYPES, Record
-from .._dns.wire import NOERROR, ask
+from .._dns.wire import NOERROR, look_up
 from .background import in_background, wait_until
 from .sources import HOSTS_FILE, HostsLine, Sources
 
@@ -33,7 +34,8 @@ ADDRESS_SOURCE = "address"
 _MOST = 50
 
 
-class Said(NamedTuple):
+@dataclass(frozen=True)
+class Said:
     """What a name server said of a name: a code and records, or what went wrong with asking it."""
 
     server: str
@@ -49,7 +51,8 @@ class Said(NamedTuple):
         return [record.value for record in self.records if record.type in ADDRESS_TYPES]
 
 
-class Resolution(NamedTuple):
+@dataclass(frozen=True)
+class Resolution:
     """What a name came to: addresses in the order in which a client tries them, or an error in words."""
 
     addresses: List[str]
@@ -64,7 +67,7 @@ class Resolution(NamedTuple):
         return dict(
             addresses=self.addresses[:_MOST],
             source=self.source,
-            hosts_file=[dict(path=HOSTS_FILE, **line._asdict()) for line in self.hosts_lines[:_MOST]],
+            hosts_file=[dict(path=HOSTS_FILE, **asdict(line)) for line in self.hosts_lines[:_MOST]],
             dns=[
                 dict(
                     server=said.server,
@@ -132,7 +135,8 @@ class Lookup:
         return OTHER_SOURCE
 
 
-class _Resolved(NamedTuple):
+@dataclass(frozen=True)
+class _Resolved:
     addresses: List[str]
     error: Optional[str]
     seconds: float
@@ -161,7 +165,7 @@ def _ask_server(server: str, names: List[str], timeout: float) -> List[Said]:
         problem: Optional[Exception] = None
         try:
             for kind in ADDRESS_TYPES:
-                answer = ask(server, name, kind, max(0.001, deadline - time.monotonic()))
+                answer = look_up(server, name, kind, max(0.001, deadline - time.monotonic()))
                 code = answer.code
                 records.update(dict.fromkeys(answer.records))
                 if code != NOERROR:

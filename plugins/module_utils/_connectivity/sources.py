@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Collection, Dict, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass
+from typing import Collection, Dict, List, Optional, Tuple
 
 from .._basis.files import read_beginning
 
@@ -26,14 +27,16 @@ _MOST_SERVERS = 3
 _ZONE = re.compile(r"[!-$&-.0-~]{1,15}")
 
 
-class HostsLine(NamedTuple):
+@dataclass(frozen=True)
+class HostsLine:
     """A line of the hosts file, counted from 1, that gives a name an address."""
 
     line: int
     address: str
 
 
-class Sources(NamedTuple):
+@dataclass(frozen=True)
+class Sources:
     """How names are looked up.
 
     services: of nsswitch.conf, such as C(files) and C(dns), in their order. servers: addresses of name servers.

@@ -13,7 +13,8 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .._basis.text import shown
 from .certificates import Certificate, read_certificate
@@ -33,7 +34,8 @@ _LONGEST = 256 * 1024
 _MOST_CERTIFICATES = 10
 
 
-class Handshake(NamedTuple):
+@dataclass(frozen=True)
+class Handshake:
     """What was seen of a server.
 
     trusted: whether a CA of this host vouches for the certificate; C(None) if it did not come to that.

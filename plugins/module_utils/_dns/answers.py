@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import time
-from typing import Collection, Dict, List, NamedTuple, Optional, Set, Tuple
+from dataclasses import dataclass
+from typing import Collection, Dict, List, Optional, Set, Tuple
 
 from .._basis.text import enumerated
 from .errors import DnsError
 from .records import Record
-from .wire import Answer, DnsMalformed, DnsTimeout, ask
+from .wire import DnsMalformed, DnsTimeout, Response, look_up
 
 # Seconds for one answer, for a server that reads its files again, and between two looks.
 _ANSWER = 2.0
@@ -20,7 +21,8 @@ _RELOAD = 5.0
 _PAUSE = 0.05
 
 
-class Server(NamedTuple):
+@dataclass(frozen=True)
+class Server:
     """A server, with the name of its program, that answers with TTLs of records (C(has_ttl)) or with its own."""
 
     program: str
@@ -31,7 +33,7 @@ class Server(NamedTuple):
     def expect(self) -> None:
         """Raise C(DnsError) where nobody answers."""
         try:
-            ask(self.address, "localhost", "A", _ANSWER, self.port)
+            look_up(self.address, "localhost", "A", _ANSWER, self.port)
         except (DnsTimeout, DnsMalformed):
             # It forwards the question, or says something odd; somebody is there.
             pass
@@ -77,11 +79,11 @@ class Server(NamedTuple):
     def _answers(self, record: Record) -> bool:
         return record.identity in [found.identity for found in self._ask(record.name, record.type).records]
 
-    def _ask(self, name: str, kind: str) -> Answer:
+    def _ask(self, name: str, kind: str) -> Response:
         try:
-            return ask(self.address, name, kind, _ANSWER, self.port)
+            return look_up(self.address, name, kind, _ANSWER, self.port)
         except OSError as error:
-            return Answer(str(error), [])
+            return Response(str(error), [])
 
 
 def _listed(records: Collection[Record]) -> str:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The trip of a task, the same for every place: what is wished, what is held, what to write, the result."""
+"""The trip of a task, the same for every place: what is wanted, what is held, what to write, the result."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[
     Raises C(DnsError); then the place holds what it held before.
     """
     names = names_of(params)
-    wished = wished_of(params, names, place)
-    left_out = [name for name in undocumented_of(params) if name not in names] if wished else []
+    wanted = wanted_of(params, names, place)
+    left_out = [name for name in undocumented_of(params) if name not in names] if wanted else []
     if left_out:
         place.warnings.append(
             f"no record is made for {enumerated(left_out)}: the vendor does not document these names for region"
             f" {params['region']}, but for all others; if agents need them, name them in option hostnames"
         )
     before = sorted(place.read(names))
-    after = sorted(_with_ttl(record, before, place) for record in wished)
+    after = sorted(_with_ttl(record, before, place) for record in wanted)
     changed = before != after or place.unfinished
     result = {
         "changed": changed,
@@ -64,7 +64,7 @@ def undocumented_of(params: Dict[str, Any]) -> List[str]:
     return undocumented_hostnames(params["region"]) if params["region"] is not None else []
 
 
-def wished_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Record]:
+def wanted_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Record]:
     """The records that these names are to have. Raises C(DnsError) for what cannot be, or not in this place."""
     if params["state"] == ABSENT:
         return []

@@ -18,7 +18,7 @@ from . import managed_file
 from .answers import Server
 from .errors import DnsError
 from .hosts_text import line_of, whole_line
-from .programs import find, hang_up
+from .programs import hang_up, program_path
 from .records import Record
 from .served_file import SERVER_ARGUMENTS, ServedFile
 
@@ -85,7 +85,7 @@ def _serving(hosts_file: str) -> Iterator[int]:
         free.bind((_LOOPBACK, 0))
         port = free.getsockname()[1]
     # With an end of its own, as whoever started it may be killed.
-    command = [find("timeout"), str(_TRIAL), find("dnsmasq"), "--keep-in-foreground"]
+    command = [program_path("timeout"), str(_TRIAL), program_path("dnsmasq"), "--keep-in-foreground"]
     command += ["--conf-file=/dev/null", "--pid-file="]
     command += [f"--port={port}", f"--listen-address={_LOOPBACK}", "--bind-interfaces"]
     command += ["--no-resolv", "--no-hosts", f"--addn-hosts={hosts_file}", "--log-facility=/dev/null"]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
 from .._basis.text import enumerated, quoted, shown
@@ -96,7 +97,7 @@ class HostsFile(Place):
                 lines[index] = without(lines[index], {record.name for record in said if record not in after})
         kept = [record for record in self._hosts.block if record.name not in self._names]
         ours = [record for record in after if record in self._hosts.block or record not in said_by_others]
-        return self._hosts._replace(lines=lines, block=sorted(kept + ours)).text()
+        return replace(self._hosts, lines=lines, block=sorted(kept + ours)).text()
 
 
 def _lines_of(content: bytes) -> str:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Collection, List, NamedTuple, Tuple
+from dataclasses import dataclass
+from typing import Collection, List, Tuple
 
 from .._basis.text import enumerated, quoted, shown
 from .errors import DnsError
@@ -21,7 +22,8 @@ BEGIN = b"# BEGIN workload_security.agent.local_dns"
 END = b"# END workload_security.agent.local_dns"
 
 
-class Hosts(NamedTuple):
+@dataclass(frozen=True)
+class Hosts:
     """A file: its lines with their ends, which of them are our block (C(begin) up to but not C(end)), its records.
 
     Where there is no block yet, it is to come first. There, no missing end of a last line has to be mended, and

@@ -10,7 +10,8 @@ import ipaddress
 import socket
 import struct
 import time
-from typing import Dict, List, NamedTuple, NoReturn, Optional, Set, Tuple
+from dataclasses import dataclass
+from typing import Dict, List, NoReturn, Optional, Set, Tuple
 
 from .._basis.errors import OptionError
 from .._basis.libraries import require
@@ -65,7 +66,8 @@ class _NotSent(DnsError):
     """A message that did not go out."""
 
 
-class Key(NamedTuple):
+@dataclass(frozen=True)
+class Key:
     """A key that the server shares: its name, its secret, and its algorithm, such as hmac-sha256."""
 
     name: str
@@ -164,22 +166,22 @@ class Primary:
         in words that can be believed, and another C(DnsError) where it says that it did nothing.
         """
         message = dns.update.UpdateMessage(_name(zone))
-        held, wished = _by_name_and_type(before), _by_name_and_type(after)
-        names = sorted({name for name, _kind in [*held, *wished]})
+        held, wanted = _by_name_and_type(before), _by_name_and_type(after)
+        names = sorted({name for name, _kind in [*held, *wanted]})
         for name, kind in [(name, kind) for name in names for kind in TYPES]:
             if (name, kind) in held:
                 message.present(_name(name), _rdataset(held[name, kind], ttl=0))
             else:
                 message.absent(_name(name), kind)
-        for name, kind in wished:
+        for name, kind in wanted:
             if kind == "CNAME":
                 for other in _OTHER_TYPES:
                     message.absent(_name(name), other)
         # First what goes, since a name can hold either a CNAME or addresses.
         for name, kind in held:
-            if held[name, kind] != wished.get((name, kind)):
+            if held[name, kind] != wanted.get((name, kind)):
                 message.delete(_name(name), kind)
-        for (name, kind), records in wished.items():
+        for (name, kind), records in wanted.items():
             if records != held.get((name, kind)):
                 # Every record of this place has a TTL.
                 message.add(_name(name), _rdataset(records, ttl=records[0].ttl or 0))

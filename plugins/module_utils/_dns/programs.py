@@ -20,10 +20,10 @@ from .errors import DnsError
 _LONGEST_NUMBER = 100
 
 
-def find(name: str) -> str:
+def program_path(name: str) -> str:
     """The path of a program, also of one for administrators. Raises C(DnsError) where there is none."""
     folders = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin", "/usr/local/sbin", "/sbin"]
-    program = commands.find([os.path.join(folder, name) for folder in folders if os.path.isabs(folder)])
+    program = commands.find_program([os.path.join(folder, name) for folder in folders if os.path.isabs(folder)])
     if program is None:
         raise DnsError("no_program", f"there is no program {name} on this host")
     return program
@@ -32,7 +32,7 @@ def find(name: str) -> str:
 def run(name: str, *arguments: str) -> Answer:
     """Run a program to its end. Raises C(DnsError) where it is missing or hangs."""
     try:
-        return commands.ask([find(name), *arguments])
+        return commands.ask([program_path(name), *arguments])
     except commands.Unanswered as error:
         raise DnsError("no_answer", str(error)) from error
 

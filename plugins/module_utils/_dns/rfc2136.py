@@ -130,7 +130,7 @@ class Rfc2136(Place):
                 said = "the server says that it made the change, but then" if taken else "no change was made, and then"
                 raise DnsError(error.code, f"{said} {error}", error.option) from None
             if held == after:
-                # Whoever did it: somebody else may have wished for the same, or an answer was lost.
+                # Whoever did it: somebody else may have wanted for the same, or an answer was lost.
                 return
             if doubt and held == before:
                 raise DnsError(doubt.code, f"{doubt}; the server shows that the change was not made", doubt.option)

@@ -15,7 +15,8 @@ import os
 import socket
 import struct
 import time
-from typing import Any, Callable, List, NamedTuple, Tuple
+from dataclasses import dataclass
+from typing import Any, Callable, List, Tuple
 
 from .._basis.text import shown
 from .records import Record
@@ -44,7 +45,8 @@ class DnsMalformed(OSError):
     """The server answered with something that is no DNS message."""
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True)
+class Response:
     """What a server said.
 
     code: C(NOERROR), C(NXDOMAIN), C(SERVFAIL), C(REFUSED)... or the number of a code that has no name here.
@@ -55,7 +57,7 @@ class Answer(NamedTuple):
     records: List[Record]
 
 
-def ask(server: str, name: str, type: str, timeout: float, port: int = 53) -> Answer:
+def look_up(server: str, name: str, type: str, timeout: float, port: int = 53) -> Response:
     """Ask the server at an IP address for a name's records of C(type): C(A), C(AAAA) or C(CNAME).
 
     Over UDP, and over TCP where the answer is too long for that; C(timeout) seconds for all of it.
@@ -160,7 +162,7 @@ def _is_reply(reply: bytes, query: bytes) -> bool:
     return questions == 1 and reply[_HEADER.size :][: len(question)].lower() == question.lower()
 
 
-def _read(reply: bytes) -> Answer:
+def _read(reply: bytes) -> Response:
     _number, flags, questions, answers, _authority, _additional = _HEADER.unpack_from(reply)
     code = flags & _CODE
     records = []
@@ -182,7 +184,7 @@ def _read(reply: bytes) -> Answer:
             position += length
     except (ValueError, IndexError, struct.error) as error:
         raise DnsMalformed(f"the answer cannot be read: {error}") from error
-    return Answer(_CODES[code] if code < len(_CODES) else str(code), records)
+    return Response(_CODES[code] if code < len(_CODES) else str(code), records)
 
 
 def _read_value(reply: bytes, position: int, length: int, kind: int) -> str:

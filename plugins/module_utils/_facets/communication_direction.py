@@ -14,7 +14,7 @@ from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
 from .._vendor.deployment import CLOUD
-from .facet import Scope, SettingsFacet, WantedSettings, Wishes, subject_of
+from .facet import Scope, SettingsFacet, SettingsWish, Wishes, subject_of
 from .step import SHIELDS, Refusal, Said, Step
 
 
@@ -28,10 +28,10 @@ class CommunicationDirection(SettingsFacet):
         "accept_inherited": {"type": "bool", "default": False},
     }
 
-    def wish(self, options: t.Mapping[str, t.Any], _scope: Scope) -> WantedSettings:
-        return WantedSettings.of({COMMUNICATION_DIRECTION: options["direction"]}, options.get("accept_inherited"))
+    def wish(self, options: t.Mapping[str, t.Any], _scope: Scope) -> SettingsWish:
+        return SettingsWish.of({COMMUNICATION_DIRECTION: options["direction"]}, options.get("accept_inherited"))
 
-    def steps(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> t.Iterator[Said]:
+    def steps(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> t.Iterator[Said]:
         refused = self._refused(outlook, wishes)
         for target, reason in refused.items():
             yield Refusal(subject_of(target), self.name, reason)
@@ -45,7 +45,7 @@ class CommunicationDirection(SettingsFacet):
             else:
                 yield step._replace(needs=tuple(sorted(needs.get(step.id, ()))))
 
-    def _refused(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> dict[Target, str]:
+    def _refused(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:
         """The targets whose direction would reach a macOS agent that cannot take it, and why."""
         refused: dict[Target, str] = {}
         # What is refused shields nobody from the rest, so that the rest is looked at again without it.
@@ -53,25 +53,25 @@ class CommunicationDirection(SettingsFacet):
             refused.update(more)
         return refused
 
-    def _refused_of(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> dict[Target, str]:
+    def _refused_of(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:
         """Those of them that can be told at first sight."""
-        wished = Outlook(outlook.fleet)
+        wanted = Outlook(outlook.fleet)
         for target, wish in wishes.items():
-            wished.set(target, COMMUNICATION_DIRECTION, _direction(wish))
+            wanted.set(target, COMMUNICATION_DIRECTION, _direction(wish))
         risky = [
             target
             for target, wish in wishes.items()
             if _direction(wish) != AGENT_INITIATED
             and (_direction(wish) != INHERITED or target.overrides.get(COMMUNICATION_DIRECTION) is not None)
             and (not isinstance(target, Computer) or target.is_macos)
-            and wished.effective(target, COMMUNICATION_DIRECTION)[0] not in (AGENT_INITIATED, None)
+            and wanted.effective(target, COMMUNICATION_DIRECTION)[0] not in (AGENT_INITIATED, None)
         ]
-        macs_of = _macs_by_policy(wished, {target.id for target in risky if isinstance(target, Policy)})
+        macs_of = _macs_by_policy(wanted, {target.id for target in risky if isinstance(target, Policy)})
         refused: dict[Target, str] = {}
         for target in risky:
             macs = [target] if isinstance(target, Computer) else macs_of.get(target.id, [])
             if macs:
-                direction = wished.effective(target, COMMUNICATION_DIRECTION)[0]
+                direction = wanted.effective(target, COMMUNICATION_DIRECTION)[0]
                 refused[target] = (
                     f"agents on macOS only support {AGENT_INITIATED}; {direction} would reach"
                     f" {enumerated([mac.label for mac in macs])}. Give {'it' if len(macs) == 1 else 'them'}"
@@ -79,7 +79,7 @@ class CommunicationDirection(SettingsFacet):
                 )
         return refused
 
-    def warnings(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> list[str]:
+    def warnings(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> list[str]:
         told = []
         leaving = [
             target.label for target, wish in wishes.items() if _direction(wish) not in (AGENT_INITIATED, INHERITED)
@@ -98,7 +98,7 @@ class CommunicationDirection(SettingsFacet):
         return told
 
 
-def _direction(wish: WantedSettings) -> Value:
+def _direction(wish: SettingsWish) -> Value:
     return wish.values[COMMUNICATION_DIRECTION]
 
 

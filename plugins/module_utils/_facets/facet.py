@@ -74,19 +74,19 @@ class Facet(t.Generic[Wish]):
 
 
 @dataclass(frozen=True)
-class WantedSettings:
+class SettingsWish:
     """Settings with the value wanted for each, and those for which an equal inherited value is fine."""
 
     values: t.Mapping[Setting, Value]
     inherited_accepted: frozenset[Setting]
 
     @classmethod
-    def of(cls, values: t.Mapping[Setting, Value], accept_inherited: object) -> WantedSettings:
+    def of(cls, values: t.Mapping[Setting, Value], accept_inherited: object) -> SettingsWish:
         """The wish of these values."""
         return cls(values, frozenset(values) if accept_inherited else frozenset())
 
 
-class SettingsFacet(Facet[WantedSettings]):
+class SettingsFacet(Facet[SettingsWish]):
     """A facet made of settings alone."""
 
     settings: t.ClassVar[tuple[Setting, ...]]
@@ -96,7 +96,7 @@ class SettingsFacet(Facet[WantedSettings]):
         # What many steps say alike, kept once: a plan can have hundreds of thousands.
         self._shared: dict[tuple[t.Any, ...], tuple[Effective, str]] = {}
 
-    def merge(self, first: WantedSettings, second: WantedSettings) -> WantedSettings:
+    def merge(self, first: SettingsWish, second: SettingsWish) -> SettingsWish:
         both = first.values.keys() & second.values.keys()
         for setting in both:
             if first.values[setting] != second.values[setting]:
@@ -109,12 +109,12 @@ class SettingsFacet(Facet[WantedSettings]):
             for setting in both
             if setting not in first.inherited_accepted or setting not in second.inherited_accepted
         }
-        return WantedSettings({**first.values, **second.values}, accepted)
+        return SettingsWish({**first.values, **second.values}, accepted)
 
-    def steps(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> t.Iterator[Said]:
+    def steps(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> t.Iterator[Said]:
         yield from self.setting_steps(outlook, wishes)
 
-    def setting_steps(self, outlook: Outlook, wishes: Wishes[WantedSettings]) -> t.Iterator[Step]:
+    def setting_steps(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> t.Iterator[Step]:
         """A step for each setting that is not as wanted, from the top down."""
         for target in outlook.from_the_top(wishes):
             wish, subject = wishes[target], None

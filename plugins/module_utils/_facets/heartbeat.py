@@ -20,7 +20,7 @@ from .._fleet.catalogue import (
     Value,
 )
 from .._vendor.deployment import CLOUD
-from .facet import Scope, SettingsFacet, WantedSettings
+from .facet import Scope, SettingsFacet, SettingsWish
 
 # A month: far above every choice of the console, which the vendor does not list. The manager has the last word.
 _MOST = 43200
@@ -51,7 +51,7 @@ class Heartbeat(SettingsFacet):
         HEARTBEAT_MAXIMUM_CLOCK_CHANGE: (True, "minutes"),
     }
 
-    def wish(self, options: t.Mapping[str, t.Any], scope: Scope) -> WantedSettings:
+    def wish(self, options: t.Mapping[str, t.Any], scope: Scope) -> SettingsWish:
         values: dict[Setting, Value] = {}
         for setting in self.settings:
             option = setting.option
@@ -70,7 +70,7 @@ class Heartbeat(SettingsFacet):
             raise scope.fault(
                 "interval", None, f"it must be given, or one of {', '.join(one.option for one in self.settings[1:])}"
             )
-        return WantedSettings.of(values, options.get("accept_inherited"))
+        return SettingsWish.of(values, options.get("accept_inherited"))
 
     def _value(self, setting: Setting, given: str, scope: Scope) -> Value:
         if given == INHERITED:

@@ -93,7 +93,8 @@ class Selector:
         return f"{self.path}.{name}" if self.path else name
 
 
-class _Problem(t.NamedTuple):
+@dataclass(frozen=True)
+class _Problem:
     """The parts of an C(OptionError)."""
 
     option: str
@@ -152,7 +153,9 @@ def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Ta
     if problems:
         first, *others = problems
         raise OptionError(
-            first.option, first.value, "; ".join([first.text, *(str(OptionError(*one)) for one in others)])
+            first.option,
+            first.value,
+            "; ".join([first.text, *(str(OptionError(one.option, one.value, one.text)) for one in others)]),
         )
     return result
 

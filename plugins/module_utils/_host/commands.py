@@ -15,7 +15,8 @@ import selectors
 import signal
 import subprocess
 import time
-from typing import Dict, NamedTuple, Optional, Sequence
+from dataclasses import dataclass
+from typing import Dict, Optional, Sequence
 
 # Seconds that one program may take. A package database on a busy disk takes a few.
 TIMEOUT = 15.0
@@ -26,7 +27,8 @@ LONGEST = 256 * 1024
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", "LANG": "C"}
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True)
+class Answer:
     """What a program said: its exit status (negative: the signal that ended it) and its two streams."""
 
     status: int
@@ -38,7 +40,7 @@ class Unanswered(Exception):
     """A program gave no answer that can be used; the text says why, for people."""
 
 
-def find(paths: Sequence[str]) -> Optional[str]:
+def find_program(paths: Sequence[str]) -> Optional[str]:
     """The first of these absolute paths that is a program; C(None) where none is."""
     return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
 

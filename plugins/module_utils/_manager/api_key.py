@@ -10,6 +10,7 @@ import os
 import stat
 import typing as t
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from .._basis.errors import OptionError
@@ -46,7 +47,8 @@ EXPOSED = (
 )
 
 
-class ApiKey(t.NamedTuple):
+@dataclass(frozen=True)
+class ApiKey:
     """A key that can be sent, and what the user should be told of the way it came."""
 
     value: str

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import NamedTuple, Optional, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Optional, Sequence, Tuple
 
 # What came back. A server that closes without a word has most likely refused, too.
 ACCEPTED = "accepted"
@@ -22,7 +23,7 @@ CLOSED = "closed"
 NOT_TLS = "not_tls"
 
 # A ServerHello has some hundred bytes. Whoever sends more before its end does not speak TLS.
-LONGEST_ANSWER = 16384
+LONGEST_REPLY = 16384
 
 _WIRE_VERSIONS = {"1.0": 0x0301, "1.1": 0x0302, "1.2": 0x0303, "1.3": 0x0304}
 _VERSION_NAMES = {0x0300: "SSL 3.0", **{code: f"TLS {name}" for name, code in _WIRE_VERSIONS.items()}}
@@ -74,7 +75,8 @@ _ALERTS = {
 }
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True)
+class Reply:
     """What a server says to a ClientHello: the kind, a sentence, and the suite's code point where it is accepted."""
 
     kind: str
@@ -82,9 +84,9 @@ class Answer(NamedTuple):
     suite: int = -1
 
 
-def not_tls(why: str) -> Answer:
+def not_tls(why: str) -> Reply:
     """Whoever is there, TLS is not what it speaks."""
-    return Answer(NOT_TLS, f"does not speak TLS: {why}")
+    return Reply(NOT_TLS, f"does not speak TLS: {why}")
 
 
 def _vector(width: int, content: bytes) -> bytes:
@@ -136,7 +138,7 @@ def client_hello(version: str, suites: Sequence[int], server_name: Optional[str]
     return b"\x16\x03\x01" + _vector(2, b"\x01" + _vector(3, body))
 
 
-def read_answer(data: bytes, version: str, suites: Sequence[int]) -> Optional[Answer]:
+def read_reply(data: bytes, version: str, suites: Sequence[int]) -> Optional[Reply]:
     """What a server answered to that offer, from the bytes that came so far; C(None) while more are needed.
 
     Takes any bytes and raises nothing.
@@ -149,7 +151,7 @@ def read_answer(data: bytes, version: str, suites: Sequence[int]) -> Optional[An
         if len(data) < 5:
             return None
         kind, length = data[0], int.from_bytes(data[3:5], "big")
-        if not 0 < length <= LONGEST_ANSWER or (kind == _ALERT_RECORD and length != 2):
+        if not 0 < length <= LONGEST_REPLY or (kind == _ALERT_RECORD and length != 2):
             return not_tls(f"it sends a TLS record of {length} bytes, which cannot be")
         content = data[5 : 5 + length]
         answer = None
@@ -164,20 +166,20 @@ def read_answer(data: bytes, version: str, suites: Sequence[int]) -> Optional[An
     return None
 
 
-def _read_alert(level: int, code: int) -> Optional[Answer]:
+def _read_alert(level: int, code: int) -> Optional[Reply]:
     # A warning, such as that the server does not know the name, may come before a ServerHello.
     if level == _WARNING and code != _CLOSE_NOTIFY:
         return None
-    return Answer(REFUSED, f"alert {_ALERTS.get(code, code)}")
+    return Reply(REFUSED, f"alert {_ALERTS.get(code, code)}")
 
 
-def _read_server_hello(message: bytes, version: str, suites: Sequence[int]) -> Optional[Answer]:
+def _read_server_hello(message: bytes, version: str, suites: Sequence[int]) -> Optional[Reply]:
     if message and message[0] != _SERVER_HELLO:
         return not_tls(f"it begins its handshake with message {message[0]}, which is no ServerHello")
     if len(message) < 4:
         return None
     length = int.from_bytes(message[1:4], "big")
-    if length > LONGEST_ANSWER:
+    if length > LONGEST_REPLY:
         return not_tls(f"it sends a ServerHello of {length} bytes, which cannot be")
     if len(message) < 4 + length:
         return None
@@ -188,11 +190,11 @@ def _read_server_hello(message: bytes, version: str, suites: Sequence[int]) -> O
     if chosen != _WIRE_VERSIONS[version]:
         name = _VERSION_NAMES.get(chosen)
         if name and chosen < _WIRE_VERSIONS[version]:
-            return Answer(REFUSED, f"chooses {name}")
+            return Reply(REFUSED, f"chooses {name}")
         return not_tls(f"it chooses version 0x{chosen:04X}, which was not offered")
     if suite not in suites:
         return not_tls(f"it chooses cipher suite 0x{suite:04X}, which was not offered")
-    return Answer(ACCEPTED, "accepted", suite)
+    return Reply(ACCEPTED, "accepted", suite)
 
 
 def _chosen(body: bytes) -> Tuple[int, int]:

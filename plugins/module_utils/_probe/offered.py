@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import List, Optional
 
-from .._agent.suites import CBC, NO_FORWARD_SECRECY, SHA1, SWEET32, find
+from .._agent.suites import CBC, NO_FORWARD_SECRECY, SHA1, SWEET32, find_suite
 
 # Code points and IANA names.
 OFFERED = {
@@ -175,7 +175,7 @@ def name_of(code: int) -> str:
 def code_of(text: str) -> Optional[int]:
     """The code point of a suite, by IANA name, by code point, or by OpenSSL name where agents use it."""
     wanted = text.strip().upper()
-    known = find(wanted)
+    known = find_suite(wanted)
     if known:
         wanted = known.code_point.upper()
     match = _CODE_POINT.fullmatch(wanted)
@@ -192,5 +192,5 @@ def can_be_in(code: int, version: str) -> bool:
 
 def weaknesses(name: str) -> List[str]:
     """Why the suite of this IANA name is weak; nothing where it is not."""
-    known = find(name)
+    known = find_suite(name)
     return list(known.weak) if known else [reason for part, reason in _WEAK_PARTS if re.search(part, name)]

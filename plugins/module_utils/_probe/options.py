@@ -13,7 +13,7 @@ from .._agent.tls_versions import VERSIONS, normalize
 from .._basis.errors import OptionError
 from .._ssh.server import SERVER_ARGUMENTS, read_server
 from .offered import OFFERED, code_of
-from .probe import Inquiry, Target
+from .probe import Inquiry, Listener
 
 ARGUMENTS: Dict[str, Any] = dict(
     targets=dict(
@@ -43,7 +43,7 @@ ARGUMENTS: Dict[str, Any] = dict(
 _LOOPBACK = "127.0.0.1"
 
 
-def read_options(params: Mapping[str, Any]) -> Tuple[List[Target], Inquiry]:
+def read_options(params: Mapping[str, Any]) -> Tuple[List[Listener], Inquiry]:
     """The targets, and what to ask of them. Raises C(ValueError) for the first option that cannot be right."""
     targets = [_target(f"targets[{index}]", options) for index, options in enumerate(params["targets"])]
     return targets, Inquiry(
@@ -99,11 +99,11 @@ def _port(option: str, value: int) -> int:
     return int(_number(option, value, 1, 65535, "a TCP port"))
 
 
-def _target(option: str, options: Mapping[str, Any]) -> Target:
+def _target(option: str, options: Mapping[str, Any]) -> Listener:
     ssh = options["ssh"]
     host = _host(f"{option}.host", _LOOPBACK if options["host"] is None and ssh is not None else options["host"])
     name = options["server_name"]
-    return Target(
+    return Listener(
         host=host,
         port=_port(f"{option}.port", options["port"]),
         agent_version=options["agent_version"],

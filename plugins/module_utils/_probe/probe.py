@@ -9,13 +9,14 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import socket
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from .._agent.cipher_suites import DOCUMENTED, documented
 from .._agent.tls_versions import VERSIONS
 from .._ssh.errors import SessionEnded, said
 from .._ssh.server import Server
-from .handshake import ACCEPTED, CLOSED, LONGEST_ANSWER, NOT_TLS, REFUSED, Answer, client_hello, not_tls, read_answer
+from .handshake import ACCEPTED, CLOSED, LONGEST_REPLY, NOT_TLS, REFUSED, Reply, client_hello, not_tls, read_reply
 from .offered import can_be_in, name_of, weaknesses
 from .way import Deadline, NoAnswer, Straight, ThroughSsh, Unreachable
 
@@ -34,7 +35,8 @@ _DEPRECATED = "deprecated (RFC 8996)"
 _SAID_NO = (REFUSED, CLOSED)
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True)
+class Listener:
     """A port to ask. With C(ssh), the SSH server connects to C(host), and not this machine.
 
     server_name: what the handshake calls the server (SNI), None for nothing.
@@ -47,7 +49,8 @@ class Target(NamedTuple):
     ssh: Optional[Server] = None
 
 
-class Inquiry(NamedTuple):
+@dataclass(frozen=True)
+class Inquiry:
     """What is asked, and how long it may take.
 
     versions: such as C(1.2). suites: code points. timeout: seconds for a handshake, from the connection to the answer.
@@ -81,7 +84,7 @@ class _Version:
         )
 
 
-def probe_all(targets: Sequence[Target], inquiry: Inquiry) -> List[Dict[str, Any]]:
+def probe_all(targets: Sequence[Listener], inquiry: Inquiry) -> List[Dict[str, Any]]:
     """Ask all targets, that many at a time; the results are in their order. Raises nothing for what a server does.
 
     It takes at most C(target_timeout) seconds for every C(concurrency) targets, and what the system takes to look up
@@ -90,7 +93,7 @@ def probe_all(targets: Sequence[Target], inquiry: Inquiry) -> List[Dict[str, Any
     users = collections.Counter(target.ssh for target in targets)
     gateways = {server: ThroughSsh(server, count) for server, count in users.items() if server}
 
-    def probe_one(target: Target) -> Dict[str, Any]:
+    def probe_one(target: Listener) -> Dict[str, Any]:
         way = gateways[target.ssh] if target.ssh else Straight()
         try:
             return _Inquirer(target, way, inquiry).result()
@@ -106,7 +109,7 @@ def probe_all(targets: Sequence[Target], inquiry: Inquiry) -> List[Dict[str, Any
 class _Inquirer:
     """Asks one target."""
 
-    def __init__(self, target: Target, way: Union[Straight, ThroughSsh], inquiry: Inquiry) -> None:
+    def __init__(self, target: Listener, way: Union[Straight, ThroughSsh], inquiry: Inquiry) -> None:
         self._target = target
         self._way = way
         self._inquiry = inquiry
@@ -150,12 +153,12 @@ class _Inquirer:
             asked.order = {found[0]: "server", found[-1]: "client"}.get(choice.suite)
         return asked
 
-    def _ask(self, version: str, suites: Sequence[int]) -> Answer:
+    def _ask(self, version: str, suites: Sequence[int]) -> Reply:
         target = self._target
         try:
             deadline = self._deadline.within(self._inquiry.timeout)
         except NoAnswer:
-            return Answer(NOT_ASKED, f"{self._inquiry.target_timeout:.3g} seconds for this target have passed")
+            return Reply(NOT_ASKED, f"{self._inquiry.target_timeout:.3g} seconds for this target have passed")
         hello = client_hello(version, suites, target.server_name)
         try:
             connection = self._way.open(target.host, target.port, deadline)
@@ -164,24 +167,24 @@ class _Inquirer:
             finally:
                 connection.close()
         except NoAnswer as error:
-            return Answer(NO_ANSWER, str(error))
+            return Reply(NO_ANSWER, str(error))
         except Unreachable as error:
-            return Answer(UNREACHABLE, str(error))
+            return Reply(UNREACHABLE, str(error))
 
 
-def _exchange(connection: Any, hello: bytes, deadline: Deadline, version: str, suites: Sequence[int]) -> Answer:
+def _exchange(connection: Any, hello: bytes, deadline: Deadline, version: str, suites: Sequence[int]) -> Reply:
     """Send the offer and read the answer, a bounded number of bytes. Raises C(NoAnswer) and C(Unreachable)."""
     received = b""
     try:
         connection.settimeout(deadline.left())
         connection.sendall(hello)
-        while len(received) < LONGEST_ANSWER:
+        while len(received) < LONGEST_REPLY:
             connection.settimeout(deadline.left())
             data = connection.recv(4096)
             if not data:
                 break
             received += data
-            answer = read_answer(received, version, suites)
+            answer = read_reply(received, version, suites)
             if answer:
                 return answer
         else:
@@ -191,8 +194,8 @@ def _exchange(connection: Any, hello: bytes, deadline: Deadline, version: str, s
     except SessionEnded as error:
         raise Unreachable(str(error)) from error
     except OSError as error:
-        return Answer(CLOSED, f"breaks the connection: {said(error)}")
-    return Answer(CLOSED, f"closes the connection {'in the midst of' if received else 'without'} an answer")
+        return Reply(CLOSED, f"breaks the connection: {said(error)}")
+    return Reply(CLOSED, f"closes the connection {'in the midst of' if received else 'without'} an answer")
 
 
 def _was_heard(versions: Dict[str, _Version]) -> bool:
@@ -203,7 +206,7 @@ def _label(version: str) -> str:
     return f"TLSv{version}"
 
 
-def _result(target: Target, inquiry: Inquiry, versions: Dict[str, _Version]) -> Dict[str, Any]:
+def _result(target: Listener, inquiry: Inquiry, versions: Dict[str, _Version]) -> Dict[str, Any]:
     accepted = [version for version in versions if versions[version].state == ACCEPTED]
     found: Dict[int, None] = {}
     for version in _NEWEST_FIRST:

@@ -15,7 +15,8 @@ import binascii
 import hashlib
 import hmac
 import re
-from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from .._basis.files import read_whole
 
@@ -51,7 +52,8 @@ _FIELDS = {
 _ALIASES = {b"rsa-sha2-256": b"ssh-rsa", b"rsa-sha2-512": b"ssh-rsa"}
 
 
-class HostKey(NamedTuple):
+@dataclass(frozen=True)
+class HostKey:
     """A public key, in the bytes that SSH sends it in."""
 
     blob: bytes
@@ -70,7 +72,8 @@ class HostKey(NamedTuple):
         return f"{self.kind} {self.fingerprint}"
 
 
-class Known(NamedTuple):
+@dataclass(frozen=True)
+class Known:
     """What a file says of one server. C(authorities): those that may certify its keys."""
 
     keys: Tuple[HostKey, ...] = ()
@@ -90,7 +93,7 @@ def read_known(path: str, host: str, port: int) -> Known:
     """
     content = read_whole(path, LARGEST)
     known = known_in(content, name_of(host, port))
-    return known if any(known) or port == SSH_PORT else known_in(content, host)
+    return known if known != Known() or port == SSH_PORT else known_in(content, host)
 
 
 def known_in(content: bytes, name: str) -> Known:

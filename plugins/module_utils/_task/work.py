@@ -11,7 +11,7 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWanted, keep_activation
+from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWish, keep_activation
 from .._basis.errors import OptionError, Problem
 from .._basis.libraries import import_problem, require
 from .._basis.refusal import failed
@@ -107,11 +107,11 @@ def of_profiles() -> Work[Document]:
     )
 
 
-def of_activation() -> Work[ActivationWanted]:
+def of_activation() -> Work[ActivationWish]:
     """To keep the manager's settings for agent-initiated activation."""
     return Work(
         ACTIVATION_ARGUMENTS,
-        ActivationWanted.from_options,
+        ActivationWish.from_options,
         lambda client, wanted, host, _connection: _with_diff(
             host, keep_activation(client, wanted, check_mode=host.check_mode)
         ),

@@ -15,7 +15,7 @@ _IPV6 = ipaddress.ip_network("2001:db8::/64")
 
 CONTROLLER_ADDRESS = str(_IPV4[1])
 
-# Commands for `ip -batch` in the controller's namespace. Nothing waits for anybody else to have the same address.
+# Commands for C(ip -batch) in the controller's namespace. Nothing waits for anybody else to have the same address.
 BRIDGE = f"""\
 link set lo up
 link add lab type bridge mcast_snooping 0
@@ -47,18 +47,18 @@ class Port:
         return "02:00:" + _IPV4[10 + self.number].packed.hex(":")
 
     def plug_in(self, pid: int) -> str:
-        """Commands for `ip -batch` in the controller's namespace: a cable to the namespace of the process C(pid)."""
+        """Commands for C(ip -batch) in the controller's namespace: a cable to the namespace of the process C(pid)."""
         return f"""\
 link add port{self.number} type veth peer name eth0 address {self.mac} netns {pid}
 link set port{self.number} master lab up
 """
 
     def pull_out(self) -> str:
-        """Commands for `ip -batch` in the controller's namespace: no cable any more."""
+        """Commands for C(ip -batch) in the controller's namespace: no cable any more."""
         return f"link delete port{self.number}\n"
 
     def configure(self) -> str:
-        """Commands for `ip -batch` in the machine."""
+        """Commands for C(ip -batch) in the machine."""
         return f"""\
 address add {self.address}/{_IPV4.prefixlen} dev eth0
 address add {self.address6}/{_IPV6.prefixlen} dev eth0 nodad

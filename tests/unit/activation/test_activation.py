@@ -10,11 +10,11 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._activation.activation import (
     ACTIVATION_ARGUMENTS,
-    ActivationWanted,
+    ActivationWish,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._activation.deployment_script import (
     SCRIPT_ARGUMENTS,
-    ScriptWanted,
+    ScriptAsked,
     without_script,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
@@ -84,7 +84,7 @@ def test_words_that_nobody_knows_stay_what_they_are():
 
 
 def test_only_what_is_given_is_wanted():
-    wanted = ActivationWanted.from_options(
+    wanted = ActivationWish.from_options(
         filled(ACTIVATION_ARGUMENTS, allow="ip_list", ip_list="Ours", policy=7, reactivate_cloned=False), "cloud"
     )
     assert {setting.name.removeprefix("platformSettingAgentInitiatedActivation"): value
@@ -105,7 +105,7 @@ def test_only_what_is_given_is_wanted():
 )
 def test_options_of_no_sense(options, text):
     with pytest.raises(OptionError) as caught:
-        ActivationWanted.from_options(filled(ACTIVATION_ARGUMENTS, **options), "on_premises")
+        ActivationWish.from_options(filled(ACTIVATION_ARGUMENTS, **options), "on_premises")
     assert text in str(caught.value)
 
 
@@ -126,7 +126,7 @@ def test_names_lead_to_none_one_or_many():
 
 def test_a_script_is_asked_for_in_the_managers_words():
     options = filled(SCRIPT_ARGUMENTS, platform="linux", policy="Web", computer_group=5, manager_proxy_id=2)
-    wanted = ScriptWanted.from_options(options, "cloud")
+    wanted = ScriptAsked.from_options(options, "cloud")
     assert (wanted.policy, wanted.computer_group) == ("Web", 5)
     assert wanted.body == {
         "platform": "linux",
@@ -149,7 +149,7 @@ def test_a_script_is_asked_for_in_the_managers_words():
 )
 def test_scripts_of_no_sense(options, text):
     with pytest.raises(OptionError) as caught:
-        ScriptWanted.from_options(filled(SCRIPT_ARGUMENTS, platform="linux", **options), "cloud")
+        ScriptAsked.from_options(filled(SCRIPT_ARGUMENTS, platform="linux", **options), "cloud")
     assert text in str(caught.value)
 
 

@@ -23,7 +23,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._agent.cip
     supports_tls,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.releases import BUILDS, CERTAINTIES, Span
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import SUITES, find
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import SUITES, find_suite
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.versions import Version, parse
 
 # The words of each range, the TLS version that the page names with it, the suites in the page's order.
@@ -380,7 +380,8 @@ def test_tls_versions_and_what_they_rest_on(text: str, tls_1_0: tuple, tls_1_1: 
 
 def test_what_is_no_version_has_no_tls() -> None:
     assert documented("no version")["tls"] == []
-    assert supports_tls("no version", "1.2")[:2] == (None, None)
+    unsupported = supports_tls("no version", "1.2")
+    assert (unsupported.supported, unsupported.basis) == (None, None)
     assert "without an agent" in documented("0.0.0.0")["reason"]
     assert "without an agent" in supports_tls("0.0.0.0", "1.2").reason
 
@@ -388,7 +389,7 @@ def test_what_is_no_version_has_no_tls() -> None:
 @given(VERSIONS.map(str))
 def test_a_tls_version_is_never_denied_to_a_suite_that_needs_it(text: str) -> None:
     answer = documented(text)
-    if any(find(name).lowest_tls == "1.2" for name in answer["suites"]):
+    if any(find_suite(name).lowest_tls == "1.2" for name in answer["suites"]):
         assert supports_tls(text, "1.2").supported is not False
 
 

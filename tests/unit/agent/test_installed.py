@@ -231,18 +231,22 @@ def status_of(output: str = "", errors: str = "", status: int = 0) -> Activation
     return read_activation(Answer(status, output, errors))
 
 
+def state_and_manager(activation: Activation) -> tuple[str, str | None]:
+    return activation.state, activation.manager_url
+
+
 @pytest.mark.parametrize(
     "line", [f"AgentStatus.dsmUrl: {URL}\n", f"AgentStatus.dsmUrl:{URL}\r\n", f"AgentStatus.dsmUrl: {URL}\n" * 2]
 )
 def test_the_manager_is_read(line: str) -> None:
-    assert status_of(STATUS + line)[:2] == ("activated", URL)
+    assert state_and_manager(status_of(STATUS + line)) == ("activated", URL)
 
 
 @pytest.mark.parametrize(
     "line", ["", "AgentStatus.dsmUrl:\n", "AgentStatus.dsmUrl: \r\n", "XAgentStatus.dsmUrl: x://y\n"]
 )
 def test_no_manager_is_not_activated(line: str) -> None:
-    assert status_of(STATUS + line)[:2] == ("not_activated", None)
+    assert state_and_manager(status_of(STATUS + line)) == ("not_activated", None)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +264,7 @@ def test_no_manager_is_not_activated(line: str) -> None:
 )
 def test_an_agent_that_cannot_be_asked_is_unknown(answer: tuple, reason: str) -> None:
     activation = status_of(*answer)
-    assert activation[:2] == ("unknown", None)
+    assert state_and_manager(activation) == ("unknown", None)
     assert reason in activation.reason
 
 
@@ -284,7 +288,7 @@ def test_a_source_that_does_not_answer_fails_nothing(monkeypatch: pytest.MonkeyP
     def hang(arguments: tuple) -> Answer:
         raise Unanswered(f"{arguments[0]} was ended.")
 
-    monkeypatch.setattr(installed, "find", lambda paths: paths[0])
+    monkeypatch.setattr(installed, "find_program", lambda paths: paths[0])
     monkeypatch.setattr(installed, "ask", hang)
     monkeypatch.setattr(installed.os.path, "exists", lambda path: True)
     for system in (*SOURCES, "FreeBSD"):
@@ -295,7 +299,7 @@ def test_a_source_that_does_not_answer_fails_nothing(monkeypatch: pytest.MonkeyP
 
 
 def test_a_host_without_any_source_has_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed, "find", lambda paths: None)
+    monkeypatch.setattr(installed, "find_program", lambda paths: None)
     for system in (*SOURCES, "FreeBSD"):
         found = look(system)
         assert (found.installed, found.version, found.sources) == (False, None, ())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -36,7 +37,7 @@ def found(*version: int) -> Installation:
 
 
 NOTHING = Installation(False, None, None, (), Activation("not_activated", None, "There is no agent."))
-NO_VERSION = NOTHING._replace(installed=True, activation=Activation("unknown", None, "It hangs."))
+NO_VERSION = replace(NOTHING, installed=True, activation=Activation("unknown", None, "It hangs."))
 
 
 def test_a_documented_agent() -> None:

@@ -16,7 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tlslite.constants import CipherSuite
 
-from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import NAMES, SUITES, Suite, find
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.suites import (
+    NAMES,
+    SUITES,
+    Suite,
+    find_suite,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.tls_versions import normalize
 
 each_suite = pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.iana)
@@ -95,11 +100,11 @@ def test_a_suite_is_found_by_any_of_its_names(suite: Suite) -> None:
     code = f"{number(suite):04X}"
     names = [getattr(suite, kind) for kind in NAMES]
     spelled = [*names, f"{code[:2]},{code[2:]}", f"0x{code}", code, suite.iana.lower(), f" {suite.openssl.lower()}\n"]
-    assert [find(name) for name in spelled] == [suite] * len(spelled)
+    assert [find_suite(name) for name in spelled] == [suite] * len(spelled)
 
 
 def test_a_suite_is_plain_data() -> None:
-    plain = find("C0,2F").as_dict()
+    plain = find_suite("C0,2F").as_dict()
     assert plain == {
         "iana": "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
         "code_point": "0xC0,0x2F",
@@ -116,12 +121,12 @@ def test_a_suite_is_plain_data() -> None:
 
 @pytest.mark.parametrize("name", ["", "TLS_AES_128_GCM_SHA256", "0x1301", "RC4-MD5", "9" * 100_000, None, 47, b"002F"])
 def test_other_suites_are_not_found(name: object) -> None:
-    assert find(name) is None
+    assert find_suite(name) is None
 
 
 @given(st.text())
 def test_any_name_is_found_or_not(name: str) -> None:
-    assert find(name) in (None, *SUITES)
+    assert find_suite(name) in (None, *SUITES)
 
 
 @pytest.mark.parametrize(
@@ -146,5 +151,5 @@ def test_spellings_of_tls_versions(text: object, version: str | None) -> None:
 
 
 def test_letters_that_only_look_like_those_of_ascii_in_upper_case_name_nothing() -> None:
-    assert find("AE\u017f128-SHA") is None and find("aes128-\u017fha") is None
-    assert find("aes128-sha")
+    assert find_suite("AE\u017f128-SHA") is None and find_suite("aes128-\u017fha") is None
+    assert find_suite("aes128-sha")

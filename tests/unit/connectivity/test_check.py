@@ -14,6 +14,7 @@ import threading
 import time
 import types
 import typing as t
+from dataclasses import asdict
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_endpoints_that_work_and_one_that_does_not(monkeypatch: pytest.MonkeyPat
         "remedy": refuses["remedy"],
     }
     assert checked.resolver == {"services": ["files"], "servers": [], "search": []}
-    json.dumps(checked._asdict())
+    json.dumps(asdict(checked))
 
 
 @pytest.mark.parametrize(
@@ -184,8 +185,8 @@ def test_it_runs_on_an_old_python_with_nothing_installed() -> None:
         "from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import check, options\n"
         "params = dict(region=None, manager='127.0.0.1', heartbeat_port=int(sys.argv[2]), relays=[],\n"
         "              direction='agent_initiated', timeout=5.0)\n"
-        "import json\n"
-        "print(json.dumps(check.check(options.read_options(params), 'agent_initiated', 5)._asdict()))\n"
+        "import dataclasses, json\n"
+        "print(json.dumps(dataclasses.asdict(check.check(options.read_options(params), 'agent_initiated', 5))))\n"
     )
     with tls_server(server_context("127.0.0.1")) as server:
         done = subprocess.run(

@@ -16,7 +16,7 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import resolution
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import HostsLine, Sources
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.wire import ask
+from ansible_collections.workload_security.agent.plugins.module_utils._dns import wire
 from tests.unit.connectivity.servers import NAME, resolving
 from tests.unit.dns.name_server import answered, server, silence
 
@@ -38,7 +38,7 @@ def look_up(
 @pytest.fixture
 def dns_port(monkeypatch: pytest.MonkeyPatch) -> t.Callable[[int], None]:
     """Name servers are asked on this port."""
-    return lambda port: monkeypatch.setattr(resolution, "ask", functools.partial(ask, port=port))
+    return lambda port: monkeypatch.setattr(resolution, "look_up", functools.partial(wire.look_up, port=port))
 
 
 def knows(*addresses: str, name: str = NAME) -> t.Callable[[bytes], list[bytes]]:

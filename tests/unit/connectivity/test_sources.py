@@ -12,7 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import Sources, read_sources
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import (
+    HostsLine,
+    Sources,
+    read_sources,
+)
 
 NAME = "dsm.example.com"
 
@@ -39,7 +43,7 @@ def test_lines_of_the_hosts_file_that_name_it(tmp_path: Path) -> None:
         "\xff\xfe\x00\n"
         "2001:DB8:0::5   other dsm.example.com"
     )
-    assert sources(tmp_path, hosts=hosts).hosts == {NAME: [(3, "192.0.2.2"), (9, "2001:db8::5")]}
+    assert sources(tmp_path, hosts=hosts).hosts == {NAME: [HostsLine(3, "192.0.2.2"), HostsLine(9, "2001:db8::5")]}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,9 @@ def test_services(tmp_path: Path, nsswitch: str, services: list[str]) -> None:
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing")
-    assert read_sources({NAME}, missing, missing, missing) == (["files", "dns"], ["127.0.0.1"], [], 1, {NAME: []})
+    assert read_sources({NAME}, missing, missing, missing) == Sources(
+        ["files", "dns"], ["127.0.0.1"], [], 1, {NAME: []}
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -41,7 +43,7 @@ files = st.builds(
 
 
 def with_block(content: bytes, block: list[Record]) -> bytes:
-    return read_hosts(content, PATH)._replace(block=sorted(block)).text()
+    return replace(read_hosts(content, PATH), block=sorted(block)).text()
 
 
 @given(files, st.lists(records, min_size=1))
@@ -59,7 +61,7 @@ def test_what_was_written_is_read_and_written_again(content: bytes, first: set[R
     written = with_block(with_block(content, list(first)), list(second))
     assert read_hosts(written, PATH).block == sorted(second)
     assert with_block(written, list(second)) == written
-    # Whatever was there before: only what is wished counts.
+    # Whatever was there before: only what is wanted counts.
     assert written == with_block(content, list(second))
 
 
@@ -70,10 +72,10 @@ def test_a_block_stays_where_somebody_has_moved_it(
     start = before if not before or before.endswith(b"\n") else before + b"\n"
     hosts = read_hosts(start + with_block(b"", list(block)) + behind, PATH)
     assert hosts.block == sorted(block)
-    written = hosts._replace(block=sorted(later)).text()
+    written = replace(hosts, block=sorted(later)).text()
     assert written.startswith(start)
     assert written.endswith(behind)
-    assert hosts._replace(block=[]).text() == start + behind
+    assert replace(hosts, block=[]).text() == start + behind
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])

@@ -46,15 +46,15 @@ def run(capfd: pytest.CaptureFixture[str]) -> t.Callable[..., dict[str, t.Any]]:
 
 
 def test_a_name_is_put_into_the_file_and_taken_out(run, warnings: list[str], path: Path) -> None:
-    wished = {"hostnames": ["dsm.example.com"], "addresses": ["192.0.2.10"], "hosts_file": {"path": str(path)}}
-    result = run(**wished, _ansible_check_mode=True, _ansible_diff=True)
+    wanted = {"hostnames": ["dsm.example.com"], "addresses": ["192.0.2.10"], "hosts_file": {"path": str(path)}}
+    result = run(**wanted, _ansible_check_mode=True, _ansible_diff=True)
     assert path.read_text() == OLD
     assert result["changed"]
     assert result["diff"]["before"] == OLD
     assert result["diff"]["after"].endswith(OLD)
     assert result["records"] == [{"name": "dsm.example.com", "type": "A", "value": "192.0.2.10", "ttl": None}]
     assert len(warnings) == 1 and "says 192.0.2.9 for dsm.example.com" in warnings[0]
-    result = run(**wished)
+    result = run(**wanted)
     assert "diff" not in result
     assert path.read_text() == (
         "# BEGIN workload_security.agent.local_dns\n192.0.2.10 dsm.example.com\n"

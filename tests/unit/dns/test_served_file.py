@@ -237,22 +237,22 @@ def test_a_run_that_was_killed_before_the_server_was_told_is_finished(
 ) -> None:
     if held is not None:
         world.hold(*held)
-    wished = {"state": "absent"} if held and HELD in held else {"addresses": [HELD.value]}
+    wanted = {"state": "absent"} if held and HELD in held else {"addresses": [HELD.value]}
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(Served, "reload", killed)
-        run(world, port, **wished)
+        run(world, port, **wanted)
     # Another name's task sees it, too, and a task that wishes for nothing new.
-    for params in ({"state": "absent", "hostnames": ["relay.example.com"]}, wished):
+    for params in ({"state": "absent", "hostnames": ["relay.example.com"]}, wanted):
         with monkeypatch.context() as patched, pytest.raises(Killed):
             patched.setattr(Served, "reload", killed)
             run(world, port, **params)
-    check = run(world, port, check_mode=True, **wished)
-    result = run(world, port, **wished)
+    check = run(world, port, check_mode=True, **wanted)
+    result = run(world, port, **wanted)
     assert check == result
     assert result["changed"] and "is to read" in result["warnings"][0]
-    assert (HELD in world.loaded) is ("addresses" in wished)
+    assert (HELD in world.loaded) is ("addresses" in wanted)
     assert world.path.read_text() == text(*world.loaded)
-    assert not run(world, port, **wished)["changed"]
+    assert not run(world, port, **wanted)["changed"]
 
 
 @pytest.mark.parametrize("there", [True, False])

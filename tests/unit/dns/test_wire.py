@@ -31,8 +31,8 @@ def whole(query: bytes) -> t.Iterable[bytes]:
     return [answered(query, (NAME, 300, "IN", "A", "192.0.2.7"))]
 
 
-def ask(port: int, type: str = "A", timeout: float = 5) -> wire.Answer:
-    return wire.ask("127.0.0.1", NAME, type, timeout, port)
+def ask(port: int, type: str = "A", timeout: float = 5) -> wire.Response:
+    return wire.look_up("127.0.0.1", NAME, type, timeout, port)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,9 @@ def ask(port: int, type: str = "A", timeout: float = 5) -> wire.Answer:
 def test_a_record_over_ipv4_and_ipv6(type: str, value: str, host: str) -> None:
     rrset = (NAME, 300, "IN", type, value)
     with server(lambda query: [answered(query, rrset)], host=host) as port:
-        assert wire.ask(host, NAME, type, 5, port) == ("NOERROR", [Record(NAME, type, value.rstrip("."), 300)])
+        assert wire.look_up(host, NAME, type, 5, port) == wire.Response(
+            "NOERROR", [Record(NAME, type, value.rstrip("."), 300)]
+        )
 
 
 def test_the_question_is_one_that_another_library_reads() -> None:
@@ -53,7 +55,7 @@ def test_the_question_is_one_that_another_library_reads() -> None:
         return whole(query)
 
     with server(keep) as port:
-        wire.ask("127.0.0.1", NAME + ".", "AAAA", 5, port)
+        wire.look_up("127.0.0.1", NAME + ".", "AAAA", 5, port)
     (query,) = seen
     assert query.question[0].to_text() == f"{NAME}. IN AAAA"
     assert query.flags == dns.flags.RD
@@ -66,9 +68,9 @@ def test_a_chain_and_what_does_not_belong_to_it() -> None:
         ("lb.example.net", 30, "IN", "TXT", '"A 192.0.2.66"'),
     ]
     with server(lambda query: [answered(query, *rrsets)]) as port:
-        code, records = ask(port)
-    assert code == "NOERROR"
-    assert sorted(records) == [
+        response = ask(port)
+    assert response.code == "NOERROR"
+    assert sorted(response.records) == [
         Record(NAME, "CNAME", "lb.example.net", 60),
         Record("lb.example.net", "A", "192.0.2.8", 30),
         Record("lb.example.net", "A", "192.0.2.9", 30),
@@ -78,12 +80,12 @@ def test_a_chain_and_what_does_not_belong_to_it() -> None:
 @pytest.mark.parametrize(("rcode", "code"), [(3, "NXDOMAIN"), (2, "SERVFAIL"), (5, "REFUSED"), (11, "11")])
 def test_codes(rcode: int, code: str) -> None:
     with server(lambda query: [answered(query, rcode=rcode)]) as port:
-        assert ask(port) == (code, [])
+        assert ask(port) == wire.Response(code, [])
 
 
 def test_a_server_that_refuses_may_leave_the_question_out() -> None:
     with server(lambda query: [query[:2] + struct.pack("!5H", 0x8005, 0, 0, 0, 0)]) as port:
-        assert ask(port) == ("REFUSED", [])
+        assert ask(port) == wire.Response("REFUSED", [])
 
 
 def test_what_is_truncated_is_asked_for_over_tcp() -> None:
@@ -124,7 +126,7 @@ def test_what_answers_another_question_is_passed_over() -> None:
         return [b"", b"x", query, wrong_number, other_name, no_question, answer]
 
     with server(noise) as port:
-        assert ask(port) == ("NOERROR", [A])
+        assert ask(port) == wire.Response("NOERROR", [A])
 
 
 def test_case_of_the_name_does_not_matter() -> None:
@@ -192,7 +194,7 @@ def test_nobody_there_is_told_at_once() -> None:
 )
 def test_what_cannot_be_asked(arguments: tuple[str, str, str]) -> None:
     with pytest.raises(ValueError):
-        wire.ask(*arguments, 1, 9)
+        wire.look_up(*arguments, 1, 9)
 
 
 HEAD = struct.pack("!6H", 7, 0x8000, 1, 1, 0, 0) + b"\3dsm\0" + struct.pack("!2H", 1, 1)

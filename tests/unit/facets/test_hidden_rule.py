@@ -11,7 +11,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._facets.fi
     COMMUNICATION_PAGE,
     UNDOCUMENTED,
     concerns_port,
-    judge,
+    match_of,
 )
 
 # Every condition of the vendor's page.
@@ -30,12 +30,12 @@ REPLACING = {
 PORT_LISTS = {7: {"name": "Agents", "items": ["80", "4118"]}, 8: {"name": "Web", "items": ["443"]}}
 
 
-def verdict(**fields):
-    return judge({**REPLACING, **fields}, 4118, PORT_LISTS.get)
+def match(**fields):
+    return match_of({**REPLACING, **fields}, 4118, PORT_LISTS.get)
 
 
 def test_a_rule_with_every_condition_replaces_the_hidden_one():
-    assert (verdict().replaces, verdict().basis, verdict().failing) == (True, ALL_PAGES, [])
+    assert (match().replaces, match().basis, match().failing) == (True, ALL_PAGES, [])
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_rule_with_every_condition_replaces_the_hidden_one():
     ],
 )
 def test_each_missing_condition_leaves_the_hidden_rule_and_is_named(fields, condition):
-    judged = verdict(**fields)
+    judged = match(**fields)
     assert judged.replaces is False
     assert len(judged.failing) == 1 and judged.failing[0].startswith(f"{condition} is ")
 
@@ -70,7 +70,7 @@ def test_each_missing_condition_leaves_the_hidden_rule_and_is_named(fields, cond
     "fields", [{"action": "force-allow"}, {"destinationPortType": "port-list", "destinationPortListID": 7}]
 )
 def test_what_one_page_says_rests_on_that_page(fields):
-    assert (verdict(**fields).replaces, verdict(**fields).basis) == (True, COMMUNICATION_PAGE)
+    assert (match(**fields).replaces, match(**fields).basis) == (True, COMMUNICATION_PAGE)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_what_one_page_says_rests_on_that_page(fields):
     ],
 )
 def test_what_no_page_says_is_not_guessed(fields):
-    assert (verdict(**fields).replaces, verdict(**fields).basis) == (None, UNDOCUMENTED)
-    assert "not documented" in verdict(**fields).failing[0]
+    assert (match(**fields).replaces, match(**fields).basis) == (None, UNDOCUMENTED)
+    assert "not documented" in match(**fields).failing[0]
 
 
 def test_which_rules_are_about_the_port():
@@ -107,5 +107,5 @@ def test_which_rules_are_about_the_port():
 @pytest.mark.parametrize("kind", ["multiple", "port-list"])
 def test_nothing_that_a_rule_may_hold_breaks_the_judgement(nonsense, field, kind):
     rule = {**REPLACING, "destinationPortListID": 7, "destinationPortType": kind, field: nonsense}
-    assert judge(rule, 4118, PORT_LISTS.get).replaces in (True, False, None)
+    assert match_of(rule, 4118, PORT_LISTS.get).replaces in (True, False, None)
     assert concerns_port(rule, 4118, PORT_LISTS.get) in (True, False)

@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.workload_security.agent.plugins.module_utils._host.commands import Unanswered, ask, find
+from ansible_collections.workload_security.agent.plugins.module_utils._host.commands import (
+    Answer,
+    Unanswered,
+    ask,
+    find_program,
+)
 
 
 def script(folder: Path, text: str) -> str:
@@ -31,7 +36,7 @@ def is_running(pid: int) -> bool:
 
 def test_both_streams_and_the_status_come_back(tmp_path: Path) -> None:
     program = script(tmp_path, "echo out; echo err >&2; exit 3")
-    assert ask((program,)) == (3, "out\n", "err\n")
+    assert ask((program,)) == Answer(3, "out\n", "err\n")
 
 
 def test_arguments_meet_no_shell(tmp_path: Path) -> None:
@@ -113,5 +118,5 @@ def test_the_first_program_of_several_paths_is_found(tmp_path: Path) -> None:
     program = script(tmp_path, "")
     plain = tmp_path / "plain"
     plain.write_text("")
-    assert find((str(tmp_path / "missing"), str(tmp_path), str(plain), program)) == program
-    assert find((str(plain),)) is None
+    assert find_program((str(tmp_path / "missing"), str(tmp_path), str(plain), program)) == program
+    assert find_program((str(plain),)) is None

@@ -19,6 +19,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.a
     EXPOSED,
     FILE_VARIABLE,
     VARIABLE,
+    ApiKey,
     _was_exposed,
     read_api_key,
     secrets_of,
@@ -69,7 +70,7 @@ def test_options_count_before_the_environment_and_one_of_two_counts(tmp_path):
 
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
 def test_one_final_line_break_is_no_part_of_the_key(tmp_path, ending):
-    assert read_api_key({"api_key_file": key_file(tmp_path, KEY.encode() + ending)}, {}) == (KEY, ())
+    assert read_api_key({"api_key_file": key_file(tmp_path, KEY.encode() + ending)}, {}) == ApiKey(KEY, ())
 
 
 @pytest.mark.parametrize(
@@ -97,12 +98,13 @@ def test_files_that_hold_no_key(tmp_path, content, reason):
 def test_whatever_a_file_holds_it_is_a_key_or_an_error_that_does_not_show_it(tmp_path_factory, content):
     path = key_file(tmp_path_factory.getbasetemp(), content, name="drawn")
     try:
-        key, warnings = read_api_key({"api_key_file": path}, {})
+        read = read_api_key({"api_key_file": path}, {})
     except OptionError as error:
         reason = str(error).split("alone: ")[1]
         assert reason.startswith(("this one is ", "it must be one line of printable ASCII without spaces"))
     else:
-        assert key and key.isascii() and key.isprintable() and " " not in key and warnings == ()
+        key = read.value
+        assert key and key.isascii() and key.isprintable() and " " not in key and read.warnings == ()
 
 
 def test_what_is_no_file(tmp_path):
@@ -254,7 +256,7 @@ def test_the_warning_comes_with_the_key(monkeypatch, tmp_path):
         return (key, in_environment, started_with_it) == (KEY, KEY, False)
 
     monkeypatch.setattr(api_key_module, "_was_exposed", seen)
-    assert read_api_key({}, {VARIABLE: KEY}) == (KEY, (EXPOSED,))
-    assert read_api_key({"api_key": KEY}, {}) == (KEY, ())
+    assert read_api_key({}, {VARIABLE: KEY}) == ApiKey(KEY, (EXPOSED,))
+    assert read_api_key({"api_key": KEY}, {}) == ApiKey(KEY, ())
     loose = read_api_key({"api_key_file": key_file(tmp_path, mode=0o644)}, {VARIABLE: KEY})
     assert [EXPOSED in loose.warnings, len(loose.warnings)] == [True, 2]

@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import threading
 import time
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Callable, Iterator, Sequence
 
@@ -20,7 +21,7 @@ import trustme
 from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
 
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.offered import OFFERED
-from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import Inquiry, Target, probe_all
+from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import Inquiry, Listener, probe_all
 
 ALL_VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 WIRE = {"1.0": (3, 1), "1.1": (3, 2), "1.2": (3, 3), "1.3": (3, 4)}
@@ -165,6 +166,6 @@ def gnutls_server(certificate: Certificate, priority: str) -> Iterator[int]:
 
 def probe(*ports: int, **changes: object) -> list[dict]:
     """Ask ports of 127.0.0.1 for everything; changes are to the inquiry, or to the target."""
-    target = {name: changes.pop(name) for name in list(changes) if name in Target._fields}
-    asked = Inquiry(ALL_VERSIONS, tuple(OFFERED), timeout=5, target_timeout=60, concurrency=4)._replace(**changes)
-    return probe_all([Target("127.0.0.1", port)._replace(**target) for port in ports], asked)
+    target = {name: changes.pop(name) for name in list(changes) if name in {field.name for field in fields(Listener)}}
+    asked = replace(Inquiry(ALL_VERSIONS, tuple(OFFERED), timeout=5, target_timeout=60, concurrency=4), **changes)
+    return probe_all([Listener("127.0.0.1", port, **target) for port in ports], asked)

@@ -12,15 +12,16 @@ import socket
 import struct
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._probe import probe as probe_module
 from ansible_collections.workload_security.agent.plugins.module_utils._probe import way
-from ansible_collections.workload_security.agent.plugins.module_utils._probe.handshake import LONGEST_ANSWER
+from ansible_collections.workload_security.agent.plugins.module_utils._probe.handshake import LONGEST_REPLY
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.offered import OFFERED
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.options import ARGUMENTS
-from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import Inquiry, Target, probe_all
+from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import Inquiry, Listener, probe_all
 from tests.unit.probe.servers import ALL_VERSIONS, Certificate, drain, old_server, probe, serving
 
 ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
@@ -112,7 +113,7 @@ def test_nothing_listens() -> None:
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a..b", "x" * 64 + ".example"])
 def test_a_name_without_an_address(host: str) -> None:
-    (result,) = probe_all([Target(host)], EVERYTHING)
+    (result,) = probe_all([Listener(host)], EVERYTHING)
     assert result["state"] == "unreachable"
     assert result["detail"].startswith(f"{host} has no address")
 
@@ -132,7 +133,7 @@ def test_a_name_whose_first_address_does_not_listen(monkeypatch: pytest.MonkeyPa
 
         monkeypatch.setattr(way.socket, "getaddrinfo", lambda *words, **more: asked.append(words) or listed)
         monkeypatch.setattr(way.socket, "socket", Noting)
-        (result,) = probe_all([Target("agent.example.com", server.port)], EVERYTHING)
+        (result,) = probe_all([Listener("agent.example.com", server.port)], EVERYTHING)
     assert result["state"] == "refused"
     assert len(asked) == 1
     assert connected == ["127.0.0.2"] + ["127.0.0.1"] * 4
@@ -216,7 +217,7 @@ NOT_TLS = {
     "terminal codes": lambda connection: connection.sendall(b"\x1b[2J\x07\xff") or drain(connection),
     "zeros without end": send_without_end(bytes(4096)),
     "warnings without end": send_without_end(b"\x15\x03\x03\x00\x02\x01\x70" * 1000),
-    "a hello without end": send_without_end(b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xff" + bytes(LONGEST_ANSWER - 4)),
+    "a hello without end": send_without_end(b"\x16\x03\x03\x40\x00" + b"\x02\x00\x3f\xff" + bytes(LONGEST_REPLY - 4)),
     "another suite": lambda connection: read_hello(connection) and connection.sendall(hello_with(0x0303, 0xFFFF)),
     "SSL 2": lambda connection: read_hello(connection) and connection.sendall(b"\x80\x03\x00\x00\x01"),
 }
@@ -307,8 +308,8 @@ def test_500_ports_take_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> Non
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _number in range(silent)]
         ports = [listener.getsockname()[1] for listener in listeners]
         server = stack.enter_context(serving(lambda each: (read_hello(each), each.sendall(ALERT))))
-        inquiry = EVERYTHING._replace(timeout=timeout, target_timeout=60, concurrency=limits["concurrency"])
-        results = probe_all([Target("127.0.0.1", port) for port in [*ports, *[server.port] * 100]], inquiry)
+        inquiry = replace(EVERYTHING, timeout=timeout, target_timeout=60, concurrency=limits["concurrency"])
+        results = probe_all([Listener("127.0.0.1", port) for port in [*ports, *[server.port] * 100]], inquiry)
     assert [result["state"] for result in results[:silent]] == ["no_answer"] * silent
     assert len(results) == 500
     assert 1 < most <= limits["concurrency"]

@@ -17,11 +17,11 @@ from tlslite.utils.codec import Parser
 
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.handshake import (
     ACCEPTED,
-    LONGEST_ANSWER,
+    LONGEST_REPLY,
     NOT_TLS,
     REFUSED,
     client_hello,
-    read_answer,
+    read_reply,
 )
 
 VERSIONS = ("1.0", "1.1", "1.2", "1.3")
@@ -77,20 +77,20 @@ def test_an_acceptance_in_pieces(version: str, session: bytes) -> None:
     message = server_hello(version, 0xC02F, session=session)
     whole = record(message)
     for end in range(len(whole)):
-        assert read_answer(whole[:end], version, SUITES) is None
-    answer = read_answer(whole, version, SUITES)
+        assert read_reply(whole[:end], version, SUITES) is None
+    answer = read_reply(whole, version, SUITES)
     assert (answer.kind, answer.suite) == (ACCEPTED, 0xC02F)
     # In records of its own making, and with other messages behind it in the same record.
     pieces = b"".join(record(message[start : start + 7]) for start in range(0, len(message), 7))
-    assert read_answer(pieces, version, SUITES) == answer
-    assert read_answer(record(message + b"\x0b\0\0\1\0")[: len(whole)], version, SUITES) == answer
-    assert read_answer(whole + HANDSHAKE_FAILURE, version, SUITES) == answer
+    assert read_reply(pieces, version, SUITES) == answer
+    assert read_reply(record(message + b"\x0b\0\0\1\0")[: len(whole)], version, SUITES) == answer
+    assert read_reply(whole + HANDSHAKE_FAILURE, version, SUITES) == answer
 
 
 def test_a_request_for_another_key_is_an_acceptance_too() -> None:
     magic = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
     message = server_hello("1.3", 0x1301)
-    answer = read_answer(record(message[:6] + magic + message[38:]), "1.3", SUITES)
+    answer = read_reply(record(message[:6] + magic + message[38:]), "1.3", SUITES)
     assert (answer.kind, answer.suite) == (ACCEPTED, 0x1301)
 
 
@@ -108,15 +108,15 @@ def test_a_request_for_another_key_is_an_acceptance_too() -> None:
     ],
 )
 def test_refusals(data: bytes, word: str) -> None:
-    answer = read_answer(data, "1.2", SUITES)
+    answer = read_reply(data, "1.2", SUITES)
     assert answer.kind == REFUSED
     assert word in answer.detail
 
 
 def test_a_warning_alone_is_no_answer() -> None:
     warning = b"\x15\x03\x03\x00\x02\x01\x70"
-    assert read_answer(warning, "1.2", SUITES) is None
-    assert read_answer(warning + record(server_hello("1.2", 0xC02F)), "1.2", SUITES).kind == ACCEPTED
+    assert read_reply(warning, "1.2", SUITES) is None
+    assert read_reply(warning + record(server_hello("1.2", 0xC02F)), "1.2", SUITES).kind == ACCEPTED
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_warning_alone_is_no_answer() -> None:
     ],
 )
 def test_what_is_not_tls(data: bytes) -> None:
-    answer = read_answer(data, "1.2", SUITES)
+    answer = read_reply(data, "1.2", SUITES)
     assert answer.kind == NOT_TLS
     assert answer.detail.isprintable()
     assert answer.suite == -1
@@ -150,7 +150,7 @@ def test_what_is_not_tls(data: bytes) -> None:
 @given(data=st.binary(max_size=200), version=st.sampled_from(VERSIONS))
 def test_any_bytes_get_an_answer_or_need_more(data: bytes, version: str) -> None:
     for content in (data, record(data), record(b"\2" + data), record(b"\2\0" + struct.pack("!H", len(data)) + data)):
-        answer = read_answer(content, version, SUITES)
+        answer = read_reply(content, version, SUITES)
         assert answer is None or (answer.detail.isprintable() and len(answer.detail) < 200)
 
 
@@ -159,10 +159,10 @@ def test_a_damaged_acceptance_is_never_another_suite(data: st.DataObject) -> Non
     whole = bytearray(record(server_hello("1.3", 0x1301)))
     for position in data.draw(st.lists(st.integers(0, len(whole) - 1), min_size=1, max_size=3)):
         whole[position] = data.draw(st.integers(0, 255))
-    answer = read_answer(bytes(whole), "1.3", SUITES)
+    answer = read_reply(bytes(whole), "1.3", SUITES)
     assert answer is None or answer.kind != ACCEPTED or answer.suite in SUITES
 
 
 def test_no_answer_is_longer_than_is_read() -> None:
-    endless = record(b"\2\0\x40\0" + bytes(100)) + record(bytes(LONGEST_ANSWER)) * 2
-    assert read_answer(endless, "1.2", SUITES).kind == NOT_TLS
+    endless = record(b"\2\0\x40\0" + bytes(100)) + record(bytes(LONGEST_REPLY)) * 2
+    assert read_reply(endless, "1.2", SUITES).kind == NOT_TLS

@@ -73,7 +73,7 @@ def test_nothing_is_left_out_that_such_a_server_may_have() -> None:
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.iana)
 def test_the_rules_for_weakness_agree_with_what_is_known_of_agents(suite, monkeypatch: pytest.MonkeyPatch) -> None:
     assert weaknesses(suite.iana) == list(suite.weak)
-    monkeypatch.setattr(offered, "find", lambda name: None)
+    monkeypatch.setattr(offered, "find_suite", lambda name: None)
     assert weaknesses(suite.iana) == list(suite.weak)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.offered import OFFERED
 from ansible_collections.workload_security.agent.plugins.module_utils._probe.options import read_options
-from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import Inquiry, Target
+from ansible_collections.workload_security.agent.plugins.module_utils._probe.probe import Inquiry, Listener
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import Server
 
 TARGET = {"host": "web1.example.com", "port": 4118, "agent_version": None, "server_name": None, "ssh": None}
@@ -24,13 +24,13 @@ DEFAULTS = {
 }
 
 
-def read(**changes: object) -> tuple[list[Target], Inquiry]:
+def read(**changes: object) -> tuple[list[Listener], Inquiry]:
     return read_options({**DEFAULTS, **changes})
 
 
 def test_the_defaults() -> None:
     targets, inquiry = read()
-    assert targets == [Target("web1.example.com", 4118, None, "web1.example.com", None)]
+    assert targets == [Listener("web1.example.com", 4118, None, "web1.example.com", None)]
     assert inquiry == Inquiry(("1.0", "1.1", "1.2", "1.3"), tuple(OFFERED), 5, 10, 100)
 
 
@@ -51,7 +51,7 @@ def test_the_name_in_the_handshake(host: str, server_name: str | None, sent: str
 
 def test_ssh_reaches_its_own_loopback() -> None:
     (target,), _inquiry = read(targets=[{**TARGET, "host": None, "ssh": SSH}])
-    assert target == Target("127.0.0.1", 4118, None, None, Server("jump", 22, None, None, "/etc/hosts"))
+    assert target == Listener("127.0.0.1", 4118, None, None, Server("jump", 22, None, None, "/etc/hosts"))
 
 
 def test_versions_and_suites_in_any_spelling() -> None:

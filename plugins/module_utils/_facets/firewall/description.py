@@ -23,7 +23,7 @@ from ..._fleet.objects import Target
 from ..._fleet.outlook import Outlook
 from ..._manager.errors import BadRequest, Forbidden, NotFound
 from .admission import MOST, Admitted, Way, admitted_by, all_of
-from .hidden_rule import concerns_port, judge
+from .hidden_rule import concerns_port, match_of
 from .restriction import ACTIONS
 
 # How many policies and computers one task asks for their rules as they are there: a request each.
@@ -159,7 +159,7 @@ def opening_candidates(fleet: Fleet, port: int) -> frozenset[int]:
         for rule_id, rule in fleet.rules.items()
         if rule.get("priority") == "4"
         and rule.get("action") in ACTIONS.values()
-        and judge(rule, port, fleet.port_list).replaces is not False
+        and match_of(rule, port, fleet.port_list).replaces is not False
     )
 
 
@@ -228,8 +228,8 @@ def _admitted(fleet: Fleet, rule: Rule) -> Admitted:
 
 
 def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: bool | None) -> _Judged:
-    verdict = judge(rule, AGENT_PORT, fleet.port_list)
-    replaces = verdict.replaces
+    match = match_of(rule, AGENT_PORT, fleet.port_list)
+    replaces = match.replaces
     overridden = None
     admitted = there.admitted(fleet, rule)
     if replaces is not False:
@@ -245,8 +245,8 @@ def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: b
             overridden = as_it_is != rule
             if overridden:
                 rule = as_it_is
-                verdict = judge(rule, AGENT_PORT, fleet.port_list)
-                replaces = verdict.replaces
+                match = match_of(rule, AGENT_PORT, fleet.port_list)
+                replaces = match.replaces
                 admitted = _admitted(fleet, rule)
     told = not admitted.untold
     row = {
@@ -257,8 +257,8 @@ def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: b
         "inherited_from": [policy.label for policy in fleet.assignments.sources(target, rule["ID"])],
         "overridden": overridden,
         "replaces_hidden_rule": replaces,
-        "basis": verdict.basis,
-        "failing_conditions": verdict.failing,
+        "basis": match.basis,
+        "failing_conditions": match.failing,
         "admits_anybody": admitted.everybody,
         "admitted": list(admitted.texts) if told or admitted.ways else None,
         "admitted_addresses": admitted.counts.as_dict() if told else None,

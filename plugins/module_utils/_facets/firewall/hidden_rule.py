@@ -36,8 +36,8 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What is to be said of one rule: C(replaces) is C(None) where no page tells."""
+class Match:
+    """How one rule matches the conditions for replacing the hidden one: C(replaces) is C(None) where no page tells."""
 
     conditions: tuple[Condition, ...]
 
@@ -50,7 +50,7 @@ class Verdict:
 
     @property
     def basis(self) -> str:
-        """The weakest ground that the verdict needs."""
+        """The weakest ground that it needs."""
         weakest = (UNDOCUMENTED, COMMUNICATION_PAGE)
         return next((b for b in weakest if any(c.basis == b for c in self.conditions)), ALL_PAGES)
 
@@ -65,9 +65,9 @@ class Verdict:
         ]
 
 
-def judge(rule: dict[str, t.Any], port: int, port_lists: FindList) -> Verdict:
+def match_of(rule: dict[str, t.Any], port: int, port_lists: FindList) -> Match:
     """Hold a rule against the page's conditions for the agents' C(port). C(port_lists) finds a port list by its ID."""
-    return Verdict(
+    return Match(
         (
             _action(shown(rule.get("action"))),
             _equal("priority", rule, "priority", "4"),
