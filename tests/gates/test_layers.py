@@ -20,8 +20,7 @@ from tests.gates.environments import ROOT
 
 COLLECTION = "ansible_collections.workload_security.agent"
 
-# The packages of module utils, from the top down: a line may import from those below it, and two packages on one line do
-# not know each other.
+# The packages of module utils, from the top down: two packages on one line do not know each other.
 ORDER = (
     ("_task",),
     ("_answers",),
@@ -39,15 +38,41 @@ ORDER = (
     ("_basis",),
 )
 PACKAGES = {package for line in ORDER for package in line}
-# What Ansible loads by its name may import from any package, and documentation from none.
-MAY_IMPORT = {
-    **{
-        package: {below for lower in ORDER[number + 1 :] for below in lower}
-        for number, line in enumerate(ORDER)
-        for package in line
-    },
-    **dict.fromkeys(("modules", "action", "inventory", "filter", "test", "lookup"), PACKAGES),
-    "doc_fragments": set(),
+# Which packages each layer imports from, beside itself: those that it needs, and no other. What Ansible loads by its
+# name comes last.
+IMPORTS = {
+    "_task": ("_activation", "_communication", "_facets", "_fleet", "_manager", "_basis"),
+    "_answers": ("_facets", "_fleet", "_manager", "_agent", "_vendor", "_basis"),
+    "_activation": ("_fleet", "_manager", "_basis"),
+    "_communication": ("_facets", "_fleet", "_manager", "_basis"),
+    "_facets": ("_fleet", "_manager", "_vendor", "_basis"),
+    "_fleet": ("_manager", "_basis"),
+    "_manager": ("_ssh", "_vendor", "_basis"),
+    "_probe": ("_agent", "_ssh", "_basis"),
+    "_connectivity": ("_dns", "_vendor", "_basis"),
+    "_dns": ("_host", "_vendor", "_basis"),
+    "_agent": ("_host", "_basis"),
+    "_host": (),
+    "_ssh": ("_basis",),
+    "_vendor": ("_basis",),
+    "_basis": (),
+    "modules": (
+        "_task",
+        "_answers",
+        "_activation",
+        "_facets",
+        "_fleet",
+        "_manager",
+        "_probe",
+        "_connectivity",
+        "_dns",
+        "_agent",
+        "_basis",
+    ),
+    "action": ("_agent",),
+    "filter": ("_answers", "_agent", "_vendor", "_basis"),
+    "test": ("_agent", "_basis"),
+    "doc_fragments": (),
 }
 
 # The oldest Python of a managed host, and what the standard library has only got since.
@@ -99,9 +124,10 @@ def imports_of(path: Path) -> set[str]:
     return names
 
 
+@functools.lru_cache(maxsize=None)
 def files_imported_by(path: Path) -> set[Path]:
     """The files of the collection that a file imports, with the packages that they lie in."""
-    found = set()
+    found: set[Path] = set()
     for name in imports_of(path):
         if name.startswith(COLLECTION + "."):
             parts = name.removeprefix(COLLECTION + ".").split(".")
@@ -128,16 +154,35 @@ def files_on_managed_hosts() -> set[Path]:
     return found
 
 
+def packages_imported_by(path: Path) -> set[str]:
+    """The layers that a file imports from, its own apart."""
+    return {layer_of(file) for file in files_imported_by(path)} - {layer_of(path)}
+
+
 def test_there_is_something_to_check():
     assert {layer_of(path) for path in FILES} >= {"modules", *PACKAGES}
 
 
+@pytest.mark.parametrize("layer", IMPORTS)
+def test_the_table_points_down(layer):
+    line = next((number for number, packages in enumerate(ORDER) if layer in packages), -1)
+    below = [package for packages in ORDER[line + 1 :] for package in packages]
+    assert list(IMPORTS[layer]) == [package for package in below if package in IMPORTS[layer]], "in the order of ORDER"
+
+
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_imports_point_down(path):
+def test_a_file_imports_what_the_table_says(path):
     layer = layer_of(path)
-    assert layer in MAY_IMPORT, f"{path} lies in no known layer"
-    upward = {layer_of(file) for file in files_imported_by(path)} - MAY_IMPORT[layer] - {layer}
-    assert not upward, f"{path} imports from {', '.join(sorted(upward))}: {layer} may not"
+    assert layer in IMPORTS, f"{path} lies in no known layer"
+    others = packages_imported_by(path) - set(IMPORTS[layer])
+    assert not others, f"{path} imports from {', '.join(sorted(others))}; IMPORTS does not have that for {layer}"
+
+
+@pytest.mark.parametrize("layer", IMPORTS)
+def test_the_table_says_no_more_than_is_imported(layer):
+    imported = {package for path in FILES if layer_of(path) == layer for package in packages_imported_by(path)}
+    unused = set(IMPORTS[layer]) - imported
+    assert not unused, f"nothing in {layer} imports from {', '.join(sorted(unused))}: take it out of IMPORTS"
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
