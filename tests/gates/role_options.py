@@ -33,6 +33,8 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
         "cipher_report_manager": _CONNECTION,
     },
     "connectivity": {"connectivity_manager": _CONNECTION},
+    # It reads nothing.
+    "report_page": {},
     "local_dns": {
         "local_dns_place": ("local_dns", "", "hosts_file", "rfc2136", "unbound", "dnsmasq"),
         "local_dns_records": ("local_dns", "", "hostnames", "region", "addresses", "cname", "ttl", "state"),

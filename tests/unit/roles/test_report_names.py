@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of the role cipher_report: whatever a manager is called, they are in the folder, and nobody else's."""
+"""The files of reports: whatever a manager is called, they are in the folder, and nobody else's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible.template import Templar, trust_as_template
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-TASKS = yaml.safe_load((Path(__file__).parents[3] / "roles/cipher_report/tasks/main.yml").read_text(encoding="utf-8"))
+TASKS = yaml.safe_load((Path(__file__).parents[3] / "roles/report_page/tasks/main.yml").read_text(encoding="utf-8"))
 (WRITING,) = [task for task in TASKS if "ansible.builtin.template" in task]
 
 
@@ -24,9 +24,9 @@ def path_of(name: object) -> str:
     """Where the role's own expressions lead, for a file of JSON."""
     variables = {
         **{key: trust_as_template(value) for key, value in WRITING["vars"].items()},
-        "cipher_report_directory": "/srv/reports",
-        "cipher_report_name": name,
-        "cipher_report_format": "json",
+        "report_page_directory": "/srv/reports",
+        "report_page_name": name,
+        "report_page_extension": "json",
     }
     return Templar(DataLoader(), variables=variables).template(
         trust_as_template(WRITING["ansible.builtin.template"]["dest"])
