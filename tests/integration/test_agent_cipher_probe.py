@@ -95,7 +95,10 @@ def test_options_that_cannot_be_right() -> None:
     wrong = [
         ({}, "missing required arguments: targets"),
         ({"targets": [{"port": 4118}]}, "one of the following is required: host, ssh found in targets"),
-        ({"targets": [{"host": "localhost", "port": 0}]}, "option 'targets[0].port' is '0': it must be a TCP port"),
+        (
+            {"targets": [{"host": "localhost", "port": 0}]},
+            "option 'targets[0].port' is '0': it must be a port from 1 to 65535",
+        ),
         ({"targets": [{"host": "localhost"}], "versions": ["SSLv3"]}, "option 'versions' is 'SSLv3'"),
         ({"targets": [{"host": "localhost"}], "suites": ["RC5"]}, "option 'suites' is 'RC5'"),
     ]

@@ -21,8 +21,8 @@ from .._basis.addresses import Span, given_ip_span, ip_span, ip_text, uncovered
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, one_line
 from .._facets.firewall.description import admitted_counts, restriction_told
-from .._fleet.catalogue import AGENT_INITIATED
-from .._vendor.deployment import manager_subnets
+from .._vendor.communication import AGENT_INITIATED
+from .._vendor.regions import manager_subnets
 
 # The questions.
 SWITCH = "agent_initiated"

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._basis.text import shown
+from .._vendor.communication import AGENT_INITIATED, AGENT_PORT, MANAGER_INITIATED
 from .background import in_background, wait_until
 from .diagnosis import Attempt, Problem, diagnose, diagnose_listening
-from .endpoints import AGENT_INITIATED, AGENT_PORT, MANAGER_INITIATED, Endpoint
+from .endpoints import Endpoint
 from .listening import read_listening
 from .resolution import Lookup
 from .sources import read_sources

@@ -4,8 +4,7 @@
 
 """Which names and ports of the manager an agent's host needs, by communication direction and deployment.
 
-From the vendor's pages on port numbers, on the required URLs, and on the communication between manager and agents, read
-in November 2026.
+From the vendor's page on the required URLs, read in November 2026.
 """
 
 from __future__ import annotations
@@ -14,19 +13,8 @@ import re
 from dataclasses import dataclass
 from typing import List, Sequence
 
+from .._vendor.communication import CLOUD_PORT, MANAGER_INITIATED, RELAY_PORT
 from .._vendor.hostnames import required_hostnames, undocumented_hostnames
-
-BIDIRECTIONAL = "bidirectional"
-MANAGER_INITIATED = "manager_initiated"
-AGENT_INITIATED = "agent_initiated"
-DIRECTIONS = (BIDIRECTIONAL, MANAGER_INITIATED, AGENT_INITIATED)
-
-# Where an agent listens that does not initiate all communication.
-AGENT_PORT = 4118
-HEARTBEAT_PORT = 4120
-CONSOLE_PORT = 4119
-RELAY_PORT = 4122
-CLOUD_PORT = 443
 
 # By the first label of the cloud's names. What the others are for the vendor does not say.
 _PURPOSES = {

@@ -11,9 +11,12 @@ from typing import Any, Dict, List, Tuple
 from urllib.parse import urlsplit
 
 from .._basis.errors import OptionError
+from .._basis.numbers import in_range, port_number
 from .._basis.plain import items
 from .._dns.records import address, host_name
-from .endpoints import CONSOLE_PORT, DIRECTIONS, HEARTBEAT_PORT, Endpoint, cloud_endpoints, own_endpoints
+from .._vendor.communication import CONSOLE_PORT, DIRECTIONS, HEARTBEAT_PORT
+from .._vendor.regions import CLOUD_DOMAIN, LEGACY_DOMAIN
+from .endpoints import Endpoint, cloud_endpoints, own_endpoints
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "region": {"type": "str"},
@@ -31,16 +34,13 @@ _SHORTEST, _LONGEST = 1, 300
 
 def read_options(params: Dict[str, Any]) -> List[Endpoint]:
     """The endpoints that the options mean. Raises C(OptionError) for an option that cannot be right."""
-    timeout = params["timeout"]
-    # Written so that "not a number" fails, too.
-    if not _SHORTEST <= timeout <= _LONGEST:
-        raise OptionError("timeout", timeout, f"it must be a number of seconds from {_SHORTEST} to {_LONGEST}")
+    in_range("timeout", params["timeout"], _SHORTEST, _LONGEST, "a number of seconds")
     if params["region"] is not None:
         if params["relays"]:
             raise OptionError("relays", params["relays"], "a region has its own; leave this out with option region")
         return cloud_endpoints(params["region"], params["direction"])
     host, console_port = _manager(params["manager"])
-    heartbeat_port = _port("heartbeat_port", params["heartbeat_port"])
+    heartbeat_port = port_number("heartbeat_port", params["heartbeat_port"])
     relays = [_host(relay, "relays") for relay in items(params["relays"])]
     return own_endpoints(host, console_port, heartbeat_port, relays, params["direction"])
 
@@ -61,7 +61,7 @@ def _manager(text: str) -> Tuple[str, int]:
     if parts.scheme != "https" or "@" in parts.netloc:
         # Not shown, as it may hold a password.
         raise OptionError("manager", None, form)
-    return _host(name, "manager"), _port("manager", 443 if port is None else port)
+    return _host(name, "manager"), port_number("manager", 443 if port is None else port)
 
 
 def _host(text: str, option: str) -> str:
@@ -69,12 +69,6 @@ def _host(text: str, option: str) -> str:
         return address(text, option)
     except OptionError:
         name = host_name(text, option)
-    if re.search(r"(^|\.)(cloudone|deepsecurity)\.trendmicro\.com$", name):
+    if f".{name}".endswith((f".{CLOUD_DOMAIN}", f".{LEGACY_DOMAIN}")):
         raise OptionError(option, text, "the cloud has many host names; use option region instead")
     return name
-
-
-def _port(option: str, port: int) -> int:
-    if not 0 < port < 65536:
-        raise OptionError(option, port, "a port is a number from 1 to 65535")
-    return port

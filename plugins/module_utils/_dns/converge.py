@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, Dict, List
 
 from .._basis.errors import OptionError
+from .._basis.numbers import in_range
 from .._basis.plain import items
 from .._basis.text import enumerated
 from .._vendor.hostnames import required_hostnames, undocumented_hostnames
@@ -71,8 +72,8 @@ def wanted_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Re
     ttl = params["ttl"]
     if ttl is not None and place.default_ttl is None:
         raise OptionError("ttl", ttl, "hosts files have no TTL; rfc2136 and unbound have")
-    if ttl is not None and not 0 <= ttl <= LONGEST_TTL:
-        raise OptionError("ttl", ttl, f"it must be from 0 to {LONGEST_TTL} seconds")
+    if ttl is not None:
+        in_range("ttl", ttl, 0, LONGEST_TTL, "a number of seconds")
     if params["cname"] is not None and "CNAME" not in place.types:
         raise OptionError("cname", params["cname"], "only rfc2136 takes aliases; name addresses here")
     if params["cname"] is not None:

@@ -15,6 +15,7 @@ import binascii
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from .._basis.errors import OptionError
+from .._basis.numbers import in_range, port_number
 from .._basis.text import enumerated
 from .errors import DnsError, NotKnown
 from .place import Place
@@ -54,9 +55,8 @@ class Rfc2136(Place):
         # Imported here, since it takes a fifth of a second, and the other places do without the library.
         from .primary import Key, Primary
 
-        for name, least, most in (("port", 1, 65535), ("timeout", 0.1, 60)):
-            if not least <= options[name] <= most:
-                raise OptionError(f"rfc2136.{name}", options[name], f"it must be from {least} to {most}")
+        port_number("rfc2136.port", options["port"])
+        in_range("rfc2136.timeout", options["timeout"], 0.1, 60, "a number of seconds")
         if not options["server"].strip():
             raise OptionError("rfc2136.server", options["server"], "it must be the name or address of a name server")
         secret = _secret(options)

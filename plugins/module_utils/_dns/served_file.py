@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Dict, List, Optional
 
-from .._basis.errors import OptionError
+from .._basis.numbers import port_number
 from .._basis.text import enumerated, quoted, shown
 from . import managed_file
 from .answers import Server
@@ -38,8 +38,7 @@ class ServedFile(Place):
 
     def __init__(self, options: Dict[str, Any]) -> None:
         super().__init__()
-        if not 1 <= options["port"] <= 65535:
-            raise OptionError(f"{self.program}.port", options["port"], "it must be from 1 to 65535")
+        port_number(f"{self.program}.port", options["port"])
         server = address(options["address"], f"{self.program}.address")
         self._path = managed_file.path_of(options, "path", self.program)
         self._shown_path = shown(self._path)

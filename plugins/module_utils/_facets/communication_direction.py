@@ -9,10 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from .._basis.text import enumerated
-from .._fleet.catalogue import AGENT_INITIATED, COMMUNICATION_DIRECTION, DIRECTIONS, INHERITED, Value
+from .._fleet.catalogue import COMMUNICATION_DIRECTION, INHERITED, Value
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
+from .._vendor.communication import AGENT_INITIATED, BIDIRECTIONAL, DIRECTIONS
 from .._vendor.deployment import CLOUD
 from .facet import Scope, SettingsFacet, SettingsWish, Wishes, subject_of
 from .step import SHIELDS, Refusal, Said, Step
@@ -92,7 +93,7 @@ class CommunicationDirection(SettingsFacet):
         appliances = _appliances(outlook, [one for one, wish in wishes.items() if _direction(wish) == AGENT_INITIATED])
         if appliances:
             told.append(
-                f"virtual appliances can only be bidirectional, says the vendor; {AGENT_INITIATED} would reach"
+                f"virtual appliances can only be {BIDIRECTIONAL}, says the vendor; {AGENT_INITIATED} would reach"
                 f" {enumerated([appliance.label for appliance in appliances])}"
             )
         return told

@@ -36,7 +36,11 @@ class Scope:
 
     def fault(self, option: str, value: t.Any, sentence: str) -> OptionError:
         """The same in a sentence of its own."""
-        return OptionError(f"{self.path}.{option}" if self.path else option, value, sentence)
+        return OptionError(self.named(option), value, sentence)
+
+    def named(self, option: str) -> str:
+        """The option as errors name it: by its whole path."""
+        return f"{self.path}.{option}" if self.path else option
 
 
 class Facet(t.Generic[Wish]):

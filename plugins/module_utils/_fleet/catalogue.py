@@ -17,6 +17,8 @@ import typing as t
 from dataclasses import dataclass
 
 # A value of a setting as this collection sees it: minutes or counts as int, switches as bool, choices as str.
+from .._vendor.communication import AGENT_INITIATED, BIDIRECTIONAL, MANAGER_INITIATED
+
 Value = t.Union[int, bool, str]
 
 # What is declared to take an override away, so that the value is inherited.
@@ -24,11 +26,6 @@ INHERITED = "inherited"
 UNLIMITED = "unlimited"
 # A setting that holds the ID of an object, and holds none.
 NONE = "none"
-
-BIDIRECTIONAL = "bidirectional"
-MANAGER_INITIATED = "manager_initiated"
-AGENT_INITIATED = "agent_initiated"
-DIRECTIONS = (BIDIRECTIONAL, MANAGER_INITIATED, AGENT_INITIATED)
 
 ANY_COMPUTER = "any_computer"
 EXISTING_COMPUTERS = "existing_computers"
@@ -40,9 +37,6 @@ REACTIVATE_EXISTING_COMPUTER = "reactivate_existing_computer"
 ACTIVATE_NEW_COMPUTER = "activate_new_computer"
 DO_NOT_ALLOW_ACTIVATION = "do_not_allow_activation"
 DUPLICATES = (REACTIVATE_EXISTING_COMPUTER, ACTIVATE_NEW_COMPUTER, DO_NOT_ALLOW_ACTIVATION)
-
-# The agents' listening port, fixed by the vendor (source: the port numbers page).
-AGENT_PORT = 4118
 
 _MINUTES_OF = {"minute": 1, "hour": 60, "day": 1440}
 _DURATION = re.compile(r"(\d{1,9})(?: (minute|hour|day)s?)?", re.IGNORECASE)

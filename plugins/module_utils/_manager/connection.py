@@ -15,6 +15,7 @@ from ansible.module_utils.common.parameters import env_fallback
 
 from .._basis.errors import OptionError
 from .._basis.files import readable_file
+from .._basis.numbers import whole_number
 from .._ssh.server import SERVER_ARGUMENTS, Server, read_server
 from .._vendor.deployment import (
     CLOUD,
@@ -96,9 +97,9 @@ class Connection:
             timeout=_number(params, "timeout", 30, 1, 600, "a number of seconds"),
             concurrency=_number(params, "concurrency", 8, 1, 64, "a number of connections"),
             requests_per_minute=_number(
-                params, "requests_per_minute", 0, 0, 1_000_000, "a number of requests, 0 for no pacing"
+                params, "requests_per_minute", 0, 0, 1_000_000, "a number of requests", ", 0 for no pacing"
             ),
-            deadline=_number(params, "deadline", 0, 0, 10_080, "a number of minutes, 0 for none"),
+            deadline=_number(params, "deadline", 0, 0, 10_080, "a number of minutes", ", 0 for none"),
             jump_host=None if jump_host is None else read_server("jump_host", jump_host, "jump host"),
             warnings=(*key.warnings, *(() if validate_certs else (_unverified(url),))),
         )
@@ -137,17 +138,11 @@ def _url(params: Mapping[str, t.Any]) -> str:
     return found
 
 
-def _number(params: Mapping[str, t.Any], option: str, default: int, least: int, most: int, meaning: str) -> int:
+def _number(
+    params: Mapping[str, t.Any], option: str, default: int, least: int, most: int, meaning: str, hint: str = ""
+) -> int:
     value = params.get(option)
-    if value is None:
-        return default
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = None
-    if number is None or not least <= number <= most:
-        raise OptionError(option, value, f"it must be {meaning}, from {least} to {most}")
-    return number
+    return default if value is None else whole_number(option, value, least, most, meaning, hint)
 
 
 def _ca_path(params: Mapping[str, t.Any]) -> str | None:

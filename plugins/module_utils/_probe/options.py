@@ -11,7 +11,9 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .._agent.tls_versions import VERSIONS, normalize
 from .._basis.errors import OptionError
+from .._basis.numbers import in_range, port_number
 from .._ssh.server import SERVER_ARGUMENTS, read_server
+from .._vendor.communication import AGENT_PORT
 from .offered import OFFERED, code_of
 from .probe import Inquiry, Listener
 
@@ -22,7 +24,7 @@ ARGUMENTS: Dict[str, Any] = dict(
         required=True,
         options=dict(
             host=dict(type="str"),
-            port=dict(type="int", default=4118),
+            port=dict(type="int", default=AGENT_PORT),
             agent_version=dict(type="str"),
             server_name=dict(type="str"),
             ssh=dict(
@@ -49,16 +51,10 @@ def read_options(params: Mapping[str, Any]) -> Tuple[List[Listener], Inquiry]:
     return targets, Inquiry(
         versions=_versions(params["versions"]),
         suites=_suites(params["suites"]),
-        timeout=_number("timeout", params["timeout"], 0.1, 60, "a number of seconds"),
-        target_timeout=_number("target_timeout", params["target_timeout"], 0.1, 600, "a number of seconds"),
-        concurrency=int(_number("concurrency", params["concurrency"], 1, 256, "a number of targets")),
+        timeout=in_range("timeout", params["timeout"], 0.1, 60, "a number of seconds"),
+        target_timeout=in_range("target_timeout", params["target_timeout"], 0.1, 600, "a number of seconds"),
+        concurrency=in_range("concurrency", params["concurrency"], 1, 256, "a number of targets"),
     )
-
-
-def _number(option: str, value: float, least: float, most: float, meaning: str) -> float:
-    if not least <= value <= most:
-        raise OptionError(option, value, f"it must be {meaning} from {least} to {most}")
-    return value
 
 
 def _versions(given: Optional[List[str]]) -> Tuple[str, ...]:
@@ -95,17 +91,13 @@ def _host(option: str, text: str) -> str:
     return text
 
 
-def _port(option: str, value: int) -> int:
-    return int(_number(option, value, 1, 65535, "a TCP port"))
-
-
 def _target(option: str, options: Mapping[str, Any]) -> Listener:
     ssh = options["ssh"]
     host = _host(f"{option}.host", _LOOPBACK if options["host"] is None and ssh is not None else options["host"])
     name = options["server_name"]
     return Listener(
         host=host,
-        port=_port(f"{option}.port", options["port"]),
+        port=port_number(f"{option}.port", options["port"]),
         agent_version=options["agent_version"],
         server_name=_name_in(host) if name is None else _host(f"{option}.server_name", name),
         ssh=None if ssh is None else read_server(f"{option}.ssh", ssh, "the SSH server"),

@@ -16,6 +16,7 @@ from .._agent.cipher_suites import DOCUMENTED, documented
 from .._agent.tls_versions import VERSIONS
 from .._ssh.errors import SessionEnded, said
 from .._ssh.server import Server
+from .._vendor.communication import AGENT_PORT
 from .handshake import ACCEPTED, CLOSED, LONGEST_REPLY, NOT_TLS, REFUSED, Reply, client_hello, not_tls, read_reply
 from .offered import can_be_in, name_of, weaknesses
 from .way import Deadline, NoAnswer, Straight, ThroughSsh, Unreachable
@@ -43,7 +44,7 @@ class Listener:
     """
 
     host: str
-    port: int = 4118
+    port: int = AGENT_PORT
     agent_version: Optional[str] = None
     server_name: Optional[str] = None
     ssh: Optional[Server] = None

@@ -11,6 +11,7 @@ from typing import Any, Dict, Mapping, Optional
 
 from .._basis.errors import OptionError
 from .._basis.files import readable_file
+from .._basis.numbers import port_number
 from .._basis.text import shown
 from .known_hosts import SSH_PORT
 
@@ -56,7 +57,7 @@ def read_server(option: str, given: object, role: str) -> Server:
     private_key = _text(given, "private_key")
     return Server(
         host=_host(f"{option}.host", _text(given, "host")),
-        port=_port(f"{option}.port", given.get("port")),
+        port=SSH_PORT if given.get("port") is None else port_number(f"{option}.port", given["port"]),
         user=_user(f"{option}.user", _text(given, "user")),
         private_key=private_key and readable_file(f"{option}.private_key", private_key, "an SSH private key"),
         known_hosts=readable_file(
@@ -77,16 +78,6 @@ def _host(option: str, host: Optional[str]) -> str:
     if host is None or host[0] == "-" or len(host) > _LONGEST_HOST or not all("!" <= each <= "~" for each in host):
         raise OptionError(option, host, "it must be the name or address of an SSH server, in ASCII")
     return host
-
-
-def _port(option: str, given: object) -> int:
-    try:
-        port = SSH_PORT if given is None else int(str(given))
-    except ValueError:
-        port = 0
-    if not 1 <= port <= 65535:
-        raise OptionError(option, given, "it must be a TCP port, from 1 to 65535")
-    return port
 
 
 def _user(option: str, user: Optional[str]) -> Optional[str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where managers are: the cloud's regions, a manager's base URL, and what both tell about it."""
+"""Where a manager is: its base URL, and what that tells about it."""
 
 from __future__ import annotations
 
@@ -11,30 +11,14 @@ import re
 from urllib.parse import urlsplit
 
 from .._basis.errors import OptionError
+from .regions import CLOUD_DOMAIN, LEGACY_DOMAIN, known_region
 
 CLOUD = "cloud"
 ON_PREMISES = "on_premises"
 DEPLOYMENTS = (CLOUD, ON_PREMISES)
 
-# Each region with the subnets that its manager connects from to port 4118 of agents, as published by the vendor in
-# "Workload Security port numbers" and "Firewall exception requirements" (United States), read in November 2026.
-# They may change.
-REGIONS: dict[str, tuple[str, ...]] = {
-    "ae-1": ("40.172.62.0/27", "18.96.96.128/27"),
-    "au-1": ("3.26.127.96/27", "18.98.193.32/27"),
-    "ca-1": ("3.99.65.64/27", "18.99.0.224/27"),
-    "de-1": ("3.69.198.64/27", "18.96.34.160/27"),
-    "gb-1": ("18.169.230.160/27", "18.98.162.128/27"),
-    "in-1": ("3.108.13.32/27", "18.96.226.0/27"),
-    "jp-1": ("35.75.131.96/27", "18.99.69.160/27"),
-    "sg-1": ("13.214.15.0/27", "18.99.38.64/27"),
-    "trend-us-1": ("3.140.136.224/27", "18.97.133.160/27"),
-    "us-1": ("34.205.5.0/27", "18.97.19.0/27"),
-}
-
-_CLOUD_DOMAIN = "cloudone.trendmicro.com"
 # Accounts from before Cloud One log in here, with the header that managers on the premises use.
-_LEGACY_HOSTS = (_CLOUD_DOMAIN, "app.deepsecurity.trendmicro.com")
+_LEGACY_HOSTS = (CLOUD_DOMAIN, f"app.{LEGACY_DOMAIN}")
 
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
@@ -43,22 +27,10 @@ _USERINFO = re.compile(r"//[^/?#]*@")
 _URL_FORM = "https://HOST:PORT of the manager, such as https://dsm.example.com:4119"
 
 
-def manager_subnets(region: str) -> tuple[str, ...]:
-    """The subnets, in CIDR notation, from which a region's manager connects to agents.
-
-    Raises C(OptionError) for a region that is not known, naming those that are.
-    """
-    try:
-        return REGIONS[region]
-    except KeyError:
-        pass
-    raise OptionError("region", region, f"it must be one of {', '.join(REGIONS)}; for any other, use option url")
-
-
 def url_for_region(region: str) -> str:
     """The base URL of a region's manager, with C(/api). Raises C(OptionError) for a region that is not known."""
-    manager_subnets(region)
-    return f"https://workload.{region}.{_CLOUD_DOMAIN}/api"
+    known_region(region, otherwise="; for any other, use option url")
+    return f"https://workload.{region}.{CLOUD_DOMAIN}/api"
 
 
 def normalize_url(url: str) -> str:
@@ -95,7 +67,7 @@ def normalize_url(url: str) -> str:
 def deployment_of(url: str) -> str:
     """C(CLOUD) or C(ON_PREMISES), told from the host of a normalized URL."""
     host = urlsplit(url).hostname or ""
-    cloud = host in _LEGACY_HOSTS or host.endswith(f".{_CLOUD_DOMAIN}")
+    cloud = host in _LEGACY_HOSTS or host.endswith(f".{CLOUD_DOMAIN}")
     return CLOUD if cloud else ON_PREMISES
 
 

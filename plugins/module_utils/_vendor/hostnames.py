@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from typing import List
 
-from .._basis.errors import OptionError
-
-REGIONS = ("ae-1", "au-1", "ca-1", "de-1", "gb-1", "in-1", "jp-1", "sg-1", "trend-us-1", "us-1")
+from .regions import CLOUD_DOMAIN, LEGACY_DOMAIN, VENDOR_DOMAIN, known_region
 
 _AGENTS = ["agents"] + [f"agents-{number:03}" for number in range(1, 11)]
 _EVERYWHERE = ["workload"] + [f"{name}.workload" for name in _AGENTS + ["dsmim", "relay"]]
@@ -22,9 +20,9 @@ _FURTHER = [f"{name}.workload" for name in ("agent-comm", "xdr-resp-ioc", "gatew
 # not exist.
 _WITHOUT_FURTHER = ("trend-us-1",)
 
-_RELAY = "relay.deepsecurity.trendmicro.com"
+_RELAY = f"relay.{LEGACY_DOMAIN}"
 _UPDATES = [
-    f"{name}.trendmicro.com"
+    f"{name}.{VENDOR_DOMAIN}"
     for name in (
         "files",
         "iaus",
@@ -42,7 +40,7 @@ _UPDATES = [
     )
 ]
 # Accounts from before Cloud One.
-_LEGACY = [f"{name}.deepsecurity.trendmicro.com" for name in ("app", "agents", "dsmim")]
+_LEGACY = [f"{name}.{LEGACY_DOMAIN}" for name in ("app", "agents", "dsmim")]
 
 
 def required_hostnames(region: str, shared: bool = False) -> List[str]:
@@ -52,7 +50,7 @@ def required_hostnames(region: str, shared: bool = False) -> List[str]:
     Names that the vendor does not document for a region are left to C(undocumented_hostnames).
     Raises C(OptionError) for a region that is not known.
     """
-    _check(region)
+    known_region(region)
     names = _within(region, _EVERYWHERE + ([] if region in _WITHOUT_FURTHER else _FURTHER))
     if shared:
         names += ([] if region == "ae-1" else [_RELAY]) + _UPDATES + (_LEGACY if region == "us-1" else [])
@@ -64,15 +62,10 @@ def undocumented_hostnames(region: str) -> List[str]:
 
     Whether they exist, nobody has said. Raises C(OptionError) for a region that is not known.
     """
-    _check(region)
+    known_region(region)
     return _within(region, _FURTHER if region in _WITHOUT_FURTHER else [])
-
-
-def _check(region: str) -> None:
-    if region not in REGIONS:
-        raise OptionError("region", region, f"it must be one of {', '.join(REGIONS)}")
 
 
 def _within(region: str, services: List[str]) -> List[str]:
     # workload.REGION, agents.workload.REGION: the region stands between the service and the vendor's domain.
-    return [f"{service}.{region}.cloudone.trendmicro.com" for service in services]
+    return [f"{service}.{region}.{CLOUD_DOMAIN}" for service in services]

@@ -18,7 +18,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._fleet.cat
     HEARTBEAT_MISSED_BEFORE_ALERT,
     HEARTBEAT_OFFLINE_ERRORS,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._vendor.deployment import REGIONS
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import REGIONS
 
 POLICY = {"policies": ["Base Policy"]}
 RESTRICTED = {"state": "present", "rule_name": "R", "action": "bypass", "port": 4118}
@@ -81,8 +81,8 @@ def test_good_heartbeats():
         ({"source_ips": ["192.0.2.0/33"]}, "option 'source_ips' is '192.0.2.0/33': it is no IP address"),
         ({"source_ips": ["192.0.2.1/24"]}, "the network is 192.0.2.0/24"),
         ({"source_macs": ["00:11:22"]}, "option 'source_macs' is '00:11:22': it is no MAC address"),
-        ({**ADMITTED, "port": 0}, "option 'port' is '0': it must be a port number from 1 to 65535"),
-        ({**ADMITTED, "port": 65536}, "a port number"),
+        ({**ADMITTED, "port": 0}, "option 'port' is '0': it must be a port from 1 to 65535"),
+        ({**ADMITTED, "port": 65536}, "a port from"),
         ({**ADMITTED, "rule_name": " "}, "option 'rule_name'"),
         ({"source_ips": ["192.0.2.0/24"]}, "option 'manager_addresses': it must be given"),
         ({**ADMITTED, "manager_addresses": ["198.51.100.1"]}, "add 198.51.100.1"),

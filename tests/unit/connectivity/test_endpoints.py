@@ -11,14 +11,12 @@ import typing as t
 import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
-from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.endpoints import (
-    DIRECTIONS,
-    cloud_endpoints,
-)
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.endpoints import cloud_endpoints
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.options import (
     ARGUMENTS,
     read_options,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.communication import DIRECTIONS
 
 DEFAULTS = {name: spec.get("default") for name, spec in ARGUMENTS.items()}
 

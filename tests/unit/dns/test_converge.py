@@ -142,8 +142,8 @@ def test_absent_does_not_look_at_what_is_wished_when_present() -> None:
         ({"addresses": []}, "addresses", "name the addresses that are to be found"),
         ({"cname": "192.0.2.10"}, "cname", "'192.0.2.10': it must be a host name"),
         ({"cname": "DSM.example.com"}, "cname", "'DSM.example.com': a name cannot be an alias of itself"),
-        ({"ttl": -1}, "ttl", "'-1': it must be from 0 to 2147483647 seconds"),
-        ({"ttl": 2**31}, "ttl", "'2147483648': it must be from 0 to"),
+        ({"ttl": -1}, "ttl", "'-1': it must be a number of seconds from 0 to 2147483647"),
+        ({"ttl": 2**31}, "ttl", "'2147483648': it must be a number of seconds from 0 to"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_read(params: dict, option: str, words: str) -> None:

@@ -10,7 +10,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.template import trust_as_template
 
 from ansible_collections.workload_security.agent.plugins.filter.required_hostnames import required_hostnames
-from ansible_collections.workload_security.agent.plugins.module_utils._vendor.hostnames import REGIONS
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import REGIONS
 
 
 def test_the_names_of_a_region() -> None:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.catalogue import (
     COMMUNICATION_DIRECTION,
-    DIRECTIONS,
     HEARTBEAT_INTERVAL,
     HEARTBEAT_MAXIMUM_CLOCK_CHANGE,
     HEARTBEAT_MISSED_BEFORE_ALERT,
@@ -20,6 +19,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._fleet.cat
     UNLIMITED,
     Spelling,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.communication import DIRECTIONS
 
 VALUES = {
     HEARTBEAT_INTERVAL: st.integers(1, 43200),

@@ -22,7 +22,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.c
     Connection,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import Server
-from ansible_collections.workload_security.agent.plugins.module_utils._vendor.deployment import REGIONS
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import REGIONS
 
 KEY = "17:S3cret"
 ON_PREMISES = {"url": "https://dsm.example.com:4119", "api_key": KEY}

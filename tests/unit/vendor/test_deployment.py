@@ -14,13 +14,12 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.err
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.deployment import (
     CLOUD,
     ON_PREMISES,
-    REGIONS,
     deployment_of,
     is_legacy,
-    manager_subnets,
     normalize_url,
     url_for_region,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import REGIONS, manager_subnets
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,12 @@ from dataclasses import dataclass
 
 from ..._basis.address_set import EVERYTHING, Counts, PrefixLimit
 from ..._basis.text import enumerated, quoted, shown
-from ..._fleet.catalogue import (
-    AGENT_INITIATED,
-    AGENT_PORT,
-    COMMUNICATION_DIRECTION,
-    FIREWALL_STATE,
-    NETWORK_ENGINE_MODE,
-)
+from ..._fleet.catalogue import COMMUNICATION_DIRECTION, FIREWALL_STATE, NETWORK_ENGINE_MODE
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
 from ..._fleet.outlook import Outlook
 from ..._manager.errors import BadRequest, Forbidden, NotFound
+from ..._vendor.communication import AGENT_INITIATED, AGENT_PORT
 from .admission import MOST, Admitted, Way, admitted_by, all_of
 from .hidden_rule import concerns_port, match_of
 from .restriction import ACTIONS

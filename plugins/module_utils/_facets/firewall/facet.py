@@ -13,11 +13,11 @@ from __future__ import annotations
 import typing as t
 
 from ..._basis.text import enumerated, quoted
-from ..._fleet.catalogue import AGENT_PORT
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
 from ..._fleet.outlook import Outlook
 from ..._manager.client import FIREWALL_RULE, Kind
+from ..._vendor.communication import AGENT_PORT
 from ..facet import Conflict, Facet, Scope, Wishes, subject_of
 from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
 from .description import RulesThere, describe_restriction, opening_candidates, openings, without_effect

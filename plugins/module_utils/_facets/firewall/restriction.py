@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from ..._basis.address_set import AddressSet, PrefixLimit
 from ..._basis.addresses import Span, given_ip_span, given_mac, ip_span, ip_text, uncovered
+from ..._basis.numbers import port_number
 from ..._basis.text import enumerated, quoted
-from ..._fleet.catalogue import AGENT_PORT
 from ..._manager.client import IP_LIST, MAC_LIST, Kind
-from ..._vendor.deployment import REGIONS
+from ..._vendor.communication import AGENT_PORT
+from ..._vendor.regions import manager_subnets
 from ..facet import Scope
 
 DEFAULT_RULE_NAME = "Agent port: named sources only"
@@ -72,9 +73,7 @@ class Restriction:
                 if options.get(option) is not None:
                     raise scope.error(option, options[option], "left out with state=absent, which admits everybody")
             return cls(rule_name, False, ip_list_name, mac_list_name)
-        port = options.get("port") or 0
-        if not 1 <= port <= 65535:
-            raise scope.error("port", port, "a port number from 1 to 65535; agents listen on 4118")
+        port = port_number(scope.named("port"), options.get("port"), f"; agents listen on {AGENT_PORT}")
         restriction = cls(
             rule_name,
             True,
@@ -159,9 +158,7 @@ def _check_manager_admitted(restriction: Restriction, options: t.Mapping[str, t.
         region = options.get("manager_region")
         wanted = [*_parsed(options, "manager_addresses", given_ip_span, scope)]
         if region:
-            if region not in REGIONS:
-                raise scope.error("manager_region", region, f"one of {', '.join(REGIONS)}")
-            wanted += [ip_span(subnet) for subnet in REGIONS[region]]
+            wanted += [ip_span(subnet) for subnet in manager_subnets(region, scope.named("manager_region"))]
         if not wanted:
             raise scope.error(
                 "manager_addresses",
