@@ -391,7 +391,7 @@ def test_what_may_be_missing_or_nothing(lab):
     ], played.output  # fmt: skip
     info, missing, nothing, empty, group, everybody, no_agents, none, refused, written = played.results
     assert [target["name"] for target in info["targets"]] == [some] and empty["targets"] == []
-    assert "policy ' Nobody' is left out" in info["warnings"][0]
+    assert "the result is without policy ' Nobody': the manager has no policy" in info["warnings"][0]
     assert "option 'policies' is ' Nobody': the manager has no policy of that name" in missing["msg"]
     assert "selects none of the 300 computers" in nothing["msg"] and "selects none of the 300" in no_agents["msg"]
     assert "no group of computers 'Nowhere'" in group["msg"] and "'Nowhere'" in everybody["warnings"][0]

@@ -143,7 +143,11 @@ def test_what_may_be_missing_is_a_warning(lab):
     result = run_profiles(lab, [document])
     assert result["warnings"] == check["warnings"] and not result["failed_targets"]
     said = " / ".join(result["warnings"])
-    for missing in ("policy 'Nobody'", "policy '99999'", "computer 'gone'", "group 'Nowhere'"):
+    for missing in (
+        "2 policies that the manager does not have: 'Nobody', ID 99999",
+        "computer 'gone'",
+        "group 'Nowhere'",
+    ):
         assert missing in said
     assert some["name"] in names(result["changed_targets"]) and len(result["changed_targets"]) == 4
     assert not run_profiles(lab, [document])["changed"]
@@ -155,6 +159,28 @@ def test_what_may_be_missing_is_a_warning(lab):
     assert "nothing that is named here exists" in refused(
         lab, [{"name": "a", "policies": ["Nobody"], "allow_missing": True}]
     )
+
+
+def test_of_many_that_may_be_missing_one_warning_tells(lab):
+    """One for each profile and kind, and short whatever the names are."""
+    gone = [f"gone-{number:03}.example.com" for number in range(100)]
+    long = ["\x1b" * 250 + str(number) for number in range(100)]
+    common = {"allow_missing": True, "allow_empty": True, "heartbeat": {"interval": "7"}}
+    result = run_profiles(
+        lab,
+        [
+            {"name": "a", "policies": ["Base Policy", *gone], "computers": gone, **common},
+            {"name": "b" * 1000, "policies": long, "computers": [*range(900_000, 900_100)], **common},
+            {"name": "c", "computers_query": " || ".join(f"[?group == '{name}']" for name in gone[:30]), **common},
+        ],
+        check=True,
+    )
+    warnings = [warning for warning in result["warnings"] if "is kept without" in warning]
+    assert len(warnings) == 5 and all(len(warning) < 1500 for warning in warnings)
+    assert warnings[0].startswith(
+        "profile 'a' is kept without 100 policies that the manager does not have: 'gone-000.example.com', 'gone-001"
+    )
+    assert all("and 90 more" in warning for warning in warnings[:4]) and "and 20 more" in warnings[4]
 
 
 EMPTY = [
@@ -269,6 +295,16 @@ def test_profiles_that_disagree_are_refused_by_name(lab):
         )
     assert f"policy '{one['name']}' (ID {one['ID']})" in str(caught.value)
     assert not writes(lab)
+
+
+def test_of_many_profiles_that_disagree_some_are_named(lab):
+    one = policies(lab)[0]
+    profiles = [
+        {"name": f"{number} {'long' * 100}", "policies": [one["ID"]], "heartbeat": {"interval": "7"}}
+        for number in range(49)
+    ]
+    said = refused(lab, [*profiles, {"name": "last", "policies": [one["ID"]], "heartbeat": {"interval": "8"}}])
+    assert "'0 long" in said and "and 47 more" in said and len(said) < 600
 
 
 def test_an_equal_inherited_value_counts_only_when_told(lab):

@@ -37,7 +37,7 @@ from .._agent.tls_versions import VERSIONS, normalize
 from .._agent.versions import NO_AGENT, Release, parse
 from .._basis.errors import OptionError
 from .._basis.plain import items
-from .._basis.text import shown
+from .._basis.text import enumerated, shown
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer
 from .._fleet.targets import TARGET_ARGUMENTS, Selector, resolve
@@ -157,8 +157,9 @@ def _computers(fleet: Fleet, selector: Selector | None) -> tuple[t.Collection[Co
     if selector is None:
         return fleet.list_computers(), []
     ((targets, missing),) = resolve(fleet, [selector])
+    told = [enumerated([one.reason for one in missing], 3)] if missing else []
     # A query selects computers only.
-    return [target for target in targets if isinstance(target, Computer)], [one.reason for one in missing]
+    return [target for target in targets if isinstance(target, Computer)], told
 
 
 # -- options

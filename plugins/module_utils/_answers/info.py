@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from .._basis.address_set import PrefixLimit
 from .._basis.errors import OptionError
-from .._basis.text import quoted
 from .._facets.facet import Facet, Scope
 from .._facets.firewall.description import width_warnings
 from .._facets.firewall.restriction import prefix_limit
@@ -21,7 +20,7 @@ from .._fleet.fleet import Fleet, paths
 from .._fleet.objects import Computer
 from .._fleet.outlook import Outlook
 from .._fleet.query import EXAMPLE, FIELDS, computer_row, looks_at_group, missing_names, no_such
-from .._fleet.targets import Selector, resolve
+from .._fleet.targets import Selector, missing_told, resolve
 from .._manager.client import COMPUTER, POLICY, Client, Kind
 from .._manager.errors import Forbidden, NotFound
 from .._manager.progress import READING
@@ -242,5 +241,5 @@ def describe_communication(client: Client, asked: CommunicationAsked) -> dict[st
             facets = {facet.name: facet.describe(outlook, target) for facet in asked.facets}
             described.append({**target.reference, **facets})
             stage.advance()
-    left_out = [f"{one.type} {quoted(one.key)} is left out: {one.reason}" for one in missing]
+    left_out = missing_told(missing, "the result is without")
     return {"targets": described, "warnings": [*left_out, *width_warnings(described, asked.limit)]}

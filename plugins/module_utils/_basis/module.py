@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, NoReturn
+from typing import Any, Dict, Mapping, NoReturn, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
 from .errors import Problem
-from .refusal import LONGEST_MESSAGE, failed, refused, secrets_in, stumble
-from .text import encodable, shown
+from .refusal import LONGEST_MESSAGE, failed, forget_what_is_no_secret, no_text, refused, secrets_in, stumble
+from .text import encodable, in_json, shown
+
+# The longest warning, in characters.
+_LONGEST_WARNING = 1500
 
 
 class Module(AnsibleModule):
@@ -32,6 +35,10 @@ class Module(AnsibleModule):
                 raise
             self.fail(problem)
         self._checked = True
+        forget_what_is_no_secret(self.no_log_values)
+        problem = no_text(self.argument_spec, self.params)
+        if problem:
+            self.fail(problem)
 
     def fail(self, problem: Problem) -> NoReturn:
         """End the task with a problem."""
@@ -39,12 +46,14 @@ class Module(AnsibleModule):
 
     def fail_json(self, msg: str, **result: Any) -> NoReturn:
         """As AnsibleModule's, which calls this itself where it refuses the arguments."""
-        if not self._checked and "failure" not in result:
-            result = {**result, **refused(self.argument_spec, self._given, msg)}
-            msg = result.pop("msg")
-        # Ansible forgets what is secret where an option beside it has the wrong type.
-        self.no_log_values.update(secrets_in(self.argument_spec, self._given))
-        super().fail_json(msg=shown(msg, LONGEST_MESSAGE), **encodable(result))
+        if not self._checked:
+            if "failure" not in result:
+                result = {**result, **refused(self.argument_spec, self._given, msg)}
+                msg = result.pop("msg")
+            # Ansible forgets what is secret where an option beside it has the wrong type.
+            self.no_log_values.update(secrets_in(self.argument_spec, self._given))
+            forget_what_is_no_secret(self.no_log_values)
+        super().fail_json(msg=in_json(msg, LONGEST_MESSAGE), **encodable(result))
 
     def exit_json(self, **result: Any) -> NoReturn:
         """As AnsibleModule's; what a manager or host named cannot keep the result from being written."""
@@ -52,7 +61,12 @@ class Module(AnsibleModule):
 
     def warn(self, warning: str, **options: Any) -> None:
         """As AnsibleModule's, on one line."""
-        super().warn(shown(warning, LONGEST_MESSAGE), **options)
+        super().warn(shown(warning, _LONGEST_WARNING), **options)
+
+    def log(self, msg: Any, log_args: Optional[Dict[str, Any]] = None) -> None:
+        """As AnsibleModule's, which ends the task where the system's log cannot take what an option holds: NUL."""
+        given = {name: str(value).replace("\0", "\\x00") for name, value in (log_args or {}).items()}
+        super().log(msg.replace("\0", "\\x00") if isinstance(msg, str) else msg, given)
 
     def _load_params(self) -> None:
         super()._load_params()

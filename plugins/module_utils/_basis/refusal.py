@@ -6,27 +6,37 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Set, Tuple
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .errors import OptionError, Problem
-from .text import shown
+from .text import in_json, shown
 
-# The longest message or warning, in characters.
-LONGEST_MESSAGE = 1500
+# The longest message of a failed task as JSON, in characters, and the longest of the other texts in its failure. Ansible
+# prints the message three times: for itself, and twice in the result. All of that is less than 4,000.
+LONGEST_MESSAGE = 1100
+_LONGEST_PART = 300
+
+# What is shorter, without blanks around it, would mask ordinary text if it was taken for a secret. In characters.
+_SHORTEST_SECRET = 4
 
 
 def failed(problem: Problem) -> Dict[str, Any]:
     """What a task that ends with a problem returns."""
-    failure = problem.as_failure()
-    return {"msg": str(problem), "failure": {**failure, "message": shown(failure["message"], LONGEST_MESSAGE)}}
+    failure = {
+        name: in_json(value, LONGEST_MESSAGE if name == "message" else _LONGEST_PART)
+        if isinstance(value, str)
+        else value
+        for name, value in problem.as_failure().items()
+    }
+    return {"msg": in_json(problem, LONGEST_MESSAGE), "failure": failure}
 
 
 def refused(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> Dict[str, Any]:
     """What a task returns whose options Ansible's own check refused with this message."""
     option, msg = _item_in(specification, given, msg)
-    msg = shown(msg, LONGEST_MESSAGE)
+    msg = in_json(msg, LONGEST_MESSAGE)
     return {"msg": msg, "failure": {"code": "bad_option", "option": option, "message": msg}}
 
 
@@ -39,6 +49,41 @@ def secrets_in(specification: Mapping[str, Any], given: Mapping[str, Any]) -> It
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict):
                 yield from secrets_in(argument.get("options") or {}, item)
+
+
+def forget_what_is_no_secret(no_log_values: Set[str]) -> None:
+    """Take out what Ansible would mask in all that the task shows, such as a blank or a letter."""
+    short = {value for value in no_log_values if len(str(value).strip()) < _SHORTEST_SECRET}
+    no_log_values.difference_update(short)
+
+
+def no_text(specification: Mapping[str, Any], params: Mapping[str, Any]) -> Optional[OptionError]:
+    """What is wrong where an option, at any depth, has a character that no file, program or manager can take."""
+    where = next(_no_text(specification, params), None)
+    return where and OptionError(*where, "it must be text without NUL characters")
+
+
+def _no_text(
+    specification: Mapping[str, Any], params: Mapping[str, Any], path: str = ""
+) -> Iterator[Tuple[str, Optional[str]]]:
+    """Options with such text, and that text, or C(None) where it is a secret."""
+    for option, value in params.items():
+        argument = specification.get(option, {})
+        for where, item in _items(f"{path}{option}", value):
+            if isinstance(item, str) and "\0" in item:
+                yield where, None if argument.get("no_log") else item
+            elif isinstance(item, dict):
+                yield from _no_text(argument.get("options") or {}, item, f"{where}.")
+
+
+def _items(where: str, value: object) -> Iterator[Tuple[str, object]]:
+    """The items of a list, at any depth, or what is none, and how errors call each of them."""
+    if not isinstance(value, list):
+        yield where, value
+        return
+    for number, item in enumerate(value):
+        name = item.get("name") or number if isinstance(item, dict) else None
+        yield from _items(where if name is None else f"{where}[{shown(name, 100)}]", item)
 
 
 def stumble(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Optional[OptionError]:
@@ -72,7 +117,7 @@ def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: st
             continue
         for number, item in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(item, dict):
-                where = f"{option}[{shown(item.get('name') or number)}]"
+                where = f"{option}[{shown(item.get('name') or number, 100)}]"
                 # Without rules such as mutually_exclusive, which name their options in any case.
                 errors = ArgumentSpecValidator(argument["options"]).validate(item).error_messages
             else:

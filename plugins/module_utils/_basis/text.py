@@ -10,6 +10,7 @@ on its way into a message, a warning, a diff or a result. It is kept as it came 
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from typing import Any, Mapping, Match, Sequence
@@ -42,6 +43,14 @@ def one_line(text: object, longest: int = LONGEST) -> str:
     """Running text that somebody else wrote, such as a server's error: one line, as C(shown), white space folded."""
     # Folded before it is cut: ten times the bound is enough to look at.
     return shown(" ".join(str(text)[: 10 * longest].split()), longest)
+
+
+def in_json(text: object, longest: int) -> str:
+    """As C(shown), but at most so many characters once it is written as JSON, which escapes quotes and backslashes."""
+    visible = shown(text, longest)
+    while len(json.dumps(visible, ensure_ascii=False)) > longest:
+        visible = shown(visible, len(visible) * 9 // 10)
+    return visible
 
 
 def quoted(value: object, longest: int = LONGEST) -> str:

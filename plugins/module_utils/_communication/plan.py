@@ -10,17 +10,20 @@ import typing as t
 from dataclasses import dataclass
 
 from .._basis.errors import OptionError
-from .._basis.text import quoted
+from .._basis.text import enumerated, quoted
 from .._facets.facet import Conflict, subject_of
 from .._facets.step import SETTINGS, SHIELDS, Refusal, Step, Subject
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Target
 from .._fleet.outlook import Outlook
-from .._fleet.targets import resolve
+from .._fleet.targets import missing_told, resolve
 from .._manager.progress import PLANNING
 from .document import Document
 
 Wishes = t.Dict[Target, t.Any]
+
+# How many of the profiles that disagree an error names.
+_NAMED_PROFILES = 3
 
 
 @dataclass(frozen=True)
@@ -69,10 +72,7 @@ def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], list[s
     wishes: dict[str, Wishes] = {facet.name: {} for facet in document.facets}
     warnings = []
     for profile, (targets, missing) in zip(document.profiles, resolved):
-        warnings += [
-            f"profile {quoted(profile.name)} is kept without {one.type} {quoted(one.key)}: {one.reason}"
-            for one in missing
-        ]
+        warnings += missing_told(missing, f"profile {quoted(profile.name, 100)} is kept without")
         for facet in document.facets:
             if facet.name not in profile.wishes:
                 continue
@@ -89,8 +89,9 @@ def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], list[s
 
 
 def _disagreement(target: Target, profiles: list[str], conflict: Conflict) -> OptionError:
-    names = " and ".join(map(quoted, profiles))
-    return OptionError("profiles", names, f"they must agree on {target.label}: {conflict}")
+    names = [quoted(name, 60) for name in profiles]
+    row = " and ".join(names) if len(names) <= _NAMED_PROFILES else enumerated(names, _NAMED_PROFILES)
+    return OptionError("profiles", row, f"they must agree on {target.label}: {conflict}")
 
 
 def _in_order(steps: list[Step]) -> tuple[Step, ...]:

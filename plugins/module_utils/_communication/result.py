@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import typing as t
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 
-from .._basis.text import enumerated, one_line, outline, shown
+from .._basis.text import enumerated, in_json, one_line, outline, shown
 from .._facets.step import KINDS, Step, Subject
 from .._fleet.fleet import Fleet
 from .._fleet.outcome import ALL_DONE, DONE, KEPT, NOT_DONE, NOT_KNOWN, NOT_TRIED, Outcome
 from .._manager.client import Client
-from .apply import apply_plan
+from .apply import STOPPED, apply_plan
 from .document import Document
 from .groups import counted, digest, grouped, is_on_target, outlines, summary
 from .plan import Plan, make_plan
@@ -27,11 +28,19 @@ _GROUPS_IN_DIFF = 200
 # What became of steps, in the words of messages.
 _STATES = {NOT_DONE: "failed", NOT_KNOWN: "not known whether done", NOT_TRIED: "not tried"}
 
-# The most characters of a result: a failed task prints all of it at any verbosity, others with -v.
+# The most characters of a result: a failed task prints all of it at any verbosity, others with -v. All that Ansible
+# prints of a failed task are 4,000 characters or less, with the message once more and some lines of the playbook.
 LONGEST_RESULT = 150_000
-LONGEST_FAILED_RESULT = 3_600
+LONGEST_FAILED_RESULT = 2_900
+_LONGEST_MESSAGE = 800
 # How the room for lists is shared.
-_SHARES = (("failed_targets", 0.5), ("plan", 0.8), ("objects", 0.8), ("changed_targets", 1.0))
+_SHARES = (("failed_targets", 0.7), ("plan", 0.8), ("objects", 0.8), ("changed_targets", 1.0))
+# The most characters of texts in a result that is cut.
+_LONGEST_SUMMARY = 300
+_LONGEST_REASON = 140
+# How many targets a message names for each reason, and how many failed targets a result that is cut has at most.
+_EXAMPLES = 3
+_MOST_EXAMPLES = 1_000
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,8 @@ class Run:
 def converge(client: Client, document: Document, run: Run) -> Result:
     """Bring the manager to the document, or in check mode say what that would change, and return the task's result.
 
-    The result has C(failed_targets); a task with any has failed, but everything else of it is done.
+    The result has C(failed_targets); a task with any has failed, but everything else of it is done. Of a run that stopped
+    they include what was not tried.
     Raises C(OptionError) and C(ManagerError) when nothing could be planned, and so nothing was written.
     """
     fleet = Fleet(client)
@@ -110,34 +120,121 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
 
 
 def failure_message(result: Result, check_mode: bool) -> str:
-    """One sentence for a task some of whose targets failed."""
+    """What to say of a task some of whose targets failed: equal reasons counted together, most frequent first.
+
+    Where the run stopped, why and before what comes first.
+    """
     failed = result["failed_targets"]
-    states = [f"{sum(one['state'] == state for one in failed)} {word}" for state, word in _STATES.items()]
-    of_all = ", ".join(part for part in states if not part.startswith("0 "))
-    first = [f"{one['type']} '{one.get('name', one.get('id'))}': {one_line(one['reason'], 300)}" for one in failed]
+    alike = _alike(failed)
+    stopped = bool(alike) and STOPPED in alike[0][0]
+    counts = {state: sum(one["state"] == state for one in failed) for state in _STATES}
+    of_all = ", ".join(
+        f"{counts[state]} {_STATES[state]}"
+        for state in sorted(counts, key=lambda state: state != NOT_TRIED)
+        if counts[state]
+    )
     if check_mode:
-        whole = f"{len(failed)} of the targets, rules and lists would fail"
+        told = f"{len(failed)} of the targets, rules and lists would fail."
+    elif counts[NOT_TRIED] or counts[NOT_KNOWN]:
+        told = f"{'The run stopped. ' if stopped else ''}Of the targets, rules and lists, {of_all}."
     else:
-        whole = f"Of the targets, rules and lists, {of_all}; the others are done"
-    return f"{whole}. {enumerated(first, most=3)}"
+        told = f"Of the targets, rules and lists, {of_all}; all others are done."
+    for number, (reason, entries) in enumerate(alike):
+        more = f" Other reasons: {len(alike) - number}."
+        sentence = f" {_sentence(reason, entries)}."
+        if number and len(told + sentence + more) > _LONGEST_MESSAGE:
+            told += more
+            break
+        told += sentence
+    return in_json(told, _LONGEST_MESSAGE)
+
+
+def _alike(failed: t.Iterable[Result]) -> list[tuple[str, list[Result]]]:
+    """The entries of each reason: first that of a run that stopped, then the most frequent ones."""
+    groups: dict[str, list[Result]] = {}
+    for entry in failed:
+        groups.setdefault(_of_any(entry), []).append(entry)
+    return sorted(groups.items(), key=lambda group: (STOPPED not in group[0], -len(group[1])))
+
+
+def _of_any(entry: Result) -> str:
+    """A reason without the name and the ID of the target, so that equal ones are seen to be equal."""
+    subject = Subject(entry["type"], entry.get("id"), entry["name"])
+    noun = subject.kind.noun
+    reason = _instead(str(entry["reason"]).replace(subject.label, noun), subject.name, "…")
+    if subject.id is not None:
+        # The number alone could be anything else as well.
+        for before in ("/", "ID ", f"{noun} ", f"{noun.capitalize()} "):
+            reason = _instead(reason, f"{before}{subject.id}", f"{before}…")
+    return reason
+
+
+def _instead(text: str, own: str, other: str) -> str:
+    """The text with the other in place of its own words, where they are no part of longer ones."""
+    if not own or own not in text:
+        return text
+    first, *parts = text.split(own)
+    for part in parts:
+        inside = part[:1].isalnum() or (own[0].isalnum() and first[-1:].isalnum())
+        first += (own if inside else other) + part
+    return first
+
+
+def _sentence(reason: str, entries: t.Sequence[Result]) -> str:
+    names = {(one["type"], one.get("id"), one["name"]): shown(one["name"], 60) for one in entries}
+    if len(entries) == 1:
+        (one,) = entries
+        return f"{KINDS[one['type']].noun} '{shown(one['name'], 60)}': {one_line(one['reason'], 300)}"
+    by_noun: dict[str, int] = {}
+    for kind, _id, _name in names:
+        by_noun[KINDS[kind].noun] = by_noun.get(KINDS[kind].noun, 0) + 1
+    who = " and ".join(f"{count} {_plural(noun) if count > 1 else noun}" for noun, count in by_noun.items())
+    return f"{who}: {one_line(reason, 300)} ({enumerated(list(names.values()), _EXAMPLES)})"
+
+
+def _plural(noun: str) -> str:
+    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
 
 
 def shortened(result: Result, most: int) -> Result:
-    """The result in at most so many characters of JSON, with lists cut where that is needed; C(counts) stay right."""
+    """The result in at most so many characters of JSON, with lists cut where that is needed; C(counts) stay right.
+
+    Of failed targets, there are examples of each reason before there are more of one.
+    """
+    # Warnings are printed apart from the result.
+    short = {**result, "warnings": (), "diff": None}
+    if _length(short) <= most:
+        return result
+    short["truncated"] = True
+    if "summary" in short:
+        short["summary"] = shown(short["summary"], _LONGEST_SUMMARY)
+    if "failure" in short:
+        short["failure"] = {**short["failure"], "message": shown(short["failure"]["message"], _LONGEST_REASON)}
     lists = [name for name, _share in _SHARES]
-    rest = {**result, **dict.fromkeys(lists, ()), "diff": None, "truncated": True}
-    room = most - _length(rest)
-    short = dict(result)
+    room = most - _length({**short, **dict.fromkeys(lists, ())})
     for name, share in _SHARES:
         short[name], used = _fitting(result[name], max(0, int(room * share)))
+        if name == "failed_targets" and short[name] != result[name]:
+            short[name], used = _fitting(_examples(result[name]), max(0, int(room * share)))
         room -= used
-    if any(len(short[name]) < len(result[name]) for name in lists) or _names(short) < _names(result):
-        short["truncated"] = True
-    return short
+    return {**short, **{name: result[name] for name in ("warnings", "diff") if name in result}}
 
 
-def _names(result: Result) -> int:
-    return sum(len(group["policies"]) + len(group["computers"]) for group in result["plan"])
+def _examples(failed: t.Iterable[Result]) -> list[Result]:
+    """One of each reason, then the next of each, with their texts cut."""
+    in_turn = zip_longest(*(entries for _reason, entries in _alike(failed)))
+    entries = (entry for turn in in_turn for entry in turn if entry is not None)
+    return [_with_less_text(entry) for entry in islice(entries, _MOST_EXAMPLES)]
+
+
+def _with_less_text(entry: Result) -> Result:
+    failure = entry.get("failure")
+    return {
+        **entry,
+        "name": shown(entry["name"], 60),
+        "reason": shown(entry["reason"], _LONGEST_REASON),
+        **({"failure": {**failure, "message": shown(failure["message"], 40)}} if failure else {}),
+    }
 
 
 def _fitting(items: list[Result], room: int) -> tuple[list[Result], int]:

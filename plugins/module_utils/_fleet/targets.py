@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from .._basis.errors import OptionError
-from .._basis.text import can_be_written, enumerated, quoted, shown
+from .._basis.text import LONGEST, can_be_written, enumerated, quoted, shown
 from .._manager.errors import ManagerError
 from .fleet import Fleet
 from .nearest import suggestion
@@ -160,6 +160,25 @@ def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Ta
     return result
 
 
+def missing_told(missing: t.Iterable[Unresolved], lead: str) -> list[str]:
+    """What to warn of: one line for each kind of what is missing, with the first ones of many.
+
+    C(lead): what is without them, such as C(profile 'Servers' is kept without).
+    """
+    by_kind: dict[str, list[Unresolved]] = {}
+    for one in missing:
+        by_kind.setdefault(one.type, []).append(one)
+    told = []
+    for kind, (first, *others) in by_kind.items():
+        if others:
+            what = {"policy": "policies", "computer": "computers"}.get(kind, f"values of {kind}")
+            names = enumerated([_shown(one.key, 100) for one in (first, *others)])
+            told.append(f"{lead} {1 + len(others)} {what} that the manager does not have: {names}")
+        else:
+            told.append(f"{lead} {kind} {quoted(first.key)}: {first.reason}")
+    return told
+
+
 def _queried(
     selector: Selector, query: Query, fleet: Fleet, rows: list[dict[str, t.Any]]
 ) -> tuple[list[Computer], list[Unresolved], list[_Problem]]:
@@ -238,8 +257,8 @@ def _word(key: Key) -> str:
     return "ID" if isinstance(key, int) else "name"
 
 
-def _shown(key: Key) -> str:
-    return f"ID {key}" if isinstance(key, int) else quoted(key)
+def _shown(key: Key, longest: int = LONGEST) -> str:
+    return f"ID {key}" if isinstance(key, int) else quoted(key, longest)
 
 
 def _searched(fleet: Fleet, key: Key) -> list[Computer]:

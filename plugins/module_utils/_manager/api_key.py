@@ -31,8 +31,9 @@ _LARGEST_FILE = 16 * 2**10
 _HOLDS = "the API key alone"
 _ONE_LINE = "it must be printable ASCII without spaces; a line break at its end is a common mistake"
 
-# A part of a key that is shorter could be any word or number, and protects nothing.
+# In characters. No key is shorter; a part of one that is could be any word or number, and to mask it protects nothing.
 _LONG_ENOUGH = 8
+_TOO_SHORT = f"too short, an API key has at least {_LONG_ENOUGH} characters"
 
 # How many processes are looked at, from this one up, and how much of each one's command line, in bytes.
 _MOST_ANCESTORS = 64
@@ -81,14 +82,20 @@ def read_api_key(params: Mapping[str, t.Any], environment: Mapping[str, str] | N
     if path is not None:
         key, warnings = _from_file(path)
     elif key is None or not _can_be_sent(key):
-        raise OptionError("api_key", None, _ONE_LINE)
+        blank = key is not None and not key.strip()
+        raise OptionError("api_key", None, f"{_ONE_LINE}{'; this one is all white space' if blank else ''}")
+    elif len(key) < _LONG_ENOUGH:
+        raise OptionError("api_key", None, f"this one is {_TOO_SHORT}")
     exposed = _was_exposed(key, environment.get(VARIABLE), started_with_it=started_with_it)
     return ApiKey(key, (*warnings, EXPOSED) if exposed else warnings)
 
 
 def secrets_of(key: str | None) -> set[str]:
-    """What must not be shown of a key, or of what was given as one: all of it, and its secret half alone."""
-    if not key:
+    """What must not be shown of a key, or of what was given as one: all of it, and its secret half alone.
+
+    Nothing of what is too short to be a key: it would mask ordinary text.
+    """
+    if not key or len(key.strip()) < _LONG_ENOUGH:
         return set()
     half = key.rpartition(":")[2]
     return {key, half} if len(half) >= _LONG_ENOUGH else {key}
@@ -124,6 +131,8 @@ def _from_file(path: str) -> tuple[str, tuple[str, ...]]:
         raise refused("this one is empty")
     if not _can_be_sent(key):
         raise refused("it must be one line of printable ASCII without spaces")
+    if len(key) < _LONG_ENOUGH:
+        raise refused(f"this one is {_TOO_SHORT}")
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         return key, (f"api_key_file: others than its owner may read {shown(path)}, chmod 600 fixes that",)
     return key, ()

@@ -145,6 +145,9 @@ def result_of(work: Work[t.Any], host: Host) -> Result:
         environment = os.environ if host.environment is None else host.environment
         for given in (host.params["api_key"], environment.get(VARIABLE)):
             host.no_log_values.update(secrets_of(given))
+        if not secrets_of(host.params["api_key"]):
+            # Too short for a key: to mask it would hide ordinary text.
+            host.no_log_values.discard(host.params["api_key"])
         require(libraries_of(host.params))
         connection = Connection.from_options(host.params, host.environment)
         host.no_log_values.update(secrets_of(connection.api_key))

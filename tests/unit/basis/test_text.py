@@ -16,6 +16,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.err
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.text import (
     encodable,
     enumerated,
+    in_json,
     one_line,
     outline,
     quoted,
@@ -98,3 +99,11 @@ def test_only_what_ansible_would_take_for_its_own_is_left_out() -> None:
 
 def test_many_names() -> None:
     assert enumerated(["a", "b", "c"], most=2) == "a, b and 1 more"
+
+
+@given(st.text(max_size=400), st.integers(10, 300))
+def test_text_in_json_is_as_long_as_it_may_be(text: str, longest: int) -> None:
+    short = in_json(text, longest)
+    assert len(json.dumps(short, ensure_ascii=False)) <= longest
+    if len(json.dumps(shown(text), ensure_ascii=False)) <= longest:
+        assert short == shown(text)

@@ -19,7 +19,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins import modules
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import MissingLibrary, OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.module import Module
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.refusal import failed
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import primary
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import NotFound
 from ansible_collections.workload_security.agent.plugins.module_utils._task import work as task_work
 
 NAMES = sorted(found.name for found in pkgutil.iter_modules(modules.__path__))
@@ -216,3 +220,119 @@ def test_no_value_in_place_of_nested_options_ends_in_a_traceback(fail, name, opt
     else:
         options = {"bogus": 1, option: value}
     assert fail(name, {**RIGHT[name], **options})["failure"]["code"] == "bad_option"
+
+
+def specification(name: str) -> dict[str, t.Any]:
+    """The argument spec of a module."""
+    met: list[dict[str, t.Any]] = []
+
+    def keep(_module: Module, argument_spec: dict[str, t.Any], **_rules: t.Any) -> None:
+        met.append(argument_spec)
+        raise SystemExit
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(Module, "__init__", keep)
+        importlib.import_module(f"{modules.__name__}.{name}").main()
+    return met[0]
+
+
+NUL = "a\0b"
+# Only one of these can be given.
+EXCLUSIVE = ({"hosts_file", "rfc2136", "unbound", "dnsmasq"}, {"addresses", "cname"}, {"region", "manager"})
+
+
+def with_nul(
+    spec: dict[str, t.Any], right: dict[str, t.Any], path: str = ""
+) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+    """Options that are right but for a NUL, in each place where there may be text, and how an error calls the place."""
+    for option, argument in spec.items():
+        where, kind = f"{path}{option}", argument.get("elements") or argument.get("type", "str")
+        others = {name: value for name, value in right.items() if not any({name, option} <= one for one in EXCLUSIVE)}
+
+        def all_of(value: t.Any, option=option, argument=argument, others=others) -> dict[str, t.Any]:
+            return {**others, option: [value] if argument.get("type") == "list" else value}
+
+        if kind in ("str", "path", "raw") and "choices" not in argument:
+            yield where, all_of(NUL)
+        if "options" in argument:
+            given = right.get(option) or {}
+            given = given[0] if isinstance(given, list) else given
+            below = argument["options"]
+            item = {name: "dsm.example.com" for name, one in below.items() if one.get("required")} | given
+            if argument.get("type") == "list":
+                where = f"{where}[{item.get('name', 0)}]"
+            for place, options in with_nul(below, item, f"{where}."):
+                yield place, all_of(options)
+
+
+PLACES_OF_TEXT = [(name, *one) for name in NAMES for one in with_nul(specification(name), RIGHT[name])]
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "options"), PLACES_OF_TEXT, ids=[f"{one[0]}-{one[1]}" for one in PLACES_OF_TEXT]
+)
+def test_nul_in_any_text_names_option_and_value(fail, name, where, options):
+    """Ansible itself writes options to the system's log, which refuses it."""
+    result = fail(name, options)
+    assert result["failure"]["code"] == "bad_option"
+    last = where.rpartition(".")[2]
+    if last in ("api_key", "key_secret", "password", "private_key_passphrase"):
+        assert f"{last}'" in result["msg"] and "\\x00" not in result["msg"]
+    elif last == "name" and "[" in where:
+        assert "[a\\x00b].name' is 'a\\x00b': " in result["msg"]
+    else:
+        assert result["msg"].startswith(f"option '{where}' is 'a\\x00b': ")
+    assert "syslog" not in json.dumps(result)
+
+
+@pytest.mark.parametrize("key", [" ", "\t", "   ", "a", "the", "option"])
+@pytest.mark.parametrize("name", [name for name in NAMES if "url" in RIGHT[name]])
+def test_what_is_too_short_for_a_key_masks_nothing(fail, name, key):
+    result = fail(name, {**RIGHT[name], "api_key": key})
+    assert result["failure"]["option"] == "api_key" and result["msg"].startswith("option 'api_key': ")
+    assert "*" not in json.dumps(result["failure"]) and "VALUE_SPECIFIED" not in result["msg"]
+    assert "white space" in result["msg"] if not key.strip() else "too short" in result["msg"]
+
+
+@pytest.mark.parametrize("key", [" ", "a"])
+def test_a_blank_key_masks_nothing_where_ansible_refuses_an_option_beside_it(fail, key):
+    result = fail("policy_info", {**MANAGER, "api_key": key, "timeout": "a b"})
+    assert "*" not in result["msg"] and "timeout" in result["msg"]
+
+
+def test_a_blank_key_in_the_environment_masks_nothing(fail, monkeypatch):
+    monkeypatch.setenv("WORKLOAD_SECURITY_API_KEY", " ")
+    result = fail("policy_info", {"url": MANAGER["url"]})
+    assert result["msg"].startswith("option 'api_key': it must be") and "white space" in result["msg"]
+
+
+HOSTILE = st.text(st.sampled_from('a "\\\x1b\u202eé\U0001f600'), max_size=3000)
+
+
+def printed(result: dict[str, t.Any]) -> int:
+    """How many characters Ansible prints of a failed task, but for lines of the playbook: the message, and the result."""
+    return len(f"[ERROR]: Task failed: Module failed: {result['msg']}") + len(
+        f"fatal: [localhost]: FAILED! => {json.dumps(result, ensure_ascii=False)}"
+    )
+
+
+@example(text='"' * 3000)
+@example(text="\x1b" * 3000)
+@given(text=HOSTILE)
+def test_an_error_is_short_whatever_is_in_it(text):
+    error = OptionError(f"profiles[{text}].name", text, text * 3)
+    for problem in (error, MissingLibrary(text, text), NotFound("GET", f"/{text}", url=text, message=text)):
+        assert printed({"failed": True, "changed": False, **failed(problem)}) < 3850
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_refused_task_is_short_whatever_is_in_its_options(fail, name):
+    text = '"\x1b\\é' * 1000
+    refused = [{**RIGHT[name], text: 1}]
+    for option, argument in specification(name).items():
+        if argument.get("type", "str") != "str" or "choices" in argument:
+            refused.append({**RIGHT[name], option: [{text: text}, text]})
+    for options in refused:
+        result = fail(name, options)
+        result.pop("invocation")
+        assert printed(result) < 3850
