@@ -92,6 +92,19 @@ def _run(lab: LabManager, document: t.Callable, check: bool, options: dict) -> d
         return converge(Client(transport), document(reached.deployment), run)
 
 
+# For the environment of a playbook that keeps its results.
+KEEPING = {"ANSIBLE_FILTER_PLUGINS": str(Path(__file__).with_name("filter_plugins"))}
+
+
+def keep(expression: str, path: Path) -> dict[str, t.Any]:
+    """The task that keeps what an expression gives in a file, as JSON; it takes C(KEEPING)."""
+    return {
+        "name": "Keep the results",
+        "ansible.builtin.debug": {"msg": f"{{{{ {expression} | to_json | kept_in('{path}') }}}}"},
+        "no_log": True,
+    }
+
+
 @dataclass
 class Played:
     """What a playbook run left: exit status, all output, and each task's result by its place."""
@@ -140,17 +153,7 @@ def play(
             },
             "tasks": [
                 *numbered,
-                {
-                    "name": "Keep the results",
-                    "ansible.builtin.copy": {
-                        "content": "{{ " + collected + " | to_json }}",
-                        "dest": str(dump),
-                        "mode": "0600",
-                    },
-                    "check_mode": False,
-                    "diff": False,
-                    "no_log": True,
-                },
+                keep(collected, dump),
             ],
         }
     ]
@@ -160,6 +163,7 @@ def play(
         [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), *arguments],
         env={
             **os.environ,
+            **KEEPING,
             "WORKLOAD_SECURITY_API_KEY": lab.api_key,
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",

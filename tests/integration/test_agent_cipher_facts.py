@@ -25,6 +25,7 @@ from ansible.module_utils import basic
 
 from ansible_collections.workload_security.agent.plugins.modules import agent_cipher_facts
 from tests.gates.environments import COLLECTIONS, find_interpreters
+from tests.integration.support import KEEPING, keep
 
 pytestmark = pytest.mark.slow
 
@@ -228,21 +229,14 @@ def play(host: Host, folder: Path, tasks: list[dict], **settings: t.Any) -> tupl
     dump = folder / "results.json"
     results = [{**task, "register": f"r{number}"} for number, task in enumerate(tasks)]
     registered = ", ".join(f"r{number}" for number in range(len(tasks)))
-    keep = {
-        "ansible.builtin.copy": {
-            "content": "{{ [[" + registered + "], ansible_facts.workload_security_agent | default({})] | to_json }}",
-            "dest": str(dump),
-            "mode": "0600",
-        },
-        "check_mode": False,
-    }
+    kept = keep(f"[[{registered}], ansible_facts.workload_security_agent | default({{}})]", dump)
     environment = settings.pop("environment", {})
     variables = {"ansible_python_interpreter": oldest_target(), **settings.pop("vars", {})}
-    book = [{"hosts": "localhost", "gather_facts": False, **settings, "vars": variables, "tasks": [*results, keep]}]
+    book = [{"hosts": "localhost", "gather_facts": False, **settings, "vars": variables, "tasks": [*results, kept]}]
     playbook = folder / "playbook.yml"
     playbook.write_text(yaml.safe_dump(book))
     command = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook)]
-    host.run(*command, cwd=folder, env={**os.environ, "ANSIBLE_LOCALHOST_WARNING": "false", **environment})
+    host.run(*command, cwd=folder, env={**os.environ, **KEEPING, "ANSIBLE_LOCALHOST_WARNING": "false", **environment})
     return json.loads(dump.read_text())
 
 

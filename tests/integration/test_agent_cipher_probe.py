@@ -17,6 +17,7 @@ import yaml
 
 from tests.gates.environments import COLLECTIONS
 from tests.integration.in_process import run_module
+from tests.integration.support import KEEPING, keep
 from tests.lab.ssh_server import SshServer
 from tests.unit.probe.servers import Certificate, old_server
 
@@ -26,16 +27,20 @@ MODULE = "workload_security.agent.agent_cipher_probe"
 def run(folder: Path, task: dict[str, t.Any]) -> dict[str, t.Any]:
     """The result of a task, run by a real ansible-playbook."""
     results = folder / "results.json"
-    copy = {"content": "{{ result | to_json }}", "dest": str(results), "mode": "0600"}
     steps: list[dict[str, t.Any]] = [
         {"name": "Probe", MODULE: task, "register": "result"},
-        {"name": "Keep the result", "ansible.builtin.copy": copy},
+        keep("result", results),
     ]
     book = folder / "play.yml"
     book.write_text(yaml.safe_dump([{"name": "Probe", "hosts": "localhost", "gather_facts": False, "tasks": steps}]))
     done = subprocess.run(
         [str(Path(sys.executable).with_name("ansible-playbook")), str(book)],
-        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_LOCALHOST_WARNING": "false"},
+        env={
+            **os.environ,
+            **KEEPING,
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+        },
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -43,13 +43,15 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.key, self.folders = key, folders
         self.leaks: set[str] = set()
+        self.seen: dict[Path, tuple[int, ...]] = {}
         self.looked_at = {"processes": set(), "files": set()}
         self.stopped = threading.Event()
 
     def run(self) -> None:
         while not self.stopped.is_set():
             self.look()
-            time.sleep(0.01)
+            # What a task starts and writes lasts ten times as long.
+            time.sleep(0.03)
 
     def look(self) -> None:
         for process in Path("/proc").glob("[0-9]*/cmdline"):
@@ -63,8 +65,17 @@ class Watch(threading.Thread):
                 for name in files:
                     path = Path(root, name)
                     self.looked_at["files"].add(path)
-                    if found_in(self.read(path), self.key):
+                    if self.has_changed(path) and found_in(self.read(path), self.key):
                         self.leaks.add(f"file {path}")
+
+    def has_changed(self, path: Path) -> bool:
+        """Whether a file is another one, or has been written to, since it was last asked for."""
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        told = (status.st_ino, status.st_size, status.st_mtime_ns)
+        return self.seen.get(path) != told and self.seen.update({path: told}) is None
 
     @staticmethod
     def read(path: Path) -> bytes:
@@ -97,10 +108,15 @@ TASKS = [
         },
         "diff": True,
     },
-    {f"{NAMESPACE}.computer_info": {"query": "length(@)"}},
+    # Two modules are enough, as Ansible packs each one that it meets.
+    {f"{NAMESPACE}.policy_info": {"query": "length(@)"}},
     {f"{NAMESPACE}.policy_info": {"policies": ["nobody"]}},
-    {f"{NAMESPACE}.heartbeat": {"policies": ["Base Policy"], "interval": "x"}},
-    {f"{NAMESPACE}.heartbeat": {"policies": ["Base Policy"], "interval": 7, "ca_path": "/nonexistent"}},
+    {
+        f"{NAMESPACE}.communication_profile": {
+            "profiles": [{"name": "a", "policies": ["Base Policy"], "heartbeat": {"interval": "x"}}]
+        }
+    },
+    {f"{NAMESPACE}.policy_info": {"query": "length(@)", "ca_path": "/nonexistent"}},
 ]
 
 
@@ -121,9 +137,13 @@ def scratch_fixture() -> t.Iterator[Path]:
         yield Path(folder)
 
 
-@pytest.mark.both_cores
+# What depends on ansible-core: what it keeps of its environment, and where it writes a module's options.
+OF_CORE = {"environment", "option without pipelining"}
+GIVEN = ("environment", "file", "file from the environment", "option", "option without pipelining")
+
+
 @pytest.mark.parametrize(
-    "given", ["environment", "file", "file from the environment", "option", "option without pipelining"]
+    "given", [pytest.param(given, marks=pytest.mark.both_cores if given in OF_CORE else ()) for given in GIVEN]
 )
 def test_the_key_appears_nowhere(lab, tmp_path, scratch, given):
     """From the environment or a file it is in no other file, come what may; as an option, pipelining keeps it out.
@@ -177,7 +197,8 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given):
     assert found_in(results, key) == [] and b"bad key" in results
     assert not [result for result in played.results if EXPOSED in result.get("warnings", [])]
     assert (scratch / "ansible.log").stat().st_size > 10_000
-    assert any((scratch / "facts").glob("*")) == keywords["gather_facts"]
+    facts = "".join(file.read_text() for file in (scratch / "facts").glob("*"))
+    assert ("ansible_env" in facts) == keywords["gather_facts"]
 
 
 COUNT = {f"{NAMESPACE}.computer_info": {"query": "length(@)"}}
@@ -248,8 +269,7 @@ def test_a_key_after_e_is_warned_of(lab, tmp_path):
     assert EXPOSED in result["warnings"] and result["result"] == 300
 
 
-@pytest.mark.both_cores
-@pytest.mark.parametrize("given", ["environment", "file"])
+@pytest.mark.parametrize("given", [pytest.param("environment", marks=pytest.mark.both_cores), "file"])
 def test_a_key_in_a_name_is_masked_in_results_diffs_and_warnings(lab, tmp_path, given):
     """The last net, whatever a manager says: the key, or its secret half, as the name of a policy."""
     half = lab.api_key.split(":", 1)[1]
