@@ -17,6 +17,7 @@ description:
     those for which this is not known, and for each the nearest later release that is documented to work.
   - An agent is kept if it shares B(at least one) suite with those that the manager will still accept, in a TLS version
     that the manager will still accept.
+  - Without O(groups), O(computers_matching) and O(computers_query), it looks at all computers.
   - What the vendor's page does not cover is V(undocumented), and what may belong to more than one place on it is
     V(ambiguous). Nothing is guessed. If all of these places lead to the same answer, that is the answer.
 author:
@@ -26,6 +27,8 @@ extends_documentation_fragment:
   - workload_security.agent.attributes
   - workload_security.agent.attributes.info_module
   - workload_security.agent.attributes.action_group
+  - workload_security.agent.targets
+  - workload_security.agent.targets.computers
 options:
   required_suites:
     description:
@@ -79,28 +82,9 @@ options:
       - list
       - csv
     default: list
-  computers_query:
-    description:
-      - A JMESPath expression over the list of all computers, which returns those to look at. Each has C(id),
-        C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group), all text except C(id), and
-        empty instead of null.
-      - For example V([?starts_with(platform, 'Ubuntu'\) && policy == 'Linux Server']). All computers by default.
-      - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that computers do not have is
-        an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
-    type: str
-  allow_missing:
-    description:
-      - Whether policies and groups that O(computers_query) compares with may be missing from the manager. Then a warning
-        names them.
-    type: bool
-    default: false
-  allow_empty:
-    description:
-      - Whether O(computers_query) may select nothing. By default that is an error.
-    type: bool
-    default: false
 notes:
-  - The module sends one request for every 5,000 computers, whatever the options.
+  - The module sends one request for every 5,000 computers, and one each for policies and groups if O(groups) or
+    O(computers_query) needs them.
   - The vendor contradicts itself on TLS 1.2 in agents 9.5 and 9.6. If it matters, it is not known whether they are
     kept.
   - The vendor's table of platforms says that TLS 1.2 is not supported on CloudLinux 5 and Ubuntu 10.04. Computers with

@@ -29,6 +29,8 @@ extends_documentation_fragment:
   - workload_security.agent.attributes.info_module
   - workload_security.agent.attributes.action_group
   - workload_security.agent.targets
+  - workload_security.agent.targets.policies
+  - workload_security.agent.targets.computers
 options:
   facets:
     description:

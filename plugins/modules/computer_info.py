@@ -12,6 +12,8 @@ short_description: Read computers of the manager
 version_added: 0.1.0
 description:
   - Returns computers as the manager's API gives them, or what a JMESPath expression makes of them.
+  - Without O(computers), O(groups), O(computers_matching) and O(computers_query), these are all computers. An empty list
+    is an error, unless O(allow_empty=true).
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -19,13 +21,9 @@ extends_documentation_fragment:
   - workload_security.agent.attributes
   - workload_security.agent.attributes.info_module
   - workload_security.agent.attributes.action_group
+  - workload_security.agent.targets
+  - workload_security.agent.targets.computers
 options:
-  computers:
-    description:
-      - Which computers to read, each by its name (text) or ID (number). All of them by default; an empty list is an
-        error.
-    type: list
-    elements: raw
   expand:
     description:
       - What to read in addition to the basics such as C(hostName) and C(policyID). Each part makes the reply larger.
@@ -67,14 +65,12 @@ options:
   query:
     description:
       - A JMESPath expression over the list of computers. Then RV(result) is returned in place of RV(computers).
-      - Each computer has the fields of the manager's API, and also those that C(computers_query) has in other modules,
-        C(id), C(host_name), C(display_name), C(platform), C(agent_version), C(policy) and C(group_path), all text except
-        C(id), and empty instead of null. So a C([?...]) that works here can be used there.
+      - Each computer has the fields of the manager's API, and also those that O(computers_query) has, with the same
+        functions. So a C([?...]) that works here can be used there.
       - The latter are only read if the expression names them, and computers that are returned whole then have them,
-        too. C(policy) is a name, and C(group_path) names the computer's group and those above it, such as
-        V(Data center/Web). They cost a request each. C(group) is the same as C(group_path).
+        too. C(policy) and C(policy_path) together cost a request, and so does C(group_path).
       - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that computers do not have is
-        an error, and so is a policy or group that does not exist in a comparison by V(==) or V(!=).
+        an error, and so is a policy, path or group that does not exist in a comparison by V(==) or V(!=).
     type: str
 seealso:
   - module: workload_security.agent.communication_info
@@ -86,6 +82,12 @@ EXAMPLES = r"""
   workload_security.agent.computer_info:
     url: https://dsm.example.com:4119
     query: "[?policyID==`7`].hostName"
+  register: found
+
+- name: Read the computers of a site whose agents are old
+  workload_security.agent.computer_info:
+    url: https://dsm.example.com:4119
+    computers_query: "[?in_network(last_ip, '10.7.0.0/16') && version_lt(agent_version, '20.0.1')]"
   register: found
 
 - name: Try out a query for computers_query, and show a field of the manager's API next to the names
@@ -122,12 +124,14 @@ failure:
 """
 
 from ..module_utils._answers.info import COMPUTER_PARTS, ObjectsAsked, read_objects
+from ..module_utils._fleet.targets import COMPUTER_ARGUMENTS, MISSING_ARGUMENTS
 from ..module_utils._manager.client import COMPUTER
 from ..module_utils._task.module import run_module
 from ..module_utils._task.work import of_reading
 
 ARGUMENTS = {
-    "computers": {"type": "list", "elements": "raw"},
+    **COMPUTER_ARGUMENTS,
+    **MISSING_ARGUMENTS,
     "expand": {"type": "list", "elements": "str", "choices": list(COMPUTER_PARTS), "default": ["none"]},
     "overrides": {"type": "bool", "default": False},
     "query": {"type": "str"},

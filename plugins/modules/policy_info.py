@@ -12,6 +12,8 @@ short_description: Read policies of the manager
 version_added: 0.1.0
 description:
   - Returns policies as the manager's API gives them, or what a JMESPath expression makes of them.
+  - Without O(policies), O(below), O(policies_matching) and O(policies_query), these are all policies. An empty list is an
+    error, unless O(allow_empty=true).
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -19,13 +21,9 @@ extends_documentation_fragment:
   - workload_security.agent.attributes
   - workload_security.agent.attributes.info_module
   - workload_security.agent.attributes.action_group
+  - workload_security.agent.targets
+  - workload_security.agent.targets.policies
 options:
-  policies:
-    description:
-      - Which policies to read, each by its name (text) or ID (number). All of them by default; an empty list is an
-        error.
-    type: list
-    elements: raw
   expand:
     description:
       - What to return in addition to the basics such as C(name) and C(parentID). The manager always sends all of it.
@@ -69,6 +67,12 @@ EXAMPLES = r"""
     query: "[?parentID==`1`].name"
   register: found
 
+- name: Read the policies below one, however deep
+  workload_security.agent.policy_info:
+    url: https://dsm.example.com:4119
+    below: [Linux Server]
+  register: found
+
 - name: Name the policies right below the base policy
   workload_security.agent.policy_info:
     url: https://dsm.example.com:4119
@@ -100,12 +104,14 @@ failure:
 """
 
 from ..module_utils._answers.info import POLICY_PARTS, ObjectsAsked, read_objects
+from ..module_utils._fleet.targets import MISSING_ARGUMENTS, POLICY_ARGUMENTS
 from ..module_utils._manager.client import POLICY
 from ..module_utils._task.module import run_module
 from ..module_utils._task.work import of_reading
 
 ARGUMENTS = {
-    "policies": {"type": "list", "elements": "raw"},
+    **POLICY_ARGUMENTS,
+    **MISSING_ARGUMENTS,
     "expand": {"type": "list", "elements": "str", "choices": list(POLICY_PARTS), "default": []},
     "overrides": {"type": "bool", "default": False},
     "query": {"type": "str"},

@@ -400,6 +400,22 @@ def test_id_criteria_field_name(lab: LabManager, sdk: Sdk, answer: str) -> None:
     assert [one.id for one in sdk.policies.search_policies(V1, search_filter=search(by_id)).policies] == [1]
 
 
+@every_answer("string_tests_ignore_case")
+def test_string_tests_ignore_case(lab: LabManager, sdk: Sdk, answer: bool) -> None:
+    lab.switch(string_tests_ignore_case=answer)
+    one = lab.api("POST", "/computers", {"hostName": "Web-01.example.com"})["ID"]
+
+    def found(name: str, **test: t.Any) -> list[int]:
+        by_name = deepsecurity.SearchCriteria(field_name="hostName", string_value=name, **test)
+        return [item.id for item in sdk.computers.search_computers(V1, search_filter=search(by_name)).computers]
+
+    for plain in ({"string_test": "equal", "string_wildcards": False}, {"string_test": "equal"}):
+        assert found("Web-01.example.com", **plain) == [one]
+        assert found("WEB-01.EXAMPLE.COM", **plain) == ([one] if answer else [])
+    assert found("WEB-01%", string_test="equal") == ([one] if answer else [])
+    assert (one in found("WEB-01.EXAMPLE.COM", string_test="not-equal", string_wildcards=False)) is not answer
+
+
 @every_answer("search_leaves_out")
 @pytest.mark.parametrize("overrides", ["true", "false"])
 def test_search_leaves_out(lab: LabManager, sdk: Sdk, answer: str, overrides: str) -> None:

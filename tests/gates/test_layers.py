@@ -46,7 +46,7 @@ IMPORTS = {
     "_activation": ("_fleet", "_manager", "_basis"),
     "_communication": ("_facets", "_fleet", "_manager", "_basis"),
     "_facets": ("_fleet", "_manager", "_vendor", "_basis"),
-    "_fleet": ("_manager", "_vendor", "_basis"),
+    "_fleet": ("_manager", "_agent", "_vendor", "_basis"),
     "_manager": ("_ssh", "_vendor", "_basis"),
     "_probe": ("_agent", "_ssh", "_vendor", "_basis"),
     "_connectivity": ("_dns", "_vendor", "_basis"),

@@ -316,8 +316,8 @@ def test_a_profile_takes_the_options_of_a_facet_as_its_module_does(facet):
 
 def test_a_profile_takes_the_targets_that_modules_take():
     """Descriptions differ: those in a profile are of one profile among several."""
-    found = re.search(r'DOCUMENTATION = r"""\n(.*?)"""', read(Path("plugins/doc_fragments/targets.py")), re.DOTALL)
-    own = yaml.safe_load(found[1])["options"]
+    parts = re.findall(r'= r"""\n(.*?)"""', read(Path("plugins/doc_fragments/targets.py")), re.DOTALL)
+    own = {name: option for part in parts for name, option in yaml.safe_load(part)["options"].items()}
     suboptions = documentation_of(Path("plugins/modules/communication_profile.py"))["options"]["profiles"]["suboptions"]
     for name, option in own.items():
         same = {**suboptions[name], "description": option["description"]}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._fleet.fleet import Fleet
+from .._fleet.names import Key
 from .._fleet.references import read_key, resolve_one
-from .._fleet.targets import Key
 from .._manager.client import COMPUTER_GROUP, POLICY, Client
 
 # The options, with the manager's names (source: the vendor's SDK).

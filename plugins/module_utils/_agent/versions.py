@@ -11,8 +11,9 @@ L{Version}, the last is a L{Release}; which release a version is, only L{release
 from __future__ import annotations
 
 import datetime
+import functools
 import re
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple, Optional, Tuple, Union
 
 # Longer text is no version; the bound also keeps the patterns below cheap on hostile input.
 LONGEST = 200
@@ -25,6 +26,7 @@ _VERSION = re.compile(
     _PRODUCT + r"([0-9]{1,5})\.([0-9]{1,5})\.([0-9]{1,5})[.-]([0-9]{1,9})(?:[._+~-][a-z][a-z0-9._+~-]*)?",
     re.IGNORECASE | re.ASCII,
 )
+_NUMBERS = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,5}){0,2}", re.ASCII)
 # Bounded, so that a long run of separators cannot be split in many ways.
 _GAP = "[ _-]{0,3}"
 _RELEASE = re.compile(
@@ -115,6 +117,25 @@ def parse(text: object) -> Optional[Union[Version, Release]]:
         return None
     major, minor, service_pack, patch, date, update = match.groups()
     return Release(int(major), int(minor or 0), int(service_pack or 0), int(patch or 0), int(update or 0), date or "")
+
+
+@functools.lru_cache(maxsize=65536)
+def numbers(text: str) -> Optional[Tuple[int, int, int, int]]:
+    """A version as four numbers that compare as versions do, in any spelling of C(parse); C(None) for what is none.
+
+    One to three numbers alone, such as C(20) or C(20.0.1), are those with zeros behind. What has no number above zero
+    is no version: that is what managers show for a computer without an agent.
+    """
+    subject = parse(text)
+    if isinstance(subject, Version):
+        found = tuple(subject)
+    elif len(text) <= LONGEST and _NUMBERS.fullmatch(text.strip()):
+        parts = [int(part) for part in text.strip().split(".")]
+        found = (*parts, *[0] * (4 - len(parts)))
+    else:
+        return None
+    major, minor, third, build = found
+    return (major, minor, third, build) if any(found) else None
 
 
 def known_version(text: str) -> Version:

@@ -37,10 +37,10 @@ from .._agent.tls_versions import VERSIONS, normalize
 from .._agent.versions import NO_AGENT, Release, parse
 from .._basis.errors import OptionError
 from .._basis.plain import items
-from .._basis.text import enumerated, shown
+from .._basis.text import shown
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer
-from .._fleet.targets import TARGET_ARGUMENTS, Selector, resolve
+from .._fleet.targets import TARGET_ARGUMENTS, Selector, chosen_by, missing_told, resolve
 from .._manager.client import Client
 
 # Which computers to list one by one.
@@ -50,6 +50,9 @@ NONE = "none"
 # And how.
 LIST = "list"
 CSV = "csv"
+
+# The options that choose computers; C(computers) is another one here.
+_CHOOSING = ("groups", "computers_matching", "computers_query", "allow_missing", "allow_empty")
 
 REQUIREMENT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "required_suites": {"type": "list", "elements": "str"},
@@ -64,7 +67,7 @@ CIPHER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     },
     "computers": {"type": "str", "choices": [ALL, AT_RISK, NONE], "default": AT_RISK},
     "computers_format": {"type": "str", "choices": [LIST, CSV], "default": LIST},
-    **{name: TARGET_ARGUMENTS[name] for name in ("computers_query", "allow_missing", "allow_empty")},
+    **{name: TARGET_ARGUMENTS[name] for name in _CHOOSING},
 }
 
 # How many computers to name of each agent that is not kept.
@@ -93,8 +96,8 @@ class CiphersAsked:
     @classmethod
     def from_options(cls, params: dict[str, t.Any]) -> CiphersAsked:
         """Read the options of C(agent_cipher_info). Raises C(OptionError)."""
-        of_query = {name: params.get(name) for name in ("computers_query", "allow_missing", "allow_empty")}
-        selector = None if of_query["computers_query"] is None else Selector.from_options(of_query, "")
+        choosing = {name: params.get(name) for name in _CHOOSING}
+        selector = Selector.from_options(choosing, "") if chosen_by(choosing) else None
         return cls(_requirements(params), str(params["computers"]), str(params["computers_format"]), selector)
 
 
@@ -157,9 +160,9 @@ def _computers(fleet: Fleet, selector: Selector | None) -> tuple[t.Collection[Co
     if selector is None:
         return fleet.list_computers(), []
     ((targets, missing),) = resolve(fleet, [selector])
-    told = [enumerated([one.reason for one in missing], 3)] if missing else []
-    # A query selects computers only.
-    return [target for target in targets if isinstance(target, Computer)], told
+    # These options select computers only.
+    chosen = [target for target in targets if isinstance(target, Computer)]
+    return chosen, [*missing_told(missing, "the result is without"), *fleet.warnings]
 
 
 # -- options

@@ -17,10 +17,10 @@ from .._facets.firewall.restriction import prefix_limit
 from .._facets.registry import FACETS
 from .._fleet.expression import Expression
 from .._fleet.fleet import Fleet, paths
-from .._fleet.objects import Computer
+from .._fleet.objects import Computer, Target
 from .._fleet.outlook import Outlook
-from .._fleet.query import EXAMPLE, FIELDS, computer_row, looks_at_group, missing_names, no_such
-from .._fleet.targets import Selector, missing_told, resolve
+from .._fleet.query import EXAMPLE, FIELDS, POLICY_EXAMPLE, Shown, missing_names
+from .._fleet.targets import SEARCHED_AT_MOST, Selector, Unresolved, chosen_by, missing_told, resolve
 from .._manager.client import COMPUTER, POLICY, Client, Kind
 from .._manager.errors import Forbidden, NotFound
 from .._manager.progress import READING
@@ -69,9 +69,6 @@ API_FIELDS = {
     ).split(),
 }
 
-# What queries see of a policy beside that.
-_POLICY_EXAMPLE = {"id": 4118, "name": "Linux Server", "parent": "Base Policy", "path": "Base Policy/Linux Server"}
-
 
 @dataclass(frozen=True)
 class ObjectsAsked:
@@ -86,10 +83,11 @@ class ObjectsAsked:
     @classmethod
     def from_options(cls, kind: Kind, params: dict[str, t.Any]) -> ObjectsAsked:
         """Read the options of C(policy_info) or C(computer_info). Raises C(OptionError)."""
-        given = params.get(kind.envelope)
-        if given is not None and not given:
-            raise OptionError(kind.envelope, given, f"it must name a {kind.noun}; leave it out for all of them")
-        selector = None if given is None else Selector.from_options({kind.envelope: given}, "")
+        given = chosen_by(params)
+        if given and not any(params[option] for option in given) and not params.get("allow_empty"):
+            option = given[0]
+            raise OptionError(option, params[option], f"it must name a {kind.noun}; leave it out for all of them")
+        selector = Selector.from_options(params, "") if given else None
         query = None if params.get("query") is None else Expression(str(params["query"]), "query")
         return cls(kind, selector, tuple(str(part) for part in params["expand"]), bool(params["overrides"]), query)
 
@@ -100,19 +98,16 @@ def read_objects(client: Client, asked: ObjectsAsked) -> dict[str, t.Any]:
     Raises C(OptionError) for a name or ID that the manager does not have, or that several objects share.
     """
     fleet = Fleet(client)
+    absent: list[Unresolved] = []
     expand = asked.parts if asked.kind is COMPUTER else ()
     if asked.selector is None:
         pages = client.pages(asked.kind, overrides=asked.overrides, expand=expand)
         found = [item for page in pages for item in page]
     else:
         # Resolved without overrides, since a computer that has none may come without its name, and its ID.
-        ((targets, _none_missing),) = resolve(fleet, [asked.selector])
-        found = []
-        with client.transport.progress.stage(READING, asked.kind.plural, len(targets)) as stage:
-            for target in targets:
-                item = client.get(asked.kind, target.id, overrides=asked.overrides, expand=expand)
-                found.append({**item, "ID": target.id})
-                stage.advance()
+        ((targets, absent),) = resolve(fleet, [asked.selector])
+        found = _read(fleet, asked, targets, expand)
+    warnings = [*missing_told(absent, "the result is without"), *fleet.warnings]
     if asked.kind is POLICY:
         hidden = {field for part, field in POLICY_PARTS.items() if part not in asked.parts}
         path_of = _policy_paths(fleet, asked, found)
@@ -123,10 +118,38 @@ def read_objects(client: Client, asked: ObjectsAsked) -> dict[str, t.Any]:
     if asked.query is None:
         if asked.kind is COMPUTER and not asked.overrides:
             found = _with_group_paths(fleet, found)
-        return {asked.kind.envelope: found}
+        return {asked.kind.envelope: found, "warnings": warnings}
     rows = (_computer_rows if asked.kind is COMPUTER else _policy_rows)(fleet, asked, asked.query, found)
     _check(fleet, asked, asked.query, rows)
-    return {"result": asked.query.result(rows)}
+    return {"result": asked.query.result(rows), "warnings": warnings}
+
+
+def _read(fleet: Fleet, asked: ObjectsAsked, targets: list[Target], expand: t.Sequence[str]) -> list[dict[str, t.Any]]:
+    """The objects of these targets: a few one by one, and many by their pages."""
+    client, kind = fleet.client, asked.kind
+    pages: dict[int, dict[str, t.Any]] = {}
+    if len(targets) > SEARCHED_AT_MOST:
+
+        def keep(page: list[dict[str, t.Any]]) -> None:
+            pages.update({item["ID"]: item for item in page})
+
+        if kind is COMPUTER:
+            fleet.read_windows({target.id for target in targets}, keep, overrides=asked.overrides, expand=expand)
+        else:
+            for page in client.pages(kind, overrides=asked.overrides):
+                keep(page)
+        if asked.overrides:
+            # A computer without overrides may be left out of a page.
+            pages = {target.id: {} for target in targets} | pages
+    found = []
+    with client.transport.progress.stage(READING, kind.plural, len(targets)) as stage:
+        for target in targets:
+            item = pages.get(target.id)
+            if item is None:
+                item = client.get(kind, target.id, overrides=asked.overrides, expand=expand)
+            found.append({**item, "ID": target.id})
+            stage.advance()
+    return found
 
 
 def _policy_paths(fleet: Fleet, asked: ObjectsAsked, found: list[dict[str, t.Any]]) -> dict[int, str]:
@@ -158,23 +181,14 @@ def _computer_rows(
     fields = [field for field in FIELDS if query.looks_at(field)]
     if not fields:
         return found
-    policies = fleet.policies if "policy" in fields else {}
-    groups = fleet.groups if looks_at_group(query) else {}
+    shown = Shown(fleet, [query])
     # What is no override may be missing where only overrides were read.
     if asked.overrides and asked.selector is None and fields != ["id"]:
         fleet.list_computers()
     rows = []
     for item in found:
-        computer = fleet.computers.get(item["ID"]) or Computer(
-            item["ID"],
-            str(item.get("hostName") or ""),
-            str(item.get("displayName") or ""),
-            str(item.get("platform") or ""),
-            str(item.get("agentVersion") or ""),
-            item.get("policyID") or None,
-            item.get("groupID") or None,
-        )
-        row = computer_row(computer, policies, groups)
+        computer = fleet.computers.get(item["ID"]) or Computer.of(item)
+        row = shown.row(computer)
         rows.append({**item, **{field: row[field] for field in fields}})
     return rows
 
@@ -207,11 +221,11 @@ def _check(fleet: Fleet, asked: ObjectsAsked, query: Expression, rows: list[dict
         }
     example = {
         **dict.fromkeys(sorted(fields - unread.keys())),
-        **(EXAMPLE if asked.kind is COMPUTER else _POLICY_EXAMPLE),
+        **(EXAMPLE if asked.kind is COMPUTER else POLICY_EXAMPLE),
     }
     compared = query.inspect(example, asked.kind.envelope, unread)
-    for field, name, known in missing_names(compared, fleet) if asked.kind is COMPUTER else ():
-        raise query.error(f"{no_such(field, name, known)}; contains([...], {field}) asks for names that may not exist")
+    for one in missing_names(compared, fleet) if asked.kind is COMPUTER else ():
+        raise query.error(f"{one.reason}; contains([...], {one.field}) asks for names that may not exist")
 
 
 @dataclass(frozen=True)
@@ -241,5 +255,9 @@ def describe_communication(client: Client, asked: CommunicationAsked) -> dict[st
             facets = {facet.name: facet.describe(outlook, target) for facet in asked.facets}
             described.append({**target.reference, **facets})
             stage.advance()
-    left_out = missing_told(missing, "the result is without")
-    return {"targets": described, "warnings": [*left_out, *width_warnings(described, asked.limit)]}
+    warnings = [
+        *missing_told(missing, "the result is without"),
+        *fleet.warnings,
+        *width_warnings(described, asked.limit),
+    ]
+    return {"targets": described, "warnings": warnings}

@@ -70,7 +70,7 @@ def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], list[s
     """What is wanted of each target, by facet, and what to say of targets that need not be there."""
     resolved = resolve(fleet, [profile.selector for profile in document.profiles])
     wishes: dict[str, Wishes] = {facet.name: {} for facet in document.facets}
-    warnings = []
+    warnings = list(fleet.warnings)
     for profile, (targets, missing) in zip(document.profiles, resolved):
         warnings += missing_told(missing, f"profile {quoted(profile.name, 100)} is kept without")
         for facet in document.facets:

@@ -16,13 +16,14 @@ import typing as t
 
 from .._basis.errors import OptionError
 from .._basis.text import one_line, quoted
+from .functions import VERSION_FUNCTIONS, Functions, check_literal
 from .nearest import suggestion
 
 try:
     import jmespath
     from jmespath.exceptions import JMESPathTypeError
     from jmespath.lexer import Lexer
-    from jmespath.visitor import TreeInterpreter
+    from jmespath.visitor import Options, TreeInterpreter
 except ImportError as import_error:
     JMESPATH_IMPORT_ERROR: str | None = str(import_error)
     if not t.TYPE_CHECKING:
@@ -49,10 +50,15 @@ class Expression:
     def __init__(self, text: str, option: str) -> None:
         self.text = text
         self.option = option
+        self._functions = Functions()
+        self._options = Options(custom_functions=self._functions)
         with self._answering("it must be a JMESPath expression"):
             self._compiled = jmespath.compile(text)
             below = list(nodes(self.parsed))
         self._fields = {node["value"] for node in below if node["type"] == "field"}
+        self.compares_versions = any(
+            node["type"] == "function_expression" and node["value"] in VERSION_FUNCTIONS for node in below
+        )
         self._whole_rows = any(
             node["type"] == "value_projection"
             or (node["type"] == "function_expression" and node["value"] in _OF_WHOLE_OBJECTS)
@@ -68,10 +74,15 @@ class Expression:
         """Whether the expression can be about that field: names it, or looks at all fields of something."""
         return self._whole_rows or field in self._fields
 
+    @property
+    def versions_unread(self) -> int:
+        """How often C(evaluate) has compared what is no version, with one of our functions."""
+        return self._functions.unread
+
     def evaluate(self, data: t.Any) -> t.Any:
         """What the expression makes of any data. Raises C(OptionError)."""
         with self._answering("it must fit the data"):
-            return self._compiled.search(data)
+            return self._compiled.search(data, self._options)
 
     def result(self, data: t.Any) -> t.Any:
         """The same, and sure to be JSON: no reference to an expression (C(&name)), no infinity."""
@@ -89,7 +100,7 @@ class Expression:
         that is nowhere, and for comparisons of a text with a number. C(what): what the rows are, in the plural;
         C(why_not): of fields that they might have had, why they have not.
         """
-        inspector = _Inspector(row)
+        inspector = _Inspector(row, self._options)
         with self._answering("it must fit the data"):
             inspector.visit(self.parsed, [row])
         for node, (name, value) in inspector.missed.items():
@@ -148,8 +159,8 @@ class _Part:
 class _Inspector(TreeInterpreter):
     """Evaluates all branches: both sides of a condition, what a filter would leave out, items beyond the example."""
 
-    def __init__(self, row: dict[str, t.Any]) -> None:
-        super().__init__()
+    def __init__(self, row: dict[str, t.Any], options: Options) -> None:
+        super().__init__(options)
         self._row = row
         self.found: set[int] = set()
         self.missed: dict[int, tuple[str, t.Any]] = {}
@@ -176,6 +187,9 @@ class _Inspector(TreeInterpreter):
         return self.COMPARATOR_FUNC[node["value"]](*[side for _type, side in sides])
 
     def visit_function_expression(self, node: Node, value: t.Any) -> t.Any:
+        for child in node["children"]:
+            if child["type"] == "literal":
+                check_literal(node["value"], child["value"])
         try:
             return super().visit_function_expression(node, value)
         except JMESPathTypeError:

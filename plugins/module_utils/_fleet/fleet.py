@@ -11,7 +11,6 @@ policy, so that a fleet costs no request per object.
 from __future__ import annotations
 
 import bisect
-import sys
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,17 +38,23 @@ from .rules import Assignments, listed_rules
 # How many pages are read at once: managers take seconds for one. At most the task's connections are used.
 READERS = 4
 
+# Objects, each with its name and the ID of the one that it is below, if any, by ID.
+Tree = t.Mapping[int, t.Tuple[str, t.Optional[int]]]
+
 S = t.TypeVar("S")
 T = t.TypeVar("T")
 
 
 @dataclass(frozen=True)
 class PlainPolicy:
-    """What is said of a policy that its overrides may lack: name, parent, and the rules that are effective on it."""
+    """What is said of a policy that its overrides may lack: name, parent, description, and the rules that are effective
+    on it.
+    """
 
     name: str
     parent_id: int | None
     rule_ids: frozenset[int]
+    description: str
 
 
 class Fleet:
@@ -62,6 +67,8 @@ class Fleet:
         self.assignments = Assignments(self)
         # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
         self._lineages: dict[int | None, tuple[Policy, ...]] = {}
+        # What the result of the task should say of its choices.
+        self.warnings: list[str] = []
         self._listed = False
         self._overrides_known: set[int] = set()
         self._doubts = Doubts(client)
@@ -83,10 +90,14 @@ class Fleet:
         for item in items:
             overrides, rule_ids = self._overrides(item, Policy.settings_key)
             if plain is None:
-                policies[item["ID"]] = Policy(item["ID"], item["name"], _parent(item), overrides, rule_ids)
+                policies[item["ID"]] = Policy(
+                    item["ID"], item["name"], _parent(item), overrides, rule_ids, item.get("description")
+                )
             elif item["ID"] in plain:
                 told = plain[item["ID"]]
-                policies[item["ID"]] = Policy(item["ID"], told.name, told.parent_id, overrides, rule_ids)
+                policies[item["ID"]] = Policy(
+                    item["ID"], told.name, told.parent_id, overrides, rule_ids, told.description
+                )
         if self._overrides_known:
             # Read after the targets of a task, to tell what they inherit.
             self._doubts.settle(POLICY)
@@ -96,7 +107,7 @@ class Fleet:
     def plain_policies(self) -> dict[int, PlainPolicy]:
         """Every policy as it is without a look at overrides alone."""
         return {
-            item["ID"]: PlainPolicy(item["name"], _parent(item), listed_rules(item))
+            item["ID"]: PlainPolicy(item["name"], _parent(item), listed_rules(item), item.get("description") or "")
             for page in self.client.pages(POLICY, overrides=False)
             for item in page
         }
@@ -113,6 +124,14 @@ class Fleet:
             self._lineages[above] = tuple(result)
         return self._lineages[above]
 
+    @cached_property
+    def descriptions(self) -> dict[int, str]:
+        """What policies' descriptions say, by ID. Replies about overrides may lack them all; then they are read."""
+        policies = self.policies
+        if any(policy.description is not None for policy in policies.values()):
+            return {number: policy.description or "" for number, policy in policies.items()}
+        return {number: plain.description for number, plain in self.plain_policies.items()}
+
     # -- computers
 
     def list_computers(self) -> t.Collection[Computer]:
@@ -125,8 +144,12 @@ class Fleet:
         return self.computers.values()
 
     def search_computers(self, field_name: str, name: str) -> list[Computer]:
-        """The computers of that very name in one field, without reading the fleet."""
-        return [self._know(item) for item in self.client.named(COMPUTER, name, by=field_name, expand=["none"])]
+        """The computers of that name in one field, without reading the fleet.
+
+        Those that differ in case are among them where the manager's searches ignore case.
+        """
+        found = self.client.named(COMPUTER, name, by=field_name, any_case=True, expand=["none"])
+        return [self._know(item) for item in found]
 
     def search_computer_id(self, computer_id: int) -> Computer | None:
         """The computer of that ID, without reading the fleet."""
@@ -138,15 +161,7 @@ class Fleet:
 
     def _know(self, item: Item) -> Computer:
         if item["ID"] not in self.computers:
-            self.computers[item["ID"]] = Computer(
-                item["ID"],
-                item.get("hostName") or "",
-                item.get("displayName") or "",
-                sys.intern(item.get("platform") or ""),
-                sys.intern(item.get("agentVersion") or ""),
-                item.get("policyID") or None,
-                item.get("groupID") or None,
-            )
+            self.computers[item["ID"]] = Computer.of(item)
         return self.computers[item["ID"]]
 
     @property
@@ -231,7 +246,15 @@ class Fleet:
     @cached_property
     def policy_paths(self) -> dict[int, str]:
         """Every policy's path by its ID: names from the topmost policy down, such as C(Base Policy/Linux/Web)."""
-        return paths({policy.id: (policy.name, policy.parent_id) for policy in self.policies.values()})
+        return paths(self._policy_tree)
+
+    def policies_below(self, policy_ids: t.Iterable[int]) -> set[int]:
+        """The IDs of the policies below any of these, however deep; one of these only where it is below another."""
+        return below(self._policy_tree, policy_ids)
+
+    @cached_property
+    def _policy_tree(self) -> Tree:
+        return {policy.id: (policy.name, policy.parent_id) for policy in self.policies.values()}
 
     def path(self, policy: Policy) -> str:
         """The path of a policy; its name alone where nothing above it is known."""
@@ -240,8 +263,17 @@ class Fleet:
     @cached_property
     def groups(self) -> dict[int, str]:
         """Computer groups by their ID, each with its path such as C(Data center/Web)."""
+        return paths(self._group_tree)
+
+    def groups_within(self, group_ids: t.Iterable[int]) -> set[int]:
+        """The IDs of these groups, and of those below them, however deep."""
+        group_ids = set(group_ids)
+        return group_ids | below(self._group_tree, group_ids)
+
+    @cached_property
+    def _group_tree(self) -> Tree:
         items = [item for page in self.client.pages(COMPUTER_GROUP) for item in page]
-        return paths({item["ID"]: (item["name"], item.get("parentGroupID") or None) for item in items})
+        return {item["ID"]: (item["name"], item.get("parentGroupID") or None) for item in items}
 
     def group_path(self, computer: Computer) -> str:
         """The path of a computer's group, empty without one. The groups are read when the first one is asked for."""
@@ -291,11 +323,11 @@ class Fleet:
         return {item["ID"]: item for page in self.client.pages(kind) for item in page}
 
 
-def paths(tree: t.Mapping[int, tuple[str, int | None]]) -> dict[int, str]:
+def paths(tree: Tree) -> dict[int, str]:
     """The path of each object: names from the topmost one that is known down to its own, with a slash between.
 
-    C(tree): name and parent's ID (C(None) for none) by ID. Where parents go round in a circle, each is named once.
-    A name may hold a slash itself, and two objects may have one path.
+    Where parents go round in a circle, each is named once. A name may hold a slash itself, and two objects may have one
+    path.
     """
 
     def path(object_id: int) -> str:
@@ -306,6 +338,24 @@ def paths(tree: t.Mapping[int, tuple[str, int | None]]) -> dict[int, str]:
         return "/".join(reversed(names.values()))
 
     return {object_id: path(object_id) for object_id in tree}
+
+
+def below(tree: Tree, above: t.Iterable[int]) -> set[int]:
+    """The objects below any of these, however deep: one of these itself only where it is below another of them."""
+    children: dict[int, list[int]] = {}
+    for object_id, (_name, parent) in tree.items():
+        if parent is not None:
+            children.setdefault(parent, []).append(object_id)
+    found: set[int] = set()
+    for start in above:
+        reached = {start}
+        todo = [start]
+        while todo:
+            new = [child for child in children.get(todo.pop(), ()) if child not in reached]
+            reached.update(new)
+            todo += new
+        found |= reached - {start}
+    return found
 
 
 def _parent(item: Item) -> int | None:

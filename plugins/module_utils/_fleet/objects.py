@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
 
+from .._agent.platforms import MACOS, family
 from .._basis.text import quoted, shown
-from .._manager.client import COMPUTER, POLICY, Kind
+from .._manager.client import COMPUTER, POLICY, Item, Kind
 from .catalogue import Setting, Value
 
 # Shared by all that have none: most of a fleet.
@@ -17,9 +19,9 @@ NO_OVERRIDES: dict[Setting, Value] = {}
 
 
 class Policy:
-    """A policy: C(rule_ids) are the firewall rules that its page listed."""
+    """A policy: C(rule_ids) are the firewall rules that its page listed; C(description) is C(None) where it had none."""
 
-    __slots__ = ("id", "name", "parent_id", "overrides", "rule_ids")
+    __slots__ = ("id", "name", "parent_id", "overrides", "rule_ids", "description")
 
     kind: t.ClassVar[Kind] = POLICY
     settings_key: t.ClassVar[str] = "policySettings"
@@ -31,12 +33,14 @@ class Policy:
         parent_id: int | None,
         overrides: dict[Setting, Value],
         rule_ids: frozenset[int],
+        description: str | None = None,
     ) -> None:
         self.id = id
         self.name = name
         self.parent_id = parent_id
         self.overrides = overrides
         self.rule_ids = rule_ids
+        self.description = description
 
     @property
     def above(self) -> int | None:
@@ -68,6 +72,7 @@ class Computer:
         "agent_version",
         "policy_id",
         "group_id",
+        "last_ip",
         "overrides",
         "rule_ids",
     )
@@ -84,6 +89,7 @@ class Computer:
         agent_version: str,
         policy_id: int | None,
         group_id: int | None,
+        last_ip: str = "",
     ) -> None:
         self.id = id
         self.host_name = host_name
@@ -92,8 +98,23 @@ class Computer:
         self.agent_version = agent_version
         self.policy_id = policy_id
         self.group_id = group_id
+        self.last_ip = last_ip
         self.overrides = NO_OVERRIDES
         self.rule_ids: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, item: Item) -> Computer:
+        """A computer as a reply of the manager describes it; what that leaves out is empty."""
+        return cls(
+            item["ID"],
+            item.get("hostName") or "",
+            item.get("displayName") or "",
+            sys.intern(item.get("platform") or ""),
+            sys.intern(item.get("agentVersion") or ""),
+            item.get("policyID") or None,
+            item.get("groupID") or None,
+            item.get("lastIPUsed") or "",
+        )
 
     @property
     def above(self) -> int | None:
@@ -118,8 +139,7 @@ class Computer:
     @property
     def is_macos(self) -> bool:
         """Whether the agent runs on macOS; the manager spells it C(macOS), C(Mac OS X) and C(Apple macOS)."""
-        platform = self.platform.lower().replace(" ", "")
-        return "macos" in platform or "darwin" in platform
+        return family(self.platform) == MACOS
 
     @property
     def is_appliance(self) -> bool:

@@ -2,151 +2,235 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Queries: JMESPath expressions that select computers."""
+"""Queries: JMESPath expressions that select computers or policies."""
 
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass
 
+from .._agent.platforms import FAMILIES, family
+from .._agent.versions import numbers
 from .._basis.text import quoted
 from .expression import Expression, kind_of, nodes
 from .fleet import Fleet
 from .nearest import suggestion
-from .objects import Computer, Policy
+from .objects import Computer
 
 if t.TYPE_CHECKING:
     from .expression import Node
 
-# What a query sees of a computer. Never null, so that functions of text always work.
-FIELDS = ("id", "host_name", "display_name", "platform", "agent_version", "policy", "group", "group_path")
+Row = t.Dict[str, t.Any]
 
-# Both hold the path of the group, the first for queries from before the second.
-GROUP_FIELDS = ("group", "group_path")
-
-# No two values are one object, so that it can be told which of them an expression compares.
-EXAMPLE: dict[str, t.Any] = {
+# What a query sees of a computer and of a policy, each with an example. Never null, so that functions of text always
+# work; and no two values are one object, so that it can be told which of them an expression compares. C(group) and
+# C(group_path) both hold the path of the group, the first for queries from before the second.
+EXAMPLE: Row = {
     "id": 4118,
     "host_name": "web-01.example.com",
     "display_name": "web-01",
     "platform": "macOS 14",
+    "platform_family": "macos",
     "agent_version": "20.0.2.1390",
+    "last_ip": "192.0.2.7",
     "policy": "Base Policy",
+    "policy_path": "Base Policy/Macs",
     "group": "Computers",
     "group_path": "Computers/Web",
 }
+POLICY_EXAMPLE: Row = {
+    "id": 4118,
+    "name": "Linux Server",
+    "parent": "Base Policy",
+    "path": "Base Policy/Linux Server",
+    "description": "Servers that run Linux",
+}
+FIELDS = tuple(EXAMPLE)
+POLICY_FIELDS = tuple(POLICY_EXAMPLE)
+
+GROUP_FIELDS = ("group", "group_path")
+
+# What the fields of computers and of policies name: with what a message calls it, where its names come from.
+Names = t.Mapping[str, t.Tuple[str, t.Callable[[Fleet], t.Collection[str]]]]
+
+
+def _policy_names(fleet: Fleet) -> set[str]:
+    return {policy.name for policy in fleet.policies.values()}
+
+
+_NAMES: Names = {
+    "platform_family": ("platform family", lambda _fleet: FAMILIES),
+    "policy": ("policy", _policy_names),
+    "policy_path": ("policy", lambda fleet: set(fleet.policy_paths.values())),
+    **dict.fromkeys(GROUP_FIELDS, ("group of computers", lambda fleet: set(fleet.groups.values()))),
+}
+_POLICY_NAMES: Names = {
+    "name": ("policy", _policy_names),
+    "parent": ("policy", _policy_names),
+    "path": ("policy", lambda fleet: set(fleet.policy_paths.values())),
+}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A name that an expression compares a field with, and that nothing has; C(noun): what is called so."""
+
+    field: str
+    noun: str
+    name: str
+    known: t.Collection[str]
+
+    @property
+    def reason(self) -> str:
+        """That the manager has none of that name, with the nearest ones."""
+        return f"the manager has no {self.noun} {quoted(self.name)}{suggestion(self.name, self.known)}"
 
 
 class Query:
-    """An expression, checked before anything is sent: C(OptionError) if it can never select computers."""
+    """An expression over computers, checked before anything is sent: C(OptionError) if it can never select any."""
+
+    what: t.ClassVar[str] = "computers"
+    example: t.ClassVar[Row] = EXAMPLE
+    names: t.ClassVar[Names] = _NAMES
+    such_as: t.ClassVar[str] = "[?starts_with(platform, 'Ubuntu')]"
 
     def __init__(self, expression: str, option: str) -> None:
         self.expression = Expression(expression, option)
-        self._compared = self.expression.inspect(EXAMPLE, "computers")
-        self._ids([EXAMPLE])
+        self._compared = self.expression.inspect(self.example, self.what)
+        # For how many objects of the last selection a version was asked for that is none.
+        self.without_version = 0
+        self._ids([self.example])
 
-    def select(self, fleet: Fleet, rows: list[dict[str, t.Any]] | None = None) -> list[Computer]:
-        """The computers of the fleet that the expression returns, each once.
+    def select(self, rows: t.Sequence[Row]) -> list[int]:
+        """The IDs of those that the expression returns, each once. Raises C(OptionError)."""
+        return list(dict.fromkeys(self._ids(rows)))
 
-        C(rows): those of C(computer_rows), where several queries share them. Raises C(OptionError).
-        """
-        if rows is None:
-            rows = computer_rows(fleet, [self])
-        return [fleet.computers[number] for number in dict.fromkeys(self._ids(rows))]
+    def missing(self, fleet: Fleet) -> list[Missing]:
+        """What the expression compares with and the manager does not have, such as a policy."""
+        return missing_names(self._compared, fleet, self.names)
 
-    def missing(self, fleet: Fleet) -> list[tuple[str, str, t.Collection[str]]]:
-        """What the expression compares and the manager does not have: C(policy) or C(group), its name, and all names."""
-        return missing_names(self._compared, fleet)
-
-    def _ids(self, rows: list[dict[str, t.Any]]) -> list[int]:
-        fields = _fields_of_filter(self.expression.parsed)
-        selected = self.expression.evaluate(rows) if fields is None else self._filtered(rows, fields)
+    def _ids(self, rows: t.Sequence[Row]) -> list[int]:
+        fields = self._fields_of_filter(self.expression.parsed)
+        if fields is not None:
+            selected: t.Any = self._filtered(rows, fields)
+        else:
+            selected = self.expression.evaluate(rows)
+            if self.expression.compares_versions:
+                self.without_version = sum(numbers(row.get("agent_version", "")) is None for row in rows)
         known = {row["id"] for row in rows}
         if isinstance(selected, list) and all(_is_row(item, known) for item in selected):
             return [row["id"] for row in selected]
         raise self.expression.error(
-            "it must return a list of computers, each with its id, such as [?starts_with(platform, 'Ubuntu')];"
+            f"it must return a list of {self.what}, each with its id, such as {self.such_as};"
             f" it returns {kind_of(selected)}{' of other things' if isinstance(selected, list) else ''}"
         )
 
-    def _filtered(self, rows: list[dict[str, t.Any]], fields: list[str]) -> list[dict[str, t.Any]]:
+    def _filtered(self, rows: t.Sequence[Row], fields: list[str]) -> list[Row]:
         """A filter's rows, with its condition asked once for each combination of values that it looks at."""
-        verdicts: dict[tuple[t.Any, ...], bool] = {}
+        verdicts: dict[tuple[t.Any, ...], tuple[bool, bool]] = {}
         selected = []
+        self.without_version = 0
         for row in rows:
             seen = tuple([row[field] for field in fields])
             verdict = verdicts.get(seen)
             if verdict is None:
-                verdict = verdicts[seen] = bool(self.expression.evaluate([row]))
-            if verdict:
+                unread = self.expression.versions_unread
+                holds = bool(self.expression.evaluate([row]))
+                verdict = verdicts[seen] = (holds, self.expression.versions_unread > unread)
+            if verdict[0]:
                 selected.append(row)
+            self.without_version += verdict[1]
         return selected
 
+    def _fields_of_filter(self, expression: Node) -> list[str] | None:
+        """The fields that a plain filter, C([?condition]), looks at; C(None) for any other expression.
 
-def computer_rows(fleet: Fleet, queries: t.Iterable[Query]) -> list[dict[str, t.Any]]:
+        Most queries are such filters over few distinct values, and JMESPath takes 10 microseconds for a condition.
+        """
+        if expression["type"] != "filter_projection":
+            return None
+        rows, result, condition = expression["children"]
+        below = list(nodes(condition))
+        whole_row = any(node["type"] in ("current", "identity") for node in below)
+        if rows["type"] != "identity" or result["type"] != "identity" or whole_row:
+            return None
+        fields = {node["value"] for node in below if node["type"] == "field"}
+        return sorted(fields) if fields <= set(self.example) else None
+
+
+class PolicyQuery(Query):
+    """The same over policies."""
+
+    what = "policies"
+    example = POLICY_EXAMPLE
+    names = _POLICY_NAMES
+    such_as = "[?parent == 'Base Policy']"
+
+
+def computer_rows(fleet: Fleet, queries: t.Sequence[Query]) -> list[Row]:
     """Every computer as these queries see it. The groups cost a request, if one of them looks at the group."""
-    groups = fleet.groups if any(looks_at_group(query.expression) for query in queries) else {}
-    return [computer_row(computer, fleet.policies, groups) for computer in fleet.list_computers()]
+    shown = Shown(fleet, [query.expression for query in queries])
+    return [shown.row(computer) for computer in fleet.list_computers()]
 
 
-def computer_row(computer: Computer, policies: t.Mapping[int, Policy], groups: t.Mapping[int, str]) -> dict[str, t.Any]:
-    """A computer as queries see it, given policies and groups by ID."""
-    policy = policies.get(computer.policy_id) if computer.policy_id else None
-    group_path = groups.get(computer.group_id or 0, "")
-    return {
-        "id": computer.id,
-        "host_name": computer.host_name,
-        "display_name": computer.display_name,
-        "platform": computer.platform,
-        "agent_version": computer.agent_version,
-        "policy": policy.name if policy else "",
-        "group": group_path,
-        "group_path": group_path,
-    }
+def policy_rows(fleet: Fleet, queries: t.Sequence[Query]) -> list[Row]:
+    """Every policy as these queries see it."""
+    described = any(query.expression.looks_at("description") for query in queries)
+    descriptions = fleet.descriptions if described else {}
+    return [
+        {
+            "id": policy.id,
+            "name": policy.name,
+            "parent": fleet.policies[policy.parent_id].name if policy.parent_id in fleet.policies else "",
+            "path": fleet.path(policy),
+            "description": descriptions.get(policy.id, ""),
+        }
+        for policy in fleet.policies.values()
+    ]
 
 
-def looks_at_group(expression: Expression) -> bool:
-    """Whether the expression can be about the group, which costs a request."""
-    return any(map(expression.looks_at, GROUP_FIELDS))
+class Shown:
+    """Computers as expressions see them. What these do not look at is not read, and empty."""
+
+    def __init__(self, fleet: Fleet, expressions: t.Sequence[Expression]) -> None:
+        def looked_at(*fields: str) -> bool:
+            return any(expression.looks_at(field) for expression in expressions for field in fields)
+
+        self._policies = fleet.policies if looked_at("policy", "policy_path") else {}
+        self._policy_paths = fleet.policy_paths if looked_at("policy_path") else {}
+        self._groups = fleet.groups if looked_at(*GROUP_FIELDS) else {}
+
+    def row(self, computer: Computer) -> Row:
+        """One computer."""
+        policy = self._policies.get(computer.policy_id or 0)
+        group_path = self._groups.get(computer.group_id or 0, "")
+        return {
+            "id": computer.id,
+            "host_name": computer.host_name,
+            "display_name": computer.display_name,
+            "platform": computer.platform,
+            "platform_family": family(computer.platform),
+            "agent_version": computer.agent_version,
+            "last_ip": computer.last_ip,
+            "policy": policy.name if policy else "",
+            "policy_path": self._policy_paths.get(computer.policy_id or 0, ""),
+            "group": group_path,
+            "group_path": group_path,
+        }
 
 
-def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet) -> list[tuple[str, str, t.Collection[str]]]:
-    """Of fields and what they are compared with: the policies and groups that do not exist, with all that do."""
-    result: list[tuple[str, str, t.Collection[str]]] = []
+def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet, names: Names = _NAMES) -> list[Missing]:
+    """Of fields and what they are compared with: what does not exist, with all that does."""
+    result: list[Missing] = []
     for field, name in dict.fromkeys(compared):
-        if field == "policy":
-            names = {policy.name for policy in fleet.policies.values()}
-        elif field in GROUP_FIELDS:
-            names = set(fleet.groups.values())
-        else:
-            continue
-        # An empty text is that of computers without one.
-        if name and name not in names:
-            result.append((field, name, names))
+        # An empty text is that of computers or policies without one.
+        if name and field in names:
+            noun, known = names[field][0], names[field][1](fleet)
+            if name not in known:
+                result.append(Missing(field, noun, name, known))
     return result
-
-
-def no_such(field: str, name: str, known: t.Collection[str]) -> str:
-    """That the manager has none of that name in this field, with the nearest ones."""
-    noun = "group of computers" if field in GROUP_FIELDS else field
-    return f"the manager has no {noun} {quoted(name)}{suggestion(name, known)}"
 
 
 def _is_row(item: t.Any, known: t.Container[int]) -> bool:
     number = item.get("id") if isinstance(item, dict) else None
     return isinstance(number, int) and not isinstance(number, bool) and number in known
-
-
-def _fields_of_filter(expression: Node) -> list[str] | None:
-    """The fields that a plain filter, C([?condition]), looks at; C(None) for any other expression.
-
-    Most queries are such filters over few distinct values, and JMESPath takes 10 microseconds for a condition.
-    """
-    if expression["type"] != "filter_projection":
-        return None
-    rows, result, condition = expression["children"]
-    below = list(nodes(condition))
-    whole_row = any(node["type"] in ("current", "identity") for node in below)
-    if rows["type"] != "identity" or result["type"] != "identity" or whole_row:
-        return None
-    fields = {node["value"] for node in below if node["type"] == "field"}
-    return sorted(fields) if fields <= set(FIELDS) else None

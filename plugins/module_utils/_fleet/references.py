@@ -11,8 +11,8 @@ import typing as t
 from .._basis.errors import OptionError
 from .._basis.text import enumerated
 from .._manager.client import Kind
+from .names import Key, read_keys
 from .nearest import suggestion
-from .targets import Key, read_keys
 
 
 def read_key(params: t.Mapping[str, t.Any], option: str) -> Key | None:

@@ -2,50 +2,68 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Targets: from names, IDs and a query to policies and computers of the manager."""
+"""Targets: from names, IDs, patterns, places in trees and queries to policies and computers of the manager."""
 
 from __future__ import annotations
 
-import contextlib
 import typing as t
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from .._basis.errors import OptionError
-from .._basis.text import LONGEST, can_be_written, enumerated, quoted, shown
-from .._manager.errors import ManagerError
+from .._basis.text import enumerated, quoted
 from .fleet import Fleet
-from .nearest import suggestion
-from .objects import Computer, Policy, Target
-from .query import Query, computer_rows, no_such
+from .names import (
+    Computers,
+    Key,
+    Lookup,
+    Pattern,
+    ambiguous,
+    missing,
+    no_such,
+    read_keys,
+    read_patterns,
+    shown_key,
+    unmatched,
+)
+from .objects import Policy, Target
+from .query import PolicyQuery, Query, Row, computer_rows, policy_rows
 
 # Up to so many computers are searched by name; more are found by listing the fleet, 5,000 to a request.
 SEARCHED_AT_MOST = 10
 
-TARGET_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    "policies": {"type": "list", "elements": "raw"},
+# How many problems an error has one by one.
+_PROBLEMS_AT_MOST = 20
+
+# Documented in plugins/doc_fragments/targets.py.
+POLICY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    # Raw, so that the word "all" can be told from a list that holds it.
+    "policies": {"type": "raw"},
+    "below": {"type": "list", "elements": "raw"},
+    "policies_matching": {"type": "list", "elements": "str"},
+    "policies_query": {"type": "str"},
+}
+COMPUTER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "computers": {"type": "list", "elements": "raw"},
+    "groups": {"type": "list", "elements": "raw"},
+    "computers_matching": {"type": "list", "elements": "str"},
     "computers_query": {"type": "str"},
+}
+MISSING_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "allow_missing": {"type": "bool", "default": False},
     "allow_empty": {"type": "bool", "default": False},
 }
+TARGET_ARGUMENTS = {**POLICY_ARGUMENTS, **COMPUTER_ARGUMENTS, **MISSING_ARGUMENTS}
 
-Key = t.Union[str, int]
-T = t.TypeVar("T", bound=Target)
+# In place of a list of policies.
+ALL = "all"
 
-# The largest ID that is sent: what a manager can keep in 64 bits.
-_LARGEST_ID = 2**63 - 1
-
-_MUST = "it must hold names (text) or IDs (whole numbers above 0)"
-
-# How many missing names of one option an error has, and for how many of them the nearest ones are looked up.
-_NAMED_AT_MOST = 100
-_SUGGESTED_AT_MOST = 10
+T = t.TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Unresolved:
-    """A name or ID that nothing has, and why: of a C(policy), a C(computer) or a C(group) of computers."""
+    """A name or ID that nothing has, and why: of a C(policy), a C(computer) or a C(group) of computers; or a pattern."""
 
     type: str
     key: Key
@@ -54,7 +72,7 @@ class Unresolved:
 
 @dataclass(frozen=True)
 class Selector:
-    """Which targets are meant: names (str) and IDs (int), and a query over computers.
+    """Which targets are meant: names (str) and IDs (int), patterns, places in the trees, and queries.
 
     C(path): the options that hold it, such as C(profiles[servers]), for errors. C(allow_missing): whether a name may be
     one that nothing has; C(allow_empty): whether nothing at all may be selected.
@@ -62,35 +80,92 @@ class Selector:
 
     policies: tuple[Key, ...] = ()
     computers: tuple[Key, ...] = ()
-    query: Query | None = None
+    all_policies: bool = False
+    below: tuple[Key, ...] = ()
+    groups: tuple[Key, ...] = ()
+    policies_matching: tuple[Pattern, ...] = ()
+    computers_matching: tuple[Pattern, ...] = ()
+    policies_query: PolicyQuery | None = None
+    computers_query: Query | None = None
     path: str = ""
     allow_missing: bool = False
     allow_empty: bool = False
 
     @classmethod
     def from_options(cls, options: t.Mapping[str, t.Any], path: str) -> Selector:
-        """Read the options of C(TARGET_ARGUMENTS). Raises C(OptionError)."""
-        prefix = f"{path}." if path else ""
-        given = options.get("computers_query")
+        """Read the options of C(TARGET_ARGUMENTS), as many as there are. Raises C(OptionError)."""
+
+        def named(option: str) -> str:
+            return f"{path}.{option}" if path else option
+
+        policies = _listed(options.get("policies"), named("policies"))
+        of_policies, of_computers = options.get("policies_query"), options.get("computers_query")
         selector = cls(
-            read_keys(options.get("policies"), f"{prefix}policies"),
-            read_keys(options.get("computers"), f"{prefix}computers"),
-            None if given is None else Query(str(given), f"{prefix}computers_query"),
-            path,
-            bool(options.get("allow_missing")),
-            bool(options.get("allow_empty")),
+            policies=() if policies == ALL else read_keys(policies, named("policies")),
+            computers=read_keys(options.get("computers"), named("computers")),
+            all_policies=policies == ALL,
+            below=read_keys(options.get("below"), named("below")),
+            groups=read_keys(options.get("groups"), named("groups")),
+            policies_matching=read_patterns(options.get("policies_matching"), named("policies_matching")),
+            computers_matching=read_patterns(options.get("computers_matching"), named("computers_matching")),
+            policies_query=None if of_policies is None else PolicyQuery(str(of_policies), named("policies_query")),
+            computers_query=None if of_computers is None else Query(str(of_computers), named("computers_query")),
+            path=path,
+            allow_missing=bool(options.get("allow_missing")),
+            allow_empty=bool(options.get("allow_empty")),
         )
-        if not (selector.policies or selector.computers or selector.query):
-            must = "targets must be named by policies, computers or computers_query"
-            if options.get("policies") is None and options.get("computers") is None:
+        if not selector.chooses:
+            must = (
+                "targets must be named by policies, computers or another option that chooses some, such as"
+                " computers_query"
+            )
+            if not chosen_by(options):
                 raise OptionError(path or "policies", None, must)
             if not selector.allow_empty:
                 raise OptionError(path or "policies", None, f"{must}; empty lists need allow_empty: true")
         return selector
 
+    @property
+    def chooses(self) -> bool:
+        """Whether any option names something."""
+        return bool(
+            self.all_policies
+            or self.policies
+            or self.below
+            or self.policies_matching
+            or self.policies_query
+            or self.computers
+            or self.chooses_from_all
+        )
+
+    @property
+    def chooses_from_all(self) -> bool:
+        """Whether the list of all computers is needed."""
+        return bool(self.groups or self.computers_matching or self.computers_query)
+
     def option(self, name: str) -> str:
-        """How errors call one of its options."""
+        """How errors call one of its options; without a name, all of them."""
+        if not name:
+            return self.path or "policies"
         return f"{self.path}.{name}" if self.path else name
+
+
+def chosen_by(options: t.Mapping[str, t.Any]) -> list[str]:
+    """The options of targets that are given, be it empty."""
+    return [name for name in (*POLICY_ARGUMENTS, *COMPUTER_ARGUMENTS) if options.get(name) is not None]
+
+
+def _listed(given: t.Any, option: str) -> t.Any:
+    """A list as Ansible makes one of what is none; the word C(all), which stands for one, as it is."""
+    if isinstance(given, str):
+        return ALL if given == ALL else given.split(",")
+    if isinstance(given, int) and not isinstance(given, bool):
+        return [given]
+    if given is not None and not isinstance(given, (list, tuple)):
+        raise OptionError(
+            option, given, f"it must be a list of names (text) or IDs (whole numbers above 0), or the word {ALL}"
+        )
+    return given
 
 
 @dataclass(frozen=True)
@@ -101,63 +176,38 @@ class _Problem:
     value: t.Any
     text: str
 
+    @property
+    def error(self) -> OptionError:
+        """The whole of it."""
+        return OptionError(self.option, self.value, self.text)
+
 
 def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Target], list[Unresolved]]]:
     """The targets of each selector, each once, policies first; and what is missing where that is allowed.
 
-    The fleet is listed only if a selector needs it. Raises one C(OptionError) for all names that are missing or that
-    several have, and for all selections of nothing, of all selectors.
+    The fleet is listed only if a selector needs it. What is to be said of the choice is added to C(fleet.warnings).
+    Raises one C(OptionError) for all names that are missing or that several have, and for all selections of nothing, of
+    all selectors.
     """
-    keys = {key for selector in selectors for key in selector.computers}
-    queries = [selector.query for selector in selectors if selector.query]
-    rows = computer_rows(fleet, queries) if queries else []
-    if keys and (queries or len(keys) > SEARCHED_AT_MOST):
-        find_computer = _index(fleet.list_computers(), ("host_name", "display_name"), fleet.computers)
-    else:
-        find_computer = partial(_searched, fleet)
-    found_computers = {key: _exactly_or_stripped(find_computer, key) for key in keys}
-    policies = fleet.policies if any(selector.policies for selector in selectors) else {}
-    find_policy = _index(policies.values(), ("name",), policies)
-    result = []
-    problems: list[_Problem] = []
-    names = _Names(fleet)
-    for selector in selectors:
-        targets: dict[Target, None] = {}
-        unresolved: list[Unresolved] = []
-        wrong_before = len(problems)
-        named: tuple[tuple[str, str, t.Mapping[Key, t.Sequence[Target]]], ...] = (
-            ("policy", "policies", {key: _exactly_or_stripped(find_policy, key) for key in selector.policies}),
-            ("computer", "computers", {key: found_computers[key] for key in selector.computers}),
-        )
-        for kind, option, found in named:
-            targets.update({same[0]: None for same in found.values() if len(same) == 1})
-            missing = [key for key, same in found.items() if not same]
-            if selector.allow_missing:
-                unresolved += [
-                    Unresolved(kind, key, f"the manager has no {kind} of that {_word(key)}") for key in missing
-                ]
-            elif missing:
-                problems.append(_missing(selector.option(option), kind, missing, names))
-            problems += [
-                _Problem(selector.option(option), key, _ambiguous(same)) for key, same in found.items() if len(same) > 1
-            ]
-        if selector.query:
-            selected, missing_in_query, wrong = _queried(selector, selector.query, fleet, rows)
-            targets.update(dict.fromkeys(selected))
-            unresolved += missing_in_query
-            problems += wrong
-        elif not (targets or selector.allow_empty or len(problems) > wrong_before):
-            text = "nothing that is named here exists; allow_empty: true allows that"
-            problems.append(_Problem(selector.path or "policies", None, text))
-        result.append((list(targets), unresolved))
+    resolver = _Resolver(fleet, selectors)
+    choices = [resolver.choose(selector) for selector in selectors]
+    problems = [problem for choice in choices for problem in choice.problems]
     if problems:
         first, *others = problems
-        raise OptionError(
-            first.option,
-            first.value,
-            "; ".join([first.text, *(str(OptionError(one.option, one.value, one.text)) for one in others)]),
-        )
-    return result
+        told = [first.text, *(str(one.error) for one in others[: _PROBLEMS_AT_MOST - 1])]
+        if len(problems) > _PROBLEMS_AT_MOST:
+            told.append(f"and {len(problems) - _PROBLEMS_AT_MOST} more problems")
+        raise OptionError(first.option, first.value, "; ".join(told))
+    return [(list(choice.targets), choice.unresolved) for choice in choices]
+
+
+# What several of one type are called, of C(Unresolved.type).
+_ABSENT = {
+    "policy": "policies that the manager does not have",
+    "computer": "computers that the manager does not have",
+    "group": "groups of computers that the manager does not have",
+    "pattern": "patterns that match nothing",
+}
 
 
 def missing_told(missing: t.Iterable[Unresolved], lead: str) -> list[str]:
@@ -171,159 +221,201 @@ def missing_told(missing: t.Iterable[Unresolved], lead: str) -> list[str]:
     told = []
     for kind, (first, *others) in by_kind.items():
         if others:
-            what = {"policy": "policies", "computer": "computers"}.get(kind, f"values of {kind}")
-            names = enumerated([_shown(one.key, 100) for one in (first, *others)])
-            told.append(f"{lead} {1 + len(others)} {what} that the manager does not have: {names}")
+            names = enumerated([shown_key(one.key, 100) for one in (first, *others)])
+            told.append(f"{lead} {1 + len(others)} {_ABSENT[kind]}: {names}")
         else:
             told.append(f"{lead} {kind} {quoted(first.key)}: {first.reason}")
     return told
 
 
-def _queried(
-    selector: Selector, query: Query, fleet: Fleet, rows: list[dict[str, t.Any]]
-) -> tuple[list[Computer], list[Unresolved], list[_Problem]]:
-    option, expression = selector.option("computers_query"), query.expression.text
-    unresolved = [Unresolved(field, name, no_such(field, name, known)) for field, name, known in query.missing(fleet)]
-    selected = query.select(fleet, rows)
-    problems = []
-    if unresolved and not selector.allow_missing:
-        problems = [
-            _Problem(option, expression, f"{one.reason}; allow_missing: true allows that") for one in unresolved
-        ]
-    elif not (selected or selector.allow_empty):
-        text = f"it selects none of the {len(rows)} computers that the manager lists; allow_empty: true allows that"
-        problems = [_Problem(option, expression, text)]
-    return selected, unresolved, problems
+@dataclass
+class _Choice:
+    """What one selector has chosen so far."""
+
+    selector: Selector
+    targets: dict[Target, None] = field(default_factory=dict)
+    unresolved: list[Unresolved] = field(default_factory=list)
+    problems: list[_Problem] = field(default_factory=list)
+
+    def add(self, targets: t.Iterable[Target]) -> None:
+        """Take these targets."""
+        self.targets.update(dict.fromkeys(targets))
+
+    def problem(self, option: str, value: t.Any, text: str) -> None:
+        """Note what is wrong with an option."""
+        self.problems.append(_Problem(self.selector.option(option), value, text))
+
+    def nothing(self, option: str, value: t.Any, text: str) -> None:
+        """Note that an option selects nothing, unless that is allowed."""
+        if not self.selector.allow_empty:
+            self.problem(option, value, f"{text}; allow_empty: true allows that")
 
 
-class _Names:
-    """What policies and computers are called, read when the first name is missing."""
+class _Resolver:
+    """What several selectors choose from, read when the first of them needs it."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, selectors: t.Sequence[Selector]) -> None:
         self._fleet = fleet
+        self._selectors = selectors
+        named = {key for selector in selectors for key in selector.computers}
+        listed = any(selector.chooses_from_all for selector in selectors) or len(named) > SEARCHED_AT_MOST
+        self._computers = Computers(fleet, listed)
+        # First of all: only whole pages tell that the manager does not cut off those of policies.
+        if listed:
+            fleet.list_computers()
+        for key in named:
+            self._computers.find(key)
 
-    @cached_property
-    def policy(self) -> dict[int, tuple[str, ...]]:
-        """Names of policies by ID."""
-        return {number: (policy.name,) for number, policy in self._fleet.policies.items()}
-
-    @cached_property
-    def computer(self) -> dict[int, tuple[str, ...]]:
-        """Host names and display names of computers by ID; of those that are known, if the manager does not list them."""
-        with contextlib.suppress(ManagerError):
-            self._fleet.list_computers()
-        return {number: (one.host_name, one.display_name) for number, one in self._fleet.computers.items()}
-
-
-def _missing(option: str, kind: str, keys: list[Key], names: _Names) -> _Problem:
-    known: dict[int, tuple[str, ...]] = getattr(names, kind)
-    hints = [_hint(key, kind, known) for key in keys[:_SUGGESTED_AT_MOST]]
-    scope = "What the role of the API key may not see is not found either"
-    if len(keys) == 1:
-        return _Problem(option, keys[0], f"the manager has no {kind} of that {_word(keys[0])}{hints[0]}. {scope}")
-    hints += [""] * (len(keys) - len(hints))
-    row = enumerated(
-        [f"{_shown(key)} ({hint.removeprefix('; ')})" if hint else _shown(key) for key, hint in zip(keys, hints)],
-        _NAMED_AT_MOST,
-    )
-    plural = {"policy": "policies", "computer": "computers"}[kind]
-    return _Problem(option, None, f"the manager has none of these {len(keys)} {plural}: {row}. {scope}")
-
-
-def _hint(key: Key, kind: str, known: t.Mapping[int, tuple[str, ...]]) -> str:
-    if isinstance(key, int):
-        same = any(str(key) in of_one for of_one in known.values())
-        return f"; there is one of that name: write '{key}' in quotes, since a number is an ID" if same else ""
-    digits = key.strip()
-    if digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) in known:
-        name = next(filter(None, known[int(digits)]), "")
-        return f"; the {kind} {quoted(name)} has that ID: write {digits} as a number, in a list and without quotes"
-    return suggestion(key, (name for of_one in known.values() for name in of_one))
-
-
-def _ambiguous(found: t.Sequence[Target]) -> str:
-    return f"{len(found)} have that name: {enumerated([_candidate(target) for target in found])}. Name one by its ID"
-
-
-def _candidate(target: Target) -> str:
-    if isinstance(target, Policy):
-        return f"ID {target.id}"
-    return (
-        f"ID {target.id} (display name {quoted(target.display_name)}, {shown(target.platform) or 'unknown platform'})"
-    )
-
-
-def _word(key: Key) -> str:
-    return "ID" if isinstance(key, int) else "name"
-
-
-def _shown(key: Key, longest: int = LONGEST) -> str:
-    return f"ID {key}" if isinstance(key, int) else quoted(key, longest)
-
-
-def _searched(fleet: Fleet, key: Key) -> list[Computer]:
-    """The computers of that ID or name, without reading the fleet."""
-    if isinstance(key, int):
-        computer = fleet.search_computer_id(key)
-        return [computer] if computer else []
-    return fleet.search_computers("hostName", key) or fleet.search_computers("displayName", key)
-
-
-def _exactly_or_stripped(find: t.Callable[[Key], t.Sequence[T]], key: Key) -> t.Sequence[T]:
-    """What has that very name, or else the name without blanks around it.
-
-    Ansible splits C("A, B") at its comma and leaves the blank; that it was text cannot be seen any more.
-    """
-    found = find(key)
-    bare = key.strip() if isinstance(key, str) else key
-    return found if found or bare == key else find(bare)
-
-
-def _index(targets: t.Iterable[T], fields: tuple[str, ...], by_id: t.Mapping[int, T]) -> t.Callable[[Key], list[T]]:
-    by_field: list[dict[str, list[T]]] = [{} for field in fields]
-    for target in targets:
-        for index, field in zip(by_field, fields):
-            index.setdefault(getattr(target, field), []).append(target)
-
-    def find(key: Key) -> list[T]:
-        if isinstance(key, int):
-            return [by_id[key]] if key in by_id else []
-        return next((index[key] for index in by_field if key in index), [])
-
-    return find
-
-
-def read_keys(given: t.Any, option: str) -> tuple[Key, ...]:
-    """Names (str) and IDs (int) as an option holds them, each once. Raises C(OptionError) for anything else."""
-    if given is not None and not isinstance(given, (list, tuple)):
-        raise OptionError(option, given, "it must be a list of names (text) or IDs (whole numbers above 0)")
-    # Plain types: since ansible-core 2.19 values can be tagged subclasses.
-    return tuple(dict.fromkeys(_key(item, option) for item in given or ()))
-
-
-def _key(item: t.Any, option: str) -> Key:
-    if isinstance(item, bool) or not isinstance(item, (int, str)):
-        kind = {type(None): "null", bool: "a boolean; a name of that kind needs quotes"}.get(
-            type(item), "something else"
+    def choose(self, selector: Selector) -> _Choice:
+        """The targets of one of the selectors."""
+        choice = _Choice(selector)
+        policies = self._named(
+            choice, "policies", "policy", selector.policies, self._policy, lambda: self._policies.known
         )
-        raise OptionError(option, _writable(item), f"{_MUST}, and not {kind}")
-    if isinstance(item, int):
-        if not 0 < item <= _LARGEST_ID:
-            raise OptionError(
-                option, _writable(item), f"{_MUST}, and no ID is above {_LARGEST_ID}; a name of digits needs quotes"
+        choice.add(policies)
+        if selector.all_policies:
+            choice.add(self._fleet.policies.values())
+        self._below(choice)
+        self._matching_policies(choice)
+        if selector.policies_query:
+            chosen = self._queried(choice, "policies_query", selector.policies_query, self._policy_rows)
+            choice.add(self._fleet.policies[number] for number in chosen)
+        find = self._computers.find
+        computers = self._named(
+            choice, "computers", "computer", selector.computers, find, lambda: self._computers.known
+        )
+        choice.add(computers)
+        self._in_groups(choice)
+        self._matching_computers(choice)
+        if selector.computers_query:
+            chosen = self._queried(choice, "computers_query", selector.computers_query, self._computer_rows)
+            choice.add(self._fleet.computers[number] for number in chosen)
+        if not (choice.targets or choice.problems):
+            choice.nothing("", None, "nothing that is named here exists")
+        return choice
+
+    # -- what there is
+
+    @cached_property
+    def _policies(self) -> Lookup[Policy]:
+        return Lookup(self._fleet.policies, lambda policy: (policy.name,), any_case=False)
+
+    @cached_property
+    def _groups(self) -> Lookup[int]:
+        """IDs of groups by their paths."""
+        groups = self._fleet.groups
+        return Lookup({number: number for number in groups}, lambda number: (groups[number],), any_case=False)
+
+    @cached_property
+    def _policy_rows(self) -> list[Row]:
+        return policy_rows(self._fleet, [one.policies_query for one in self._selectors if one.policies_query])
+
+    @cached_property
+    def _computer_rows(self) -> list[Row]:
+        return computer_rows(self._fleet, [one.computers_query for one in self._selectors if one.computers_query])
+
+    def _policy(self, key: Key) -> t.Sequence[Policy]:
+        return self._policies.find(key)
+
+    def _group(self, key: Key) -> t.Sequence[int]:
+        return self._groups.find(key)
+
+    # -- ways to choose
+
+    def _named(
+        self,
+        choice: _Choice,
+        option: str,
+        noun: str,
+        keys: t.Sequence[Key],
+        find: t.Callable[[Key], t.Sequence[T]],
+        known: t.Callable[[], t.Mapping[int, tuple[str, ...]]],
+    ) -> list[T]:
+        """The objects of these names and IDs, without those that nothing has, or several."""
+        found = {key: find(key) for key in keys}
+        absent = [key for key, same in found.items() if not same]
+        if choice.selector.allow_missing:
+            word = "group" if noun.startswith("group") else noun
+            choice.unresolved += [Unresolved(word, key, no_such(noun, key)) for key in absent]
+        elif absent:
+            choice.problem(option, *missing(noun, absent, known()))
+        for key, same in found.items():
+            if len(same) > 1:
+                choice.problem(option, key, ambiguous(same))
+        return [same[0] for same in found.values() if len(same) == 1]
+
+    def _below(self, choice: _Choice) -> None:
+        named = choice.selector.below
+        above = self._named(choice, "below", "policy", named, self._policy, lambda: self._policies.known)
+        inside = self._fleet.policies_below(policy.id for policy in above) if above else ()
+        choice.add(self._fleet.policies[number] for number in sorted(inside))
+        if above and not inside:
+            choice.nothing("below", _one(named), f"no policy is below {_each(named)}")
+
+    def _in_groups(self, choice: _Choice) -> None:
+        named = choice.selector.groups
+        find = self._group
+        groups = self._named(choice, "groups", "group of computers", named, find, lambda: self._groups.known)
+        within = self._fleet.groups_within(groups) if groups else ()
+        inside = [one for one in self._fleet.list_computers() if one.group_id in within] if within else []
+        choice.add(inside)
+        if groups and not inside:
+            choice.nothing("groups", _one(named), f"no computer is in {_each(named)}, or below")
+
+    def _matching_policies(self, choice: _Choice) -> None:
+        for pattern in choice.selector.policies_matching:
+            found = [policy for policy in self._fleet.policies.values() if pattern.matches(policy.name)]
+            choice.add(found)
+            if not found:
+                names = [policy.name for policy in self._fleet.policies.values()]
+                self._unmatched(choice, "policies_matching", "policy", pattern, names)
+
+    def _matching_computers(self, choice: _Choice) -> None:
+        for pattern in choice.selector.computers_matching:
+            everybody = self._computers.folded
+            # As with names: display names only where no host has such a name.
+            found = [computer for computer, host, _display in everybody if pattern.matches_folded(host)] or [
+                computer for computer, _host, display in everybody if pattern.matches_folded(display)
+            ]
+            choice.add(found)
+            if not found:
+                names = [name for names in self._computers.all.known.values() for name in names]
+                self._unmatched(choice, "computers_matching", "computer", pattern, names)
+
+    @staticmethod
+    def _unmatched(choice: _Choice, option: str, noun: str, pattern: Pattern, names: t.Iterable[str]) -> None:
+        reason = unmatched(noun, pattern, names)
+        if choice.selector.allow_missing:
+            choice.unresolved.append(Unresolved("pattern", pattern.text, reason))
+        else:
+            choice.nothing(option, pattern.text, reason)
+
+    def _queried(self, choice: _Choice, option: str, query: Query, rows: list[Row]) -> list[int]:
+        expression, allowed = query.expression.text, choice.selector.allow_missing
+        absent = query.missing(self._fleet)
+        if allowed:
+            choice.unresolved += [Unresolved(one.noun.partition(" ")[0], one.name, one.reason) for one in absent]
+        for one in absent if not allowed else ():
+            choice.problem(option, expression, f"{one.reason}; allow_missing: true allows that")
+        try:
+            selected = query.select(rows)
+        except OptionError as error:
+            choice.problems.append(_Problem(error.option, error.value, error.what_would_be_right))
+            return []
+        if not selected and (allowed or not absent):
+            text = f"it selects none of the {len(rows)} {query.what} that the manager lists"
+            choice.nothing(option, expression, text)
+        if query.without_version:
+            self._fleet.warnings.append(
+                f"option '{choice.selector.option(option)}': {query.without_version} of the {len(rows)} computers have"
+                " no agent version, or none that can be read; no comparison of versions is true for them"
             )
-        return int(item)
-    if not item.strip():
-        raise OptionError(option, item, f"{_MUST}, and not an empty name, as a comma too many makes one")
-    if not can_be_written(item):
-        raise OptionError(option, item, f"{_MUST}, and a name must be text that can be written in UTF-8")
-    return str(item)
+        return selected
 
 
-def _writable(item: t.Any) -> t.Any:
-    try:
-        str(item)
-    except ValueError:
-        # Python refuses to write out numbers of thousands of digits.
-        return "a number of thousands of digits"
-    return item
+def _one(keys: t.Sequence[Key]) -> Key | None:
+    return keys[0] if len(keys) == 1 else None
+
+
+def _each(keys: t.Sequence[Key]) -> str:
+    return "it" if len(keys) == 1 else f"any of {enumerated([shown_key(key) for key in keys])}"

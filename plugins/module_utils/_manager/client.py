@@ -76,7 +76,7 @@ COMPUTER = Kind(
     "computers",
     "computer",
     {
-        **dict.fromkeys(("hostName", "displayName", "description", "platform", "agentVersion"), TEXT),
+        **dict.fromkeys(("hostName", "displayName", "description", "platform", "agentVersion", "lastIPUsed"), TEXT),
         **dict.fromkeys(("policyID", "groupID"), REFERENCE),
         "computerSettings": SETTINGS,
         "firewall": FIREWALL,
@@ -201,13 +201,20 @@ class Client:
         """The object of that ID, found by a search, or none."""
         return next(iter(self.known(kind, [object_id], expand=expand)), None)
 
-    def named(self, kind: Kind, name: str, *, by: str = "name", expand: t.Sequence[str] = ()) -> list[Item]:
-        """The objects whose field C(by) equals the name, to the letter: none, one or many."""
+    def named(
+        self, kind: Kind, name: str, *, by: str = "name", any_case: bool = False, expand: t.Sequence[str] = ()
+    ) -> list[Item]:
+        """The objects whose field C(by) equals the name, to the letter: none, one or many.
+
+        With C(any_case), those that differ in case, too, of which a manager may find none.
+        """
         criteria = [{"fieldName": by, "stringTest": "equal", "stringValue": name, "stringWildcards": False}]
         found = [item for page in self.pages(kind, criteria, expand=expand) for item in page]
         for item in found:
             if not isinstance(item.get(by), str):
                 raise _bad_search(kind, f"{kind.noun} {item['ID']} comes without the '{by}' that was searched for")
+        if any_case:
+            return [item for item in found if item[by].casefold() == name.casefold()]
         return [item for item in found if item[by] == name]
 
     def _search(

@@ -78,6 +78,7 @@ class Search:
             raise refused("searchCriteria must be a list of objects")
 
         self.max_items = min(max_items, switches["largest_page"])
+        self._ignores_case = switches["string_tests_ignore_case"]
         self._id_may_be_named = switches["id_criteria_field_name"] == "accepted"
         self._tests: list[Predicate] = []
         self._excluded: set[int] = set()
@@ -175,16 +176,27 @@ class Search:
         get = field.get
         test = _one_of(criterion, "stringTest", _EQUALITY)
         text = _text(criterion, "stringValue")
+        if self._ignores_case:
+            text = text.casefold()
+            get = _folded(get)
         if _boolean(criterion, "stringWildcards", True) and re.search("[%_]", text):
             matches = _like(text)
             wanted = test == "equal"
             self._tests.append(lambda item: bool(matches(get(item) or "")) == wanted)
-        elif test == "equal" and field.index:
+        elif test == "equal" and field.index and not self._ignores_case:
             self._indexed.append(field.index(text))
             self._tests.append(lambda item: get(item) == text)
         else:
             holds = _EQUALITY[test]
             self._tests.append(lambda item: holds(get(item), text))
+
+
+def _folded(get: t.Callable[[t.Any], t.Any]) -> t.Callable[[t.Any], t.Any]:
+    def folded(item: t.Any) -> t.Any:
+        text = get(item)
+        return text.casefold() if isinstance(text, str) else text
+
+    return folded
 
 
 def _like(pattern: str) -> t.Callable[[str], t.Any]:

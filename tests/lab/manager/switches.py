@@ -59,6 +59,8 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     "list_envelope_without_results": ("empty_list", "absent"),
     # Whether a search may name the field of a test of the ID, which the guides leave out.
     "id_criteria_field_name": ("accepted", "rejected"),
+    # Whether a test of a text, such as a name, ignores upper and lower case.
+    "string_tests_ignore_case": (False, True),
     # What searches for policies and computers leave out although one of them alone has it: value is that of each
     # setting, names are name, hostName and displayName.
     "search_leaves_out": ("nothing", "policySettings", "computerSettings", "firewall", "value", "names"),

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 import jmespath
 import pytest
 from hypothesis import given
@@ -206,7 +208,7 @@ def test_a_field_that_does_not_exist_is_found_wherever_it_stands(condition, fiel
     assert Query(f"[?{condition}]", "query")._ids(rows) == [
         row["id"] for row in jmespath.search(f"[?{condition}]", rows)
     ]
-    wrong = condition.replace(field, f"{field}s")
+    wrong = re.sub(rf"\b{field}\b", f"{field}s", condition)
     if wrong != condition:
         with pytest.raises(OptionError, match=f"computers have no field '{field}s'; nearest: '{field}'"):
             Query(f"[?{wrong}]", "query")

@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Families of platforms, from the text that a manager has for a computer's platform. Nothing is guessed."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+LINUX = "linux"
+WINDOWS = "windows"
+MACOS = "macos"
+SOLARIS = "solaris"
+AIX = "aix"
+OTHER = "other"
+
+FAMILIES = (LINUX, WINDOWS, MACOS, SOLARIS, AIX, OTHER)
+
+# How managers begin or contain the names of a family's platforms (source: the vendor's SDK, agent_version_control, and
+# the platforms that agents on macOS tell). Those of Linux without that word are listed.
+_WORDS = (
+    (MACOS, re.compile(r"mac *os|darwin", re.IGNORECASE | re.ASCII)),
+    (WINDOWS, re.compile(r"\bwindows\b", re.IGNORECASE | re.ASCII)),
+    (SOLARIS, re.compile(r"\bsolaris\b", re.IGNORECASE | re.ASCII)),
+    (AIX, re.compile(r"\baix\b", re.IGNORECASE | re.ASCII)),
+    (
+        LINUX,
+        re.compile(r"linux|^(?:red hat|centos|debian|ubuntu|suse|rocky)\b", re.IGNORECASE | re.ASCII),
+    ),
+)
+# What runs on an operating system of its own, whatever that is called.
+_APPLIANCE = re.compile("appliance", re.IGNORECASE | re.ASCII)
+
+
+@functools.lru_cache(maxsize=4096)
+def family(platform: str) -> str:
+    """The family of a platform as a manager writes it, one of C(FAMILIES); C(other) for what is not known."""
+    if _APPLIANCE.search(platform):
+        return OTHER
+    return next((name for name, words in _WORDS if words.search(platform)), OTHER)

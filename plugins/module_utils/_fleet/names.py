@@ -1,0 +1,285 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names, IDs and patterns as options hold them, and the objects of the manager that they mean: none, one or many."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import typing as t
+from dataclasses import dataclass
+from functools import cached_property
+
+from .._basis.errors import OptionError
+from .._basis.text import LONGEST, can_be_written, enumerated, quoted, shown
+from .._manager.errors import ManagerError
+from .fleet import Fleet
+from .nearest import suggestion
+from .objects import Computer, Policy, Target
+
+Key = t.Union[str, int]
+T = t.TypeVar("T")
+
+# The largest ID that is sent: what a manager can keep in 64 bits.
+_LARGEST_ID = 2**63 - 1
+
+_MUST = "it must hold names (text) or IDs (whole numbers above 0)"
+_LIST = "it must be a list of names (text) or IDs (whole numbers above 0)"
+
+# How many missing names of one option an error has, and for how many of them the nearest ones are looked up.
+_NAMED_AT_MOST = 100
+_SUGGESTED_AT_MOST = 10
+
+_PLURALS = {"policy": "policies", "computer": "computers", "group of computers": "groups of computers"}
+
+# What of a pattern is no text.
+_WILDCARDS = re.compile(r"[*?\[\]!]")
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A shell-style pattern of names."""
+
+    text: str
+
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        return re.compile(fnmatch.translate(self.text))
+
+    @cached_property
+    def _folded(self) -> re.Pattern[str]:
+        return re.compile(fnmatch.translate(self.text.casefold()))
+
+    def matches(self, name: str) -> bool:
+        """Whether it matches a name to the letter."""
+        return bool(self._expression.match(name))
+
+    def matches_folded(self, name: str) -> bool:
+        """Whether it matches a name, which is case-folded, whatever its case."""
+        return bool(self._folded.match(name))
+
+    @property
+    def literal(self) -> str:
+        """Its text without what stands for other text."""
+        return _WILDCARDS.sub("", self.text)
+
+
+class Lookup(t.Generic[T]):
+    """Objects by their names and IDs.
+
+    C(names_of): an object's names, the first before the second. With C(any_case), a name that nothing has to the letter
+    is what differs in case.
+    """
+
+    def __init__(self, by_id: t.Mapping[int, T], names_of: t.Callable[[T], tuple[str, ...]], any_case: bool) -> None:
+        self.by_id = by_id
+        self._names_of = names_of
+        self._any_case = any_case
+
+    def find(self, key: Key) -> t.Sequence[T]:
+        """The objects of that name or ID; a name with blanks around it that nothing has is meant without them.
+
+        Ansible splits C("A, B") at its comma and leaves the blank; that it was text cannot be seen any more.
+        """
+        if isinstance(key, int):
+            return [self.by_id[key]] if key in self.by_id else []
+        return self._named(key) or self._named(key.strip())
+
+    @cached_property
+    def known(self) -> dict[int, tuple[str, ...]]:
+        """What all of them are called, by ID."""
+        return {number: self._names_of(one) for number, one in self.by_id.items()}
+
+    def _named(self, name: str) -> t.Sequence[T]:
+        ways = [(self._exact, name), (self._folded, name.casefold())]
+        for indices, wanted in ways if self._any_case else ways[:1]:
+            for index in indices:
+                if wanted in index:
+                    return index[wanted]
+        return []
+
+    @cached_property
+    def _exact(self) -> list[dict[str, list[T]]]:
+        return self._indices(lambda name: name)
+
+    @cached_property
+    def _folded(self) -> list[dict[str, list[T]]]:
+        return self._indices(str.casefold)
+
+    def _indices(self, written: t.Callable[[str], str]) -> list[dict[str, list[T]]]:
+        indices: list[dict[str, list[T]]] = []
+        for one in self.by_id.values():
+            for place, name in enumerate(self._names_of(one)):
+                if place == len(indices):
+                    indices.append({})
+                indices[place].setdefault(written(name), []).append(one)
+        return indices
+
+
+class Computers:
+    """Computers by their names and IDs: searched for one by one, until a name is not found, or the fleet was listed."""
+
+    def __init__(self, fleet: Fleet, listed: bool) -> None:
+        self._fleet = fleet
+        self._listed = listed
+        self._found: dict[Key, t.Sequence[Computer]] = {}
+
+    def find(self, key: Key) -> t.Sequence[Computer]:
+        """The computers of that ID, or of that name: to the letter, else whatever its case; host names come first.
+
+        Whether a manager's searches ignore case is not documented, so that one which is not found is looked for in the
+        whole fleet.
+        """
+        if key not in self._found:
+            self._found[key] = self._search(key) if not self._listed else self.all.find(key)
+        return self._found[key]
+
+    @cached_property
+    def all(self) -> Lookup[Computer]:
+        """Every computer of the manager."""
+        by_id = {computer.id: computer for computer in self._fleet.list_computers()}
+        self._listed = True
+        return Lookup(by_id, lambda computer: (computer.host_name, computer.display_name), any_case=True)
+
+    @property
+    def known(self) -> t.Mapping[int, tuple[str, ...]]:
+        """What computers are called, by ID; those that are known, if the manager does not list them."""
+        try:
+            return self.all.known
+        except ManagerError:
+            return {number: (one.host_name, one.display_name) for number, one in self._fleet.computers.items()}
+
+    @cached_property
+    def folded(self) -> list[tuple[Computer, str, str]]:
+        """Every computer with its names, case-folded."""
+        return [(one, one.host_name.casefold(), one.display_name.casefold()) for one in self.all.by_id.values()]
+
+    def _search(self, key: Key) -> t.Sequence[Computer]:
+        if isinstance(key, int):
+            computer = self._fleet.search_computer_id(key)
+            return [computer] if computer else []
+        bare = key.strip()
+        return self._searched(key) or (self._searched(bare) if bare != key else []) or self.all.find(key)
+
+    def _searched(self, name: str) -> t.Sequence[Computer]:
+        """What searches say has that name, without reading the fleet."""
+        near: t.Sequence[Computer] = []
+        for field, attribute in (("hostName", "host_name"), ("displayName", "display_name")):
+            found = self._fleet.search_computers(field, name)
+            exact = [computer for computer in found if getattr(computer, attribute) == name]
+            if exact:
+                return exact
+            near = near or found
+        return near
+
+
+def missing(noun: str, keys: t.Sequence[Key], known: t.Mapping[int, tuple[str, ...]]) -> tuple[Key | None, str]:
+    """The value and the text of an error about names and IDs that nothing has, given what all are called by ID."""
+    hints = [_hint(key, noun, known) for key in keys[:_SUGGESTED_AT_MOST]]
+    scope = "What the role of the API key may not see is not found either"
+    if len(keys) == 1:
+        return keys[0], f"{no_such(noun, keys[0])}{hints[0]}. {scope}"
+    hints += [""] * (len(keys) - len(hints))
+    row = enumerated(
+        [f"{shown_key(key)} ({hint.removeprefix('; ')})" if hint else shown_key(key) for key, hint in zip(keys, hints)],
+        _NAMED_AT_MOST,
+    )
+    return None, f"the manager has none of these {len(keys)} {_PLURALS[noun]}: {row}. {scope}"
+
+
+def no_such(noun: str, key: Key) -> str:
+    """That nothing has that name or ID."""
+    word = "ID" if isinstance(key, int) else "path" if noun == "group of computers" else "name"
+    return f"the manager has no {noun} of that {word}"
+
+
+def unmatched(noun: str, pattern: Pattern, names: t.Iterable[str]) -> str:
+    """That a pattern matches no name, and the nearest ones."""
+    return f"it matches the name of no {noun}{suggestion(pattern.literal, names)}"
+
+
+def ambiguous(found: t.Sequence[t.Any]) -> str:
+    """That several have one name; each is a policy, a computer, or the ID of a group."""
+    return f"{len(found)} have that name: {enumerated([_candidate(one) for one in found])}. Name one by its ID"
+
+
+def shown_key(key: Key, longest: int = LONGEST) -> str:
+    """A name or ID as messages have it."""
+    return f"ID {key}" if isinstance(key, int) else quoted(key, longest)
+
+
+def _hint(key: Key, noun: str, known: t.Mapping[int, tuple[str, ...]]) -> str:
+    if isinstance(key, int):
+        same = any(str(key) in of_one for of_one in known.values())
+        return f"; there is one of that name: write '{key}' in quotes, since a number is an ID" if same else ""
+    digits = key.strip()
+    if digits.isascii() and digits.isdigit() and len(digits) < 20 and int(digits) in known:
+        name = next(filter(None, known[int(digits)]), "")
+        return f"; the {noun} {quoted(name)} has that ID: write {digits} as a number, in a list and without quotes"
+    names = [name for of_one in known.values() for name in of_one]
+    # Who names a group alone means the one at the end of a path.
+    ends = [name for name in names if name.endswith(f"/{key}")]
+    return f"; nearest: {enumerated([quoted(name) for name in ends[:3]])}" if ends else suggestion(key, names)
+
+
+def _candidate(target: Target | int) -> str:
+    if isinstance(target, int):
+        return f"ID {target}"
+    if isinstance(target, Policy):
+        return f"ID {target.id}"
+    platform = shown(target.platform) or "unknown platform"
+    return f"ID {target.id} (display name {quoted(target.display_name)}, {platform})"
+
+
+def read_keys(given: t.Any, option: str) -> tuple[Key, ...]:
+    """Names (str) and IDs (int) as an option holds them, each once. Raises C(OptionError) for anything else."""
+    if given is not None and not isinstance(given, (list, tuple)):
+        raise OptionError(option, _writable(given), _LIST)
+    # Plain types: since ansible-core 2.19 values can be tagged subclasses.
+    return tuple(dict.fromkeys(_key(item, option) for item in given or ()))
+
+
+def read_patterns(given: t.Any, option: str) -> tuple[Pattern, ...]:
+    """Patterns as an option holds them, each once. Raises C(OptionError) for anything else."""
+    if given is not None and not isinstance(given, (list, tuple)):
+        raise OptionError(option, _writable(given), "it must be a list of patterns such as 'web-*'")
+    must = "it must hold patterns such as 'web-*'"
+    for item in given or ():
+        if not isinstance(item, str):
+            raise OptionError(option, _writable(item), f"{must}, and these are text")
+        if not item.strip():
+            raise OptionError(option, item, f"{must}, and not an empty one, as a comma too many makes one")
+        if not can_be_written(item):
+            raise OptionError(option, item, f"{must}, and a pattern must be text that can be written in UTF-8")
+    # Ansible splits "a*, b*" at the comma and leaves the blank to the second one.
+    return tuple(Pattern(text) for text in dict.fromkeys(str(item).strip(" \t\n") for item in given or ()))
+
+
+def _key(item: t.Any, option: str) -> Key:
+    if isinstance(item, bool) or not isinstance(item, (int, str)):
+        kind = {type(None): "null", bool: "a boolean; a name of that kind needs quotes"}.get(
+            type(item), "something else"
+        )
+        raise OptionError(option, _writable(item), f"{_MUST}, and not {kind}")
+    if isinstance(item, int):
+        if not 0 < item <= _LARGEST_ID:
+            raise OptionError(
+                option, _writable(item), f"{_MUST}, and no ID is above {_LARGEST_ID}; a name of digits needs quotes"
+            )
+        return int(item)
+    if not item.strip():
+        raise OptionError(option, item, f"{_MUST}, and not an empty name, as a comma too many makes one")
+    if not can_be_written(item):
+        raise OptionError(option, item, f"{_MUST}, and a name must be text that can be written in UTF-8")
+    return str(item)
+
+
+def _writable(item: t.Any) -> t.Any:
+    try:
+        str(item)
+    except ValueError:
+        # Python refuses to write out numbers of thousands of digits.
+        return "a number of thousands of digits"
+    return item
