@@ -406,7 +406,7 @@ def test_modules_with_one_facet_and_modules_that_read(lab):
     assert {one["ID"] for one in low["policies"]} == under and all("path" in one for one in low["policies"])
     assert [one["name"] for one in base["policies"]] == ["Base Policy"] == [one["name"] for one in some["policies"]]
     assert none["policies"] == [] == nobody["computers"]
-    assert some["warnings"] == ["policy 'Nobody' is left out: the manager has no policy of that name"]
+    assert some["warnings"] == ["the result is without policy 'Nobody': the manager has no policy of that name"]
     assert {one["ID"] for one in matching["computers"]} == corp == {one["ID"] for one in own["computers"]}
     assert all(path == group or path.startswith(f"{group}/") for path in paths["result"]) and paths["result"]
     assert {one["id"] for one in described["targets"]} == under
