@@ -13,14 +13,16 @@ try:
 except ImportError:  # in the environment of the tools, whose tests generate nothing
     settings = None
 
-from tests.gates.environments import link_collection
+from tests.gates.environments import ROOT, link_collection
 
 COLLECTIONS = str(link_collection())
 
 sys.path.insert(0, COLLECTIONS)
 # Nothing else is searched: a copy of the collection that happens to be installed must not be what is tested.
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = COLLECTIONS
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [COLLECTIONS, os.environ.get("PYTHONPATH")]))
+# What Ansible sends is compiled once for all tests.
+BYTECODE = str(ROOT / "tests" / "bytecode")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [COLLECTIONS, BYTECODE, os.environ.get("PYTHONPATH")]))
 
 if settings:
     # The same examples on every machine, however slow it is. Others are tried with --hypothesis-profile=explore.

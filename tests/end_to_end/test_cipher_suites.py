@@ -8,6 +8,8 @@ The suites stand here once more, typed from the page. OpenSSL and GnuTLS, which 
 
 from __future__ import annotations
 
+import re
+import shlex
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
@@ -68,32 +70,42 @@ AGENTS: list[tuple[str, tuple[str, str] | None]] = [
 PROTOCOLS = {"TLSv1": "-tls1", "TLSv1.1": "-tls1_1", "TLSv1.2": "-tls1_2", "TLSv1.3": "-tls1_3"}
 
 
-def openssl(lab: LabHosts, host: Host, *options: str) -> bool:
-    """Whether OpenSSL, from the controller, comes to an agreement with the agent on a host."""
-    command = ["openssl", "s_client", "-connect", f"{host.address}:{AGENT_PORT}", *options]
-    done = lab.run(command, check=False, input="")
-    return "Cipher is (NONE)" not in done.stdout and "Cipher is " in done.stdout
+def answered(lab: LabHosts, commands: t.Mapping[str, t.Sequence[str]]) -> dict[str, str]:
+    """What each of some commands prints on the controller: in one shell, as going there costs more than a handshake."""
+    steps = [f"echo '--- {name}'\n{shlex.join(command)} </dev/null" for name, command in commands.items()]
+    printed = lab.run("\n".join(steps), check=False, timeout=300).stdout
+    parts = re.split("^--- (.*)\n", printed, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def gnutls(lab: LabHosts, host: Host, priority: str) -> bool:
+def openssl(host: Host, *options: str) -> list[str]:
+    """The command by which OpenSSL tries to come to an agreement with the agent on a host."""
+    return ["openssl", "s_client", "-connect", f"{host.address}:{AGENT_PORT}", *options]
+
+
+def gnutls(host: Host, priority: str) -> list[str]:
     """The same with GnuTLS."""
-    command = ["gnutls-cli", "--insecure", "--port", str(AGENT_PORT), f"--priority={priority}", host.address]
-    return "Handshake was completed" in lab.run(command, check=False, input="").stdout
+    return ["gnutls-cli", "--insecure", "--port", str(AGENT_PORT), f"--priority={priority}", host.address]
 
 
-def suites_seen(lab: LabHosts, host: Host) -> set[str]:
-    """The suites that an agent accepts, whichever TLS version it takes."""
-    found = {
-        name
-        for cipher, name in OPENSSL.items()
-        if openssl(lab, host, "-min_protocol", "TLSv1", "-no_tls1_3", "-cipher", f"{cipher}:@SECLEVEL=0")
+def seen_of(lab: LabHosts, host: Host) -> tuple[set[str], set[str]]:
+    """The suites that an agent accepts, whichever TLS version it takes; the TLS versions it accepts with any suite."""
+    trials = {
+        **{
+            name: openssl(host, "-min_protocol", "TLSv1", "-no_tls1_3", "-cipher", f"{cipher}:@SECLEVEL=0")
+            for cipher, name in OPENSSL.items()
+        },
+        TRIPLE_DES: gnutls(host, TRIPLE_DES_ALONE),
+        **{name: openssl(host, option, "-cipher", "ALL:@SECLEVEL=0") for name, option in PROTOCOLS.items()},
     }
-    return found | ({TRIPLE_DES} if gnutls(lab, host, TRIPLE_DES_ALONE) else set())
-
-
-def protocols_seen(lab: LabHosts, host: Host) -> set[str]:
-    """The TLS versions that an agent accepts with any suite."""
-    return {name for name, option in PROTOCOLS.items() if openssl(lab, host, option, "-cipher", "ALL:@SECLEVEL=0")}
+    printed = answered(lab, trials)
+    assert printed.keys() == trials.keys()
+    agreed = {
+        name
+        for name, text in printed.items()
+        if "Handshake was completed" in text or ("Cipher is " in text and "Cipher is (NONE)" not in text)
+    }
+    return agreed - PROTOCOLS.keys(), agreed & PROTOCOLS.keys()
 
 
 class Looked(t.NamedTuple):
@@ -114,7 +126,7 @@ def looked(site: Site) -> dict[tuple[str, bool], Looked]:
         running = [install_agent(host, version=version, tls=tls) for (version, tls), host in placed]
         facts = site.on_hosts([host for _agent, host in placed], "agent_cipher_facts")
         with ThreadPoolExecutor(max_workers=2) as pool:
-            seen = pool.map(lambda host: (suites_seen(site.hosts, host), protocols_seen(site.hosts, host)), hosts)
+            seen = pool.map(lambda host: seen_of(site.hosts, host), hosts)
             for ((version, tls), host), (suites, protocols) in zip(placed, seen):
                 told = facts[host.name]["ansible_facts"]["workload_security_agent"]
                 found[version, tls is not None] = Looked(suites, protocols, told)

@@ -71,14 +71,8 @@ def pytest_gate(
     return Gate(name, name.split()[0], environment, ("pytest", *parallel, *arguments), True, cost, parallel, quick)
 
 
-# The tests in which the libraries of meta/requirements.txt do their work.
-LIBRARIES = (
-    "tests/unit/manager",
-    "tests/unit/fleet",
-    "tests/unit/dns/test_rfc2136.py",
-    "tests/unit/probe/test_ssh.py",
-    "tests/integration/test_faults.py",
-)
+# Every fault at every request: once, where the libraries that have to cope with it are the oldest.
+FAULTS = "tests/integration/test_faults.py"
 # How tests are dealt out to processes: where the fixtures of a file are dear, it stays together.
 BY_FILE = ("-n", "2", "--dist", "loadfile")
 BY_TEST = ("-n", "2", "--dist", "worksteal")
@@ -97,11 +91,19 @@ GATES: List[Gate] = [
     pytest_gate("layers", "tools", "tests/gates/test_layers.py", quick=()),
     pytest_gate("repository", "tools", "tests/gates/test_repository.py", cost=5),
     pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, cost=60, parallel=BY_TEST, quick=()),
-    pytest_gate("unit on the oldest core", "oldest", "tests/unit", cost=60),
-    pytest_gate("libraries at their lowest", "lowest", *LIBRARIES, cost=60),
+    # With the lowest versions of libraries as well: the environments differ in nothing else.
+    pytest_gate("unit on the oldest core", "lowest", "tests/unit", cost=90),
+    pytest_gate("libraries at their lowest", "lowest", FAULTS, cost=60),
     pytest_gate("contract", "main", "tests/contract", cost=40, parallel=WAITING),
     pytest_gate(
-        "integration", "main", "tests/integration", *COVERED, cost=200, parallel=BY_FILE, quick=("-m", "not slow")
+        "integration",
+        "main",
+        "tests/integration",
+        f"--ignore={FAULTS}",
+        *COVERED,
+        cost=200,
+        parallel=BY_FILE,
+        quick=("-m", "not slow"),
     ),
     pytest_gate("integration on the oldest core", "oldest", "tests/integration", "-m", "both_cores", cost=60),
     pytest_gate("end_to_end", "main", "tests/end_to_end", cost=150, parallel=BY_FILE),

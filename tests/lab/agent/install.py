@@ -43,7 +43,7 @@ class Agent:
         while self.query("GetPluginVersion", check=False).returncode:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the agent does not start within {_UP_WITHIN} s")
-            time.sleep(0.05)
+            time.sleep(0.2)
 
     def stop(self) -> None:
         """End the daemon: the service is stopped."""
@@ -101,7 +101,7 @@ def install_agent(
     and the last TLS version that the agent speaks, as C(1.0), in place of what is likely for its release.
     """
     file = host.root / "tmp" / "ds-agent.deb"
-    file.write_bytes(package(version))
+    file.write_bytes(package(version, host))
     host.run(["dpkg", "--install", "/tmp/ds-agent.deb"])
     file.unlink()
     host.write(
