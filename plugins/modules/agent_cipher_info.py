@@ -17,7 +17,7 @@ description:
     those for which this is not known, and for each the nearest later release that is documented to work.
   - An agent is kept if it shares B(at least one) suite with those that the manager will still accept, in a TLS version
     that the manager will still accept.
-  - Without O(groups), O(computers_matching) and O(computers_query), it looks at all computers.
+  - Without O(computer_groups), O(computers_matching) and O(computers_query), it looks at all computers.
   - What the vendor's page does not cover is V(undocumented), and what may belong to more than one place on it is
     V(ambiguous). Nothing is guessed. If all of these places lead to the same answer, that is the answer.
 author:
@@ -83,8 +83,8 @@ options:
       - csv
     default: list
 notes:
-  - The module sends one request for every 5,000 computers, and one each for policies and groups if O(groups) or
-    O(computers_query) needs them.
+  - The module sends one request for every 5,000 computers, and one each for policies and groups if O(computer_groups)
+    or O(computers_query) needs them.
   - The vendor contradicts itself on TLS 1.2 in agents 9.5 and 9.6. If it matters, it is not known whether they are
     kept.
   - The vendor's table of platforms says that TLS 1.2 is not supported on CloudLinux 5 and Ubuntu 10.04. Computers with

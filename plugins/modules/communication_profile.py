@@ -80,7 +80,7 @@ options:
             5,000 per request.
         type: list
         elements: raw
-      groups:
+      computer_groups:
         description:
           - Groups of computers, each by its path such as V(Data center/Web) (text) or its ID (number). All computers in
             them are meant, and in the groups below them.

@@ -12,8 +12,8 @@ short_description: Read computers of the manager
 version_added: 0.1.0
 description:
   - Returns computers as the manager's API gives them, or what a JMESPath expression makes of them.
-  - Without O(computers), O(groups), O(computers_matching) and O(computers_query), these are all computers. An empty list
-    is an error, unless O(allow_empty=true).
+  - Without O(computers), O(computer_groups), O(computers_matching) and O(computers_query), these are all computers. An
+    empty list is an error, unless O(allow_empty=true).
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:

@@ -256,20 +256,21 @@ def test_groups_and_what_is_below_them(lab):
         (outer["name"], all_inside),
         (outer["ID"], all_inside),
     ):
-        assert set(choose(lab, groups=[key]).computers) == expected
+        assert set(choose(lab, computer_groups=[key]).computers) == expected
         assert asked(lab) == ["/computergroups/search", "/computers/search"]
     assert set(choose(lab, computers_query=f"[?group_path == '{path}']").computers) == inside
     assert set(choose(lab, computers_query=f"[?starts_with(group_path, '{outer['name']}/')]").computers) == all_inside
-    said = refused(lab, groups=[inner["name"]])
+    said = refused(lab, computer_groups=[inner["name"]])
     assert (
-        f"option 'groups' is '{inner['name']}': the manager has no group of computers of that path; nearest: " in said
+        f"option 'computer_groups' is '{inner['name']}': the manager has no group of computers of that path; nearest: "
+        in said
     )
     assert f"/{inner['name']}'" in said
-    assert "no group of computers of that ID" in refused(lab, groups=[10**9])
+    assert "no group of computers of that ID" in refused(lab, computer_groups=[10**9])
     for one in inside:
         lab.api("POST", f"/computers/{one}", {"groupID": outer["ID"]})
-    assert "no computer is in it, or below; allow_empty" in refused(lab, groups=[path], policies="all")
-    assert choose(lab, groups=[path], allow_empty=True).computers == []
+    assert "no computer is in it, or below; allow_empty" in refused(lab, computer_groups=[path], policies="all")
+    assert choose(lab, computer_groups=[path], allow_empty=True).computers == []
 
 
 def test_groups_of_one_path_are_told_apart_by_ids(lab):
@@ -278,7 +279,9 @@ def test_groups_of_one_path_are_told_apart_by_ids(lab):
         "computerGroups": [{"ID": 1, "name": "a"}, {"ID": 2, "name": "b", "parentGroupID": 1}, {"ID": 3, "name": "a/b"}]
     }
     lab.add_fault(path="/computergroups/search", times=0, action={"kind": "body", "body": json.dumps(body)})
-    assert "option 'groups' is 'a/b': 2 have that name: ID 2, ID 3. Name one by its ID" in refused(lab, groups=["a/b"])
+    assert "option 'computer_groups' is 'a/b': 2 have that name: ID 2, ID 3. Name one by its ID" in refused(
+        lab, computer_groups=["a/b"]
+    )
     lab.clear_faults()
 
 
@@ -330,7 +333,7 @@ def test_computers_by_address_version_and_family(lab):
 def test_all_problems_of_all_profiles_in_one_error(lab):
     profiles = [
         {"name": "a", "below": ["Nobody"], "heartbeat": {"interval": "7"}},
-        {"name": "b", "groups": ["Nowhere"], "policies_matching": ["no*"], "heartbeat": {"interval": "7"}},
+        {"name": "b", "computer_groups": ["Nowhere"], "policies_matching": ["no*"], "heartbeat": {"interval": "7"}},
         {"name": "c", "policies_query": "[?name == 'x']", "heartbeat": {"interval": "7"}},
         {"name": "d", "computers_query": "[?abs(id) < `0`]", "heartbeat": {"interval": "7"}},
         *(
@@ -342,7 +345,13 @@ def test_all_problems_of_all_profiles_in_one_error(lab):
     with pytest.raises(OptionError) as caught:
         run_profiles(lab, profiles)
     said = str(caught.value)
-    for option in ("[a].below", "[b].groups", "[b].policies_matching", "[c].policies_query", "[d].computers_query"):
+    for option in (
+        "[a].below",
+        "[b].computer_groups",
+        "[b].policies_matching",
+        "[c].policies_query",
+        "[d].computers_query",
+    ):
         assert f"option 'profiles{option}'" in said
     assert "'profiles[m0].computers_matching'" in said and "'profiles[m29]" not in said
     assert said.endswith("and 15 more problems") and not writes(lab)
@@ -361,7 +370,7 @@ def test_every_way_to_choose_in_a_document(lab):
             "policies_query": "[?parent == '']",
             "computers_query": "[?version_ge(agent_version, '20')]",
         },
-        {"name": "group", "groups": [group]},
+        {"name": "group", "computer_groups": [group]},
     ]
     document = [{**one, "heartbeat": {"missed_before_alert": "9"}} for one in profiles]
     planned = run_profiles(lab, document, check=True)
@@ -391,11 +400,11 @@ def test_modules_with_one_facet_and_modules_that_read(lab):
         {f"{NAMESPACE}.policy_info": {"policies": ["Base Policy", "Nobody"], "allow_missing": True}},
         {f"{NAMESPACE}.computer_info": {"computers_matching": ["*.CORP.example.com"]}},
         {f"{NAMESPACE}.computer_info": {"computers_matching": ["*.corp.example.com"], "overrides": True}},
-        {f"{NAMESPACE}.computer_info": {"groups": [group], "query": "[].group_path"}},
+        {f"{NAMESPACE}.computer_info": {"computer_groups": [group], "query": "[].group_path"}},
         {f"{NAMESPACE}.computer_info": {"computers": [], "allow_empty": True}},
         {f"{NAMESPACE}.communication_info": {"below": [inner["name"]], "facets": ["heartbeat"]}},
         {f"{NAMESPACE}.agent_cipher_info": {"computers_matching": ["*.corp.example.com"], "computers": "all"}},
-        {f"{NAMESPACE}.agent_cipher_info": {"groups": [group], "computers": "all"}},
+        {f"{NAMESPACE}.agent_cipher_info": {"computer_groups": [group], "computers": "all"}},
         {f"{NAMESPACE}.agent_cipher_info": {"computers_query": "[?version_lt(agent_version, '20')]"}},
     ]
     lab.clear_requests()

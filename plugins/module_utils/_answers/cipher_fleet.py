@@ -52,7 +52,7 @@ LIST = "list"
 CSV = "csv"
 
 # The options that choose computers; C(computers) is another one here.
-_CHOOSING = ("groups", "computers_matching", "computers_query", "allow_missing", "allow_empty")
+_CHOOSING = ("computer_groups", "computers_matching", "computers_query", "allow_missing", "allow_empty")
 
 REQUIREMENT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "required_suites": {"type": "list", "elements": "str"},

@@ -45,7 +45,7 @@ POLICY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 COMPUTER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "computers": {"type": "list", "elements": "raw"},
-    "groups": {"type": "list", "elements": "raw"},
+    "computer_groups": {"type": "list", "elements": "raw"},
     "computers_matching": {"type": "list", "elements": "str"},
     "computers_query": {"type": "str"},
 }
@@ -82,7 +82,7 @@ class Selector:
     computers: tuple[Key, ...] = ()
     all_policies: bool = False
     below: tuple[Key, ...] = ()
-    groups: tuple[Key, ...] = ()
+    computer_groups: tuple[Key, ...] = ()
     policies_matching: tuple[Pattern, ...] = ()
     computers_matching: tuple[Pattern, ...] = ()
     policies_query: PolicyQuery | None = None
@@ -105,7 +105,7 @@ class Selector:
             computers=read_keys(options.get("computers"), named("computers")),
             all_policies=policies == ALL,
             below=read_keys(options.get("below"), named("below")),
-            groups=read_keys(options.get("groups"), named("groups")),
+            computer_groups=read_keys(options.get("computer_groups"), named("computer_groups")),
             policies_matching=read_patterns(options.get("policies_matching"), named("policies_matching")),
             computers_matching=read_patterns(options.get("computers_matching"), named("computers_matching")),
             policies_query=None if of_policies is None else PolicyQuery(str(of_policies), named("policies_query")),
@@ -141,7 +141,7 @@ class Selector:
     @property
     def chooses_from_all(self) -> bool:
         """Whether the list of all computers is needed."""
-        return bool(self.groups or self.computers_matching or self.computers_query)
+        return bool(self.computer_groups or self.computers_matching or self.computers_query)
 
     def option(self, name: str) -> str:
         """How errors call one of its options; without a name, all of them."""
@@ -353,14 +353,14 @@ class _Resolver:
             choice.nothing("below", _one(named), f"no policy is below {_each(named)}")
 
     def _in_groups(self, choice: _Choice) -> None:
-        named = choice.selector.groups
+        named = choice.selector.computer_groups
         find = self._group
-        groups = self._named(choice, "groups", "group of computers", named, find, lambda: self._groups.known)
+        groups = self._named(choice, "computer_groups", "group of computers", named, find, lambda: self._groups.known)
         within = self._fleet.groups_within(groups) if groups else ()
         inside = [one for one in self._fleet.list_computers() if one.group_id in within] if within else []
         choice.add(inside)
         if groups and not inside:
-            choice.nothing("groups", _one(named), f"no computer is in {_each(named)}, or below")
+            choice.nothing("computer_groups", _one(named), f"no computer is in {_each(named)}, or below")
 
     def _matching_policies(self, choice: _Choice) -> None:
         for pattern in choice.selector.policies_matching:
