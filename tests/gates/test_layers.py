@@ -39,14 +39,16 @@ ORDER = (
     ("_basis",),
 )
 PACKAGES = {package for line in ORDER for package in line}
-# What Ansible loads by its name may import from any package, and documentation from none.
+# What Ansible loads by its name may import from any package, and documentation from none; an action does what its module
+# does.
 MAY_IMPORT = {
     **{
         package: {below for lower in ORDER[number + 1 :] for below in lower}
         for number, line in enumerate(ORDER)
         for package in line
     },
-    **dict.fromkeys(("modules", "action", "inventory", "filter", "test", "lookup"), PACKAGES),
+    **dict.fromkeys(("modules", "plugin_utils", "inventory", "filter", "test", "lookup"), PACKAGES),
+    "action": PACKAGES | {"modules", "plugin_utils"},
     "doc_fragments": set(),
 }
 
