@@ -6,20 +6,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
+from ..modules.agent_deployment_script_info import WORK
+from ..plugin_utils._manager_action import ManagerAction
 
 
-class ActionModule(ActionBase):
-    """Runs the module of the same name, which must know whether Ansible is going to show what it returns."""
+class ActionModule(ManagerAction):
+    """Does the module's work in Ansible's own process where it can, and knows whether Ansible shows what it returns."""
 
-    _supports_check_mode = True
-    _supports_async = True
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Run the module."""
-        result = super().run(tmp, task_vars)
-        result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
-        return result
+    work = WORK
 
     def _update_module_args(self, module_name: str, module_args: dict[str, t.Any], *rest: t.Any, **more: t.Any) -> None:
         """Without this, C(no_target_syslog=true) in Ansible's configuration looks like C(no_log=true) to a module."""

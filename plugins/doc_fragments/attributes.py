@@ -39,6 +39,31 @@ attributes:
       - This action does not modify state.
 """
 
+    # For what can also run in Ansible's own process.
+    ACTION = r"""
+options: {}
+attributes:
+  action:
+    description: Has an action plugin of the same name, which does the same in Ansible's own process.
+    support: full
+    details:
+      - A task runs in Ansible's own process, faster and with lines that show how far it is, if it runs on the
+        controller (C(connection=local), or C(delegate_to=localhost)), as the user who runs Ansible, without C(async),
+        and if Ansible's own Python has the libraries that are required.
+      - Every other task runs as a module. Results are the same.
+      - What runs in Ansible's own process is not written to the system's log as modules are.
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: full
+    details:
+      - It then runs as a module, and shows no progress.
+  delegation:
+    description: Can be used in conjunction with C(delegate_to) and related keywords.
+    support: full
+    details:
+      - Delegated to another machine, it runs there as a module, and shows no progress.
+"""
+
     ACTION_GROUP = r"""
 options: {}
 attributes:

@@ -23,8 +23,9 @@ options:
     type: str
   api_key:
     description:
-      - API key of the manager, from a variable in a vault. It is part of the module's arguments, which Ansible writes
-        to a temporary file of the module's user unless pipelining is on.
+      - API key of the manager, from a variable in a vault. Where the task runs as a module (see the attribute
+        C(action)), it is part of the module's arguments, which Ansible writes to a temporary file of the module's user
+        unless pipelining is on.
       - One of O(api_key) and O(api_key_file) is required. If neither is set, the value of the environment variable
         E(WORKLOAD_SECURITY_API_KEY) is used, or else the file that E(WORKLOAD_SECURITY_API_KEY_FILE) names.
     type: str
@@ -90,6 +91,16 @@ options:
         and the same task continues when it is run again.
     type: int
     default: 0
+  progress_interval:
+    description:
+      - Seconds between two lines that show how far a task is, from V(0) to V(3600). V(0) is never. The first line comes
+        after five seconds, or sooner if this is less.
+      - A line says what the task does, how many of how many are done and have failed, how many requests it has sent in
+        the last minute, which limit it waits for, and about how long it will take. It goes to standard error and into
+        Ansible's log file, and names nothing and nobody.
+      - Only a task that runs in Ansible's own process shows it; see the attribute C(action).
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_PROGRESS_INTERVAL) is used, or else V(10).
+    type: int
   jump_host:
     description:
       - An SSH server through which to reach the manager. TLS passes through it unopened, all the way to the manager.
@@ -135,8 +146,8 @@ notes:
   - Give the API key as O(api_key_file), as O(api_key) from a variable in a vault, or in the environment of
     C(ansible-playbook) itself. There only the same user and root can see it. But if facts of C(localhost) are gathered,
     it is among them (C(ansible_facts.env)), and in a fact cache.
-  - Never set E(WORKLOAD_SECURITY_API_KEY) with C(environment) of a task, block or play, and never give a key after
-    C(-e). Ansible puts the former into the command line of a shell, where every user of the machine can read it, and
-    with C(-vvv) onto the screen and into its log file, whatever C(no_log) says. Modules warn if they can tell that this
-    happened.
+  - Do not set E(WORKLOAD_SECURITY_API_KEY) with C(environment) of a block or play, nor of a task that runs as a module
+    (see the attribute C(action)), and never give a key after C(-e). For modules, Ansible puts the former into the
+    command line of a shell, where every user of the machine can read it, and with C(-vvv) onto the screen and into its
+    log file, whatever C(no_log) says. Modules warn if they can tell that this happened.
 """

@@ -21,6 +21,7 @@ author:
 extends_documentation_fragment:
   - workload_security.agent.connection
   - workload_security.agent.attributes
+  - workload_security.agent.attributes.action
   - workload_security.agent.attributes.action_group
   - workload_security.agent.run
 attributes:

@@ -22,6 +22,7 @@ author:
 extends_documentation_fragment:
   - workload_security.agent.connection
   - workload_security.agent.attributes
+  - workload_security.agent.attributes.action
   - workload_security.agent.attributes.action_group
   - workload_security.agent.targets
   - workload_security.agent.targets.policies

@@ -37,6 +37,9 @@ DEFAULTS: dict[str, dict[str, t.Any]] = {
     },
 }
 
+# With this and the connection C(elsewhere), Ansible takes this machine for another one, and has to start modules.
+ELSEWHERE = {"ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connection"))}
+
 RESTRICTION = {"source_ips": ["192.0.2.0/24"], "manager_addresses": ["192.0.2.10"]}
 
 
@@ -123,10 +126,13 @@ def play(
     environment: t.Mapping[str, str] | None = None,
     defaults: t.Mapping[str, t.Any] | None = None,
     keywords: t.Mapping[str, t.Any] | None = None,
+    folder: Path | None = None,
+    meanwhile: t.Callable[[subprocess.Popen[str]], None] = lambda process: None,
 ) -> Played:
     """Run tasks in a real ansible-playbook. A task is {module: options}, with check_mode and such beside it.
 
-    C(keywords) are those of the play.
+    C(keywords) are those of the play. It is started in C(folder), where the playbook lies unless told otherwise;
+    C(meanwhile) gets its process once it runs.
 
     Every task may fail: its result says so. The connection comes from module_defaults of the action group, the key
     from the environment, unless told otherwise.
@@ -159,7 +165,7 @@ def play(
     ]
     playbook = tmp_path / "playbook.yml"
     playbook.write_text(yaml.safe_dump(book, sort_keys=False))
-    ran = subprocess.run(
+    with subprocess.Popen(
         [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), *arguments],
         env={
             **os.environ,
@@ -171,16 +177,20 @@ def play(
             "ANSIBLE_PIPELINING": "true",
             **(environment or {}),
         },
-        cwd=tmp_path,
+        cwd=folder or tmp_path,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
-        check=False,
-    )
+    ) as process:
+        try:
+            meanwhile(process)
+            output, _nothing = process.communicate(timeout=300)
+        except BaseException:
+            process.kill()
+            raise
     results = json.loads(dump.read_text()) if dump.exists() else []
-    return Played(ran.returncode, ran.stdout, results)
+    return Played(process.returncode, output, results)
 
 
 def writes(lab: LabManager, key: str = "admin") -> list[dict[str, t.Any]]:

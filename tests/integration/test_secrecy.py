@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.api_key import EXPOSED
-from tests.integration.support import RESTRICTION, play
+from tests.integration.support import ELSEWHERE, RESTRICTION, play
 
 pytestmark = pytest.mark.slow
 
@@ -137,19 +137,30 @@ def scratch_fixture() -> t.Iterator[Path]:
         yield Path(folder)
 
 
+HERE = {"ansible_connection": "local"}
+AS_MODULES = {"ansible_connection": "elsewhere"}
 # What depends on ansible-core: what it keeps of its environment, and where it writes a module's options.
-OF_CORE = {"environment", "option without pipelining"}
-GIVEN = ("environment", "file", "file from the environment", "option", "option without pipelining")
+OF_CORE = {"environment", "option without pipelining", "environment of the task"}
 
 
 @pytest.mark.parametrize(
-    "given", [pytest.param(given, marks=pytest.mark.both_cores if given in OF_CORE else ()) for given in GIVEN]
+    ("given", "where"),
+    [
+        pytest.param(given, where, marks=pytest.mark.both_cores if given in OF_CORE else ())
+        for where, ways in (
+            (HERE, ("environment", "option without pipelining", "environment of the task")),
+            (AS_MODULES, ("environment", "file", "file from the environment", "option", "option without pipelining")),
+        )
+        for given in ways
+    ],
+    ids=lambda value: value if isinstance(value, str) else value["ansible_connection"],
 )
-def test_the_key_appears_nowhere(lab, tmp_path, scratch, given):
+def test_the_key_appears_nowhere(lab, tmp_path, scratch, given, where):
     """From the environment or a file it is in no other file, come what may; as an option, pipelining keeps it out.
 
     Without pipelining, Ansible itself writes a module with its options to a file that only its user can read, and
-    removes it: that is all that may be found, and nothing is left. Facts of localhost are gathered wherever the key is
+    removes it: that is all that may be found, and nothing is left. In Ansible's own process not even that is, and the
+    environment of a task comes through no shell. Facts of localhost are gathered wherever the key is
     not in the environment, and nowhere else: see below.
     """
     key = lab.api_key
@@ -164,14 +175,18 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given):
         "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(scratch / "facts"),
         "TMPDIR": str(scratch),
+        **ELSEWHERE,
     }
-    defaults, arguments = {}, ["-vvvvv"]
+    tasks, defaults, arguments = TASKS, {}, ["-vvvvv"]
     if "option" not in given:
         # Without pipelining, modules are files; the key is still in none of them.
         environment.update(ANSIBLE_PIPELINING="false", ANSIBLE_KEEP_REMOTE_FILES="true")
     if given != "environment":
         environment["WORKLOAD_SECURITY_API_KEY"] = ""
-    if "option" in given:
+    if given == "environment of the task":
+        tasks = [{**task, "environment": {"WORKLOAD_SECURITY_API_KEY": "{{ key }}"}} for task in TASKS]
+        arguments += ["-e", f"@{secret_file(tmp_path, f'key: {key!r}', 'key.yml')}"]
+    elif "option" in given:
         environment["ANSIBLE_PIPELINING"] = str("without" not in given).lower()
         defaults = {"api_key": "{{ key }}"}
         arguments += ["-e", f"@{secret_file(tmp_path, f'key: {key!r}', 'key.yml')}"]
@@ -179,14 +194,15 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given):
         defaults = {"api_key_file": str(secret_file(tmp_path, f"{key}\n"))}
     elif "file" in given:
         environment["WORKLOAD_SECURITY_API_KEY_FILE"] = str(secret_file(tmp_path, key))
-    keywords = {"gather_facts": given != "environment"}
+    keywords = {"gather_facts": given != "environment", "vars": where}
     with Watch(key, [scratch, tmp_path / "output"]) as watch:
         played = play(
-            lab, TASKS, tmp_path, arguments=arguments, environment=environment, defaults=defaults, keywords=keywords
+            lab, tasks, tmp_path, arguments=arguments, environment=environment, defaults=defaults, keywords=keywords
         )
     assert [bool(result.get("failed")) for result in played.results] == [True, False, True, True, True], played.output
     modules = (f"file {scratch}/local/ansible-local-", f"file {scratch}/remote/ansible-tmp-")
-    leaks = {leak for leak in watch.leaks if not ("without" in given and leak.startswith(modules))}
+    as_files = "without" in given and where is AS_MODULES
+    leaks = {leak for leak in watch.leaks if not (as_files and leak.startswith(modules))}
     assert leaks == set()
     afterwards = Watch(key, [scratch])
     afterwards.look()
@@ -205,7 +221,7 @@ COUNT = {f"{NAMESPACE}.computer_info": {"query": "length(@)"}}
 
 
 @pytest.mark.both_cores
-def test_a_key_in_environment_of_a_task_or_play_is_warned_of(lab, tmp_path):
+def test_a_key_in_environment_of_a_module_is_warned_of(lab, tmp_path):
     """Ansible shows it, and nothing here can keep it from that: the task says so, and shows it no further."""
     key, variable = lab.api_key, {"WORKLOAD_SECURITY_API_KEY": lab.api_key}
     nothing = {"WORKLOAD_SECURITY_API_KEY": ""}
@@ -229,7 +245,8 @@ def test_a_key_in_environment_of_a_task_or_play_is_warned_of(lab, tmp_path):
             tasks,
             tmp_path,
             arguments=["-vvv"],
-            environment={**nothing, "ANSIBLE_PIPELINING": "true", "ANSIBLE_LOG_PATH": str(log)},
+            environment={**nothing, **ELSEWHERE, "ANSIBLE_PIPELINING": "true", "ANSIBLE_LOG_PATH": str(log)},
+            keywords={"vars": AS_MODULES},
         )
     warned = [EXPOSED in result["warnings"] if result.get("warnings") else False for result in of_tasks.results]
     assert warned == [True, True, True, True, False], of_tasks.output
@@ -239,7 +256,8 @@ def test_a_key_in_environment_of_a_task_or_play_is_warned_of(lab, tmp_path):
     assert any(leak.startswith("arguments of a process") for leak in watch.leaks)
     assert found_in(of_tasks.output.encode(), key) and found_in(log.read_bytes(), key)
 
-    of_play = play(lab, [COUNT], tmp_path, environment=nothing, keywords={"environment": variable})
+    keywords = {"environment": variable, "vars": AS_MODULES}
+    of_play = play(lab, [COUNT], tmp_path, environment={**nothing, **ELSEWHERE}, keywords=keywords)
     assert EXPOSED in of_play.results[0]["warnings"]
     assert found_in(of_play.output.encode(), key) == []
 
@@ -269,8 +287,11 @@ def test_a_key_after_e_is_warned_of(lab, tmp_path):
     assert EXPOSED in result["warnings"] and result["result"] == 300
 
 
-@pytest.mark.parametrize("given", [pytest.param("environment", marks=pytest.mark.both_cores), "file"])
-def test_a_key_in_a_name_is_masked_in_results_diffs_and_warnings(lab, tmp_path, given):
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [pytest.param("environment", HERE, marks=pytest.mark.both_cores), ("file", HERE), ("file", AS_MODULES)],
+)
+def test_a_key_in_a_name_is_masked_in_results_diffs_and_warnings(lab, tmp_path, given, where):
     """The last net, whatever a manager says: the key, or its secret half, as the name of a policy."""
     half = lab.api_key.split(":", 1)[1]
     policy = lab.api("POST", "/policies", {"name": f"Policy {half}", "parentID": 1})
@@ -282,7 +303,10 @@ def test_a_key_in_a_name_is_masked_in_results_diffs_and_warnings(lab, tmp_path, 
         {f"{NAMESPACE}.heartbeat": {"policies": [policy["ID"]], "interval": 7}, "diff": True, "check_mode": True},
         {f"{NAMESPACE}.policy_info": {"policies": [half]}},
     ]
-    played = play(lab, tasks, tmp_path, arguments=["-vvv"], environment=environment, defaults=defaults)
+    keywords, environment = {"vars": where}, {**environment, **ELSEWHERE}
+    played = play(
+        lab, tasks, tmp_path, arguments=["-vvv"], environment=environment, defaults=defaults, keywords=keywords
+    )
     read, planned, _nobody = played.results
     assert read["policies"][0]["id" if "id" in read["policies"][0] else "ID"] == policy["ID"]
     assert planned["changed"] and planned["diff"]

@@ -11,11 +11,17 @@ from typing import Any, Dict, Mapping, NoReturn, Optional
 from ansible.module_utils.basic import AnsibleModule
 
 from .errors import Problem
-from .refusal import LONGEST_MESSAGE, failed, forget_what_is_no_secret, no_text, refused, secrets_in, stumble
+from .refusal import (
+    LONGEST_MESSAGE,
+    LONGEST_WARNING,
+    failed,
+    forget_what_is_no_secret,
+    no_text,
+    refused,
+    secrets_in,
+    stumble,
+)
 from .text import encodable, in_json, shown
-
-# The longest warning, in characters.
-_LONGEST_WARNING = 1500
 
 
 class Module(AnsibleModule):
@@ -61,7 +67,7 @@ class Module(AnsibleModule):
 
     def warn(self, warning: str, **options: Any) -> None:
         """As AnsibleModule's, on one line."""
-        super().warn(shown(warning, _LONGEST_WARNING), **options)
+        super().warn(shown(warning, LONGEST_WARNING), **options)
 
     def log(self, msg: Any, log_args: Optional[Dict[str, Any]] = None) -> None:
         """As AnsibleModule's, which ends the task where the system's log cannot take what an option holds: NUL."""

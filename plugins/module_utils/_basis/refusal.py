@@ -16,6 +16,8 @@ from .text import in_json, shown
 # The longest message of a failed task as JSON, in characters, and the longest of the other texts in its failure. Ansible
 # prints the message three times: for itself, and twice in the result. All of that is less than 4,000.
 LONGEST_MESSAGE = 1100
+# The longest warning, in characters.
+LONGEST_WARNING = 1500
 _LONGEST_PART = 300
 
 # What is shorter, without blanks around it, would mask ordinary text if it was taken for a secret. In characters.

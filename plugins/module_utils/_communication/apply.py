@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import threading
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 
@@ -108,8 +107,8 @@ class _Run:
         outcomes: list[Outcome] = []
         # Not those of another stage: the steps of a target that lie in two of them are two writes.
         total = sum(1 for _write in groupby(steps, key=lambda step: (step.stage, _write_of(step))))
-        stage = self.client.transport.progress.stage(WRITING, total=total)
-        with stage as progress, ThreadPoolExecutor(max_workers=concurrency) as pool:
+        transport = self.client.transport
+        with transport.progress.stage(WRITING, total=total) as progress, transport.threads(concurrency) as pool:
 
             def write_and_tell(write: list[Step]) -> list[Outcome]:
                 ended = self._carry_out(write)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import bisect
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -223,14 +222,10 @@ class Fleet:
 
             self.in_parallel(read, windows)
 
-    @staticmethod
-    def in_parallel(do: t.Callable[[S], T], items: t.Iterable[S]) -> list[T]:
+    def in_parallel(self, do: t.Callable[[S], T], items: t.Iterable[S]) -> list[T]:
         """What comes of some requests that are sent a few at a time, in order. The first error ends it all."""
-        pool = ThreadPoolExecutor(max_workers=READERS)
-        try:
+        with self.client.transport.threads(READERS) as pool:
             return list(pool.map(do, items))
-        finally:
-            pool.shutdown(cancel_futures=True)
 
     def _overrides(self, item: Item, settings_key: str) -> tuple[dict[Setting, Value], frozenset[int]]:
         settings = item.get(settings_key)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import typing as t
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ from .._vendor.deployment import (
 )
 from .api_key import API_KEY_ARGUMENTS, read_api_key
 
+PROGRESS_VARIABLE = "WORKLOAD_SECURITY_PROGRESS_INTERVAL"
+
 # Documented in plugins/doc_fragments/connection.py.
 CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "url": {"type": "str", "fallback": (env_fallback, ["WORKLOAD_SECURITY_URL"])},
@@ -40,6 +43,8 @@ CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "concurrency": {"type": "int", "default": 8},
     "requests_per_minute": {"type": "int", "default": 0},
     "deadline": {"type": "int", "default": 0},
+    # Without a fallback to the environment, where it may be there and empty.
+    "progress_interval": {"type": "int"},
     "jump_host": {
         "type": "dict",
         "options": SERVER_ARGUMENTS,
@@ -53,6 +58,7 @@ class Connection:
 
     url: C(https://host[:port]/api). timeout: seconds for connecting, and for each wait for data.
     concurrency: connections at once. requests_per_minute: 0 is not paced. deadline: minutes for a task, 0 for no end.
+    progress_interval: seconds between two lines about how far a task is, 0 for none.
     key_header: C(api-secret-key) or C(Authorization). warnings: what the user should be told.
     """
 
@@ -66,6 +72,7 @@ class Connection:
     concurrency: int = 8
     requests_per_minute: int = 0
     deadline: int = 0
+    progress_interval: int = 10
     jump_host: Server | None = None
     warnings: tuple[str, ...] = ()
 
@@ -100,6 +107,7 @@ class Connection:
                 params, "requests_per_minute", 0, 0, 1_000_000, "a number of requests", ", 0 for no pacing"
             ),
             deadline=_number(params, "deadline", 0, 0, 10_080, "a number of minutes", ", 0 for none"),
+            progress_interval=_progress_interval(params, environment),
             jump_host=None if jump_host is None else read_server("jump_host", jump_host, "jump host"),
             warnings=(*key.warnings, *(() if validate_certs else (_unverified(url),))),
         )
@@ -143,6 +151,14 @@ def _number(
 ) -> int:
     value = params.get(option)
     return default if value is None else whole_number(option, value, least, most, meaning, hint)
+
+
+def _progress_interval(params: Mapping[str, t.Any], environment: Mapping[str, str] | None) -> int:
+    given = params.get("progress_interval")
+    if given is None:
+        given = (os.environ if environment is None else environment).get(PROGRESS_VARIABLE) or None
+    hint = f", 0 for never (from the environment, it is {PROGRESS_VARIABLE})"
+    return _number({"progress_interval": given}, "progress_interval", 10, 0, 3600, "a number of seconds", hint)
 
 
 def _ca_path(params: Mapping[str, t.Any]) -> str | None:

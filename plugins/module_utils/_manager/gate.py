@@ -30,13 +30,26 @@ class Clock(t.Protocol):
     def sleep(self, seconds: float, /) -> None:
         """Wait for so many seconds, more than 0."""
 
+    def wake(self) -> None:
+        """Let nobody wait any more."""
+
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock, for one task."""
 
     monotonic = staticmethod(_time.monotonic)
     time = staticmethod(_time.time)
-    sleep = staticmethod(_time.sleep)
+
+    def __init__(self) -> None:
+        self._awake = threading.Event()
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait for so many seconds, or until somebody wakes all."""
+        self._awake.wait(seconds)
+
+    def wake(self) -> None:
+        """Let nobody wait any more."""
+        self._awake.set()
 
 
 class Gate:
@@ -82,6 +95,11 @@ class Gate:
                         self._next_start = now + self._interval
                     return now
             self.wait(pause)
+
+    def stop(self) -> None:
+        """Let nobody enter any more, as if the deadline had passed, and wake who waits."""
+        self._ends_at = -math.inf
+        self._clock.wake()
 
     def wait(self, seconds: float) -> None:
         """Wait for so many seconds, or until the deadline."""

@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import random as _random
 import threading
 import typing as t
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -51,12 +53,13 @@ class Transport:
     """
 
     def __init__(
-        self, connection: Connection, *, clock: Clock = SystemClock, random: t.Callable[[], float] = _random.random
+        self, connection: Connection, *, clock: Clock | None = None, random: t.Callable[[], float] = _random.random
     ) -> None:
-        """C(random) returns numbers from 0 to 1. The deadline counts from here.
+        """C(clock) is the machine's unless given. C(random) returns numbers from 0 to 1. The deadline counts from here.
 
         Raises C(MissingLibrary). Sends nothing yet.
         """
+        clock = clock or SystemClock()
         self._url = connection.url
         self._base_path = urlsplit(connection.url).path
         self._mask = Mask(connection.api_key)
@@ -100,6 +103,23 @@ class Transport:
         With C(outcome_unknown) in the error, the object may exist.
         """
         return self._object(self._request("POST", path, None, body, writes=True, repeatable=False))
+
+    @contextlib.contextmanager
+    def threads(self, count: int) -> t.Iterator[ThreadPoolExecutor]:
+        """So many threads to send requests from. With the block, they end, and what they have not begun is not tried.
+
+        Where an alarm or the like ends the block, nothing more is sent, and who waits for a turn is woken.
+        """
+        pool = ThreadPoolExecutor(max_workers=count)
+        try:
+            yield pool
+        except Exception:
+            raise
+        except BaseException:
+            self._gate.stop()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def close(self) -> None:
         """Close all connections."""

@@ -24,6 +24,7 @@ from .._manager.api_key import VARIABLE, secrets_of
 from .._manager.client import Client
 from .._manager.connection import CONNECTION_ARGUMENTS, Connection
 from .._manager.pool import URLLIB3_IMPORT_ERROR, URLLIB3_NEEDED
+from .._manager.progress import Progress
 from .._manager.transport import Transport
 
 # Documented in plugins/doc_fragments/run.py.
@@ -66,6 +67,9 @@ class Host(t.Protocol):
 
     def warn(self, warning: str) -> None:
         """Let the result have this warning."""
+
+    def watched(self, progress: Progress, seconds: int, /) -> t.ContextManager[None]:
+        """Show the progress each so many seconds, 0 for never, until the end of the block."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,7 @@ def result_of(work: Work[t.Any], host: Host) -> Result:
         for warning in connection.warnings:
             host.warn(warning)
         prepared = work.prepare(host.params, connection.deployment)
-        with Transport(connection) as transport:
+        with Transport(connection) as transport, host.watched(transport.progress, connection.progress_interval):
             result = work.carry_out(Client(transport), prepared, host, connection)
     except Problem as error:
         return failed(error)

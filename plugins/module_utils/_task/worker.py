@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Work in Ansible's own process: from the same options to the same result as a module's."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from collections.abc import Mapping
+
+from ansible.module_utils.common.arg_spec import ModuleArgumentSpecValidator
+from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
+from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import UnsupportedError
+
+from .._basis.refusal import (
+    LONGEST_MESSAGE,
+    LONGEST_WARNING,
+    failed,
+    forget_what_is_no_secret,
+    no_text,
+    refused,
+    secrets_in,
+    stumble,
+)
+from .._basis.text import encodable, in_json, shown
+from .._manager.progress import Progress
+from .work import Options, Result, Work, result_of
+
+Watch = t.Callable[[Progress, int], t.ContextManager[None]]
+
+
+def run_in_worker(
+    work: Work[t.Any],
+    name: str,
+    options: Mapping[str, t.Any],
+    internal: Mapping[str, t.Any],
+    environment: Mapping[str, str],
+    watch: Watch,
+) -> Result:
+    """Do the work: the result of the task, as a module of this C(name) would have returned it.
+
+    options: as the task gives them, templates filled in. internal: what Ansible tells a module beside them, by names
+    such as C(_ansible_check_mode). environment: that of the task. watch: shows progress, each so many seconds.
+    """
+    host = _Host(work.arguments, options, internal, environment, watch)
+    result = host.refusal(name) or result_of(work, host)
+    return host.returned(result)
+
+
+class _Host:
+    """Ansible's worker as what a task runs in."""
+
+    def __init__(
+        self,
+        specification: Options,
+        options: Mapping[str, t.Any],
+        internal: Mapping[str, t.Any],
+        environment: Mapping[str, str],
+        watch: Watch,
+    ) -> None:
+        self._specification = specification
+        self._given: Options = _passed(options, Direction.CONTROLLER_TO_MODULE)
+        self.params: Options = dict(self._given)
+        self.environment = environment
+        self.check_mode = bool(internal["_ansible_check_mode"])
+        self.diff = bool(internal["_ansible_diff"])
+        self.no_log = bool(internal["_ansible_no_log"])
+        # Before ansible-core 2.20, a result always has the options.
+        self._shows_options = bool(internal.get("_ansible_inject_invocation", True))
+        self.no_log_values: set[str] = set()
+        self._warnings: dict[str, None] = {}
+        self._watch = watch
+
+    def warn(self, warning: str) -> None:
+        """Let the result have this warning, on one line."""
+        self._warnings[shown(warning, LONGEST_WARNING)] = None
+
+    def watched(self, progress: Progress, seconds: int) -> t.ContextManager[None]:
+        """Show progress."""
+        return self._watch(progress, seconds)
+
+    def refusal(self, name: str) -> Result | None:
+        """Check the options and fill in what they leave out: the result where they cannot be right."""
+        try:
+            checked = ModuleArgumentSpecValidator(self._specification).validate(self._given)
+        except TypeError:
+            problem = stumble(self._specification, self._given)
+            if problem is None:
+                raise
+            return failed(problem)
+        self.params.update(checked.validated_parameters)
+        self.no_log_values.update(checked._no_log_values)
+        forget_what_is_no_secret(self.no_log_values)
+        if not checked.error_messages:
+            problem = no_text(self._specification, self.params)
+            return failed(problem) if problem else None
+        message = checked.errors.msg
+        if isinstance(checked.errors[0], UnsupportedError):
+            message = f"Unsupported parameters for ({name}) module: {message}"
+        return refused(self._specification, self._given, message)
+
+    def returned(self, result: Result) -> Result:
+        """The result as a module's comes back: without secrets, with warnings, of types that JSON has."""
+        whole = encodable(result)
+        if "msg" in result:
+            whole.update(failed=True, msg=in_json(result["msg"], LONGEST_MESSAGE))
+            # Ansible forgets what is secret where an option beside it has the wrong type.
+            self.no_log_values.update(secrets_in(self._specification, self._given))
+            forget_what_is_no_secret(self.no_log_values)
+        if self._shows_options:
+            whole["invocation"] = {"module_args": self.params}
+        if self._warnings:
+            whole["warnings"] = list(self._warnings)
+        # A number that is a secret somewhere is no reason to hide whether a task has failed.
+        flags = {key: value for key, value in whole.items() if value is None or isinstance(value, bool)}
+        return _passed({**remove_values(whole, self.no_log_values), **flags}, Direction.MODULE_TO_CONTROLLER)
+
+
+def _passed(value: Mapping[str, t.Any], direction: Direction) -> dict[str, t.Any]:
+    """What arrives of a value on the other side, where a module is a process of its own."""
+    encoder, decoder = get_module_encoder("legacy", direction), get_module_decoder("legacy", direction)
+    passed: dict[str, t.Any] = json.loads(json.dumps(dict(value), cls=encoder), cls=decoder)
+    return passed

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The work of a module in Ansible's own process, where that comes to the same; and how far it is, on the screen."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import types
+import typing as t
+from collections.abc import Mapping
+
+from ansible import constants as C
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ..module_utils._manager.progress import Progress
+from ..module_utils._task.work import Result, Work, libraries_of
+from ..module_utils._task.worker import run_in_worker
+
+# Seconds before the first line: tasks that end sooner need none.
+_SOON = 5
+
+
+def _screen() -> int | None:
+    """Where Ansible shows errors. Once it is interrupted, nobody reads what its workers send it."""
+    try:
+        return os.dup(2)
+    except OSError:
+        return None
+
+
+# Plugins are loaded before the workers start, which then find nothing there any more.
+_SCREEN = _screen()
+
+
+class ManagerAction(ActionBase):
+    """Does the work of the module of the same name: here, if that module would run on this machine as this user.
+
+    Elsewhere, as another user, and with C(async), it runs the module.
+    """
+
+    # That of the module.
+    work: t.ClassVar[Work[t.Any]]
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        """Do the work, or run the module."""
+        result = super().run(tmp, task_vars)
+        environment = self._environment() if self._would_run_here() else None
+        if environment is None:
+            result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
+            return result
+        internal: dict[str, t.Any] = {}
+        self._update_module_args(self._task.action, internal, task_vars or {})
+        with _surroundings(environment, self._loader.get_basedir()):
+            result.update(
+                run_in_worker(self.work, self._task.action, self._task.args, internal, dict(os.environ), self._watch)
+            )
+        return result
+
+    def _would_run_here(self) -> bool:
+        """Whether a module would run on this machine as this user, and this Python has what it needs."""
+        if self._task.async_val or self._connection.transport != "local" or self._becomes_another():
+            return False
+        return not any(libraries_of(self._task.args).values())
+
+    def _becomes_another(self) -> bool:
+        """Whether Ansible would put C(become) before the module: it does not where that changes nothing."""
+        if not self._connection.become:
+            return False
+        here, there = self._get_remote_user(), self.get_become_option("become_user")
+        return bool(C.BECOME_ALLOW_SAME_USER) or here != there or not here
+
+    def _environment(self) -> dict[str, str] | None:
+        """What C(environment) of task, block and play says; None where only a shell can make something of it."""
+        given: dict[str, t.Any] = {}
+        self._compute_environment_string(given)
+        environment = {str(name): str(value) for name, value in given.items()}
+        usable = all(name and "=" not in name and "\0" not in name + value for name, value in environment.items())
+        return environment if usable else None
+
+    @contextlib.contextmanager
+    def _watch(self, progress: Progress, seconds: int) -> t.Iterator[None]:
+        """Show a line each so many seconds, and what is left behind where the block is interrupted."""
+        name = self._task.action.rpartition(".")[2]
+        ended = threading.Event()
+
+        def show() -> None:
+            wait = min(_SOON, seconds)
+            while not ended.wait(wait):
+                Display().display(f"{name}: {progress.line}", stderr=True)
+                wait = seconds
+
+        shows = threading.Thread(target=show, daemon=True)
+        with _told_when_killed(lambda: f"{name}: {progress.interrupted}\n"):
+            if seconds:
+                shows.start()
+            try:
+                yield
+            except Exception:
+                raise
+            except BaseException:
+                # Such as the timeout of the task.
+                Display().display(f"{name}: {progress.interrupted}", stderr=True)
+                raise
+            finally:
+                ended.set()
+                if seconds:
+                    shows.join()
+
+
+@contextlib.contextmanager
+def _surroundings(environment: Mapping[str, str], folder: str) -> t.Iterator[None]:
+    """The environment and the folder that a module would be started with, for as long as the block takes."""
+    before = {name: os.environ.get(name) for name in environment}
+    here = os.open(".", os.O_RDONLY)
+    try:
+        os.environ.update(environment)
+        os.chdir(folder)
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        os.fchdir(here)
+        os.close(here)
+
+
+@contextlib.contextmanager
+def _told_when_killed(tell: t.Callable[[], str]) -> t.Iterator[None]:
+    """Say this where the process is told to end, and then let it end as it would have."""
+    before: dict[int, t.Any] = {}
+
+    def end(number: int, frame: types.FrameType | None) -> None:
+        if _SCREEN is not None:
+            with contextlib.suppress(OSError):
+                os.write(_SCREEN, tell().encode())
+        handler = before[number]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            signal.signal(number, handler)
+            os.kill(os.getpid(), number)
+
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.getsignal(number)
+            signal.signal(number, end)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,25 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A connection to this machine that Ansible takes for one to another: what it runs is a module."""
+
+from __future__ import annotations
+
+from ansible.plugins.connection.local import Connection as Local
+
+DOCUMENTATION = """
+name: elsewhere
+short_description: This machine, as if it were another one
+version_added: 0.1.0
+description: For tests.
+author: The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - connection_pipelining
+"""
+
+
+class Connection(Local):
+    """As C(local), under another name."""
+
+    transport = "elsewhere"

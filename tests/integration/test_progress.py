@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Long tasks show how far they are, and one that is ended before its time says what is done."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import typing as t
+
+import pytest
+
+from tests.integration.in_process import run_tasks
+from tests.integration.support import ELSEWHERE, play, writes
+from tests.lab.waiting import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.both_cores]
+
+NAMESPACE = "workload_security.agent"
+WRITES = r"^/computers/\d+$"
+# More computers than are written before a run is ended, and few enough for the run that goes on.
+SOME = {"computers_query": "[?id <= `40`]"}
+SLOWLY = {"concurrency": 1, "progress_interval": 1}
+
+
+def heartbeat(**options: t.Any) -> dict[str, t.Any]:
+    return {f"{NAMESPACE}.heartbeat": {**SOME, "interval": 7, **SLOWLY, **options}}
+
+
+def slow(lab: t.Any, seconds: float, method: str = "POST", path: str = WRITES, times: int = 0) -> None:
+    lab.add_fault(method=method, path=path, times=times, action={"kind": "delay", "seconds": seconds})
+
+
+def lines_of(output: str, module: str = "heartbeat") -> list[str]:
+    return [line for line in output.splitlines() if line.startswith(f"{module}: ")]
+
+
+def selected(lab: t.Any) -> int:
+    """How many computers the tasks here are about."""
+    found = lab.api("POST", "/computers/search", {})["computers"]
+    return sum(computer["ID"] <= 40 for computer in found)
+
+
+def test_a_slow_run_shows_how_far_it_is(lab, tmp_path):
+    """Five writes take three seconds, of which two lines tell."""
+    total = selected(lab)
+    slow(lab, 0.6, times=5)
+    lab.api("POST", "/policies", {"name": "a policy\nheartbeat: writing: 9 of 9 done", "parentID": 1})
+    played = play(lab, [heartbeat()], tmp_path)
+    assert played.results[0]["counts"]["changed"] == total
+    writing = [line for line in lines_of(played.output) if "writing" in line]
+    shape = (
+        rf"heartbeat: writing: (\d+) of {total} done, 0 failed; \d+ requests? in the last minute(; about \d+ \w+ left)?"
+    )
+    done = [int(t.cast("re.Match[str]", re.fullmatch(shape, line))[1]) for line in writing]
+    assert done and done == sorted(done) and done[-1] <= total
+    assert "9 of 9" not in played.output
+
+
+def test_a_limit_is_told_while_it_is_waited_for(lab, tmp_path):
+    refused = {"kind": "status", "status": 429, "body": "{}", "headers": {"Retry-After": "3"}}
+    lab.add_fault(method="POST", path=WRITES, times=1, action=refused)
+    played = play(lab, [heartbeat(requests_per_minute=6000)], tmp_path)
+    assert not played.results[0]["failed"]
+    assert [line for line in lines_of(played.output) if "since the manager refuses more for now (429)" in line]
+
+
+def test_lines_can_be_left_out(lab, tmp_path):
+    """By the option, by the environment; and a module shows none."""
+    slow(lab, 2.2, path="/search$", times=9)
+    tasks = [heartbeat(progress_interval=0), {f"{NAMESPACE}.policy_info": {}}]
+    quiet = {"WORKLOAD_SECURITY_PROGRESS_INTERVAL": "0"}
+    played = play(lab, tasks, tmp_path, environment=quiet)
+    assert not any(result["failed"] for result in played.results)
+    assert lines_of(played.output) == lines_of(played.output, "policy_info") == []
+    lab.reset()
+    slow(lab, 2.2, path="/search$", times=9)
+    as_module = play(
+        lab, [heartbeat()], tmp_path, environment=ELSEWHERE, keywords={"vars": {"ansible_connection": "elsewhere"}}
+    )
+    assert not as_module.results[0]["failed"] and lines_of(as_module.output) == []
+
+
+def test_without_an_option_the_first_line_comes_after_five_seconds(lab, tmp_path):
+    slow(lab, 8, path="/search$", times=1)
+    played = play(lab, [{f"{NAMESPACE}.policy_info": {}}], tmp_path)
+    (line,) = lines_of(played.output, "policy_info")
+    assert line == "policy_info: reading policies: 0 so far, 0 failed; 1 request in the last minute"
+
+
+def assert_told(lab: t.Any, output: str, total: int) -> None:
+    """The line about the interruption is true: what it counts is set, but for a write whose reply was under way."""
+    (line,) = [line for line in lines_of(output) if "interrupted" in line]
+    shape = (
+        rf"heartbeat: interrupted while writing: (\d+) of {total} done, 0 failed; the next run goes on with the rest"
+    )
+    done = int(t.cast("re.Match[str]", re.fullmatch(shape, line))[1])
+    assert 0 < done < total and done <= len(writes(lab)) <= done + 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_says_what_is_done(lab, tmp_path, number):
+    total = selected(lab)
+    slow(lab, 0.3)
+
+    def interrupt(process: subprocess.Popen[str]) -> None:
+        until(lambda: len(writes(lab)) >= 3, "three writes")
+        process.send_signal(number)
+
+    played = play(lab, [heartbeat()], tmp_path, meanwhile=interrupt)
+    assert played.status != 0 and played.results == []
+    assert_told(lab, played.output, total)
+    sent = len(writes(lab))
+    lab.clear_faults()
+    (rest,) = run_tasks(lab, [heartbeat()]).results
+    assert total - sent <= rest["counts"]["changed"] < total and rest["counts"]["failed"] == 0
+
+
+def test_a_run_that_takes_longer_than_its_timeout_says_what_is_done_and_writes_no_more(lab, tmp_path):
+    """Also while threads wait for a limit: they are woken, and the next task comes."""
+    slow(lab, 0.3, times=5)
+    refused = {"kind": "status", "status": 429, "body": "{}", "headers": {"Retry-After": "100"}}
+    lab.add_fault(method="POST", path=WRITES, times=0, action=refused)
+    count = {f"{NAMESPACE}.computer_info": {"query": "length(@)"}}
+    played = play(lab, [{**heartbeat(concurrency=4), "timeout": 8}, count], tmp_path)
+    timed_out, after = played.results
+    assert timed_out["failed"] and timed_out["timedout"]["period"] == 8 and after["result"] == 300
+    (line,) = [line for line in lines_of(played.output) if "interrupted" in line]
+    # A machine that is slow today may not come to write in that time.
+    assert re.match(r"heartbeat: interrupted while (writing: \d+ of \d+ done|reading|planning)", line)
+    assert lab.requests()[-1]["path"] == "/computers/search"

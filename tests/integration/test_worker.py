@@ -1,0 +1,209 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a module does in Ansible's own process comes to the same as the module; elsewhere, the module runs."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import typing as t
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.gates.environments import ROOT
+from tests.integration.in_process import manager_group
+from tests.integration.support import ELSEWHERE, RESTRICTION, Played, play
+from tests.integration.test_modules import plain_policy
+
+pytestmark = [pytest.mark.slow, pytest.mark.both_cores]
+
+NAMESPACE = "workload_security.agent"
+COUNT = {f"{NAMESPACE}.computer_info": {"query": "length(@)"}}
+MODULES = ROOT / ".cache" / "collections"
+# So that a result has the options: before ansible-core 2.20 it always does.
+# Ansible names what a boolean can be in the order of a set.
+INVOCATION = {"ANSIBLE_INJECT_INVOCATION": "true", "PYTHONHASHSEED": "0"}
+# Those that are to write, and not only in check mode.
+REAL = ("agent_initiated_activation", "communication_direction", "firewall_restriction", "heartbeat")
+
+
+def modules_run(played: Played) -> int:
+    """How many modules of ours were started, as -vvv tells."""
+    return sum(f"Using module file {MODULES}" in line for line in played.output.splitlines())
+
+
+def as_module(lab: t.Any, tasks: t.Sequence[dict[str, t.Any]], tmp_path: Path, **how: t.Any) -> Played:
+    """Run tasks where Ansible has to start modules."""
+    keywords = {"vars": {"ansible_connection": "elsewhere"}, **how.pop("keywords", {})}
+    environment = {**ELSEWHERE, **how.pop("environment", {})}
+    return play(lab, tasks, tmp_path, keywords=keywords, environment=environment, **how)
+
+
+def every_kind_of_task(lab: t.Any) -> list[dict[str, t.Any]]:
+    """Each module, as it changes, reads, warns and fails."""
+    target = {"policies": [plain_policy(lab)["name"]]}
+    restriction = {**target, **RESTRICTION}
+    profile = {"name": "p", **target, "heartbeat": {"interval": 7}, "firewall_restriction": RESTRICTION}
+    tasks: dict[str, list[dict[str, t.Any]]] = {
+        "agent_cipher_info": [{"minimum_tls": "1.2"}, {"minimum_tls": "9"}, {"computers_format": "csv"}],
+        "agent_deployment_script_info": [{"platform": "linux"}, {"platform": "beos"}],
+        "agent_initiated_activation": [{"ip_list": "Internal IP Ranges"}, {"ip_list": "Nobody's"}],
+        "communication_direction": [{**target, "direction": "manager_initiated"}, {"direction": "bidirectional"}],
+        "communication_info": [target, {"policies": "{{ [1, none] }}"}],
+        "communication_profile": [
+            {"profiles": [profile], "list_targets": True},
+            {"profiles": [{**profile, "heartbeat": {"interval": []}}]},
+            {"profiles": [5]},
+            {"profiles": [profile], "jump_host": 7},
+        ],
+        "computer_info": [{"query": "[].hostName"}, {"computers": ["2026-11-26"], "expand": "all"}],
+        "firewall_restriction": [restriction, {**restriction, "port_list": "Nobody"}, {**target, "api_key": ["x"]}],
+        "heartbeat": [
+            {**target, "interval": 5},
+            {**target, "interval": "x"},
+            {**target, "allow_missing": "maybe"},
+            {"policies": ["Nobody", "{{ '{{' }} evil }}"], "allow_missing": True, "allow_empty": True, "interval": "7"},
+        ],
+        "policy_info": [target, {**target, "sorted": True}, {"policies": "{{ omit }}", "query": "[].name"}],
+    }
+    assert tasks.keys() == manager_group()
+    checked = [
+        {f"{NAMESPACE}.{module}": options, "check_mode": True, "diff": True}
+        for module, of_module in tasks.items()
+        for options in of_module[module in REAL :]
+    ]
+    real = [{f"{NAMESPACE}.{module}": tasks[module][0], "diff": module != "heartbeat"} for module in REAL]
+    quiet = [
+        {f"{NAMESPACE}.{module}": tasks[module][0], "no_log": True}
+        for module in ("agent_deployment_script_info", "communication_profile")
+    ]
+    loops = [
+        {
+            f"{NAMESPACE}.heartbeat": {**target, "interval": "{{ item }}", "api_key": "{{ key }}"},
+            "loop": [5, "x", 9],
+            "loop_control": {"pause": 0.01},
+            "vars": {"key": lab.api_key},
+            "diff": True,
+        },
+        {**COUNT, "failed_when": False, "changed_when": True},
+        {**COUNT, "until": False, "retries": 1, "delay": 0},
+        {**COUNT, "when": False},
+    ]
+    return [*checked, *real, *quiet, *loops]
+
+
+def comparable(results: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """Whole results, but for the executor's account of who failed: an action, or a module."""
+    for result in results:
+        for one in (result, *result.get("results", ())):
+            one.pop("exception", None)
+    return results
+
+
+def test_both_ways_give_equal_results(lab, tmp_path):
+    tasks = every_kind_of_task(lab)
+    lab.clear_requests()
+    modules = as_module(lab, tasks, tmp_path, arguments=["-vvv"], environment=INVOCATION)
+    sent = Counter((one["method"], one["path"]) for one in lab.requests())
+    lab.reset()
+    worker = play(lab, tasks, tmp_path, arguments=["-vvv"], environment=INVOCATION)
+    assert Counter((one["method"], one["path"]) for one in lab.requests()) == sent
+    assert modules_run(modules) > len(tasks) and modules_run(worker) == 0
+    assert lab.api_key not in modules.output and lab.api_key not in worker.output
+    expected = comparable(modules.results)
+    assert [one["failed"] for one in expected].count(False) > 10
+    assert sum("invocation" in one for one in expected) > 10
+    for task, result, of_module in zip(tasks, comparable(worker.results), expected):
+        assert result == of_module, task
+
+
+def test_async_gives_the_result_of_the_module(lab, tmp_path):
+    tasks = [COUNT, {**COUNT, "async": 60, "poll": 1}, {**COUNT, "async": 60, "poll": 0}]
+    status = {"ansible.builtin.async_status": {"jid": "{{ r2.ansible_job_id }}"}, "until": "r3.finished", "retries": 60}
+    here, waited, started, finished = play(
+        lab, [*tasks, {**status, "delay": 1}], tmp_path, environment=INVOCATION
+    ).results
+    assert started["started"] and "result" not in started
+    for result in (waited, finished):
+        assert result["ansible_job_id"] and result["finished"]
+        assert {key: result[key] for key in here if key in result and key != "invocation"} == {
+            key: value for key, value in here.items() if key != "invocation"
+        }
+
+
+def test_only_what_would_run_here_as_this_user_is_done_here(lab, tmp_path):
+    """The others are modules, as C(-vvv) shows, whatever becomes of them."""
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    away = {"ansible_connection": "elsewhere", "ansible_python_interpreter": sys.executable}
+    nobody = {"become": True, "become_user": "nobody", "vars": {"ansible_become_flags": "-n"}}
+    missing = {"ANSIBLE_LIBRARY": "/nonexistent"}
+    ways: list[tuple[dict[str, t.Any], bool]] = [
+        (COUNT, True),
+        ({**COUNT, "delegate_to": "another.example.com", "vars": here}, True),
+        ({**COUNT, "delegate_to": "another.example.com", "vars": away}, False),
+        ({**COUNT, "become": True, "become_user": getpass.getuser()}, True),
+        ({**COUNT, **nobody}, False),
+        ({**COUNT, "async": 60, "poll": 1}, False),
+        # What only a shell can set in an environment.
+        ({**COUNT, "environment": {"A=B": "C"}}, False),
+    ]
+    for task, is_here in ways:
+        played = play(lab, [task], tmp_path, arguments=["-vvv"], environment={**ELSEWHERE, **missing})
+        assert (modules_run(played) == 0) is is_here, (task, played.output)
+        if task.get("become_user") != "nobody":
+            assert played.results[0].get("result") == 300, (task, played.output)
+
+
+def test_a_library_that_ansible_lacks_may_be_where_the_module_runs(lab, tmp_path):
+    """In the Python that ansible_python_interpreter names; where it is not there either, the module says so."""
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "jmespath.py").write_text("raise ImportError('gone')")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH= exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    tasks = [COUNT, {**COUNT, "vars": {"ansible_python_interpreter": str(python)}}]
+    played = play(lab, tasks, tmp_path, arguments=["-vvv"], environment={"PYTHONPATH": str(broken)})
+    assert modules_run(played) == 2
+    missing, found = played.results
+    assert missing["failure"]["code"] == "missing_library" and found["result"] == 300
+
+
+def test_environment_and_folder_are_those_that_a_module_would_have(lab, tmp_path):
+    """Of block and task together, templates filled in; relative paths are below the folder of the playbook."""
+    started_in = tmp_path / "elsewhere"
+    started_in.mkdir()
+    key = tmp_path / "key"
+    key.touch(mode=0o600)
+    key.write_text(lab.api_key)
+    variables = {"address": lab.url, "file": "key"}
+    nothing = {"WORKLOAD_SECURITY_API_KEY": "", "WORKLOAD_SECURITY_URL": "https://nowhere.example.com"}
+    tasks = [
+        {**COUNT, "environment": {"WORKLOAD_SECURITY_API_KEY_FILE": "{{ file }}"}},
+        {**COUNT, "environment": [{"WORKLOAD_SECURITY_API_KEY_FILE": "nowhere"}, "{{ {'WORKLOAD_SECURITY_API_KEY_FILE': file} }}"]},
+        {**COUNT},
+        {"ansible.builtin.debug": {"msg": "{{ lookup('env', 'WORKLOAD_SECURITY_API_KEY_FILE') }}"}},
+    ]  # fmt: skip
+    results = []
+    for run in (play, as_module):
+        played = run(
+            lab,
+            tasks,
+            tmp_path,
+            folder=started_in,
+            environment=nothing,
+            defaults={"url": "{{ omit }}"},
+            keywords={
+                "vars": {**variables, **({"ansible_connection": "elsewhere"} if run is as_module else {})},
+                "environment": {"WORKLOAD_SECURITY_URL": "{{ address }}"},
+            },
+        )
+        results.append(comparable(played.results))
+    here, _modules = results
+    assert [one.get("result") for one in here] == [300, 300, None, None]
+    assert here[2]["failure"] == results[1][2]["failure"]
+    assert here[3]["msg"] == ""

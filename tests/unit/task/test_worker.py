@@ -1,0 +1,228 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Work in Ansible's own process, without Ansible: what it leaves behind, and what is told when it is ended."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+import yaml
+from ansible.utils.display import Display
+
+from ansible_collections.workload_security.agent.plugins.module_utils._manager import connection as connection_module
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import (
+    CONNECTION_ARGUMENTS,
+    PROGRESS_VARIABLE,
+    Connection,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.gate import SystemClock
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.progress import WRITING, Progress
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from ansible_collections.workload_security.agent.plugins.module_utils._task.work import Work, of_reading
+from ansible_collections.workload_security.agent.plugins.module_utils._task.worker import run_in_worker
+from ansible_collections.workload_security.agent.plugins.plugin_utils import _manager_action
+from tests.gates.environments import ROOT
+
+NAMESPACE = "ansible_collections.workload_security.agent.plugins"
+KEY = "17:S3cretS3cretS3cret"
+MANAGER = {"url": "https://dsm.example.com:4119", "api_key": KEY}
+
+
+@pytest.mark.parametrize(
+    "name", yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["action_groups"]["manager"]
+)
+def test_an_action_does_the_work_of_its_module(name):
+    action = importlib.import_module(f"{NAMESPACE}.action.{name}").ActionModule
+    assert issubclass(action, _manager_action.ManagerAction)
+    assert action.work is importlib.import_module(f"{NAMESPACE}.modules.{name}").WORK
+
+
+def run(options: dict, work: Work | None = None, **internal: bool) -> dict:
+    """The result of work that reads nothing, or another one."""
+    nothing: Work = of_reading(
+        {"name": {"type": "str"}}, lambda params, _deployment: params, lambda _client, _params: {}
+    )
+    told = {"_ansible_check_mode": False, "_ansible_diff": False, "_ansible_no_log": False, **internal}
+    return run_in_worker(
+        work or nothing, "ns.name.module", options, told, {}, lambda _progress, _seconds: contextlib.nullcontext()
+    )
+
+
+def test_a_result_has_the_options_without_secrets():
+    result = run({**MANAGER, "name": f"the key is {KEY}"})
+    arguments = result["invocation"]["module_args"]
+    assert arguments.keys() == {*CONNECTION_ARGUMENTS, "name"}
+    assert (arguments["api_key"], arguments["name"]) == ("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "the key is ********")
+    assert (arguments["timeout"], arguments["validate_certs"], arguments["region"]) == (30, True, None)
+    assert "invocation" not in run(MANAGER, _ansible_inject_invocation=False)
+
+
+def test_a_secret_that_is_a_word_of_the_result_hides_no_flag():
+    result = run({**MANAGER, "api_key": "changed"})
+    assert result["changed"] is False and "failed" not in result
+    assert run({**MANAGER, "api_key": "failed", "timeout": 0})["failed"] is True
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "told"),
+    [
+        ({"bogus": 1}, "bad_option", "Unsupported parameters for (ns.name.module) module: bogus. Supported"),
+        ({"timeout": "x"}, "bad_option", "argument 'timeout' is of type str"),
+        ({"timeout": -1}, "bad_option", "option 'timeout' is '-1': it must be"),
+        ({"jump_host": 7}, "bad_option", "option 'jump_host' is '7': it must be a dictionary of options"),
+        ({"url": "ftp://x"}, "bad_option", "option 'url'"),
+        ({"api_key": None}, "bad_option", "option 'api_key': a key is needed"),
+        ({"name": f"x {KEY}", "concurrency": KEY}, "bad_option", "argument 'concurrency'"),
+    ],
+)
+def test_what_is_refused_is_refused_as_by_a_module(given, code, told):
+    result = run({**MANAGER, **given})
+    assert result["failed"] is True and result["failure"]["code"] == code and told in result["msg"]
+    assert "S3cret" not in str(result)
+
+
+def test_warnings_come_with_the_result_each_once():
+    def read(_client, _params):
+        return {"warnings": ["one\nline", "twice", "twice", f"the key {KEY}"]}
+
+    result = run(MANAGER, of_reading({}, lambda params, _deployment: params, read))
+    assert result["warnings"] == ["one\\nline", "twice", "the key ********"]
+
+
+@pytest.mark.parametrize(
+    ("option", "environment", "seconds"),
+    [(None, None, 10), (None, "", 10), (None, "3", 3), (7, "3", 7), (0, "3", 0), (None, "0", 0)],
+)
+def test_how_often_progress_is_shown(option, environment, seconds):
+    given = {} if environment is None else {PROGRESS_VARIABLE: environment}
+    assert Connection.from_options({**MANAGER, "progress_interval": option}, given).progress_interval == seconds
+
+
+@pytest.mark.parametrize(("option", "environment"), [(-1, None), (3601, None), (None, "soon"), (None, "-5")])
+def test_how_often_progress_can_be_shown(option, environment):
+    given = {} if environment is None else {PROGRESS_VARIABLE: environment}
+    with pytest.raises(connection_module.OptionError, match="option 'progress_interval' is .* from 0 to 3600"):
+        Connection.from_options({**MANAGER, "progress_interval": option}, given)
+
+
+def test_environment_and_folder_are_as_before_afterwards(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKLOAD_SECURITY_URL", "before")
+    monkeypatch.delenv("WORKLOAD_SECURITY_REGION", raising=False)
+    here = os.getcwd()
+    new = {"WORKLOAD_SECURITY_URL": "within", "WORKLOAD_SECURITY_REGION": "within"}
+    with pytest.raises(KeyError), _manager_action._surroundings(new, str(tmp_path)):
+        assert os.environ["WORKLOAD_SECURITY_URL"] == os.environ["WORKLOAD_SECURITY_REGION"] == "within"
+        assert os.path.samefile(os.getcwd(), tmp_path)
+        raise KeyError
+    assert os.environ["WORKLOAD_SECURITY_URL"] == "before" and "WORKLOAD_SECURITY_REGION" not in os.environ
+    assert os.getcwd() == here
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_handled_a_signal_before_handles_it_still(monkeypatch, number):
+    reader, writer = os.pipe()
+    monkeypatch.setattr(_manager_action, "_SCREEN", writer)
+    handled = []
+    before = signal.signal(number, lambda *signal_and_frame: handled.append(signal_and_frame[0]))
+    try:
+        ours = signal.getsignal(number)
+        with _manager_action._told_when_killed(lambda: "3 of 9\n"):
+            signal.raise_signal(number)
+        assert signal.getsignal(number) is ours
+    finally:
+        signal.signal(number, before)
+    assert handled == [number] and os.read(reader, 100) == b"3 of 9\n"
+    os.close(reader)
+    os.close(writer)
+
+
+def test_without_a_handler_the_process_ends_by_the_signal():
+    code = f"""
+import signal
+from {NAMESPACE}.plugin_utils import _manager_action
+with _manager_action._told_when_killed(lambda: "3 of 9\\n"):
+    signal.raise_signal(signal.SIGTERM)
+print("still here")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT,
+                           env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGTERM, "", "3 of 9\n")
+
+
+class Alarm(BaseException):
+    """As Ansible's, when a task takes longer than its timeout."""
+
+
+def test_an_alarm_wakes_who_waits_and_lets_nothing_more_be_sent(certificates_of_nobody):
+    """Threads that wait for an hour are no reason to wait for them."""
+    clock = SystemClock()
+    transport = Transport(certificates_of_nobody, clock=clock)
+    waits = threading.Event()
+    tried = []
+
+    def wait(number: int) -> None:
+        tried.append(number)
+        waits.set()
+        transport._gate.wait(3600)
+
+    with pytest.raises(Alarm), transport.threads(1) as pool:
+        for number in range(10):
+            pool.submit(wait, number)
+        assert waits.wait(60)
+        raise Alarm
+    assert tried == [0] and transport._gate.enter() is None
+
+
+def test_an_error_lets_others_end_and_be_sent(certificates_of_nobody):
+    transport = Transport(certificates_of_nobody)
+    with pytest.raises(ValueError), transport.threads(1):
+        raise ValueError
+    assert transport._gate.enter() is not None
+
+
+@pytest.fixture
+def certificates_of_nobody() -> Connection:
+    """A connection that is never made."""
+    return Connection("https://127.0.0.1:1/api", KEY)
+
+
+def test_lines_are_shown_until_the_end_and_the_interruption_after_it(monkeypatch):
+    shown: list[tuple[str, dict]] = []
+    twice = threading.Event()
+
+    def display(_self: Display, line: str, **how: bool) -> None:
+        shown.append((line, how))
+        if len(shown) >= 2:
+            twice.set()
+
+    monkeypatch.setattr(Display, "display", display)
+    monkeypatch.setattr(_manager_action, "_SOON", 0.01)
+    action = object.__new__(importlib.import_module(f"{NAMESPACE}.action.heartbeat").ActionModule)
+    action._task = type("Task", (), {"action": "workload_security.agent.heartbeat"})()
+    progress = Progress(SystemClock())
+    before = threading.active_count()
+    with pytest.raises(Alarm), progress.stage(WRITING, total=3) as stage:
+        stage.advance()
+        with action._watch(progress, 0.01):
+            assert twice.wait(60)
+            raise Alarm
+    assert threading.active_count() == before
+    lines = [line for line, how in shown if how == {"stderr": True}]
+    assert len(lines) == len(shown)
+    assert all(line.startswith("heartbeat: writing: 1 of 3 done, 0 failed; 0 requests") for line in lines[:-1])
+    assert (
+        lines[-1] == "heartbeat: interrupted while writing: 1 of 3 done, 0 failed; the next run goes on with the rest"
+    )
+    shown.clear()
+    with action._watch(progress, 0):
+        pass
+    assert shown == []
