@@ -75,6 +75,14 @@ class DeclaredFleet:
             for name, policies, query, direction in branches
         ]
 
+    def profiles_of_overrides(self) -> list[dict[str, t.Any]]:
+        """The document with everything set on each target itself, so that all of them change in all facets."""
+        profiles = self.profiles()
+        for profile in profiles:
+            for facet in self.facets("bidirectional"):
+                profile[facet] = {**profile[facet], "accept_inherited": False}
+        return profiles
+
     def task(self, *facets: str, computers: bool = True) -> dict[str, t.Any]:
         """The document as a task."""
         return {MODULE: {"profiles": self.profiles(*facets, computers=computers)}}

@@ -97,14 +97,17 @@ def _disagreement(target: Target, profiles: list[str], conflict: Conflict) -> Op
 def _in_order(steps: list[Step]) -> tuple[Step, ...]:
     """By stage; all settings of a target are one write, and go with the earliest of them."""
     shielding = {step.subject for step in steps if step.stage == SHIELDS}
-    moved = [
-        step._replace(stage=SHIELDS) if step.stage == SETTINGS and step.subject in shielding else step for step in steps
-    ]
-    return tuple(sorted(moved, key=_place))
+    for number, step in enumerate(steps):
+        if step.stage == SETTINGS and step.subject in shielding:
+            steps[number] = step._replace(stage=SHIELDS)
+    # The least important first, as each of these sorts keeps the order of what is equal: one key of all three would be
+    # a new object for each step, and there can be hundreds of thousands.
+    steps.sort(key=_number)
+    steps.sort(key=lambda step: step.subject.type != "policy")
+    steps.sort(key=lambda step: step.stage)
+    return tuple(steps)
 
 
-def _place(step: Step) -> tuple[int, bool, int]:
-    subject = step.subject
+def _number(step: Step) -> int:
     # Rules and lists stay in the order in which they were planned.
-    number = subject.id or 0 if subject.type in ("policy", "computer") else 0
-    return step.stage, subject.type != "policy", number
+    return step.subject.id or 0 if step.subject.type in ("policy", "computer") else 0

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import typing as t
 from dataclasses import dataclass
@@ -66,12 +67,15 @@ def converge(client: Client, document: Document, run: Run) -> Result:
     """
     fleet = Fleet(client)
     plan = make_plan(fleet, document)
+    spelling = fleet.spelling
+    # What was read of a large fleet takes much memory, and what follows needs none of it. Its parts know each other, so
+    # that only a collection frees them.
+    del fleet
+    gc.collect()
     if run.check_mode:
         outcomes: t.Sequence[Outcome] = [ALL_DONE] * len(plan.steps)
     else:
-        outcomes = apply_plan(
-            plan.steps, client, fleet.spelling, concurrency=run.concurrency, stop_after=run.stop_after
-        )
+        outcomes = apply_plan(plan.steps, client, spelling, concurrency=run.concurrency, stop_after=run.stop_after)
     result = _result(plan, outcomes, run)
     result["requests"] = {"sent": client.transport.requests_sent, "writes": client.transport.writes_sent}
     return result

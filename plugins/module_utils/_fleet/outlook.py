@@ -10,6 +10,7 @@ Without any step it is the fleet as it is.
 from __future__ import annotations
 
 import typing as t
+from collections import defaultdict
 from functools import cached_property
 
 from .catalogue import INHERITED, Setting, Value
@@ -28,8 +29,9 @@ class Outlook:
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
-        self._settings: dict[tuple[Target, Setting], Value] = {}
-        self._rules: dict[tuple[Target, str], bool] = {}
+        # A dictionary for each setting and each rule: a key that is a pair would cost more memory than all the rest.
+        self._settings: defaultdict[Setting, dict[Target, Value]] = defaultdict(dict)
+        self._rules: defaultdict[str, dict[Target, bool]] = defaultdict(dict)
         # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
         self._inherited: dict[tuple[int | None, Setting], tuple[Value | None, str]] = {}
 
@@ -42,13 +44,13 @@ class Outlook:
 
     def set(self, target: Target, setting: Setting, value: Value) -> None:
         """Take it as done that the target is set to the value, which may be C(inherited)."""
-        self._settings[(target, setting)] = value
+        self._settings[setting][target] = value
         if isinstance(target, Policy):
             self._inherited.clear()
 
     def override(self, target: Target, setting: Setting) -> Value | None:
         """The target's own value; C(None) when it inherits."""
-        value = self._settings.get((target, setting))
+        value = self._settings[setting].get(target)
         if value is None:
             return target.overrides.get(setting)
         return None if value == INHERITED else value
@@ -78,12 +80,13 @@ class Outlook:
 
     def assign(self, target: Target, rule_name: str, assigned: bool) -> None:
         """Take it as done that the rule is assigned to the target itself, or taken away from it."""
-        self._rules[(target, rule_name)] = assigned
+        self._rules[rule_name][target] = assigned
 
     def giver(self, target: Target, rule_name: str, rule_id: int | None) -> Policy | None:
         """The policy from which a target inherits a rule, C(None) where it does not."""
+        planned = self._rules[rule_name]
         for policy in self.fleet.lineage(target):
-            if self._rules.get((policy, rule_name), rule_id in policy.rule_ids):
+            if planned.get(policy, rule_id in policy.rule_ids):
                 return policy
         return None
 
