@@ -260,7 +260,8 @@ def test_the_codes_of_failures_are_explained():
     assert explained == codes | {"failed_targets"}
 
 
-WRITERS = ("communication_profile", "heartbeat", "communication_direction", "firewall_restriction")
+# The modules of one facet, as they name it themselves.
+FACETS = [found[1] for path in MODULES if (found := re.search(r'of_facet\("(\w+)"\)', read(path)))]
 
 
 def returned_by(path: Path) -> dict:
@@ -296,16 +297,16 @@ def test_the_sample_of_a_failure_names_an_option_that_the_module_has(path):
     assert set(re.findall(r"option '(.+?)'", message)) <= {named}, "the message is about the option"
 
 
-@pytest.mark.parametrize("name", WRITERS[1:])
+@pytest.mark.parametrize("name", FACETS)
 def test_modules_that_write_return_the_same(name):
-    returned = [returned_by(Path(f"plugins/modules/{module}.py")) for module in (WRITERS[0], name)]
+    returned = [returned_by(Path(f"plugins/modules/{module}.py")) for module in ("communication_profile", name)]
     for one in returned:
         # Which of its own options a module names in the sample is its own.
         del one["failure"]["sample"]
     assert returned[0] == returned[1]
 
 
-@pytest.mark.parametrize("facet", WRITERS[1:])
+@pytest.mark.parametrize("facet", FACETS)
 def test_a_profile_takes_the_options_of_a_facet_as_its_module_does(facet):
     """What a facet's module says of its own options is said of the same options in a profile, but for their path."""
     own = documentation_of(Path(f"plugins/modules/{facet}.py"))["options"]
@@ -322,7 +323,26 @@ def test_a_profile_takes_the_targets_that_modules_take():
     for name, option in own.items():
         same = {**suboptions[name], "description": option["description"]}
         assert same == option, name
-    assert set(suboptions) == {"name", *own, *WRITERS[1:]}
+    assert set(suboptions) == {"name", *own, *FACETS}
+
+
+def test_communication_info_tells_all_facets():
+    facets = documentation_of(Path("plugins/modules/communication_info.py"))["options"]["facets"]
+    assert set(facets["choices"]) == set(facets["default"]) == set(FACETS)
+
+
+def test_there_is_one_description_of_an_ssh_server():
+    """The jump host's and a probe's differ in their descriptions alone."""
+    fragment = re.search(
+        r'DOCUMENTATION = r"""\n(.*?)"""', read(Path("plugins/doc_fragments/connection.py")), re.DOTALL
+    )
+    jump_host = yaml.safe_load(fragment[1])["options"]["jump_host"]["suboptions"]
+    targets = documentation_of(Path("plugins/modules/agent_cipher_probe.py"))["options"]["targets"]["suboptions"]
+    plain = [
+        {name: {**option, "description": None} for name, option in one.items()}
+        for one in (jump_host, targets["ssh"]["suboptions"])
+    ]
+    assert plain[0] == plain[1]
 
 
 def test_pages_that_are_broken_are_told(tmp_path):
