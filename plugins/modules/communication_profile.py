@@ -89,8 +89,8 @@ options:
         elements: raw
       computers_matching:
         description:
-          - Patterns as in a shell. For each, all computers are meant whose host names match it, or if there are none,
-            those whose display names do.
+          - Patterns as in a shell. Each stands for all computers whose host names match it. If no host name does, it
+            stands for those whose display names match it.
           - V(*) stands for any text, V(?) for any character, V([abc]) for one of these, V([!abc]) for any other. Upper
             and lower case do not matter.
         type: list

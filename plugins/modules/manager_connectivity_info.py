@@ -360,7 +360,7 @@ endpoints:
               type: str
         trusted:
           description:
-            - Whether a CA of this host vouches for the certificate, or V(null) if it did not come to that.
+            - Whether a CA of this host vouches for the certificate, or V(null) if the connection did not get that far.
             - A manager on the premises has a certificate of its own, which agents keep to from their activation on.
               There V(false) is no fault. In the cloud it is.
           returned: always

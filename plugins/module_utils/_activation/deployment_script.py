@@ -60,7 +60,9 @@ class ScriptAsked:
         if not params["activate"]:
             for option in ("policy", "computer_group", "relay_group_id"):
                 if params[option] is not None:
-                    raise OptionError(option, params[option], "it must be left out unless the script is to activate")
+                    raise OptionError(
+                        option, params[option], "it must be left out unless the script activates the agent"
+                    )
         return asked
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which cipher suites a fleet can speak, by the agents' versions that the manager knows, and who a requirement loses.
+"""Which cipher suites a fleet can speak, by its agents' versions, and which agents a requirement would cut off.
 
 What becomes of an agent hangs on its version and, for a few, on its platform. So a fleet is judged by its versions,
 some dozens of them, however many computers it has.

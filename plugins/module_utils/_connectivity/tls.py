@@ -38,7 +38,7 @@ _MOST_CERTIFICATES = 10
 class Handshake:
     """What was seen of a server.
 
-    trusted: whether a CA of this host vouches for the certificate; C(None) if it did not come to that.
+    trusted: whether a CA of this host vouches for the certificate; C(None) if the connection did not get that far.
     failed: one of the words above if no certificate came, with C(error) in words. A server that shows its certificate
     and then ends the handshake, as it wants one of the agent's, has not failed.
     """

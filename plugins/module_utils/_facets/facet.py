@@ -105,8 +105,8 @@ class SettingsFacet(Facet[SettingsWish]):
         for setting in both:
             if first.values[setting] != second.values[setting]:
                 raise Conflict(
-                    f"{self.name}.{setting.option} is to be {literal(first.values[setting])}"
-                    f" and {literal(second.values[setting])}"
+                    f"one declares {self.name}.{setting.option} as {literal(first.values[setting])}, the other as"
+                    f" {literal(second.values[setting])}"
                 )
         accepted = (first.inherited_accepted | second.inherited_accepted) - {
             setting

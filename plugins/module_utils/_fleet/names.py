@@ -250,7 +250,7 @@ def read_patterns(given: t.Any, option: str) -> tuple[Pattern, ...]:
         if not isinstance(item, str):
             raise OptionError(option, _writable(item), f"{must}, and these are text")
         if not item.strip():
-            raise OptionError(option, item, f"{must}, and not an empty one, as a comma too many makes one")
+            raise OptionError(option, item, f"{must}, and not an empty one; an extra comma makes one")
         if not can_be_written(item):
             raise OptionError(option, item, f"{must}, and a pattern must be text that can be written in UTF-8")
     # Ansible splits "a*, b*" at the comma and leaves the blank to the second one.
@@ -270,7 +270,7 @@ def _key(item: t.Any, option: str) -> Key:
             )
         return int(item)
     if not item.strip():
-        raise OptionError(option, item, f"{_MUST}, and not an empty name, as a comma too many makes one")
+        raise OptionError(option, item, f"{_MUST}, and not an empty name; an extra comma makes one")
     if not can_be_written(item):
         raise OptionError(option, item, f"{_MUST}, and a name must be text that can be written in UTF-8")
     return str(item)

@@ -134,7 +134,7 @@ def _from_file(path: str) -> tuple[str, tuple[str, ...]]:
     if len(key) < _LONG_ENOUGH:
         raise refused(f"this one is {_TOO_SHORT}")
     if mode & (stat.S_IRGRP | stat.S_IROTH):
-        return key, (f"api_key_file: others than its owner may read {shown(path)}, chmod 600 fixes that",)
+        return key, (f"api_key_file: users other than its owner can read {shown(path)}; chmod 600 fixes that",)
     return key, ()
 
 

@@ -378,7 +378,7 @@ class Client:
                 path,
                 url=error.url,
                 status=error.status,
-                message="its body is no JSON object, and not shown here, since it may hold secrets",
+                message="its body is not a JSON object, and is not shown here, since it may hold secrets",
                 outcome_unknown=error.outcome_unknown,
             ) from None
 

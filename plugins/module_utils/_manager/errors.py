@@ -151,7 +151,7 @@ class Redirected(ManagerError):
     """3xx: the manager points elsewhere. Redirects are not followed, since the API key would go along."""
 
     code = "redirected"
-    advice = "redirects are not followed, the API key would go along; check option url"
+    advice = "redirects are not followed, since the API key would be sent along; check option url"
 
 
 class JumpHostError(ManagerError):

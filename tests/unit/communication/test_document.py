@@ -192,7 +192,7 @@ def test_wishes_for_different_settings_add_up_and_the_stricter_holds():
 
 def test_wishes_that_exclude_each_other():
     facet, (first, second) = facet_and_wishes({"interval": "5"}, {"interval": "inherited"})
-    with pytest.raises(Conflict, match="heartbeat.interval is to be 5 and 'inherited'"):
+    with pytest.raises(Conflict, match="one declares heartbeat.interval as 5, the other as 'inherited'"):
         facet.merge(first, second)
     facet, (here, gone, other) = facet_and_wishes(
         restriction(**ADMITTED),

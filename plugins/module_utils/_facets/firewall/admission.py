@@ -128,7 +128,7 @@ def shared_list(fleet: Fleet, kind: Kind, existing: dict[str, t.Any], own_rule_i
     return (
         f"the {kind.noun} {quoted(existing.get('name'))} (ID {existing['ID']}) was not made by this collection, and"
         f" changing it would also change whom these rules mean: {enumerated([quoted(name) for name in users])}; name"
-        f" another list in option {option}, or set allow_shared_lists=true if that is meant"
+        f" another list in option {option}, or set allow_shared_lists=true if you want that"
     )
 
 

@@ -76,7 +76,7 @@ class FirewallRestriction(Facet[Wish]):
         merged = tuple({**both, **strict}.values())
         if any((one.rule_name, False) in both for one in present):
             raise Conflict(
-                f"{self.name} with rule {quoted(next(iter(present)).rule_name, 100)} is to be present and absent"
+                f"{self.name} with rule {quoted(next(iter(present)).rule_name, 100)} is declared both present and absent"
             )
         return merged
 

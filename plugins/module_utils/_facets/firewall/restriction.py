@@ -89,7 +89,7 @@ class Restriction:
             limit=prefix_limit(options, scope),
         )
         if not restriction.ips and not restriction.macs:
-            raise scope.error("source_ips", None, "given with the addresses that may connect, or source_macs, or both")
+            raise scope.fault("source_ips", None, "give the addresses that may connect, or source_macs, or both")
         if not options.get("allow_everybody"):
             _check_restricts(restriction, scope)
         if not options.get("allow_manager_lockout"):
@@ -148,7 +148,7 @@ def _check_restricts(restriction: Restriction, scope: Scope) -> None:
             "source_ips",
             [ip_text(span) for span in restriction.ips],
             f"a list of those who may connect, but it admits {admitted.counts.text}, which is practically everybody:"
-            f" {enumerated(admitted.texts())}; set allow_everybody=true if that is meant",
+            f" {enumerated(admitted.texts())}; set allow_everybody=true if you want that",
         )
 
 
@@ -160,11 +160,11 @@ def _check_manager_admitted(restriction: Restriction, options: t.Mapping[str, t.
         if region:
             wanted += [ip_span(subnet) for subnet in manager_subnets(region, scope.named("manager_region"))]
         if not wanted:
-            raise scope.error(
+            raise scope.fault(
                 "manager_addresses",
                 None,
-                "given with the addresses from which the manager connects, or manager_region for a region's published"
-                " subnets, so that the restriction cannot shut the manager out; allow_manager_lockout=true if that is meant",
+                "give the addresses from which the manager connects, or manager_region for a region's published subnets,"
+                " so that the restriction cannot shut the manager out; or set allow_manager_lockout=true",
             )
         missing = uncovered(wanted, restriction.ips)
         if missing:
@@ -172,14 +172,14 @@ def _check_manager_admitted(restriction: Restriction, options: t.Mapping[str, t.
                 "source_ips",
                 [ip_text(span) for span in restriction.ips],
                 f"a list that admits the manager too: add {enumerated([ip_text(span) for span in missing])},"
-                " or set allow_manager_lockout=true if shutting it out is meant",
+                " or set allow_manager_lockout=true if you want to shut it out",
             )
     if restriction.macs:
         wanted_macs = _parsed(options, "manager_macs", given_mac, scope)
         if not wanted_macs or set(wanted_macs) - set(restriction.macs):
-            raise scope.error(
+            raise scope.fault(
                 "manager_macs",
                 options.get("manager_macs"),
-                "given with the MACs from which the manager's packets reach the agents (the manager's own, or the last"
-                " router's), each of them in source_macs too; allow_manager_lockout=true if shutting it out is meant",
+                "give the MACs from which the manager's packets reach the agents (the manager's own, or the last router's), and"
+                " each of them in source_macs too; or set allow_manager_lockout=true if you want to shut it out",
             )
