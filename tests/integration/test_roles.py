@@ -31,7 +31,7 @@ def output_of(role: str, variables: dict[str, t.Any], folder: Path) -> str:
         }
     ]
     (folder / "play.yml").write_text(yaml.safe_dump(book))
-    (folder / "variables.yml").write_text(json.dumps(variables))
+    (folder / "variables.yml").write_text(json.dumps({**variables, "ansible_python_interpreter": sys.executable}))
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     ran = subprocess.run(
         [program, "-i", "localhost,", "-c", "local", "-vvvvv", "-e", "@variables.yml", "play.yml"],
@@ -51,17 +51,6 @@ def output_of(role: str, variables: dict[str, t.Any], folder: Path) -> str:
 @pytest.mark.parametrize(
     ("role", "variables", "told"),
     [
-        (
-            "communication",
-            {"communication_profiles": [PROFILE, {"name": "Data", "heartbeat": {"intervall": 7}}]},
-            "communication_profiles.heartbeat.intervall. Supported parameters include: accept_inherited, interval",
-        ),
-        (
-            "communication",
-            {"communication_profiles": [{**PROFILE, "communication_direction": {"direction": "both"}}]},
-            "value of direction must be one of: bidirectional, manager_initiated, agent_initiated, inherited, got: both "
-            "found in communication_profiles -> communication_direction",
-        ),
         (
             "cipher_report",
             {"cipher_report_directory": "x", "cipher_report_manager": {"timeout": "soon"}},
@@ -89,3 +78,38 @@ def test_an_error_deep_inside_a_variable_names_its_path(tmp_path, role, variable
     output = output_of(role, variables, tmp_path)
     assert told in output, output
     assert "Validation of arguments failed" in output and KEY not in output and KEY.split(":")[1] not in output
+
+
+@pytest.mark.both_cores
+@pytest.mark.parametrize(
+    ("role", "variables", "told"),
+    [
+        (
+            "communication",
+            {"communication_profiles": [PROFILE, {"name": "Data", "heartbeat": {"intervall": 7}}]},
+            "option 'profiles[Data]': heartbeat.intervall. Supported parameters include: accept_inherited, interval",
+        ),
+        (
+            "communication",
+            {"communication_profiles": [PROFILE, {**PROFILE, "name": "Data", "heartbeat": {"interval": "soon"}}]},
+            "option 'profiles[Data].heartbeat.interval' is 'soon': it must be a whole number of minutes",
+        ),
+        (
+            "communication",
+            {"communication_profiles": [PROFILE, {**PROFILE, "communication_direction": {"direction": "both"}}]},
+            "option 'profiles[Web]': value of direction must be one of: bidirectional, manager_initiated, "
+            "agent_initiated, inherited, got: both found in communication_direction",
+        ),
+        ("communication", {"communication_profiles": [PROFILE, "Data"]}, "option 'profiles[1]': "),
+        (
+            "cipher_report",
+            {"cipher_report_directory": "x", "cipher_report_requirements": [{"name": "Soon", "tls": "1.3"}]},
+            "option 'requirements[Soon]': tls. Supported parameters include: ",
+        ),
+    ],
+)
+def test_an_error_inside_a_list_names_its_item(tmp_path, role, variables, told):
+    """Which Ansible's own check of a role's variables does not: the module says it, before anything is sent."""
+    output = output_of(role, {**variables, f"{role}_manager": MANAGER}, tmp_path)
+    assert told in output, output
+    assert KEY not in output and KEY.split(":")[1] not in output

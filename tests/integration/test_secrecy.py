@@ -256,6 +256,23 @@ def test_a_key_in_environment_of_a_module_is_warned_of(lab, tmp_path):
     assert any(leak.startswith("arguments of a process") for leak in watch.leaks)
     assert found_in(of_tasks.output.encode(), key) and found_in(log.read_bytes(), key)
 
+    others = [
+        # What starts the module is then another program's child, and no child of Ansible's own.
+        {**COUNT, "environment": variable, "become": True},
+        {**COUNT, "environment": variable, "async": 60, "poll": 1},
+        {**COUNT, "environment": variable, "become": True, "async": 60, "poll": 1},
+    ]
+    told = play(lab, others, tmp_path, environment={**nothing, **ELSEWHERE}, keywords={"vars": AS_MODULES})
+    assert all(EXPOSED in result.get("warnings", []) and result["result"] == 300 for result in told.results), (
+        told.output
+    )
+    assert found_in(told.output.encode(), key) == []
+    # In the environment of Ansible itself it is safe, with async as well.
+    safe = [{name: value for name, value in task.items() if name != "environment"} for task in others[1:]]
+    untold = play(lab, safe, tmp_path, environment=ELSEWHERE, keywords={"vars": AS_MODULES})
+    assert [result["result"] for result in untold.results] == [300, 300], untold.output
+    assert EXPOSED not in untold.output
+
     keywords = {"environment": variable, "vars": AS_MODULES}
     of_play = play(lab, [COUNT], tmp_path, environment={**nothing, **ELSEWHERE}, keywords=keywords)
     assert EXPOSED in of_play.results[0]["warnings"]

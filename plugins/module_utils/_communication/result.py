@@ -32,13 +32,13 @@ _STATES = {NOT_DONE: "failed", NOT_KNOWN: "not known whether done", NOT_TRIED: "
 # The most characters of a result: a failed task prints all of it at any verbosity, others with -v. All that Ansible
 # prints of a failed task are 4,000 characters or less, with the message once more and some lines of the playbook.
 LONGEST_RESULT = 150_000
-LONGEST_FAILED_RESULT = 2_900
-_LONGEST_MESSAGE = 800
+LONGEST_FAILED_RESULT = 3_000
+_LONGEST_MESSAGE = 700
 # How the room for lists is shared.
-_SHARES = (("failed_targets", 0.7), ("plan", 0.8), ("objects", 0.8), ("changed_targets", 1.0))
+_SHARES = (("failed_targets", 0.8), ("plan", 0.8), ("objects", 0.8), ("changed_targets", 1.0))
 # The most characters of texts in a result that is cut.
 _LONGEST_SUMMARY = 300
-_LONGEST_REASON = 140
+_LONGEST_REASON = 100
 # How many targets a message names for each reason, and how many failed targets a result that is cut has at most.
 _EXAMPLES = 3
 _MOST_EXAMPLES = 1_000
@@ -211,9 +211,9 @@ def shortened(result: Result, most: int) -> Result:
         return result
     short["truncated"] = True
     if "summary" in short:
-        short["summary"] = shown(short["summary"], _LONGEST_SUMMARY)
+        short["summary"] = in_json(short["summary"], _LONGEST_SUMMARY)
     if "failure" in short:
-        short["failure"] = {**short["failure"], "message": shown(short["failure"]["message"], _LONGEST_REASON)}
+        short["failure"] = {**short["failure"], "message": in_json(short["failure"]["message"], 150)}
     lists = [name for name, _share in _SHARES]
     room = most - _length({**short, **dict.fromkeys(lists, ())})
     for name, share in _SHARES:
@@ -235,9 +235,9 @@ def _with_less_text(entry: Result) -> Result:
     failure = entry.get("failure")
     return {
         **entry,
-        "name": shown(entry["name"], 60),
-        "reason": shown(entry["reason"], _LONGEST_REASON),
-        **({"failure": {**failure, "message": shown(failure["message"], 40)}} if failure else {}),
+        "name": in_json(entry["name"], 60),
+        "reason": in_json(entry["reason"], _LONGEST_REASON),
+        **({"failure": {**failure, "message": in_json(failure["message"], 30)}} if failure else {}),
     }
 
 

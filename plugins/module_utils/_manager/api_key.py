@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import typing as t
@@ -38,6 +39,10 @@ _TOO_SHORT = f"too short, an API key has at least {_LONG_ENOUGH} characters"
 # How many processes are looked at, from this one up, and how much of each one's command line, in bytes.
 _MOST_ANCESTORS = 64
 _LONGEST_COMMAND_LINE = 2**21
+
+# In the command line of what runs a task with async, apart from what started it; and programs that start tasks.
+_ASYNC = b"async_wrapper"
+_PROGRAMS = (b"ansible-playbook", b"ansible-runner", b"ansible-pull", b"ansible-console")
 
 EXPOSED = (
     "the API key came through the command line of a program that started this task, where ps shows it to every user of "
@@ -138,6 +143,24 @@ def _from_file(path: str) -> tuple[str, tuple[str, ...]]:
     return key, ()
 
 
+def _is_in_no_environment_of_ansible(key: str, proc: Path) -> bool:
+    """Whether programs of Ansible run here, and none of them was started with this key in its environment."""
+    variable = f"{VARIABLE}={key}".encode("utf-8", "surrogateescape")
+    found = False
+    for folder in proc.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            started_with = (folder / "environ").read_bytes().split(b"\0")
+            with open(folder / "cmdline", "rb") as file:
+                line = file.read(_LONGEST_COMMAND_LINE).split(b"\0")
+            if started_with == [b""] or _ASYNC in b" ".join(line):
+                continue
+            if any(word.rpartition(b"/")[2].startswith(_PROGRAMS) for word in line[:3]):
+                if variable in started_with:
+                    return False
+                found = True
+    return found
+
+
 def _was_exposed(
     key: str, in_environment: str | None, proc: Path = Path("/proc"), *, started_with_it: bool = True
 ) -> bool:
@@ -162,6 +185,9 @@ def _was_exposed(
                 variable = f"{VARIABLE}={in_environment}".encode("utf-8", "surrogateescape")
                 if started_with != [b""] and variable not in started_with:
                     return True
+            if in_environment and started_with_it and _ASYNC in line:
+                # What started that is gone, with its command line.
+                return _is_in_no_environment_of_ansible(in_environment, proc)
             # The name of the program, in parentheses, may hold any character.
             state = (proc / str(process) / "stat").read_bytes().rpartition(b")")[2].split()
             process = int(state[1])

@@ -132,9 +132,11 @@ def test_a_result_that_is_cut_has_examples_of_each_reason() -> None:
     failed += [entry(5000, Forbidden), of(Subject("policy", 1, "Base Policy"), Outcome(NOT_KNOWN, "it is not known"))]
     short = failed_task(result_of(failed))
     assert short["truncated"] and short["counts"]["failed"] == 5001
-    assert {one["reason"][:24] for one in short["failed_targets"]} == {
-        "POST /computers/1 at htt", "POST /computers/5000 at ", "it is not known",
-    }  # fmt: skip
+    assert [one["reason"][:24] for one in short["failed_targets"]][:3] == [
+        "POST /computers/1 at htt",
+        "POST /computers/5000 at ",
+        "it is not known",
+    ]
 
 
 def test_warnings_take_no_room_from_lists() -> None:

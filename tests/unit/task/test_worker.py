@@ -66,10 +66,15 @@ def test_a_result_has_the_options_without_secrets():
     assert "invocation" not in run(MANAGER, _ansible_inject_invocation=False)
 
 
-def test_a_secret_that_is_a_word_of_the_result_hides_no_flag():
-    result = run({**MANAGER, "api_key": "changed"})
-    assert result["changed"] is False and "failed" not in result
-    assert run({**MANAGER, "api_key": "failed", "timeout": 0})["failed"] is True
+def test_a_secret_that_is_a_word_of_the_result_hides_no_flag(tmp_path):
+    (tmp_path / "known_hosts").touch()
+    bastion = {"host": "bastion.example.com", "known_hosts": str(tmp_path / "known_hosts")}
+    for word in ("changed", "False"):
+        result = run({**MANAGER, "jump_host": {**bastion, "password": word}})
+        assert result["changed"] is False and "failed" not in result
+    for word in ("failed", "True"):
+        result = run({**MANAGER, "timeout": 0, "jump_host": {**bastion, "password": word}})
+        assert result["failed"] is True
 
 
 @pytest.mark.parametrize(
