@@ -6,7 +6,9 @@
     python -m tests.gates.sanity [ARGUMENT ...]
 
 runs all of its tests, or what the ARGUMENTs for ansible-test leave of them, such as --test=import. It takes the
-ansible-core of the interpreter that it is started with. It works in .cache/sanity with a home of its own there, so that
+ansible-core of the interpreter that it is started with. Its test import runs on the oldest and the newest Python that
+this ansible-core supports and this machine has: what is between them is compiled, and the unit tests run on two more.
+It works in .cache/sanity with a home of its own there, so that
 it neither reads nor changes what other projects keep under ~/.ansible/test.
 """
 
@@ -20,6 +22,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from ansible.release import __version__ as core_version
+from ansible_test._internal.constants import SUPPORTED_PYTHON_VERSIONS
 from ansible_test._internal.python_requirements import get_venv_packages
 
 from tests.gates.environments import ENVIRONMENTS, ROOT, find_interpreters
@@ -44,9 +47,33 @@ def main() -> int:
     collection = export_collection(folder)
     subprocess.run(["git", "init", "--quiet"], cwd=collection, check=True)
     subprocess.run(["git", "add", "--all"], cwd=collection, check=True)
+    statuses = [run(collection, home, arguments) for arguments in parts(sys.argv[1:])]
+    return max(map(abs, statuses))
+
+
+def parts(arguments: list[str]) -> list[list[str]]:
+    """The arguments for each run of ansible-test: all of the tests but import, and import on some Pythons."""
+    chosen = [argument for argument in arguments if argument.startswith("--test=")]
+    if chosen and "--test=import" not in chosen:
+        return [["--local", *arguments]]
+    here = find_interpreters()
+    supported = [version for version in SUPPORTED_PYTHON_VERSIONS if tuple(map(int, version.split("."))) in here]
+    ends = dict.fromkeys((supported[0], supported[-1]))
+    for version in {SUPPORTED_PYTHON_VERSIONS[0], SUPPORTED_PYTHON_VERSIONS[-1]} - ends.keys():
+        print(f'NOT RUN: ansible-core {core_version}: sanity test "import" on Python {version}, which is not here')
+    rest = [argument for argument in arguments if argument not in chosen]
+    found = [[*rest, "--test=import", *(f"--target-python={version}" for version in ends)]]
+    others = [argument for argument in chosen if argument != "--test=import"]
+    if others or not chosen:
+        found.insert(0, ["--local", *rest, *(others or ["--skip-test=import"])])
+    return found
+
+
+def run(collection: Path, home: Path, arguments: list[str]) -> int:
+    """Run ansible-test once; returns its exit status."""
     program = str(Path(sys.executable).with_name("ansible-test"))
     process = subprocess.Popen(
-        [sys.executable, program, "sanity", "--local", "--color", "no", *sys.argv[1:]],
+        [sys.executable, program, "sanity", "--color", "no", *arguments],
         cwd=collection,
         env={**os.environ, "HOME": str(home), "PATH": search_path()},
         stdin=subprocess.DEVNULL,
