@@ -71,8 +71,8 @@ IMPORTS = {
     ),
     "plugin_utils": ("_task", "_manager"),
     # An action does what its module does.
-    # An action does what its module does.
     "action": ("modules", "plugin_utils", "_agent"),
+    "inventory": ("_task", "_answers", "_manager", "_basis"),
     "filter": ("_answers", "_agent", "_vendor", "_basis"),
     "test": ("_agent", "_basis"),
     "doc_fragments": (),
