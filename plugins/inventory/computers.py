@@ -151,14 +151,17 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
 from ..module_utils._answers.inventory import INVENTORY_ARGUMENTS, HostsAsked, InventoryHost, fallback, read_hosts
-from ..module_utils._basis.refusal import refused, stumble
+from ..module_utils._basis.refusal import LONGEST_WARNING, no_text, refused, stumble
 from ..module_utils._basis.text import shown
 from ..module_utils._manager.connection import CONNECTION_ARGUMENTS
 from ..module_utils._task.work import of_reading, result_of
+from ..plugin_utils._manager_action import watched
 
 if t.TYPE_CHECKING:
     from ansible.inventory.data import InventoryData
     from ansible.parsing.dataloader import DataLoader
+
+    from ..module_utils._manager.progress import Progress
 
 # Which form what is cached has: another one is read anew.
 FORMAT = 1
@@ -217,6 +220,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise AnsibleParserError(str(problem)) from None
         if checked.error_messages:
             raise AnsibleParserError(refused(WORK.arguments, given, "; ".join(checked.error_messages))["msg"])
+        unwritable = no_text(WORK.arguments, checked.validated_parameters)
+        if unwritable:
+            raise AnsibleParserError(str(unwritable))
         return checked.validated_parameters
 
     def _build(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -269,7 +275,11 @@ class _Host:
     def __init__(self, params: dict[str, t.Any], warn: t.Callable[[str], None]) -> None:
         self.params = params
         self.no_log_values: set[str] = set()
-        self.warn: t.Callable[[str], None] = lambda warning: warn(shown(warning, 1500))
+        self.warn: t.Callable[[str], None] = lambda warning: warn(shown(warning, LONGEST_WARNING))
+
+    def watched(self, progress: Progress, seconds: int) -> t.ContextManager[None]:
+        """Show progress."""
+        return watched("computers", progress, seconds)
 
 
 def _safe(name: str) -> str:

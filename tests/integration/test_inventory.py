@@ -170,7 +170,7 @@ def test_hosts_by_every_way_to_choose(lab):
         *(name for host in inside.hosts.values() for name in host.groups if name.startswith("computer_group_")),
     }
     missing = build(lab, computers=["nobody"], allow_missing=True, allow_empty=True)
-    assert missing.warnings == ["computer 'nobody' is left out: the manager has no computer of that name"]
+    assert missing.warnings == ["the inventory is without computer 'nobody': the manager has no computer of that name"]
 
 
 def test_hostile_names_become_neither_hosts_nor_groups_nor_templates(lab):
@@ -310,10 +310,19 @@ def test_what_cannot_be_right_is_said(lab, tmp_path):
         ({"computers": ["nobody"]}, "option 'computers' is 'nobody': the manager has no computer of that name"),
         ({"group_by": ["colour"]}, "colour"),
         ({"jump_host": {"port": 22}}, "host"),
-        ({"api_key": "0:wrong"}, "Invalid API Key"),
+        ({"api_key": "1:wrong-but-long-enough-for-a-key"}, "Invalid API Key"),
     ):
         path = configured(lab, tmp_path, **options)
         assert said in " ".join(command(lab, path, "--list", status=1).split()), options
+
+
+@pytest.mark.both_cores
+def test_progress_goes_beside_the_output(lab, tmp_path):
+    path = configured(lab, tmp_path, progress_interval=1)
+    lab.add_fault(path="/computers/search", action={"kind": "delay", "seconds": 3})
+    listed = command(lab, path, "--list")
+    output, line, _rest = listed.partition("computers: reading")
+    assert line and json.loads(output)["_meta"]["hostvars"]
 
 
 def test_which_files_are_meant(lab, tmp_path):

@@ -25,7 +25,7 @@ from .._fleet.catalogue import COMMUNICATION_DIRECTION
 from .._fleet.fleet import Fleet, Tree
 from .._fleet.objects import Computer, Policy
 from .._fleet.outlook import Outlook
-from .._fleet.targets import TARGET_ARGUMENTS, Selector, Unresolved, chosen_by, resolve
+from .._fleet.targets import TARGET_ARGUMENTS, Selector, Unresolved, chosen_by, missing_told, resolve
 from .._manager.client import Client
 
 POLICY = "policy"
@@ -120,7 +120,7 @@ def read_hosts(client: Client, asked: HostsAsked, sanitize: Sanitize) -> dict[st
     groups = _Groups(fleet, asked.prefixes, sanitize, directions, computers)
     memberships = [groups.of(computer) for computer in computers]
     names, unusual = _names(computers, groups.parents)
-    warnings = [f"{one.type} {quoted(one.key)} is left out: {one.reason}" for one in absent]
+    warnings = missing_told(absent, "the inventory is without")
     if unusual:
         examples = enumerated([quoted(one.host_name, 60) for one in unusual[:_EXAMPLES]])
         warnings.append(
