@@ -86,34 +86,40 @@ class ManagerAction(ActionBase):
         usable = all(name and "=" not in name and "\0" not in name + value for name, value in environment.items())
         return environment if usable else None
 
-    @contextlib.contextmanager
-    def _watch(self, progress: Progress, seconds: int) -> t.Iterator[None]:
-        """Show a line each so many seconds, and what is left behind where the block is interrupted."""
-        name = self._task.action.rpartition(".")[2]
-        ended = threading.Event()
+    def _watch(self, progress: Progress, seconds: int) -> t.ContextManager[None]:
+        return watched(self._task.action.rpartition(".")[2], progress, seconds)
 
-        def show() -> None:
-            wait = min(_SOON, seconds)
-            while not ended.wait(wait):
-                Display().display(f"{name}: {progress.line}", stderr=True)
-                wait = seconds
 
-        shows = threading.Thread(target=show, daemon=True)
-        with _told_when_killed(lambda: f"{name}: {progress.interrupted}\n"):
+@contextlib.contextmanager
+def watched(name: str, progress: Progress, seconds: int) -> t.Iterator[None]:
+    """Show a line each so many seconds, 0 for never, and what is left behind where the block is interrupted.
+
+    C(name): of what is being done, a module or an inventory.
+    """
+    ended = threading.Event()
+
+    def show() -> None:
+        wait = min(_SOON, seconds)
+        while not ended.wait(wait):
+            Display().display(f"{name}: {progress.line}", stderr=True)
+            wait = seconds
+
+    shows = threading.Thread(target=show, daemon=True)
+    with _told_when_killed(lambda: f"{name}: {progress.interrupted}\n"):
+        if seconds:
+            shows.start()
+        try:
+            yield
+        except Exception:
+            raise
+        except BaseException:
+            # Such as the timeout of the task.
+            Display().display(f"{name}: {progress.interrupted}", stderr=True)
+            raise
+        finally:
+            ended.set()
             if seconds:
-                shows.start()
-            try:
-                yield
-            except Exception:
-                raise
-            except BaseException:
-                # Such as the timeout of the task.
-                Display().display(f"{name}: {progress.interrupted}", stderr=True)
-                raise
-            finally:
-                ended.set()
-                if seconds:
-                    shows.join()
+                shows.join()
 
 
 @contextlib.contextmanager

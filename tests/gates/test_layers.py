@@ -71,8 +71,8 @@ IMPORTS = {
     ),
     "plugin_utils": ("_task", "_manager"),
     # An action does what its module does.
-    # An action does what its module does.
     "action": ("modules", "plugin_utils", "_agent"),
+    "inventory": ("plugin_utils", "_task", "_answers", "_manager", "_basis"),
     "filter": ("_answers", "_agent", "_vendor", "_basis"),
     "test": ("_agent", "_basis"),
     "doc_fragments": (),
@@ -168,7 +168,7 @@ def test_there_is_something_to_check():
 
 @pytest.mark.parametrize("layer", IMPORTS)
 def test_the_table_points_down(layer):
-    lines = (("action",), ("modules",), ("plugin_utils",), *ORDER)
+    lines = (("action", "inventory"), ("modules",), ("plugin_utils",), *ORDER)
     line = next((number for number, packages in enumerate(lines) if layer in packages), 2)
     below = [package for packages in lines[line + 1 :] for package in packages]
     assert list(IMPORTS[layer]) == [package for package in below if package in IMPORTS[layer]], "in the order of ORDER"

@@ -59,8 +59,10 @@ class PlainPolicy:
 class Fleet:
     """The manager's objects as one task sees them."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, parts: t.Sequence[str] = ()) -> None:
+        """C(parts): what to read of computers beside the basics, in the words of the API."""
         self.client = client
+        self._parts = list(parts) or ["none"]
         self.spelling = Spelling()
         self.computers: dict[int, Computer] = {}
         self.assignments = Assignments(self)
@@ -136,7 +138,7 @@ class Fleet:
     def list_computers(self) -> t.Collection[Computer]:
         """Every computer of the manager: one request for each 5,000 of them."""
         if not self._listed:
-            for page in self.client.pages(COMPUTER, expand=["none"]):
+            for page in self.client.pages(COMPUTER, expand=self._parts):
                 for item in page:
                     self._know(item)
             self._listed = True
@@ -147,13 +149,13 @@ class Fleet:
 
         Those that differ in case are among them where the manager's searches ignore case.
         """
-        found = self.client.named(COMPUTER, name, by=field_name, any_case=True, expand=["none"])
+        found = self.client.named(COMPUTER, name, by=field_name, any_case=True, expand=self._parts)
         return [self._know(item) for item in found]
 
     def search_computer_id(self, computer_id: int) -> Computer | None:
         """The computer of that ID, without reading the fleet."""
         if computer_id not in self.computers and not self._listed:
-            item = self.client.of_id(COMPUTER, computer_id, expand=["none"])
+            item = self.client.of_id(COMPUTER, computer_id, expand=self._parts)
             if item:
                 self._know(item)
         return self.computers.get(computer_id)
@@ -241,14 +243,15 @@ class Fleet:
     @cached_property
     def policy_paths(self) -> dict[int, str]:
         """Every policy's path by its ID: names from the topmost policy down, such as C(Base Policy/Linux/Web)."""
-        return paths(self._policy_tree)
+        return paths(self.policy_tree)
 
     def policies_below(self, policy_ids: t.Iterable[int]) -> set[int]:
         """The IDs of the policies below any of these, however deep; one of these only where it is below another."""
-        return below(self._policy_tree, policy_ids)
+        return below(self.policy_tree, policy_ids)
 
     @cached_property
-    def _policy_tree(self) -> Tree:
+    def policy_tree(self) -> Tree:
+        """Every policy's name and parent."""
         return {policy.id: (policy.name, policy.parent_id) for policy in self.policies.values()}
 
     def path(self, policy: Policy) -> str:
@@ -258,15 +261,16 @@ class Fleet:
     @cached_property
     def groups(self) -> dict[int, str]:
         """Computer groups by their ID, each with its path such as C(Data center/Web)."""
-        return paths(self._group_tree)
+        return paths(self.group_tree)
 
     def groups_within(self, group_ids: t.Iterable[int]) -> set[int]:
         """The IDs of these groups, and of those below them, however deep."""
         group_ids = set(group_ids)
-        return group_ids | below(self._group_tree, group_ids)
+        return group_ids | below(self.group_tree, group_ids)
 
     @cached_property
-    def _group_tree(self) -> Tree:
+    def group_tree(self) -> Tree:
+        """Every computer group's name and parent."""
         items = [item for page in self.client.pages(COMPUTER_GROUP) for item in page]
         return {item["ID"]: (item["name"], item.get("parentGroupID") or None) for item in items}
 

@@ -73,6 +73,8 @@ class Computer:
         "policy_id",
         "group_id",
         "last_ip",
+        "status",
+        "status_messages",
         "overrides",
         "rule_ids",
     )
@@ -99,13 +101,16 @@ class Computer:
         self.policy_id = policy_id
         self.group_id = group_id
         self.last_ip = last_ip
+        # In the words of the API, if they were read.
+        self.status = ""
+        self.status_messages: tuple[str, ...] = ()
         self.overrides = NO_OVERRIDES
         self.rule_ids: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, item: Item) -> Computer:
         """A computer as a reply of the manager describes it; what that leaves out is empty."""
-        return cls(
+        computer = cls(
             item["ID"],
             item.get("hostName") or "",
             item.get("displayName") or "",
@@ -115,6 +120,11 @@ class Computer:
             item.get("groupID") or None,
             item.get("lastIPUsed") or "",
         )
+        status = item.get("computerStatus")
+        if status:
+            computer.status = sys.intern(status.get("agentStatus") or "")
+            computer.status_messages = tuple(map(sys.intern, status.get("agentStatusMessages") or ()))
+        return computer
 
     @property
     def above(self) -> int | None:

@@ -128,15 +128,12 @@ class Selector:
     @property
     def chooses(self) -> bool:
         """Whether any option names something."""
-        return bool(
-            self.all_policies
-            or self.policies
-            or self.below
-            or self.policies_matching
-            or self.policies_query
-            or self.computers
-            or self.chooses_from_all
-        )
+        return bool(self.chooses_policies or self.computers or self.chooses_from_all)
+
+    @property
+    def chooses_policies(self) -> bool:
+        """Whether any option names policies."""
+        return bool(self.all_policies or self.policies or self.below or self.policies_matching or self.policies_query)
 
     @property
     def chooses_from_all(self) -> bool:

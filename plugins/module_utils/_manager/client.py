@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from .._basis.text import shown
 from .errors import BadReply, BadRequest, ManagerError, NotFound
 from .progress import READING
-from .shapes import FIREWALL, FLAG, IDS, REFERENCE, SETTINGS, TEXT, TEXTS, Shape, is_deeper, is_number, what_is
+from .shapes import FIREWALL, FLAG, IDS, REFERENCE, SETTINGS, STATUS, TEXT, TEXTS, Shape, is_deeper, is_number, what_is
 
 if t.TYPE_CHECKING:
     from .transport import Transport
@@ -78,6 +78,7 @@ COMPUTER = Kind(
     {
         **dict.fromkeys(("hostName", "displayName", "description", "platform", "agentVersion", "lastIPUsed"), TEXT),
         **dict.fromkeys(("policyID", "groupID"), REFERENCE),
+        "computerStatus": STATUS,
         "computerSettings": SETTINGS,
         "firewall": FIREWALL,
     },

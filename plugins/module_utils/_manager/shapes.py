@@ -49,6 +49,14 @@ REFERENCE = Shape("an ID, or 0 for none", lambda value: is_number(value, 0))
 IDS = Shape("a list of IDs", _is_list_of(lambda value: is_number(value, 1)))
 TEXTS = Shape("a list of texts", _is_list_of(lambda value: isinstance(value, str)))
 SETTINGS = Shape("an object of settings, each with a text as its value", _are_settings)
+STATUS = Shape(
+    "an object, its agentStatus a text and its agentStatusMessages a list of texts",
+    lambda value: (
+        isinstance(value, dict)
+        and _is_text_or_nothing(value.get("agentStatus"))
+        and (value.get("agentStatusMessages") is None or TEXTS.holds(value["agentStatusMessages"]))
+    ),
+)
 FIREWALL = Shape(
     "an object, its state a text and its ruleIDs a list of IDs",
     lambda value: (

@@ -1,0 +1,305 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+name: computers
+short_description: Computers of the manager as hosts
+version_added: 0.1.0
+description:
+  - Makes a host of each computer that the manager knows, or of those that options choose, and groups them by policy,
+    computer group, platform, agent release, status and communication direction.
+  - The file that configures it is called C(workload_security.yml), C(computers.yml) or C(SOMETHING.computers.yml), with
+    C(.yml) or C(.yaml).
+  - Nothing that the manager names is ever a template, whatever it looks like.
+author:
+  - The workload_security.agent contributors (@workload-security)
+extends_documentation_fragment:
+  - ansible.builtin.constructed
+  - ansible.builtin.inventory_cache
+  - workload_security.agent.connection
+  - workload_security.agent.targets
+  - workload_security.agent.targets.policies
+  - workload_security.agent.targets.computers
+options:
+  plugin:
+    description:
+      - The name of this plugin.
+    type: str
+    required: true
+    choices:
+      - workload_security.agent.computers
+  query:
+    description:
+      - Another name of O(computers_query).
+    type: str
+  group_by:
+    description:
+      - What to make groups for. An empty list makes none.
+      - "V(policy): the policy, in a group below that of its parent policy, and so on up to the topmost one."
+      - "V(computer_group): the manager's group of computers, by its path, below that of the group it is in."
+      - "V(platform): V(linux), V(windows), V(macos), V(solaris), V(aix) or V(other)."
+      - "V(release): the release of the agent, below its release line such as V(20). C(none) is without an agent."
+      - "V(status): the status of the agent, in the manager's words, such as V(active) or V(error)."
+      - "V(direction): the communication direction. It costs one more request for every 5,000 computers."
+    type: list
+    elements: str
+    choices:
+      - policy
+      - computer_group
+      - platform
+      - release
+      - status
+      - direction
+    default:
+      - policy
+      - computer_group
+      - platform
+      - release
+      - status
+  group_prefixes:
+    description:
+      - What the names of these groups begin with. Characters that names of groups cannot have become underscores.
+    type: dict
+    suboptions:
+      policy:
+        description:
+          - For O(group_by=policy).
+        type: str
+        default: policy_
+      computer_group:
+        description:
+          - For O(group_by=computer_group).
+        type: str
+        default: computer_group_
+      platform:
+        description:
+          - For O(group_by=platform).
+        type: str
+        default: platform_
+      release:
+        description:
+          - For O(group_by=release).
+        type: str
+        default: agent_
+      status:
+        description:
+          - For O(group_by=status).
+        type: str
+        default: status_
+      direction:
+        description:
+          - For O(group_by=direction).
+        type: str
+        default: direction_
+notes:
+  - If O(policies), O(below), O(policies_matching) or O(policies_query) name policies, the computers that use them are
+    meant. Without any option that chooses, all computers are.
+  - A host is called by its host name. If that is empty, shared by several computers, or has characters that Ansible takes
+    for something else, its display name is used, or else C(computer_) and its ID. A warning counts these hosts. Their
+    C(ansible_host) is the host name, if it can be one.
+  - "Each host has the variables C(workload_security_id), C(workload_security_host_name),
+    C(workload_security_display_name), C(workload_security_platform), C(workload_security_platform_family),
+    C(workload_security_agent_version), C(workload_security_agent_release), C(workload_security_last_ip),
+    C(workload_security_policy) and C(workload_security_policy_path). As far as O(group_by) names them, it also has
+    C(workload_security_group_path), C(workload_security_status) and C(workload_security_status_messages), and
+    C(workload_security_direction)."
+  - The options of the connection may be templates, for example with a lookup. No other option is one.
+  - With O(cache=true), what was built is cached, and never the API key. Another choice of options is cached by itself.
+seealso:
+  - module: workload_security.agent.computer_info
+"""
+
+EXAMPLES = r"""
+---
+# workload_security.yml: all computers, with the API key in the environment.
+plugin: workload_security.agent.computers
+url: https://dsm.example.com:4119
+
+---
+# linux.computers.yml: Linux servers of one site, reached at the address that the manager has seen last.
+plugin: workload_security.agent.computers
+url: https://dsm.example.com:4119
+api_key_file: ~/.workload_security_key
+query: "[?platform_family == 'linux' && in_network(last_ip, '10.7.0.0/16')]"
+group_by: [policy, platform]
+compose:
+  ansible_host: workload_security_last_ip
+
+---
+# outdated.computers.yml: computers of a branch of policies, grouped once more by whether their agent is old.
+plugin: workload_security.agent.computers
+region: us-1
+below: [Linux Server]
+groups:
+  outdated: workload_security_agent_version is workload_security.agent.older_than_release('20.0 LTS Update 2024-01-17')
+cache: true
+cache_plugin: ansible.builtin.jsonfile
+cache_connection: ~/.cache/workload_security
+"""
+
+import hashlib
+import json
+import typing as t
+
+from ansible.errors import AnsibleParserError
+from ansible.inventory.group import to_safe_group_name
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+
+from ..module_utils._answers.inventory import INVENTORY_ARGUMENTS, HostsAsked, InventoryHost, fallback, read_hosts
+from ..module_utils._basis.refusal import LONGEST_WARNING, no_text, refused, stumble
+from ..module_utils._basis.text import shown
+from ..module_utils._manager.connection import CONNECTION_ARGUMENTS
+from ..module_utils._task.work import of_reading, result_of
+from ..plugin_utils._manager_action import watched
+
+if t.TYPE_CHECKING:
+    from ansible.inventory.data import InventoryData
+    from ansible.parsing.dataloader import DataLoader
+
+    from ..module_utils._manager.progress import Progress
+
+# Which form what is cached has: another one is read anew.
+FORMAT = 1
+ENDINGS = ("workload_security", "computers")
+
+WORK = of_reading(
+    INVENTORY_ARGUMENTS,
+    lambda params, _deployment: HostsAsked.from_options(params),
+    lambda client, asked: read_hosts(client, asked, _safe),
+)
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+    """The inventory for Ansible."""
+
+    NAME = "workload_security.agent.computers"
+
+    def verify_file(self, path: str) -> bool:
+        """Whether a file is called as one for this plugin."""
+        endings = tuple(f"{name}.{ending}" for name in ENDINGS for ending in ("yml", "yaml"))
+        return super().verify_file(path) and path.endswith(endings)
+
+    def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
+        """Read what the file says, and the computers from the manager or from the cache."""
+        super().parse(inventory, loader, path, cache)
+        self._read_config_data(path)
+        params = self._params()
+        if not self.get_option("cache"):
+            built = self._build(params)
+        else:
+            self.load_cache_plugin()
+            key = f"{self.get_cache_key(path)}_{_digest(params)}"
+            built = self._cached(key) if cache else None
+            if built is None:
+                built = self._build(params)
+                built["hosts"] = list(built["hosts"])
+                self._cache[key] = {**built, "format": FORMAT}
+        self._populate(built)
+
+    def _params(self) -> dict[str, t.Any]:
+        """The options, checked as those of a module. Those of the connection may be templates."""
+        self.templar.available_variables = self._vars
+        given = {}
+        for option in WORK.arguments:
+            value = self.get_option(option)
+            if option in CONNECTION_ARGUMENTS:
+                value = self.templar.template(value)
+            if value is not None:
+                given[option] = _plain(value)
+        try:
+            checked = ArgumentSpecValidator(WORK.arguments).validate(given)
+        except TypeError:
+            problem = stumble(WORK.arguments, given)
+            if problem is None:
+                raise
+            raise AnsibleParserError(str(problem)) from None
+        if checked.error_messages:
+            raise AnsibleParserError(refused(WORK.arguments, given, "; ".join(checked.error_messages))["msg"])
+        unwritable = no_text(WORK.arguments, checked.validated_parameters)
+        if unwritable:
+            raise AnsibleParserError(str(unwritable))
+        return checked.validated_parameters
+
+    def _build(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
+        result = result_of(WORK, _Host(params, self.display.warning))
+        if "msg" in result:
+            raise AnsibleParserError(result["msg"])
+        return {"groups": result["groups"], "hosts": result["hosts"]}
+
+    def _cached(self, key: str) -> dict[str, t.Any] | None:
+        """What is in the cache, None where that is nothing, or of another form."""
+        try:
+            cached = self._cache[key]
+        except KeyError:
+            return None
+        return cached if isinstance(cached, dict) and cached.get("format") == FORMAT else None
+
+    def _populate(self, built: dict[str, t.Any]) -> None:
+        inventory = self.inventory
+        # Groups of other sources: a host that is called so would be taken for one.
+        taken = {name for name in inventory.groups if name not in built["groups"]}
+        for group in built["groups"]:
+            inventory.add_group(group)
+        for group, parent in built["groups"].items():
+            if parent is not None:
+                inventory.add_child(parent, group)
+        compose, groups, keyed = (self.get_option(option) for option in ("compose", "groups", "keyed_groups"))
+        strict = self.get_option("strict")
+        for one in built["hosts"]:
+            host = InventoryHost(*one)
+            name = fallback(host.id) if host.name in taken else host.name
+            inventory.add_host(name)
+            for group in host.groups:
+                inventory.add_child(group, name)
+            for variable, value in host.variables.items():
+                inventory.set_variable(name, variable, value)
+            if compose:
+                self._set_composite_vars(compose, host.variables, name, strict=strict)
+            if groups:
+                self._add_host_to_composed_groups(groups, host.variables, name, strict=strict)
+            if keyed:
+                self._add_host_to_keyed_groups(keyed, host.variables, name, strict=strict)
+
+
+class _Host:
+    """An inventory source as what a task runs in: it only reads."""
+
+    environment = None
+    check_mode = diff = no_log = False
+
+    def __init__(self, params: dict[str, t.Any], warn: t.Callable[[str], None]) -> None:
+        self.params = params
+        self.no_log_values: set[str] = set()
+        self.warn: t.Callable[[str], None] = lambda warning: warn(shown(warning, LONGEST_WARNING))
+
+    def watched(self, progress: Progress, seconds: int) -> t.ContextManager[None]:
+        """Show progress."""
+        return watched("computers", progress, seconds)
+
+
+def _safe(name: str) -> str:
+    return str(to_safe_group_name(name, force=True, silent=True))
+
+
+def _plain(value: t.Any) -> t.Any:
+    """A value without the tags of ansible-core."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (bool, type(None))):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, float) else str(value)
+
+
+def _digest(params: dict[str, t.Any]) -> str:
+    """The short name of a choice of options, without the API key."""
+    kept = {name: value for name, value in params.items() if name != "api_key"}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -1,0 +1,350 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The manager's computers as hosts of an inventory, in groups. Everything that a manager names is taken for hostile.
+
+A host's variables are plain text, and no name becomes that of a host or group unless Ansible can work with it.
+"""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import re
+import typing as t
+from collections import Counter
+from dataclasses import dataclass
+
+from .._agent.platforms import family
+from .._agent.releases import describe
+from .._agent.versions import NO_AGENT, parse
+from .._basis.errors import OptionError
+from .._basis.text import encodable, enumerated, quoted
+from .._fleet.catalogue import COMMUNICATION_DIRECTION
+from .._fleet.fleet import Fleet, Tree
+from .._fleet.objects import Computer, Policy
+from .._fleet.outlook import Outlook
+from .._fleet.targets import TARGET_ARGUMENTS, Selector, Unresolved, chosen_by, missing_told, resolve
+from .._manager.client import Client
+
+POLICY = "policy"
+COMPUTER_GROUP = "computer_group"
+PLATFORM = "platform"
+RELEASE = "release"
+STATUS = "status"
+DIRECTION = "direction"
+# What hosts can be grouped by, with the prefix of the groups' names.
+PREFIXES = {
+    POLICY: "policy_",
+    COMPUTER_GROUP: "computer_group_",
+    PLATFORM: "platform_",
+    RELEASE: "agent_",
+    STATUS: "status_",
+    DIRECTION: "direction_",
+}
+# All but what costs another reading of the fleet.
+GROUPED_BY = [kind for kind in PREFIXES if kind != DIRECTION]
+
+# Documented in plugins/inventory/computers.py.
+INVENTORY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    **TARGET_ARGUMENTS,
+    "query": {"type": "str"},
+    "group_by": {"type": "list", "elements": "str", "choices": list(PREFIXES), "default": GROUPED_BY},
+    "group_prefixes": {
+        "type": "dict",
+        "options": {kind: {"type": "str", "default": prefix} for kind, prefix in PREFIXES.items()},
+    },
+}
+
+# What every variable of a host begins with.
+VARIABLES = "workload_security_"
+
+# Names that a host can have: no blanks, and nothing that means something else in a pattern of hosts, in a path or to a
+# program that is started with it.
+_NAME = re.compile(r"\w[\w.-]*")
+_LONGEST_NAME = 253
+# Names that mean something else to Ansible: its own groups, and the controller.
+_RESERVED = ("all", "ungrouped", "localhost")
+
+_EXAMPLES = 3
+
+# Of what nothing is known, and of computers without an agent.
+UNKNOWN = "unknown"
+NONE = "none"
+
+Sanitize = t.Callable[[str], str]
+
+
+class InventoryHost(t.NamedTuple):
+    """A host: the name of the inventory, the ID on the manager, the groups that it is in, and its variables."""
+
+    name: str
+    id: int
+    groups: list[str]
+    variables: dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class HostsAsked:
+    """Which computers become hosts, and the groups to make: C(prefixes) by what hosts are grouped by."""
+
+    selector: Selector | None
+    prefixes: t.Mapping[str, str]
+
+    @classmethod
+    def from_options(cls, params: t.Mapping[str, t.Any]) -> HostsAsked:
+        """Read the options of the inventory plugin. Raises C(OptionError)."""
+        query = params.get("query")
+        if query is not None and params.get("computers_query") is not None:
+            raise OptionError("query", query, "it is another name of computers_query; give one of them only")
+        options = {**params, "computers_query": params.get("computers_query") if query is None else query}
+        selector = Selector.from_options(options, "") if chosen_by(options) else None
+        prefixes = {**PREFIXES, **{kind: str(prefix) for kind, prefix in (params.get("group_prefixes") or {}).items()}}
+        return cls(selector, {kind: prefixes[kind] for kind in PREFIXES if kind in (params.get("group_by") or ())})
+
+
+def read_hosts(client: Client, asked: HostsAsked, sanitize: Sanitize) -> dict[str, t.Any]:
+    """Groups, each with the one that it is below (C(None) for none), and C(hosts), made while they are taken.
+
+    sanitize: makes a name of a group of any text. Raises C(OptionError), C(ManagerError).
+    """
+    fleet = Fleet(client, parts=("computerStatus",) if STATUS in asked.prefixes else ())
+    computers, absent = _chosen(fleet, asked.selector)
+    # All that is needed is read now: while hosts are taken, there is no connection.
+    _paths = fleet.policy_paths
+    directions = Outlook(fleet) if DIRECTION in asked.prefixes else None
+    if directions:
+        fleet.read_overrides(computers)
+        _defaults = fleet.default_settings
+    groups = _Groups(fleet, asked.prefixes, sanitize, directions, computers)
+    memberships = [groups.of(computer) for computer in computers]
+    names, unusual = _names(computers, groups.parents)
+    warnings = missing_told(absent, "the inventory is without")
+    if unusual:
+        examples = enumerated([quoted(one.host_name, 60) for one in unusual[:_EXAMPLES]])
+        warnings.append(
+            f"{len(unusual)} of {len(computers)} computers have no host name that is usable in an inventory and theirs"
+            f" alone, such as {examples}; their display names are used, or computer_ and their IDs"
+        )
+    return {
+        "groups": groups.parents,
+        "hosts": (
+            InventoryHost(name, computer.id, membership, _variables(fleet, computer, name, asked, directions))
+            for computer, name, membership in zip(computers, names, memberships)
+        ),
+        "warnings": [*warnings, *groups.warnings, *fleet.warnings],
+    }
+
+
+def _chosen(fleet: Fleet, selector: Selector | None) -> tuple[list[Computer], list[Unresolved]]:
+    """The computers that are chosen, themselves or by their policy, by ascending ID."""
+    # Before anything else: only whole pages tell that the manager does not cut off those of policies.
+    everybody = fleet.list_computers() if selector is None or selector.chooses_policies else []
+    if selector is None:
+        return sorted(everybody, key=lambda one: one.id), []
+    ((targets, absent),) = resolve(fleet, [selector])
+    policies = {target.id for target in targets if isinstance(target, Policy)}
+    chosen = {target.id: target for target in targets if isinstance(target, Computer)}
+    chosen.update({one.id: one for one in everybody if one.policy_id in policies})
+    return [chosen[number] for number in sorted(chosen)], absent
+
+
+# -- names of hosts
+
+
+def is_usable(name: str) -> bool:
+    """Whether a name can stand in an inventory, in a pattern of hosts and in a command, and means a host there."""
+    if len(name) > _LONGEST_NAME or name.casefold() in _RESERVED:
+        return False
+    return (bool(_NAME.fullmatch(name)) or ":" in name) and not _is_special_address(name, ":" in name)
+
+
+def _is_special_address(name: str, must_be_one: bool) -> bool:
+    """Whether it is an address of the controller itself; or none at all, where it must be one."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return must_be_one
+    return address.is_loopback or address.is_unspecified or "%" in name
+
+
+def _names(computers: t.Sequence[Computer], groups: t.Container[str]) -> tuple[list[str], list[Computer]]:
+    """A name for each, and those whose name is not that of the host."""
+    count = Counter(computer.host_name for computer in computers)
+    names: dict[int, str] = {
+        one.id: one.host_name
+        for one in computers
+        if count[one.host_name] == 1 and one.host_name not in groups and is_usable(one.host_name)
+    }
+    unusual = [one for one in computers if one.id not in names]
+    taken = set(names.values())
+    displays = Counter(one.display_name for one in unusual)
+    for one in unusual:
+        name = one.display_name
+        if displays[name] > 1 or name in taken or name in groups or not is_usable(name):
+            name = fallback(one.id)
+            while name in taken or name in groups:
+                name += "_"
+        names[one.id] = name
+        taken.add(name)
+    return [names[one.id] for one in computers], unusual
+
+
+def fallback(computer_id: int) -> str:
+    """The name of a host that has no usable one."""
+    return f"computer_{computer_id}"
+
+
+# -- variables
+
+
+def _variables(
+    fleet: Fleet, computer: Computer, name: str, asked: HostsAsked, directions: Outlook | None
+) -> dict[str, t.Any]:
+    policy = fleet.policies.get(computer.policy_id or 0)
+    release = _release(computer.agent_version)[0]
+    told: dict[str, t.Any] = {
+        "id": computer.id,
+        "host_name": encodable(computer.host_name),
+        "display_name": encodable(computer.display_name),
+        "platform": encodable(computer.platform),
+        "platform_family": family(computer.platform),
+        "agent_version": encodable(computer.agent_version),
+        "agent_release": release,
+        "last_ip": encodable(computer.last_ip),
+        "policy": encodable(policy.name) if policy else "",
+        "policy_path": encodable(fleet.path(policy)) if policy else "",
+    }
+    if COMPUTER_GROUP in asked.prefixes:
+        told["group_path"] = encodable(fleet.group_path(computer))
+    if STATUS in asked.prefixes:
+        told["status"] = encodable(computer.status)
+        told["status_messages"] = [encodable(message) for message in computer.status_messages]
+    if directions:
+        told["direction"] = encodable(_direction(directions, computer))
+    variables = {f"{VARIABLES}{key}": value for key, value in told.items()}
+    if name != computer.host_name and is_usable(computer.host_name):
+        # The inventory's name does not lead to it, but this one may.
+        variables["ansible_host"] = computer.host_name
+    return variables
+
+
+@functools.lru_cache(maxsize=4096)
+def _release(version: str) -> tuple[str, str]:
+    """The release of an agent, empty where it is not known, and its release line, such as C(20)."""
+    known = describe(version)
+    return str(known["release"] or ""), str(known["release_line"] or "")
+
+
+def _direction(directions: Outlook, computer: Computer) -> str:
+    value, _source = directions.effective(computer, COMMUNICATION_DIRECTION)
+    return "" if value is None else str(value)
+
+
+# -- groups
+
+
+class _Groups:
+    """The groups that hosts are in, each with the one that it is below. Groups that no host needs are not made."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        prefixes: t.Mapping[str, str],
+        sanitize: Sanitize,
+        directions: Outlook | None,
+        computers: t.Sequence[Computer],
+    ) -> None:
+        self._prefixes = prefixes
+        self._sanitize = sanitize
+        self._directions = directions
+        # The names of groups by what they stand for.
+        self._names: dict[tuple[str, t.Any], str] = {}
+        self.parents: dict[str, str | None] = {}
+        self._renamed = 0
+        if POLICY in prefixes:
+            used = {computer.policy_id for computer in computers if computer.policy_id}
+            self._tree(POLICY, fleet.policy_tree, used, lambda number: fleet.policies[number].name)
+        if COMPUTER_GROUP in prefixes:
+            used = {computer.group_id for computer in computers if computer.group_id}
+            self._tree(COMPUTER_GROUP, fleet.group_tree, used, lambda number: fleet.groups[number])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What should be said of them."""
+        if not self._renamed:
+            return []
+        return [
+            f"{self._renamed} groups would have a name that another one has, since names of groups have letters, digits"
+            " and underscores only; the ID of the policy or group, or what it stands for, is added to theirs"
+        ]
+
+    def of(self, computer: Computer) -> list[str]:
+        """The groups that a host is in itself."""
+        found = [
+            self._names.get((POLICY, computer.policy_id)),
+            self._names.get((COMPUTER_GROUP, computer.group_id)),
+        ]
+        if PLATFORM in self._prefixes:
+            found.append(self._named(PLATFORM, family(computer.platform)))
+        if RELEASE in self._prefixes:
+            found.append(self._release(computer.agent_version))
+        if STATUS in self._prefixes:
+            found.append(self._named(STATUS, computer.status or UNKNOWN))
+        if self._directions:
+            found.append(self._named(DIRECTION, _direction(self._directions, computer) or UNKNOWN))
+        return [name for name in found if name]
+
+    def _release(self, version: str) -> str:
+        """The group of a release, below that of its release line; of the line alone where the release is not known."""
+        owner = (RELEASE, version)
+        if owner not in self._names:
+            release, line = _release(version)
+            of_line = self._named(RELEASE, line or (NONE if parse(version) == NO_AGENT else UNKNOWN))
+            if release:
+                of_line, above = self._named(RELEASE, release), of_line
+                if of_line != above:
+                    self.parents[of_line] = above
+            self._names[owner] = of_line
+        return self._names[owner]
+
+    def _named(self, kind: str, text: str) -> str:
+        owner = (f"{kind}, named", text)
+        return self._names.get(owner) or self._claim(owner, f"{self._prefixes[kind]}{text}", kind)
+
+    def _tree(self, kind: str, tree: Tree, used: t.Iterable[int], name_of: t.Callable[[int], str]) -> None:
+        """Groups for these objects and those above them, each below the next one; where these go round, one is not."""
+        needed: set[int] = set()
+        for number in used:
+            above: int | None = number
+            while above is not None and above in tree and above not in needed:
+                needed.add(above)
+                above = tree[above][1]
+        below: dict[int, int] = {}
+        for number in sorted(needed):
+            self._claim((kind, number), f"{self._prefixes[kind]}{name_of(number)}", str(number))
+            parent = tree[number][1]
+            if parent is not None and parent in needed and not _leads_to(below, parent, number):
+                below[number] = parent
+        for number, parent in below.items():
+            self.parents[self._names[kind, number]] = self._names[kind, parent]
+
+    def _claim(self, owner: tuple[str, t.Any], text: str, mark: str) -> str:
+        """A name for a new group, with the mark behind it where another one has it."""
+        name = self._sanitize(text) or "_"
+        if name in self.parents or name.casefold() in _RESERVED:
+            self._renamed += 1
+            name = f"{name}_{mark}"
+            while name in self.parents:
+                name += "_"
+        self._names[owner] = name
+        self.parents[name] = None
+        return name
+
+
+def _leads_to(below: t.Mapping[int, int], start: int | None, end: int) -> bool:
+    """Whether who goes up from one gets to the other."""
+    while start is not None and start != end:
+        start = below.get(start)
+    return start == end

@@ -1,0 +1,345 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The manager's computers as an inventory: what the engine makes of them, and Ansible's own commands with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.inventory.group import to_safe_group_name
+
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.inventory import (
+    HostsAsked,
+    InventoryHost,
+    read_hosts,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from tests.integration.support import connection
+from tests.lab.manager.process import LabManager
+
+GROUPED_BY = ["policy", "computer_group", "platform", "release", "status"]
+PLUGIN = "workload_security.agent.computers"
+
+
+class Built(t.NamedTuple):
+    groups: dict[str, str | None]
+    hosts: dict[str, InventoryHost]
+    warnings: list[str]
+
+
+def build(lab: LabManager, **options: t.Any) -> Built:
+    """What the engine makes of the options, in this process."""
+    lab.clear_requests()
+    asked = HostsAsked.from_options({"group_by": GROUPED_BY, **options})
+    with Transport(connection(lab)) as transport:
+        found = read_hosts(Client(transport), asked, lambda name: to_safe_group_name(name, force=True, silent=True))
+    # The connection is closed: nothing more can be read.
+    hosts = list(found["hosts"])
+    assert len({host.name for host in hosts}) == len(hosts)
+    return Built(found["groups"], {host.name: host for host in hosts}, found["warnings"])
+
+
+def asked(lab: LabManager) -> list[str]:
+    return [one["path"].removeprefix("/api") for one in lab.requests()]
+
+
+def command(lab: LabManager, path: Path, *arguments: str, tool: str = "ansible-inventory", status: int = 0) -> str:
+    """The output of one of Ansible's commands with that inventory file; warnings go after it."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name(tool)), "-i", str(path), *arguments],
+        cwd=path.parent,
+        env={
+            **os.environ,
+            "WORKLOAD_SECURITY_API_KEY": lab.api_key,
+            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "COLUMNS": "1000",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert lab.api_key.rpartition(":")[2] not in done.stdout + done.stderr
+    return done.stdout if status == 0 and not done.stderr else done.stdout + done.stderr
+
+
+def configured(lab: LabManager, folder: Path, name: str = "workload_security.yml", **options: t.Any) -> Path:
+    """An inventory file."""
+    path = folder / name
+    path.write_text(yaml.safe_dump({"plugin": PLUGIN, "url": lab.url, "ca_path": lab.ca_path, **options}))
+    return path
+
+
+def plain(value: t.Any) -> t.Any:
+    """A value without the marks that it is no template."""
+    if isinstance(value, dict):
+        return (
+            value["__ansible_unsafe"]
+            if value.keys() == {"__ansible_unsafe"}
+            else {k: plain(v) for k, v in value.items()}
+        )
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def computers(lab: LabManager) -> dict[int, dict[str, t.Any]]:
+    found = lab.api("GET", "/computers", query={"expand": "computerStatus"})["computers"]
+    return {one["ID"]: one for one in found}
+
+
+# -- the engine
+
+
+def test_every_computer_is_a_host(lab):
+    known = computers(lab)
+    policies = {one["ID"]: one for one in lab.api("GET", "/policies")["policies"]}
+    built = build(lab)
+    assert len(built.hosts) == len(known) and not built.warnings
+    for host in built.hosts.values():
+        one = known[host.id]
+        policy = policies.get(one.get("policyID"))
+        told = {name.removeprefix("workload_security_"): value for name, value in host.variables.items()}
+        assert host.name == one["hostName"] == told["host_name"]
+        assert (told["id"], told["display_name"], told["platform"]) == (one["ID"], one["displayName"], one["platform"])
+        assert (told["agent_version"], told["last_ip"]) == (one["agentVersion"], one["lastIPUsed"])
+        assert told["policy"] == (policy["name"] if policy else "")
+        assert told["status"] == one["computerStatus"]["agentStatus"]
+        assert told["status_messages"] == one["computerStatus"]["agentStatusMessages"]
+        assert f"status_{told['status']}" in host.groups and f"platform_{told['platform_family']}" in host.groups
+        assert all(name.startswith("workload_security_") for name in host.variables)
+    one = next(
+        host for host in built.hosts.values() if host.variables["workload_security_policy"] == "Linux Server > Web"
+    )
+    assert "policy_Linux_Server___Web" in one.groups
+    assert built.groups["policy_Linux_Server___Web"] == "policy_Linux_Server"
+    assert built.groups["policy_Linux_Server"] == "policy_Base_Policy" and built.groups["policy_Base_Policy"] is None
+    path = one.variables["workload_security_group_path"]
+    assert f"computer_group_{path.replace('/', '_').replace(' ', '_')}" in one.groups
+    assert built.groups["agent_20_LTS_Update_2024_07_20"] == "agent_20"
+
+
+def test_groups_as_they_are_asked_for(lab):
+    built = build(lab, group_by=["platform", "direction"], group_prefixes={"platform": "os-", "direction": ""})
+    assert {"os_linux", "os_windows", "os_macos", "bidirectional", "agent_initiated"} <= set(built.groups)
+    assert all(name.startswith("os_") or name.endswith(("initiated", "directional")) for name in built.groups)
+    some = next(iter(built.hosts.values()))
+    assert "workload_security_status" not in some.variables and "workload_security_group_path" not in some.variables
+    for host in list(built.hosts.values())[::20]:
+        wire = lab.api("GET", f"/computers/{host.id}/settings/platformSettingAgentCommunicationsDirection")["value"]
+        words = {"Bidirectional": "bidirectional", "Manager Initiated": "manager_initiated"}
+        assert host.variables["workload_security_direction"] == words.get(wire, "agent_initiated") in host.groups
+    built = build(lab, group_by=[])
+    assert not built.groups and not any(host.groups for host in built.hosts.values())
+
+
+def test_hosts_by_every_way_to_choose(lab):
+    known = computers(lab)
+    policies = {one["ID"]: one for one in lab.api("GET", "/policies")["policies"]}
+    linux = next(one["ID"] for one in policies.values() if one["name"] == "Linux Server")
+    under = {one["ID"] for one in policies.values() if one.get("parentID") == linux}
+    some = next(iter(known.values()))
+    group = lab.api("GET", "/computergroups")["computerGroups"][0]["name"]
+    for options, expected in (
+        ({"policies": ["Linux Server"]}, {n for n, one in known.items() if one.get("policyID") == linux}),
+        ({"policies": "all"}, {n for n, one in known.items() if one.get("policyID")}),
+        ({"below": [linux]}, {n for n, one in known.items() if one.get("policyID") in under}),
+        ({"computers": [some["hostName"].upper()]}, {some["ID"]}),
+        ({"query": "[?platform_family == 'macos']"}, {n for n, one in known.items() if "macOS" in one["platform"]}),
+        ({"computers_matching": ["*"], "group_by": []}, set(known)),
+        ({"computers": ["nobody"], "allow_missing": True, "allow_empty": True}, set()),
+    ):
+        assert {host.id for host in build(lab, **options).hosts.values()} == expected, options
+    inside = build(lab, computer_groups=[group])
+    assert inside.hosts and all(
+        (host.variables["workload_security_group_path"] + "/").startswith(f"{group}/") for host in inside.hosts.values()
+    )
+    # Only what these hosts need becomes a group.
+    assert {name for name in inside.groups if name.startswith("computer_group_")} == {
+        f"computer_group_{group}".replace(" ", "_"),
+        *(name for host in inside.hosts.values() for name in host.groups if name.startswith("computer_group_")),
+    }
+    missing = build(lab, computers=["nobody"], allow_missing=True, allow_empty=True)
+    assert missing.warnings == ["the inventory is without computer 'nobody': the manager has no computer of that name"]
+
+
+def test_hostile_names_become_neither_hosts_nor_groups_nor_templates(lab):
+    evil = [
+        *(
+            "{{ 7*7 }}",
+            "all",
+            "localhost",
+            "127.0.0.1",
+            "-oProxyCommand=id",
+            "a b",
+            "a,b",
+            "../../x",
+            "x\n\x1b[31m",
+            "~.*",
+        ),
+        *("policy_Base_Policy", "twin", "twin", "platform_linux"),
+    ]
+    lab.api("POST", "/policies/1", {"name": "Base Policy"})
+    template = "{{ lookup('pipe', 'id') }}\n/all"
+    policy = lab.api("POST", "/policies", {"name": template, "parentID": 1})["ID"]
+    numbers = [
+        lab.api("POST", "/computers", {"hostName": name, "displayName": f"display-{place}", "policyID": policy})["ID"]
+        for place, name in enumerate(evil)
+    ]
+    bare = lab.api("POST", "/computers", {"hostName": "no good", "displayName": "{{ x }}"})["ID"]
+    built = build(lab)
+    by_id = {host.id: host for host in built.hosts.values()}
+    assert [by_id[number].name for number in numbers] == [f"display-{place}" for place in range(len(evil))]
+    assert by_id[bare].name == f"computer_{bare}"
+    for number, name in zip(numbers, evil):
+        host = by_id[number]
+        assert host.variables["workload_security_host_name"] == name
+        # What can be a name is where the host is; nothing else gets into a command.
+        where = host.variables.get("ansible_host")
+        assert where == (name if name in ("policy_Base_Policy", "twin", "platform_linux") else None)
+    assert all(to_safe_group_name(name, force=True, silent=True) == name for name in built.groups)
+    assert f"{len(evil) + 1} of {len(built.hosts)} computers have no host name that is usable" in built.warnings[0]
+    assert to_safe_group_name(f"policy_{template}", force=True, silent=True) in built.groups
+
+
+def test_what_a_fleet_costs(lab):
+    for options, expected in (
+        ({}, ["/computergroups/search", "/computers/search", "/policies/search"]),
+        ({"group_by": []}, ["/computers/search", "/policies/search"]),
+        (
+            {"query": "[?platform_family == 'macos']"},
+            ["/computergroups/search", "/computers/search", "/policies/search"],
+        ),
+        (
+            {"group_by": ["direction"]},
+            ["/computers/search", "/policies/default", "/policies/search"],
+        ),
+    ):
+        build(lab, **options)
+        assert sorted(set(asked(lab))) == expected, options
+
+
+@pytest.mark.slow
+def test_a_large_fleet_in_one_paging_run():
+    with LabManager(computers=20_001, policies=70, seed=3) as lab:
+        built = build(lab)
+        assert len(built.hosts) == 20_001
+        assert sorted(asked(lab)) == ["/computergroups/search", *["/computers/search"] * 5, "/policies/search"]
+
+
+# -- Ansible's commands
+
+
+@pytest.mark.both_cores
+def test_list_and_graph(lab, tmp_path):
+    number = lab.api("POST", "/computers", {"hostName": "{{ 7*7 }}", "displayName": "evil", "policyID": 1})["ID"]
+    path = configured(
+        lab,
+        tmp_path,
+        "lab.computers.yaml",
+        compose={"ansible_host": "workload_security_last_ip", "double": "workload_security_id * 2"},
+        groups={"old": "workload_security_agent_version is workload_security.agent.older_than_release('20')"},
+        keyed_groups=[{"key": "workload_security_host_name", "prefix": "key"}],
+        query=f"[?id == `{number}` || platform_family == 'macos']",
+    )
+    listed = json.loads(command(lab, path, "--list").partition("[WARNING]")[0])
+    variables = {name: plain(own) for name, own in listed["_meta"]["hostvars"].items()}
+    macs = {n: one for n, one in computers(lab).items() if "macOS" in one["platform"]}
+    assert set(variables) == {"evil", *(one["hostName"] for one in macs.values())}
+    evil = variables["evil"]
+    assert evil["workload_security_host_name"] == "{{ 7*7 }}" and evil["double"] == number * 2
+    assert set(listed["platform_macos"]["hosts"]) == {one["hostName"] for one in macs.values()}
+    assert (
+        listed["policy_Base_Policy"]["hosts"] == ["evil"] and "policy_macOS" in listed["policy_Base_Policy"]["children"]
+    )
+    assert to_safe_group_name("key_{{ 7*7 }}", force=True, silent=True) in listed
+    for one in macs.values():
+        assert variables[one["hostName"]]["ansible_host"] == one["lastIPUsed"]
+    graph = command(lab, path, "--graph").splitlines()
+    assert "  |--@policy_Base_Policy:" in graph and "  |  |--@policy_macOS:" in graph and "  |  |--evil" in graph
+    # In a task, too, the name stays what it is.
+    shown = command(
+        lab, path, "evil", "-m", "ansible.builtin.debug", "-a", "var=workload_security_host_name", tool="ansible"
+    )
+    assert "{{ 7*7 }}" in shown and "49" not in shown.replace(str(number), "")
+
+
+@pytest.mark.both_cores
+def test_what_is_cached_is_what_was_built(lab, tmp_path):
+    key = tmp_path / "key"
+    key.write_text(lab.api_key)
+    key.chmod(0o600)
+    cache = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(tmp_path / "cache")}
+    path = configured(lab, tmp_path, **cache, api_key="{{ lookup('ansible.builtin.file', '" + str(key) + "') }}")
+    lab.clear_requests()
+    first = command(lab, path, "--list")
+    read = len(lab.requests())
+    assert read
+    assert command(lab, path, "--list") == first and len(lab.requests()) == read
+    files = list((tmp_path / "cache").iterdir())
+    assert len(files) == 1
+    for secret in (lab.api_key, lab.api_key.rpartition(":")[2]):
+        assert secret not in files[0].read_text() and secret not in files[0].name
+    # Something else that is asked for is something else in the cache, and what is no longer understood is read anew.
+    other = configured(lab, tmp_path, **cache, group_by=[], api_key_file=str(key))
+    assert set(json.loads(command(lab, other, "--list"))) == {"_meta", "all", "ungrouped"}
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    path = configured(lab, tmp_path, **cache, api_key="{{ lookup('ansible.builtin.file', '" + str(key) + "') }}")
+    files[0].write_text(json.dumps({"hosts": 7}))
+    lab.clear_requests()
+    assert command(lab, path, "--list") == first and lab.requests()
+    lab.clear_requests()
+    command(lab, path, "--list", "--flush-cache")
+    assert lab.requests()
+
+
+@pytest.mark.both_cores
+def test_what_cannot_be_right_is_said(lab, tmp_path):
+    for options, said in (
+        ({"query": "[?hostname == 'x']"}, "computers have no field 'hostname'; nearest: 'host_name'"),
+        ({"computers": ["nobody"]}, "option 'computers' is 'nobody': the manager has no computer of that name"),
+        ({"group_by": ["colour"]}, "colour"),
+        ({"jump_host": {"port": 22}}, "host"),
+        ({"api_key": "1:wrong-but-long-enough-for-a-key"}, "Invalid API Key"),
+    ):
+        path = configured(lab, tmp_path, **options)
+        assert said in " ".join(command(lab, path, "--list", status=1).split()), options
+
+
+@pytest.mark.both_cores
+def test_progress_goes_beside_the_output(lab, tmp_path):
+    path = configured(lab, tmp_path, progress_interval=1)
+    lab.add_fault(path="/computers/search", action={"kind": "delay", "seconds": 3})
+    listed = command(lab, path, "--list")
+    output, line, _rest = listed.partition("computers: reading")
+    assert line and json.loads(output)["_meta"]["hostvars"]
+
+
+def test_which_files_are_meant(lab, tmp_path):
+    path = configured(lab, tmp_path, "servers.yml")
+    assert "Traceback" not in command(lab, path, "--list", status=1)
+    for name in ("workload_security.yaml", "computers.yml"):
+        path = configured(lab, tmp_path, name, group_by=[], query="[:1]")
+        assert len(json.loads(command(lab, path, "--list"))["_meta"]["hostvars"]) == 1
+
+
+def test_hosts_that_are_called_like_groups_of_other_sources(lab, tmp_path):
+    """Such a host must not become a group, with what is said of it for all hosts in there."""
+    number = lab.api("POST", "/computers", {"hostName": "webservers"})["ID"]
+    hosts = tmp_path / "a.yml"
+    hosts.write_text("webservers: {hosts: {mine: {}}}")
+    path = configured(lab, tmp_path, query=f"[?id == `{number}`]")
+    listed = json.loads(command(lab, hosts, "-i", str(path), "--list"))
+    assert listed["webservers"] == {"hosts": ["mine"]}
+    assert listed["platform_other"]["hosts"] == [f"computer_{number}"]
+    assert "mine" not in listed["_meta"]["hostvars"]
