@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.common.parameters import PASS_VARS
 
 from tests.gates.environments import ROOT
 from tests.integration.in_process import manager_group
@@ -115,8 +116,9 @@ def test_both_ways_give_equal_results(lab, tmp_path):
     assert modules_run(modules) > len(tasks) and modules_run(worker) == 0
     assert lab.api_key not in modules.output and lab.api_key not in worker.output
     expected = comparable(modules.results)
-    assert [one["failed"] for one in expected].count(False) > 10
-    assert sum("invocation" in one for one in expected) > 10
+    assert sum(not one.get("failed") for one in expected) > 10
+    # ansible-core 2.19 leaves the options out of what it registers.
+    assert (sum("invocation" in one for one in expected) > 10) == ("inject_invocation" in PASS_VARS)
     for task, result, of_module in zip(tasks, comparable(worker.results), expected):
         assert result == of_module, task
 
