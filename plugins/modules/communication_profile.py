@@ -15,7 +15,8 @@ description:
     heartbeat, communication direction and firewall restriction.
   - All targets are resolved first. Profiles may overlap, but two that declare different things for one target are
     refused. Then everything is read once and planned once, and each target is written once.
-  - In check mode the result is the drift, and nothing is written.
+  - In check mode the result is the drift, and nothing is written. With O(plan_file), the plan is kept in a file.
+    O(apply_plan) carries out that very plan later, and O(expected_digest) the one of which you have the digest.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -32,12 +33,39 @@ attributes:
   idempotent:
     support: full
 options:
+  plan_file:
+    description:
+      - The file to write the plan to, as JSON, in a folder that exists. It is replaced as a whole, and only its owner may
+        read it.
+      - It is on the machine where the module runs, which is the one that Ansible runs on for a play on C(localhost), or
+        with C(connection=local). A relative path begins at the module's working directory, which for such a play is the
+        folder of the playbook.
+      - It has the manager's URL, the time, the digest, the groups of equal steps, O(profiles), what cannot be done
+        (C(refusals)), and every single step. It never has the API key.
+      - Outside check mode it is written, too, before the first change, as a record of what was begun.
+    type: path
+  apply_plan:
+    description:
+      - The file of a plan to carry out, which a task with O(plan_file) has written on the machine where the module runs.
+        It has the profiles, so O(profiles) and O(plan_file) must be left out.
+      - The manager is read again, and planned for again. If the plan that comes out is the one in the file, its steps are
+        written. Otherwise nothing is, the task fails with RV(failure.code=plan_changed), and RV(plan_changes) is the
+        difference.
+      - If nothing is left to do, since the plan was carried out before, the task succeeds and changes nothing.
+      - What the plan could not do (C(refusals)) was reviewed, too. The rest is done, and the task fails and names it.
+      - The file is read as a stranger's. What does not fit together in it, or is for another manager, is an error.
+    type: path
+  expected_digest:
+    description:
+      - The digest of the plan that was reviewed, as the result of check mode has it (RV(digest)). If another plan comes
+        out, nothing is written, and the task fails with RV(failure.code=plan_changed), in check mode, too.
+      - If nothing is to be done, the task succeeds.
+    type: str
   profiles:
     description:
-      - The document, a list of profiles.
+      - The document, a list of profiles. Required, unless O(apply_plan) has them.
     type: list
     elements: dict
-    required: true
     suboptions:
       name:
         description:
@@ -329,6 +357,18 @@ EXAMPLES = r"""
         communication_direction:
           direction: agent_initiated
           accept_inherited: true
+
+- name: What that would change, in a file to review
+  workload_security.agent.communication_profile:
+    url: https://dsm.example.com:4119
+    profiles: "{{ profiles }}"
+    plan_file: plan.json
+  check_mode: true
+
+- name: That, and nothing else
+  workload_security.agent.communication_profile:
+    url: https://dsm.example.com:4119
+    apply_plan: plan.json
 """
 
 RETURN = r"""
@@ -401,6 +441,20 @@ digest:
   returned: when the manager could be read
   type: str
   sample: 1f0d7a35c2f4b8e9
+plan_file:
+  description: Where the plan was written.
+  returned: with O(plan_file)
+  type: str
+  sample: /srv/plans/dsm.json
+plan_changes:
+  description:
+    - What only the reviewed plan has (C(no_longer)), and what only the plan has that comes out now (C(new)), in the form
+      of RV(plan) and RV(objects), and the same as the lines of a C(diff). Of a plan that is known by
+      O(expected_digest) alone, nothing is known.
+    - Long lists are cut, unless O(list_targets=true).
+  returned: when the plan that came out is not the reviewed one
+  type: dict
+  sample: {no_longer: [], new: [], diff: []}
 objects:
   description: Firewall rules and lists that were created, changed or deleted, with C(before), C(after) and C(why).
   returned: when the manager could be read

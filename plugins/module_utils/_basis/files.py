@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 
 from .errors import OptionError
 
@@ -62,3 +63,22 @@ def read_beginning(path: str, longest: int) -> bytes:
             parts.append(part)
             longest -= len(part)
     return b"".join(parts)
+
+
+def replace_whole(path: str, content: bytes) -> None:
+    """Let a file hold this, readable for its owner only; at any moment the old file or the whole new one is there.
+
+    Where C(path) is a symbolic link, the file that it leads to is replaced. Raises C(OSError), then it is as it was.
+    """
+    target = os.path.realpath(path)
+    handle, candidate = tempfile.mkstemp(prefix=".workload_security_agent_", dir=os.path.dirname(target))
+    try:
+        # Files of that function have the mode 0600.
+        with open(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(candidate, target)
+    except BaseException:
+        os.unlink(candidate)
+        raise

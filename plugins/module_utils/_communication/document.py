@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .._basis.errors import OptionError
 from .._facets.facet import Conflict, Facet, Scope
 from .._facets.registry import FACETS
-from .._fleet.targets import Selector
+from .._fleet.targets import TARGET_ARGUMENTS, Selector
 
 Options = t.Mapping[str, t.Any]
 
@@ -32,6 +32,12 @@ class Document:
 
     profiles: tuple[Profile, ...]
     facets: tuple[Facet[t.Any], ...]
+
+
+def profile_arguments() -> dict[str, dict[str, t.Any]]:
+    """The options of one profile, as Ansible checks them."""
+    facets = {name: {"type": "dict", "options": facet.arguments} for name, facet in FACETS.items()}
+    return {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **facets}
 
 
 def read_document(profiles: t.Sequence[Options], deployment: str) -> Document:

@@ -12,10 +12,12 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._basis.text import enumerated, shown
-from .._facets.step import HERE, Effective, Step, Subject
+from .._facets.step import HERE, Effective, Refusal, Step, Subject
 
 # How many targets of a group are named in a diff.
 _NAMED = 3
+
+DIGEST_LENGTH = 16
 
 
 @dataclass
@@ -62,15 +64,38 @@ def grouped(steps: t.Iterable[Step]) -> list[Group]:
     return list(groups.values())
 
 
-def digest(steps: t.Iterable[Step]) -> str:
-    """The short name of what steps bring about: equal for equal plans, in whatever order they were made."""
+def digest(steps: t.Iterable[Step], refusals: t.Iterable[Refusal] = ()) -> str:
+    """The short name of what a plan does and leaves alone: equal for equal plans, in whatever order they were made."""
     whole = hashlib.sha256()
-    for part in sorted(
-        hashlib.sha256(json.dumps([step.id, step.before, step.effective_before, step.after]).encode()).digest()
-        for step in steps
-    ):
+    for part in sorted(hashlib.sha256(one.encode()).digest() for one in essence(steps, refusals)):
         whole.update(part)
-    return whole.hexdigest()[:16]
+    return whole.hexdigest()[:DIGEST_LENGTH]
+
+
+def essence(steps: t.Iterable[Step], refusals: t.Iterable[Refusal] = ()) -> t.Iterator[str]:
+    """What makes a plan this plan, one text for each step and then for each refusal.
+
+    It has neither what follows from that, such as reasons and the order of writing, nor what a manager may tell in
+    another way each time, such as the order of a list and fields that nobody knows.
+    """
+    for step in steps:
+        sides = step.before, step.after
+        if not is_on_target(step):
+            sides = _known(step, step.before), _known(step, step.after)
+        yield json.dumps([step.id, step.subject.id, step.object_id, step.effective_before, *sides], sort_keys=True)
+    for refusal in refusals:
+        # Its reason may name many, in any order.
+        yield json.dumps(["refused", refusal.subject.type, refusal.subject.id, refusal.facet])
+
+
+def _known(step: Step, fields: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
+    """The fields of a rule or list that are known, with lists in one order."""
+    known = step.subject.kind.fields
+    return fields and {
+        name: sorted(value, key=str) if isinstance(value, list) else value
+        for name, value in fields.items()
+        if name in known
+    }
 
 
 def summary(groups: t.Sequence[Group], most: int = 10) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import gc
 import json
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from difflib import unified_diff
 from itertools import islice, zip_longest
 
 from .._basis.text import enumerated, in_json, one_line, outline, shown
@@ -19,8 +21,10 @@ from .._fleet.outcome import ALL_DONE, DONE, KEPT, NOT_DONE, NOT_KNOWN, NOT_TRIE
 from .._manager.client import Client
 from .apply import STOPPED, apply_plan
 from .document import Document
-from .groups import counted, digest, grouped, is_on_target, outlines, summary
+from .groups import Group, counted, digest, grouped, is_on_target, outlines, summary
 from .plan import Plan, make_plan
+from .plan_file import PlanFile
+from .reviewed import PlanChanged, Reviewed
 
 Result = t.Dict[str, t.Any]
 
@@ -58,15 +62,37 @@ class Run:
     list_targets: bool = False
 
 
-def converge(client: Client, document: Document, run: Run) -> Result:
+@dataclass(frozen=True)
+class Terms:
+    """What is agreed on a plan. reviewed: the one that may be carried out, C(None) for any. plan_file: where it is
+    written to, with C(options), those of the document.
+    """
+
+    reviewed: Reviewed | None = None
+    plan_file: str | None = None
+    options: t.Mapping[str, t.Any] = field(default_factory=dict)
+
+
+def converge(client: Client, document: Document, run: Run, terms: Terms | None = None) -> Result:
     """Bring the manager to the document, or in check mode say what that would change, and return the task's result.
 
     The result has C(failed_targets); a task with any has failed, but everything else of it is done. Of a run that stopped
     they include what was not tried.
-    Raises C(OptionError) and C(ManagerError) when nothing could be planned, and so nothing was written.
+    Where the plan that comes out is not the reviewed one, the result has C(msg), and nothing is written.
+    Raises C(OptionError), C(ManagerError) and C(PlanFileError) when nothing could be planned, and nothing was written.
     """
+    terms = terms or Terms()
     fleet = Fleet(client)
     plan = make_plan(fleet, document)
+    if terms.reviewed:
+        try:
+            terms.reviewed.check(plan)
+        except PlanChanged as changed:
+            return {**_changed(changed, run), "requests": _requests(client)}
+    if terms.plan_file:
+        # Before the first write, so that it tells what was begun, whatever becomes of it.
+        made = PlanFile(client.transport.url, _now(), terms.options, plan.steps, plan.refusals)
+        made.write(terms.plan_file, client.transport.shows_key)
     spelling = fleet.spelling
     # What was read of a large fleet takes much memory, and what follows needs none of it. Its parts know each other, so
     # that only a collection frees them.
@@ -77,8 +103,65 @@ def converge(client: Client, document: Document, run: Run) -> Result:
     else:
         outcomes = apply_plan(plan.steps, client, spelling, concurrency=run.concurrency, stop_after=run.stop_after)
     result = _result(plan, outcomes, run)
-    result["requests"] = {"sent": client.transport.requests_sent, "writes": client.transport.writes_sent}
+    if terms.plan_file:
+        result["plan_file"] = terms.plan_file
+    result["requests"] = _requests(client)
     return result
+
+
+def _requests(client: Client) -> Result:
+    return {"sent": client.transport.requests_sent, "writes": client.transport.writes_sent}
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _changed(error: PlanChanged, run: Run) -> Result:
+    """The result of a task that wrote nothing, since its plan is not the reviewed one."""
+    sides: dict[str, list[t.Any]] = {}
+    texts: dict[str, str] = {}
+    truncated = {}
+    room = LONGEST_FAILED_RESULT // 4
+    for name, steps in (("no_longer", error.no_longer or ()), ("new", error.new)):
+        groups = grouped(step for step in steps if is_on_target(step))
+        objects = [step for step in steps if not is_on_target(step)]
+        items = [group.as_dict() for group in groups] + [_object(step) for step in objects]
+        sides[name] = items if run.list_targets else _fitting(items, room)[0]
+        if sides[name] != items:
+            truncated = {"truncated": True}
+        labels = {step.subject.label: step.why for step in objects[:_GROUPS_IN_DIFF]}
+        texts[name] = outline({**labels, **_transitions(groups[:_GROUPS_IN_DIFF])})
+    reviewed, now = (texts[name].splitlines() for name in ("no_longer", "new"))
+    lines = unified_diff(reviewed, now, "reviewed plan", "plan now", lineterm="")
+    # Ansible shows no diff of a task that fails, so that it is among the values, too.
+    for line in lines:
+        room -= _length(line)
+        if room < 0 and not run.list_targets:
+            truncated = {"truncated": True}
+            break
+        sides.setdefault("diff", []).append(line)
+    return {
+        "changed": False,
+        "msg": str(error),
+        "failure": error.as_failure(),
+        "digest": error.digest,
+        "plan_changes": sides,
+        **truncated,
+        "diff": {"before": texts["no_longer"], "after": texts["new"]},
+    }
+
+
+def _transitions(groups: t.Sequence[Group]) -> Result:
+    """What each set of targets has and gets, for a diff between plans."""
+    before, after = outlines(groups)
+    return {
+        heading: {
+            facet: {option: f"{held} -> {after[heading][facet][option]}" for option, held in options.items()}
+            for facet, options in facets.items()
+        }
+        for heading, facets in before.items()
+    }
 
 
 def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
@@ -103,7 +186,7 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
         "changed": bool(done),
         "summary": "; ".join(part for part in told if not part.startswith("0 ")) or "nothing to do",
         "plan": [group.as_dict() for group in groups],
-        "digest": digest(plan.steps),
+        "digest": digest(plan.steps, plan.refusals),
         "objects": [_object(step) for step in objects],
         "counts": {"changed": len(changed), "unchanged": len(unchanged), "failed": len(failures)},
         "changed_targets": [subject.reference for subject in changed],

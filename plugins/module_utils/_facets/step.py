@@ -30,6 +30,8 @@ KINDS: dict[str, Kind] = {
     for kind in (POLICY, COMPUTER, FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST)
 }
 TYPES = {kind: name for name, kind in KINDS.items()}
+_TARGETS = ("policy", "computer")
+_SCALAR = (str, int, type(None))
 
 
 class Subject(t.NamedTuple):
@@ -108,12 +110,33 @@ class Step(t.NamedTuple):
         }
 
     @classmethod
-    def from_dict(cls, given: t.Mapping[str, t.Any]) -> Step:
-        """The step that C(as_dict) wrote down."""
-        fields = {name: value for name, value in given.items() if name != "id"}
-        effective = given["effective_before"] and Effective(**given["effective_before"])
-        subject, needs = Subject(**given["subject"]), tuple(given["needs"])
-        return cls(**{**fields, "subject": subject, "effective_before": effective, "needs": needs})
+    def from_dict(cls, given: t.Any) -> Step:
+        """The step that C(as_dict) wrote down. Raises C(ValueError) for anything that it cannot have written."""
+        values = _fields(given, ("id", *cls._fields))
+        effective = values["effective_before"]
+        if effective is not None:
+            effective = Effective(**_fields(effective, Effective._fields))
+        subject, needs = _subject(values["subject"]), values["needs"]
+        on_target = subject.type in _TARGETS
+        values_fit = (
+            isinstance(needs, list)
+            and all(isinstance(need, str) for need in (*needs, *(values[name] for name in ("facet", "key", "why"))))
+            and (effective is None or (isinstance(effective.source, str) and isinstance(effective.value, _SCALAR)))
+            and all(
+                isinstance(values[side], _SCALAR if on_target else (dict, type(None))) for side in ("before", "after")
+            )
+            and values["action"] in ((SET, ASSIGN, UNASSIGN) if on_target else (WRITE, DELETE))
+            and _is_number(values["stage"])
+            and values["stage"] in range(LISTS_GONE + 1)
+            and (values["object_id"] is None or _is_number(values["object_id"]))
+        )
+        if not values_fit:
+            raise ValueError("a value in it is none that a step can have")
+        number = values.pop("id")
+        step = cls(**{**values, "subject": subject, "effective_before": effective, "needs": tuple(needs)})
+        if step.id != number:
+            raise ValueError("its id is not that of what it changes")
+        return step
 
 
 class Refusal(t.NamedTuple):
@@ -122,6 +145,38 @@ class Refusal(t.NamedTuple):
     subject: Subject
     facet: str
     reason: str
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The refusal as JSON."""
+        return {**self._asdict(), "subject": self.subject._asdict()}
+
+    @classmethod
+    def from_dict(cls, given: t.Any) -> Refusal:
+        """The refusal that C(as_dict) wrote down. Raises C(ValueError) for anything that it cannot have written."""
+        values = _fields(given, cls._fields)
+        if not (isinstance(values["facet"], str) and isinstance(values["reason"], str)):
+            raise ValueError("a value in it is none that a refusal can have")
+        return cls(_subject(values["subject"]), values["facet"], values["reason"])
+
+
+def _fields(given: t.Any, names: t.Iterable[str]) -> dict[str, t.Any]:
+    """What was written down of a named tuple: all its fields, and no others."""
+    if not isinstance(given, dict) or given.keys() != set(names):
+        raise ValueError(f"it must have {', '.join(names)}, and nothing else")
+    return dict(given)
+
+
+def _subject(given: t.Any) -> Subject:
+    subject = Subject(**_fields(given, Subject._fields))
+    if not (isinstance(subject.type, str) and subject.type in KINDS and isinstance(subject.name, str)):
+        raise ValueError(f"a subject is one of {', '.join(KINDS)} and has a name")
+    if not (_is_number(subject.id) or (subject.id is None and subject.type not in _TARGETS)):
+        raise ValueError("the ID of a subject is a number")
+    return subject
+
+
+def _is_number(value: t.Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 Said = t.Union[Step, Refusal]

@@ -36,6 +36,10 @@ class Mask:
         masked = _replaced(plain, self._spellings)
         return _replaced(text, self._spellings) if masked == plain else masked
 
+    def is_in(self, text: str) -> bool:
+        """Whether a text has the key in it. A very short key may be a common word, and is not looked for."""
+        return any(spelling in text for spelling in self._spellings if len(spelling) >= _SHORTEST)
+
     def may_be_in(self, body: bytes) -> bool:
         """Whether the key can be in a body of JSON. Quick; true for some bodies without it, false for none with it."""
         return self._core.encode() in body or (b"\\u00" in body and _ESCAPED_BYTES.search(body) is not None)

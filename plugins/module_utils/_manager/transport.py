@@ -76,6 +76,15 @@ class Transport:
         self.progress = Progress(clock, connection.requests_per_minute)
 
     @property
+    def url(self) -> str:
+        """The manager's base URL."""
+        return self._url
+
+    def shows_key(self, text: str) -> bool:
+        """Whether a text that is about to be kept has the API key in it, in any spelling."""
+        return self._mask.is_in(text)
+
+    @property
     def requests_sent(self) -> int:
         """How many requests were started, each attempt counted."""
         return self._requests_sent

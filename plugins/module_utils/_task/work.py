@@ -15,8 +15,16 @@ from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWish, keep_
 from .._basis.errors import OptionError, Problem
 from .._basis.libraries import import_problem, require
 from .._basis.refusal import failed
-from .._communication.document import Document, facet_document, read_document
-from .._communication.result import LONGEST_FAILED_RESULT, LONGEST_RESULT, Run, converge, failure_message, shortened
+from .._communication.document import Document, facet_document
+from .._communication.result import (
+    LONGEST_FAILED_RESULT,
+    LONGEST_RESULT,
+    Run,
+    Terms,
+    converge,
+    failure_message,
+    shortened,
+)
 from .._facets.registry import FACETS
 from .._fleet.expression import JMESPATH_IMPORT_ERROR
 from .._fleet.targets import TARGET_ARGUMENTS
@@ -26,6 +34,7 @@ from .._manager.connection import CONNECTION_ARGUMENTS, Connection
 from .._manager.pool import URLLIB3_IMPORT_ERROR, URLLIB3_NEEDED
 from .._manager.progress import Progress
 from .._manager.transport import Transport
+from .planned import PROFILES_ARGUMENTS, Asked
 
 # Documented in plugins/doc_fragments/run.py.
 RUN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -99,16 +108,9 @@ def of_facet(name: str) -> Work[Document]:
     )
 
 
-def of_profiles() -> Work[Document]:
-    """To keep a whole document."""
-    facets = {name: {"type": "dict", "options": facet.arguments} for name, facet in FACETS.items()}
-    options = {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **facets}
-    profiles = {"type": "list", "elements": "dict", "required": True, "options": options}
-    return Work(
-        {**RUN_ARGUMENTS, "profiles": profiles},
-        lambda params, deployment: read_document(params["profiles"], deployment),
-        _converge,
-    )
+def of_profiles() -> Work[Asked]:
+    """To keep a whole document, or to carry out a plan of one."""
+    return Work({**RUN_ARGUMENTS, **PROFILES_ARGUMENTS}, Asked.from_options, _converge_as_asked)
 
 
 def of_activation() -> Work[ActivationWish]:
@@ -176,12 +178,20 @@ def libraries_of(params: Mapping[str, t.Any]) -> dict[str, str | None]:
     }
 
 
-def _converge(client: Client, document: Document, host: Host, connection: Connection) -> Result:
+def _converge_as_asked(client: Client, asked: Asked, host: Host, connection: Connection) -> Result:
+    return _converge(client, asked.document, host, connection, asked.terms(connection.url))
+
+
+def _converge(
+    client: Client, document: Document, host: Host, connection: Connection, terms: Terms | None = None
+) -> Result:
     given = {name: host.params[name] for name in RUN_ARGUMENTS}
     if given["stop_after"] < 0:
         raise OptionError("stop_after", given["stop_after"], "it must be a number of writes, 0 for never")
     run = Run(host.check_mode, connection.concurrency, **given)
-    result = converge(client, document, run)
+    result = converge(client, document, run, terms)
+    if "msg" in result:
+        return _with_diff(host, result)
     if result["failed_targets"]:
         result["msg"] = failure_message(result, run.check_mode)
         result["failure"] = {"code": "failed_targets", "message": result["msg"]}

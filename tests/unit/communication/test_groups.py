@@ -25,6 +25,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._facets.st
     UNASSIGN,
     WRITE,
     Effective,
+    Refusal,
     Step,
     Subject,
 )
@@ -49,6 +50,7 @@ ON_TARGETS = st.builds(
     object_id=st.none() | st.integers(1),
     needs=st.lists(NAMES, max_size=3).map(tuple),
 )
+REFUSALS = st.builds(Refusal, TARGETS, st.sampled_from(["heartbeat", "communication_direction"]), NAMES)
 FIELDS = st.none() | st.dictionaries(NAMES, VALUES | st.lists(NAMES, max_size=3), max_size=3)
 ON_OBJECTS = st.builds(
     Step,
@@ -71,6 +73,11 @@ def test_a_step_written_down_is_the_same_step(step: Step) -> None:
     assert again == step and again.id == step.id
 
 
+@given(REFUSALS)
+def test_a_refusal_written_down_is_the_same_refusal(refusal: Refusal) -> None:
+    assert Refusal.from_dict(json.loads(json.dumps(refusal.as_dict()))) == refusal
+
+
 @given(st.lists(ON_TARGETS, max_size=30))
 def test_groups_hold_every_step_once(steps: list[Step]) -> None:
     groups = grouped(steps)
@@ -91,7 +98,27 @@ def test_a_digest_names_the_content_and_not_the_order(steps: list[Step], random:
     if steps:
         assert digest(steps[1:]) != digest(steps)
         other = steps[0]._replace(after="something else")
+        if steps[0].subject.type not in ("policy", "computer"):
+            other = steps[0]._replace(after={"name": "something else"})
         assert digest([other, *steps[1:]]) != digest(steps)
+
+
+@given(st.lists(REFUSALS, min_size=1, max_size=5, unique_by=lambda one: (one.subject[:2], one.facet)), st.randoms())
+def test_what_is_refused_is_in_the_digest_but_not_in_which_words(refusals: list[Refusal], random: t.Any) -> None:
+    mixed = [refusal._replace(reason="in other words") for refusal in refusals]
+    random.shuffle(mixed)
+    assert digest((), mixed) == digest((), refusals) != digest((), refusals[1:])
+
+
+def test_how_a_manager_tells_of_a_rule_or_list_is_not_in_the_digest() -> None:
+    subject = Subject("ip_list", 7, "L")
+    held = {"ID": 7, "name": "L", "items": ["192.0.2.1", "192.0.2.2"], "description": "d"}
+    again = {"description": "d", "unheard_of": 5, "items": ["192.0.2.2", "192.0.2.1"], "name": "L"}
+    step = Step(DELETE, subject, "firewall_restriction", "", held, None, None, "no rule uses it any more", 7)
+    assert digest([step]) == digest([step._replace(before=again)])
+    for other in ({**held, "items": ["192.0.2.1"]}, {**held, "description": "mine"}):
+        assert digest([step]) != digest([step._replace(before=other)])
+    assert digest([step]) != digest([step._replace(subject=Subject("ip_list", 8, "L"))]), "it was made anew"
 
 
 def tightened(count: int) -> list[Step]:

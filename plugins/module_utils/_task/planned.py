@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From the options of C(communication_profile) to a document, and to what is agreed on its plan."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from dataclasses import dataclass
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from .._basis.errors import OptionError
+from .._communication.document import Document, profile_arguments, read_document
+from .._communication.plan_file import read_plan_file
+from .._communication.result import Terms
+from .._communication.reviewed import Reviewed
+
+# What a plan's file keeps.
+_DOCUMENT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "profiles": {"type": "list", "elements": "dict", "options": profile_arguments()},
+}
+
+PROFILES_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    **_DOCUMENT_ARGUMENTS,
+    "plan_file": {"type": "path"},
+    "apply_plan": {"type": "path"},
+    "expected_digest": {"type": "str"},
+}
+
+Options = t.Dict[str, t.Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A document, and on which terms its plan may be carried out. options: those of the document."""
+
+    document: Document
+    options: t.Mapping[str, t.Any]
+    reviewed: Reviewed | None = None
+    plan_file: str | None = None
+    apply_plan: str | None = None
+
+    @classmethod
+    def from_options(cls, params: Options, deployment: str) -> Asked:
+        """What a task is asked to do. Raises C(OptionError), before anything is sent."""
+        path, digest = params.get("apply_plan"), params.get("expected_digest")
+        reviewed = None if digest is None else Reviewed.by_digest("expected_digest", str(digest))
+        plan_file = params.get("plan_file")
+        if plan_file is not None:
+            _check_place("plan_file", plan_file)
+        if path is None:
+            if params.get("profiles") is None:
+                raise OptionError("profiles", None, "it must be given, or apply_plan with the file of a plan")
+            options = _given({name: params.get(name) for name in _DOCUMENT_ARGUMENTS})
+            return cls(read_document(params["profiles"], deployment), options, reviewed, plan_file)
+        for option in (*_DOCUMENT_ARGUMENTS, "plan_file"):
+            if params.get(option) is not None:
+                raise OptionError(option, None, "it must be left out beside apply_plan, whose file has the document")
+        plan = read_plan_file("apply_plan", path, _checked)
+        if reviewed and reviewed.digest != plan.digest:
+            raise OptionError(
+                "expected_digest", digest, f"it must be the digest of the plan in apply_plan, {plan.digest}"
+            )
+        try:
+            document = read_document(plan.document["profiles"], deployment)
+        except OptionError as error:
+            raise OptionError("apply_plan", path, f"its document cannot be right: {error}") from None
+        return cls(document, plan.document, Reviewed(plan.digest, plan), apply_plan=path)
+
+    def terms(self, url: str) -> Terms:
+        """What is agreed on the plan, on the manager at this URL. Raises C(OptionError) where it is another one."""
+        plan = self.reviewed and self.reviewed.plan
+        if plan and plan.manager != url:
+            raise OptionError(
+                "apply_plan", self.apply_plan, f"it must be a plan for {url}, and is one for {plan.manager}"
+            )
+        return Terms(self.reviewed, self.plan_file, self.options)
+
+
+def _check_place(option: str, path: str) -> None:
+    """Raise C(OptionError) where a file cannot be written, as far as that can be told beforehand."""
+    folder = os.path.dirname(os.path.realpath(path)) if "\0" not in path else ""
+    if not os.path.isdir(folder) or os.path.isdir(path):
+        raise OptionError(option, path, "it must be the path of a file in a folder that exists, where this task runs")
+
+
+def _checked(document: Options) -> Options:
+    """The document of a file, checked as if its options were those of the task. Raises C(ValueError)."""
+    validator: t.Any = ArgumentSpecValidator  # It has no types.
+    try:
+        checked = validator(_DOCUMENT_ARGUMENTS).validate(document)
+    except TypeError:
+        # Ansible's check stumbles over a number in place of a dictionary.
+        raise ValueError("its document is none: something else stands where options must be") from None
+    if checked.error_messages:
+        raise ValueError(f"its document is none: {'; '.join(checked.error_messages)}")
+    if checked.validated_parameters["profiles"] is None:
+        raise ValueError("its document has no profiles")
+    return t.cast("Options", _given(checked.validated_parameters))
+
+
+def _given(value: t.Any) -> t.Any:
+    """Options without those that were not given."""
+    if isinstance(value, dict):
+        return {name: _given(item) for name, item in value.items() if item is not None}
+    return [_given(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbooks for pipelines: their files, and the status with which they end."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.support import writes
+from tests.integration.test_profile import mac
+from tests.lab.manager.process import LabManager
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = "@everyone ``` `x` [a](https://e.example) <img src=x onerror=alert(1)> | *b* ![c](d)\u202e"
+PROFILE = {"name": "Web", "policies": ["Base Policy"], "heartbeat": {"interval": 7}}
+
+
+@dataclass
+class Ended:
+    """How a playbook ended, and all that it printed."""
+
+    status: int
+    output: str
+
+
+@dataclass
+class Site:
+    """A folder with an inventory of managers, all of which are the lab."""
+
+    lab: LabManager
+    folder: Path
+
+    def write(self, profiles: list[dict[str, t.Any]], hosts: t.Mapping[str, t.Any] | None = None) -> None:
+        """The inventory: hosts with their own variables beside those of all."""
+        shared = {
+            "communication_manager": {"url": self.lab.url, "ca_path": self.lab.ca_path},
+            "communication_profiles": profiles,
+        }
+        inventory = {"all": {"hosts": dict(hosts if hosts is not None else {"manager": {}}), "vars": shared}}
+        (self.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
+
+    def run(self, playbook: str, *arguments: str, key: str = "admin") -> Ended:
+        """Run a playbook of the collection as a pipeline does, from the folder of the inventory."""
+        secret = {"admin": self.lab.api_key, "read_only": self.lab.read_only_api_key}[key]
+        ran = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("ansible-playbook")),
+                "-i",
+                "hosts.yml",
+                f"workload_security.agent.{playbook}",
+                *arguments,
+            ],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "WORKLOAD_SECURITY_API_KEY": secret,
+                "ANSIBLE_PIPELINING": "true",
+                "PWD": str(self.folder),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Ended(ran.returncode, ran.stdout)
+
+
+@pytest.fixture(name="site")
+def site_fixture(lab, tmp_path) -> Site:
+    return Site(lab, tmp_path)
+
+
+PLANS = ("-e", "communication_plan_directory=plans")
+
+
+@pytest.mark.both_cores
+def test_a_plan_is_made_reviewed_and_applied(site):
+    lab, plans = site.lab, site.folder / "plans"
+    site.write([{**PROFILE, "policies": [lab.api("POST", "/policies", {"name": HOSTILE})["ID"]]}])
+    lab.clear_requests()
+    planned = site.run("plan", *PLANS, key="read_only")
+    assert planned.status == 2, planned.output
+    assert writes(lab, "read_only") == [] and sorted(os.listdir(plans)) == ["manager.json", "manager.md"]
+    assert [path.stat().st_mode & 0o777 for path in (plans, *sorted(plans.iterdir()))] == [0o700, 0o600, 0o600]
+    digest = json.loads((plans / "manager.json").read_text())["digest"]
+    summary = (plans / "manager.md").read_text(encoding="utf-8")
+    assert (
+        f"` {digest} `" in summary and "` interval `: ` inherited `" in summary and "→ ` 7 ` for 1 target: " in summary
+    )
+    assert_only_code(summary)
+    applied = site.run("apply", *PLANS)
+    assert applied.status == 0 and len(writes(lab)) == 1, applied.output
+    again = site.run("plan", *PLANS, key="read_only")
+    assert again.status == 0, again.output
+    assert "Nothing would change." in (plans / "manager.md").read_text(encoding="utf-8")
+
+
+def assert_only_code(summary: str) -> None:
+    """The hostile name is in the summary, whole, and only inside of a code span."""
+    fence = "`" * (max(len(run) for run in re.findall("`+", HOSTILE)) + 1)
+    span = f"{fence} {HOSTILE[:-1]}\\u202e {fence}"
+    assert span in summary
+    rest = summary.replace(span, "")
+    assert "everyone" not in rest and "<img" not in rest and "\u202e" not in summary
+
+
+def test_what_was_changed_meanwhile_is_shown_and_not_written(site):
+    site.write([PROFILE])
+    assert site.run("plan", *PLANS).status == 2
+    settings = {"platformSettingHeartbeatInterval": {"value": "5 Minutes"}}
+    number = site.lab.api("POST", "/policies/search", {})["policies"][0]["ID"]
+    site.lab.api("POST", f"/policies/{number}", {"policySettings": settings}, key="colleague")
+    site.lab.clear_requests()
+    applied = site.run("apply", *PLANS)
+    assert applied.status == 2 and writes(site.lab) == []
+    assert "plan_changed" in applied.output and "+    interval: 5 -> 7" in applied.output
+
+
+@pytest.mark.parametrize("case", ["unreachable", "bad profile", "no such target", "refused", "bad variable", "no host"])
+def test_an_error_is_no_difference(site, case):
+    hosts: dict[str, t.Any] = {"manager": {}, "fine": {}}
+    if case == "unreachable":
+        hosts["manager"] = {"communication_manager": {"url": "https://localhost:1", "ca_path": site.lab.ca_path}}
+    elif case == "bad profile":
+        hosts["manager"] = {"communication_profiles": [{**PROFILE, "heartbeat": {"interval": "soon"}}]}
+    elif case == "no such target":
+        hosts["manager"] = {"communication_profiles": [{**PROFILE, "policies": ["Nobody"]}]}
+    elif case == "refused":
+        direction = {"communication_direction": {"direction": "bidirectional"}}
+        hosts["manager"] = {"communication_profiles": [{"name": "a", "computers": [mac(site.lab)["ID"]], **direction}]}
+    elif case == "bad variable":
+        hosts["manager"] = {"communication_profiles": [{**PROFILE, "heartbeet": {}}]}
+    site.write([PROFILE], {} if case == "no host" else hosts)
+    ended = site.run("plan", *PLANS)
+    assert ended.status == 1, ended.output
+    assert writes(site.lab) == []
+    if case != "no host":
+        assert (site.folder / "plans" / "fine.json").exists(), "the plans of others are there all the same"
+    if case == "refused":
+        assert "agents on macOS only support" in html.unescape((site.folder / "plans" / "manager.md").read_text())
