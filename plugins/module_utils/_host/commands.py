@@ -84,7 +84,8 @@ class _TooMuch(Exception):
 
 def _read(process: subprocess.Popen[bytes], deadline: float, longest: int) -> Dict[str, str]:
     """Both streams to their ends, which is also when everything that holds them open has ended."""
-    assert process.stdout and process.stderr, "both are pipes"
+    if process.stdout is None or process.stderr is None:
+        raise AssertionError("both are pipes")
     parts: Dict[str, bytearray] = {"output": bytearray(), "errors": bytearray()}
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, "output")

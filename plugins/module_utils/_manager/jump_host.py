@@ -92,7 +92,8 @@ class TunneledConnection(HTTPSConnection):
     def connect(self) -> None:
         """Open a channel to the manager, and do the TLS handshake in it, with the manager's name."""
         context = self.ssl_context
-        assert context is not None, "the pool gives every connection its own"
+        if context is None:
+            raise AssertionError("the pool gives every connection its own")
         channel = self._channel = self._way.open(self.host, self.port)
         channel.settimeout(self.timeout)
         channel.limit = self.limit
