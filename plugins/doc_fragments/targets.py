@@ -69,6 +69,11 @@ options:
         per request.
     type: list
     elements: raw
+"""
+
+    # The other ways to choose computers, also where an option of that name means something else.
+    COMPUTERS_CHOSEN = r"""
+options:
   computer_groups:
     description:
       - Groups of computers, each by its path such as V(Data center/Web) (text) or its ID (number). All computers in them

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - workload_security.agent.targets
   - workload_security.agent.targets.policies
   - workload_security.agent.targets.computers
+  - workload_security.agent.targets.computers_chosen
   - workload_security.agent.run
 attributes:
   check_mode:

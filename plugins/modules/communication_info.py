@@ -32,6 +32,7 @@ extends_documentation_fragment:
   - workload_security.agent.targets
   - workload_security.agent.targets.policies
   - workload_security.agent.targets.computers
+  - workload_security.agent.targets.computers_chosen
 options:
   facets:
     description:

@@ -49,7 +49,7 @@ options:
       - The file of a plan to carry out, which a task with O(plan_file) has written on the machine where the module runs.
         It has the profiles, so O(profiles) and O(plan_file) must be left out.
       - The manager is read again, and planned for again. If the plan that comes out is the one in the file, its steps are
-        written. Otherwise nothing is, the task fails with RV(failure.code=plan_changed), and RV(plan_changes) is the
+        written. Otherwise nothing is, the task fails with C(failure.code) V(plan_changed), and RV(plan_changes) is the
         difference.
       - If nothing is left to do, since the plan was carried out before, the task succeeds and changes nothing.
       - What the plan could not do (C(refusals)) was reviewed, too. The rest is done, and the task fails and names it.
@@ -58,7 +58,7 @@ options:
   expected_digest:
     description:
       - The digest of the plan that was reviewed, as the result of check mode has it (RV(digest)). If another plan comes
-        out, nothing is written, and the task fails with RV(failure.code=plan_changed), in check mode, too.
+        out, nothing is written, and the task fails with C(failure.code) V(plan_changed), in check mode, too.
       - If nothing is to be done, the task succeeds.
     type: str
   profiles:

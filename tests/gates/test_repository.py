@@ -262,7 +262,7 @@ def test_the_codes_of_failures_are_explained():
 
 
 # The modules of one facet, as they name it themselves.
-FACETS = [found[1] for path in MODULES if (found := re.search(r'of_facet\("(\w+)"\)', read(path)))]
+FACETS = [name for path in MODULES for name in re.findall(r'of_facet\("(\w+)"\)', read(path))]
 
 
 def returned_by(path: Path) -> dict:

@@ -99,7 +99,7 @@ def test_nothing_is_written_when_somebody_has_been_there(scene, path, check):
     for options in ({"apply_plan": path}, {"profiles": scene.profiles(APPLY), "expected_digest": digest}):
         result = run(lab, check=check, diff=True, **options)
         assert result["failed"] and result["failure"]["code"] == "plan_changed" and not result["changed"]
-        assert digest in result["msg"] and result["digest"] in result["msg"] != digest
+        assert digest in result["msg"] and result["digest"] in result["msg"] and result["digest"] != digest
         assert writes(lab) == [] and Truth.of(lab) == before
         gone, new = result["plan_changes"]["no_longer"], result["plan_changes"]["new"]
         if "apply_plan" in options:

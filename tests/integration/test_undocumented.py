@@ -82,9 +82,14 @@ def test_what_is_said_of_targets_does_not_depend_on_how_the_manager_answers(lab,
     as it is, or a part of it as not known."""
     scene = Scene(lab)
     run_profiles(lab, scene.profiles(APPLY, ["Alpha", "one.example.com"]))
-    other = lab.api("POST", "/firewallrules", {"name": "Other", "action": "bypass", "priority": "4", "protocol": "tcp",
-        "direction": "incoming", "frameType": "ip", "destinationPortType": "multiple",
-        "destinationPortMultiple": ["4118"], "sourceIPType": "single", "sourceIPValue": "203.0.113.7"})["ID"]  # fmt: skip
+    somebody_elses = {
+        **APPLY.rule,
+        "name": "Other",
+        "sourceIPType": "single",
+        "sourceIPValue": "203.0.113.7",
+        "sourceMACType": "any",
+    }
+    other = lab.api("POST", "/firewallrules", somebody_elses)["ID"]
     lab.api("POST", f"/computers/{scene.keys['two.example.com'][1]}/firewall/assignments", {"ruleIDs": [other]})
     task = {"workload_security.agent.communication_info": {
         "policies": ["Alpha", "Beta", "Base Policy"],

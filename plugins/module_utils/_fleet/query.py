@@ -219,8 +219,9 @@ class Shown:
         }
 
 
-def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet, names: Names = _NAMES) -> list[Missing]:
+def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet, names: Names | None = None) -> list[Missing]:
     """Of fields and what they are compared with: what does not exist, with all that does."""
+    names = _NAMES if names is None else names
     result: list[Missing] = []
     for field, name in dict.fromkeys(compared):
         # An empty text is that of computers or policies without one.

@@ -190,8 +190,9 @@ def test_interrupted(clock):
 def test_it_can_be_asked_where_a_lock_is_held(clock):
     """As by the handler of a signal, which comes between any two instructions of whoever holds it."""
     progress = Progress(clock)
-    with progress.stage(WRITING, total=1) as stage, progress._lock, stage._lock:
-        assert progress.interrupted.startswith("interrupted while writing")
+    with progress.stage(WRITING, total=1) as stage:
+        with progress._lock, stage._lock:
+            assert progress.interrupted.startswith("interrupted while writing")
 
 
 def test_many_threads_tell_it(clock):
