@@ -26,6 +26,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.c
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.integration.support import connection
 from tests.lab.manager.process import LabManager
+from tests.lab.ssh_server import SshServer
 
 GROUPED_BY = ["policy", "computer_group", "platform", "release", "status"]
 PLUGIN = "workload_security.agent.computers"
@@ -315,6 +316,19 @@ def test_what_cannot_be_right_is_said(lab, tmp_path):
     ):
         path = configured(lab, tmp_path, **options)
         assert said in " ".join(command(lab, path, "--list", status=1).split()), options
+
+
+def test_through_a_jump_host(lab, tmp_path):
+    with SshServer(tmp_path / "ssh") as ssh:
+        way = {
+            "host": ssh.host,
+            "port": ssh.port,
+            "user": ssh.user,
+            "private_key": str(ssh.private_key),
+            "known_hosts": str(ssh.known_hosts),
+        }
+        path = configured(lab, tmp_path, jump_host=way, group_by=[], query="[:1]")
+        assert len(json.loads(command(lab, path, "--list"))["_meta"]["hostvars"]) == 1
 
 
 @pytest.mark.both_cores
