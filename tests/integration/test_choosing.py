@@ -227,6 +227,15 @@ def test_names_of_computers_whatever_their_case(lab):
 
 
 @pytest.mark.parametrize("ignores", [False, True])
+def test_case_is_that_of_a_to_z(lab, ignores):
+    """As in DNS: what other rules of case make equal are two names."""
+    lab.api("POST", "/computers", {"hostName": "stra\u00dfe.example.com"})
+    lab.switch(string_tests_ignore_case=ignores)
+    for other in ("strasse.example.com", "STRASSE.example.com"):
+        assert "the manager has no computer of that name" in refused(lab, computers=[other])
+
+
+@pytest.mark.parametrize("ignores", [False, True])
 @pytest.mark.parametrize("listed", [False, True])
 def test_names_that_differ_in_case_alone(lab, ignores, listed):
     """To the letter comes first: then both can be named, whatever the way that they are found in."""

@@ -18,6 +18,8 @@ from typing import Any, Mapping, Match, Sequence
 # The longest text from outside that is shown, in characters.
 LONGEST = 500
 
+_LOWERED = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
 # Lone surrogates, and what turns the direction of text.
 _TURNING = re.compile("[\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -51,6 +53,11 @@ def in_json(text: object, longest: int) -> str:
     while len(json.dumps(visible, ensure_ascii=False)) > longest:
         visible = shown(visible, len(visible) * 9 // 10)
     return visible
+
+
+def lowered(name: str) -> str:
+    """A name with A to Z in lower case, as DNS compares names: no two others become equal, such as ss and a sharp s."""
+    return name.translate(_LOWERED)
 
 
 def quoted(value: object, longest: int = LONGEST) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .._basis.errors import OptionError
-from .._basis.text import LONGEST, can_be_written, enumerated, quoted, shown
+from .._basis.text import LONGEST, can_be_written, enumerated, lowered, quoted, shown
 from .._manager.errors import ManagerError
 from .fleet import Fleet
 from .nearest import suggestion
@@ -50,14 +50,14 @@ class Pattern:
 
     @cached_property
     def _folded(self) -> re.Pattern[str]:
-        return re.compile(fnmatch.translate(self.text.casefold()))
+        return re.compile(fnmatch.translate(lowered(self.text)))
 
     def matches(self, name: str) -> bool:
         """Whether it matches a name to the letter."""
         return bool(self._expression.match(name))
 
     def matches_folded(self, name: str) -> bool:
-        """Whether it matches a name, which is case-folded, whatever its case."""
+        """Whether it matches a name, which is in lower case, whatever its case."""
         return bool(self._folded.match(name))
 
     @property
@@ -93,7 +93,7 @@ class Lookup(t.Generic[T]):
         return {number: self._names_of(one) for number, one in self.by_id.items()}
 
     def _named(self, name: str) -> t.Sequence[T]:
-        ways = [(self._exact, name), (self._folded, name.casefold())]
+        ways = [(self._exact, name), (self._folded, lowered(name))]
         for indices, wanted in ways if self._any_case else ways[:1]:
             for index in indices:
                 if wanted in index:
@@ -106,7 +106,7 @@ class Lookup(t.Generic[T]):
 
     @cached_property
     def _folded(self) -> list[dict[str, list[T]]]:
-        return self._indices(str.casefold)
+        return self._indices(lowered)
 
     def _indices(self, written: t.Callable[[str], str]) -> list[dict[str, list[T]]]:
         indices: list[dict[str, list[T]]] = []
@@ -153,8 +153,8 @@ class Computers:
 
     @cached_property
     def folded(self) -> list[tuple[Computer, str, str]]:
-        """Every computer with its names, case-folded."""
-        return [(one, one.host_name.casefold(), one.display_name.casefold()) for one in self.all.by_id.values()]
+        """Every computer with its names in lower case."""
+        return [(one, lowered(one.host_name), lowered(one.display_name)) for one in self.all.by_id.values()]
 
     def _search(self, key: Key) -> t.Sequence[Computer]:
         if isinstance(key, int):

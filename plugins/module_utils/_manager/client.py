@@ -14,7 +14,7 @@ import bisect
 import typing as t
 from dataclasses import dataclass, field
 
-from .._basis.text import shown
+from .._basis.text import lowered, shown
 from .errors import BadReply, BadRequest, ManagerError, NotFound
 from .progress import READING
 from .shapes import FIREWALL, FLAG, IDS, REFERENCE, SETTINGS, STATUS, TEXT, TEXTS, Shape, is_deeper, is_number, what_is
@@ -215,7 +215,7 @@ class Client:
             if not isinstance(item.get(by), str):
                 raise _bad_search(kind, f"{kind.noun} {item['ID']} comes without the '{by}' that was searched for")
         if any_case:
-            return [item for item in found if item[by].casefold() == name.casefold()]
+            return [item for item in found if lowered(item[by]) == lowered(name)]
         return [item for item in found if item[by] == name]
 
     def _search(
