@@ -90,6 +90,7 @@ class _Host:
             problem = stumble(self._specification, self._given)
             if problem is None:
                 raise
+            self._keep_secrets()
             return failed(problem)
         self.params.update(checked.validated_parameters)
         self.no_log_values.update(checked._no_log_values)
@@ -97,6 +98,7 @@ class _Host:
         if not checked.error_messages:
             problem = no_text(self._specification, self.params)
             return failed(problem) if problem else None
+        self._keep_secrets()
         message = checked.errors.msg
         if isinstance(checked.errors[0], UnsupportedError):
             message = f"Unsupported parameters for ({name}) module: {message}"
@@ -107,9 +109,6 @@ class _Host:
         whole = encodable(result)
         if "msg" in result:
             whole.update(failed=True, msg=in_json(result["msg"], LONGEST_MESSAGE))
-            # Ansible forgets what is secret where an option beside it has the wrong type.
-            self.no_log_values.update(secrets_in(self._specification, self._given))
-            forget_what_is_no_secret(self.no_log_values)
         if self._shows_options:
             whole["invocation"] = {"module_args": self.params}
         if self._warnings:
@@ -117,6 +116,11 @@ class _Host:
         # A number that is a secret somewhere is no reason to hide whether a task has failed.
         flags = {key: value for key, value in whole.items() if value is None or isinstance(value, bool)}
         return _passed({**remove_values(whole, self.no_log_values), **flags}, Direction.MODULE_TO_CONTROLLER)
+
+    def _keep_secrets(self) -> None:
+        """Ansible forgets what is secret where an option beside it has the wrong type."""
+        self.no_log_values.update(secrets_in(self._specification, self._given))
+        forget_what_is_no_secret(self.no_log_values)
 
 
 def _passed(value: Mapping[str, t.Any], direction: Direction) -> dict[str, t.Any]:
