@@ -58,7 +58,8 @@ options:
     type: str
 """
 
-    COMPUTERS = r"""
+    # By itself, since agent_cipher_info has another option of that name.
+    COMPUTERS_BY_NAME = r"""
 options:
   computers:
     description:
@@ -69,6 +70,10 @@ options:
         per request.
     type: list
     elements: raw
+"""
+
+    COMPUTERS = r"""
+options:
   computer_groups:
     description:
       - Groups of computers, each by its path such as V(Data center/Web) (text) or its ID (number). All computers in them

@@ -139,7 +139,8 @@ def test_groups_as_they_are_asked_for(lab):
     for host in list(built.hosts.values())[::20]:
         wire = lab.api("GET", f"/computers/{host.id}/settings/platformSettingAgentCommunicationsDirection")["value"]
         words = {"Bidirectional": "bidirectional", "Manager Initiated": "manager_initiated"}
-        assert host.variables["workload_security_direction"] == words.get(wire, "agent_initiated") in host.groups
+        assert host.variables["workload_security_direction"] == words.get(wire, "agent_initiated")
+        assert host.variables["workload_security_direction"] in host.groups
     built = build(lab, group_by=[])
     assert not built.groups and not any(host.groups for host in built.hosts.values())
 
