@@ -58,7 +58,8 @@ options:
     type: str
 """
 
-    COMPUTERS = r"""
+    # By itself, since agent_cipher_info has another option of that name.
+    COMPUTERS_BY_NAME = r"""
 options:
   computers:
     description:
@@ -71,8 +72,7 @@ options:
     elements: raw
 """
 
-    # The other ways to choose computers, also where an option of that name means something else.
-    COMPUTERS_CHOSEN = r"""
+    COMPUTERS = r"""
 options:
   computer_groups:
     description:

@@ -23,8 +23,8 @@ extends_documentation_fragment:
   - workload_security.agent.connection
   - workload_security.agent.targets
   - workload_security.agent.targets.policies
+  - workload_security.agent.targets.computers_by_name
   - workload_security.agent.targets.computers
-  - workload_security.agent.targets.computers_chosen
 options:
   plugin:
     description:

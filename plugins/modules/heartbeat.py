@@ -24,8 +24,8 @@ extends_documentation_fragment:
   - workload_security.agent.attributes.action_group
   - workload_security.agent.targets
   - workload_security.agent.targets.policies
+  - workload_security.agent.targets.computers_by_name
   - workload_security.agent.targets.computers
-  - workload_security.agent.targets.computers_chosen
   - workload_security.agent.run
 attributes:
   check_mode:

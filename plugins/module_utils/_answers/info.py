@@ -19,7 +19,7 @@ from .._fleet.expression import Expression
 from .._fleet.fleet import Fleet, paths
 from .._fleet.objects import Computer, Target
 from .._fleet.outlook import Outlook
-from .._fleet.query import EXAMPLE, FIELDS, POLICY_EXAMPLE, Shown, missing_names
+from .._fleet.query import COMPUTER_NAMES, EXAMPLE, FIELDS, POLICY_EXAMPLE, Shown, missing_names
 from .._fleet.targets import SEARCHED_AT_MOST, Selector, Unresolved, chosen_by, missing_told, resolve
 from .._manager.client import COMPUTER, POLICY, Client, Kind
 from .._manager.errors import Forbidden, NotFound
@@ -224,7 +224,7 @@ def _check(fleet: Fleet, asked: ObjectsAsked, query: Expression, rows: list[dict
         **(EXAMPLE if asked.kind is COMPUTER else POLICY_EXAMPLE),
     }
     compared = query.inspect(example, asked.kind.envelope, unread)
-    for one in missing_names(compared, fleet) if asked.kind is COMPUTER else ():
+    for one in missing_names(compared, fleet, COMPUTER_NAMES) if asked.kind is COMPUTER else ():
         raise query.error(f"{one.reason}; contains([...], {one.field}) asks for names that may not exist")
 
 

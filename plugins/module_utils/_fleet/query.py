@@ -58,7 +58,7 @@ def _policy_names(fleet: Fleet) -> set[str]:
     return {policy.name for policy in fleet.policies.values()}
 
 
-_NAMES: Names = {
+COMPUTER_NAMES: Names = {
     "platform_family": ("platform family", lambda _fleet: FAMILIES),
     "policy": ("policy", _policy_names),
     "policy_path": ("policy", lambda fleet: set(fleet.policy_paths.values())),
@@ -91,7 +91,7 @@ class Query:
 
     what: t.ClassVar[str] = "computers"
     example: t.ClassVar[Row] = EXAMPLE
-    names: t.ClassVar[Names] = _NAMES
+    names: t.ClassVar[Names] = COMPUTER_NAMES
     such_as: t.ClassVar[str] = "[?starts_with(platform, 'Ubuntu')]"
 
     def __init__(self, expression: str, option: str) -> None:
@@ -219,9 +219,8 @@ class Shown:
         }
 
 
-def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet, names: Names | None = None) -> list[Missing]:
+def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet, names: Names) -> list[Missing]:
     """Of fields and what they are compared with: what does not exist, with all that does."""
-    names = _NAMES if names is None else names
     result: list[Missing] = []
     for field, name in dict.fromkeys(compared):
         # An empty text is that of computers or policies without one.
