@@ -35,8 +35,8 @@ attributes:
 options:
   plan_file:
     description:
-      - The file to write the plan to, as JSON, in a folder that exists. It is replaced as a whole, and only its owner may
-        read it.
+      - The file to write the plan to, as JSON, in a folder that exists. It is replaced as a whole, and only its owner
+        may read it.
       - It is on the machine where the module runs, which is the one that Ansible runs on for a play on C(localhost), or
         with C(connection=local). A relative path begins at the module's working directory, which for such a play is the
         folder of the playbook.
@@ -46,10 +46,10 @@ options:
     type: path
   apply_plan:
     description:
-      - The file of a plan to carry out, which a task with O(plan_file) has written on the machine where the module runs.
-        It has the profiles, so O(profiles) and O(plan_file) must be left out.
-      - The manager is read again, and planned for again. If the plan that comes out is the one in the file, its steps are
-        written. Otherwise nothing is, the task fails with C(failure.code) V(plan_changed), and RV(plan_changes) is the
+      - The file of a plan to carry out, which a task with O(plan_file) has written on the machine where the module
+        runs. It has the profiles, so O(profiles), O(undeclared), O(scope) and O(plan_file) must be left out.
+      - The manager is read again, and planned for again. If the plan that comes out is the one in the file, its steps
+        are written. Otherwise nothing is, the task fails with C(failure.code) V(plan_changed), and RV(plan_changes) is the
         difference.
       - If nothing is left to do, since the plan was carried out before, the task succeeds and changes nothing.
       - What the plan could not do (C(refusals)) was reviewed, too. The rest is done, and the task fails and names it.
@@ -61,6 +61,30 @@ options:
         out, nothing is written, and the task fails with C(failure.code) V(plan_changed), in check mode, too.
       - If nothing is to be done, the task succeeds.
     type: str
+  undeclared:
+    description:
+      - What becomes of overrides within the O(scope) that the document does not declare, of any facet. For the firewall
+        restriction, they are rules that restrict the agents' port, or may do so, or that this collection made, and that
+        are assigned to a target itself.
+      - "V(keep): they are not looked for."
+      - "V(report): RV(undeclared) has them, and nothing is done about them. They do not count as a change."
+      - "V(remove): they are removed like whatever else is to be changed, and seen in the plan before. With that, the
+        overrides of a profile go when the profile is taken out of the document."
+      - What would leave an agent on macOS with a direction that it does not support is refused, as everywhere.
+      - In the cloud only the vendor sets the interval of heartbeats and what goes with it, at a customer's request. If
+        it is not the usual one, a warning says so, and it is neither reported nor removed.
+    type: str
+    choices: [keep, report, remove]
+    default: keep
+  scope:
+    description:
+      - Whose overrides O(undeclared) is about.
+      - "V(declared): those of all targets of the document, and of every policy and computer below the policies among
+        them."
+      - "V(fleet): those of every policy and computer of the manager."
+    type: str
+    choices: [declared, fleet]
+    default: declared
   profiles:
     description:
       - The document, a list of profiles. Required, unless O(apply_plan) has them.
@@ -448,13 +472,20 @@ plan_file:
   sample: /srv/plans/dsm.json
 plan_changes:
   description:
-    - What only the reviewed plan has (C(no_longer)), and what only the plan has that comes out now (C(new)), in the form
-      of RV(plan) and RV(objects), and the same as the lines of a C(diff). Of a plan that is known by
+    - What only the reviewed plan has (C(no_longer)), and what only the plan has that comes out now (C(new)), in the
+      form of RV(plan) and RV(objects), and the same as the lines of a C(diff). Of a plan that is known by
       O(expected_digest) alone, nothing is known.
     - Long lists are cut, unless O(list_targets=true).
   returned: when the plan that came out is not the reviewed one
   type: dict
   sample: {no_longer: [], new: [], diff: []}
+undeclared:
+  description:
+    - What is set within the O(scope) and not declared, in the form of RV(plan), as if it were removed.
+  returned: with O(undeclared=report)
+  type: list
+  elements: dict
+  sample: []
 objects:
   description: Firewall rules and lists that were created, changed or deleted, with C(before), C(after) and C(why).
   returned: when the manager could be read

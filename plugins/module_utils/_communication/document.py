@@ -16,6 +16,12 @@ from .._fleet.targets import TARGET_ARGUMENTS, Selector
 
 Options = t.Mapping[str, t.Any]
 
+# What becomes of overrides that a document does not declare, and whose.
+UNDECLARED = ("keep", "report", "remove")
+KEEP, REPORT, REMOVE = UNDECLARED
+SCOPES = ("declared", "fleet")
+DECLARED, FLEET = SCOPES
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -28,10 +34,15 @@ class Profile:
 
 @dataclass(frozen=True)
 class Document:
-    """Profiles, and the facets that they use, in the order in which facets are planned."""
+    """Profiles, and the facets that they use, in the order in which facets are planned: all, unless C(undeclared) is kept.
+
+    scope: whose overrides count as undeclared: those of targets and of all below policies among them, or of the fleet.
+    """
 
     profiles: tuple[Profile, ...]
     facets: tuple[Facet[t.Any], ...]
+    undeclared: str = KEEP
+    scope: str = DECLARED
 
 
 def profile_arguments() -> dict[str, dict[str, t.Any]]:
@@ -40,7 +51,9 @@ def profile_arguments() -> dict[str, dict[str, t.Any]]:
     return {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **facets}
 
 
-def read_document(profiles: t.Sequence[Options], deployment: str) -> Document:
+def read_document(
+    profiles: t.Sequence[Options], deployment: str, undeclared: str = KEEP, scope: str = DECLARED
+) -> Document:
     """The options of C(communication_profile). Raises C(OptionError) before anything is sent."""
     facets = [kind(deployment) for kind in FACETS.values()]
     read: list[Profile] = []
@@ -61,7 +74,8 @@ def read_document(profiles: t.Sequence[Options], deployment: str) -> Document:
         read.append(Profile(name, Selector.from_options(options, path), wishes))
     if not read:
         raise OptionError("profiles", [], "it must hold at least one profile")
-    return _document(read, facets)
+    document = _document(read, facets)
+    return document if undeclared == KEEP else Document(document.profiles, tuple(facets), undeclared, scope)
 
 
 def facet_document(name: str, options: Options, deployment: str) -> Document:

@@ -14,11 +14,11 @@ from .._basis.text import enumerated, quoted
 from .._facets.facet import Conflict, subject_of
 from .._facets.step import SETTINGS, SHIELDS, Refusal, Step, Subject
 from .._fleet.fleet import Fleet
-from .._fleet.objects import Target
+from .._fleet.objects import Policy, Target
 from .._fleet.outlook import Outlook
 from .._fleet.targets import missing_told, resolve
 from .._manager.progress import PLANNING
-from .document import Document
+from .document import FLEET, KEEP, REMOVE, REPORT, Document
 
 Wishes = t.Dict[Target, t.Any]
 
@@ -34,6 +34,8 @@ class Plan:
     refusals: tuple[Refusal, ...]
     targets: tuple[Subject, ...]
     warnings: tuple[str, ...]
+    # What is set within the document's scope and not declared, as if it were removed; C(None) unless it is to be reported.
+    undeclared: tuple[Step, ...] | None = None
 
 
 def make_plan(fleet: Fleet, document: Document) -> Plan:
@@ -44,8 +46,17 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     """
     wishes, warnings = _wishes(fleet, document)
     targets = list(dict.fromkeys(target for of_facet in wishes.values() for target in of_facet))
-    fleet.read_overrides(targets)
-    outlook = Outlook(fleet)
+    undeclared: list[Step] = []
+    if document.undeclared == KEEP:
+        fleet.read_overrides(targets)
+        outlook = Outlook(fleet)
+    else:
+        scope = _scope(fleet, document, targets)
+        fleet.read_overrides(scope)
+        outlook = Outlook(fleet)
+        undeclared = _undeclared(outlook, document, wishes, scope)
+        targets = list(dict.fromkeys(target for of_facet in wishes.values() for target in of_facet))
+        warnings += [note for facet in document.facets for note in facet.notes()]
     steps: list[Step] = []
     refusals: list[Refusal] = []
     total = sum(map(len, wishes.values()))
@@ -63,7 +74,53 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
             one: wish for one, wish in wishes[facet.name].items() if (facet.name, subject_of(one)) not in left_alone
         }
         warnings += facet.warnings(outlook, kept)
-    return Plan(_in_order(steps), tuple(refusals), tuple(map(subject_of, targets)), tuple(warnings))
+    removed = {(step.facet, step.subject, step.key) for step in undeclared} if document.undeclared == REMOVE else ()
+    return Plan(
+        _in_order([_said_so(step) if (step.facet, step.subject, step.key) in removed else step for step in steps]),
+        tuple(refusals),
+        tuple(map(subject_of, targets)),
+        tuple(warnings),
+        tuple(undeclared) if document.undeclared == REPORT else None,
+    )
+
+
+def _scope(fleet: Fleet, document: Document, targets: list[Target]) -> list[Target]:
+    """All targets for which the document speaks, each once."""
+    if document.scope == FLEET:
+        return list(dict.fromkeys([*fleet.policies.values(), *fleet.list_computers(), *targets]))
+    named = {target.id for target in targets if isinstance(target, Policy)}
+    if not named:
+        return targets
+    below = [
+        policy
+        for policy in fleet.policies.values()
+        if policy.id in named or any(above.id in named for above in fleet.lineage(policy))
+    ]
+    numbers = {policy.id for policy in below}
+    computers = [computer for computer in fleet.list_computers() if computer.policy_id in numbers]
+    return list(dict.fromkeys([*below, *computers, *targets]))
+
+
+def _undeclared(
+    outlook: Outlook, document: Document, wishes: dict[str, Wishes], scope: t.Iterable[Target]
+) -> list[Step]:
+    """What is set on targets in the scope and not declared. Where it is to be removed, that becomes a wish."""
+    found: list[Step] = []
+    for facet in document.facets:
+        of_facet = wishes[facet.name]
+        for target in scope:
+            wish = of_facet.get(target)
+            undeclared = facet.undeclared(outlook, target, wish)
+            if undeclared is None:
+                continue
+            found += undeclared.steps
+            if document.undeclared == REMOVE:
+                of_facet[target] = undeclared.wish if wish is None else facet.merge(wish, undeclared.wish)
+    return found
+
+
+def _said_so(step: Step) -> Step:
+    return step._replace(why=f"{step.why}, and the document does not declare it")
 
 
 def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], list[str]]:

@@ -44,6 +44,8 @@ class PlanFile:
     document: t.Mapping[str, t.Any]
     steps: tuple[Step, ...]
     refusals: tuple[Refusal, ...]
+    # Groups of what is only reported; for people.
+    undeclared: t.Sequence[Item] = ()
 
     @property
     def digest(self) -> str:
@@ -59,6 +61,7 @@ class PlanFile:
             "time": self.time,
             "digest": self.digest,
             "groups": [group.as_dict() for group in grouped(step for step in self.steps if is_on_target(step))],
+            "undeclared": list(self.undeclared),
             "document": self.document,
             "refusals": [refusal.as_dict() for refusal in self.refusals],
             "steps": [step.as_dict() for step in self.steps],
@@ -112,11 +115,11 @@ def _read(path: str, checked: t.Callable[[Item], t.Mapping[str, t.Any]]) -> Plan
         raise ValueError(
             f"its version is {quoted(version)}, and this release of the collection reads version {_VERSION}"
         )
-    expected = ("manager", "time", "digest", "groups", "document", "refusals", "steps")
+    expected = ("manager", "time", "digest", "groups", "undeclared", "document", "refusals", "steps")
     unknown = held.keys() - {"format", "version", *expected}
     if unknown:
         raise ValueError(f"it has fields that are not known: {shown(', '.join(sorted(unknown)))}")
-    for name, kind, word in zip(expected, (str, str, str, list, dict, list, list), ("text",) * 3 + _WORDS):
+    for name, kind, word in zip(expected, (str, str, str, list, list, dict, list, list), ("text",) * 3 + _WORDS):
         if not isinstance(held.get(name), kind):
             raise ValueError(f"its {name} must be {word}")
     plan = PlanFile(
@@ -125,6 +128,7 @@ def _read(path: str, checked: t.Callable[[Item], t.Mapping[str, t.Any]]) -> Plan
         checked(held["document"]),
         tuple(_each(Step.from_dict, held["steps"], "step")),
         tuple(_each(Refusal.from_dict, held["refusals"], "refusal")),
+        tuple(held["undeclared"]),
     )
     if len({step.id for step in plan.steps}) < len(plan.steps):
         raise ValueError("two of its steps are the same")
@@ -135,7 +139,7 @@ def _read(path: str, checked: t.Callable[[Item], t.Mapping[str, t.Any]]) -> Plan
     return plan
 
 
-_WORDS = ("a list", "an object", "a list", "a list")
+_WORDS = ("a list", "a list", "an object", "a list", "a list")
 
 
 def _each(read: t.Callable[[t.Any], t.Any], items: list[t.Any], word: str) -> t.Iterator[t.Any]:

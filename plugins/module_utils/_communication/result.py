@@ -39,7 +39,7 @@ LONGEST_RESULT = 150_000
 LONGEST_FAILED_RESULT = 3_000
 _LONGEST_MESSAGE = 700
 # How the room for lists is shared.
-_SHARES = (("failed_targets", 0.8), ("plan", 0.8), ("objects", 0.8), ("changed_targets", 1.0))
+_SHARES = (("failed_targets", 0.8), ("plan", 0.8), ("undeclared", 0.8), ("objects", 0.8), ("changed_targets", 1.0))
 # The most characters of texts in a result that is cut.
 _LONGEST_SUMMARY = 300
 _LONGEST_REASON = 100
@@ -91,7 +91,7 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
             return {**_changed(changed, run), "requests": _requests(client)}
     if terms.plan_file:
         # Before the first write, so that it tells what was begun, whatever becomes of it.
-        made = PlanFile(client.transport.url, _now(), terms.options, plan.steps, plan.refusals)
+        made = PlanFile(client.transport.url, _now(), terms.options, plan.steps, plan.refusals, _undeclared(plan))
         made.write(terms.plan_file, client.transport.shows_key)
     spelling = fleet.spelling
     # What was read of a large fleet takes much memory, and what follows needs none of it. Its parts know each other, so
@@ -182,6 +182,8 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
     told += [
         f"{sum(failure['state'] == state for _one, failure in failures)} {word}" for state, word in _STATES.items()
     ]
+    more = len(plan.undeclared or ())
+    told += [f"{more} {'override that is' if more == 1 else 'overrides that are'} not declared"]
     result: Result = {
         "changed": bool(done),
         "summary": "; ".join(part for part in told if not part.startswith("0 ")) or "nothing to do",
@@ -198,12 +200,18 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
             "after": outline({**{label: sides[1] or "absent" for label, sides in shared.items()}, **after}),
         },
     }
+    if plan.undeclared is not None:
+        result["undeclared"] = _undeclared(plan)
     if run.list_targets:
         result["unchanged_targets"].update(
             policies=[shown(subject.name) for subject in unchanged if subject.type == "policy"],
             computers=[shown(subject.name) for subject in unchanged if subject.type == "computer"],
         )
     return result
+
+
+def _undeclared(plan: Plan) -> list[Result]:
+    return [group.as_dict() for group in grouped(plan.undeclared or ())]
 
 
 def failure_message(result: Result, check_mode: bool) -> str:
@@ -297,9 +305,11 @@ def shortened(result: Result, most: int) -> Result:
         short["summary"] = in_json(short["summary"], _LONGEST_SUMMARY)
     if "failure" in short:
         short["failure"] = {**short["failure"], "message": in_json(short["failure"]["message"], 150)}
-    lists = [name for name, _share in _SHARES]
+    lists = [name for name, _share in _SHARES if name in result]
     room = most - _length({**short, **dict.fromkeys(lists, ())})
     for name, share in _SHARES:
+        if name not in result:
+            continue
         short[name], used = _fitting(result[name], max(0, int(room * share)))
         if name == "failed_targets" and short[name] != result[name]:
             short[name], used = _fitting(_examples(result[name]), max(0, int(room * share)))

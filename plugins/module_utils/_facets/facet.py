@@ -43,6 +43,14 @@ class Scope:
         return f"{self.path}.{option}" if self.path else option
 
 
+@dataclass(frozen=True)
+class Undeclared(t.Generic[Wish]):
+    """Overrides that nobody declared: the wish to have none of them, and a step for each, as if it were removed."""
+
+    wish: Wish
+    steps: tuple[Step, ...]
+
+
 class Facet(t.Generic[Wish]):
     """One thing that can be declared of a target. A new facet is a subclass in a file of its own."""
 
@@ -67,6 +75,14 @@ class Facet(t.Generic[Wish]):
     def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
         """All that must be written, and every target that must be left alone. Takes its steps into the outlook."""
         raise NotImplementedError
+
+    def undeclared(self, outlook: Outlook, target: Target, wish: Wish | None) -> Undeclared[Wish] | None:
+        """What is set on a target itself although its wish, if it has one, says nothing of it; C(None) for nothing."""
+        raise NotImplementedError
+
+    def notes(self) -> list[str]:
+        """What C(undeclared) has come upon that is worth telling, and no drift."""
+        return []
 
     def warnings(self, outlook: Outlook, wishes: Wishes[Wish]) -> list[str]:
         """What the operator should know although it is no error."""
@@ -137,6 +153,30 @@ class SettingsFacet(Facet[SettingsWish]):
                     (setting, override, held if override is None else None), _told(setting, override, *held)
                 )
                 yield Step(SET, subject, self.name, setting.option, before, effective, value, why, SETTINGS)
+
+    def undeclared(
+        self, outlook: Outlook, target: Target, wish: SettingsWish | None
+    ) -> Undeclared[SettingsWish] | None:
+        found = [
+            setting
+            for setting in self.settings
+            if setting in target.overrides and not (wish and setting in wish.values)
+        ]
+        found = [setting for setting in found if self.is_drift(target, setting, target.overrides[setting])]
+        if not found:
+            return None
+        subject, steps = subject_of(target), []
+        for setting in found:
+            override = target.overrides[setting]
+            effective, why = self._shared.setdefault(
+                (setting, override, None), _told(setting, override, override, HERE)
+            )
+            steps.append(Step(SET, subject, self.name, setting.option, override, effective, INHERITED, why, SETTINGS))
+        return Undeclared(SettingsWish.of(dict.fromkeys(found, INHERITED), False), tuple(steps))
+
+    def is_drift(self, _target: Target, _setting: Setting, _value: Value) -> bool:
+        """Whether an override that nobody declared may be called drift."""
+        return True
 
     def describe(self, outlook: Outlook, target: Target) -> dict[str, t.Any]:
         described = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .._basis.text import enumerated, literal
 from .._fleet.catalogue import (
     HEARTBEAT_INTERVAL,
     HEARTBEAT_MAXIMUM_CLOCK_CHANGE,
@@ -19,11 +20,14 @@ from .._fleet.catalogue import (
     Setting,
     Value,
 )
+from .._fleet.objects import Target
 from .._vendor.deployment import CLOUD
 from .facet import Scope, SettingsFacet, SettingsWish
 
 # A month: far above every choice of the console, which the vendor does not list. The manager has the last word.
 _MOST = 43200
+# The cloud's own values (source: the vendor's page).
+_FIXED: dict[Setting, Value] = {HEARTBEAT_INTERVAL: 10, HEARTBEAT_MISSED_BEFORE_ALERT: 2}
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -71,6 +75,25 @@ class Heartbeat(SettingsFacet):
                 "interval", None, f"it must be given, or one of {', '.join(one.option for one in self.settings[1:])}"
             )
         return SettingsWish.of(values, options.get("accept_inherited"))
+
+    def __init__(self, deployment: str) -> None:
+        super().__init__(deployment)
+        # What is set in the cloud although nobody can set it there, with the targets on which it is.
+        self._by_request: dict[tuple[Setting, Value], list[str]] = {}
+
+    def is_drift(self, target: Target, setting: Setting, value: Value) -> bool:
+        if self.deployment != CLOUD or setting not in self._numbers:
+            return True
+        if value != _FIXED.get(setting):
+            self._by_request.setdefault((setting, value), []).append(target.label)
+        return False
+
+    def notes(self) -> list[str]:
+        return [
+            f"{self.name}.{setting.option} is {literal(value)} on {enumerated(labels, 3)}. In the cloud only the vendor"
+            " sets it, at a customer's request, so that it is no drift"
+            for (setting, value), labels in self._by_request.items()
+        ]
 
     def _value(self, setting: Setting, given: str, scope: Scope) -> Value:
         if given == INHERITED:

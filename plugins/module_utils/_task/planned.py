@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._basis.errors import OptionError
-from .._communication.document import Document, profile_arguments, read_document
+from .._communication.document import DECLARED, KEEP, SCOPES, UNDECLARED, Document, profile_arguments, read_document
 from .._communication.plan_file import read_plan_file
 from .._communication.result import Terms
 from .._communication.reviewed import Reviewed
@@ -21,6 +21,8 @@ from .._communication.reviewed import Reviewed
 # What a plan's file keeps.
 _DOCUMENT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "profiles": {"type": "list", "elements": "dict", "options": profile_arguments()},
+    "undeclared": {"type": "str", "choices": list(UNDECLARED), "default": KEEP},
+    "scope": {"type": "str", "choices": list(SCOPES), "default": DECLARED},
 }
 
 PROFILES_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -55,9 +57,9 @@ class Asked:
             if params.get("profiles") is None:
                 raise OptionError("profiles", None, "it must be given, or apply_plan with the file of a plan")
             options = _given({name: params.get(name) for name in _DOCUMENT_ARGUMENTS})
-            return cls(read_document(params["profiles"], deployment), options, reviewed, plan_file)
+            return cls(_document(options, params["profiles"], deployment), options, reviewed, plan_file)
         for option in (*_DOCUMENT_ARGUMENTS, "plan_file"):
-            if params.get(option) is not None:
+            if params.get(option) not in (None, _DOCUMENT_ARGUMENTS.get(option, {}).get("default")):
                 raise OptionError(option, None, "it must be left out beside apply_plan, whose file has the document")
         plan = read_plan_file("apply_plan", path, _checked)
         if reviewed and reviewed.digest != plan.digest:
@@ -65,7 +67,7 @@ class Asked:
                 "expected_digest", digest, f"it must be the digest of the plan in apply_plan, {plan.digest}"
             )
         try:
-            document = read_document(plan.document["profiles"], deployment)
+            document = _document(plan.document, plan.document["profiles"], deployment)
         except OptionError as error:
             raise OptionError("apply_plan", path, f"its document cannot be right: {error}") from None
         return cls(document, plan.document, Reviewed(plan.digest, plan), apply_plan=path)
@@ -78,6 +80,10 @@ class Asked:
                 "apply_plan", self.apply_plan, f"it must be a plan for {url}, and is one for {plan.manager}"
             )
         return Terms(self.reviewed, self.plan_file, self.options)
+
+
+def _document(options: Options | t.Mapping[str, t.Any], profiles: t.Sequence[Options], deployment: str) -> Document:
+    return read_document(profiles, deployment, options.get("undeclared", KEEP), options.get("scope", DECLARED))
 
 
 def _check_place(option: str, path: str) -> None:

@@ -16,9 +16,10 @@ from ..._basis.text import enumerated, quoted
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
 from ..._fleet.outlook import Outlook
+from ..._fleet.shared_objects import is_ours
 from ..._manager.client import FIREWALL_RULE, Kind
 from ..._vendor.communication import AGENT_PORT
-from ..facet import Conflict, Facet, Scope, Wishes, subject_of
+from ..facet import Conflict, Facet, Scope, Undeclared, Wishes, subject_of
 from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
 from .description import RulesThere, describe_restriction, opening_candidates, openings, without_effect
 from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, Restriction
@@ -61,6 +62,10 @@ class FirewallRestriction(Facet[Wish]):
         self._candidates: dict[int, frozenset[int]] = {}
         self._openings: dict[frozenset[int], list[str]] = {}
         self._there = RulesThere()
+        # Rules that restrict the port, or may do so, and those that were made here; once that was asked.
+        self._restricting: frozenset[int] | None = None
+        self._absent: dict[int, Restriction] = {}
+        self._untold: dict[str, int] = {}
 
     # -- options
 
@@ -238,6 +243,54 @@ class FirewallRestriction(Facet[Wish]):
             + [f"{self.name} {sentence}, on {enumerated(labels)}" for sentence, labels in undone.items()]
             + sorted({one.width_warning for one in restricted.values() if one.width_warning})
         )
+
+    # -- what nobody declared
+
+    def undeclared(self, outlook: Outlook, target: Target, wish: Wish | None) -> Undeclared[Wish] | None:
+        fleet = outlook.fleet
+        if self._restricting is None:
+            ours = {rule_id for rule_id, rule in fleet.rules.items() if is_ours(rule)}
+            self._restricting = opening_candidates(fleet, AGENT_PORT) | ours
+        if not self._restricting:
+            return None
+        declared = {one.rule_name for one in wish or ()}
+        there = sorted(fleet.assignments.effective(target) & self._restricting)
+        found: dict[int, str] = {}
+        for rule_id in there:
+            name = str(fleet.rules[rule_id]["name"])
+            if name in declared:
+                continue
+            state = fleet.assignments.assigned_here(target, rule_id)
+            if state is None:
+                self._untold[name] = self._untold.get(name, 0) + 1
+            elif state:
+                found[rule_id] = name
+        if not found:
+            return None
+        steps = tuple(
+            self._assignment(outlook, target, UNASSIGN, name, rule_id, f"the rule {quoted(name, 100)} is assigned here")
+            for rule_id, name in found.items()
+        )
+        return Undeclared(tuple(self._gone(fleet, rule_id) for rule_id in found), steps)
+
+    def _gone(self, fleet: Fleet, rule_id: int) -> Restriction:
+        """The wish to have a rule of the manager no more, with its own lists."""
+        if rule_id not in self._absent:
+            rule = fleet.rules[rule_id]
+            name = str(rule["name"])
+            ips = fleet.ip_lists.get(rule.get("sourceIPListID") or 0, {})
+            macs = fleet.mac_lists.get(rule.get("sourceMACListID") or 0, {})
+            self._absent[rule_id] = Restriction(
+                name, False, str(ips.get("name") or f"{name} (IPs)"), str(macs.get("name") or f"{name} (MACs)")
+            )
+        return self._absent[rule_id]
+
+    def notes(self) -> list[str]:
+        return [
+            f"{self.name}: {count} policies and computers inherit the rule {quoted(name, 100)}, and whether it is assigned"
+            " to them, too, is not told by the manager's pages. It is taken as inherited"
+            for name, count in self._untold.items()
+        ]
 
     def describe(self, outlook: Outlook, target: Target) -> dict[str, t.Any]:
         return describe_restriction(outlook, target, self._there)
