@@ -179,8 +179,9 @@ def test_the_lowest_libraries_that_users_may_have_are_tested():
 
 def test_the_modules_documentation_names_the_lowest_libraries():
     lowest = pins("requirements/lowest.txt")
-    text = read(Path("plugins/doc_fragments/connection.py"))
-    named = dict(re.findall(r"^  - (\w+) >= ([\d.]+)", text, re.MULTILINE))
+    files = ("plugins/doc_fragments/connection.py", "plugins/modules/communication_document.py")
+    text = "".join(read(Path(file)) for file in files)
+    named = dict(re.findall(r"^  - ([\w.]+) >= ([\d.]+)", text, re.MULTILINE))
     named.pop("Python")
     assert named
     for name, version in named.items():

@@ -85,3 +85,12 @@ def test_an_installed_artifact_converges(lab, tmp_path):
     lab.clear_requests()
     second = run("ansible-playbook", *playbook, cwd=tmp_path, **environment)
     assert "changed=0" in second and writes(lab) == []
+    # What is there now, as variables of the host, changes nothing either.
+    capture = ("-i", str(inventory), "workload_security.agent.capture")
+    captured = run("ansible-playbook", *capture, cwd=tmp_path, **environment)
+    assert "changed=1" in captured and "profiles" in captured
+    document = (tmp_path / "host_vars" / "manager" / "communication.yml").read_text()
+    assert "rule_name" not in document and "- Linux Server\n" in document
+    assert "changed=0" in run("ansible-playbook", *capture, cwd=tmp_path, **environment)
+    third = run("ansible-playbook", *playbook, cwd=tmp_path, **environment)
+    assert "changed=0" in third and "targets" in third and writes(lab) == []

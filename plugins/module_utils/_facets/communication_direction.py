@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from .._basis.text import enumerated
-from .._fleet.catalogue import COMMUNICATION_DIRECTION, INHERITED, Value
+from .._basis.text import enumerated, literal
+from .._fleet.catalogue import COMMUNICATION_DIRECTION, INHERITED, Setting, Value
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
@@ -28,6 +28,11 @@ class CommunicationDirection(SettingsFacet):
         "direction": {"type": "str", "required": True, "choices": [*DIRECTIONS, INHERITED]},
         "accept_inherited": {"type": "bool", "default": False},
     }
+
+    def __init__(self, deployment: str) -> None:
+        super().__init__(deployment)
+        # What could not be declared as it is today, once that was asked.
+        self._refused_today: dict[Target, str] | None = None
 
     def wish(self, options: t.Mapping[str, t.Any], _scope: Scope) -> SettingsWish:
         return SettingsWish.of({COMMUNICATION_DIRECTION: options["direction"]}, options.get("accept_inherited"))
@@ -79,6 +84,24 @@ class CommunicationDirection(SettingsFacet):
                     f" {AGENT_INITIATED}, by an override or by a policy, or leave this target out"
                 )
         return refused
+
+    def undeclarable(self, outlook: Outlook, target: Target, setting: Setting, value: Value) -> str | None:
+        if value not in DIRECTIONS:
+            return f"{setting.option} is {literal(value)}, which is none of {', '.join(DIRECTIONS)}"
+        if value == AGENT_INITIATED:
+            return None
+        if self._refused_today is None:
+            fleet = outlook.fleet
+            known: list[Target] = [*fleet.policies.values(), *fleet.read_computers]
+            today = {one: one.overrides.get(setting) for one in known}
+            wishes = {
+                one: SettingsWish.of({setting: direction}, False)
+                for one, direction in today.items()
+                if direction in DIRECTIONS
+            }
+            self._refused_today = self._refused_of(outlook, wishes)
+        refused = self._refused_today.get(target)
+        return refused and f"{setting.option} is {literal(value)}, but {refused}"
 
     def warnings(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> list[str]:
         told = []

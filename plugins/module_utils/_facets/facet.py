@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._basis.errors import OptionError
 from .._basis.text import literal
@@ -18,6 +18,7 @@ from .step import HERE, SET, SETTINGS, Effective, Said, Step, Subject
 
 Wish = t.TypeVar("Wish")
 Wishes = t.Mapping[Target, Wish]
+Options = t.Mapping[str, t.Any]
 
 
 class Conflict(Exception):
@@ -51,11 +52,34 @@ class Undeclared(t.Generic[Wish]):
     steps: tuple[Step, ...]
 
 
+@dataclass(frozen=True)
+class Restated:
+    """What a document has to say of one facet of a target so that applying it changes nothing.
+
+    declared: what each of its declarations becomes: the very same options where they hold, empty where nothing of them
+    can stay. added: what is set on the target and is not declared by any of them. own: all that is set on the target
+    itself and can be declared, by option or name of a rule. left_out: what is set and cannot be declared, and why.
+    """
+
+    declared: tuple[Options, ...] = ()
+    added: Options = field(default_factory=dict)
+    own: t.Mapping[str, t.Any] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+
+# Shared by all targets on which nothing is set: most of a fleet.
+NOTHING = Restated()
+
+
 class Facet(t.Generic[Wish]):
-    """One thing that can be declared of a target. A new facet is a subclass in a file of its own."""
+    """One thing that can be declared of a target. A new facet is a subclass in a file of its own.
+
+    C(divisible): whether each of its options can be declared by a profile of its own.
+    """
 
     name: t.ClassVar[str]
     arguments: t.ClassVar[dict[str, dict[str, t.Any]]]
+    divisible: t.ClassVar[bool] = True
 
     def __init__(self, deployment: str) -> None:
         """C(deployment): C(cloud) or C(on_premises)."""
@@ -92,6 +116,25 @@ class Facet(t.Generic[Wish]):
         """The facet of a target as it is: override, effective value, and where that is set."""
         raise NotImplementedError
 
+    def restated(self, outlook: Outlook, target: Target, declared: t.Sequence[tuple[Options, Wish]]) -> Restated:
+        """What a target has set itself, in terms of the options, beside what a document declares of it already.
+
+        C(declared): the options and the wish of each declaration of this target. The outlook has no step.
+        """
+        raise NotImplementedError
+
+    def title(self, options: Options) -> str:
+        """What options declare, in a few words."""
+        return ", ".join(
+            f"{name} {str(value).lower() if isinstance(value, bool) else value}"
+            for name, value in options.items()
+            if name != "accept_inherited"
+        )
+
+    def filled(self, options: Options) -> dict[str, t.Any]:
+        """Options with the defaults of those that are not given, as Ansible hands them to a module."""
+        return {**{name: argument.get("default") for name, argument in self.arguments.items()}, **options}
+
 
 @dataclass(frozen=True)
 class SettingsWish:
@@ -115,6 +158,8 @@ class SettingsFacet(Facet[SettingsWish]):
         super().__init__(deployment)
         # What many steps say alike, kept once: a plan can have hundreds of thousands.
         self._shared: dict[tuple[t.Any, ...], tuple[Effective, str]] = {}
+        # Why a value cannot be declared: looked at once.
+        self._undeclarable: dict[tuple[Setting, Value], str | None] = {}
 
     def merge(self, first: SettingsWish, second: SettingsWish) -> SettingsWish:
         both = first.values.keys() & second.values.keys()
@@ -178,6 +223,54 @@ class SettingsFacet(Facet[SettingsWish]):
         """Whether an override that nobody declared may be called drift."""
         return True
 
+    def restated(
+        self, outlook: Outlook, target: Target, declared: t.Sequence[tuple[Options, SettingsWish]]
+    ) -> Restated:
+        if not declared and not target.overrides:
+            return NOTHING
+        own: dict[str, Value] = {}
+        left_out = []
+        for setting in self.settings:
+            value = target.overrides.get(setting)
+            reason = None if value is None else self.undeclarable(outlook, target, setting, value)
+            if reason:
+                left_out.append(reason)
+            elif value is not None:
+                own[setting.option] = value
+        added = dict(own)
+        restated = [dict(options) for options, _wish in declared]
+        for setting in self.settings:
+            saying = [number for number, (_options, wish) in enumerate(declared) if setting in wish.values]
+            if not saying:
+                continue
+            added.pop(setting.option, None)
+            if len({declared[number][1].values[setting] for number in saying}) == 1 and all(
+                _holds(outlook, target, setting, declared[number][1]) for number in saying
+            ):
+                continue
+            for number in saying:
+                if target.overrides.get(setting) is None:
+                    restated[number][setting.option] = INHERITED
+                elif setting.option in own:
+                    restated[number][setting.option] = own[setting.option]
+                else:
+                    del restated[number][setting.option]
+        some = {setting.option for setting in self.settings}
+        return Restated(tuple(one if some & one.keys() else {} for one in restated), added, own, tuple(left_out))
+
+    def undeclarable(self, outlook: Outlook, target: Target, setting: Setting, value: Value) -> str | None:
+        """Why a value that is set on a target cannot be declared; C(None) where it can."""
+        key = (setting, value)
+        if key not in self._undeclarable:
+            try:
+                declared = self.wish(self.filled({setting.option: value}), Scope(self.name)).values[setting]
+            except OptionError as error:
+                self._undeclarable[key] = str(error)
+            else:
+                told = f"{setting.option} is {literal(value)}, which is none of its values"
+                self._undeclarable[key] = None if declared == value else told
+        return self._undeclarable[key]
+
     def describe(self, outlook: Outlook, target: Target) -> dict[str, t.Any]:
         described = {}
         for setting in self.settings:
@@ -188,6 +281,15 @@ class SettingsFacet(Facet[SettingsWish]):
                 "inherited_from": None if source == target.label else source,
             }
         return described
+
+
+def _holds(outlook: Outlook, target: Target, setting: Setting, wish: SettingsWish) -> bool:
+    """Whether nothing would be written for one setting of a wish."""
+    override, value = target.overrides.get(setting), wish.values[setting]
+    if override is None:
+        accepted = setting in wish.inherited_accepted and outlook.inherited(target, setting)[0] == value
+        return value == INHERITED or accepted
+    return override == value
 
 
 def _told(setting: Setting, override: Value | None, value: Value | None, source: str) -> tuple[Effective, str]:

@@ -15,6 +15,7 @@ from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWish, keep_
 from .._basis.errors import OptionError, Problem
 from .._basis.libraries import import_problem, require
 from .._basis.refusal import failed
+from .._communication.capture import CAPTURE_ARGUMENTS, CaptureWish, capture
 from .._communication.document import Document, facet_document
 from .._communication.result import (
     LONGEST_FAILED_RESULT,
@@ -111,6 +112,15 @@ def of_facet(name: str) -> Work[Document]:
 def of_profiles() -> Work[Asked]:
     """To keep a whole document, or to carry out a plan of one."""
     return Work({**RUN_ARGUMENTS, **PROFILES_ARGUMENTS}, Asked.from_options, _converge_as_asked)
+
+
+def of_capture() -> Work[CaptureWish]:
+    """To write what is set on the manager into a file."""
+    return Work(
+        CAPTURE_ARGUMENTS,
+        CaptureWish.from_options,
+        lambda client, wanted, host, _connection: _with_diff(host, capture(client, wanted, host.check_mode)),
+    )
 
 
 def of_activation() -> Work[ActivationWish]:

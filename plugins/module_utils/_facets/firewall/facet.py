@@ -19,11 +19,12 @@ from ..._fleet.outlook import Outlook
 from ..._fleet.shared_objects import is_ours
 from ..._manager.client import FIREWALL_RULE, Kind
 from ..._vendor.communication import AGENT_PORT
-from ..facet import Conflict, Facet, Scope, Undeclared, Wishes, subject_of
+from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, subject_of
 from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
 from .description import RulesThere, describe_restriction, opening_candidates, openings, without_effect
 from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, Restriction
 from .shared_objects import FACET, Unfit, deletable_lists, deletable_rule, find_named, needed_objects
+from .snapshot import adapted, options_of, restricting_rules
 
 # What is wanted of one target: at most one present restriction, and any number of absent ones.
 Wish = t.Tuple[Restriction, ...]
@@ -35,6 +36,8 @@ class FirewallRestriction(Facet[Wish]):
     """The rule that replaces the hidden one, its lists, and its assignments."""
 
     name = FACET
+    # Who may connect is declared as a whole.
+    divisible = False
     arguments = {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "rule_name": {"type": "str", "default": DEFAULT_RULE_NAME},
@@ -62,10 +65,7 @@ class FirewallRestriction(Facet[Wish]):
         self._candidates: dict[int, frozenset[int]] = {}
         self._openings: dict[frozenset[int], list[str]] = {}
         self._there = RulesThere()
-        # Rules that restrict the port, or may do so, and those that were made here; once that was asked.
-        self._restricting: frozenset[int] | None = None
-        self._absent: dict[int, Restriction] = {}
-        self._untold: dict[str, int] = {}
+from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, subject_of
 
     # -- options
 
@@ -294,6 +294,121 @@ class FirewallRestriction(Facet[Wish]):
 
     def describe(self, outlook: Outlook, target: Target) -> dict[str, t.Any]:
         return describe_restriction(outlook, target, self._there)
+
+    # -- what is there already
+
+    def title(self, options: Options) -> str:
+        filled = self.filled(options)
+        return f"{'no ' if filled['state'] == 'absent' else ''}rule {filled['rule_name']}"
+
+    def restated(self, outlook: Outlook, target: Target, declared: t.Sequence[tuple[Options, Wish]]) -> Restated:
+        fleet = outlook.fleet
+        rules = self._options_by_rule(fleet)
+        here = sorted(fleet.assignments.effective(target) & rules.keys()) if rules else []
+        if not here and not declared:
+            return NOTHING
+        assigned: dict[int, Options | str] = {}
+        left_out = []
+        for number in here:
+            name = quoted(fleet.rules[number].get("name"), 100)
+            is_assigned = fleet.assignments.assigned_here(target, number)
+            if is_assigned is None:
+                left_out.append(
+                    f"whether the rule {name}, which is inherited, is assigned here, too, only a request for each"
+                    " target could tell"
+                )
+            elif is_assigned:
+                assigned[number] = rules[number]
+        own = {
+            str(fleet.rules[number].get("name")): ASSIGNED
+            for number, found in assigned.items()
+            if not isinstance(found, str)
+        }
+        told = [
+            f"the rule {quoted(fleet.rules[number].get('name'), 100)}: {reason}"
+            for number, reason in assigned.items()
+            if isinstance(reason, str)
+        ]
+        one = next(iter(assigned.values())) if len(assigned) == 1 else None
+        options = None if isinstance(one, str) else self._as_declared(one)
+        restated, kept = self._restated(outlook, target, declared, options)
+        if len(assigned) > 1 and not told:
+            names = enumerated([quoted(fleet.rules[number].get("name"), 100) for number in assigned])
+            told = [f"a target can have one restriction, and several rules restrict it: {names}"]
+        if kept is None:
+            left_out += told
+        elif len(assigned) > 1:
+            left_out.append(f"more than one rule restricts it, and only {quoted(kept, 100)} is declared")
+        return Restated(tuple(restated), options or {} if kept is None else {}, own, tuple(left_out))
+
+    def _restated(
+        self,
+        outlook: Outlook,
+        target: Target,
+        declared: t.Sequence[tuple[Options, Wish]],
+        own: Options | None,
+    ) -> tuple[list[Options], str | None]:
+        """What becomes of each declaration, and the name of the rule of the restriction that is declared then."""
+        restated: list[Options] = [{}] * len(declared)
+        kept: Restriction | None = None
+        for number, (options, (restriction,)) in enumerate(declared):
+            if restriction.present and kept in (None, restriction) and self._stands(outlook, target, restriction):
+                restated[number], kept = options, restriction
+                self._canonical.setdefault(restriction.rule_name, options)
+        for number, (options, (restriction,)) in enumerate(declared):
+            if not restriction.present and self._is_gone(outlook, target, restriction):
+                if kept is None or kept.rule_name != restriction.rule_name:
+                    restated[number] = options
+            elif own is not None and kept is None:
+                restated[number] = adapted(options, own, self.filled)
+                (kept,) = self.wish(self.filled(restated[number]), Scope(self.name))
+                self._canonical.setdefault(kept.rule_name, restated[number])
+        return restated, kept.rule_name if kept else None
+
+    def _options_by_rule(self, fleet: Fleet) -> dict[int, Options | str]:
+        if self._restating is None:
+            self._restating = {}
+            for number in restricting_rules(fleet):
+                try:
+                    self._restating[number] = options_of(fleet, fleet.rules[number], self.filled)
+                except Unfit as unfit:
+                    self._restating[number] = str(unfit)
+        return self._restating
+
+    def _as_declared(self, options: Options | None) -> Options | None:
+        """The options of a rule in the words that a document has for it, if it has any."""
+        if options is None:
+            return None
+        return self._canonical.get(str(self.filled(options)["rule_name"]), options)
+
+    def _stands(self, outlook: Outlook, target: Target, restriction: Restriction) -> bool:
+        """Whether nothing would be written for a restriction of a target."""
+        fleet = outlook.fleet
+        canonical = self._canonical.get(restriction.rule_name)
+        if canonical is not None and self.wish(self.filled(canonical), Scope(self.name)) != (restriction,):
+            return False
+        try:
+            rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
+            if rule is None or needed_objects(fleet, restriction):
+                return False
+        except Unfit:
+            return False
+        if fleet.assignments.states([target], rule["ID"])[target]:
+            return True
+        return restriction.accept_inherited and outlook.giver(target, restriction.rule_name, rule["ID"]) is not None
+
+    def _is_gone(self, outlook: Outlook, target: Target, restriction: Restriction) -> bool:
+        """Whether nothing would be written for a target without a rule, and nothing deleted."""
+        fleet = outlook.fleet
+        try:
+            rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
+            if rule is None:
+                return not deletable_lists(fleet, restriction, {})
+        except Unfit:
+            return False
+        if fleet.assignments.states([target], rule["ID"])[target]:
+            return False
+        return deletable_rule(fleet, rule, {target}, ()) is None
 
     # -- effect
 

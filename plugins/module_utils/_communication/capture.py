@@ -1,0 +1,150 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Capture: what is set on the manager today, written as a document into a file. Reads of the manager only."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .._basis.errors import OptionError
+from .._basis.libraries import require
+from .._basis.text import shown
+from .._facets.facet import Facet
+from .._facets.registry import FACETS
+from .._fleet.fleet import Fleet
+from .._fleet.objects import Policy
+from .._fleet.targets import TARGET_ARGUMENTS, Selector, chosen_by
+from .._manager.client import Client
+from .result import Result
+from .snapshot import Advice, LeftOut, Snapshot, take_snapshot, told_of
+from .snapshot_file import RUAMEL_IMPORT_ERROR, DocumentText, read_text, replace_text
+
+CAPTURE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "path": {"type": "path", "required": True},
+    "variable": {"type": "str", "default": "communication_profiles"},
+    "facets": {"type": "list", "elements": "str", "choices": [*FACETS], "default": [*FACETS]},
+    **TARGET_ARGUMENTS,
+}
+
+# How many names an entry of the result has, and how many sentences are warnings of their own.
+_NAMED = 20
+_WARNED = 10
+
+
+@dataclass(frozen=True)
+class CaptureWish:
+    """What to capture of whom (C(selector), C(None): the whole manager), and the variable of which file to keep it in."""
+
+    path: str
+    variable: str
+    facets: tuple[Facet[t.Any], ...]
+    selector: Selector | None
+
+    @classmethod
+    def from_options(cls, params: t.Mapping[str, t.Any], deployment: str) -> CaptureWish:
+        """Read the options of C(CAPTURE_ARGUMENTS). Raises C(OptionError)."""
+        variable, path = params["variable"], params["path"]
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", variable):
+            raise OptionError(
+                "variable", variable, "it must be the name of a variable: letters, digits and underscores"
+            )
+        if not path or "\0" in path:
+            raise OptionError("path", path, "it must be the path of a file")
+        if not params["facets"]:
+            raise OptionError("facets", params["facets"], f"it must hold at least one of {', '.join(FACETS)}")
+        return cls(
+            path,
+            variable,
+            tuple(kind(deployment) for name, kind in FACETS.items() if name in params["facets"]),
+            Selector.from_options(params, "") if chosen_by(params) else None,
+        )
+
+
+def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
+    """Write what is set on the manager into the file, or in check mode say what that would change of it.
+
+    Raises C(OptionError) for a file that cannot be read, written or understood, and for targets that cannot be found,
+    C(MissingLibrary), and C(ManagerError) when reading fails; then the file is as it was.
+    """
+    require({"ruamel.yaml": RUAMEL_IMPORT_ERROR})
+    before = read_text(wanted.path)
+    text = DocumentText(before or "", wanted.variable, wanted.path)
+    written = text.profiles()
+    fleet = Fleet(client)
+    snapshot = take_snapshot(fleet, wanted.facets, wanted.selector, written)
+    after = text.with_snapshot(snapshot, written)
+    changed = after != before
+    if changed and not check_mode:
+        if read_text(wanted.path) != before:
+            raise OptionError("path", wanted.path, "it must not be changed by somebody else meanwhile; run again")
+        replace_text(wanted.path, after)
+    removed = sum(edit.gone for edit in snapshot.edits.values())
+    counts = {"added": len(snapshot.profiles), "changed": len(snapshot.edits) - removed, "removed": removed}
+    return {
+        "changed": changed,
+        "file": wanted.path,
+        "summary": _summary(snapshot, counts, changed, check_mode),
+        "profiles": {**counts, "count": len(written) - removed + len(snapshot.profiles)},
+        "targets": snapshot.targets,
+        "overrides": snapshot.overrides,
+        "left_out": [_left_out(one) for one in snapshot.left_out],
+        "advice": [_advice(one) for one in snapshot.advice],
+        "requests": {"sent": client.transport.requests_sent, "writes": client.transport.writes_sent},
+        "warnings": [*fleet.warnings, *_warnings(snapshot), *told_of(written)],
+        "diff": {
+            "before": before or "",
+            "after": after,
+            "before_header": wanted.path if before is not None else f"{wanted.path} (absent)",
+            "after_header": wanted.path,
+        },
+    }
+
+
+def _summary(snapshot: Snapshot, counts: t.Mapping[str, int], changed: bool, check_mode: bool) -> str:
+    told = [f"{snapshot.overrides} override{'' if snapshot.overrides == 1 else 's'} of {snapshot.targets} targets"]
+    if changed:
+        profiles = [f"{number} {word}" for word, number in counts.items() if number]
+        told.append(f"profiles {'to be ' if check_mode else ''}{', '.join(profiles) or 'as they were'}")
+    else:
+        told.append("the file has them already")
+    told += [f"{len(snapshot.left_out)} kinds of settings left out"] if snapshot.left_out else []
+    saved = sum(one.saved for one in snapshot.advice)
+    told += [f"{saved} override{'' if saved == 1 else 's'} could be saved"] if saved else []
+    return "; ".join(told)
+
+
+def _left_out(one: LeftOut) -> Result:
+    names = {
+        kind: [shown(target.name) for target in one.targets if isinstance(target, Policy) == (kind == "policies")]
+        for kind in ("policies", "computers")
+    }
+    named = {kind: found[:_NAMED] for kind, found in names.items()}
+    return {"facet": one.facet, "reason": shown(one.reason), **named, "count": len(one.targets)}
+
+
+def _advice(one: Advice) -> Result:
+    return {
+        "policy": one.policy.reference,
+        "facet": one.facet,
+        "option": shown(one.key),
+        "value": shown(one.value) if isinstance(one.value, str) else one.value,
+        "computers": one.computers,
+        "saved": one.saved,
+    }
+
+
+def _warnings(snapshot: Snapshot) -> list[str]:
+    """Each kind in some sentences; the whole stands in the result."""
+    warnings: list[str] = []
+    for sentences, key in (
+        ([f"not captured: {one.sentence}" for one in snapshot.left_out], "left_out"),
+        ([one.sentence for one in snapshot.advice], "advice"),
+    ):
+        warnings += sentences[:_WARNED]
+        if len(sentences) > _WARNED:
+            warnings.append(f"{len(sentences) - _WARNED} more of this kind are in the result: {key}")
+    return warnings

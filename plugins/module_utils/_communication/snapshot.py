@@ -1,0 +1,590 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A snapshot: from what is set on the manager today to profiles, beside those that a document has already.
+
+Applying what comes out changes nothing. What a document declares stays declared: where it holds, as it is; elsewhere
+with today's value.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import json
+import typing as t
+from dataclasses import dataclass, field
+
+from .._basis.errors import OptionError
+from .._basis.text import can_be_written, enumerated, quoted, shown
+from .._facets.facet import Facet, Options, Restated, Scope
+from .._fleet.fleet import Fleet
+from .._fleet.names import Key
+from .._fleet.objects import Computer, Policy, Target
+from .._fleet.outlook import Outlook
+from .._fleet.query import Query
+from .._fleet.targets import ALL, TARGET_ARGUMENTS, Selector, resolve
+
+# The longest name of a profile that is made here.
+_LONGEST_NAME = 100
+_LISTS = ("policies", "computers")
+_QUERY = "computers_query"
+
+Facets = t.Sequence[Facet[t.Any]]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A profile as the document has it: the options that are given, of the types that they should have.
+
+    untold: facets whose values are not known here, such as templates; they stay as they are.
+    """
+
+    number: int
+    name: str
+    path: str
+    options: t.Mapping[str, t.Any]
+    untold: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A facet of a written profile that goes along to another profile as it is."""
+
+    number: int
+    facet: str
+
+
+# What a profile declares: options or a copy of them, by facet.
+Declared = t.Mapping[str, t.Union[Options, Copied]]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A target as a document names it: by its name, or by its ID with a comment that says whose that is."""
+
+    option: str
+    key: Key
+    comment: str | None = None
+
+
+@dataclass
+class Edit:
+    """What changes of a written profile: options of facets (empty: no longer declared), and its targets.
+
+    left: those that are no longer its targets, by keys that are dropped or IDs that its query excludes.
+    """
+
+    facets: dict[str, Options] = field(default_factory=dict)
+    dropped: dict[str, set[Key]] = field(default_factory=dict)
+    excluded: tuple[int, ...] = ()
+    query_gone: bool = False
+    added: list[Named] = field(default_factory=list)
+    left: frozenset[Target] = frozenset()
+    gone: bool = False
+
+
+@dataclass(frozen=True)
+class NewProfile:
+    """A profile that the document has not yet."""
+
+    name: str
+    targets: tuple[Named, ...]
+    facets: Declared
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What is set on targets and cannot be declared, and why."""
+
+    facet: str
+    reason: str
+    targets: tuple[Target, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The whole on one line."""
+        return f"{self.facet} of {enumerated([one.label for one in self.targets], 3)}: {shown(self.reason)}"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """An override that every computer of a policy carries: on the policy it would be one."""
+
+    policy: Policy
+    facet: str
+    key: str
+    value: t.Any
+    computers: int
+    saved: int
+
+    @property
+    def sentence(self) -> str:
+        """The whole on one line."""
+        value = str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
+        return (
+            f"all {self.computers} computers below the {self.policy.label} have {self.facet}: {shown(self.key, 100)}"
+            f" {shown(value, 100)} as overrides of their own; set on the policy and inherited, that saves {self.saved}"
+            f" override{'' if self.saved == 1 else 's'}"
+        )
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What has to be written into a document, by the number of a profile where it is one that is there."""
+
+    edits: t.Mapping[int, Edit]
+    profiles: tuple[NewProfile, ...]
+    left_out: tuple[LeftOut, ...]
+    advice: tuple[Advice, ...]
+    # How many targets carry overrides that are declared, and how many overrides these are.
+    targets: int
+    overrides: int
+
+
+def take_snapshot(fleet: Fleet, facets: Facets, chosen: Selector | None, written: t.Sequence[Written]) -> Snapshot:
+    """Read the chosen targets (C(None): all) and those of the document, and say what to write into it.
+
+    C(facets): those to look at; others stay as they are written. Raises C(OptionError) for what a document names and
+    the manager does not have, C(ManagerError) when reading fails.
+    """
+    return _Taking(fleet, facets, written).result(chosen)
+
+
+@dataclass
+class _Reach:
+    """The targets of a written profile: by what names them, by its query, and by whatever else."""
+
+    by_key: dict[tuple[str, Key], Target] = field(default_factory=dict)
+    by_query: set[Target] = field(default_factory=set)
+    otherwise: set[Target] = field(default_factory=set)
+
+    @property
+    def targets(self) -> list[Target]:
+        """Each once, policies first."""
+        return _in_order({*self.by_key.values(), *self.by_query, *self.otherwise})
+
+
+class _Taking:
+    """A snapshot that is being taken."""
+
+    def __init__(self, fleet: Fleet, facets: Facets, written: t.Sequence[Written]) -> None:
+        self.fleet = fleet
+        self.facets = facets
+        self.written = written
+        self.reach: dict[int, _Reach] = {}
+        # By number of the profile and target, what its facets become.
+        self.becomes: dict[int, dict[Target, dict[str, Options]]] = {one.number: {} for one in written}
+        # By target and facet, what is to be declared in another profile than until now.
+        self.pieces: dict[Target, dict[str, list[Options | Copied]]] = {}
+        self.own: dict[Target, dict[tuple[str, str], t.Any]] = {}
+        self.left_out: dict[tuple[str, str], list[Target]] = {}
+
+    def result(self, chosen: Selector | None) -> Snapshot:
+        targets = self._targets(chosen)
+        self.fleet.read_overrides(targets)
+        for facet in self.facets:
+            self._look(facet, targets)
+        edits = {one.number: edit for one in self.written if (edit := self._edit(one)) is not None}
+        self._leave_out_what_is_declared(edits)
+        profiles = self._placed(edits)
+        return Snapshot(
+            edits,
+            profiles,
+            self._all_left_out(),
+            tuple(_advice(self.fleet, set(targets), self.own)),
+            len(self.own),
+            sum(map(len, self.own.values())),
+        )
+
+    def _all_left_out(self) -> tuple[LeftOut, ...]:
+        """In a row that does not depend on what the document declares."""
+        names = [facet.name for facet in self.facets]
+        order = sorted(self.left_out, key=lambda found: (names.index(found[0]), found[1]))
+        return tuple(LeftOut(*found, tuple(_in_order(self.left_out[found]))) for found in order)
+
+    # -- who
+
+    def _targets(self, chosen: Selector | None) -> list[Target]:
+        """All that are chosen, and all that the document is about; what reaches each is kept."""
+        fleet = self.fleet
+        selectors: list[Selector] = [] if chosen is None else [chosen]
+        reached: list[t.Callable[[list[Target]], t.Any]] = [] if chosen is None else [list]
+        for one in self.written:
+            for selector, keep in self._selectors(one):
+                selectors.append(selector)
+                reached.append(keep)
+        if chosen is None and selectors:
+            # With a query among them, names are looked up in the list of all computers that is read anyway.
+            selectors.append(Selector(computers_query=Query("[]", _QUERY), allow_empty=True))
+        resolved = resolve(fleet, selectors)
+        for (found, _missing), keep in zip(resolved, reached):
+            keep(found)
+        wanted = {target for reach in self.reach.values() for target in reach.targets}
+        if chosen is None:
+            wanted.update(fleet.policies.values(), fleet.list_computers())
+        else:
+            wanted.update(resolved[0][0])
+        if any(isinstance(target, Computer) for target in wanted):
+            # Whether a name is that of one computer only.
+            fleet.list_computers()
+        return _in_order(wanted)
+
+    def _selectors(self, one: Written) -> t.Iterator[tuple[Selector, t.Callable[[list[Target]], None]]]:
+        """A selector for each name, one for the query, and one for whatever else chooses targets."""
+        reach = self.reach[one.number] = _Reach()
+        given = {name: one.options[name] for name in TARGET_ARGUMENTS if one.options.get(name) is not None}
+        allowed = {name: value for name, value in given.items() if isinstance(value, bool)}
+        Selector.from_options(one.options, one.path)
+        for option in _LISTS:
+            if given.get(option) == ALL:
+                continue
+            for key in given.pop(option, ()):
+
+                def by_key(found: list[Target], option: str = option, key: Key = key) -> None:
+                    if len(found) == 1:
+                        reach.by_key[option, key] = found[0]
+                    else:
+                        reach.otherwise.update(found)
+
+                yield Selector.from_options({option: [key], **allowed, "allow_empty": True}, one.path), by_key
+        if _QUERY in given:
+            yield Selector.from_options({_QUERY: given.pop(_QUERY), **allowed}, one.path), reach.by_query.update
+        if given.keys() - allowed.keys():
+            yield Selector.from_options(given, one.path), reach.otherwise.update
+
+    # -- what
+
+    def _look(self, facet: Facet[t.Any], targets: list[Target]) -> None:
+        """Let a facet say of each target what is set, first of those of which it is declared already."""
+        outlook = Outlook(self.fleet)
+        declared: dict[Target, list[tuple[int, Options, t.Any]]] = {}
+        for one in self.written:
+            if self._is_told(one, facet.name):
+                options = one.options[facet.name]
+                wish = facet.wish(facet.filled(options), Scope(f"{one.path}.{facet.name}"))
+                for target in self.reach[one.number].targets:
+                    declared.setdefault(target, []).append((one.number, options, wish))
+        untold = {
+            target for one in self.written if facet.name in one.untold for target in self.reach[one.number].targets
+        }
+        for target in sorted(targets, key=lambda target: target not in declared):
+            saying = declared.get(target, [])
+            restated = facet.restated(outlook, target, [(options, wish) for _number, options, wish in saying])
+            for (number, _options, _wish), becomes in zip(saying, restated.declared):
+                self.becomes[number].setdefault(target, {})[facet.name] = becomes
+            self._keep(facet, target, restated, untold)
+
+    def _keep(self, facet: Facet[t.Any], target: Target, restated: Restated, untold: t.Container[Target]) -> None:
+        if restated.added and target not in untold:
+            self.pieces.setdefault(target, {}).setdefault(facet.name, []).append(restated.added)
+        if restated.own:
+            own = self.own.setdefault(target, {})
+            own.update({(facet.name, key): value for key, value in restated.own.items()})
+        for reason in restated.left_out:
+            self.left_out.setdefault((facet.name, reason), []).append(target)
+
+    def _is_told(self, one: Written, facet: str) -> bool:
+        return one.options.get(facet) is not None and facet not in one.untold
+
+    # -- the profiles that are there
+
+    def _edit(self, one: Written) -> Edit | None:
+        """What changes of a profile: most of its targets stay in it, and those of which other things are true leave."""
+        told = [facet.name for facet in self.facets if self._is_told(one, facet.name)]
+        classes: dict[str, list[Target]] = {}
+        becomes: dict[str, dict[str, Options]] = {}
+        for target, facets in self.becomes[one.number].items():
+            classes.setdefault(_frozen(facets), []).append(target)
+            becomes[_frozen(facets)] = facets
+        unchanged = _frozen({name: one.options[name] for name in told})
+        if classes.keys() <= {unchanged}:
+            return None
+        staying = max(classes, key=lambda frozen: (len(classes[frozen]), frozen == unchanged))
+        leaving = {target for frozen, found in classes.items() if frozen != staying for target in found}
+        reach = self.reach[one.number]
+        others = [name for name in self._facet_names(one) if name not in told]
+        if leaving & reach.otherwise:
+            return self._undeclared(one, becomes, others)
+        edit = Edit(
+            {name: options for name, options in becomes[staying].items() if options != one.options[name]},
+            left=frozenset(leaving),
+        )
+        for (option, key), target in reach.by_key.items():
+            if target in leaving:
+                edit.dropped.setdefault(option, set()).add(key)
+        leaving_query = leaving & reach.by_query
+        edit.query_gone = bool(leaving_query) and leaving_query == reach.by_query
+        edit.excluded = () if edit.query_gone else tuple(sorted(target.id for target in leaving_query))
+        for target in leaving:
+            pieces = self.pieces.setdefault(target, {})
+            for name, options in self.becomes[one.number][target].items():
+                pieces.setdefault(name, []).extend([options] if options else [])
+            for name in others:
+                pieces.setdefault(name, []).append(Copied(one.number, name))
+        edit.gone = not any(becomes[staying].values()) and not others
+        return edit
+
+    def _undeclared(self, one: Written, becomes: t.Mapping[str, dict[str, Options]], others: list[str]) -> Edit:
+        """The profile without what is not true of all of its targets, as some cannot leave it."""
+        names = list(next(iter(becomes.values())))
+        differing = [name for name in names if len({_frozen(facets[name]) for facets in becomes.values()}) > 1]
+        for target, facets in self.becomes[one.number].items():
+            for name in differing:
+                if facets[name]:
+                    self.pieces.setdefault(target, {}).setdefault(name, []).append(facets[name])
+        common = next(iter(becomes.values()))
+        after: dict[str, Options] = {name: {} if name in differing else common[name] for name in names}
+        return Edit(
+            {name: options for name, options in after.items() if options != one.options[name]},
+            gone=not any(after.values()) and not others,
+        )
+
+    def _facet_names(self, one: Written) -> list[str]:
+        return [
+            name for name in one.options if name not in TARGET_ARGUMENTS and name != "name" and one.options[name]
+        ] + [*(name for name in sorted(one.untold) if name not in one.options)]
+
+    def _leave_out_what_is_declared(self, edits: t.Mapping[int, Edit]) -> None:
+        """What has left a profile and is declared by another one in which the target stays needs no further one."""
+        for one in self.written:
+            edit = edits.get(one.number, Edit())
+            for target, facets in self.becomes[one.number].items():
+                if target in edit.left or target not in self.pieces:
+                    continue
+                for name, options in facets.items():
+                    stays = edit.facets.get(name, one.options[name])
+                    if not stays or stays != options:
+                        continue
+                    self.pieces[target][name] = [
+                        rest
+                        for piece in self.pieces[target].get(name, [])
+                        if (rest := self._beside(name, piece, stays))
+                    ]
+
+    def _beside(self, name: str, piece: Options | Copied, declared: Options) -> Options | Copied:
+        """What of a piece another declaration does not say already."""
+        if isinstance(piece, Copied):
+            return piece
+        if not self._divisible(name):
+            return {} if self._wish(name, piece) == self._wish(name, declared) else piece
+        rest = {key: value for key, value in piece.items() if key not in declared or str(declared[key]) != str(value)}
+        return {} if rest.keys() <= {"accept_inherited"} else rest
+
+    # -- the profiles that are not there yet
+
+    def _placed(self, edits: dict[int, Edit]) -> tuple[NewProfile, ...]:
+        """A profile for each combination of what is to be declared, or one that is there and says just that."""
+        by_content: dict[str, tuple[Declared, list[Target]]] = {}
+        for target in _in_order(self.pieces):
+            for declared in self._bundles(self.pieces[target]):
+                by_content.setdefault(_frozen(declared), (declared, []))[1].append(target)
+        names = _Names(self.fleet)
+        taken = {one.name for one in self.written if one.number not in edits or not edits[one.number].gone}
+        made = []
+        for declared, targets in sorted(by_content.values(), key=lambda found: self._title(found[0])):
+            fitting = self._fitting(declared, targets, edits)
+            named = sorted(map(names.of, targets), key=_place)
+            if fitting is not None:
+                edits.setdefault(fitting.number, Edit()).added += named
+                continue
+            title, name = self._title(declared), ""
+            for number in itertools.count(1):
+                name = title if number == 1 else f"{title} ({number})"
+                if name not in taken:
+                    break
+            taken.add(name)
+            made.append(NewProfile(name, tuple(named), declared))
+        return tuple(made)
+
+    def _bundles(self, pieces: t.Mapping[str, list[Options | Copied]]) -> list[Declared]:
+        """The pieces of a target as what profiles declare: in one, but for those that no profile can have together."""
+        lists: dict[str, list[Options | Copied]] = {}
+        for facet in self._all_facets(pieces):
+            merged: list[Options | Copied] = []
+            for piece in pieces[facet]:
+                if piece in merged:
+                    continue
+                if isinstance(piece, Copied) or not self._divisible(facet):
+                    merged.append(piece)
+                    continue
+                fitting = next(
+                    (
+                        number
+                        for number, other in enumerate(merged)
+                        if not isinstance(other, Copied)
+                        and all(other[key] == piece[key] for key in other.keys() & piece.keys())
+                    ),
+                    None,
+                )
+                if fitting is None:
+                    merged.append(piece)
+                else:
+                    merged[fitting] = {**t.cast(Options, merged[fitting]), **piece}
+            lists[facet] = merged
+        longest = max(map(len, lists.values()), default=0)
+        return [
+            {facet: found[number] for facet, found in lists.items() if number < len(found)} for number in range(longest)
+        ]
+
+    def _all_facets(self, pieces: t.Iterable[str]) -> list[str]:
+        known = [facet.name for facet in self.facets]
+        return sorted(pieces, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+    def _divisible(self, name: str) -> bool:
+        return next((facet.divisible for facet in self.facets if facet.name == name), False)
+
+    def _fitting(self, declared: Declared, targets: list[Target], edits: t.Mapping[int, Edit]) -> Written | None:
+        """A profile that is there and declares just this, and that none of the targets has just left."""
+        if any(isinstance(options, Copied) for options in declared.values()):
+            return None
+        for one in self.written:
+            edit = edits.get(one.number, Edit())
+            names = self._facet_names(one)
+            if edit.gone or any(not self._is_told(one, name) for name in names):
+                continue
+            after = {name: edit.facets.get(name, one.options[name]) for name in names}
+            after = {name: options for name, options in after.items() if options}
+            if after.keys() != declared.keys() or not self.reach[one.number].targets:
+                continue
+            if all(self._wish(name, after[name]) == self._wish(name, declared[name]) for name in after) and not (
+                set(targets) & set(self.reach[one.number].targets)
+            ):
+                return one
+        return None
+
+    def _wish(self, name: str, options: t.Any) -> t.Any:
+        facet = next((facet for facet in self.facets if facet.name == name), None)
+        return options if facet is None else facet.wish(facet.filled(options), Scope(name))
+
+    def _title(self, declared: Declared) -> str:
+        """A name for a profile that says what it declares, and that no template engine takes for anything else."""
+        by_name = {facet.name: facet for facet in self.facets}
+        words = [
+            f"{name} as before" if isinstance(options, Copied) else by_name[name].title(options)
+            for name, options in declared.items()
+        ]
+        title = shown(", ".join(words).replace("{", "(").replace("}", ")"), _LONGEST_NAME)
+        return title.strip()
+
+
+class _Names:
+    """How a document names targets, so that the name leads to that very target."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._policies = collections.Counter(policy.name.strip() for policy in fleet.policies.values())
+        # DNS does not tell upper from lower case, and a computer is found by either of its names.
+        self._computers = collections.Counter(
+            name
+            for one in fleet.computers.values()
+            for name in {one.host_name.strip().casefold(), one.display_name.strip().casefold()}
+        )
+
+    def of(self, target: Target) -> Named:
+        """The name, or the ID where others share the name or not all of it can be seen."""
+        name = target.name
+        if isinstance(target, Policy):
+            option, number = "policies", self._policies[name.strip()]
+        else:
+            option, number = "computers", self._computers[name.strip().casefold()]
+        can_be_seen = can_be_written(name) and shown(name) == name == name.strip() != ""
+        if number == 1 and can_be_seen:
+            return Named(option, name)
+        return Named(option, target.id, shown(name, 100) or "without a name")
+
+
+def _advice(
+    fleet: Fleet, looked_at: t.Container[Target], own: t.Mapping[Target, t.Mapping[tuple[str, str], t.Any]]
+) -> list[Advice]:
+    """Where all computers that take a value from a policy have the same one as overrides of their own.
+
+    Of several policies in a row, the topmost is named.
+    """
+    below: dict[int, list[Computer]] = {}
+    for computer in fleet.computers.values() if own else ():
+        below.setdefault(computer.policy_id or 0, []).append(computer)
+    children: dict[int, list[Policy]] = {}
+    for policy in fleet.policies.values() if own else ():
+        above = policy.parent_id if policy.parent_id in fleet.policies else None
+        children.setdefault(above or 0, []).append(policy)
+    # Of each policy and override, on how many computers it is the same, and which value; C(None): not on all.
+    same: dict[int, dict[tuple[str, str], tuple[int, t.Any] | None]] = {}
+    keys = {key for target, values in own.items() if isinstance(target, Computer) for key in values}
+
+    def count(policy: Policy) -> None:
+        for child in children.get(policy.id, ()):
+            count(child)
+        direct = below.get(policy.id, [])
+        found: dict[tuple[str, str], tuple[int, t.Any] | None] = {}
+        for key in keys:
+            values = [own.get(computer, {}).get(key) if computer in looked_at else None for computer in direct]
+            parts: list[tuple[int, t.Any] | None] = [(1, value) if value is not None else None for value in values]
+            parts += [
+                same[child.id][key]
+                for child in children.get(policy.id, ())
+                if key not in own.get(child, {}) and same[child.id][key] != (0, None)
+            ]
+            agreeing = {None if part is None else part[1] for part in parts}
+            if not parts:
+                found[key] = (0, None)
+            elif len(agreeing) == 1 and None not in agreeing:
+                found[key] = (sum(part[0] for part in parts if part), agreeing.pop())
+            else:
+                found[key] = None
+        same[policy.id] = found
+
+    def told(policy: Policy, key: tuple[str, str]) -> t.Iterator[Advice]:
+        found = same[policy.id][key]
+        if found is not None and found[0] > 1 and policy in looked_at:
+            number, value = found
+            setting = next((one for one in (policy, *fleet.lineage(policy)) if key in own.get(one, {})), None)
+            needless = setting is policy or (setting is not None and own[setting][key] == value)
+            yield Advice(policy, *key, value, number, number if needless else number - 1)
+            return
+        for child in children.get(policy.id, ()):
+            yield from told(child, key)
+
+    roots = children.get(0, [])
+    for policy in roots:
+        count(policy)
+    advice = [one for policy in roots for key in sorted(keys) for one in told(policy, key)]
+    return sorted(advice, key=lambda one: (-one.saved, one.policy.id, one.facet, one.key))
+
+
+def _in_order(targets: t.Iterable[Target]) -> list[Target]:
+    return sorted(targets, key=lambda target: (not isinstance(target, Policy), target.id))
+
+
+def _place(named: Named) -> tuple[bool, bool, str, str, int]:
+    """Policies before computers, names before IDs, and each in a row that does not depend on the manager's."""
+    key = named.key
+    text = key if isinstance(key, str) else ""
+    return named.option != _LISTS[0], isinstance(key, int), text.casefold(), text, key if isinstance(key, int) else 0
+
+
+def _frozen(declared: t.Mapping[str, t.Any]) -> str:
+    """The same text for the same options, whatever their order."""
+    return json.dumps(declared, sort_keys=True, default=lambda copied: [copied.number, copied.facet])
+
+
+def profiles_path(variable: str, name: object) -> str:
+    """How errors name a profile of a document."""
+    return f"{variable}[{shown(name, 100)}]"
+
+
+def misplaced(path: str, option: str) -> OptionError:
+    """That an option would have to be known here."""
+    return OptionError(
+        f"{path}.{option}", None, "it must be written out here, since what a template or a vault holds is not known"
+    )
+
+
+def told_of(untold: t.Iterable[Written]) -> list[str]:
+    """What to say of facets that stay as they are since nobody can tell here what they say."""
+    return [
+        f"profile {quoted(one.name)} keeps {', '.join(sorted(one.untold))} as it is, since templates or vaults in it are"
+        " not known here; check mode of communication_profile tells whether it still holds"
+        for one in untold
+        if one.untold
+    ]

@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a firewall rule on the manager to the options that keep it as it is, whoever made it.
+
+What the options do not say exactly is C(Unfit): a restriction that is nearly the same is another one.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._basis.address_set import AddressSet
+from ..._basis.addresses import given_ip_span, given_mac, holds_port, ip_text, without_comment
+from ..._basis.errors import OptionError
+from ..._basis.text import enumerated, quoted, shown
+from ..._fleet.fleet import Fleet
+from ..._fleet.shared_objects import is_ours
+from ..._manager.client import IP_LIST, MAC_LIST, PORT_LIST, Item, Kind
+from ..._vendor.communication import AGENT_PORT
+from ..facet import Options, Scope
+from .description import opening_candidates
+from .restriction import ACTIONS, DEFAULT_RULE_NAME, Restriction
+from .shared_objects import FACET, Unfit, find_named, needed_objects
+
+# The options that say what the rule and its lists are; the others say what is allowed, and of what to warn.
+_MEANING = ("rule_name", "action", "port", "port_list", "source_ips", "ip_list_name", "source_macs", "mac_list_name")
+_LISTS: dict[str, t.Callable[[str], t.Any]] = {"source_ips": given_ip_span, "source_macs": given_mac}
+
+Fill = t.Callable[[Options], t.Dict[str, t.Any]]
+
+
+def restricting_rules(fleet: Fleet) -> frozenset[int]:
+    """The rules that replace the hidden one, or may do so, and all that were made here."""
+    return opening_candidates(fleet, AGENT_PORT) | {number for number, rule in fleet.rules.items() if is_ours(rule)}
+
+
+def options_of(fleet: Fleet, rule: Item, fill: Fill) -> dict[str, t.Any]:
+    """The options of a restriction with this very rule. Raises C(Unfit) where there are none.
+
+    C(fill): adds the defaults to options.
+    """
+    name = rule["name"]
+    options: dict[str, t.Any] = {} if name == DEFAULT_RULE_NAME else {"rule_name": name}
+    action = next((option for option, wire in ACTIONS.items() if wire == rule.get("action")), None)
+    if action is None:
+        raise Unfit(f"its action is {quoted(rule.get('action'), 60)}")
+    if action != "bypass":
+        options["action"] = action
+    options.update(_port(fleet, rule))
+    for kind, prefix, source, list_name, plural in (
+        (IP_LIST, "IP", "source_ips", "ip_list_name", "IPs"),
+        (MAC_LIST, "MAC", "source_macs", "mac_list_name", "MACs"),
+    ):
+        type_of_source = rule.get(f"source{prefix}Type") or "any"
+        if type_of_source == "any":
+            continue
+        if type_of_source != f"{prefix.lower()}-list":
+            raise Unfit(
+                f"its source {prefix}s are named in the rule itself ({shown(type_of_source, 60)}), not by a list"
+            )
+        found = _list(fleet, kind, rule.get(f"source{prefix}ListID"))
+        options[source] = _items(source, found)
+        if found["name"] != f"{name} ({plural})":
+            options[list_name] = found["name"]
+    if "source_ips" not in options and "source_macs" not in options:
+        raise Unfit("it admits anybody")
+    # Whose addresses the manager has is not known here.
+    options["allow_manager_lockout"] = True
+    if AddressSet.of(given_ip_span(item) for item in options.get("source_ips", ())).counts.everybody:
+        options["allow_everybody"] = True
+    try:
+        restriction = Restriction.from_options(fill(options), Scope(FACET))
+    except OptionError as error:
+        raise Unfit(str(error)) from None
+    steps = needed_objects(fleet, restriction)
+    if steps:
+        raise Unfit(
+            f"the options cannot say all of it: {enumerated([f'{one.subject.label}: {one.why}' for one in steps])}"
+        )
+    return options
+
+
+def adapted(declared: Options, own: Options, fill: Fill) -> dict[str, t.Any]:
+    """A declaration brought to what C(own) says: what it says in the same words stays, and what it allows, too."""
+    wanted = Restriction.from_options(fill(own), Scope(FACET))
+    options = {name: value for name, value in declared.items() if name not in (*_MEANING, "state")}
+    for name in _MEANING:
+        if name in own:
+            options[name] = _in_the_same_words(name, declared.get(name), own[name])
+    for name in (*_MEANING, "state"):
+        # What is declared although it is the default.
+        if name in declared and name not in options:
+            more = fill({**own, name: declared[name]})
+            try:
+                if Restriction.from_options(more, Scope(FACET)) == wanted:
+                    options[name] = declared[name]
+            except OptionError:
+                pass
+    try:
+        Restriction.from_options(fill(options), Scope(FACET))
+    except OptionError:
+        # What the manager's addresses are said to be is no longer admitted.
+        options = {
+            **{name: value for name, value in options.items() if not name.startswith("manager_")},
+            **{name: value for name, value in own.items() if name not in _MEANING},
+        }
+    return options
+
+
+def _port(fleet: Fleet, rule: Item) -> dict[str, t.Any]:
+    """The options of a rule's destination. Raises C(Unfit)."""
+    kind = rule.get("destinationPortType") or "any"
+    if kind == "port-list":
+        found = _list(fleet, PORT_LIST, rule.get("destinationPortListID"))
+        if not holds_port(found.get("items") or (), AGENT_PORT):
+            raise Unfit(f"its port list {quoted(found['name'])} does not hold the agents' port {AGENT_PORT}")
+        return {"port_list": found["name"]}
+    items = rule.get("destinationPortMultiple")
+    ports = [str(item).strip() for item in items] if kind == "multiple" and isinstance(items, list) else []
+    if len(ports) != 1 or not (ports[0].isascii() and ports[0].isdigit() and len(ports[0]) < 6):
+        raise Unfit(
+            f"its destination is {enumerated([shown(port, 60) for port in ports]) or shown(kind, 60)}, not one port"
+        )
+    return {} if int(ports[0]) == AGENT_PORT else {"port": int(ports[0])}
+
+
+def _list(fleet: Fleet, kind: Kind, list_id: t.Any) -> Item:
+    """A list of a rule that its name leads to. Raises C(Unfit)."""
+    lists = {IP_LIST: lambda: fleet.ip_lists, MAC_LIST: lambda: fleet.mac_lists, PORT_LIST: lambda: fleet.port_lists}
+    found = lists[kind]().get(list_id) if isinstance(list_id, int) else None
+    if found is None:
+        raise Unfit(f"its {kind.noun} with ID {shown(list_id)} is not on the manager, or not shown to this API key")
+    find_named(fleet, kind, found["name"])
+    return found
+
+
+def _items(option: str, found: Item) -> list[str]:
+    """The items of a list as the option takes them, in a row that does not depend on that of the list."""
+    items = found.get("items")
+    if not isinstance(items, list):
+        raise Unfit(f"its list {quoted(found['name'])} has no items that can be read")
+    parsed: set[t.Any] = set()
+    for item in map(without_comment, map(str, items)):
+        try:
+            parsed.update([_LISTS[option](item)] if item else ())
+        except ValueError as error:
+            raise Unfit(
+                f"the item {quoted(item, 60)} of its list {quoted(found['name'])} cannot be declared: {error}"
+            ) from None
+    return [ip_text(one) if option == "source_ips" else one for one in sorted(parsed)]
+
+
+def _in_the_same_words(name: str, declared: t.Any, own: t.Any) -> t.Any:
+    """C(own), with the spelling and the order of what is declared, as far as it is the same."""
+    if name not in _LISTS:
+        return own
+    parse = _LISTS[name]
+    wanted = {parse(item): item for item in own}
+    kept = [item for item in declared or () if parse(str(item)) in wanted]
+    there = {parse(str(item)) for item in kept}
+    return [*kept, *(item for span, item in wanted.items() if span not in there)]

@@ -1,0 +1,74 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Captures of the lab into files, read by another library than the one that wrote them, and what is true of each."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import yaml
+
+from tests.integration.in_process import run_tasks
+from tests.integration.support import writes
+from tests.lab.manager.process import LabManager
+
+NAMESPACE = "workload_security.agent"
+CAPTURE = f"{NAMESPACE}.communication_document"
+APPLY = f"{NAMESPACE}.communication_profile"
+
+
+class Unsafe(str):
+    """Text that is no template."""
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as Ansible reads it."""
+
+
+class Dumper(yaml.SafeDumper):
+    """YAML as a user writes it."""
+
+
+Loader.add_constructor("!unsafe", lambda loader, node: Unsafe(loader.construct_scalar(node)))
+Dumper.add_representer(Unsafe, lambda dumper, value: dumper.represent_scalar("!unsafe", str(value), style="'"))
+Loader.add_constructor("!vault", lambda loader, node: "(a vault)")
+
+
+def read(text: str) -> dict[str, t.Any]:
+    """The variables of a file."""
+    return yaml.load(text, Loader) or {}
+
+
+def capture(lab: LabManager, path: Path, **options: t.Any) -> dict[str, t.Any]:
+    """Capture the whole manager, unless options say otherwise; check mode, which comes first, says the same."""
+    before = path.read_text(encoding="utf-8") if path.exists() else None
+    foreseen, real = run_tasks(
+        lab,
+        [{CAPTURE: {"path": str(path), **options}, "check_mode": check, "diff": True} for check in (True, False)],
+    ).results
+    assert not real["failed"], real
+    for part in ("changed", "profiles", "left_out", "advice", "diff"):
+        assert foreseen[part] == real[part], part
+    assert real["diff"]["after"] == path.read_text(encoding="utf-8")
+    assert real["changed"] == (real["diff"]["after"] != (before or ""))
+    return real
+
+
+def assert_nothing_to_do(lab: LabManager, path: Path) -> dict[str, t.Any]:
+    """Applied, what was captured changes nothing and writes nothing; and captured again, it is the same."""
+    lab.clear_requests()
+    document = read(path.read_text(encoding="utf-8"))["communication_profiles"]
+    applied: dict[str, t.Any] = {"failed_targets": []}
+    if document:
+        (applied,) = run_tasks(lab, [{APPLY: {"profiles": document}}]).results
+        assert "plan" in applied, (applied["msg"], path.read_text(encoding="utf-8"))
+        found = {part: applied[part] for part in ("changed", "plan", "objects")}
+        assert found == {"changed": False, "plan": [], "objects": []}, path.read_text(encoding="utf-8")
+    assert writes(lab) == []
+    text = path.read_bytes()
+    assert not capture(lab, path)["changed"]
+    assert path.read_bytes() == text
+    return applied
