@@ -10,9 +10,6 @@ some dozens of them, however many computers it has.
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 import typing as t
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -42,6 +39,7 @@ from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer
 from .._fleet.targets import TARGET_ARGUMENTS, Selector, chosen_by, missing_told, resolve
 from .._manager.client import Client
+from .table import as_csv
 
 # Which computers to list one by one.
 ALL = "all"
@@ -72,10 +70,6 @@ CIPHER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 # How many computers to name of each agent that is not kept.
 _EXAMPLES = 5
-
-# Where a spreadsheet would take the rest of a cell for a formula or a command: at its start, and behind whatever some
-# other spreadsheet takes for the end of a cell. In East Asian full width, too.
-_FORMULA = re.compile(r'((?:^|[;,|])[\s"]*)(?=[=+\-@|%＝＋－＠｜％])')
 
 # What a requirement is called that has no name.
 _UNNAMED = "required"
@@ -373,21 +367,19 @@ def _listed(computers: t.Iterable[Computer], judgments: _Judgments, listed: str)
 
 
 def _as_csv(rows: t.Iterable[dict[str, t.Any]], requirements: t.Sequence[str]) -> str:
-    """The computers as a table for spreadsheets, with two columns for each requirement. No cell is a formula."""
-    text = io.StringIO()
-    # In quotes, so that no other separator ends a cell.
-    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    """The computers as a table for spreadsheets, with two columns for each requirement."""
     of_computers = ("id", "name", "display_name", "platform", "agent_version")
-    judged = [column for name in requirements for column in (name, f"{name}: upgrade to")]
-    table.writerow(map(_cell, (*of_computers, *judged)))
-    for row in rows:
-        fate = [cell for name in requirements for cell in (row["outcomes"][name], row["upgrades"][name])]
-        table.writerow([*(_cell(row[column]) for column in of_computers), *fate])
-    return text.getvalue()
-
-
-def _cell(value: t.Any) -> t.Any:
-    return _FORMULA.sub(r"\1'", shown(value)) if isinstance(value, str) else value
+    of_requirements = [column for name in requirements for column in (name, f"{name}: upgrade to")]
+    return as_csv(
+        (*of_computers, *of_requirements),
+        (
+            [
+                *(row[column] for column in of_computers),
+                *(cell for name in requirements for cell in (row["outcomes"][name], row["upgrades"][name])),
+            ]
+            for row in rows
+        ),
+    )
 
 
 def _summary(releases: t.Sequence[dict[str, t.Any]]) -> dict[str, int]:
