@@ -19,11 +19,12 @@ _NO_AGENT = "0.0.0.0"
 
 
 class Contexts:
-    """The contexts of a fleet's targets. The groups are read when the first computer in one is asked about."""
+    """The contexts of a fleet's targets. Policies and groups are read when the first computer in one is asked about."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._groups_hidden = False
+        self._policies_hidden = False
 
     def of(self, target: Target) -> dict[str, t.Any]:
         """Where the target belongs, what it is, and when it was heard of; of policies, no more than where they belong."""
@@ -31,7 +32,7 @@ class Contexts:
         computer = target if isinstance(target, Computer) else None
         return {
             "policy": shown(policy.name) if policy else None,
-            "policy_path": shown(self._fleet.path(policy)) if policy else None,
+            "policy_path": self.path(policy),
             "group_path": self.group_path(computer) if computer else None,
             "host_name": (shown(computer.host_name) or None) if computer else None,
             "display_name": (shown(computer.display_name) or None) if computer else None,
@@ -41,10 +42,20 @@ class Contexts:
         }
 
     def policy(self, target: Target) -> Policy | None:
-        """The policy itself, or that of a computer."""
+        """The policy itself, or that of a computer; C(None) without one, and where the API key may not see policies."""
         if isinstance(target, Policy):
             return target
-        return self._fleet.policies.get(target.policy_id) if target.policy_id else None
+        if self._policies_hidden or not target.policy_id:
+            return None
+        try:
+            return self._fleet.policies.get(target.policy_id)
+        except (Forbidden, NotFound):
+            self._policies_hidden = True
+            return None
+
+    def path(self, policy: Policy | None) -> str | None:
+        """The path of a policy."""
+        return shown(self._fleet.path(policy)) if policy else None
 
     def group_path(self, computer: Computer) -> str | None:
         """The path of a computer's group; C(None) without one, and where the API key may not see groups."""
