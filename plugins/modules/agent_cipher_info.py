@@ -83,9 +83,14 @@ options:
       - list
       - csv
     default: list
+  computers_most:
+    description:
+      - List at most this number of computers in RV(computers), with those first that the most requirements would cut
+        off. With O(computers_format=csv), RV(computers) is then returned, too.
+    type: int
 notes:
-  - The module sends one request for every 5,000 computers, and one each for policies and groups if O(computer_groups)
-    or O(computers_query) needs them.
+  - The module sends one request for every 5,000 computers, and one each for policies and groups, whatever the
+    options.
   - The vendor contradicts itself on TLS 1.2 in agents 9.5 and 9.6. If it matters, it is not known whether they are
     kept.
   - The vendor's table of platforms says that TLS 1.2 is not supported on CloudLinux 5 and Ubuntu 10.04. Computers with
@@ -132,6 +137,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ---
+manager:
+  description: URL of the manager.
+  returned: success
+  type: str
+  sample: https://dsm.example.com:4119/api
 summary:
   description: How many C(computers) there are, and how many of them are in each state, as in RV(releases[].state).
   returned: success
@@ -279,25 +289,34 @@ requirements:
     upgrades:
       description:
         - The releases that help those that are not kept, each the nearest one for a number of C(computers), with the
-          C(builds) (C(version), C(platform)) that public sources name for it.
+          C(builds) (C(version), C(platform)) that public sources name for it, and the C(newest) release that is known
+          and documented to help as well.
       type: list
       elements: dict
       returned: always
       sample:
         - release: 11.0 Update 6
           builds: [{version: 11.0.0.582, platform: null}]
+          newest: 20 LTS Update 2025-09-24
           computers: 31
     agents:
       description:
         - The agents that are not kept, lost ones first, each with C(agent_version), C(release), the number of
           C(computers), up to five of their names as C(examples), C(outcome), C(cause), the C(reason) in a sentence, and
-          the release to C(upgrade) to, if any.
+          the release to C(upgrade) to, if any, with the C(newest_upgrade).
       type: list
       elements: dict
       returned: always
+breakdowns:
+  description:
+    - By V(policy) (by its path), V(group) (by its path) and V(platform) (without builds and kernels), a list of those
+      that computers have, each with its C(name) (null for computers without one), the number of C(computers), and
+      C(outcomes) as in RV(releases[].outcomes).
+  returned: success
+  type: dict
 computers:
   description: The computers that O(computers) asks for.
-  returned: when O(computers_format=list)
+  returned: when O(computers_format=list), or with O(computers_most)
   type: list
   elements: dict
   contains:
@@ -313,8 +332,20 @@ computers:
       description: Display name.
       type: str
       returned: always
+    policy:
+      description: Name of its policy. Here and for the paths, null without one, or if the API key may not see them.
+      type: str
+      returned: always
+    policy_path:
+      description: Path of its policy.
+      type: str
+      returned: always
+    group_path:
+      description: Path of its group.
+      type: str
+      returned: always
     platform:
-      description: Platform, in the manager's words.
+      description: Platform, in the manager's words. C(platform_name) has it without builds and kernels.
       type: str
       returned: always
     agent_version:
@@ -331,10 +362,15 @@ computers:
       type: dict
       returned: always
       sample: {required: 11.0 GA}
+    newest_upgrades:
+      description: The same for the newest release that is known and saves it.
+      type: dict
+      returned: always
+      sample: {required: 20 LTS Update 2025-09-24}
 computers_csv:
   description:
-    - The same as a table of comma-separated values with a header. For each requirement there are two columns, of its
-      name for the outcome, and for the release that saves it.
+    - The same as a table of comma-separated values with a header. For each requirement there are three columns, of
+      its name for the outcome, and for the nearest and the newest release that saves it.
     - Every text is in quotes. What a spreadsheet would take for a formula gets an apostrophe before it, also behind a
       C(;), C(,) or C(|) within a text, since some take that for the end of a cell.
   returned: when O(computers_format=csv)

@@ -12,7 +12,7 @@ short_description: Show how policies and computers communicate with the manager
 version_added: 0.1.0
 description:
   - For each target and facet, shows what is set on the target itself, what is effective, and which policy it is
-    inherited from.
+    inherited from. Each target comes with its policy, its group, its platform and its last communication.
   - For the firewall restriction, shows every assigned rule that concerns the agents' port, whether it replaces the
     hidden rule that opens the port to everybody, and if not, which of the vendor's conditions it fails.
   - Who may connect is worked out from the addresses that all of these rules together admit, including negated sources,
@@ -95,6 +95,41 @@ targets:
       description: Name of the policy, or host name of the computer.
       type: str
       returned: always
+    policy:
+      description: Name of the computer's policy, or of the policy itself. Null for a computer without one.
+      type: str
+      returned: always
+    policy_path:
+      description: Its path, with the names of the policies above it.
+      type: str
+      returned: always
+      sample: Base Policy/Linux Server
+    group_path:
+      description: Path of the computer's group. Null without one, for policies, and if the API key may not see groups.
+      type: str
+      returned: always
+      sample: Tokyo/Front end
+    host_name:
+      description: Host name of the computer. Here and below, null if the manager does not say, and for policies.
+      type: str
+      returned: always
+    display_name:
+      description: Display name of the computer.
+      type: str
+      returned: always
+    platform:
+      description: Platform of the computer, in the manager's words.
+      type: str
+      returned: always
+    agent_version:
+      description: Version of its agent, V(0.0.0.0) without one.
+      type: str
+      returned: always
+    last_agent_communication:
+      description: When the manager last communicated with the agent, in UTC.
+      type: str
+      returned: always
+      sample: "2026-06-12T08:15:00Z"
     heartbeat:
       description:
         - By option of M(workload_security.agent.heartbeat), the C(override) (null if none), the C(effective) value
@@ -133,6 +168,14 @@ targets:
     - type: policy
       id: 7
       name: Linux Server
+      policy: Linux Server
+      policy_path: Base Policy/Linux Server
+      group_path: null
+      host_name: null
+      display_name: null
+      platform: null
+      agent_version: null
+      last_agent_communication: null
       communication_direction:
         direction: {override: null, effective: bidirectional, inherited_from: "policy 'Base Policy' (ID 1)"}
       firewall_restriction:

@@ -28,6 +28,10 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
         "communication_profiles": ("communication_profile", "profiles"),
         "communication_manager": _CONNECTION,
     },
+    "communication_report": {
+        "communication_report_profiles": ("communication_profile", "profiles"),
+        "communication_report_manager": _CONNECTION,
+    },
     "cipher_report": {
         "cipher_report_requirements": ("agent_cipher_info", "requirements"),
         "cipher_report_manager": _CONNECTION,

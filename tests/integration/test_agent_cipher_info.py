@@ -86,8 +86,8 @@ def task(lab: LabManager, **given: t.Any) -> dict[str, t.Any]:
     return {MODULE: {"url": lab.url, "ca_path": lab.ca_path, **given}}
 
 
-# 300 computers are a round number, so that more could follow their page.
-PAGES = 2
+# 300 computers are a round number, so that more could follow their page; policies, and groups.
+PAGES = 4
 
 
 @pytest.mark.both_cores
@@ -97,7 +97,8 @@ def test_a_task_tells_who_is_lost_and_writes_nothing(lab):
     found, checked = played.results
     assert not found.get("failed"), played.output
     assert not found["changed"] and not writes(lab)
-    assert [request["query"] for request in lab.requests()] == [{"expand": ["none"]}] * PAGES * 2
+    computers = [request["query"] for request in lab.requests() if request["path"] == "/computers/search"]
+    assert computers == [{"expand": ["none"]}] * 2 * 2 and len(lab.requests()) == PAGES * 2
     for part in ("summary", "suites", "releases", "requirements", "computers"):
         assert found[part] == checked[part]
     in_lab = lab.api("POST", "/computers/search", {}, query={"expand": "none"})["computers"]
@@ -226,8 +227,8 @@ def test_hostile_texts_are_told_as_text(lab):
     assert names == ["<script>alert(1)</script>", evil, "{{ 7*7 }}", '-2, "quoted"']
     json.dumps(found, ensure_ascii=False).encode("utf-8")
     text = read(lab, computers="all", computers_format="csv", **TLS_1_2)["computers_csv"]
-    assert [row[:4] for row in csv.reader(io.StringIO(text))] == [
-        ["id", "name", "display_name", "platform"],
+    rows = csv.DictReader(io.StringIO(text))
+    assert [[row[column] for column in ("id", "name", "display_name", "platform")] for row in rows] == [
         ["1", "<script>alert(1)</script>", '\'=cmd|"/C calc"!A0', "Ubuntu Linux 22 (64 bit)"],
         ["2", evil, " '@SUM(A1)", "'+1\\n2"],
         ["3", "{{ 7*7 }}", "'＝1", "Ubuntu Linux 22 (64 bit)"],
@@ -241,14 +242,61 @@ def test_the_table_says_what_the_list_says(lab):
     text = read(lab, requirements=named, computers_format="csv")
     assert "computers" not in text
     header, *rows = csv.reader(io.StringIO(text["computers_csv"]))
-    assert header[5:] == ["'=modern", "'=modern: upgrade to", "forward secrecy", "forward secrecy: upgrade to"]
+    of_computers = (
+        *("id", "name", "display_name", "policy", "policy_path", "group_path", "platform", "agent_version"),
+    )
+    assert tuple(header[:8]) == of_computers
+    more = ("", ": upgrade to", ": newest that saves it")
+    assert header[8:] == [f"{name}{one}" for name in ("'=modern", "forward secrecy") for one in more]
     assert rows == [
         [
-            *(str(row[column]) for column in ("id", "name", "display_name", "platform", "agent_version")),
-            *(str(row[part][one["name"]] or "") for one in named for part in ("outcomes", "upgrades")),
+            *(str(row[column] or "") for column in of_computers),
+            *(
+                str(row[part][one["name"]] or "")
+                for one in named
+                for part in ("outcomes", "upgrades", "newest_upgrades")
+            ),
         ]
         for row in listed
     ]
+
+
+def test_the_worst_come_first_where_only_some_are_listed(lab):
+    named = [{"name": "modern", **TLS_1_2}, {"name": "forward secrecy", **FORWARD_SECRECY}]
+    everybody = read(lab, requirements=named, computers="all")["computers"]
+    found = read(lab, requirements=named, computers="all", computers_format="csv", computers_most=50)
+    assert len(found["computers_csv"].splitlines()) == 301
+    lost = {row["id"]: list(row["outcomes"].values()).count("lost") for row in everybody}
+    assert [lost[row["id"]] for row in found["computers"]] == sorted(lost.values(), reverse=True)[:50]
+    assert read(lab, computers_most=0, computers="all")["computers"] == []
+
+
+def test_each_policy_group_and_platform_is_counted(lab):
+    found = read(lab, computers="all", requirements=[{"name": "modern", **TLS_1_2}])
+    rows = found["computers"]
+    for kind, column in (("policy", "policy_path"), ("group", "group_path"), ("platform", "platform_name")):
+        told = found["breakdowns"][kind]
+        assert {part["name"]: part["computers"] for part in told} == Counter(row[column] for row in rows)
+        for part in told:
+            outcomes = Counter(row["outcomes"]["modern"] for row in rows if row[column] == part["name"])
+            assert {name: count for name, count in part["outcomes"]["modern"].items() if count} == outcomes
+
+
+def test_the_newest_release_saves_what_the_nearest_saves(lab):
+    (requirement,) = read(lab, **FORWARD_SECRECY)["requirements"]
+    assert requirement["upgrades"]
+    for one in requirement["upgrades"]:
+        assert one["newest"].startswith("20 LTS Update ")
+    for agent in requirement["agents"]:
+        assert (agent["upgrade"] is None) == (agent["newest_upgrade"] is None)
+
+
+def test_policies_and_groups_that_a_key_may_not_see_are_null(lab):
+    for path in ("^/computergroups/search", "^/policies/search"):
+        lab.add_fault(path=path, times=0, action={"kind": "status", "status": 403})
+    found = read(lab, computers="all", **TLS_1_2)
+    assert {(row["policy"], row["policy_path"], row["group_path"]) for row in found["computers"]} == {(None,) * 3}
+    assert found["summary"]["computers"] == 300
 
 
 @pytest.fixture(scope="module")
@@ -269,10 +317,14 @@ def test_100000_computers_cost_pages(large_lab, listed):
     assert found["summary"]["computers"] == 100_000
     assert len(found["computers"]) == (100_000 if listed == "all" else 0)
     requests = large_lab.requests()
-    # 20 full pages, and one to see that there are no more.
-    assert len(requests) == 21
-    assert {(request["path"], request["kind"]) for request in requests} == {("/computers/search", "read")}
-    assert all(request["query"] == {"expand": ["none"]} for request in requests)
+    # 20 full pages, and one to see that there are no more; policies and groups.
+    assert Counter((request["path"], request["kind"]) for request in requests) == {
+        ("/computers/search", "read"): 21,
+        ("/policies/search", "read"): 1,
+        ("/computergroups/search", "read"): 1,
+    }
+    computers = [request for request in requests if request["path"] == "/computers/search"]
+    assert all(request["query"] == {"expand": ["none"]} for request in computers)
     # Whatever the fleet's size, what is said beside the list is bounded by the number of versions.
     assert len(json.dumps({**found, "computers": []})) < 1_000_000
 

@@ -37,6 +37,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.c
     CiphersAsked,
     read_ciphers,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.fleet_communication import (
+    FleetAsked,
+    read_fleet,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
     CommunicationAsked,
     ObjectsAsked,
@@ -92,6 +96,10 @@ def communication_info(client: Client, _scene: Scene) -> t.Any:
     return describe_communication(client, CommunicationAsked.from_options({**options, "facets": facets}, "on_premises"))
 
 
+def communication_fleet_info(client: Client, _scene: Scene) -> t.Any:
+    return read_fleet(client, FleetAsked("on_premises", rule_overrides=True, now=0))
+
+
 def policy_info(client: Client, _scene: Scene) -> t.Any:
     params = {"policies": ["Alpha"], "expand": ["settings", "firewall"], "overrides": False, "query": None}
     return read_objects(client, ObjectsAsked.from_options(POLICY, params))
@@ -123,6 +131,7 @@ MODULES: dict[str, tuple[t.Callable[[Client, Scene], t.Any], bool]] = {
     "firewall absent": (firewall_absent, True),
     "direction": (directions, True),
     "communication_info": (communication_info, True),
+    "communication_fleet_info": (communication_fleet_info, False),
     "policy_info": (policy_info, True),
     "computer_info": (computer_info, True),
     "activation": (activation, False),

@@ -97,8 +97,12 @@ def test_what_is_said_of_targets_does_not_depend_on_how_the_manager_answers(lab,
     }}  # fmt: skip
 
     def described() -> list[dict[str, t.Any]]:
-        (result,) = run_tasks(lab, [task]).results
+        result, stock = run_tasks(lab, [task, {"workload_security.agent.communication_fleet_info": {}}]).results
         assert not result.get("failed"), result
+        assert not stock.get("failed"), stock
+        for kind in ("policies", "computers"):
+            for row in stock[kind]:
+                result["targets"].append({key: row[key] for key in STOCK} | {"firewall_restriction": {"rules": []}})
         for target in result["targets"]:
             for rule in target["firewall_restriction"]["rules"]:
                 # Items are said as the manager has them.
@@ -110,6 +114,9 @@ def test_what_is_said_of_targets_does_not_depend_on_how_the_manager_answers(lab,
     lab.switch(**switches)
     assert described() == expected
 
+
+# What is said of a target when stock is taken.
+STOCK = ("type", "name", "policy_path", "group_path", "direction", "interval", "agent_port", "admitted", "overrides")
 
 # What searches leave out, and who has it.
 LEFT_OUT = {

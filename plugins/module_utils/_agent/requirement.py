@@ -168,6 +168,22 @@ def upgrade(text: str, requirement: Requirement, old_platform: bool = False) -> 
     return None
 
 
+# Every release of which public sources name a build, the newest first.
+_NAMED_RELEASES = tuple(
+    sorted({build.span.earliest for build in BUILDS if build.span.earliest == build.span.latest}, reverse=True)
+)
+
+
+def newest_upgrade(text: str, requirement: Requirement, old_platform: bool = False) -> Optional[Release]:
+    """The newest release that public sources name and that is documented to survive; C(None) where C(upgrade) is so."""
+    nearest = upgrade(text, requirement, old_platform)
+    if nearest is None:
+        return None
+    later = (release for release in _NAMED_RELEASES if release > nearest)
+    kept = (release for release in later if judge(str(release), requirement, old_platform).outcome == KEPT)
+    return next(kept, nearest)
+
+
 def listed_builds(release: Release) -> List[Dict[str, Optional[str]]]:
     """The builds that public sources name for exactly this release: C(version), C(platform) if only one has it."""
     return [

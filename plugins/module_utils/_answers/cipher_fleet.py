@@ -10,9 +10,7 @@ some dozens of them, however many computers it has.
 
 from __future__ import annotations
 
-import csv
-import io
-import re
+import heapq
 import typing as t
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -30,6 +28,7 @@ from .._agent.requirement import (
     judge,
     lacks_tls_1_2,
     listed_builds,
+    newest_upgrade,
     upgrade,
 )
 from .._agent.suites import SUITES, find_suite
@@ -42,6 +41,9 @@ from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer
 from .._fleet.targets import TARGET_ARGUMENTS, Selector, chosen_by, missing_told, resolve
 from .._manager.client import Client
+from .context import Contexts
+from .platforms import platform_name
+from .table import as_csv
 
 # Which computers to list one by one.
 ALL = "all"
@@ -67,15 +69,12 @@ CIPHER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     },
     "computers": {"type": "str", "choices": [ALL, AT_RISK, NONE], "default": AT_RISK},
     "computers_format": {"type": "str", "choices": [LIST, CSV], "default": LIST},
+    "computers_most": {"type": "int"},
     **{name: TARGET_ARGUMENTS[name] for name in _CHOOSING},
 }
 
 # How many computers to name of each agent that is not kept.
 _EXAMPLES = 5
-
-# Where a spreadsheet would take the rest of a cell for a formula or a command: at its start, and behind whatever some
-# other spreadsheet takes for the end of a cell. In East Asian full width, too.
-_FORMULA = re.compile(r'((?:^|[;,|])[\s"]*)(?=[=+\-@|%＝＋－＠｜％])')
 
 # What a requirement is called that has no name.
 _UNNAMED = "required"
@@ -86,19 +85,26 @@ _STATES = (DOCUMENTED, AMBIGUOUS, UNDOCUMENTED, UNKNOWN_VERSION, WITHOUT)
 
 @dataclass(frozen=True)
 class CiphersAsked:
-    """By which requirements (name to requirement) to judge which computers; which to list one by one, and how."""
+    """By which requirements (name to requirement) to judge which computers; which to list one by one, and how.
+
+    C(most): how many to list at most, C(None) for all.
+    """
 
     requirements: dict[str, Requirement]
     listed: str
     format: str
     selector: Selector | None
+    most: int | None = None
 
     @classmethod
     def from_options(cls, params: dict[str, t.Any]) -> CiphersAsked:
         """Read the options of C(agent_cipher_info). Raises C(OptionError)."""
         choosing = {name: params.get(name) for name in _CHOOSING}
         selector = Selector.from_options(choosing, "") if chosen_by(choosing) else None
-        return cls(_requirements(params), str(params["computers"]), str(params["computers_format"]), selector)
+        most = params["computers_most"]
+        if most is not None and most < 0:
+            raise OptionError("computers_most", most, "it must be a number of computers, 0 for none")
+        return cls(_requirements(params), str(params["computers"]), str(params["computers_format"]), selector, most)
 
 
 class _Agent(t.NamedTuple):
@@ -118,6 +124,7 @@ class _Judged:
 
     verdict: Verdict
     upgrade: Release | None
+    newest: Release | None
 
 
 _Judgments = t.Mapping[str, t.Mapping[_Agent, _Judged]]
@@ -139,11 +146,16 @@ def read_ciphers(client: Client, asked: CiphersAsked) -> dict[str, t.Any]:
         for name, requirement in asked.requirements.items()
     }
     releases = _releases(agents, judgments)
-    listed = _listed(computers, judgments, asked.listed)
-    one_by_one = (
-        {"computers_csv": _as_csv(listed, list(judgments))} if asked.format == CSV else {"computers": list(listed)}
-    )
+    contexts = Contexts(fleet)
+    one_by_one: dict[str, t.Any] = {}
+    if asked.format == CSV:
+        one_by_one["computers_csv"] = _as_csv(_listed(computers, contexts, judgments, asked.listed), list(judgments))
+    if asked.format == LIST or asked.most is not None:
+        listed = _listed(computers, contexts, judgments, asked.listed)
+        worst_first = listed if asked.most is None else heapq.nsmallest(asked.most, listed, key=_urgency)
+        one_by_one["computers"] = list(worst_first)
     return {
+        "manager": client.transport.url,
         "summary": _summary(releases),
         "suites": _suites(releases),
         "releases": releases,
@@ -151,6 +163,7 @@ def read_ciphers(client: Client, asked: CiphersAsked) -> dict[str, t.Any]:
             _judgment(name, requirement, agents, judgments[name], examples)
             for name, requirement in asked.requirements.items()
         ],
+        "breakdowns": _breakdowns(computers, contexts, judgments),
         **one_by_one,
         "warnings": missing,
     }
@@ -220,9 +233,10 @@ def _suite(name: str, option: str) -> str:
 
 def _judged(agent: _Agent, requirement: Requirement) -> _Judged:
     verdict = judge(agent.version, requirement, agent.old_platform)
-    return _Judged(
-        verdict, None if verdict.outcome == KEPT else upgrade(agent.version, requirement, agent.old_platform)
-    )
+    if verdict.outcome == KEPT:
+        return _Judged(verdict, None, None)
+    given = (agent.version, requirement, agent.old_platform)
+    return _Judged(verdict, upgrade(*given), newest_upgrade(*given))
 
 
 def _counted(agents: t.Mapping[_Agent, int], judged: t.Mapping[_Agent, _Judged]) -> dict[str, int]:
@@ -243,11 +257,14 @@ def _judgment(
     at_risk = [agent for agent in agents if judged[agent].verdict.outcome != KEPT]
     causes: Counter[str | None] = Counter()
     upgrades: Counter[Release] = Counter()
+    newest: dict[Release, Release] = {}
     for agent in at_risk:
         fate = judged[agent]
         causes[fate.verdict.cause] += agents[agent]
         if fate.upgrade is not None:
             upgrades[fate.upgrade] += agents[agent]
+        if fate.upgrade is not None and fate.newest is not None:
+            newest[fate.upgrade] = max(fate.newest, newest.get(fate.upgrade, fate.newest))
     # The surest loss first, and of each kind the oldest agents.
     at_risk.sort(key=lambda agent: (judged[agent].verdict.outcome != LOST, _order(agent.version), agent))
     return {
@@ -257,7 +274,12 @@ def _judgment(
         **_counted(agents, judged),
         "causes": dict(causes.most_common()),
         "upgrades": [
-            {"release": str(release), "builds": listed_builds(release), "computers": upgrades[release]}
+            {
+                "release": str(release),
+                "builds": listed_builds(release),
+                "newest": _name(newest.get(release)),
+                "computers": upgrades[release],
+            }
             for release in sorted(upgrades)
         ],
         "agents": [_agent_row(agent, agents[agent], judged[agent], examples[agent]) for agent in at_risk],
@@ -274,6 +296,7 @@ def _agent_row(agent: _Agent, count: int, judged: _Judged, examples: list[str]) 
         "cause": judged.verdict.cause,
         "reason": judged.verdict.reason,
         "upgrade": _name(judged.upgrade),
+        "newest_upgrade": _name(judged.newest),
     }
 
 
@@ -350,44 +373,90 @@ def _age(version: str) -> Release:
 # -- by computer, and of all
 
 
-def _listed(computers: t.Iterable[Computer], judgments: _Judgments, listed: str) -> t.Iterator[dict[str, t.Any]]:
+def _listed(
+    computers: t.Iterable[Computer], contexts: Contexts, judgments: _Judgments, listed: str
+) -> t.Iterator[dict[str, t.Any]]:
     if listed == NONE:
         return
     # Computers with one agent share what is said of it.
-    fates: dict[_Agent, dict[str, dict[str, t.Any]]] = defaultdict(lambda: {"outcomes": {}, "upgrades": {}})
+    fates: dict[_Agent, dict[str, dict[str, t.Any]]] = defaultdict(
+        lambda: {"outcomes": {}, "upgrades": {}, "newest_upgrades": {}}
+    )
     for name, judged in judgments.items():
         for agent, one in judged.items():
             fates[agent]["outcomes"][name] = one.verdict.outcome
             fates[agent]["upgrades"][name] = _name(one.upgrade)
+            fates[agent]["newest_upgrades"][name] = _name(one.newest)
     for computer in computers:
         fate = fates[_Agent.of(computer)]
         if listed == ALL or any(outcome != KEPT for outcome in fate["outcomes"].values()):
+            policy = contexts.policy(computer)
             yield {
                 "id": computer.id,
                 "name": shown(computer.name),
                 "display_name": shown(computer.display_name),
+                "policy": shown(policy.name) if policy else None,
+                "policy_path": contexts.path(policy),
+                "group_path": contexts.group_path(computer),
                 "platform": shown(computer.platform),
+                "platform_name": platform_name(shown(computer.platform)),
                 "agent_version": shown(computer.agent_version),
                 **fate,
             }
 
 
+def _urgency(row: dict[str, t.Any]) -> tuple[int, int, int]:
+    """What most requirements lose comes first, then what cannot be told, then by ID."""
+    outcomes = list(row["outcomes"].values())
+    return -outcomes.count(LOST), -outcomes.count(UNKNOWN), row["id"]
+
+
+def _breakdowns(
+    computers: t.Iterable[Computer], contexts: Contexts, judgments: _Judgments
+) -> dict[str, list[dict[str, t.Any]]]:
+    """What becomes of the computers of each policy, group and platform, the largest first."""
+    parts: dict[str, dict[str | None, Counter[_Agent]]] = {"policy": {}, "group": {}, "platform": {}}
+    for computer in computers:
+        agent = _Agent.of(computer)
+        names = {
+            "policy": contexts.path(contexts.policy(computer)),
+            "group": contexts.group_path(computer),
+            "platform": platform_name(shown(computer.platform)),
+        }
+        for kind, name in names.items():
+            parts[kind].setdefault(name, Counter())[agent] += 1
+    return {
+        kind: sorted(
+            (
+                {
+                    "name": name,
+                    "computers": agents.total(),
+                    "outcomes": {requirement: _counted(agents, judged) for requirement, judged in judgments.items()},
+                }
+                for name, agents in of_kind.items()
+            ),
+            key=lambda part: (-part["computers"], part["name"] or ""),
+        )
+        for kind, of_kind in parts.items()
+    }
+
+
+_COLUMNS = ("id", "name", "display_name", "policy", "policy_path", "group_path", "platform", "agent_version")
+
+
 def _as_csv(rows: t.Iterable[dict[str, t.Any]], requirements: t.Sequence[str]) -> str:
-    """The computers as a table for spreadsheets, with two columns for each requirement. No cell is a formula."""
-    text = io.StringIO()
-    # In quotes, so that no other separator ends a cell.
-    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    of_computers = ("id", "name", "display_name", "platform", "agent_version")
-    judged = [column for name in requirements for column in (name, f"{name}: upgrade to")]
-    table.writerow(map(_cell, (*of_computers, *judged)))
-    for row in rows:
-        fate = [cell for name in requirements for cell in (row["outcomes"][name], row["upgrades"][name])]
-        table.writerow([*(_cell(row[column]) for column in of_computers), *fate])
-    return text.getvalue()
-
-
-def _cell(value: t.Any) -> t.Any:
-    return _FORMULA.sub(r"\1'", shown(value)) if isinstance(value, str) else value
+    """The computers as a table for spreadsheets, with three columns for each requirement."""
+    of_requirements = [
+        column for name in requirements for column in (name, f"{name}: upgrade to", f"{name}: newest that saves it")
+    ]
+    fates = ("outcomes", "upgrades", "newest_upgrades")
+    return as_csv(
+        (*_COLUMNS, *of_requirements),
+        (
+            [*(row[column] for column in _COLUMNS), *(row[fate][name] for name in requirements for fate in fates)]
+            for row in rows
+        ),
+    )
 
 
 def _summary(releases: t.Sequence[dict[str, t.Any]]) -> dict[str, int]:

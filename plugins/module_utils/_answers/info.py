@@ -24,6 +24,7 @@ from .._fleet.targets import SEARCHED_AT_MOST, Selector, Unresolved, chosen_by, 
 from .._manager.client import COMPUTER, POLICY, Client, Kind
 from .._manager.errors import Forbidden, NotFound
 from .._manager.progress import READING
+from .context import Contexts
 
 FACET_NAMES = list(FACETS)
 
@@ -249,11 +250,12 @@ def describe_communication(client: Client, asked: CommunicationAsked) -> dict[st
     ((targets, missing),) = resolve(fleet, [asked.selector])
     fleet.read_overrides(targets)
     outlook = Outlook(fleet)
+    contexts = Contexts(fleet)
     described = []
     with client.transport.progress.stage(READING, "what is effective", len(targets)) as stage:
         for target in targets:
             facets = {facet.name: facet.describe(outlook, target) for facet in asked.facets}
-            described.append({**target.reference, **facets})
+            described.append({**target.reference, **contexts.of(target), **facets})
             stage.advance()
     warnings = [
         *missing_told(missing, "the result is without"),

@@ -61,6 +61,8 @@ class Policy:
 class Computer:
     """A computer: C(overrides) and C(rule_ids) are empty until C(Fleet.read_overrides) has read them.
 
+    C(last_agent_communication): milliseconds since 1970, C(None) where the manager does not say.
+
     Slots, since a task holds every computer of a fleet.
     """
 
@@ -75,6 +77,7 @@ class Computer:
         "last_ip",
         "status",
         "status_messages",
+        "last_agent_communication",
         "overrides",
         "rule_ids",
     )
@@ -92,6 +95,7 @@ class Computer:
         policy_id: int | None,
         group_id: int | None,
         last_ip: str = "",
+        last_agent_communication: int | None = None,
     ) -> None:
         self.id = id
         self.host_name = host_name
@@ -104,6 +108,7 @@ class Computer:
         # In the words of the API, if they were read.
         self.status = ""
         self.status_messages: tuple[str, ...] = ()
+        self.last_agent_communication = last_agent_communication
         self.overrides = NO_OVERRIDES
         self.rule_ids: frozenset[int] = frozenset()
 
@@ -119,6 +124,7 @@ class Computer:
             item.get("policyID") or None,
             item.get("groupID") or None,
             item.get("lastIPUsed") or "",
+            _milliseconds(item.get("lastAgentCommunication")),
         )
         status = item.get("computerStatus")
         if status:
@@ -158,3 +164,7 @@ class Computer:
 
 
 Target = t.Union[Policy, Computer]
+
+
+def _milliseconds(date: t.Any) -> int | None:
+    return date if isinstance(date, int) and not isinstance(date, bool) and date > 0 else None

@@ -60,7 +60,7 @@ class Transport:
         Raises C(MissingLibrary). Sends nothing yet.
         """
         clock = clock or SystemClock()
-        self._url = connection.url
+        self.url = connection.url
         self._base_path = urlsplit(connection.url).path
         self._mask = Mask(connection.api_key)
         self._clock = clock
@@ -78,7 +78,7 @@ class Transport:
     @property
     def url(self) -> str:
         """The manager's base URL."""
-        return self._url
+        return self.url
 
     def shows_key(self, text: str) -> bool:
         """Whether a text that is about to be kept has the API key in it, in any spelling."""
@@ -141,7 +141,7 @@ class Transport:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Transport to {self._url}>"
+        return f"<Transport to {self.url}>"
 
     def _request(
         self, method: str, path: str, query: Query, body: t.Any, *, writes: bool, repeatable: bool
@@ -229,7 +229,7 @@ class Transport:
         return failure.kind(
             request.method,
             request.path,
-            url=self._url,
+            url=self.url,
             status=failure.status,
             message=self._mask.text(failure.message),
             outcome_unknown=request.doubt,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.cipher_fleet import _as_csv
 
+TEXTS = ("name", "display_name", "policy", "policy_path", "group_path", "platform", "agent_version")
 FORMULAS = tuple("=+-@|%＝＋－＠｜％")
 DIALECTS = [
     {"delimiter": delimiter, **more}
@@ -24,11 +25,8 @@ HOSTILE = st.text(st.sampled_from([*"=+-@|%＝＋｜;,\t\r\n\"' a1\ufeff\u00a0"]
 
 
 def table(*names: str, requirement: str = "required") -> str:
-    fate = {"outcomes": {requirement: "kept"}, "upgrades": {requirement: None}}
-    rows = [
-        {"id": number, "name": name, "display_name": name, "platform": name, "agent_version": name, **fate}
-        for number, name in enumerate(names, 1)
-    ]
+    fate = {"outcomes": {requirement: "kept"}, "upgrades": {requirement: None}, "newest_upgrades": {requirement: None}}
+    rows = [{"id": number, **dict.fromkeys(TEXTS, name), **fate} for number, name in enumerate(names, 1)]
     return _as_csv(rows, [requirement])
 
 
@@ -44,7 +42,7 @@ def test_no_cell_is_a_formula_in_any_dialect(names: list[str], requirement: str)
         for row in cells(text, **dialect):
             for cell in row:
                 assert not cell.strip().strip("\ufeff").startswith(FORMULAS), (dialect, cell)
-    assert [len(row) for row in cells(text)] == [7] * (len(names) + 1)
+    assert [len(row) for row in cells(text)] == [11] * (len(names) + 1)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +59,8 @@ def test_no_cell_is_a_formula_in_any_dialect(names: list[str], requirement: str)
     ],
 )
 def test_names_stay_as_they_are_but_for_an_apostrophe(name: str, cell: str) -> None:
-    assert cells(table(name))[1] == ["1", cell, cell, cell, cell, "kept", ""]
+    assert cells(table(name))[1] == ["1", *[cell] * len(TEXTS), "kept", "", ""]
 
 
 def test_texts_are_in_quotes_and_numbers_are_not() -> None:
-    assert table("a;b").splitlines()[1] == '1,"a;b","a;b","a;b","a;b","kept",""'
+    assert table("a;b").splitlines()[1] == ",".join(["1", *['"a;b"'] * len(TEXTS), '"kept"', '""', '""'])

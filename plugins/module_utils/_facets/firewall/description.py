@@ -18,7 +18,7 @@ from ..._fleet.outlook import Outlook
 from ..._manager.errors import BadRequest, Forbidden, NotFound
 from ..._vendor.communication import AGENT_INITIATED, AGENT_PORT
 from .admission import MOST, Admitted, Way, admitted_by, all_of
-from .hidden_rule import concerns_port, match_of
+from .hidden_rule import Match, concerns_port, match_of
 from .restriction import ACTIONS
 
 # How many policies and computers one task asks for their rules as they are there: a request each.
@@ -81,9 +81,10 @@ class _Judged:
     """A rule as it is on a target, and what is to be said of it."""
 
     rule: Rule
+    match: Match
     replaces: bool | None
+    overridden: bool | None
     admitted: Admitted
-    row: dict[str, t.Any]
 
     @property
     def name(self) -> str:
@@ -95,21 +96,35 @@ def describe_restriction(outlook: Outlook, target: Target, there: RulesThere) ->
 
     C(restricted) is C(None) where that cannot be told; C(restricted_because) says why it is not true.
     """
+    judged = _judged_rules(outlook.fleet, target, there)
+    return {"rules": [_row(outlook.fleet, target, one) for one in judged], **_described(outlook, target, judged)}
+
+
+def who_connects(outlook: Outlook, target: Target, there: RulesThere) -> dict[str, t.Any]:
+    """The same without the rules, whose origin may cost requests."""
+    return _described(outlook, target, _judged_rules(outlook.fleet, target, there))
+
+
+def port_rules(fleet: Fleet, rule_ids: t.Iterable[int]) -> list[int]:
+    """Those of these rules that concern the agents' port, and that the manager shows."""
+    return [
+        rule_id
+        for rule_id in sorted(rule_ids)
+        if rule_id in fleet.rules and concerns_port(fleet.rules[rule_id], AGENT_PORT, fleet.port_list)
+    ]
+
+
+def _judged_rules(fleet: Fleet, target: Target, there: RulesThere) -> list[_Judged]:
+    rule_ids = port_rules(fleet, fleet.assignments.effective(target))
+    return [_judged(fleet, target, fleet.rules[rule_id], there) for rule_id in rule_ids]
+
+
+def _described(outlook: Outlook, target: Target, judged: t.Sequence[_Judged]) -> dict[str, t.Any]:
     fleet = outlook.fleet
-    rule_ids = sorted(fleet.assignments.effective(target))
-    judged = []
-    for rule_id in rule_ids:
-        rule = fleet.rules.get(rule_id)
-        if rule is not None and concerns_port(rule, AGENT_PORT, fleet.port_list):
-            here = fleet.assignments.assigned_here(target, rule_id)
-            judged.append(_judged(fleet, target, rule, there, here))
-    unlisted = [rule_id for rule_id in rule_ids if rule_id not in fleet.rules]
+    unlisted = sorted(rule_id for rule_id in fleet.assignments.effective(target) if rule_id not in fleet.rules)
     idle = without_effect(outlook, target)
-    return {
-        "rules": [one.row for one in judged],
-        **_summary(judged, unlisted, idle, outlook.effective(target, FIREWALL_STATE)[0] is not None),
-        "without_effect_because": idle,
-    }
+    told = outlook.effective(target, FIREWALL_STATE)[0] is not None
+    return {**_summary(judged, unlisted, idle, told), "without_effect_because": idle}
 
 
 def without_effect(outlook: Outlook, target: Target) -> str | None:
@@ -222,7 +237,7 @@ def _admitted(fleet: Fleet, rule: Rule) -> Admitted:
     return admitted_by(rule, ip_list, mac_list)
 
 
-def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: bool | None) -> _Judged:
+def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere) -> _Judged:
     match = match_of(rule, AGENT_PORT, fleet.port_list)
     replaces = match.replaces
     overridden = None
@@ -243,17 +258,23 @@ def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: b
                 match = match_of(rule, AGENT_PORT, fleet.port_list)
                 replaces = match.replaces
                 admitted = _admitted(fleet, rule)
+    return _Judged(rule, match, replaces, overridden, admitted)
+
+
+def _row(fleet: Fleet, target: Target, judged: _Judged) -> dict[str, t.Any]:
+    """What a result says of a rule."""
+    rule, admitted = judged.rule, judged.admitted
     told = not admitted.untold
-    row = {
+    return {
         "id": rule["ID"],
         "name": shown(rule.get("name")),
         "action": rule.get("action"),
-        "assigned_here": here,
+        "assigned_here": fleet.assignments.assigned_here(target, rule["ID"]),
         "inherited_from": [policy.label for policy in fleet.assignments.sources(target, rule["ID"])],
-        "overridden": overridden,
-        "replaces_hidden_rule": replaces,
-        "basis": match.basis,
-        "failing_conditions": match.failing,
+        "overridden": judged.overridden,
+        "replaces_hidden_rule": judged.replaces,
+        "basis": judged.match.basis,
+        "failing_conditions": judged.match.failing,
         "admits_anybody": admitted.everybody,
         "admitted": list(admitted.texts) if told or admitted.ways else None,
         "admitted_addresses": admitted.counts.as_dict() if told else None,
@@ -261,7 +282,6 @@ def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere, here: b
         "source_ips": _items(fleet.ip_lists, rule, "sourceIP"),
         "source_macs": _items(fleet.mac_lists, rule, "sourceMAC"),
     }
-    return _Judged(rule, replaces, admitted, row)
 
 
 def _summary(

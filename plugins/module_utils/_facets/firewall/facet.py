@@ -65,7 +65,14 @@ class FirewallRestriction(Facet[Wish]):
         self._candidates: dict[int, frozenset[int]] = {}
         self._openings: dict[frozenset[int], list[str]] = {}
         self._there = RulesThere()
-from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, subject_of
+        # Rules that restrict the port, or may do so, and those that were made here; once that was asked.
+        self._restricting: frozenset[int] | None = None
+        self._absent: dict[int, Restriction] = {}
+        self._untold: dict[str, int] = {}
+        # By ID, the options of every rule that restricts, or why there are none.
+        self._restating: dict[int, Options | str] | None = None
+        # By name of the rule, the options that a document has for it: two that differ are refused.
+        self._canonical: dict[str, Options] = {}
 
     # -- options
 

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Tables of comma-separated values for spreadsheets. No cell of them is a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import typing as t
+from functools import lru_cache
+
+from .._basis.text import shown
+
+# Where a spreadsheet would take the rest of a cell for a formula or a command: at its start, and behind whatever some
+# other spreadsheet takes for the end of a cell. In East Asian full width, too.
+_FORMULA = re.compile(r'((?:^|[;,|])[\s"]*)(?=[=+\-@|%＝＋－＠｜％])')
+
+Value = t.Union[str, int, None]
+
+
+def as_csv(columns: t.Sequence[str], rows: t.Iterable[t.Sequence[Value]]) -> str:
+    """A table with a header. Every text is in quotes, so that no other separator ends a cell.
+
+    What would be a formula gets an apostrophe before it.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    table.writerow(map(_cell, columns))
+    for row in rows:
+        table.writerow([_cell(value) if isinstance(value, str) else value for value in row])
+    return text.getvalue()
+
+
+@lru_cache(maxsize=10_000)
+def _cell(text: str) -> str:
+    return _FORMULA.sub(r"\1'", shown(text))
