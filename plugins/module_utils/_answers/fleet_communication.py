@@ -24,7 +24,6 @@ from .._facets.firewall.facet import FirewallRestriction
 from .._facets.heartbeat import Heartbeat
 from .._fleet.catalogue import (
     COMMUNICATION_DIRECTION,
-    DIRECTIONS,
     FIREWALL_STATE,
     HEARTBEAT_INTERVAL,
     HEARTBEAT_MISSED_BEFORE_ALERT,
@@ -37,6 +36,7 @@ from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
 from .._fleet.targets import TARGET_ARGUMENTS, Selector, resolve
 from .._manager.client import Client
+from .._vendor.communication import DIRECTIONS
 from .._vendor.deployment import CLOUD
 from .context import Contexts, date_of, has_agent
 from .platforms import platform_name

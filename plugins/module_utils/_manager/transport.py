@@ -75,11 +75,6 @@ class Transport:
         self._pool = Pool(connection, clock, ends_at)
         self.progress = Progress(clock, connection.requests_per_minute)
 
-    @property
-    def url(self) -> str:
-        """The manager's base URL."""
-        return self.url
-
     def shows_key(self, text: str) -> bool:
         """Whether a text that is about to be kept has the API key in it, in any spelling."""
         return self._mask.is_in(text)
