@@ -15,6 +15,7 @@ import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -132,8 +133,49 @@ def test_what_was_changed_meanwhile_is_shown_and_not_written(site):
     assert "plan_changed" in applied.output and "+    interval: 5 -> 7" in applied.output
 
 
-@pytest.mark.parametrize("case", ["unreachable", "bad profile", "no such target", "refused", "bad variable", "no host"])
-def test_an_error_is_no_difference(site, case):
+DRIFT = ("-e", "communication_drift_directory=drift")
+
+
+@pytest.mark.both_cores
+def test_drift_is_reported_with_a_key_that_only_reads(site):
+    lab, reports = site.lab, site.folder / "drift"
+    number = lab.api("POST", "/policies", {"name": HOSTILE})["ID"]
+    site.write([{**PROFILE, "policies": [number]}])
+    lab.clear_requests()
+    ended = site.run("drift", *DRIFT, key="read_only")
+    assert ended.status == 2, ended.output
+    assert writes(lab, "read_only") == [] and sorted(os.listdir(reports)) == [
+        f"manager.{one}" for one in ("html", "json", "xml")
+    ]
+    told = json.loads((reports / "manager.json").read_text())
+    assert told["drift"] and told["counts"]["changed"] == 1 and told["plan"][0]["count"] == 1
+    suite = ElementTree.fromstring((reports / "manager.xml").read_bytes())
+    assert suite.attrib == {"tests": "2", "failures": "1", "errors": "0"}
+    shown_name = HOSTILE[:-1] + "\\u202e"
+    assert suite.find(".//failure").attrib["message"] == f"differs from the document on {shown_name}"
+    page = (reports / "manager.html").read_text(encoding="utf-8")
+    assert "Content-Security-Policy" in page and "<img" not in page and "\u202e" not in page
+    assert shown_name in html.unescape(page) and not re.search(r"(?:src|href)=.(?:https?:|//)", page)
+    # As declared, but for what nobody declared.
+    settings = {"platformSettingHeartbeatInterval": {"value": "7 Minutes"}}
+    lab.api("POST", f"/policies/{number}", {"policySettings": settings})
+    ended = site.run("drift", *DRIFT, key="read_only")
+    assert ended.status == 0, ended.output
+    assert json.loads((reports / "manager.json").read_text())["drift"] is False
+    settings = {"platformSettingHeartbeatMissedAlertThreshold": {"value": "4"}}
+    lab.api("POST", f"/policies/{number}", {"policySettings": settings})
+    ended = site.run("drift", *DRIFT, key="read_only")
+    assert ended.status == 2, ended.output
+    (undeclared,) = json.loads((reports / "manager.json").read_text())["undeclared"]
+    assert (undeclared["option"], undeclared["before"]) == ("missed_before_alert", 4)
+
+
+ERRORS = [(playbook, case) for playbook in ("plan", "drift")
+          for case in ("unreachable", "bad profile", "no such target", "refused", "bad variable", "no host")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("playbook", "case"), ERRORS)
+def test_an_error_is_no_difference(site, playbook, case):
     hosts: dict[str, t.Any] = {"manager": {}, "fine": {}}
     if case == "unreachable":
         hosts["manager"] = {"communication_manager": {"url": "https://localhost:1", "ca_path": site.lab.ca_path}}
@@ -147,10 +189,11 @@ def test_an_error_is_no_difference(site, case):
     elif case == "bad variable":
         hosts["manager"] = {"communication_profiles": [{**PROFILE, "heartbeet": {}}]}
     site.write([PROFILE], {} if case == "no host" else hosts)
-    ended = site.run("plan", *PLANS)
+    ended = site.run(playbook, *PLANS, *DRIFT)
     assert ended.status == 1, ended.output
     assert writes(site.lab) == []
+    folder, suffix = {"plan": ("plans", "md"), "drift": ("drift", "html")}[playbook]
     if case != "no host":
-        assert (site.folder / "plans" / "fine.json").exists(), "the plans of others are there all the same"
+        assert (site.folder / folder / "fine.json").exists(), "what is told of others is there all the same"
     if case == "refused":
-        assert "agents on macOS only support" in html.unescape((site.folder / "plans" / "manager.md").read_text())
+        assert "agents on macOS only support" in (site.folder / folder / f"manager.{suffix}").read_text()
