@@ -54,6 +54,7 @@ def every_kind_of_task(lab: t.Any) -> list[dict[str, t.Any]]:
         "agent_deployment_script_info": [{"platform": "linux"}, {"platform": "beos"}],
         "agent_initiated_activation": [{"ip_list": "Internal IP Ranges"}, {"ip_list": "Nobody's"}],
         "communication_direction": [{**target, "direction": "manager_initiated"}, {"direction": "bidirectional"}],
+        "communication_document": [{"path": "captured.yml"}, {"path": "/"}, {"path": "captured.yml", "facets": []}],
         "communication_info": [target, {"policies": "{{ [1, none] }}"}],
         "communication_profile": [
             {"profiles": [profile], "list_targets": True},
