@@ -69,7 +69,7 @@ class ManagerAction(ActionBase):
         """Whether a module would run on this machine as this user, and this Python has what it needs."""
         if self._task.async_val or self._connection.transport != "local" or self._becomes_another():
             return False
-        return not any(libraries_of(self._task.args).values())
+        return not any(libraries_of(self.work, self._task.args).values())
 
     def _becomes_another(self) -> bool:
         """Whether Ansible would put C(become) before the module: it does not where that changes nothing."""

@@ -55,6 +55,7 @@ def every_kind_of_task(lab: t.Any) -> list[dict[str, t.Any]]:
         "agent_deployment_script_info": [{"platform": "linux"}],
         "agent_initiated_activation": [{"ip_list": "Internal IP Ranges"}],
         "communication_direction": [{**target, "direction": "manager_initiated"}],
+        "communication_document": [{"path": "captured.yml"}, {"path": "/"}],
         "communication_info": [target, {"policies": "{{ [1, none] }}"}],
         "communication_profile": [
             {"profiles": [profile], "list_targets": True},

@@ -11,7 +11,6 @@ import typing as t
 from dataclasses import dataclass
 
 from .._basis.errors import OptionError
-from .._basis.libraries import require
 from .._basis.text import shown
 from .._facets.facet import Facet
 from .._facets.registry import FACETS
@@ -21,7 +20,7 @@ from .._fleet.targets import TARGET_ARGUMENTS, Selector, chosen_by
 from .._manager.client import Client
 from .result import Result
 from .snapshot import Advice, LeftOut, Snapshot, take_snapshot, told_of
-from .snapshot_file import RUAMEL_IMPORT_ERROR, DocumentText, read_text, replace_text
+from .snapshot_file import DocumentText, read_text, replace_text
 
 CAPTURE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
@@ -68,9 +67,8 @@ def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
     """Write what is set on the manager into the file, or in check mode say what that would change of it.
 
     Raises C(OptionError) for a file that cannot be read, written or understood, and for targets that cannot be found,
-    C(MissingLibrary), and C(ManagerError) when reading fails; then the file is as it was.
+    and C(ManagerError) when reading fails; then the file is as it was.
     """
-    require({"ruamel.yaml": RUAMEL_IMPORT_ERROR})
     before = read_text(wanted.path)
     text = DocumentText(before or "", wanted.variable, wanted.path)
     written = text.profiles()

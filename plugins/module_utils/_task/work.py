@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWish, keep_activation
 from .._basis.errors import OptionError, Problem
@@ -26,6 +26,7 @@ from .._communication.result import (
     failure_message,
     shortened,
 )
+from .._communication.snapshot_file import RUAMEL_IMPORT_ERROR
 from .._facets.registry import FACETS
 from .._fleet.expression import JMESPATH_IMPORT_ERROR
 from .._fleet.targets import TARGET_ARGUMENTS
@@ -87,12 +88,14 @@ class Work(t.Generic[T]):
     """What a module does: its options beside those of the connection, and the way from them to its result.
 
     prepare: checks the options, given the deployment, and sends nothing. carry_out: makes the result, which has C(msg)
-    where the task failed, and may have C(warnings). Both raise C(Problem).
+    where the task failed, and may have C(warnings). Both raise C(Problem). libraries: those that it needs beside the ones
+    of all tasks, with the problem that there is with each.
     """
 
     options: Options
     prepare: t.Callable[[Options, str], T]
     carry_out: t.Callable[[Client, T, Host, Connection], Result]
+    libraries: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def arguments(self) -> Options:
@@ -120,6 +123,7 @@ def of_capture() -> Work[CaptureWish]:
         CAPTURE_ARGUMENTS,
         CaptureWish.from_options,
         lambda client, wanted, host, _connection: _with_diff(host, capture(client, wanted, host.check_mode)),
+        {"ruamel.yaml": RUAMEL_IMPORT_ERROR},
     )
 
 
@@ -164,7 +168,7 @@ def result_of(work: Work[t.Any], host: Host) -> Result:
         if not secrets_of(host.params["api_key"]):
             # Too short for a key: to mask it would hide ordinary text.
             host.no_log_values.discard(host.params["api_key"])
-        require(libraries_of(host.params))
+        require(libraries_of(work, host.params))
         connection = Connection.from_options(host.params, host.environment)
         host.no_log_values.update(secrets_of(connection.api_key))
         for warning in connection.warnings:
@@ -179,12 +183,13 @@ def result_of(work: Work[t.Any], host: Host) -> Result:
     return result
 
 
-def libraries_of(params: Mapping[str, t.Any]) -> dict[str, str | None]:
+def libraries_of(work: Work[t.Any], params: Mapping[str, t.Any]) -> dict[str, str | None]:
     """What this Python needs for a task with these options, and the problem with each that it has none of."""
     return {
         "jmespath": JMESPATH_IMPORT_ERROR,
         "paramiko": import_problem("paramiko") if params.get("jump_host") else None,
         URLLIB3_NEEDED: URLLIB3_IMPORT_ERROR,
+        **work.libraries,
     }
 
 
