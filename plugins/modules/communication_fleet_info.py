@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - workload_security.agent.connection
   - workload_security.agent.attributes
   - workload_security.agent.attributes.info_module
+  - workload_security.agent.attributes.action
   - workload_security.agent.attributes.action_group
 options:
   computers_query:

@@ -56,6 +56,7 @@ def every_kind_of_task(lab: t.Any) -> list[dict[str, t.Any]]:
         "agent_initiated_activation": [{"ip_list": "Internal IP Ranges"}],
         "communication_direction": [{**target, "direction": "manager_initiated"}],
         "communication_document": [{"path": "captured.yml"}, {"path": "/"}],
+        "communication_fleet_info": [{"computers_query": "[?id < `5`]"}],
         "communication_info": [target, {"policies": "{{ [1, none] }}"}],
         "communication_profile": [
             {"profiles": [profile], "list_targets": True},
@@ -104,6 +105,7 @@ def comparable(results: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     for result in results:
         for one in (result, *result.get("results", ())):
             one.pop("exception", None)
+            one.pop("read_at", None)  # the time
     return results
 
 
