@@ -23,6 +23,7 @@ import yaml
 from tests.integration.support import writes
 from tests.integration.test_profile import mac
 from tests.lab.manager.process import LabManager
+from tests.page import Page
 
 pytestmark = pytest.mark.slow
 
@@ -154,7 +155,7 @@ def test_drift_is_reported_with_a_key_that_only_reads(site):
     shown_name = HOSTILE[:-1] + "\\u202e"
     assert suite.find(".//failure").attrib["message"] == f"differs from the document on {shown_name}"
     page = (reports / "manager.html").read_text(encoding="utf-8")
-    assert "Content-Security-Policy" in page and "<img" not in page and "\u202e" not in page
+    assert Page(page).faults == [] and "<img" not in page and "\u202e" not in page
     assert shown_name in html.unescape(page) and not re.search(r"(?:src|href)=.(?:https?:|//)", page)
     # As declared, but for what nobody declared.
     settings = {"platformSettingHeartbeatInterval": {"value": "7 Minutes"}}
@@ -195,5 +196,9 @@ def test_an_error_is_no_difference(site, playbook, case):
     folder, suffix = {"plan": ("plans", "md"), "drift": ("drift", "html")}[playbook]
     if case != "no host":
         assert (site.folder / folder / "fine.json").exists(), "what is told of others is there all the same"
+    if playbook == "drift" and case in ("unreachable", "no such target", "bad profile", "refused"):
+        assert Page((site.folder / folder / "manager.html").read_text()).faults == []
+        suite = ElementTree.fromstring((site.folder / folder / "manager.xml").read_bytes())
+        assert suite.attrib["errors"] == "1" and suite.attrib["failures"] == "0"
     if case == "refused":
         assert "agents on macOS only support" in (site.folder / folder / f"manager.{suffix}").read_text()
