@@ -14,6 +14,7 @@ description:
   - Reads all policies and computers, and tells which direction, heartbeat and restriction of the agents' port hold
     where, which policies and computers override what, to whom the port is open, and which agents have not
     communicated with the manager for longer than two heartbeats.
+  - Without O(computer_groups), O(computers_matching) and O(computers_query), it looks at all computers.
   - Everything is counted, for the whole fleet, and for each policy, group and platform. The computers stand one by one
     in RV(targets_csv); M(workload_security.agent.communication_info) has all details of a few of them.
   - What the manager does not say is null, and nothing is guessed.
@@ -25,23 +26,9 @@ extends_documentation_fragment:
   - workload_security.agent.attributes.info_module
   - workload_security.agent.attributes.action
   - workload_security.agent.attributes.action_group
+  - workload_security.agent.targets
+  - workload_security.agent.targets.computers_chosen
 options:
-  computers_query:
-    description:
-      - A JMESPath expression over the list of all computers, which returns those to look at. See
-        O(workload_security.agent.communication_info#module:computers_query). All computers by default.
-    type: str
-  allow_missing:
-    description:
-      - Whether policies and groups that O(computers_query) compares with may be missing from the manager. Then a warning
-        names them.
-    type: bool
-    default: false
-  allow_empty:
-    description:
-      - Whether O(computers_query) may select nothing. By default that is an error.
-    type: bool
-    default: false
   computers_most:
     description:
       - How many computers to list in RV(computers), with the most urgent ones first. RV(targets_csv) has all of them.

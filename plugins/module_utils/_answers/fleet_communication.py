@@ -34,7 +34,7 @@ from .._fleet.catalogue import (
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
-from .._fleet.targets import TARGET_ARGUMENTS, Selector, resolve
+from .._fleet.targets import TARGET_ARGUMENTS, Selector, chosen_by, missing_told, resolve
 from .._manager.client import Client
 from .._vendor.communication import DIRECTIONS
 from .._vendor.deployment import CLOUD
@@ -42,8 +42,9 @@ from .context import Contexts, date_of, has_agent
 from .platforms import platform_name
 from .table import as_csv
 
+_CHOOSING = ("computer_groups", "computers_matching", "computers_query", "allow_missing", "allow_empty")
 FLEET_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    **{name: TARGET_ARGUMENTS[name] for name in ("computers_query", "allow_missing", "allow_empty")},
+    **{name: TARGET_ARGUMENTS[name] for name in _CHOOSING},
     "computers_most": {"type": "int", "default": 2000},
     "rule_overrides": {"type": "bool", "default": False},
 }
@@ -92,8 +93,8 @@ class FleetAsked:
     @classmethod
     def from_options(cls, params: dict[str, t.Any], deployment: str) -> FleetAsked:
         """Read the options of C(communication_fleet_info). Raises C(OptionError)."""
-        of_query = {name: params.get(name) for name in ("computers_query", "allow_missing", "allow_empty")}
-        selector = None if of_query["computers_query"] is None else Selector.from_options(of_query, "")
+        choosing = {name: params.get(name) for name in _CHOOSING}
+        selector = Selector.from_options(choosing, "") if chosen_by(choosing) else None
         most = params["computers_most"]
         if most < 0:
             raise OptionError("computers_most", most, "it must be a number of computers, 0 for none")
@@ -110,7 +111,7 @@ def read_fleet(client: Client, asked: FleetAsked) -> dict[str, t.Any]:
     else:
         ((targets, left_out),) = resolve(fleet, [asked.selector])
         computers = [target for target in targets if isinstance(target, Computer)]
-        missing = [one.reason for one in left_out]
+        missing = [*missing_told(left_out, "the result is without"), *fleet.warnings]
     fleet.read_overrides([*fleet.policies.values(), *computers])
     stock = _Stock(fleet, asked)
     policies = [stock.row(policy) for policy in stock.outlook.from_the_top(fleet.policies.values())]
