@@ -105,7 +105,7 @@ def watched(name: str, progress: Progress, seconds: int) -> t.Iterator[None]:
             wait = seconds
 
     shows = threading.Thread(target=show, daemon=True)
-    with _told_when_killed(lambda: f"{name}: {progress.interrupted}\n"):
+    with _told_when_killed(lambda: f"{name}: {progress.interrupted}\n") as told:
         if seconds:
             shows.start()
         try:
@@ -113,8 +113,9 @@ def watched(name: str, progress: Progress, seconds: int) -> t.Iterator[None]:
         except Exception:
             raise
         except BaseException:
-            # Such as the timeout of the task.
-            Display().display(f"{name}: {progress.interrupted}", stderr=True)
+            # Such as the timeout of the task; or what a signal's own handler raises, which is told by then.
+            if not told.is_set():
+                Display().display(f"{name}: {progress.interrupted}", stderr=True)
             raise
         finally:
             ended.set()
@@ -142,11 +143,13 @@ def _surroundings(environment: Mapping[str, str], folder: str) -> t.Iterator[Non
 
 
 @contextlib.contextmanager
-def _told_when_killed(tell: t.Callable[[], str]) -> t.Iterator[None]:
-    """Say this where the process is told to end, and then let it end as it would have."""
+def _told_when_killed(tell: t.Callable[[], str]) -> t.Iterator[threading.Event]:
+    """Say this where the process is told to end, and then let it end as it would have. Yields whether it was said."""
     before: dict[int, t.Any] = {}
+    told = threading.Event()
 
     def end(number: int, frame: types.FrameType | None) -> None:
+        told.set()
         if _SCREEN is not None:
             with contextlib.suppress(OSError):
                 os.write(_SCREEN, tell().encode())
@@ -159,9 +162,12 @@ def _told_when_killed(tell: t.Callable[[], str]) -> t.Iterator[None]:
 
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.getsignal(number)
-            signal.signal(number, end)
-        yield
+            handler = signal.getsignal(number)
+            # Only the main thread can handle signals; and what is ignored, as by a job of a shell, ends nothing.
+            if threading.current_thread() is threading.main_thread() and handler not in (None, signal.SIG_IGN):
+                before[number] = handler
+                signal.signal(number, end)
+        yield told
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

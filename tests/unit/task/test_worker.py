@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -148,6 +149,52 @@ def test_whoever_handled_a_signal_before_handles_it_still(monkeypatch, number):
     assert handled == [number] and os.read(reader, 100) == b"3 of 9\n"
     os.close(reader)
     os.close(writer)
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """What is written where Ansible shows errors: a function that reads it."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    monkeypatch.setattr(_manager_action, "_SCREEN", writer)
+    yield lambda: os.read(reader, 1000) if select.select([reader], [], [], 0)[0] else b""
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_signal_that_is_ignored_interrupts_nothing(screen):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with _manager_action._told_when_killed(lambda: "3 of 9\n") as told:
+            signal.raise_signal(signal.SIGINT)
+            assert not told.is_set()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert screen() == b""
+
+
+def test_outside_the_main_thread_signals_are_left_alone(screen):
+    ours, met = signal.getsignal(signal.SIGTERM), []
+
+    def work() -> None:
+        with _manager_action.watched("heartbeat", Progress(SystemClock()), 0):
+            met.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert met == [ours]
+
+
+def test_what_the_handler_of_a_signal_raises_is_told_once(screen, monkeypatch):
+    """As in the main process of Ansible, where an inventory is read."""
+    shown: list[str] = []
+    monkeypatch.setattr(Display, "display", lambda _self, line, **_how: shown.append(line))
+    with pytest.raises(KeyboardInterrupt), _manager_action.watched("computers", Progress(SystemClock()), 0):
+        signal.raise_signal(signal.SIGINT)
+    assert shown == []
+    assert screen().startswith(b"computers: interrupted while reading") and screen() == b""
 
 
 def test_without_a_handler_the_process_ends_by_the_signal():
