@@ -39,6 +39,7 @@ extends_documentation_fragment:
   - workload_security.agent.attributes.action_group
   - workload_security.agent.targets
   - workload_security.agent.targets.policies
+  - workload_security.agent.targets.computers_by_name
   - workload_security.agent.targets.computers
 attributes:
   check_mode:
