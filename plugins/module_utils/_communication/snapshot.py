@@ -478,7 +478,7 @@ class _Names:
         self._computers = collections.Counter(
             name
             for one in fleet.computers.values()
-            for name in {one.host_name.strip().casefold(), one.display_name.strip().casefold()}
+            for name in dict.fromkeys((one.host_name.strip().casefold(), one.display_name.strip().casefold()))
         )
 
     def of(self, target: Target) -> Named:
