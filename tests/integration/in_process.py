@@ -21,6 +21,7 @@ from unittest import mock
 
 import pytest
 import yaml
+from ansible.module_utils import _internal as ansible_internal
 from ansible.module_utils.common import warnings as ansible_warnings
 from ansible.module_utils.testing import patch_module_args
 
@@ -74,6 +75,8 @@ def run_module(module: str, options: t.Mapping[str, t.Any], **keywords: bool) ->
         # These live as long as the process, which elsewhere is that of one module.
         mock.patch.dict(ansible_warnings._global_warnings, clear=True),
         mock.patch.dict(ansible_warnings._global_deprecations, clear=True),
+        # Another test of this process may have loaded what only Ansible itself has.
+        mock.patch.object(ansible_internal, "is_controller", False),
         contextlib.redirect_stdout(stdout),
         pytest.raises(SystemExit),
     ):

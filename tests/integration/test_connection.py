@@ -40,7 +40,7 @@ def test_a_certificate_that_nobody_vouches_for(lab):
     assert [request["path"] for request in lab.requests()] == ["/policies/search"], "the first sent nothing"
 
 
-@pytest.mark.parametrize("key", ["1:wrong", "nonsense"])
+@pytest.mark.parametrize("key", ["1:wrong-one", "nonsense"])
 def test_a_wrong_key(lab, key):
     (result,) = run_tasks(lab, [{INFO: {**COUNT, "api_key": key}}]).results
     assert result["failed"] and result["failure"]["code"] == "unauthorized" and "Invalid API Key" in result["msg"]
