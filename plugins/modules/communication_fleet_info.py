@@ -27,7 +27,7 @@ extends_documentation_fragment:
   - workload_security.agent.attributes.action
   - workload_security.agent.attributes.action_group
   - workload_security.agent.targets
-  - workload_security.agent.targets.computers_chosen
+  - workload_security.agent.targets.computers
 options:
   computers_most:
     description:
