@@ -175,7 +175,8 @@ def test_secrets_are_in_no_output(cloud_lab, tmp_path):
     assert nobody["failed"] and nobody["failure"]["code"] == "bad_option" and nobody["failure"]["option"] == "policy"
     assert refused["failed"] and refused["failure"]["code"] == "bad_request" and "dsmProxyID" in refused["msg"]
     log = (tmp_path / "log").read_text()
-    assert len(played.output) > 10_000 and len(log) > 10_000
+    # All results are there.
+    assert played.output.count("set no_log: true") >= 2 and log.count("set no_log: true") >= 2
     assert not [secret for secret in secrets if secret in played.output + log]
     assert watch.looked_at["processes"] and watch.leaks == set()
     assert writes(cloud_lab) == []
