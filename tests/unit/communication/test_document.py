@@ -75,7 +75,7 @@ def test_good_heartbeats():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "option 'source_ips': it must be given"),
+        ({}, "option 'source_ips': give the addresses"),
         ({"source_ips": []}, "an empty list would admit nobody"),
         ({"source_macs": []}, "an empty list would admit nobody"),
         ({"source_ips": ["192.0.2.0/33"]}, "option 'source_ips' is '192.0.2.0/33': it is no IP address"),
@@ -84,11 +84,11 @@ def test_good_heartbeats():
         ({**ADMITTED, "port": 0}, "option 'port' is '0': it must be a port from 1 to 65535"),
         ({**ADMITTED, "port": 65536}, "a port from"),
         ({**ADMITTED, "rule_name": " "}, "option 'rule_name'"),
-        ({"source_ips": ["192.0.2.0/24"]}, "option 'manager_addresses': it must be given"),
+        ({"source_ips": ["192.0.2.0/24"]}, "option 'manager_addresses': give the addresses"),
         ({**ADMITTED, "manager_addresses": ["198.51.100.1"]}, "add 198.51.100.1"),
         ({**ADMITTED, "manager_region": "mars-1"}, "option 'manager_region' is 'mars-1': it must be one of ae-1"),
         ({**ADMITTED, "manager_region": "jp-1"}, "admits the manager too: add 35.75.131.96/27, 18.99.69.160/27"),
-        ({"source_macs": ["00:11:22:33:44:55"]}, "option 'manager_macs': it must be given"),
+        ({"source_macs": ["00:11:22:33:44:55"]}, "option 'manager_macs': give the MACs"),
         (
             {"source_macs": ["00:11:22:33:44:55"], "manager_macs": ["00:11:22:33:44:56"]},
             "option 'manager_macs' is",

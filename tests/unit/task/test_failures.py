@@ -41,6 +41,7 @@ RIGHT: dict[str, dict[str, t.Any]] = {
     "agent_deployment_script_info": {**MANAGER, "platform": "linux"},
     "agent_initiated_activation": {**MANAGER, "allow": "nobody"},
     "communication_direction": {**MANAGER, "policies": ["Base Policy"], "direction": "bidirectional"},
+    "communication_document": {**MANAGER, "path": "/nonexistent/document.yml"},
     "communication_fleet_info": MANAGER,
     "communication_info": {**MANAGER, "policies": ["Base Policy"]},
     "communication_profile": {
@@ -94,6 +95,7 @@ WRONG: dict[str, dict[str, t.Any]] = {
     "agent_deployment_script_info": {"relay_proxy_id": 0},
     "agent_initiated_activation": {"policy": 0},
     "communication_direction": {"policies": None},
+    "communication_document": {"path": "/"},
     "communication_fleet_info": {"computers_most": -1},
     "communication_info": {"policies": [""]},
     "communication_profile": {"profiles": []},
