@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._basis.text import shown
+from ..module_utils._basis.text import in_words, shown
 
 
 def drift_junit(result: object, name: object = "communication") -> str:
@@ -74,7 +74,7 @@ def _targets(group: dict[str, t.Any]) -> str:
 
 def _text(value: object) -> str:
     """A value on one line, without the characters that XML cannot hold."""
-    return "" if value is None else shown(str(value).lower() if isinstance(value, bool) else value, 2000)
+    return "" if value is None else shown(in_words(value), 2000)
 
 
 def _kind(value: object) -> str:

@@ -17,16 +17,11 @@ from tests.lab.manager.configuration import configuration_of
 from tests.lab.manager.manager import Manager
 from tests.lab.manager.message import Call
 from tests.lab.manager.process import LabManager
+from tests.lab.replacing_rule import REPLACING
 
 AGENT_PORT = {
     "name": "Agent port from manager",
-    "action": "bypass",
-    "priority": "4",
-    "direction": "incoming",
-    "frameType": "ip",
-    "protocol": "tcp",
-    "destinationPortType": "multiple",
-    "destinationPortMultiple": ["4118"],
+    **REPLACING,
 }
 
 

@@ -25,17 +25,6 @@ AGENT_PORT = 4118
 MANAGER_NAME = "dsm.lab.test"
 HEARTBEATS = f"dsm://{MANAGER_NAME}:4120/"
 
-# A rule that meets every condition of the vendor's page but its sources, in the words of the manager's API.
-REPLACING = {
-    "action": "bypass",
-    "priority": "4",
-    "direction": "incoming",
-    "frameType": "ip",
-    "protocol": "tcp",
-    "destinationPortType": "multiple",
-    "destinationPortMultiple": [str(AGENT_PORT)],
-}
-
 DIRECTION = "platformSettingAgentCommunicationsDirection"
 
 

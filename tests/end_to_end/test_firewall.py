@@ -12,8 +12,9 @@ import typing as t
 
 import pytest
 
-from tests.end_to_end.site import AGENT_PORT, REPLACING, Placed, Site
+from tests.end_to_end.site import AGENT_PORT, Placed, Site
 from tests.lab.hosts.process import Host
+from tests.lab.replacing_rule import REPLACING
 
 POLICY = "Port"
 # What tests make on the manager, rules first: path and envelope.

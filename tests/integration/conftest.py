@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from tests.lab.manager.process import LabManager
+from tests.page import Browser, find_browser
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +32,12 @@ def cloud_lab() -> t.Iterator[LabManager]:
     """A small lab that is the cloud: other headers, and a heartbeat that cannot be set."""
     with LabManager(computers=60, policies=12, seed=2, deployment="cloud") as lab:
         yield lab
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
+    """Chromium, as a test of a page needs it."""
+    found = find_browser(tmp_path_factory.mktemp("chromium"))
+    if found is None:
+        pytest.skip("there is no Chromium on this machine (Debian's package chromium)")
+    return found

@@ -108,6 +108,23 @@ def keep(expression: str, path: Path) -> dict[str, t.Any]:
     }
 
 
+def ansible_playbook(
+    *arguments: str, environment: t.Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run ansible-playbook, whatever comes of it; all that it prints is its C(stdout)."""
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), *arguments],
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 @dataclass
 class Played:
     """What a playbook run left: exit status, all output, and each task's result by its place."""

@@ -30,16 +30,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.e
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.integration.support import RESTRICTION, LabClock, connection, run_facet
 from tests.lab.manager.process import LabManager
+from tests.lab.replacing_rule import REPLACING
 
-REPLACING = {
-    "action": "bypass",
-    "priority": "4",
-    "direction": "incoming",
-    "frameType": "ip",
-    "protocol": "tcp",
-    "destinationPortType": "multiple",
-    "destinationPortMultiple": ["4118"],
-}
 ALL_COUNTS = {"ipv4": 1 << 32, "ipv6": 1 << 128}
 
 numbers = itertools.count()

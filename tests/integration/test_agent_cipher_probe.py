@@ -6,9 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -17,7 +14,7 @@ import yaml
 
 from tests.gates.environments import COLLECTIONS
 from tests.integration.in_process import run_module
-from tests.integration.support import KEEPING, keep
+from tests.integration.support import KEEPING, ansible_playbook, keep
 from tests.lab.ssh_server import SshServer
 from tests.unit.probe.servers import Certificate, old_server
 
@@ -33,22 +30,8 @@ def run(folder: Path, task: dict[str, t.Any]) -> dict[str, t.Any]:
     ]
     book = folder / "play.yml"
     book.write_text(yaml.safe_dump([{"name": "Probe", "hosts": "localhost", "gather_facts": False, "tasks": steps}]))
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), str(book)],
-        env={
-            **os.environ,
-            **KEEPING,
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-        },
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    environment = {**KEEPING, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_LOCALHOST_WARNING": "false"}
+    done = ansible_playbook(str(book), environment=environment, cwd=folder)
     assert done.returncode == 0, done.stdout
     return json.loads(results.read_text())
 
@@ -64,13 +47,7 @@ def test_an_agent_straight_and_through_ssh(certificate: Certificate, tmp_path: P
     empty = tmp_path / "known_hosts"
     empty.write_text("")
     with SshServer(tmp_path / "ssh") as sshd, old_server(certificate, ["aes256", "3des", "aes128"], ["sha"]) as agent:
-        ssh = {
-            "host": sshd.host,
-            "port": sshd.port,
-            "user": sshd.user,
-            "private_key": str(sshd.private_key),
-            "known_hosts": str(sshd.known_hosts),
-        }
+        ssh = sshd.way
         task = {
             "targets": [
                 {"host": "localhost", "port": agent.port, "agent_version": "9.6.2.5027"},

@@ -15,19 +15,11 @@ from tests.integration.captured import CAPTURE, assert_nothing_to_do, capture, r
 from tests.integration.in_process import run_tasks
 from tests.integration.support import run_profiles
 from tests.lab.manager.process import LabManager
+from tests.lab.replacing_rule import REPLACING
 
 INTERVAL = "platformSettingHeartbeatInterval"
 MISSED = "platformSettingHeartbeatMissedAlertThreshold"
 DIRECTION = "platformSettingAgentCommunicationsDirection"
-RULE = {
-    "action": "bypass",
-    "priority": "4",
-    "direction": "incoming",
-    "frameType": "ip",
-    "protocol": "tcp",
-    "destinationPortType": "multiple",
-    "destinationPortMultiple": ["4118"],
-}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +62,7 @@ class Small:
         lists = self.lab.api(
             "POST", "/iplists", {"name": f"List of {name}", "items": ["192.0.2.7 # x", "192.0.2.0/26"]}
         )
-        rule = {**RULE, "name": name, "sourceIPType": "ip-list", "sourceIPListID": lists["ID"], **fields}
+        rule = {**REPLACING, "name": name, "sourceIPType": "ip-list", "sourceIPListID": lists["ID"], **fields}
         rule_id = self.lab.api("POST", "/firewallrules", rule)["ID"]
         self.lab.api("POST", f"/{kind}/{number}/firewall/assignments", {"ruleIDs": [rule_id]})
         return rule_id

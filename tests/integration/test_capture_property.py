@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.integration.captured import Dumper, assert_nothing_to_do, capture, read
 from tests.lab.manager.process import LabManager
+from tests.lab.replacing_rule import REPLACING
 
 DIRECTION = "platformSettingAgentCommunicationsDirection"
 VALUES = {
@@ -58,15 +59,6 @@ LISTS = (
     ["2001:db8::/32", "192.0.2.7"],
     ["192.0.2.1", "::ffff:198.51.100.7"],
 )
-BASE = {
-    "action": "bypass",
-    "priority": "4",
-    "direction": "incoming",
-    "frameType": "ip",
-    "protocol": "tcp",
-    "destinationPortType": "multiple",
-    "destinationPortMultiple": ["4118"],
-}
 # What else a rule can have that restricts the agents' port; the last ones are nothing that options could say.
 KINDS: tuple[dict[str, t.Any], ...] = (
     {},
@@ -105,7 +97,7 @@ class Fleet:
     def _rule(self, number: int) -> int:
         kind = dict(self.chance.choice(KINDS))
         rule = {
-            **BASE,
+            **REPLACING,
             "name": self.chance.choice((f"Rule {number}", f"Rule: {{{{ {number} }}}}", f"Rule\x1b {number}")),
         }
         macs, inline, anybody = kind.pop("macs", None), kind.pop("inline", None), kind.pop("any", False)

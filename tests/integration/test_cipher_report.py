@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import subprocess
-import sys
 import typing as t
 from collections import Counter
 from dataclasses import dataclass
@@ -20,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from tests.gates.environments import ROOT
+from tests.integration.support import ansible_playbook
 from tests.lab.manager.process import LabManager
-from tests.page import Browser, Page, find_browser
+from tests.page import Page
 
 pytestmark = pytest.mark.slow
 
@@ -56,23 +55,9 @@ def start(lab: LabManager, variables: dict[str, t.Any], *arguments: str) -> subp
     """Run the playbook for an inventory of one manager, unless told otherwise, without regard of how it ends."""
     manager = {"url": lab.url, "ca_path": lab.ca_path}
     variables = {"cipher_report_manager": manager, "cipher_report_date": "12 June 2026", **variables}
-    command = [
-        str(Path(sys.executable).with_name("ansible-playbook")),
-        "-i",
-        f"{MANAGER},",
-        "-e",
-        json.dumps(variables),
-    ]
-    return subprocess.run(
-        [*command, *arguments, str(PLAYBOOK)],
-        env={**os.environ, "WORKLOAD_SECURITY_API_KEY": lab.api_key},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    key = {"WORKLOAD_SECURITY_API_KEY": lab.api_key}
+    told = json.dumps(variables)
+    return ansible_playbook("-i", f"{MANAGER},", "-e", told, *arguments, str(PLAYBOOK), environment=key)
 
 
 def changed(output: str) -> list[int]:
@@ -94,14 +79,6 @@ def hostile_fleet() -> list[dict]:
             [(text, version) for text in HOSTILE for version in ("9.5.3.2754", text)], start=1
         )
     ]
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
-    found = find_browser(tmp_path_factory.mktemp("chromium"))
-    if found is None:
-        pytest.skip("there is no Chromium on this machine (Debian's package chromium)")
-    return found
 
 
 # -- an ordinary fleet

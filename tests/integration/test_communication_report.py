@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 
 from tests.gates.environments import ROOT
-from tests.integration.support import writes
+from tests.integration.support import ansible_playbook, writes
 from tests.lab.manager.process import LabManager
 from tests.page import Element, Page
 
@@ -41,17 +39,8 @@ def run(lab: LabManager, folder: Path, **variables: t.Any) -> subprocess.Complet
         "communication_report_manager": {"url": lab.url, "ca_path": lab.ca_path},
         **variables,
     }
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    return subprocess.run(
-        [program, "-i", f"{MANAGER},", "-e", json.dumps(variables), str(PLAYBOOK)],
-        env={**os.environ, "WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    key = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key}
+    return ansible_playbook("-i", f"{MANAGER},", "-e", json.dumps(variables), str(PLAYBOOK), environment=key)
 
 
 def read(folder: Path) -> tuple[Page, dict[str, t.Any], list[dict[str, str]]]:

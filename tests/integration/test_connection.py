@@ -50,13 +50,7 @@ def test_a_wrong_key(lab, key):
 @pytest.mark.both_cores
 def test_through_a_jump_host(lab, tmp_path):
     with SshServer(tmp_path / "ssh") as ssh:
-        way = {
-            "host": ssh.host,
-            "port": ssh.port,
-            "user": ssh.user,
-            "private_key": str(ssh.private_key),
-            "known_hosts": str(ssh.known_hosts),
-        }
+        way = ssh.way
         stranger = make_key(tmp_path / "stranger").with_suffix(".pub").read_text().split()
         wrong = tmp_path / "known_hosts"
         wrong.write_text(f"[{ssh.host}]:{ssh.port} {stranger[0]} {stranger[1]}\n")

@@ -320,14 +320,7 @@ def test_what_cannot_be_right_is_said(lab, tmp_path):
 
 def test_through_a_jump_host(lab, tmp_path):
     with SshServer(tmp_path / "ssh") as ssh:
-        way = {
-            "host": ssh.host,
-            "port": ssh.port,
-            "user": ssh.user,
-            "private_key": str(ssh.private_key),
-            "known_hosts": str(ssh.known_hosts),
-        }
-        path = configured(lab, tmp_path, jump_host=way, group_by=[], query="[:1]")
+        path = configured(lab, tmp_path, jump_host=ssh.way, group_by=[], query="[:1]")
         assert len(json.loads(command(lab, path, "--list"))["_meta"]["hostvars"]) == 1
 
 

@@ -151,7 +151,7 @@ class Recorder:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.progress, self.url, self.threads = transport.progress, transport.url, transport.threads
-        self.requests_sent = self.writes_sent = 0
+        self.requests = {"sent": 0, "writes": 0}
         self.replies: dict[Request, list[t.Any]] = {}
         self._rest: dict[Request, t.Iterator[t.Any]] | None = None
 

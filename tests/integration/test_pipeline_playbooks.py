@@ -10,8 +10,6 @@ import html
 import json
 import os
 import re
-import subprocess
-import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from tests.integration.support import writes
+from tests.integration.support import ansible_playbook, writes
 from tests.integration.test_profile import mac
 from tests.lab.manager.process import LabManager
 from tests.page import Page
@@ -58,28 +56,13 @@ class Site:
     def run(self, playbook: str, *arguments: str, key: str = "admin") -> Ended:
         """Run a playbook of the collection as a pipeline does, from the folder of the inventory."""
         secret = {"admin": self.lab.api_key, "read_only": self.lab.read_only_api_key}[key]
-        ran = subprocess.run(
-            [
-                str(Path(sys.executable).with_name("ansible-playbook")),
-                "-i",
-                "hosts.yml",
-                f"workload_security.agent.{playbook}",
-                *arguments,
-            ],
-            cwd=self.folder,
-            env={
-                **os.environ,
-                "WORKLOAD_SECURITY_API_KEY": secret,
-                "ANSIBLE_PIPELINING": "true",
-                "PWD": str(self.folder),
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        environment = {
+            "WORKLOAD_SECURITY_API_KEY": secret,
+            "ANSIBLE_PIPELINING": "true",
+            "PWD": str(self.folder),
+        }
+        command = ("-i", "hosts.yml", f"workload_security.agent.{playbook}", *arguments)
+        ran = ansible_playbook(*command, environment=environment, cwd=self.folder)
         return Ended(ran.returncode, ran.stdout)
 
 

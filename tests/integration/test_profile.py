@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from tests.integration.support import RESTRICTION, changes, names, run_facet, run_profiles, writes
 from tests.lab.manager.switches import CHOICES
+from tests.lab.replacing_rule import REPLACING
 
 DIRECTION = "platformSettingAgentCommunicationsDirection"
 INTERVAL = "platformSettingHeartbeatInterval"
@@ -464,16 +465,7 @@ def test_another_rule_that_admits_anybody_is_named(lab):
     opening = lab.api(
         "POST",
         "/firewallrules",
-        {
-            "name": "Everybody",
-            "action": "bypass",
-            "priority": "4",
-            "direction": "incoming",
-            "frameType": "ip",
-            "protocol": "tcp",
-            "destinationPortType": "multiple",
-            "destinationPortMultiple": ["4118"],
-        },
+        {"name": "Everybody", **REPLACING},
     )
     lab.api("POST", f"/policies/{some['ID']}/firewall/assignments", {"ruleIDs": [opening["ID"]]})
     warnings = run_facet(lab, "firewall_restriction", {"policies": [some["ID"]], **RESTRICTION}, check=True)["warnings"]

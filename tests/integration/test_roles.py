@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.integration.support import ansible_playbook
 
 KEY = "1:0123456789abcdef0123456789abcdef"
 MANAGER = {"url": "https://localhost:1", "api_key": KEY}
@@ -32,17 +33,8 @@ def output_of(role: str, variables: dict[str, t.Any], folder: Path) -> str:
     ]
     (folder / "play.yml").write_text(yaml.safe_dump(book))
     (folder / "variables.yml").write_text(json.dumps({**variables, "ansible_python_interpreter": sys.executable}))
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    ran = subprocess.run(
-        [program, "-i", "localhost,", "-c", "local", "-vvvvv", "-e", "@variables.yml", "play.yml"],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    arguments = ("-i", "localhost,", "-c", "local", "-vvvvv", "-e", "@variables.yml", "play.yml")
+    ran = ansible_playbook(*arguments, cwd=folder)
     assert ran.returncode, ran.stdout
     return ran.stdout
 

@@ -50,6 +50,17 @@ class SshServer:
         self._process: subprocess.Popen | None = None
 
     @property
+    def way(self) -> dict[str, str | int]:
+        """The options that lead to it, of modules that take an SSH server."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "private_key": str(self.private_key),
+            "known_hosts": str(self.known_hosts),
+        }
+
+    @property
     def log(self) -> str:
         """What the server has logged so far."""
         return (self.folder / "log").read_text()

@@ -105,7 +105,7 @@ def keep_activation(client: Client, wish: ActivationWish, *, check_mode: bool) -
         "after": after,
         "diff": {"before": outline(before), "after": outline(after)},
         "warnings": warnings,
-        "requests": {"sent": client.transport.requests_sent, "writes": client.transport.writes_sent},
+        "requests": client.transport.requests,
     }
     if lost:
         reason = "; ".join(dict.fromkeys(outcome.reason for outcome in lost.values()))

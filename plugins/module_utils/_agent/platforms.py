@@ -34,9 +34,14 @@ _WORDS = (
 _APPLIANCE = re.compile("appliance", re.IGNORECASE | re.ASCII)
 
 
+def is_appliance(platform: str) -> bool:
+    """Whether a platform is that of a virtual appliance."""
+    return _APPLIANCE.search(platform) is not None
+
+
 @functools.lru_cache(maxsize=4096)
 def family(platform: str) -> str:
     """The family of a platform as a manager writes it, one of C(FAMILIES); C(other) for what is not known."""
-    if _APPLIANCE.search(platform):
+    if is_appliance(platform):
         return OTHER
     return next((name for name, words in _WORDS if words.search(platform)), OTHER)

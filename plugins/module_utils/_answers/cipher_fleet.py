@@ -39,10 +39,11 @@ from .._basis.plain import items
 from .._basis.text import shown
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer
-from .._fleet.targets import TARGET_ARGUMENTS, Selector, chosen_by, missing_told, resolve
+from .._fleet.targets import Selector
 from .._manager.client import Client
 from .context import Contexts
 from .platforms import platform_name
+from .some_computers import CHOOSING_ARGUMENTS, at_most, choose, read_choice
 from .table import as_csv
 
 # Which computers to list one by one.
@@ -52,9 +53,6 @@ NONE = "none"
 # And how.
 LIST = "list"
 CSV = "csv"
-
-# The options that choose computers; C(computers) is another one here.
-_CHOOSING = ("computer_groups", "computers_matching", "computers_query", "allow_missing", "allow_empty")
 
 REQUIREMENT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "required_suites": {"type": "list", "elements": "str"},
@@ -70,7 +68,7 @@ CIPHER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "computers": {"type": "str", "choices": [ALL, AT_RISK, NONE], "default": AT_RISK},
     "computers_format": {"type": "str", "choices": [LIST, CSV], "default": LIST},
     "computers_most": {"type": "int"},
-    **{name: TARGET_ARGUMENTS[name] for name in _CHOOSING},
+    **CHOOSING_ARGUMENTS,
 }
 
 # How many computers to name of each agent that is not kept.
@@ -99,12 +97,14 @@ class CiphersAsked:
     @classmethod
     def from_options(cls, params: dict[str, t.Any]) -> CiphersAsked:
         """Read the options of C(agent_cipher_info). Raises C(OptionError)."""
-        choosing = {name: params.get(name) for name in _CHOOSING}
-        selector = Selector.from_options(choosing, "") if chosen_by(choosing) else None
         most = params["computers_most"]
-        if most is not None and most < 0:
-            raise OptionError("computers_most", most, "it must be a number of computers, 0 for none")
-        return cls(_requirements(params), str(params["computers"]), str(params["computers_format"]), selector, most)
+        return cls(
+            _requirements(params),
+            str(params["computers"]),
+            str(params["computers_format"]),
+            read_choice(params),
+            None if most is None else at_most(most),
+        )
 
 
 class _Agent(t.NamedTuple):
@@ -133,7 +133,7 @@ _Judgments = t.Mapping[str, t.Mapping[_Agent, _Judged]]
 def read_ciphers(client: Client, asked: CiphersAsked) -> dict[str, t.Any]:
     """The result of C(agent_cipher_info). Raises C(OptionError), C(ManagerError)."""
     fleet = Fleet(client)
-    computers, missing = _computers(fleet, asked.selector)
+    computers, missing = choose(fleet, asked.selector)
     agents: Counter[_Agent] = Counter()
     examples: dict[_Agent, list[str]] = defaultdict(list)
     for computer in computers:
@@ -167,15 +167,6 @@ def read_ciphers(client: Client, asked: CiphersAsked) -> dict[str, t.Any]:
         **one_by_one,
         "warnings": missing,
     }
-
-
-def _computers(fleet: Fleet, selector: Selector | None) -> tuple[t.Collection[Computer], list[str]]:
-    if selector is None:
-        return fleet.list_computers(), []
-    ((targets, missing),) = resolve(fleet, [selector])
-    # These options select computers only.
-    chosen = [target for target in targets if isinstance(target, Computer)]
-    return chosen, [*missing_told(missing, "the result is without"), *fleet.warnings]
 
 
 # -- options

@@ -15,8 +15,7 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .._basis.errors import OptionError
-from .._basis.text import enumerated, shown
+from .._basis.text import enumerated, in_words, shown
 from .._facets.communication_direction import CommunicationDirection
 from .._facets.facet import SettingsFacet
 from .._facets.firewall.description import DO_NOT_LISTEN, Rule, RulesThere, port_rules, who_connects
@@ -34,17 +33,17 @@ from .._fleet.catalogue import (
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
-from .._fleet.targets import TARGET_ARGUMENTS, Selector, chosen_by, missing_told, resolve
+from .._fleet.targets import Selector
 from .._manager.client import Client
-from .._vendor.communication import DIRECTIONS
+from .._vendor.communication import CLOUD_HEARTBEAT_INTERVAL, DIRECTIONS
 from .._vendor.deployment import CLOUD
 from .context import Contexts, date_of, has_agent
 from .platforms import platform_name
+from .some_computers import CHOOSING_ARGUMENTS, at_most, choose, read_choice
 from .table import as_csv
 
-_CHOOSING = ("computer_groups", "computers_matching", "computers_query", "allow_missing", "allow_empty")
 FLEET_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    **{name: TARGET_ARGUMENTS[name] for name in _CHOOSING},
+    **CHOOSING_ARGUMENTS,
     "computers_most": {"type": "int", "default": 2000},
     "rule_overrides": {"type": "bool", "default": False},
 }
@@ -58,8 +57,6 @@ CONTACTS = (HEARD, SILENT, NEVER, NO_AGENT, UNKNOWN)
 
 # After how many heartbeats without communication an agent is called silent.
 SILENT_AFTER = 2
-# What the cloud fixes (source: the vendor's page).
-_CLOUD_INTERVAL = 10
 
 # How many computers to name of many that are alike, and how many sources of a port in a cell.
 _EXAMPLES = 5
@@ -93,25 +90,13 @@ class FleetAsked:
     @classmethod
     def from_options(cls, params: dict[str, t.Any], deployment: str) -> FleetAsked:
         """Read the options of C(communication_fleet_info). Raises C(OptionError)."""
-        choosing = {name: params.get(name) for name in _CHOOSING}
-        selector = Selector.from_options(choosing, "") if chosen_by(choosing) else None
-        most = params["computers_most"]
-        if most < 0:
-            raise OptionError("computers_most", most, "it must be a number of computers, 0 for none")
-        return cls(deployment, selector, most, bool(params["rule_overrides"]))
+        return cls(deployment, read_choice(params), at_most(params["computers_most"]), bool(params["rule_overrides"]))
 
 
 def read_fleet(client: Client, asked: FleetAsked) -> dict[str, t.Any]:
     """The result of C(communication_fleet_info). Raises C(OptionError), C(ManagerError)."""
     fleet = Fleet(client)
-    missing: list[str] = []
-    computers: list[Computer]
-    if asked.selector is None:
-        computers = list(fleet.list_computers())
-    else:
-        ((targets, left_out),) = resolve(fleet, [asked.selector])
-        computers = [target for target in targets if isinstance(target, Computer)]
-        missing = [*missing_told(left_out, "the result is without"), *fleet.warnings]
+    computers, missing = choose(fleet, asked.selector)
     fleet.read_overrides([*fleet.policies.values(), *computers])
     stock = _Stock(fleet, asked)
     policies = [stock.row(policy) for policy in stock.outlook.from_the_top(fleet.policies.values())]
@@ -224,7 +209,7 @@ class _Stock:
             return NEVER if has_agent(computer) else NO_AGENT
         interval = facets["interval"]
         if interval is None and self._asked.deployment == CLOUD:
-            interval = _CLOUD_INTERVAL
+            interval = CLOUD_HEARTBEAT_INTERVAL
         if not isinstance(interval, int):
             return UNKNOWN
         return SILENT if self._asked.now - heard / 1000 > SILENT_AFTER * interval * 60 else HEARD
@@ -340,4 +325,4 @@ def _safe(value: Value | None) -> Value | None:
 
 
 def _words(value: Value | None) -> str:
-    return "not told" if value is None else str(value).lower() if isinstance(value, bool) else shown(value, 200)
+    return "not told" if value is None else shown(in_words(value), 200)

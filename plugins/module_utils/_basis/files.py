@@ -13,6 +13,7 @@ import errno
 import os
 import stat
 import tempfile
+from typing import Callable, Optional
 
 from .errors import OptionError
 
@@ -65,9 +66,10 @@ def read_beginning(path: str, longest: int) -> bytes:
     return b"".join(parts)
 
 
-def replace_whole(path: str, content: bytes) -> None:
-    """Let a file hold this, readable for its owner only; at any moment the old file or the whole new one is there.
+def replace_whole(path: str, content: bytes, permit: Optional[Callable[[int], None]] = None) -> None:
+    """Let a file hold this; at any moment the old file or the whole new one is there.
 
+    It is readable for its owner only, unless C(permit), given the open new file, says otherwise.
     Where C(path) is a symbolic link, the file that it leads to is replaced. Raises C(OSError), then it is as it was.
     """
     target = os.path.realpath(path)
@@ -76,8 +78,10 @@ def replace_whole(path: str, content: bytes) -> None:
         # Files of that function have the mode 0600.
         with open(handle, "wb") as file:
             file.write(content)
+            if permit:
+                permit(handle)
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(handle)
         os.rename(candidate, target)
     except BaseException:
         os.unlink(candidate)

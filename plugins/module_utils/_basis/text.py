@@ -32,11 +32,7 @@ def shown(text: object, longest: int = LONGEST) -> str:
     Control and format characters (line breaks, escape sequences, right-to-left marks), lone surrogates, unassigned
     characters, and every white space but the blank appear as in Python: C(\\n), C(\\x1b), C(\\u202e), C(\\xa0).
     """
-    try:
-        whole = str(text)
-    except ValueError:
-        # Python refuses to write numbers of more digits than some thousand.
-        whole = "a number with thousands of digits"
+    whole = _written(text)
     visible = whole if whole.isascii() and whole.isprintable() else "".join(map(_visible, whole[: longest + 1]))
     return visible if len(visible) <= longest else visible[: longest - 1] + "…"
 
@@ -68,6 +64,11 @@ def quoted(value: object, longest: int = LONGEST) -> str:
 def literal(value: object) -> str:
     """A value as a programmer writes it, so that the text '5' and the number 5 differ; at most 100 characters."""
     return shown(repr(value), 100)
+
+
+def in_words(value: object) -> str:
+    """A value as a document has it: a switch is true or false, in lower case."""
+    return _written(value).lower() if isinstance(value, bool) else _written(value)
 
 
 def encodable(value: Any) -> Any:
@@ -108,8 +109,16 @@ def outline(tree: Mapping[str, Any], indent: int = 0) -> str:
             items = "".join(f"{pad}  - {shown(item)}\n" for item in value)
             lines.append(f"{pad}{shown(name)}:\n{items}")
         else:
-            lines.append(f"{pad}{shown(name)}: {str(value).lower() if isinstance(value, bool) else shown(value)}\n")
+            lines.append(f"{pad}{shown(name)}: {shown(in_words(value))}\n")
     return "".join(lines)
+
+
+def _written(value: object) -> str:
+    try:
+        return str(value)
+    except ValueError:
+        # Python refuses to write numbers of more digits than some thousand.
+        return "a number with thousands of digits"
 
 
 def _escaped(found: Match[str]) -> str:

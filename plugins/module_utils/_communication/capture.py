@@ -18,8 +18,9 @@ from .._fleet.fleet import Fleet
 from .._fleet.objects import Policy
 from .._fleet.targets import TARGET_ARGUMENTS, Selector, chosen_by
 from .._manager.client import Client
-from .result import Result
-from .snapshot import Advice, LeftOut, Snapshot, take_snapshot, told_of
+from .advice import Advice
+from .short import Result
+from .snapshot import LeftOut, Snapshot, take_snapshot, told_of
 from .snapshot_file import DocumentText, read_text, replace_text
 
 CAPTURE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -91,7 +92,7 @@ def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
         "overrides": snapshot.overrides,
         "left_out": [_left_out(one) for one in snapshot.left_out],
         "advice": [_advice(one) for one in snapshot.advice],
-        "requests": {"sent": client.transport.requests_sent, "writes": client.transport.writes_sent},
+        "requests": client.transport.requests,
         "warnings": [*fleet.warnings, *_warnings(snapshot), *told_of(written)],
         "diff": {
             "before": before or "",

@@ -11,8 +11,8 @@ import json
 import typing as t
 from dataclasses import dataclass, field
 
-from .._basis.text import enumerated, shown
-from .._facets.step import HERE, Effective, Refusal, Step, Subject
+from .._basis.text import enumerated, in_words, shown
+from .._facets.step import HERE, KINDS, Effective, Refusal, Step, Subject
 
 # How many targets of a group are named in a diff.
 _NAMED = 3
@@ -102,7 +102,7 @@ def summary(groups: t.Sequence[Group], most: int = 10) -> str:
     """One line: of each facet what changes to what, and for how many targets."""
     counts: dict[str, dict[str, int]] = {}
     for group in groups:
-        change = f"{group.step.facet}: {shown(group.option, 100)} {shown(_value(group.step.after), 100)}"
+        change = f"{group.step.facet}: {shown(group.option, 100)} {shown(in_words(group.step.after), 100)}"
         by_type = counts.setdefault(change, {})
         for subject in group.subjects:
             by_type[subject.type] = by_type.get(subject.type, 0) + 1
@@ -111,8 +111,7 @@ def summary(groups: t.Sequence[Group], most: int = 10) -> str:
 
 def counted(by_type: t.Mapping[str, int]) -> str:
     """Numbers of policies and computers in words."""
-    plural = {"policy": "policies", "computer": "computers"}
-    words = [f"{by_type[one]} {one if by_type[one] == 1 else plural[one]}" for one in plural if by_type.get(one)]
+    words = [KINDS[one].counted(by_type[one]) for one in ("policy", "computer") if by_type.get(one)]
     return " and ".join(words) or "no target"
 
 
@@ -122,9 +121,9 @@ def outlines(groups: t.Iterable[Group]) -> tuple[dict[str, t.Any], dict[str, t.A
     after: dict[str, t.Any] = {}
     for group in groups:
         step, heading = group.step, _heading(group.subjects)
-        held = f"{_value(step.before)}{_effective(step)}"
+        held = f"{in_words(step.before)}{_effective(step)}"
         before.setdefault(heading, {}).setdefault(step.facet, {})[group.option] = held
-        after.setdefault(heading, {}).setdefault(step.facet, {})[group.option] = _value(step.after)
+        after.setdefault(heading, {}).setdefault(step.facet, {})[group.option] = in_words(step.after)
     return before, after
 
 
@@ -144,16 +143,12 @@ def _effective(step: Step) -> str:
         return ""
     if effective.value is None:
         return " (effective: not told by the manager)"
-    return f" (effective: {_value(effective.value)}, from the {effective.source})"
+    return f" (effective: {in_words(effective.value)}, from the {effective.source})"
 
 
 def _safe(value: t.Any) -> t.Any:
     """A value of a setting for a result; what a manager says of one can be any text."""
     return shown(value, 200) if isinstance(value, str) else value
-
-
-def _value(value: t.Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def is_on_target(step: Step) -> bool:

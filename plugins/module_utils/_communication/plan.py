@@ -91,14 +91,10 @@ def _scope(fleet: Fleet, document: Document, targets: list[Target]) -> list[Targ
     named = {target.id for target in targets if isinstance(target, Policy)}
     if not named:
         return targets
-    below = [
-        policy
-        for policy in fleet.policies.values()
-        if policy.id in named or any(above.id in named for above in fleet.lineage(policy))
-    ]
-    numbers = {policy.id for policy in below}
-    computers = [computer for computer in fleet.list_computers() if computer.policy_id in numbers]
-    return list(dict.fromkeys([*below, *computers, *targets]))
+    within = named | fleet.policies_below(named)
+    policies = [policy for policy in fleet.policies.values() if policy.id in within]
+    computers = [computer for computer in fleet.list_computers() if computer.policy_id in within]
+    return list(dict.fromkeys([*policies, *computers, *targets]))
 
 
 def _undeclared(

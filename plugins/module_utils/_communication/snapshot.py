@@ -25,6 +25,7 @@ from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
 from .._fleet.query import Query
 from .._fleet.targets import ALL, TARGET_ARGUMENTS, Selector, resolve
+from .advice import Advice, advise
 
 # The longest name of a profile that is made here.
 _LONGEST_NAME = 100
@@ -109,28 +110,6 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Advice:
-    """An override that every computer of a policy carries: on the policy it would be one."""
-
-    policy: Policy
-    facet: str
-    key: str
-    value: t.Any
-    computers: int
-    saved: int
-
-    @property
-    def sentence(self) -> str:
-        """The whole on one line."""
-        value = str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
-        return (
-            f"all {self.computers} computers below the {self.policy.label} have {self.facet}: {shown(self.key, 100)}"
-            f" {shown(value, 100)} as overrides of their own; set on the policy and inherited, that saves {self.saved}"
-            f" override{'' if self.saved == 1 else 's'}"
-        )
-
-
-@dataclass(frozen=True)
 class Snapshot:
     """What has to be written into a document, by the number of a profile where it is one that is there."""
 
@@ -193,7 +172,7 @@ class _Taking:
             edits,
             profiles,
             self._all_left_out(),
-            tuple(_advice(self.fleet, set(targets), self.own)),
+            tuple(advise(self.fleet, set(targets), self.own)),
             len(self.own),
             sum(map(len, self.own.values())),
         )
@@ -492,64 +471,6 @@ class _Names:
         if number == 1 and can_be_seen:
             return Named(option, name)
         return Named(option, target.id, shown(name, 100) or "without a name")
-
-
-def _advice(
-    fleet: Fleet, looked_at: t.Container[Target], own: t.Mapping[Target, t.Mapping[tuple[str, str], t.Any]]
-) -> list[Advice]:
-    """Where all computers that take a value from a policy have the same one as overrides of their own.
-
-    Of several policies in a row, the topmost is named.
-    """
-    below: dict[int, list[Computer]] = {}
-    for computer in fleet.computers.values() if own else ():
-        below.setdefault(computer.policy_id or 0, []).append(computer)
-    children: dict[int, list[Policy]] = {}
-    for policy in fleet.policies.values() if own else ():
-        above = policy.parent_id if policy.parent_id in fleet.policies else None
-        children.setdefault(above or 0, []).append(policy)
-    # Of each policy and override, on how many computers it is the same, and which value; C(None): not on all.
-    same: dict[int, dict[tuple[str, str], tuple[int, t.Any] | None]] = {}
-    keys = {key for target, values in own.items() if isinstance(target, Computer) for key in values}
-
-    def count(policy: Policy) -> None:
-        for child in children.get(policy.id, ()):
-            count(child)
-        direct = below.get(policy.id, [])
-        found: dict[tuple[str, str], tuple[int, t.Any] | None] = {}
-        for key in keys:
-            values = [own.get(computer, {}).get(key) if computer in looked_at else None for computer in direct]
-            parts: list[tuple[int, t.Any] | None] = [(1, value) if value is not None else None for value in values]
-            parts += [
-                same[child.id][key]
-                for child in children.get(policy.id, ())
-                if key not in own.get(child, {}) and same[child.id][key] != (0, None)
-            ]
-            agreeing = {None if part is None else part[1] for part in parts}
-            if not parts:
-                found[key] = (0, None)
-            elif len(agreeing) == 1 and None not in agreeing:
-                found[key] = (sum(part[0] for part in parts if part), agreeing.pop())
-            else:
-                found[key] = None
-        same[policy.id] = found
-
-    def told(policy: Policy, key: tuple[str, str]) -> t.Iterator[Advice]:
-        found = same[policy.id][key]
-        if found is not None and found[0] > 1 and policy in looked_at:
-            number, value = found
-            setting = next((one for one in (policy, *fleet.lineage(policy)) if key in own.get(one, {})), None)
-            needless = setting is policy or (setting is not None and own[setting][key] == value)
-            yield Advice(policy, *key, value, number, number if needless else number - 1)
-            return
-        for child in children.get(policy.id, ()):
-            yield from told(child, key)
-
-    roots = children.get(0, [])
-    for policy in roots:
-        count(policy)
-    advice = [one for policy in roots for key in sorted(keys) for one in told(policy, key)]
-    return sorted(advice, key=lambda one: (-one.saved, one.policy.id, one.facet, one.key))
 
 
 def _in_order(targets: t.Iterable[Target]) -> list[Target]:

@@ -11,34 +11,29 @@ nothing of it changes is put back line by line.
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import difflib
 import errno
 import io
 import os
 import re
 import stat
-import tempfile
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._basis.errors import OptionError
-from .._basis.files import read_whole
+from .._basis.files import read_whole, replace_whole
 from .._basis.text import one_line, shown
 from .._facets.registry import FACETS
-from .._fleet.names import Key
-from .._fleet.targets import ALL
+from .._fleet.targets import listed_policies
 from .document import profile_arguments
-from .snapshot import Copied, Declared, Edit, Named, Snapshot, Written, misplaced, profiles_path
+from .line_merge import merged
+from .snapshot import Snapshot, Written, misplaced, profiles_path
+from .snapshot_editor import Editor, Node, shown_as_escapes
 
 try:
     from ruamel.yaml import YAML, constructor
-    from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
-    from ruamel.yaml.error import CommentMark, YAMLError
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
-    from ruamel.yaml.tokens import CommentToken
+    from ruamel.yaml.comments import CommentedMap
+    from ruamel.yaml.error import YAMLError
 except ImportError as import_error:
     RUAMEL_IMPORT_ERROR: str | None = str(import_error)
 else:
@@ -50,20 +45,6 @@ _LONGEST = 64 * 1024 * 1024
 NOT_CAPTURED = "# not captured: "
 # Indentation of mappings, of sequences, and of the dash in it, the likeliest first.
 _LAYOUTS = ((2, 4, 2), (2, 2, 0), (4, 6, 4), (4, 4, 2), (4, 4, 0))
-# What stands for a character that cannot be seen, until the text is written.
-_HIDDEN = "\ue000{:08x}\ue001"
-# Text that every reader of YAML takes for text without quotes.
-_PLAIN = re.compile(
-    r"[A-Za-z][A-Za-z0-9_.,-]*(?: [A-Za-z0-9(>][A-Za-z0-9_.,()-]*| >)*"
-    r"|\d{1,3}(?:\.\d{1,3}){3}(?:/\d\d?)?"
-)
-_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
-# More lines than this are compared by a faster way, which may find more of them different.
-_MANY_LINES = 2000
-
-Node = t.Any
-# The indentation of a line, and whether an item of a list begins there.
-Level = t.Tuple[int, bool]
 
 
 class Untold:
@@ -92,36 +73,27 @@ def replace_text(path: str, text: str) -> None:
     Of a symbolic link, the file that it leads to is replaced.
     """
     target = os.path.realpath(path)
-    folder = os.path.dirname(target)
-    candidate = None
     try:
-        os.makedirs(folder, exist_ok=True)
-        handle, candidate = tempfile.mkstemp(prefix=".communication_document_", dir=folder)
-        with open(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
-            try:
-                there = os.stat(target)
-            except FileNotFoundError:
-                mask = os.umask(0)
-                os.umask(mask)
-                os.fchmod(handle, 0o666 & ~mask)
-            else:
-                if (there.st_uid, there.st_gid) != (os.geteuid(), os.getegid()):
-                    os.fchown(handle, there.st_uid, there.st_gid)
-                os.fchmod(handle, stat.S_IMODE(there.st_mode))
-            file.flush()
-            os.fsync(handle)
-        os.replace(candidate, target)
-        candidate = None
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        replace_whole(target, text.encode("utf-8"), lambda handle: _permit(handle, target))
     except OSError as error:
         advice = "; the owner of the file has to do it" if error.errno == errno.EPERM else ""
         raise OptionError(
             "path", path, f"it must be a file that can be written: {one_line(error.strerror)}{advice}"
         ) from None
-    finally:
-        if candidate is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(candidate)
+
+
+def _permit(handle: int, target: str) -> None:
+    try:
+        there = os.stat(target)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        os.fchmod(handle, 0o666 & ~mask)
+        return
+    if (there.st_uid, there.st_gid) != (os.geteuid(), os.getegid()):
+        os.fchown(handle, there.st_uid, there.st_gid)
+    os.fchmod(handle, stat.S_IMODE(there.st_mode))
 
 
 class DocumentText:
@@ -190,9 +162,8 @@ class DocumentText:
         for option, value in told.items():
             valid = checked.validated_parameters[option]
             options[option] = {key: _as_given(value[key], valid[key]) for key in value} if option in FACETS else valid
-        if options.get("policies", ALL) != ALL:
-            # Raw, so that this word can be told from a list.
-            options["policies"] = _as_list(options["policies"])
+        if "policies" in options:
+            options["policies"] = listed_policies(options["policies"], f"{path}.policies")
         return Written(number, name, path, options, untold)
 
     # -- what it is to say
@@ -221,15 +192,15 @@ class DocumentText:
             tree = CommentedMap()
         else:
             head = ""
-        _Editor(tree, self._variable, written).edit(snapshot)
+        Editor(tree, self._variable, written).edit(snapshot)
         after = _dumped(yaml, tree)
         if head:
-            return head + _shown_as_escapes(after)
-        kept = _merged(self._body, base, after)
+            return head + shown_as_escapes(after)
+        kept = merged(self._body, base, after)
         # Put back in a way that says something else, or nothing any more: then all of it is as ruamel.yaml lays it out.
         if not self._says(kept, after):
             kept = after
-        return _shown_as_escapes(kept)
+        return shown_as_escapes(kept)
 
     def _says(self, text: str, like: str) -> bool:
         try:
@@ -310,310 +281,8 @@ def _constructor() -> t.Any:
     return Plain
 
 
-class _Editor:
-    """Changes of the tree that keeps comments, quotes and anchors."""
-
-    def __init__(self, tree: Node, variable: str, written: t.Sequence[Written]) -> None:
-        self._tree = tree
-        self._variable = variable
-        self._written = {one.number: one for one in written}
-        # How often each mapping and list is referred to, by its identity: by aliases, too.
-        self._references: dict[int, int] = {}
-        self._count(tree)
-        # What a node that several refer to was changed into already.
-        self._done: set[int] = set()
-
-    def edit(self, snapshot: Snapshot) -> None:
-        """Bring all of a snapshot into the tree."""
-        profiles = self._tree.get(self._variable)
-        new = [self._profile(one.name, one.targets, one.facets) for one in snapshot.profiles]
-        for number, edit in snapshot.edits.items():
-            if not edit.gone:
-                self._edit(profiles[number], self._written[number], edit, snapshot)
-        if profiles:
-            for number in sorted((number for number, edit in snapshot.edits.items() if edit.gone), reverse=True):
-                del profiles[number]
-        if not profiles:
-            self._tree[self._variable] = profiles = CommentedSeq()
-        elif self._is_shared(profiles):
-            self._tree[self._variable] = profiles = _unanchored(profiles)
-        for one in new:
-            rest = _cut_comment_behind(profiles, len(profiles) - 1) if profiles else ""
-            profiles.append(one)
-            if rest:
-                _put_comment_behind(profiles, len(profiles) - 1, rest)
-
-    # -- one profile
-
-    def _edit(self, node: Node, one: Written, edit: Edit, snapshot: Snapshot) -> None:
-        for facet, options in edit.facets.items():
-            self._facet(node, facet, one.options[facet], options, self._agree(node.get(facet), snapshot))
-        for option, keys in edit.dropped.items():
-            self._drop(node, option, one.options[option], keys)
-        if edit.query_gone:
-            _remove(node, "computers_query")
-        elif edit.excluded:
-            node["computers_query"] = _like(
-                node.get("computers_query"), _without(str(one.options["computers_query"]), edit.excluded)
-            )
-        for named in sorted(edit.added, key=lambda named: named.option != "policies"):
-            self._add(node, named)
-
-    def _agree(self, facet: Node, snapshot: Snapshot) -> bool:
-        """Whether all who refer to this facet want the same of it, so that it is changed once for all of them."""
-        wanted = []
-        for number, edit in snapshot.edits.items():
-            for name, options in edit.facets.items():
-                if self._tree[self._variable][number].get(name) is facet and not edit.gone:
-                    wanted.append(options)
-        return len(wanted) == self._references.get(id(facet), 0) and all(one == wanted[0] for one in wanted)
-
-    def _facet(self, node: Node, name: str, before: t.Any, after: t.Any, agree: bool) -> None:
-        if not after:
-            _remove(node, name)
-            return
-        facet = node[name]
-        if id(facet) in self._done:
-            return
-        own = isinstance(facet, CommentedMap) and _is_own(node, name)
-        if not own or (self._is_shared(facet) and not agree):
-            facet = node[name] = _unanchored(facet) if isinstance(facet, CommentedMap) else CommentedMap()
-        else:
-            self._done.add(id(facet))
-        for option in before:
-            if option not in after:
-                _remove(facet, option)
-        for option, value in after.items():
-            if option not in before or before[option] != value:
-                self._option(facet, option, before.get(option), value)
-
-    def _option(self, facet: Node, option: str, before: t.Any, value: t.Any) -> None:
-        there = facet.get(option)
-        if not isinstance(value, list):
-            facet[option] = _like(there, value)
-            return
-        if not isinstance(there, CommentedSeq) or not isinstance(before, list) or not _is_own(facet, option):
-            facet[option] = _sequence(value)
-            return
-        if self._is_shared(there):
-            there = facet[option] = _unanchored(there)
-        for number in range(len(before) - 1, -1, -1):
-            if before[number] not in value or before[number] in before[:number]:
-                del there[number]
-        _extend(there, [item for item in value if item not in before])
-
-    def _drop(self, node: Node, option: str, before: t.Sequence[Key], keys: set[Key]) -> None:
-        left = [number for number, key in enumerate(before) if _key(key) not in keys]
-        there = node[option]
-        if not left:
-            _remove(node, option)
-        elif not isinstance(there, CommentedSeq) or len(there) != len(before):
-            node[option] = _sequence([_key(before[number]) for number in left])
-        else:
-            if self._is_shared(there) or not _is_own(node, option):
-                there = node[option] = _unanchored(there)
-            for number in range(len(before) - 1, -1, -1):
-                if number not in left:
-                    del there[number]
-
-    def _add(self, node: Node, named: Named) -> None:
-        there = node.get(named.option)
-        if there is None:
-            _remove(node, named.option)
-            after = "policies" if named.option == "computers" and "policies" in node else "name"
-            place = [*node].index(after) + 1 if after in node else 0
-            there = CommentedSeq()
-            node.insert(place, named.option, there)
-        elif not isinstance(there, CommentedSeq):
-            there = node[named.option] = _sequence([there])
-        elif self._is_shared(there) or not _is_own(node, named.option):
-            there = node[named.option] = _unanchored(there)
-        _extend(there, [named.key], named.comment)
-
-    def _profile(self, name: str, targets: t.Sequence[Named], facets: Declared) -> Node:
-        profile = CommentedMap()
-        profile["name"] = _scalar(name)
-        for option in ("policies", "computers"):
-            named = [one for one in targets if one.option == option]
-            if named:
-                profile[option] = CommentedSeq()
-            for one in named:
-                _extend(profile[option], [one.key], one.comment)
-        for facet, options in facets.items():
-            if isinstance(options, Copied):
-                profile[facet] = _unanchored(self._tree[self._variable][options.number][facet])
-                continue
-            profile[facet] = CommentedMap()
-            for option, value in options.items():
-                profile[facet][option] = _sequence(value) if isinstance(value, list) else _scalar(value)
-        return profile
-
-    # -- aliases
-
-    def _count(self, node: Node) -> None:
-        todo = [node]
-        while todo:
-            one = todo.pop()
-            anchor = getattr(one, "anchor", None)
-            if anchor is not None and anchor.value is not None:
-                # Also where nobody refers to it any more.
-                anchor.always_dump = True
-            if not isinstance(one, (dict, list)):
-                continue
-            self._references[id(one)] = self._references.get(id(one), 0) + 1
-            if self._references[id(one)] > 1:
-                continue
-            if isinstance(one, list):
-                todo.extend(one)
-            else:
-                todo.extend(one[key] for key in one if _is_own(one, key))
-                # What is merged into several is theirs together.
-                todo.extend(merged for merged in _merged_into(one) for _twice in range(2))
-
-    def _is_shared(self, node: Node) -> bool:
-        return self._references.get(id(node), 1) > 1
-
-
-# -- nodes
-
-
-def _is_own(node: Node, key: t.Any) -> bool:
-    """Whether a key stands in the mapping itself, and does not come from one that is merged into it."""
-    return not _merged_into(node) or key in getattr(node, "_ok", ())
-
-
-def _merged_into(node: Node) -> list[Node]:
-    merged = []
-    for one in getattr(node, "merge", None) or ():
-        merged.append(one[1] if isinstance(one, tuple) else one)
-    return merged
-
-
-def _remove(node: Node, key: str) -> None:
-    if key in node and _is_own(node, key):
-        del node[key]
-    if key in node:
-        # Only null undoes what is merged into the mapping.
-        node[key] = None
-
-
-def _unanchored(node: Node) -> Node:
-    """A copy on its own: without anchors and comments, and with what is merged into it written out."""
-    copied: Node
-    if isinstance(node, CommentedMap):
-        copied = CommentedMap()
-        for key in node:
-            copied[key] = _unanchored(node[key])
-    elif isinstance(node, CommentedSeq):
-        copied = CommentedSeq(map(_unanchored, node))
-    else:
-        copied = copy.deepcopy(node)
-        if getattr(copied, "anchor", None) is not None:
-            copied.anchor.value = None
-        return copied
-    if node.fa.flow_style():
-        copied.fa.set_flow_style()
-    return copied
-
-
-def _sequence(values: t.Iterable[t.Any]) -> Node:
-    sequence = CommentedSeq()
-    _extend(sequence, values)
-    return sequence
-
-
-def _extend(sequence: Node, values: t.Iterable[t.Any], comment: str | None = None) -> None:
-    """Append to a list; what stands behind its last item, for whatever comes next, stays behind the last one."""
-    for value in values:
-        rest = _cut_comment_behind(sequence, len(sequence) - 1) if sequence else ""
-        sequence.append(_scalar(value))
-        if comment or rest:
-            _put_comment_behind(sequence, len(sequence) - 1, rest, comment)
-
-
-def _like(there: Node, value: t.Any) -> Node:
-    """A value in the quotes that the one before it had."""
-    if isinstance(there, (SingleQuotedScalarString, DoubleQuotedScalarString)) and isinstance(value, str):
-        if _visible(value) == value and "{" not in value:
-            return type(there)(value)
-    return _scalar(value)
-
-
-def _scalar(value: t.Any) -> Node:
-    """A value as it is written: text that anybody could take for something else in quotes, and never as a template."""
-    if not isinstance(value, str):
-        return value
-    hidden = _visible(value)
-    if "{" in value or value.lstrip().lower().startswith("#jinja2"):
-        return TaggedScalar(hidden, style='"' if hidden != value else "'", tag="!unsafe")
-    if hidden != value:
-        return DoubleQuotedScalarString(hidden)
-    if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
-        return value
-    return SingleQuotedScalarString(value)
-
-
-def _visible(text: str) -> str:
-    """Text with marks in place of the characters that cannot be seen."""
-    return "".join(one if shown(one) == one else _HIDDEN.format(ord(one)) for one in text)
-
-
-def _shown_as_escapes(text: str) -> str:
-    """The marks of C(_visible) as escapes of YAML, as they only stand in double quotes."""
-    return re.sub("\ue000([0-9a-f]{8})\ue001", lambda found: f"\\U{found[1]}", text)
-
-
 def _escaped(sentence: str) -> str:
     return shown(sentence, 2000)
-
-
-def _key(key: t.Any) -> Key:
-    return key if isinstance(key, int) else str(key)
-
-
-def _without(query: str, excluded: t.Collection[int]) -> str:
-    """A query without computers of these IDs."""
-    found = re.fullmatch(r"(.*) \| \[\?!contains\(`\[([0-9, ]+)\]`, id\)\]", query.strip(), re.DOTALL)
-    if found:
-        query, excluded = found[1], {*excluded, *map(int, found[2].split(","))}
-    return f"{query.strip()} | [?!contains(`[{', '.join(map(str, sorted(excluded)))}]`, id)]"
-
-
-# -- comments
-
-
-def _last(node: Node, key: t.Any) -> tuple[Node, t.Any]:
-    """Where the comment is kept that stands behind an item: at its last line."""
-    while isinstance(node[key], (CommentedMap, CommentedSeq)) and node[key] and not node[key].fa.flow_style():
-        node = node[key]
-        key = [*node][-1] if isinstance(node, CommentedMap) else len(node) - 1
-    return node, key
-
-
-def _cut_comment_behind(node: Node, key: t.Any) -> str:
-    """Take away what stands on the lines behind an item, and return it. A comment on its own line stays."""
-    node, key = _last(node, key)
-    place = 2 if isinstance(node, CommentedMap) else 0
-    kept = node.ca.items.get(key)
-    token = kept[place] if kept else None
-    if token is None or isinstance(token, list):
-        return ""
-    first, newline, rest = token.value.partition("\n")
-    if not rest:
-        return ""
-    if first.strip():
-        token.value = first + newline
-    else:
-        kept[place] = None
-    return str(rest)
-
-
-def _put_comment_behind(node: Node, key: t.Any, rest: str, comment: str | None = None) -> None:
-    node, key = _last(node, key)
-    # Two blanks before it, as linters want them: one comes by itself.
-    first = f" # {comment}" if comment else ""
-    token = CommentToken(f"{first}\n{rest}", CommentMark(0), None)
-    node.ca.items[key] = [None, None, token, None] if isinstance(node, CommentedMap) else [token, None, None, None]
 
 
 # -- text
@@ -632,107 +301,10 @@ def _without_notes(text: str) -> tuple[str, list[str]]:
     return "\n".join(line for line in lines if not line.startswith(NOT_CAPTURED)), notes
 
 
-def _merged(text: str, base: str, after: str) -> str:
-    """C(text) with all that differs between C(base) and C(after); where both differ from C(base), C(after) has its way.
-
-    Comments of lines that go away stay.
-    """
-    mine, old, new = (whole.split("\n") for whole in (text, base, after))
-    ours = _blocks(old, mine)
-    theirs = _blocks(old, new)
-    merged: list[str] = []
-    levels: dict[Level, int] = {}
-    at_old = at_mine = at_new = 0
-    for start, end in [*_common(ours, theirs), (len(old), len(old))]:
-        to_mine = _mapped(ours, start, len(old), len(mine))
-        to_new = _mapped(theirs, start, len(old), len(new))
-        was, is_mine, is_new = old[at_old:start], mine[at_mine:to_mine], new[at_new:to_new]
-        merged += _stretch(is_mine, was, is_new, levels) if is_new != was else is_mine
-        if len(is_mine) == len(was):
-            _see(levels, is_mine, was)
-        merged += mine[to_mine : to_mine + end - start]
-        _see(levels, old[start:end], old[start:end])
-        at_old, at_mine, at_new = end, to_mine + end - start, to_new + end - start
-    return "\n".join(merged)
-
-
-def _stretch(mine: list[str], old: list[str], new: list[str], levels: dict[Level, int]) -> list[str]:
-    """The same of lines that are not the same in both: a line of C(mine) for each that only its layout makes different.
-
-    C(levels): by level in C(old), how much further in such a line was in C(mine) where it was last seen.
-    """
-    merged: list[str] = []
-    alike = len(mine) == len(old)
-    for what, start, end, start_new, end_new in difflib.SequenceMatcher(None, old, new, False).get_opcodes():
-        if alike:
-            _see(levels, mine[start:end], old[start:end])
-        if what == "equal" and alike:
-            merged += mine[start:end]
-            continue
-        for line in new[start_new:end_new]:
-            inside = _indentation(line)
-            further = levels.get(_level(line), 0)
-            merged.append(f"{' ' * max(0, inside + further)}{line[inside:]}" if line[inside:] else line)
-        if what != "equal":
-            merged += [line for line in old[start:end] if line.lstrip().startswith("#") and line not in new]
-    return merged
-
-
-def _see(levels: dict[Level, int], mine: list[str], old: list[str]) -> None:
-    for one, other in zip(mine, old):
-        if other.strip() and not other.lstrip().startswith("#"):
-            levels[_level(other)] = _indentation(one) - _indentation(other)
-
-
-def _level(line: str) -> Level:
-    return _indentation(line), line.lstrip(" ").startswith("- ")
-
-
-def _indentation(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
-
-
-def _blocks(old: list[str], other: list[str]) -> list[tuple[int, int, int]]:
-    """What both have in a row: where it starts in each, and how many lines."""
-    if old == other:
-        return [(0, 0, len(old))]
-    many = len(old) + len(other) > _MANY_LINES
-    return [
-        block for block in difflib.SequenceMatcher(None, old, other, autojunk=many).get_matching_blocks() if block[2]
-    ]
-
-
-def _common(first: list[tuple[int, int, int]], second: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
-    """The stretches of the old lines that are in both others."""
-    found, one, two = [], 0, 0
-    while one < len(first) and two < len(second):
-        start = max(first[one][0], second[two][0])
-        ends = first[one][0] + first[one][2], second[two][0] + second[two][2]
-        if start < min(ends):
-            found.append((start, min(ends)))
-        if ends[0] < ends[1]:
-            one += 1
-        else:
-            two += 1
-    return found
-
-
-def _mapped(blocks: list[tuple[int, int, int]], line: int, last: int, last_of_other: int) -> int:
-    """The line of the other text for one that both have, or the end."""
-    if line == last:
-        return last_of_other
-    return next(other + line - start for start, other, length in blocks if start <= line < start + length)
-
-
 def _is_untold(value: t.Any) -> bool:
     if isinstance(value, dict):
         return any(_is_untold(key) or _is_untold(item) for key, item in value.items())
     return any(map(_is_untold, value)) if isinstance(value, list) else isinstance(value, Untold)
-
-
-def _as_list(value: t.Any) -> t.Any:
-    """A list as Ansible makes one of what is none."""
-    return value.split(",") if isinstance(value, str) else [value] if isinstance(value, int) else value
 
 
 def _as_given(given: t.Any, valid: t.Any) -> t.Any:

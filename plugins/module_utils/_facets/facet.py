@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._basis.errors import OptionError
-from .._basis.text import literal
+from .._basis.text import in_words, literal
 from .._fleet.catalogue import INHERITED, Setting, Value
 from .._fleet.objects import Target
 from .._fleet.outlook import Outlook
@@ -125,11 +125,7 @@ class Facet(t.Generic[Wish]):
 
     def title(self, options: Options) -> str:
         """What options declare, in a few words."""
-        return ", ".join(
-            f"{name} {str(value).lower() if isinstance(value, bool) else value}"
-            for name, value in options.items()
-            if name != "accept_inherited"
-        )
+        return ", ".join(f"{name} {in_words(value)}" for name, value in options.items() if name != "accept_inherited")
 
     def filled(self, options: Options) -> dict[str, t.Any]:
         """Options with the defaults of those that are not given, as Ansible hands them to a module."""

@@ -21,13 +21,17 @@ from .._fleet.catalogue import (
     Value,
 )
 from .._fleet.objects import Target
+from .._vendor.communication import CLOUD_HEARTBEAT_INTERVAL, CLOUD_MISSED_BEFORE_ALERT
 from .._vendor.deployment import CLOUD
 from .facet import Scope, SettingsFacet, SettingsWish
 
 # A month: far above every choice of the console, which the vendor does not list. The manager has the last word.
 _MOST = 43200
-# The cloud's own values (source: the vendor's page).
-_FIXED: dict[Setting, Value] = {HEARTBEAT_INTERVAL: 10, HEARTBEAT_MISSED_BEFORE_ALERT: 2}
+# The cloud's own values.
+_FIXED: dict[Setting, Value] = {
+    HEARTBEAT_INTERVAL: CLOUD_HEARTBEAT_INTERVAL,
+    HEARTBEAT_MISSED_BEFORE_ALERT: CLOUD_MISSED_BEFORE_ALERT,
+}
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 

@@ -16,9 +16,9 @@ import threading
 import typing as t
 from dataclasses import dataclass
 
-# A value of a setting as this collection sees it: minutes or counts as int, switches as bool, choices as str.
 from .._vendor.communication import AGENT_INITIATED, BIDIRECTIONAL, MANAGER_INITIATED
 
+# A value of a setting as this collection sees it: minutes or counts as int, switches as bool, choices as str.
 Value = t.Union[int, bool, str]
 
 # What is declared to take an override away, so that the value is inherited.

@@ -15,6 +15,7 @@ from functools import cached_property
 from .._basis.errors import OptionError
 from .._basis.text import LONGEST, can_be_written, enumerated, lowered, quoted, shown
 from .._manager.errors import ManagerError
+from .._manager.shapes import LARGEST_ID
 from .fleet import Fleet
 from .nearest import suggestion
 from .objects import Computer, Policy, Target
@@ -22,11 +23,8 @@ from .objects import Computer, Policy, Target
 Key = t.Union[str, int]
 T = t.TypeVar("T")
 
-# The largest ID that is sent: what a manager can keep in 64 bits.
-_LARGEST_ID = 2**63 - 1
-
 _MUST = "it must hold names (text) or IDs (whole numbers above 0)"
-_LIST = "it must be a list of names (text) or IDs (whole numbers above 0)"
+MUST_BE_A_LIST = "it must be a list of names (text) or IDs (whole numbers above 0)"
 
 # How many missing names of one option an error has, and for how many of them the nearest ones are looked up.
 _NAMED_AT_MOST = 100
@@ -236,7 +234,7 @@ def _candidate(target: Target | int) -> str:
 def read_keys(given: t.Any, option: str) -> tuple[Key, ...]:
     """Names (str) and IDs (int) as an option holds them, each once. Raises C(OptionError) for anything else."""
     if given is not None and not isinstance(given, (list, tuple)):
-        raise OptionError(option, _writable(given), _LIST)
+        raise OptionError(option, _writable(given), MUST_BE_A_LIST)
     # Plain types: since ansible-core 2.19 values can be tagged subclasses.
     return tuple(dict.fromkeys(_key(item, option) for item in given or ()))
 
@@ -264,9 +262,9 @@ def _key(item: t.Any, option: str) -> Key:
         )
         raise OptionError(option, _writable(item), f"{_MUST}, and not {kind}")
     if isinstance(item, int):
-        if not 0 < item <= _LARGEST_ID:
+        if not 0 < item <= LARGEST_ID:
             raise OptionError(
-                option, _writable(item), f"{_MUST}, and no ID is above {_LARGEST_ID}; a name of digits needs quotes"
+                option, _writable(item), f"{_MUST}, and no ID is above {LARGEST_ID}; a name of digits needs quotes"
             )
         return int(item)
     if not item.strip():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import typing as t
 
-from .._agent.platforms import MACOS, family
+from .._agent.platforms import MACOS, family, is_appliance
 from .._basis.text import quoted, shown
 from .._manager.client import COMPUTER, POLICY, Item, Kind
 from .catalogue import Setting, Value
@@ -160,7 +160,7 @@ class Computer:
     @property
     def is_appliance(self) -> bool:
         """Whether it is a virtual appliance, with which the manager communicates in both directions only."""
-        return "appliance" in self.platform.lower()
+        return is_appliance(self.platform)
 
 
 Target = t.Union[Policy, Computer]

@@ -14,6 +14,7 @@ from .._basis.errors import OptionError
 from .._basis.text import enumerated, quoted
 from .fleet import Fleet
 from .names import (
+    MUST_BE_A_LIST,
     Computers,
     Key,
     Lookup,
@@ -43,11 +44,15 @@ POLICY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "policies_matching": {"type": "list", "elements": "str"},
     "policies_query": {"type": "str"},
 }
-COMPUTER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    "computers": {"type": "list", "elements": "raw"},
+# Ways to choose computers without naming each.
+CHOSEN_COMPUTER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "computer_groups": {"type": "list", "elements": "raw"},
     "computers_matching": {"type": "list", "elements": "str"},
     "computers_query": {"type": "str"},
+}
+COMPUTER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "computers": {"type": "list", "elements": "raw"},
+    **CHOSEN_COMPUTER_ARGUMENTS,
 }
 MISSING_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "allow_missing": {"type": "bool", "default": False},
@@ -98,7 +103,7 @@ class Selector:
         def named(option: str) -> str:
             return f"{path}.{option}" if path else option
 
-        policies = _listed(options.get("policies"), named("policies"))
+        policies = listed_policies(options.get("policies"), named("policies"))
         of_policies, of_computers = options.get("policies_query"), options.get("computers_query")
         selector = cls(
             policies=() if policies == ALL else read_keys(policies, named("policies")),
@@ -152,16 +157,17 @@ def chosen_by(options: t.Mapping[str, t.Any]) -> list[str]:
     return [name for name in (*POLICY_ARGUMENTS, *COMPUTER_ARGUMENTS) if options.get(name) is not None]
 
 
-def _listed(given: t.Any, option: str) -> t.Any:
-    """A list as Ansible makes one of what is none; the word C(all), which stands for one, as it is."""
+def listed_policies(given: t.Any, option: str) -> t.Any:
+    """A list as Ansible makes one of what is none; the word C(all), which stands for one, as it is.
+
+    Raises C(OptionError) for what is neither.
+    """
     if isinstance(given, str):
         return ALL if given == ALL else given.split(",")
     if isinstance(given, int) and not isinstance(given, bool):
         return [given]
     if given is not None and not isinstance(given, (list, tuple)):
-        raise OptionError(
-            option, given, f"it must be a list of names (text) or IDs (whole numbers above 0), or the word {ALL}"
-        )
+        raise OptionError(option, given, f"{MUST_BE_A_LIST}, or the word {ALL}")
     return given
 
 

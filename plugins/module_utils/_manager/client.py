@@ -57,6 +57,10 @@ class Kind:
         """The name of several of them."""
         return f"{self.noun[:-1]}ies" if self.noun.endswith("y") else f"{self.noun}s"
 
+    def counted(self, number: int) -> str:
+        """So many of them, in words."""
+        return f"{number} {self.noun if number == 1 else self.plural}"
+
 
 def _ends(suffixes: t.Mapping[str, Shape]) -> dict[str, Shape]:
     return {f"{side}{suffix}": shape for side in ("source", "destination") for suffix, shape in suffixes.items()}

@@ -85,6 +85,11 @@ class Transport:
         return self._requests_sent
 
     @property
+    def requests(self) -> dict[str, int]:
+        """What results say of both."""
+        return {"sent": self.requests_sent, "writes": self.writes_sent}
+
+    @property
     def writes_sent(self) -> int:
         """How many of them could change something on the manager."""
         return self._writes_sent

@@ -17,15 +17,8 @@ from .._basis.libraries import import_problem, require
 from .._basis.refusal import failed
 from .._communication.capture import CAPTURE_ARGUMENTS, CaptureWish, capture
 from .._communication.document import Document, facet_document
-from .._communication.result import (
-    LONGEST_FAILED_RESULT,
-    LONGEST_RESULT,
-    Run,
-    Terms,
-    converge,
-    failure_message,
-    shortened,
-)
+from .._communication.result import Run, Terms, converge
+from .._communication.short import LONGEST_FAILED_RESULT, LONGEST_RESULT, failure_message, shortened
 from .._communication.snapshot_file import RUAMEL_IMPORT_ERROR
 from .._facets.registry import FACETS
 from .._fleet.expression import JMESPATH_IMPORT_ERROR

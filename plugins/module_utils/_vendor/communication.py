@@ -14,6 +14,10 @@ MANAGER_INITIATED = "manager_initiated"
 AGENT_INITIATED = "agent_initiated"
 DIRECTIONS = (BIDIRECTIONAL, MANAGER_INITIATED, AGENT_INITIATED)
 
+# What the cloud fixes of heartbeats: minutes from one to the next, and how many may be missed before an alert.
+CLOUD_HEARTBEAT_INTERVAL = 10
+CLOUD_MISSED_BEFORE_ALERT = 2
+
 # Where an agent listens that does not initiate all communication.
 AGENT_PORT = 4118
 # A manager on the premises, and its relays.

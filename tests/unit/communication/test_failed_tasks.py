@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.apply import STOPPED
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.result import (
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.short import (
     LONGEST_FAILED_RESULT,
     failure_message,
     shortened,

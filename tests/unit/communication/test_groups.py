@@ -17,7 +17,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     outlines,
     summary,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.result import shortened
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.short import shortened
 from ansible_collections.workload_security.agent.plugins.module_utils._facets.step import (
     ASSIGN,
     DELETE,

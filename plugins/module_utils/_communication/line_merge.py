@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two versions of a text with a common third: one that differs by what is said, and one by its layout alone."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+
+# More lines than this are compared by a faster way, which may find more of them different.
+_MANY_LINES = 2000
+
+# The indentation of a line, and whether an item of a list begins there.
+Level = t.Tuple[int, bool]
+
+
+def merged(text: str, base: str, after: str) -> str:
+    """C(text) with all that differs between C(base) and C(after); where both differ from C(base), C(after) has its way.
+
+    Comments of lines that go away stay.
+    """
+    mine, old, new = (whole.split("\n") for whole in (text, base, after))
+    ours = _blocks(old, mine)
+    theirs = _blocks(old, new)
+    lines: list[str] = []
+    levels: dict[Level, int] = {}
+    at_old = at_mine = at_new = 0
+    for start, end in [*_common(ours, theirs), (len(old), len(old))]:
+        to_mine = _mapped(ours, start, len(old), len(mine))
+        to_new = _mapped(theirs, start, len(old), len(new))
+        was, is_mine, is_new = old[at_old:start], mine[at_mine:to_mine], new[at_new:to_new]
+        lines += _stretch(is_mine, was, is_new, levels) if is_new != was else is_mine
+        if len(is_mine) == len(was):
+            _see(levels, is_mine, was)
+        lines += mine[to_mine : to_mine + end - start]
+        _see(levels, old[start:end], old[start:end])
+        at_old, at_mine, at_new = end, to_mine + end - start, to_new + end - start
+    return "\n".join(lines)
+
+
+def _stretch(mine: list[str], old: list[str], new: list[str], levels: dict[Level, int]) -> list[str]:
+    """The same of lines that are not the same in both: a line of C(mine) for each that only its layout makes different.
+
+    C(levels): by level in C(old), how much further in such a line was in C(mine) where it was last seen.
+    """
+    merged: list[str] = []
+    alike = len(mine) == len(old)
+    for what, start, end, start_new, end_new in difflib.SequenceMatcher(None, old, new, False).get_opcodes():
+        if alike:
+            _see(levels, mine[start:end], old[start:end])
+        if what == "equal" and alike:
+            merged += mine[start:end]
+            continue
+        for line in new[start_new:end_new]:
+            inside = _indentation(line)
+            further = levels.get(_level(line), 0)
+            merged.append(f"{' ' * max(0, inside + further)}{line[inside:]}" if line[inside:] else line)
+        if what != "equal":
+            merged += [line for line in old[start:end] if line.lstrip().startswith("#") and line not in new]
+    return merged
+
+
+def _see(levels: dict[Level, int], mine: list[str], old: list[str]) -> None:
+    for one, other in zip(mine, old):
+        if other.strip() and not other.lstrip().startswith("#"):
+            levels[_level(other)] = _indentation(one) - _indentation(other)
+
+
+def _level(line: str) -> Level:
+    return _indentation(line), line.lstrip(" ").startswith("- ")
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _blocks(old: list[str], other: list[str]) -> list[tuple[int, int, int]]:
+    """What both have in a row: where it starts in each, and how many lines."""
+    if old == other:
+        return [(0, 0, len(old))]
+    many = len(old) + len(other) > _MANY_LINES
+    return [
+        block for block in difflib.SequenceMatcher(None, old, other, autojunk=many).get_matching_blocks() if block[2]
+    ]
+
+
+def _common(first: list[tuple[int, int, int]], second: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    """The stretches of the old lines that are in both others."""
+    found, one, two = [], 0, 0
+    while one < len(first) and two < len(second):
+        start = max(first[one][0], second[two][0])
+        ends = first[one][0] + first[one][2], second[two][0] + second[two][2]
+        if start < min(ends):
+            found.append((start, min(ends)))
+        if ends[0] < ends[1]:
+            one += 1
+        else:
+            two += 1
+    return found
+
+
+def _mapped(blocks: list[tuple[int, int, int]], line: int, last: int, last_of_other: int) -> int:
+    """The line of the other text for one that both have, or the end."""
+    if line == last:
+        return last_of_other
+    return next(other + line - start for start, other, length in blocks if start <= line < start + length)
