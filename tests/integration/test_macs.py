@@ -83,6 +83,16 @@ def test_a_mac_keeps_what_it_can_take(lab, held, wanted, refused):
     assert tree.direction == AGENT
 
 
+@pytest.mark.parametrize("told", ["missing", {"value": None}, {"value": {}}, {"value": {"value": ""}}])
+def test_a_default_that_is_not_told_may_be_what_a_mac_cannot_take(lab, told):
+    tree = Tree(lab, (NONE, NONE, NONE, AGENT))
+    action = {"kind": "mutate", "pointer": f"/{DIRECTION}", "to": told}
+    lab.add_fault(path="^/policies/default", times=0, action=action)
+    result = tree.keep({"mac.example.com": "inherited"})
+    (failed,) = result["failed_targets"]
+    assert tree.direction == AGENT and "the default, which the manager does not say, would reach" in failed["reason"]
+
+
 def test_any_tree_any_wishes_any_refusal(lab):
     """Drawn from all of them, the same each time."""
     drawn = random.Random(7)
@@ -94,6 +104,9 @@ def test_any_tree_any_wishes_any_refusal(lab):
             continue
         wanted = {name: drawn.choice(list(WORDS)) for name in NAMES if drawn.random() < 0.7}
         refused = [name for name in wanted if drawn.random() < 0.4]
+        if drawn.random() < 0.3:
+            action = {"kind": "drop_fields", "fields": [DIRECTION]}
+            lab.add_fault(path="^/policies/default", times=0, action=action)
         if wanted:
             tree.keep(wanted, refused)
             assert tree.direction == AGENT, (tree.paths, wanted, refused)

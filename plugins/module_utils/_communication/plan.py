@@ -61,7 +61,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     refusals: list[Refusal] = []
     total = sum(map(len, wishes.values()))
     with fleet.client.transport.progress.stage(PLANNING, total=total) as stage:
-        for facet in document.facets:
+        for facet in sorted(document.facets, key=lambda facet: not facet.guards):
             for said in facet.steps(outlook, wishes[facet.name]):
                 if isinstance(said, Refusal):
                     refusals.append(said)

@@ -13,6 +13,7 @@ from .._fleet.catalogue import COMMUNICATION_DIRECTION, INHERITED, Setting, Valu
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
+from .._manager.client import POLICY
 from .._vendor.communication import AGENT_INITIATED, BIDIRECTIONAL, DIRECTIONS
 from .._vendor.deployment import CLOUD
 from .facet import Scope, SettingsFacet, SettingsWish, Wishes, subject_of
@@ -49,7 +50,8 @@ class CommunicationDirection(SettingsFacet):
             if step.after == AGENT_INITIATED or step.id in shielding:
                 yield step._replace(stage=SHIELDS)
             else:
-                yield step._replace(needs=tuple(sorted(needs.get(step.id, ()))))
+                shields = tuple(sorted(needs.get(step.id, ())))
+                yield step._replace(needs=shields + _restrictions(outlook, _target(outlook.fleet, step)))
 
     def _refused(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:
         """The targets whose direction would reach a macOS agent that cannot take it, and why."""
@@ -64,13 +66,16 @@ class CommunicationDirection(SettingsFacet):
         wanted = Outlook(outlook.fleet)
         for target, wish in wishes.items():
             wanted.set(target, COMMUNICATION_DIRECTION, _direction(wish))
+        return {**_unrestricted(outlook, wanted, wishes), **self._unfit_for_macs(wanted, wishes)}
+
+    def _unfit_for_macs(self, wanted: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:
         risky = [
             target
             for target, wish in wishes.items()
             if _direction(wish) != AGENT_INITIATED
             and (_direction(wish) != INHERITED or target.overrides.get(COMMUNICATION_DIRECTION) is not None)
             and (not isinstance(target, Computer) or target.is_macos)
-            and wanted.effective(target, COMMUNICATION_DIRECTION)[0] not in (AGENT_INITIATED, None)
+            and wanted.effective(target, COMMUNICATION_DIRECTION)[0] != AGENT_INITIATED
         ]
         macs_of = _macs_by_policy(wanted, {target.id for target in risky if isinstance(target, Policy)})
         refused: dict[Target, str] = {}
@@ -78,8 +83,9 @@ class CommunicationDirection(SettingsFacet):
             macs = [target] if isinstance(target, Computer) else macs_of.get(target.id, [])
             if macs:
                 direction = wanted.effective(target, COMMUNICATION_DIRECTION)[0]
+                what = direction or "the default, which the manager does not say,"
                 refused[target] = (
-                    f"agents on macOS only support {AGENT_INITIATED}; {direction} would reach"
+                    f"agents on macOS only support {AGENT_INITIATED}; {what} would reach"
                     f" {enumerated([mac.label for mac in macs])}. Give {'it' if len(macs) == 1 else 'them'}"
                     f" {AGENT_INITIATED}, by an override or by a policy, or leave this target out"
                 )
@@ -124,6 +130,33 @@ class CommunicationDirection(SettingsFacet):
 
 def _direction(wish: SettingsWish) -> Value:
     return wish.values[COMMUNICATION_DIRECTION]
+
+
+def _opens(today: Outlook, later: Outlook, target: Target) -> bool:
+    """Whether the agents of a target begin to listen. Where the manager does not say what holds there, they may."""
+    before, after = (outlook.effective(target, COMMUNICATION_DIRECTION)[0] for outlook in (today, later))
+    return before in (AGENT_INITIATED, None) and after != AGENT_INITIATED
+
+
+def _unrestricted(outlook: Outlook, wanted: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:
+    """The targets whose agents would begin to listen although the restriction that is declared for them is refused."""
+    refused = {}
+    for target in wishes:
+        lacking = outlook.guarded(target).lacking
+        if lacking is not None and _opens(outlook.today, wanted, target):
+            refused[target] = f"their agents would listen on a port that is open to anybody, since {lacking}"
+    return refused
+
+
+def _restrictions(outlook: Outlook, target: Target) -> tuple[str, ...]:
+    """What restricts the port before agents begin to listen on it, as steps that must come first."""
+    needs = outlook.guarded(target).needs
+    return needs if needs and _opens(outlook.today, outlook, target) else ()
+
+
+def _target(fleet: Fleet, step: Step) -> Target:
+    number = t.cast(int, step.subject.id)
+    return fleet.policies[number] if step.subject.kind is POLICY else fleet.computers[number]
 
 
 def _appliances(outlook: Outlook, targets: t.Iterable[Target]) -> list[Computer]:

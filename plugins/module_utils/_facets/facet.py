@@ -74,12 +74,14 @@ NOTHING = Restated()
 class Facet(t.Generic[Wish]):
     """One thing that can be declared of a target. A new facet is a subclass in a file of its own.
 
-    C(divisible): whether each of its options can be declared by a profile of its own.
+    C(divisible): whether each of its options can be declared by a profile of its own. C(guards): whether it tells the
+    outlook what steps of other facets have to wait for; it is planned before them.
     """
 
     name: t.ClassVar[str]
     arguments: t.ClassVar[dict[str, dict[str, t.Any]]]
     divisible: t.ClassVar[bool] = True
+    guards: t.ClassVar[bool] = False
 
     def __init__(self, deployment: str) -> None:
         """C(deployment): C(cloud) or C(on_premises)."""

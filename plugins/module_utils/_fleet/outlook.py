@@ -24,6 +24,20 @@ UNKNOWN_SOURCE = "unknown"
 T = t.TypeVar("T", bound=Target)
 
 
+class Guard(t.NamedTuple):
+    """What will keep the agents' port of a target from anybody.
+
+    needs: the IDs of the steps that must have succeeded for that. lacking: why there will be nothing of the kind although
+    it is declared; C(None) where there will.
+    """
+
+    needs: tuple[str, ...] = ()
+    lacking: str | None = None
+
+
+_NOBODY_ASKED = Guard()
+
+
 class Outlook:
     """A fleet, and on top of it what is going to be set: settings and rules alike."""
 
@@ -34,6 +48,9 @@ class Outlook:
         self._rules: defaultdict[str, dict[Target, bool]] = defaultdict(dict)
         # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
         self._inherited: dict[tuple[int | None, Setting], tuple[Value | None, str]] = {}
+        self._guards: dict[Target, Guard] = {}
+        # By policy, the guards of what is below it; C(None) until it is asked for.
+        self._guards_below: defaultdict[Policy, list[Guard]] | None = None
 
     @cached_property
     def today(self) -> Outlook:
@@ -89,6 +106,44 @@ class Outlook:
             if planned.get(policy, rule_id in policy.rule_ids):
                 return policy
         return None
+
+    # -- who may connect
+
+    def guard(self, target: Target, guard: Guard) -> None:
+        """Note what is declared to keep the port of a target, and of all below it, from anybody."""
+        self._guards[target] = guard
+        self._guards_below = None
+
+    def guard_of(self, target: Target) -> Guard | None:
+        """What is declared of the target itself."""
+        return self._guards.get(target)
+
+    def guarded(self, target: Target) -> Guard:
+        """What must have succeeded before anything is written that would open the port of a target or of one below it.
+
+        That is what the nearest guard at the target or above it needs; where there is none, what all those below need.
+        """
+        if not self._guards:
+            return _NOBODY_ASKED
+        lacking = None
+        for place in (target, *self.fleet.lineage(target)):
+            found = self._guards.get(place)
+            if found and found.lacking is None:
+                return found
+            lacking = lacking or found
+        below = self._below(target) if isinstance(target, Policy) else []
+        lacking = lacking or next((guard for guard in below if guard.lacking is not None), None)
+        if lacking or not below:
+            return lacking or _NOBODY_ASKED
+        return Guard(tuple(dict.fromkeys(need for guard in below for need in guard.needs)))
+
+    def _below(self, policy: Policy) -> list[Guard]:
+        if self._guards_below is None:
+            self._guards_below = defaultdict(list)
+            for target, guard in self._guards.items():
+                for above in self.fleet.lineage(target):
+                    self._guards_below[above].append(guard)
+        return self._guards_below[policy]
 
     # -- order
 

@@ -15,7 +15,7 @@ import typing as t
 from ..._basis.text import enumerated, quoted
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
-from ..._fleet.outlook import Outlook
+from ..._fleet.outlook import Guard, Outlook
 from ..._fleet.shared_objects import is_ours
 from ..._manager.client import FIREWALL_RULE, Kind
 from ..._vendor.communication import AGENT_PORT
@@ -38,6 +38,7 @@ class FirewallRestriction(Facet[Wish]):
     name = FACET
     # Who may connect is declared as a whole.
     divisible = False
+    guards = True
     arguments = {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "rule_name": {"type": "str", "default": DEFAULT_RULE_NAME},
@@ -136,50 +137,68 @@ class FirewallRestriction(Facet[Wish]):
                 states = fleet.assignments.states(targets, rule["ID"])
                 assigned.update((target, name) for target, is_assigned in states.items() if is_assigned)
         for target, reason in refused.items():
+            if any(restriction.present for restriction in wishes[target]):
+                outlook.guard(target, Guard(lacking=f"the restriction of the {target.label} is refused: {reason}"))
             yield Refusal(subject_of(target), self.name, reason)
         yield from objects.values()
         kept = {target: wish for target, wish in wishes.items() if target not in refused}
-        unassignments: dict[str, list[str]] = {}
+        leaving: list[tuple[Target, str]] = []
         for target in outlook.from_the_top(kept):
-            for step in self._assignments(outlook, target, kept[target], rules, assigned, writes):
-                if step.action == UNASSIGN:
-                    unassignments.setdefault(step.key, []).append(step.id)
-                yield step
-        yield from self._deletions(fleet, targets_of, refused, rules, unassignments)
+            for restriction in kept[target]:
+                name = restriction.rule_name
+                is_assigned = (target, name) in assigned
+                if restriction.present:
+                    yield from self._arrival(outlook, target, restriction, rules[name], is_assigned, writes[name])
+                elif is_assigned:
+                    outlook.assign(target, name, False)
+                    leaving.append((target, name))
+        unassignments: dict[str, list[str]] = {}
+        staying: set[str] = set()
+        for target, name in leaving:
+            said = self._departure(outlook, target, name, rules[name])
+            if isinstance(said, Step):
+                unassignments.setdefault(name, []).append(said.id)
+            else:
+                staying.add(name)
+            yield said
+        yield from self._deletions(fleet, targets_of, refused, rules, unassignments, staying)
 
-    def _assignments(
+    def _arrival(
         self,
         outlook: Outlook,
         target: Target,
-        wish: Wish,
-        rules: t.Mapping[str, dict[str, t.Any] | None],
-        assigned: t.Container[tuple[Target, str]],
-        writes: t.Mapping[str, tuple[str, ...]],
+        restriction: Restriction,
+        rule: dict[str, t.Any] | None,
+        is_assigned: bool,
+        writes: tuple[str, ...],
     ) -> t.Iterator[Step]:
-        """Rules that the new one replaces stay until it is there."""
-        needs: tuple[str, ...] = ()
-        for restriction in sorted(wish, key=lambda one: not one.present):
-            name = restriction.rule_name
-            needs += writes.get(name, ()) if restriction.present else ()
-            is_assigned = (target, name) in assigned
-            if is_assigned == restriction.present:
-                continue
-            rule = rules.get(name)
-            rule_id = rule["ID"] if rule else None
-            if restriction.present:
-                giver = outlook.giver(target, name, rule_id)
-                if giver and restriction.accept_inherited:
-                    continue
+        """The assignment of a rule, unless it is there."""
+        name = restriction.rule_name
+        rule_id = rule["ID"] if rule else None
+        needs = writes
+        if not is_assigned:
+            giver = outlook.giver(target, name, rule_id)
+            if giver and restriction.accept_inherited:
+                guard = outlook.guard_of(giver)
+                needs = guard.needs if guard else writes
+            else:
                 why = f"the rule {quoted(name, 100)} is " + (
                     "inherited, but not assigned here" if giver else "not assigned here"
                 )
-                step = self._assignment(outlook, target, ASSIGN, name, rule_id, why)._replace(needs=needs)
-                needs += (step.id,)
-            else:
-                why = f"the rule {quoted(name, 100)} is assigned here"
-                step = self._assignment(outlook, target, UNASSIGN, name, rule_id, why)._replace(needs=needs)
-            outlook.assign(target, name, restriction.present)
-            yield step
+                step = self._assignment(outlook, target, ASSIGN, name, rule_id, why)._replace(needs=writes)
+                needs = (*writes, step.id)
+                outlook.assign(target, name, True)
+                yield step
+        outlook.guard(target, Guard(needs))
+
+    def _departure(self, outlook: Outlook, target: Target, name: str, rule: dict[str, t.Any] | None) -> Said:
+        """A rule that is to go stays until what takes its place is there."""
+        guard = outlook.guarded(target)
+        if guard.lacking is not None:
+            return Refusal(subject_of(target), self.name, f"the rule {quoted(name, 100)} stays, since {guard.lacking}")
+        why = f"the rule {quoted(name, 100)} is assigned here"
+        step = self._assignment(outlook, target, UNASSIGN, name, rule["ID"] if rule else None, why)
+        return step._replace(needs=guard.needs)
 
     def _assignment(
         self, outlook: Outlook, target: Target, action: str, name: str, rule_id: int | None, why: str
@@ -202,9 +221,10 @@ class FirewallRestriction(Facet[Wish]):
         refused: t.Container[Target],
         rules: t.Mapping[str, dict[str, t.Any] | None],
         unassignments: t.Mapping[str, list[str]],
+        staying: t.Collection[str],
     ) -> t.Iterator[Step]:
         """What nobody uses any more: rules, then their lists."""
-        kept_rules = {one.rule_name for one in targets_of if one.present}
+        kept_rules = {one.rule_name for one in targets_of if one.present}.union(staying)
         kept_lists = {(TYPES[kind], name) for one in targets_of if one.present for kind, name, _items in one.lists}
         letting_go: dict[str, set[Target]] = {}
         for restriction, targets in targets_of.items():

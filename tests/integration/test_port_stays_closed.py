@@ -1,0 +1,167 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No run opens the port of an agent that is to be restricted, whatever is declared around it and whatever fails."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.integration.in_process import run_tasks
+from tests.integration.support import RESTRICTION
+from tests.integration.test_macs import AGENT, BOTH, DIRECTION, NAMES, NONE
+from tests.lab.replacing_rule import REPLACING
+
+PROFILE = "workload_security.agent.communication_profile"
+REFUSED = {"kind": "status", "status": 403, "body": '{"message": "No"}'}
+NEW, OLD = {"firewall_restriction": RESTRICTION}, {"firewall_restriction": {"state": "absent", "rule_name": "Old"}}
+BOTH_WAYS = {"communication_direction": {"direction": "bidirectional"}}
+HOST = NAMES[-1]
+
+
+class Tree:
+    """Three policies, one below the other, and a computer; some have an old restriction, some a direction of their own."""
+
+    def __init__(self, lab, restricted=(), directions=(NONE, NONE, NONE, NONE)) -> None:
+        self.lab = lab
+        ips = lab.api("POST", "/iplists", {"name": "Old (IPs)", "items": ["192.0.2.0/24"]})["ID"]
+        body = {"name": "Old", **REPLACING, "sourceIPType": "ip-list", "sourceIPListID": ips}
+        self.old = lab.api("POST", "/firewallrules", body)["ID"]
+        self.paths: dict[str, str] = {}
+        above = 0
+        for name, direction in zip(NAMES, directions):
+            settings = {DIRECTION: {"value": direction}} if direction else {}
+            if name == HOST:
+                above = lab.api(
+                    "POST", "/computers", {"hostName": name, "policyID": above, "computerSettings": settings}
+                )["ID"]
+                self.paths[name] = f"/computers/{above}"
+            else:
+                above = lab.api("POST", "/policies", {"name": name, "parentID": above, "policySettings": settings})[
+                    "ID"
+                ]
+                self.paths[name] = f"/policies/{above}"
+            if name in restricted:
+                lab.api("POST", f"{self.paths[name]}/firewall/assignments", {"ruleIDs": [self.old]})
+
+    def keep(self, declared, refused=(), **options):
+        """Apply facets by name of the target; what is assigned to some of them is refused."""
+        for name in refused:
+            path = f"^{self.paths[name]}/firewall/assignments"
+            self.lab.add_fault(method="POST", path=path, times=0, action=REFUSED)
+        profiles = [
+            {"name": f"{name} {number}", ("computers" if name == HOST else "policies"): [name], **facets}
+            for name, some in declared.items()
+            for number, facets in enumerate(some)
+        ]
+        result = run_tasks(self.lab, [{PROFILE: {"profiles": profiles, **options}}]).results[0]
+        self.lab.clear_faults()
+        return result
+
+    @property
+    def rules(self) -> list[int]:
+        """The rules that hold for the host, its own and those of its policies."""
+        return self.lab.api("GET", f"{self.paths[HOST]}/firewall/assignments").get("assignedRuleIDs") or []
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody but named addresses reaches the host's agent: it does not listen, or a rule restricts it."""
+        direction = self.lab.api("GET", f"{self.paths[HOST]}/settings/{DIRECTION}", query={"overrides": "false"})
+        return direction["value"] == AGENT or bool(self.rules)
+
+
+def unfit_list(lab) -> None:
+    """Somebody else's list, with the name of ours and in use, so that our restriction is refused."""
+    number = lab.api("POST", "/iplists", {"name": "Agent port: named sources only (IPs)", "items": ["10.0.0.1"]})["ID"]
+    fields = {"action": "allow", "priority": "0", "direction": "incoming", "frameType": "ip", "protocol": "tcp"}
+    lab.api("POST", "/firewallrules", {"name": "Theirs", **fields, "sourceIPType": "ip-list", "sourceIPListID": number})
+
+
+@pytest.mark.parametrize("options", [{"undeclared": "remove"}, {}])
+@pytest.mark.parametrize("spoilt", ["the assignment", "the rule", "the list"])
+def test_an_old_restriction_stays_until_the_one_above_is_there(lab, options, spoilt):
+    tree = Tree(lab, [HOST])
+    if spoilt == "the rule":
+        lab.add_fault(method="POST", path="^/firewallrules$", times=0, action=REFUSED)
+    elif spoilt == "the list":
+        unfit_list(lab)
+    declared = {"Top": [NEW], HOST: [] if options else [OLD]}
+    result = tree.keep(declared, ["Top"] if spoilt == "the assignment" else (), **options)
+    assert tree.is_closed
+    reasons = {one["name"]: one["reason"] for one in result["failed_targets"]}
+    assert {"Top", HOST} <= reasons.keys()
+    if spoilt == "the list":
+        assert "the rule 'Old' stays, since the restriction of the policy 'Top'" in reasons[HOST]
+    else:
+        assert "had to come first and failed" in reasons[HOST]
+    # With nothing in the way, the old one goes.
+    if spoilt != "the list":
+        assert not tree.keep(declared, **options)["failed"]
+        assert tree.old not in tree.rules and tree.rules
+
+
+def test_what_moves_down_is_there_before_it_goes_above(lab):
+    tree = Tree(lab, ["Top"])
+    result = tree.keep({"Top": [OLD], HOST: [NEW]}, [HOST])
+    assert tree.is_closed and {one["name"] for one in result["failed_targets"]} >= {"Top", HOST}
+    assert not tree.keep({"Top": [OLD], HOST: [NEW]})["failed"] and tree.is_closed
+
+
+def test_agents_listen_when_their_restriction_is_there(lab):
+    tree = Tree(lab, directions=(AGENT, NONE, NONE, NONE))
+    result = tree.keep({"Top": [{**NEW, **BOTH_WAYS}]}, ["Top"])
+    (failed,) = [one for one in result["failed_targets"] if one["facet"] == "communication_direction"]
+    assert tree.is_closed and "had to come first and failed: rule" in failed["reason"]
+    assert not tree.keep({"Top": [{**NEW, **BOTH_WAYS}]})["failed"]
+
+
+def test_a_direction_waits_for_a_restriction_that_was_refused(lab):
+    tree = Tree(lab, directions=(AGENT, NONE, NONE, NONE))
+    unfit_list(lab)
+    result = tree.keep({"Top": [NEW], "Low": [BOTH_WAYS]})
+    reasons = {(one["name"], one["facet"]): one["reason"] for one in result["failed_targets"]}
+    assert tree.is_closed
+    assert "would listen on a port that is open to anybody" in reasons["Low", "communication_direction"]
+
+
+def test_agents_that_listen_already_do_not_wait(lab):
+    tree = Tree(lab, directions=(BOTH, NONE, NONE, NONE))
+    manager = {"communication_direction": {"direction": "manager_initiated"}}
+    result = tree.keep({"Top": [{**NEW, **manager}]}, ["Top"])
+    assert {one["facet"] for one in result["failed_targets"]} == {"firewall_restriction"}
+    assert result["counts"]["changed"] == 1
+
+
+def test_any_tree_any_document_any_refusal(lab):
+    """Drawn from all of them, the same each time."""
+    drawn = random.Random(11)
+    closed = 0
+    for _case in range(60):
+        lab.reset()
+        restricted = [name for name in NAMES if drawn.random() < 0.4]
+        tree = Tree(lab, restricted, [drawn.choice((AGENT, BOTH, NONE, NONE)) for _name in NAMES])
+        declared = {
+            name: [
+                *([NEW] if drawn.random() < 0.4 else []),
+                *(
+                    [{"firewall_restriction": {**RESTRICTION, "accept_inherited": True}}]
+                    if drawn.random() < 0.3
+                    else []
+                ),
+                *([OLD] if drawn.random() < 0.4 else []),
+                *([BOTH_WAYS] if drawn.random() < 0.4 else []),
+            ]
+            for name in NAMES
+        }
+        restrictions = [facets.get("firewall_restriction", {}) for some in declared.values() for facets in some]
+        to_be = any("source_ips" in one for one in restrictions)
+        if not (to_be and tree.is_closed):
+            continue
+        closed += 1
+        refused = [name for name in NAMES if drawn.random() < 0.3]
+        options = {"undeclared": "remove"} if drawn.random() < 0.5 else {}
+        tree.keep(declared, refused, **options)
+        assert tree.is_closed, (restricted, declared, refused, options)
+    assert closed > 20
