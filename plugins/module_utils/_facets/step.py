@@ -69,6 +69,11 @@ class Effective(t.NamedTuple):
 HERE = "here"
 
 
+def step_id(action: str, kind: str, subject: int | str | None, key: str) -> str:
+    """The ID of the step that does this to a target by its ID, or to a rule or list by its name."""
+    return f"{action} {kind} {subject} {key}".rstrip()
+
+
 class Step(t.NamedTuple):
     """One thing to write. All of it is plain JSON; equal steps are the same step.
 
@@ -96,7 +101,7 @@ class Step(t.NamedTuple):
         """Unique in a plan, and the same for the same step of another plan."""
         subject = self.subject
         on_target = self.action in (SET, ASSIGN, UNASSIGN)
-        return f"{self.action} {subject.type} {subject.id if on_target else subject.name} {self.key}".rstrip()
+        return step_id(self.action, subject.type, subject.id if on_target else subject.name, self.key)
 
     def as_dict(self) -> dict[str, t.Any]:
         """The step as JSON."""

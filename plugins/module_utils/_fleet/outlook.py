@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 from collections import defaultdict
+from dataclasses import dataclass
 from functools import cached_property
 
 from .catalogue import INHERITED, Setting, Value
@@ -24,18 +25,26 @@ UNKNOWN_SOURCE = "unknown"
 T = t.TypeVar("T", bound=Target)
 
 
-class Guard(t.NamedTuple):
-    """What will keep the agents' port of a target from anybody.
+@dataclass(frozen=True)
+class Guard:
+    """What will keep the agents' port of a target from anybody; many targets can share one.
 
-    needs: the IDs of the steps that must have succeeded for that. lacking: why there will be nothing of the kind although
-    it is declared; C(None) where there will.
+    needs: of a target, the IDs of the steps that must have succeeded for that. lacking: why there will be nothing of the
+    kind although it is declared; C(None) where there will.
     """
+
+    needs: t.Callable[[Target], tuple[str, ...]] = lambda _target: ()
+    lacking: str | None = None
+
+
+class Guarded(t.NamedTuple):
+    """What must have succeeded before a port may open, as IDs of steps; or why it must not open at all."""
 
     needs: tuple[str, ...] = ()
     lacking: str | None = None
 
 
-_NOBODY_ASKED = Guard()
+_UNGUARDED = Guarded()
 
 
 class Outlook:
@@ -50,7 +59,7 @@ class Outlook:
         self._inherited: dict[tuple[int | None, Setting], tuple[Value | None, str]] = {}
         self._guards: dict[Target, Guard] = {}
         # By policy, the guards of what is below it; C(None) until it is asked for.
-        self._guards_below: defaultdict[Policy, list[Guard]] | None = None
+        self._guards_below: defaultdict[Policy, list[Target]] | None = None
 
     @cached_property
     def today(self) -> Outlook:
@@ -114,35 +123,35 @@ class Outlook:
         self._guards[target] = guard
         self._guards_below = None
 
-    def guard_of(self, target: Target) -> Guard | None:
-        """What is declared of the target itself."""
-        return self._guards.get(target)
+    def has_guard(self, target: Target) -> bool:
+        """Whether something of the kind is noted of the target itself."""
+        return target in self._guards
 
-    def guarded(self, target: Target) -> Guard:
+    def guarded(self, target: Target) -> Guarded:
         """What must have succeeded before anything is written that would open the port of a target or of one below it.
 
         That is what the nearest guard at the target or above it needs; where there is none, what all those below need.
         """
         if not self._guards:
-            return _NOBODY_ASKED
+            return _UNGUARDED
         lacking = None
         for place in (target, *self.fleet.lineage(target)):
             found = self._guards.get(place)
             if found and found.lacking is None:
-                return found
-            lacking = lacking or found
+                return Guarded(found.needs(place))
+            lacking = lacking or (found and found.lacking)
         below = self._below(target) if isinstance(target, Policy) else []
-        lacking = lacking or next((guard for guard in below if guard.lacking is not None), None)
+        lacking = lacking or next((reason for one in below if (reason := self._guards[one].lacking) is not None), None)
         if lacking or not below:
-            return lacking or _NOBODY_ASKED
-        return Guard(tuple(dict.fromkeys(need for guard in below for need in guard.needs)))
+            return Guarded(lacking=lacking) if lacking else _UNGUARDED
+        return Guarded(tuple(dict.fromkeys(need for one in below for need in self._guards[one].needs(one))))
 
-    def _below(self, policy: Policy) -> list[Guard]:
+    def _below(self, policy: Policy) -> list[Target]:
         if self._guards_below is None:
             self._guards_below = defaultdict(list)
-            for target, guard in self._guards.items():
+            for target in self._guards:
                 for above in self.fleet.lineage(target):
-                    self._guards_below[above].append(guard)
+                    self._guards_below[above].append(target)
         return self._guards_below[policy]
 
     # -- order

@@ -20,7 +20,7 @@ from ..._fleet.shared_objects import is_ours
 from ..._manager.client import FIREWALL_RULE, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, subject_of
-from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
+from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step, step_id
 from .description import RulesThere, describe_restriction, opening_candidates, openings, without_effect
 from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, Restriction
 from .shared_objects import FACET, Unfit, deletable_lists, deletable_rule, find_named, needed_objects
@@ -70,6 +70,7 @@ class FirewallRestriction(Facet[Wish]):
         self._restricting: frozenset[int] | None = None
         self._absent: dict[int, Restriction] = {}
         self._untold: dict[str, int] = {}
+        self._guards: dict[tuple[tuple[str, ...], str | None], Guard] = {}
         # By ID, the options of every rule that restricts, or why there are none.
         self._restating: dict[int, Options | str] | None = None
         # By name of the rule, the options that a document has for it: two that differ are refused.
@@ -175,21 +176,31 @@ class FirewallRestriction(Facet[Wish]):
         """The assignment of a rule, unless it is there."""
         name = restriction.rule_name
         rule_id = rule["ID"] if rule else None
-        needs = writes
-        if not is_assigned:
-            giver = outlook.giver(target, name, rule_id)
-            if giver and restriction.accept_inherited:
-                guard = outlook.guard_of(giver)
-                needs = guard.needs if guard else writes
-            else:
-                why = f"the rule {quoted(name, 100)} is " + (
-                    "inherited, but not assigned here" if giver else "not assigned here"
-                )
-                step = self._assignment(outlook, target, ASSIGN, name, rule_id, why)._replace(needs=writes)
-                needs = (*writes, step.id)
-                outlook.assign(target, name, True)
-                yield step
-        outlook.guard(target, Guard(needs))
+        if is_assigned:
+            outlook.guard(target, self._guard(writes))
+            return
+        giver = outlook.giver(target, name, rule_id)
+        if giver and restriction.accept_inherited:
+            # What the policy waits for that gives it the rule, unless nothing is declared of that.
+            if not outlook.has_guard(giver):
+                outlook.guard(target, self._guard(writes))
+            return
+        why = f"the rule {quoted(name, 100)} is " + (
+            "inherited, but not assigned here" if giver else "not assigned here"
+        )
+        outlook.guard(target, self._guard(writes, name))
+        outlook.assign(target, name, True)
+        yield self._assignment(outlook, target, ASSIGN, name, rule_id, why)._replace(needs=writes)
+
+    def _guard(self, writes: tuple[str, ...], name: str | None = None) -> Guard:
+        """What keeps others out: the rule and its lists, and where a name is given, the assignment of that rule."""
+
+        def needs(target: Target) -> tuple[str, ...]:
+            return writes if name is None else (*writes, step_id(ASSIGN, target.kind.noun, target.id, name))
+
+        if (writes, name) not in self._guards:
+            self._guards[writes, name] = Guard(needs)
+        return self._guards[writes, name]
 
     def _departure(self, outlook: Outlook, target: Target, name: str, rule: dict[str, t.Any] | None) -> Said:
         """A rule that is to go stays until what takes its place is there."""
