@@ -61,7 +61,9 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     refusals: list[Refusal] = []
     total = sum(map(len, wishes.values()))
     with fleet.client.transport.progress.stage(PLANNING, total=total) as stage:
-        for facet in sorted(document.facets, key=lambda facet: not facet.guards):
+        for facet in document.facets:
+            facet.foresee(outlook, wishes[facet.name])
+        for facet in document.facets:
             for said in facet.steps(outlook, wishes[facet.name]):
                 if isinstance(said, Refusal):
                     refusals.append(said)

@@ -74,14 +74,12 @@ NOTHING = Restated()
 class Facet(t.Generic[Wish]):
     """One thing that can be declared of a target. A new facet is a subclass in a file of its own.
 
-    C(divisible): whether each of its options can be declared by a profile of its own. C(guards): whether it tells the
-    outlook what steps of other facets have to wait for; it is planned before them.
+    C(divisible): whether each of its options can be declared by a profile of its own.
     """
 
     name: t.ClassVar[str]
     arguments: t.ClassVar[dict[str, dict[str, t.Any]]]
     divisible: t.ClassVar[bool] = True
-    guards: t.ClassVar[bool] = False
 
     def __init__(self, deployment: str) -> None:
         """C(deployment): C(cloud) or C(on_premises)."""
@@ -97,6 +95,9 @@ class Facet(t.Generic[Wish]):
 
     def check_together(self, wishes: t.Iterable[Wish]) -> None:
         """Raise C(Conflict) when wishes for different targets exclude each other."""
+
+    def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
+        """Before any facet says its steps: tell the outlook what those of other facets have to wait for."""
 
     def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
         """All that must be written, and every target that must be left alone. Takes its steps into the outlook."""

@@ -81,7 +81,7 @@ class Step(t.NamedTuple):
     empty where the subject itself is written. before, after: what is set on the subject, and what will be; of a rule or
     list all fields that are wanted, C(None) for none. effective_before: what holds for a target today, C(None) of
     a rule or list. object_id: of the rule that is assigned, where it exists already.
-    needs: the IDs of steps that must have succeeded first.
+    needs: the IDs of steps that must have succeeded first, if they are in the plan.
     """
 
     action: str

@@ -30,11 +30,12 @@ class Guard:
     """What will keep the agents' port of a target from anybody; many targets can share one.
 
     needs: of a target, the IDs of the steps that must have succeeded for that. lacking: why there will be nothing of the
-    kind although it is declared; C(None) where there will.
+    kind although it is declared; C(None) where there will. may_be_inherited: whether that of a policy above may do.
     """
 
     needs: t.Callable[[Target], tuple[str, ...]] = lambda _target: ()
     lacking: str | None = None
+    may_be_inherited: bool = False
 
 
 class Guarded(t.NamedTuple):
@@ -123,23 +124,25 @@ class Outlook:
         self._guards[target] = guard
         self._guards_below = None
 
-    def has_guard(self, target: Target) -> bool:
-        """Whether something of the kind is noted of the target itself."""
-        return target in self._guards
-
     def guarded(self, target: Target) -> Guarded:
         """What must have succeeded before anything is written that would open the port of a target or of one below it.
 
-        That is what the nearest guard at the target or above it needs; where there is none, what all those below need.
+        That is what the nearest guard at the target or above it needs; where there is none, what all those below need. A
+        step that is not in the plan is not missing: what it would do is done.
         """
         if not self._guards:
             return _UNGUARDED
-        lacking = None
+        lacking, needs = None, list[str]()
         for place in (target, *self.fleet.lineage(target)):
             found = self._guards.get(place)
             if found and found.lacking is None:
-                return Guarded(found.needs(place))
-            lacking = lacking or (found and found.lacking)
+                needs += found.needs(place)
+                if not found.may_be_inherited:
+                    break
+            elif found:
+                lacking = lacking or found.lacking
+        if needs:
+            return Guarded(tuple(dict.fromkeys(needs)))
         below = self._below(target) if isinstance(target, Policy) else []
         lacking = lacking or next((reason for one in below if (reason := self._guards[one].lacking) is not None), None)
         if lacking or not below:

@@ -11,6 +11,7 @@ assignments are kept here.
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, field
 
 from ..._basis.text import enumerated, quoted
 from ..._fleet.fleet import Fleet
@@ -32,13 +33,57 @@ Wish = t.Tuple[Restriction, ...]
 ASSIGNED, NOT_ASSIGNED = "assigned", "not assigned"
 
 
+@dataclass(frozen=True)
+class _Needed:
+    """The rules and lists of what is wanted. The targets of a restriction that cannot be made right are refused.
+
+    rules, writes: by name of the rule, what is there, and the IDs of the steps after which it admits whom it is to admit.
+    objects: these steps by ID, since restrictions can share lists.
+    """
+
+    targets_of: dict[Restriction, list[Target]] = field(default_factory=dict)
+    rules: dict[str, dict[str, t.Any] | None] = field(default_factory=dict)
+    writes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    objects: dict[str, Step] = field(default_factory=dict)
+    refused: dict[Target, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fleet: Fleet, wishes: Wishes[Wish]) -> _Needed:
+        needed = cls()
+        for target, wish in wishes.items():
+            for restriction in wish:
+                needed.targets_of.setdefault(restriction, []).append(target)
+        for restriction, targets in needed.targets_of.items():
+            name = restriction.rule_name
+            try:
+                needed.rules[name] = find_named(fleet, FIREWALL_RULE, name)
+                if restriction.present:
+                    written = needed_objects(fleet, restriction)
+                    needed.objects.update((step.id, step) for step in written)
+                    needed.writes[name] = tuple(step.id for step in written)
+            except Unfit as unfit:
+                needed.refused.update(dict.fromkeys(targets, str(unfit)))
+        return needed
+
+    def rule_id(self, name: str) -> int | None:
+        rule = self.rules[name]
+        return rule["ID"] if rule else None
+
+
+def _guard(restriction: Restriction, writes: tuple[str, ...]) -> Guard:
+    name = restriction.rule_name
+    return Guard(
+        lambda target: (*writes, step_id(ASSIGN, target.kind.noun, target.id, name)),
+        may_be_inherited=restriction.accept_inherited,
+    )
+
+
 class FirewallRestriction(Facet[Wish]):
     """The rule that replaces the hidden one, its lists, and its assignments."""
 
     name = FACET
     # Who may connect is declared as a whole.
     divisible = False
-    guards = True
     arguments = {
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "rule_name": {"type": "str", "default": DEFAULT_RULE_NAME},
@@ -70,7 +115,7 @@ class FirewallRestriction(Facet[Wish]):
         self._restricting: frozenset[int] | None = None
         self._absent: dict[int, Restriction] = {}
         self._untold: dict[str, int] = {}
-        self._guards: dict[tuple[tuple[str, ...], str | None], Guard] = {}
+        self._needed = _Needed()
         # By ID, the options of every rule that restricts, or why there are none.
         self._restating: dict[int, Options | str] | None = None
         # By name of the rule, the options that a document has for it: two that differ are refused.
@@ -110,105 +155,74 @@ class FirewallRestriction(Facet[Wish]):
 
     # -- plan
 
-    def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
-        fleet = outlook.fleet
-        targets_of: dict[Restriction, list[Target]] = {}
+    def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
+        """Look at the rules and lists, and say what keeps the port of each target from anybody."""
+        self._needed = needed = _Needed.of(outlook.fleet, wishes)
+        guards: dict[Restriction, Guard] = {}
         for target, wish in wishes.items():
             for restriction in wish:
-                targets_of.setdefault(restriction, []).append(target)
-        refused: dict[Target, str] = {}
-        # By ID, since restrictions can share lists.
-        objects: dict[str, Step] = {}
-        # By rule name, what must be written before the rule admits whom it is to admit.
-        writes: dict[str, tuple[str, ...]] = {}
-        rules: dict[str, dict[str, t.Any] | None] = {}
-        assigned: set[tuple[Target, str]] = set()
-        for restriction, targets in targets_of.items():
-            name = restriction.rule_name
-            try:
-                rules[name] = find_named(fleet, FIREWALL_RULE, name)
-                if restriction.present:
-                    written = needed_objects(fleet, restriction)
-                    objects.update((step.id, step) for step in written)
-                    writes[name] = tuple(step.id for step in written)
-            except Unfit as unfit:
-                refused.update(dict.fromkeys(targets, str(unfit)))
-                continue
-            if rule := rules[name]:
-                states = fleet.assignments.states(targets, rule["ID"])
-                assigned.update((target, name) for target, is_assigned in states.items() if is_assigned)
-        for target, reason in refused.items():
-            if any(restriction.present for restriction in wishes[target]):
-                outlook.guard(target, Guard(lacking=f"the restriction of the {target.label} is refused: {reason}"))
+                if not restriction.present:
+                    continue
+                if target in needed.refused:
+                    told = f"the restriction of the {target.label} is refused: {needed.refused[target]}"
+                    outlook.guard(target, Guard(lacking=told))
+                    continue
+                if restriction not in guards:
+                    guards[restriction] = _guard(restriction, needed.writes[restriction.rule_name])
+                outlook.guard(target, guards[restriction])
+
+    def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
+        fleet, needed = outlook.fleet, self._needed
+        for target, reason in needed.refused.items():
             yield Refusal(subject_of(target), self.name, reason)
-        yield from objects.values()
-        kept = {target: wish for target, wish in wishes.items() if target not in refused}
+        yield from needed.objects.values()
+        assigned: set[tuple[Target, str]] = set()
+        for restriction, targets in needed.targets_of.items():
+            name = restriction.rule_name
+            kept = [target for target in targets if target not in needed.refused]
+            if kept and (rule := needed.rules[name]):
+                states = fleet.assignments.states(kept, rule["ID"])
+                assigned.update((target, name) for target, is_assigned in states.items() if is_assigned)
         leaving: list[tuple[Target, str]] = []
-        for target in outlook.from_the_top(kept):
-            for restriction in kept[target]:
+        for target in outlook.from_the_top(target for target in wishes if target not in needed.refused):
+            for restriction in wishes[target]:
                 name = restriction.rule_name
                 is_assigned = (target, name) in assigned
-                if restriction.present:
-                    yield from self._arrival(outlook, target, restriction, rules[name], is_assigned, writes[name])
-                elif is_assigned:
+                if restriction.present and not is_assigned:
+                    yield from self._arrival(outlook, target, restriction)
+                elif is_assigned and not restriction.present:
                     outlook.assign(target, name, False)
                     leaving.append((target, name))
         unassignments: dict[str, list[str]] = {}
         staying: set[str] = set()
         for target, name in leaving:
-            said = self._departure(outlook, target, name, rules[name])
+            said = self._departure(outlook, target, name)
             if isinstance(said, Step):
                 unassignments.setdefault(name, []).append(said.id)
             else:
                 staying.add(name)
             yield said
-        yield from self._deletions(fleet, targets_of, refused, rules, unassignments, staying)
+        yield from self._deletions(fleet, unassignments, staying)
 
-    def _arrival(
-        self,
-        outlook: Outlook,
-        target: Target,
-        restriction: Restriction,
-        rule: dict[str, t.Any] | None,
-        is_assigned: bool,
-        writes: tuple[str, ...],
-    ) -> t.Iterator[Step]:
-        """The assignment of a rule, unless it is there."""
+    def _arrival(self, outlook: Outlook, target: Target, restriction: Restriction) -> t.Iterator[Step]:
+        """The assignment of a rule, unless it is inherited and that is enough."""
         name = restriction.rule_name
-        rule_id = rule["ID"] if rule else None
-        if is_assigned:
-            outlook.guard(target, self._guard(writes))
-            return
+        rule_id = self._needed.rule_id(name)
         giver = outlook.giver(target, name, rule_id)
         if giver and restriction.accept_inherited:
-            # What the policy waits for that gives it the rule, unless nothing is declared of that.
-            if not outlook.has_guard(giver):
-                outlook.guard(target, self._guard(writes))
             return
-        why = f"the rule {quoted(name, 100)} is " + (
-            "inherited, but not assigned here" if giver else "not assigned here"
-        )
-        outlook.guard(target, self._guard(writes, name))
+        how = "inherited, but not assigned here" if giver else "not assigned here"
         outlook.assign(target, name, True)
-        yield self._assignment(outlook, target, ASSIGN, name, rule_id, why)._replace(needs=writes)
+        step = self._assignment(outlook, target, ASSIGN, name, rule_id, f"the rule {quoted(name, 100)} is {how}")
+        yield step._replace(needs=self._needed.writes[name])
 
-    def _guard(self, writes: tuple[str, ...], name: str | None = None) -> Guard:
-        """What keeps others out: the rule and its lists, and where a name is given, the assignment of that rule."""
-
-        def needs(target: Target) -> tuple[str, ...]:
-            return writes if name is None else (*writes, step_id(ASSIGN, target.kind.noun, target.id, name))
-
-        if (writes, name) not in self._guards:
-            self._guards[writes, name] = Guard(needs)
-        return self._guards[writes, name]
-
-    def _departure(self, outlook: Outlook, target: Target, name: str, rule: dict[str, t.Any] | None) -> Said:
+    def _departure(self, outlook: Outlook, target: Target, name: str) -> Said:
         """A rule that is to go stays until what takes its place is there."""
         guard = outlook.guarded(target)
         if guard.lacking is not None:
             return Refusal(subject_of(target), self.name, f"the rule {quoted(name, 100)} stays, since {guard.lacking}")
         why = f"the rule {quoted(name, 100)} is assigned here"
-        step = self._assignment(outlook, target, UNASSIGN, name, rule["ID"] if rule else None, why)
+        step = self._assignment(outlook, target, UNASSIGN, name, self._needed.rule_id(name), why)
         return step._replace(needs=guard.needs)
 
     def _assignment(
@@ -226,15 +240,10 @@ class FirewallRestriction(Facet[Wish]):
         return Step(action, subject_of(target), self.name, name, before, effective, after, why, stage, rule_id)
 
     def _deletions(
-        self,
-        fleet: Fleet,
-        targets_of: t.Mapping[Restriction, list[Target]],
-        refused: t.Container[Target],
-        rules: t.Mapping[str, dict[str, t.Any] | None],
-        unassignments: t.Mapping[str, list[str]],
-        staying: t.Collection[str],
+        self, fleet: Fleet, unassignments: t.Mapping[str, list[str]], staying: t.Collection[str]
     ) -> t.Iterator[Step]:
         """What nobody uses any more: rules, then their lists."""
+        targets_of, rules, refused = self._needed.targets_of, self._needed.rules, self._needed.refused
         kept_rules = {one.rule_name for one in targets_of if one.present}.union(staying)
         kept_lists = {(TYPES[kind], name) for one in targets_of if one.present for kind, name, _items in one.lists}
         letting_go: dict[str, set[Target]] = {}
