@@ -47,13 +47,17 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     wishes, warnings = _wishes(fleet, document)
     targets = list(dict.fromkeys(target for of_facet in wishes.values() for target in of_facet))
     undeclared: list[Step] = []
+
+    def foresee(outlook: Outlook) -> None:
+        for facet in document.facets:
+            facet.foresee(outlook, wishes[facet.name])
+
+    outlook = Outlook(fleet, foresee)
     if document.undeclared == KEEP:
         fleet.read_overrides(targets)
-        outlook = Outlook(fleet)
     else:
         scope = _scope(fleet, document, targets)
         fleet.read_overrides(scope)
-        outlook = Outlook(fleet)
         undeclared = _undeclared(outlook, document, wishes, scope)
         targets = list(dict.fromkeys(target for of_facet in wishes.values() for target in of_facet))
         warnings += [note for facet in document.facets for note in facet.notes()]
@@ -61,8 +65,6 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     refusals: list[Refusal] = []
     total = sum(map(len, wishes.values()))
     with fleet.client.transport.progress.stage(PLANNING, total=total) as stage:
-        for facet in document.facets:
-            facet.foresee(outlook, wishes[facet.name])
         for facet in document.facets:
             for said in facet.steps(outlook, wishes[facet.name]):
                 if isinstance(said, Refusal):

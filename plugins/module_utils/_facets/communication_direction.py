@@ -66,7 +66,7 @@ class CommunicationDirection(SettingsFacet):
         wanted = Outlook(outlook.fleet)
         for target, wish in wishes.items():
             wanted.set(target, COMMUNICATION_DIRECTION, _direction(wish))
-        return {**_unrestricted(outlook, wanted, wishes), **self._unfit_for_macs(wanted, wishes)}
+        return {**self._unfit_for_macs(wanted, wishes), **_unrestricted(outlook, wanted, wishes)}
 
     def _unfit_for_macs(self, wanted: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:
         risky = [
@@ -142,16 +142,15 @@ def _unrestricted(outlook: Outlook, wanted: Outlook, wishes: Wishes[SettingsWish
     """The targets whose agents would begin to listen although the restriction that is declared for them is refused."""
     refused = {}
     for target in wishes:
-        lacking = outlook.guarded(target).lacking
-        if lacking is not None and _opens(outlook.today, wanted, target):
+        lacking = outlook.guarded(target).lacking if _opens(outlook.today, wanted, target) else None
+        if lacking is not None:
             refused[target] = f"their agents would listen on a port that is open to anybody, since {lacking}"
     return refused
 
 
 def _restrictions(outlook: Outlook, target: Target) -> tuple[str, ...]:
     """What restricts the port before agents begin to listen on it, as steps that must come first."""
-    needs = outlook.guarded(target).needs
-    return needs if needs and _opens(outlook.today, outlook, target) else ()
+    return outlook.guarded(target).needs if _opens(outlook.today, outlook, target) else ()
 
 
 def _target(fleet: Fleet, step: Step) -> Target:

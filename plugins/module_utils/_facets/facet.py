@@ -97,7 +97,7 @@ class Facet(t.Generic[Wish]):
         """Raise C(Conflict) when wishes for different targets exclude each other."""
 
     def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
-        """Before any facet says its steps: tell the outlook what those of other facets have to wait for."""
+        """Tell the outlook what steps of other facets have to wait for, before any of them could open a port."""
 
     def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
         """All that must be written, and every target that must be left alone. Takes its steps into the outlook."""

@@ -49,10 +49,15 @@ _UNGUARDED = Guarded()
 
 
 class Outlook:
-    """A fleet, and on top of it what is going to be set: settings and rules alike."""
+    """A fleet, and on top of it what is going to be set: settings and rules alike.
 
-    def __init__(self, fleet: Fleet) -> None:
+    foresee: tells the outlook, before any step that could open a port is said, what such steps have to wait for. It is
+    called when that is first asked for, since it may have to read.
+    """
+
+    def __init__(self, fleet: Fleet, foresee: t.Callable[[Outlook], None] | None = None) -> None:
         self.fleet = fleet
+        self._foresee = foresee
         # A dictionary for each setting and each rule: a key that is a pair would cost more memory than all the rest.
         self._settings: defaultdict[Setting, dict[Target, Value]] = defaultdict(dict)
         self._rules: defaultdict[str, dict[Target, bool]] = defaultdict(dict)
@@ -124,12 +129,19 @@ class Outlook:
         self._guards[target] = guard
         self._guards_below = None
 
+    def foresee(self) -> None:
+        """Have it told what must be waited for, unless that was done."""
+        foresee, self._foresee = self._foresee, None
+        if foresee:
+            foresee(self)
+
     def guarded(self, target: Target) -> Guarded:
         """What must have succeeded before anything is written that would open the port of a target or of one below it.
 
         That is what the nearest guard at the target or above it needs; where there is none, what all those below need. A
         step that is not in the plan is not missing: what it would do is done.
         """
+        self.foresee()
         if not self._guards:
             return _UNGUARDED
         lacking, needs = None, list[str]()

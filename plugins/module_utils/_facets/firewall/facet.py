@@ -172,6 +172,7 @@ class FirewallRestriction(Facet[Wish]):
                 outlook.guard(target, guards[restriction])
 
     def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
+        outlook.foresee()
         fleet, needed = outlook.fleet, self._needed
         for target, reason in needed.refused.items():
             yield Refusal(subject_of(target), self.name, reason)
