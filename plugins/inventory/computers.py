@@ -153,7 +153,6 @@ import typing as t
 
 from ansible.errors import AnsibleParserError
 from ansible.inventory.group import to_safe_group_name
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
 from ..module_utils._answers.host_names import fallback, key_of
@@ -167,10 +166,11 @@ from ..module_utils._answers.inventory import (
     InventoryHost,
     read_hosts,
 )
-from ..module_utils._basis.refusal import LONGEST_WARNING, no_text, refused, stumble
+from ..module_utils._basis.refusal import LONGEST_WARNING
 from ..module_utils._basis.text import enumerated, quoted, shown
 from ..module_utils._manager.connection import CONNECTION_ARGUMENTS
 from ..module_utils._task.work import of_reading, result_of
+from ..module_utils._task.worker import checked
 from ..plugin_utils._manager_action import watched
 
 if t.TYPE_CHECKING:
@@ -229,19 +229,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 value = self.templar.template(value)
             if value is not None:
                 given[option] = _plain(value)
-        try:
-            checked = ArgumentSpecValidator(WORK.arguments).validate(given)
-        except TypeError:
-            problem = stumble(WORK.arguments, given)
-            if problem is None:
-                raise
-            raise AnsibleParserError(str(problem)) from None
-        if checked.error_messages:
-            raise AnsibleParserError(refused(WORK.arguments, given, "; ".join(checked.error_messages))["msg"])
-        unwritable = no_text(WORK.arguments, checked.validated_parameters)
-        if unwritable:
-            raise AnsibleParserError(str(unwritable))
-        return checked.validated_parameters
+        options = checked(WORK.arguments, given)
+        if options.refusal:
+            raise AnsibleParserError(options.refusal["msg"])
+        return options.params
 
     def _build(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
         result = result_of(WORK, _Host(params, self.display.warning))
