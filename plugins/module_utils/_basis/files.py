@@ -38,7 +38,7 @@ def readable_file(option: str, path: str, holds: str) -> str:
     try:
         whole = os.path.abspath(os.path.expanduser(os.path.expandvars(path)))
         can_be_read = os.path.isfile(whole) and os.access(whole, os.R_OK)
-    except ValueError:  # NUL, or what the file system's encoding does not have
+    except (OSError, ValueError):  # no working directory; or NUL, or what the file system's encoding does not have
         whole, can_be_read = path, False
     if not can_be_read:
         raise OptionError(option, whole, f"it must be a readable file with {holds}")
