@@ -18,7 +18,7 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
-from ..module_utils._basis.errors import Problem
+from ..module_utils._basis.errors import FolderError
 from ..module_utils._basis.refusal import failed
 from ..module_utils._basis.text import one_line, quoted
 from ..module_utils._manager.progress import Progress
@@ -39,12 +39,6 @@ def _screen() -> int | None:
 
 # Plugins are loaded before the workers start, which then find nothing there any more.
 _SCREEN = _screen()
-
-
-class FolderError(Problem):
-    """The folder that a module would be started in cannot be entered. Nothing was sent."""
-
-    code = "folder"
 
 
 class ManagerAction(ActionBase):
