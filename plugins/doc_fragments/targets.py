@@ -97,10 +97,10 @@ options:
       - C(platform_family) is V(linux), V(windows), V(macos), V(solaris), V(aix) or V(other). C(last_ip) is the address
         that the agent used last. C(group) is the same as C(group_path).
       - Beside JMESPath's own functions, there are C(version_lt), C(version_le), C(version_gt), C(version_ge) and
-        C(version_eq), which compare two versions, such as V(version_lt(agent_version, '20.0.2'\)). If one of them cannot
-        be read, or there is no agent, they are false, and a warning counts such computers.
-        V(in_network(last_ip, '10.0.0.0/8'\)) tells whether an address is in a network or range, or in one of a list of
-        them.
+        C(version_eq), which compare two versions, such as V(version_lt(agent_version, '20.0.2'\)). If one of them
+        cannot be read, or there is no agent, they are neither true nor false, negated by V(!) or not, and alone select
+        no such computer. A warning counts these computers. V(in_network(last_ip, '10.0.0.0/8'\)) tells whether an
+        address is in a network or range, or in one of a list of them.
       - For example V([?starts_with(platform, 'Ubuntu'\) && policy == 'Linux Server']), or V([]) for all.
       - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that computers do not have is
         an error, and so is a policy, path or group that does not exist in a comparison by V(==) or V(!=).

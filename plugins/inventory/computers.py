@@ -99,15 +99,20 @@ options:
 notes:
   - If O(policies), O(below), O(policies_matching) or O(policies_query) name policies, the computers that use them are
     meant. Without any option that chooses, all computers are.
-  - A host is called by its host name. If that is empty, shared by several computers, or has characters that Ansible takes
-    for something else, its display name is used, or else C(computer_) and its ID. A warning counts these hosts. Their
-    C(ansible_host) is the host name, if it can be one.
+  - A host is called by its host name. If that is empty, shared by several computers, has characters that Ansible takes
+    for something else, or would lead to the machine that Ansible runs on or to an address in an unusual spelling, its
+    display name is used, or else C(computer_) and its ID. A warning counts these hosts. Their C(ansible_host) is the host
+    name, if that can be one and is theirs alone.
+  - A host that another inventory source has made too, under the computer's host name, is the same host. It gets the groups
+    and variables of this plugin, but keeps its connection variables, all that begin with C(ansible_), whatever O(compose)
+    says; a warning names such hosts. No other host of another source is touched.
   - "Each host has the variables C(workload_security_id), C(workload_security_host_name),
     C(workload_security_display_name), C(workload_security_platform), C(workload_security_platform_family),
     C(workload_security_agent_version), C(workload_security_agent_release), C(workload_security_last_ip),
     C(workload_security_policy) and C(workload_security_policy_path). As far as O(group_by) names them, it also has
     C(workload_security_group_path), C(workload_security_status) and C(workload_security_status_messages), and
     C(workload_security_direction)."
+  - C(workload_security_last_ip) is empty where it would not lead to the computer, such as C(127.0.0.1).
   - The options of the connection may be templates, for example with a lookup. No other option is one.
   - With O(cache=true), what was built is cached, and never the API key. Another choice of options is cached by itself.
 seealso:
@@ -148,14 +153,24 @@ import typing as t
 
 from ansible.errors import AnsibleParserError
 from ansible.inventory.group import to_safe_group_name
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
-from ..module_utils._answers.inventory import INVENTORY_ARGUMENTS, HostsAsked, InventoryHost, fallback, read_hosts
-from ..module_utils._basis.refusal import LONGEST_WARNING, no_text, refused, stumble
-from ..module_utils._basis.text import shown
+from ..module_utils._answers.host_names import fallback, key_of
+from ..module_utils._answers.inventory import (
+    HOST_NAME,
+    ID,
+    INVENTORY_ARGUMENTS,
+    MOST_NAMED,
+    VARIABLES,
+    HostsAsked,
+    InventoryHost,
+    read_hosts,
+)
+from ..module_utils._basis.refusal import LONGEST_WARNING
+from ..module_utils._basis.text import enumerated, quoted, shown
 from ..module_utils._manager.connection import CONNECTION_ARGUMENTS
 from ..module_utils._task.work import of_reading, result_of
+from ..module_utils._task.worker import checked
 from ..plugin_utils._manager_action import watched
 
 if t.TYPE_CHECKING:
@@ -165,8 +180,10 @@ if t.TYPE_CHECKING:
     from ..module_utils._manager.progress import Progress
 
 # Which form what is cached has: another one is read anew.
-FORMAT = 1
+FORMAT = 2
 ENDINGS = ("workload_security", "computers")
+
+_ID, _HOST_NAME = f"{VARIABLES}{ID}", f"{VARIABLES}{HOST_NAME}"
 
 WORK = of_reading(
     INVENTORY_ARGUMENTS,
@@ -212,19 +229,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 value = self.templar.template(value)
             if value is not None:
                 given[option] = _plain(value)
-        try:
-            checked = ArgumentSpecValidator(WORK.arguments).validate(given)
-        except TypeError:
-            problem = stumble(WORK.arguments, given)
-            if problem is None:
-                raise
-            raise AnsibleParserError(str(problem)) from None
-        if checked.error_messages:
-            raise AnsibleParserError(refused(WORK.arguments, given, "; ".join(checked.error_messages))["msg"])
-        unwritable = no_text(WORK.arguments, checked.validated_parameters)
-        if unwritable:
-            raise AnsibleParserError(str(unwritable))
-        return checked.validated_parameters
+        options = checked(WORK.arguments, given)
+        if options.refusal:
+            raise AnsibleParserError(options.refusal["msg"])
+        return options.params
 
     def _build(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
         result = result_of(WORK, _Host(params, self.display.warning))
@@ -242,29 +250,77 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _populate(self, built: dict[str, t.Any]) -> None:
         inventory = self.inventory
-        # Groups of other sources: a host that is called so would be taken for one.
-        taken = {name for name in inventory.groups if name not in built["groups"]}
+        others = _Others(inventory, built["groups"])
         for group in built["groups"]:
             inventory.add_group(group)
         for group, parent in built["groups"].items():
             if parent is not None:
                 inventory.add_child(parent, group)
         compose, groups, keyed = (self.get_option(option) for option in ("compose", "groups", "keyed_groups"))
+        # What another source says of where and how a host is reached stays as it is.
+        harmless = {variable: how for variable, how in (compose or {}).items() if not _is_of_connection(variable)}
         strict = self.get_option("strict")
+        renamed, kept = [], []
         for one in built["hosts"]:
             host = InventoryHost(*one)
-            name = fallback(host.id) if host.name in taken else host.name
+            name = others.name_for(host)
+            if name != host.name:
+                renamed.append(host.name)
+                if host.name == host.variables[_HOST_NAME]:
+                    host.variables.setdefault("ansible_host", host.name)
+            is_there = name in others.hosts
+            if is_there and harmless != (compose or {}):
+                kept.append(name)
             inventory.add_host(name)
             for group in host.groups:
                 inventory.add_child(group, name)
             for variable, value in host.variables.items():
-                inventory.set_variable(name, variable, value)
+                if not (is_there and _is_of_connection(variable)):
+                    inventory.set_variable(name, variable, value)
             if compose:
-                self._set_composite_vars(compose, host.variables, name, strict=strict)
+                self._set_composite_vars(harmless if is_there else compose, host.variables, name, strict=strict)
             if groups:
                 self._add_host_to_composed_groups(groups, host.variables, name, strict=strict)
             if keyed:
                 self._add_host_to_keyed_groups(keyed, host.variables, name, strict=strict)
+        self._tell(renamed, "computers go by computer_ and their ID, since other inventory sources have their names")
+        self._tell(kept, "hosts keep the connection variables of other inventory sources, whatever compose says")
+
+    def _tell(self, names: list[str], what: str) -> None:
+        if names:
+            examples = enumerated([quoted(name, 60) for name in names], MOST_NAMED)
+            self.display.warning(shown(f"{len(names)} {what}: {examples}", LONGEST_WARNING))
+
+
+class _Others:
+    """What other sources have put into the inventory, by the time that this one is read. C(hosts): names of hosts."""
+
+    def __init__(self, inventory: InventoryData, own_groups: t.Container[str]) -> None:
+        self._inventory = inventory
+        self.hosts = frozenset(inventory.hosts)
+        self._keys = frozenset(map(key_of, self.hosts))
+        # A host that is called like one would be taken for it.
+        self._groups = frozenset(name for name in inventory.groups if name not in own_groups)
+
+    def name_for(self, host: InventoryHost) -> str:
+        """The name of a computer that means no host and no group of others but itself."""
+        return (
+            fallback(host.id, lambda name: self._is_anothers(name, host))
+            if self._is_anothers(host.name, host)
+            else host.name
+        )
+
+    def _is_anothers(self, name: str, host: InventoryHost) -> bool:
+        """Whether the name is that of something else than this computer."""
+        if name in self._groups:
+            return True
+        if name == host.variables[_HOST_NAME]:
+            return False
+        if name not in self.hosts:
+            return key_of(name) in self._keys
+        # Another file for this plugin may have brought the same computer.
+        there = self._inventory.hosts[name].vars
+        return any(there.get(variable) != host.variables[variable] for variable in (_ID, _HOST_NAME))
 
 
 class _Host:
@@ -281,6 +337,10 @@ class _Host:
     def watched(self, progress: Progress, seconds: int) -> t.ContextManager[None]:
         """Show progress."""
         return watched("computers", progress, seconds)
+
+
+def _is_of_connection(variable: str) -> bool:
+    return variable.startswith("ansible_")
 
 
 def _safe(name: str) -> str:

@@ -18,6 +18,9 @@ from ansible import constants as C
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ..module_utils._basis.errors import FolderError
+from ..module_utils._basis.refusal import failed
+from ..module_utils._basis.text import one_line, quoted
 from ..module_utils._manager.progress import Progress
 from ..module_utils._task.work import Result, Work, libraries_of
 from ..module_utils._task.worker import run_in_worker
@@ -59,10 +62,15 @@ class ManagerAction(ActionBase):
             return result
         internal: dict[str, t.Any] = {}
         self._update_module_args(self._task.action, internal, task_vars or {})
-        with _surroundings(environment, self._loader.get_basedir()):
-            result.update(
-                run_in_worker(self.work, self._task.action, self._task.args, internal, dict(os.environ), self._watch)
-            )
+        try:
+            with _surroundings(environment, self._loader.get_basedir()):
+                result.update(
+                    run_in_worker(
+                        self.work, self._task.action, self._task.args, internal, dict(os.environ), self._watch
+                    )
+                )
+        except FolderError as error:
+            result.update(failed=True, **failed(error))
         return result
 
     def _would_run_here(self) -> bool:
@@ -127,10 +135,15 @@ def watched(name: str, progress: Progress, seconds: int) -> t.Iterator[None]:
 def _surroundings(environment: Mapping[str, str], folder: str) -> t.Iterator[None]:
     """The environment and the folder that a module would be started with, for as long as the block takes."""
     before = {name: os.environ.get(name) for name in environment}
-    here = os.open(".", os.O_RDONLY)
+    here = _here()
     try:
         os.environ.update(environment)
-        os.chdir(folder)
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise FolderError(
+                f"the folder of the playbook, {quoted(folder)}, cannot be entered: {one_line(error.strerror)}"
+            ) from None
         yield
     finally:
         for name, value in before.items():
@@ -138,8 +151,20 @@ def _surroundings(environment: Mapping[str, str], folder: str) -> t.Iterator[Non
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-        os.fchdir(here)
-        os.close(here)
+        if here is not None:
+            # Where there is no way back any more, this process stays: it is there for this task alone.
+            with contextlib.suppress(OSError):
+                os.fchdir(here)
+            os.close(here)
+
+
+def _here() -> int | None:
+    """The folder that this process is in, C(None) where it cannot be opened: Ansible may be started in any one."""
+    try:
+        # Linux opens one that can be entered and not read, too.
+        return os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
+    except OSError:
+        return None
 
 
 @contextlib.contextmanager

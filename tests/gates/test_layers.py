@@ -69,7 +69,7 @@ IMPORTS = {
         "_agent",
         "_basis",
     ),
-    "plugin_utils": ("_task", "_manager"),
+    "plugin_utils": ("_task", "_manager", "_basis"),
     # An action does what its module does.
     "action": ("modules", "plugin_utils", "_agent"),
     "inventory": ("plugin_utils", "_task", "_answers", "_manager", "_basis"),

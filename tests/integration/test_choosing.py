@@ -324,8 +324,11 @@ def test_computers_by_address_version_and_family(lab):
     assert set(chosen.computers) == old
     assert chosen.warnings == [
         f"option 'computers_query': {without} of the {len(known)} computers have no agent version, or none that can be"
-        " read; no comparison of versions is true for them"
+        " read; a comparison of versions is neither true nor false for them, negated or not"
     ]
+    others = choose(lab, computers_query="[?!version_lt(agent_version, '20.0.0.1000')]")
+    assert others.warnings == chosen.warnings and not set(others.computers) & old
+    assert len(others.computers) + len(old) + without == len(known)
     windows = {n for n, one in known.items() if "Windows" in one["platform"]}
     assert set(choose(lab, computers_query="[?platform_family == 'windows']").computers) == windows
     said = refused(lab, computers_query="[?platform_family == 'Windows']")

@@ -12,11 +12,19 @@ import subprocess
 import sys
 import typing as t
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
+from ansible.inventory.data import InventoryData
 from ansible.inventory.group import to_safe_group_name
+from ansible.inventory.host import Host
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.inventory import BaseInventoryPlugin
+from ansible.template import trust_as_template
+from ansible.utils.display import Display
 
+from ansible_collections.workload_security.agent.plugins.inventory.computers import InventoryModule
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.inventory import (
     HostsAsked,
     InventoryHost,
@@ -206,9 +214,9 @@ def test_hostile_names_become_neither_hosts_nor_groups_nor_templates(lab):
     for number, name in zip(numbers, evil):
         host = by_id[number]
         assert host.variables["workload_security_host_name"] == name
-        # What can be a name is where the host is; nothing else gets into a command.
+        # What can be a name, and is no other computer's, is where the host is; nothing else gets into a command.
         where = host.variables.get("ansible_host")
-        assert where == (name if name in ("policy_Base_Policy", "twin", "platform_linux") else None)
+        assert where == (name if name in ("policy_Base_Policy", "platform_linux") else None)
     assert all(to_safe_group_name(name, force=True, silent=True) == name for name in built.groups)
     assert f"{len(evil) + 1} of {len(built.hosts)} computers have no host name that is usable" in built.warnings[0]
     assert to_safe_group_name(f"policy_{template}", force=True, silent=True) in built.groups
@@ -341,13 +349,86 @@ def test_which_files_are_meant(lab, tmp_path):
         assert len(json.loads(command(lab, path, "--list"))["_meta"]["hostvars"]) == 1
 
 
-def test_hosts_that_are_called_like_groups_of_other_sources(lab, tmp_path):
+def populated(lab: LabManager, inventory: InventoryData, **options: t.Any) -> list[str]:
+    """The warnings of the plugin, in this process, as it takes hosts into an inventory. C(options): of the plugin."""
+    given = {"strict": True, "use_extra_vars": False, "compose": {}, "groups": {}, "keyed_groups": []}
+    found = build(lab, query=options.pop("query"))
+    plugin = InventoryModule()
+    BaseInventoryPlugin.parse(plugin, inventory, DataLoader(), "lab.computers.yml")
+    plugin._options = {**given, **options}
+    with mock.patch.object(Display, "warning") as warning:
+        plugin._populate({"groups": found.groups, "hosts": list(found.hosts.values())})
+    return [call.args[0] for call in warning.call_args_list]
+
+
+def own(host: Host) -> dict[str, t.Any]:
+    """The variables of a host, without those that say where in the inventory it stands."""
+    return {name: value for name, value in host.vars.items() if not name.startswith("inventory_")}
+
+
+def with_hosts(group: str, hosts: dict[str, dict[str, t.Any]]) -> InventoryData:
+    """What another source has made."""
+    inventory = InventoryData()
+    inventory.add_group(group)
+    for name, variables in hosts.items():
+        inventory.add_host(name, group)
+        for variable, value in variables.items():
+            inventory.set_variable(name, variable, value)
+    return inventory
+
+
+def test_hosts_that_are_called_like_groups_of_other_sources(lab):
     """Such a host must not become a group, with what is said of it for all hosts in there."""
     number = lab.api("POST", "/computers", {"hostName": "webservers"})["ID"]
-    hosts = tmp_path / "a.yml"
-    hosts.write_text("webservers: {hosts: {mine: {}}}")
-    path = configured(lab, tmp_path, query=f"[?id == `{number}`]")
-    listed = json.loads(command(lab, hosts, "-i", str(path), "--list"))
-    assert listed["webservers"] == {"hosts": ["mine"]}
-    assert listed["platform_other"]["hosts"] == [f"computer_{number}"]
-    assert "mine" not in listed["_meta"]["hostvars"]
+    made = with_hosts("webservers", {"mine": {}})
+    assert len(populated(lab, made, query=f"[?id == `{number}`]")) == 1
+    assert [host.name for host in made.groups["webservers"].hosts] == ["mine"]
+    assert [host.name for host in made.groups["platform_other"].hosts] == [f"computer_{number}"]
+    assert own(made.hosts["mine"]) == {}
+    assert own(made.hosts[f"computer_{number}"])["ansible_host"] == "webservers"
+
+
+def test_hosts_of_other_sources_stay_where_they_are(lab):
+    """Whoever can name a computer must not get to be where another source says that a host is."""
+
+    def computer(host: str, display: str = "") -> int:
+        return lab.api("POST", "/computers", {"hostName": host, "displayName": display, "policyID": 1})["ID"]
+
+    evil = computer("no good", "db-prod")
+    twins = computer("twin", "DB-02."), computer("TWIN", "other")
+    same = computer("app-01")
+    mine = [evil, *twins, same]
+    there = {"db-prod": {"ansible_host": "10.0.0.5", "x": 1}, "app-01": {}, "db-02": {}, f"computer_{evil}": {}}
+    made = with_hosts("prod", there)
+    said = {"ansible_host": "workload_security_last_ip", "ansible_user": "'root'", "x": "2"}
+    compose = {variable: trust_as_template(expression) for variable, expression in said.items()}
+    chosen = f"[?contains(`{mine}`, id)]"
+    warned = populated(lab, made, query=chosen, compose=compose, groups={"all_mine": trust_as_template("true")})
+    # A second file for this plugin finds the hosts of the first one.
+    populated(lab, made, query=chosen)
+    assert own(made.hosts["db-prod"]) == {"ansible_host": "10.0.0.5", "x": 1}
+    assert {group.name for group in made.hosts["db-prod"].groups} == {"prod"}
+    assert own(made.hosts[f"computer_{evil}"]) == {}
+    # What goes by its own host name is the same host: it has groups and variables of both.
+    app = own(made.hosts["app-01"])
+    assert (app["x"], app["workload_security_id"]) == (2, same) and not {"ansible_host", "ansible_user"} & app.keys()
+    assert {"prod", "policy_Base_Policy", "all_mine"} <= {group.name for group in made.hosts["app-01"].groups}
+    assert set(made.hosts) == {
+        "db-prod",
+        "db-02",
+        "app-01",
+        "other",
+        *(f"computer_{n}" for n in (evil, twins[0])),
+        f"computer_{evil}_",
+    }
+    assert own(made.hosts["other"])["ansible_user"] == "root"
+    assert any("2 computers go by computer_ and their ID" in one and "'db-prod', 'DB-02.'" in one for one in warned)
+    assert any("1 hosts keep the connection variables of other" in one and "'app-01'" in one for one in warned)
+
+
+def test_the_manager_s_own_machine(lab):
+    """Its agent is known by an address that leads to the machine that Ansible runs on."""
+    mutation = {"kind": "mutate", "pointer": "/computers/0/lastIPUsed", "to": {"value": "127.0.0.1"}}
+    lab.add_fault(path="/computers/search", action=mutation)
+    host = min(build(lab).hosts.values(), key=lambda one: one.id)
+    assert host.variables["workload_security_last_ip"] == ""

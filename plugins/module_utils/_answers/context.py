@@ -9,13 +9,11 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from .._agent.versions import NO_AGENT, parse
 from .._basis.text import shown
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
 from .._manager.errors import Forbidden, NotFound
-
-# Of an agent that does not exist, the manager shows this version.
-_NO_AGENT = "0.0.0.0"
 
 
 class Contexts:
@@ -70,7 +68,7 @@ class Contexts:
 
 def has_agent(computer: Computer) -> bool:
     """Whether the manager knows an agent on the computer."""
-    return computer.agent_version not in ("", _NO_AGENT)
+    return bool(computer.agent_version) and parse(computer.agent_version) != NO_AGENT
 
 
 def date_of(milliseconds: int | None) -> str | None:

@@ -10,10 +10,7 @@ A host's variables are plain text, and no name becomes that of a host or group u
 from __future__ import annotations
 
 import functools
-import ipaddress
-import re
 import typing as t
-from collections import Counter
 from dataclasses import dataclass
 
 from .._agent.platforms import family
@@ -27,6 +24,7 @@ from .._fleet.objects import Computer, Policy
 from .._fleet.outlook import Outlook
 from .._fleet.targets import TARGET_ARGUMENTS, Selector, Unresolved, chosen_by, missing_told, resolve
 from .._manager.client import Client
+from .host_names import RESERVED, HostNames, leads_to_a_host
 
 POLICY = "policy"
 COMPUTER_GROUP = "computer_group"
@@ -57,17 +55,13 @@ INVENTORY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     },
 }
 
-# What every variable of a host begins with.
+# What every variable of a host begins with, and two of them.
 VARIABLES = "workload_security_"
+ID = "id"
+HOST_NAME = "host_name"
 
-# Names that a host can have: no blanks, and nothing that means something else in a pattern of hosts, in a path or to a
-# program that is started with it.
-_NAME = re.compile(r"\w[\w.-]*")
-_LONGEST_NAME = 253
-# Names that mean something else to Ansible: its own groups, and the controller.
-_RESERVED = ("all", "ungrouped", "localhost")
-
-_EXAMPLES = 3
+# Of how many a warning names.
+MOST_NAMED = 3
 
 # Of what nothing is known, and of computers without an agent.
 UNKNOWN = "unknown"
@@ -119,19 +113,24 @@ def read_hosts(client: Client, asked: HostsAsked, sanitize: Sanitize) -> dict[st
         _defaults = fleet.default_settings
     groups = _Groups(fleet, asked.prefixes, sanitize, directions, computers)
     memberships = [groups.of(computer) for computer in computers]
-    names, unusual = _names(computers, groups.parents)
+    called = HostNames(computers, fleet.computers.values(), groups.parents)
     warnings = missing_told(absent, "the inventory is without")
-    if unusual:
-        examples = enumerated([quoted(one.host_name, 60) for one in unusual[:_EXAMPLES]])
+    if called.unusual:
+        examples = enumerated([quoted(one.host_name, 60) for one in called.unusual[:MOST_NAMED]])
         warnings.append(
-            f"{len(unusual)} of {len(computers)} computers have no host name that is usable in an inventory and theirs"
-            f" alone, such as {examples}; their display names are used, or computer_ and their IDs"
+            f"{len(called.unusual)} of {len(computers)} computers have no host name that is usable in an inventory and"
+            f" theirs alone, such as {examples}; their display names are used, or computer_ and their IDs"
         )
     return {
         "groups": groups.parents,
         "hosts": (
-            InventoryHost(name, computer.id, membership, _variables(fleet, computer, name, asked, directions))
-            for computer, name, membership in zip(computers, names, memberships)
+            InventoryHost(
+                name,
+                computer.id,
+                membership,
+                _variables(fleet, computer, called.addresses.get(computer.id), asked, directions),
+            )
+            for computer, name, membership in zip(computers, called.names, memberships)
         ),
         "warnings": [*warnings, *groups.warnings, *fleet.warnings],
     }
@@ -150,69 +149,24 @@ def _chosen(fleet: Fleet, selector: Selector | None) -> tuple[list[Computer], li
     return [chosen[number] for number in sorted(chosen)], absent
 
 
-# -- names of hosts
-
-
-def is_usable(name: str) -> bool:
-    """Whether a name can stand in an inventory, in a pattern of hosts and in a command, and means a host there."""
-    if len(name) > _LONGEST_NAME or name.casefold() in _RESERVED:
-        return False
-    return (bool(_NAME.fullmatch(name)) or ":" in name) and not _is_special_address(name, ":" in name)
-
-
-def _is_special_address(name: str, must_be_one: bool) -> bool:
-    """Whether it is an address of the controller itself; or none at all, where it must be one."""
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return must_be_one
-    return address.is_loopback or address.is_unspecified or "%" in name
-
-
-def _names(computers: t.Sequence[Computer], groups: t.Container[str]) -> tuple[list[str], list[Computer]]:
-    """A name for each, and those whose name is not that of the host."""
-    count = Counter(computer.host_name for computer in computers)
-    names: dict[int, str] = {
-        one.id: one.host_name
-        for one in computers
-        if count[one.host_name] == 1 and one.host_name not in groups and is_usable(one.host_name)
-    }
-    unusual = [one for one in computers if one.id not in names]
-    taken = set(names.values())
-    displays = Counter(one.display_name for one in unusual)
-    for one in unusual:
-        name = one.display_name
-        if displays[name] > 1 or name in taken or name in groups or not is_usable(name):
-            name = fallback(one.id)
-            while name in taken or name in groups:
-                name += "_"
-        names[one.id] = name
-        taken.add(name)
-    return [names[one.id] for one in computers], unusual
-
-
-def fallback(computer_id: int) -> str:
-    """The name of a host that has no usable one."""
-    return f"computer_{computer_id}"
-
-
 # -- variables
 
 
 def _variables(
-    fleet: Fleet, computer: Computer, name: str, asked: HostsAsked, directions: Outlook | None
+    fleet: Fleet, computer: Computer, address: str | None, asked: HostsAsked, directions: Outlook | None
 ) -> dict[str, t.Any]:
     policy = fleet.policies.get(computer.policy_id or 0)
     release = _release(computer.agent_version)[0]
     told: dict[str, t.Any] = {
-        "id": computer.id,
-        "host_name": encodable(computer.host_name),
+        ID: computer.id,
+        HOST_NAME: encodable(computer.host_name),
         "display_name": encodable(computer.display_name),
         "platform": encodable(computer.platform),
         "platform_family": family(computer.platform),
         "agent_version": encodable(computer.agent_version),
         "agent_release": release,
-        "last_ip": encodable(computer.last_ip),
+        # It is there to connect to: the manager's own machine may be known by 127.0.0.1.
+        "last_ip": computer.last_ip if leads_to_a_host(computer.last_ip) else "",
         "policy": encodable(policy.name) if policy else "",
         "policy_path": encodable(fleet.path(policy)) if policy else "",
     }
@@ -224,9 +178,8 @@ def _variables(
     if directions:
         told["direction"] = encodable(_direction(directions, computer))
     variables = {f"{VARIABLES}{key}": value for key, value in told.items()}
-    if name != computer.host_name and is_usable(computer.host_name):
-        # The inventory's name does not lead to it, but this one may.
-        variables["ansible_host"] = computer.host_name
+    if address is not None:
+        variables["ansible_host"] = address
     return variables
 
 
@@ -333,7 +286,7 @@ class _Groups:
     def _claim(self, owner: tuple[str, t.Any], text: str, mark: str) -> str:
         """A name for a new group, with the mark behind it where another one has it."""
         name = self._sanitize(text) or "_"
-        if name in self.parents or name.casefold() in _RESERVED:
+        if name in self.parents or name.casefold() in RESERVED:
             self._renamed += 1
             name = f"{name}_{mark}"
             while name in self.parents:

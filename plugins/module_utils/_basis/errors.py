@@ -44,6 +44,12 @@ class OptionError(Problem, ValueError):
         return {**super().as_failure(), "option": self.option}
 
 
+class FolderError(Problem):
+    """The folder that a module would be started in cannot be entered. Nothing was sent."""
+
+    code = "folder"
+
+
 class MissingLibrary(Problem):
     """Python libraries that are needed cannot be imported.
 

@@ -19,6 +19,14 @@ from .errors import OptionError
 
 _PART = 1024 * 1024
 
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
 
 def readable_file(option: str, path: str, holds: str) -> str:
     """The absolute path of a file that an option names, and that can be read.
@@ -30,11 +38,32 @@ def readable_file(option: str, path: str, holds: str) -> str:
     try:
         whole = os.path.abspath(os.path.expanduser(os.path.expandvars(path)))
         can_be_read = os.path.isfile(whole) and os.access(whole, os.R_OK)
-    except ValueError:  # NUL, or what the file system's encoding does not have
+    except (OSError, ValueError):  # no working directory; or NUL, or what the file system's encoding does not have
         whole, can_be_read = path, False
     if not can_be_read:
         raise OptionError(option, whole, f"it must be a readable file with {holds}")
     return whole
+
+
+def no_regular_file(path: str) -> Optional[str]:
+    """What there is in place of a regular file, such as C(a named pipe); C(None) where there is one, or nothing.
+
+    Where C(path) is a symbolic link, what it leads to counts. Raises C(OSError) where that cannot be told.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+    return _kind(mode)
+
+
+def _kind(mode: int) -> Optional[str]:
+    return next((kind for is_one, kind in _KINDS if is_one(mode)), None)
+
+
+def _refuse(kind: Optional[str]) -> None:
+    if kind:
+        raise OSError(errno.EINVAL, f"It is {kind}, not a regular file")
 
 
 def read_whole(path: str, longest: int) -> bytes:
@@ -48,13 +77,13 @@ def read_whole(path: str, longest: int) -> bytes:
 def read_beginning(path: str, longest: int) -> bytes:
     """The first C(longest) bytes of a regular file. Raises C(OSError), also for what is no file, and no path."""
     try:
-        # Without O_NONBLOCK, a pipe would be waited for.
+        _refuse(no_regular_file(path))
+        # Without O_NONBLOCK, a pipe that is there by now would be waited for.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except ValueError as error:
         raise OSError(errno.EINVAL, "This is no path") from error
     with open(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "It is not a regular file")
+        _refuse(_kind(os.fstat(handle).st_mode))
         parts = []
         # In parts, as a file that says how long it is may lie.
         while longest > 0:
@@ -70,9 +99,11 @@ def replace_whole(path: str, content: bytes, permit: Optional[Callable[[int], No
     """Let a file hold this; at any moment the old file or the whole new one is there.
 
     It is readable for its owner only, unless C(permit), given the open new file, says otherwise.
-    Where C(path) is a symbolic link, the file that it leads to is replaced. Raises C(OSError), then it is as it was.
+    Where C(path) is a symbolic link, the file that it leads to is replaced. Raises C(OSError), then it is as it was; so
+    for what is there and is no regular file, such as a named pipe or a device.
     """
     target = os.path.realpath(path)
+    _refuse(no_regular_file(target))
     handle, candidate = tempfile.mkstemp(prefix=".workload_security_agent_", dir=os.path.dirname(target))
     try:
         # Files of that function have the mode 0600.

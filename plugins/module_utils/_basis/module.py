@@ -16,10 +16,10 @@ from .refusal import (
     LONGEST_WARNING,
     failed,
     forget_what_is_no_secret,
-    no_text,
     refused,
     secrets_in,
     stumble,
+    unusable_text,
 )
 from .text import encodable, in_json, shown
 
@@ -42,7 +42,7 @@ class Module(AnsibleModule):
             self.fail(problem)
         self._checked = True
         forget_what_is_no_secret(self.no_log_values)
-        problem = no_text(self.argument_spec, self.params)
+        problem = unusable_text(self.argument_spec, self.params)
         if problem:
             self.fail(problem)
 

@@ -59,23 +59,27 @@ def forget_what_is_no_secret(no_log_values: Set[str]) -> None:
     no_log_values.difference_update(short)
 
 
-def no_text(specification: Mapping[str, Any], params: Mapping[str, Any]) -> Optional[OptionError]:
-    """What is wrong where an option, at any depth, has a character that no file, program or manager can take."""
-    where = next(_no_text(specification, params), None)
-    return where and OptionError(*where, "it must be text without NUL characters")
+def unusable_text(specification: Mapping[str, Any], params: Mapping[str, Any]) -> Optional[OptionError]:
+    """What is wrong where an option, at any depth, has a character that no file, program or manager can take.
+
+    Or where it is a path, and empty: whoever leaves the path of a file empty by mistake must not do without the file.
+    """
+    return next(_unusable_text(specification, params), None)
 
 
-def _no_text(
+def _unusable_text(
     specification: Mapping[str, Any], params: Mapping[str, Any], path: str = ""
-) -> Iterator[Tuple[str, Optional[str]]]:
-    """Options with such text, and that text, or C(None) where it is a secret."""
+) -> Iterator[OptionError]:
     for option, value in params.items():
         argument = specification.get(option, {})
         for where, item in _items(f"{path}{option}", value):
-            if isinstance(item, str) and "\0" in item:
-                yield where, None if argument.get("no_log") else item
-            elif isinstance(item, dict):
-                yield from _no_text(argument.get("options") or {}, item, f"{where}.")
+            if isinstance(item, dict):
+                yield from _unusable_text(argument.get("options") or {}, item, f"{where}.")
+            elif isinstance(item, str) and "\0" in item:
+                is_secret = argument.get("no_log")
+                yield OptionError(where, None if is_secret else item, "it must be text without NUL characters")
+            elif isinstance(item, str) and not item.strip() and argument.get("type") == "path":
+                yield OptionError(where, item, "it must be a path; leave the option out for none")
 
 
 def _items(where: str, value: object) -> Iterator[Tuple[str, object]]:

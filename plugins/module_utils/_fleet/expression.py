@@ -16,7 +16,7 @@ import typing as t
 
 from .._basis.errors import OptionError
 from .._basis.text import one_line, quoted
-from .functions import VERSION_FUNCTIONS, Functions, check_literal
+from .functions import UNKNOWN, VERSION_FUNCTIONS, Functions, check_literal
 from .nearest import suggestion
 
 try:
@@ -82,6 +82,8 @@ class Expression:
     def evaluate(self, data: t.Any) -> t.Any:
         """What the expression makes of any data. Raises C(OptionError)."""
         with self._answering("it must fit the data"):
+            if self.compares_versions:
+                return _settled(_Interpreter(self._options).visit(self.parsed, data))
             return self._compiled.search(data, self._options)
 
     def result(self, data: t.Any) -> t.Any:
@@ -150,6 +152,57 @@ class Expression:
         # ValueError for a step of 0 and for very long numbers, OverflowError for infinity, and more with each release.
         except Exception as error:  # noqa: BLE001
             raise self.error(f"{needed}: {_reason(error)}") from None
+
+
+class _Interpreter(TreeInterpreter):
+    """Evaluates as the library does, but for what is unknown: that stays so where it is negated or compared.
+
+    Beside C(||) and C(&&) it matters only where the other side does not decide. So a filter leaves out the computers
+    whose version is not known, whether it asks for those that are older than another or for those that are not.
+    """
+
+    def visit_not_expression(self, node: Node, value: t.Any) -> t.Any:
+        negated = self.visit(node["children"][0], value)
+        return UNKNOWN if negated is UNKNOWN else super().visit_not_expression(_of_values(node, negated), None)
+
+    def visit_and_expression(self, node: Node, value: t.Any) -> t.Any:
+        left = self.visit(node["children"][0], value)
+        if left is not UNKNOWN and _is_false(left):
+            return left
+        right = self.visit(node["children"][1], value)
+        return UNKNOWN if left is UNKNOWN and not _is_false(right) else right
+
+    def visit_or_expression(self, node: Node, value: t.Any) -> t.Any:
+        left = self.visit(node["children"][0], value)
+        if not _is_false(left):
+            return left
+        right = self.visit(node["children"][1], value)
+        return UNKNOWN if left is UNKNOWN and _is_false(right) else right
+
+    def visit_comparator(self, node: Node, value: t.Any) -> t.Any:
+        sides = [self.visit(child, value) for child in node["children"]]
+        if any(side is UNKNOWN for side in sides):
+            return UNKNOWN
+        return super().visit_comparator(_of_values(node, *sides), None)
+
+    def visit_function_expression(self, node: Node, value: t.Any) -> t.Any:
+        arguments = [self.visit(child, value) for child in node["children"]]
+        known = [False if argument is UNKNOWN else argument for argument in arguments]
+        return super().visit_function_expression(_of_values(node, *known), None)
+
+
+def _of_values(node: Node, *values: t.Any) -> Node:
+    """The same node over what its children have come to."""
+    return {**node, "children": [{"type": "literal", "value": value, "children": []} for value in values]}
+
+
+def _settled(value: t.Any) -> t.Any:
+    """A result as JSON: what is unknown in it is not true."""
+    if value is UNKNOWN:
+        return False
+    if isinstance(value, dict):
+        return {name: _settled(item) for name, item in value.items()}
+    return [_settled(item) for item in value] if isinstance(value, list) else value
 
 
 class _Part:

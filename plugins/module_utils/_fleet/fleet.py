@@ -89,16 +89,14 @@ class Fleet:
         plain = self.plain_policies if nameless or (items[1:] and not any(map(_parent, items))) else None
         policies = {}
         for item in items:
-            overrides, rule_ids = self._overrides(item, Policy.settings_key)
+            number, (overrides, rule_ids) = item["ID"], self._overrides(item, Policy.settings_key)
             if plain is None:
-                policies[item["ID"]] = Policy(
-                    item["ID"], item["name"], _parent(item), overrides, rule_ids, item.get("description")
-                )
-            elif item["ID"] in plain:
-                told = plain[item["ID"]]
-                policies[item["ID"]] = Policy(
-                    item["ID"], told.name, told.parent_id, overrides, rule_ids, told.description
-                )
+                name, parent_id, description = item["name"], _parent(item), item.get("description")
+            elif number in plain:
+                name, parent_id, description = plain[number].name, plain[number].parent_id, plain[number].description
+            else:
+                continue
+            policies[number] = Policy(number, name, parent_id, overrides, rule_ids, description)
         if self._overrides_known:
             # Read after the targets of a task, to tell what they inherit.
             self._doubts.settle(POLICY)

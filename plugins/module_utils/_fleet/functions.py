@@ -33,6 +33,13 @@ NETWORK_FUNCTION = "in_network"
 Comparison = t.Callable[[t.Any, t.Any], bool]
 
 
+class Unknown(t.Dict[str, t.Any]):
+    """Neither true nor false: what a comparison with a version comes to that nobody knows. JMESPath takes it for false."""
+
+
+UNKNOWN = Unknown()
+
+
 class Functions(_Functions):
     """JMESPath's functions and ours. C(unread): how often a version was compared that is none."""
 
@@ -41,23 +48,23 @@ class Functions(_Functions):
         self.unread = 0
 
     @signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_version_lt(self, one: str, other: str) -> bool:
+    def _func_version_lt(self, one: str, other: str) -> bool | Unknown:
         return self._compare(operator.lt, one, other)
 
     @signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_version_le(self, one: str, other: str) -> bool:
+    def _func_version_le(self, one: str, other: str) -> bool | Unknown:
         return self._compare(operator.le, one, other)
 
     @signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_version_gt(self, one: str, other: str) -> bool:
+    def _func_version_gt(self, one: str, other: str) -> bool | Unknown:
         return self._compare(operator.gt, one, other)
 
     @signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_version_ge(self, one: str, other: str) -> bool:
+    def _func_version_ge(self, one: str, other: str) -> bool | Unknown:
         return self._compare(operator.ge, one, other)
 
     @signature({"types": ["string"]}, {"types": ["string"]})
-    def _func_version_eq(self, one: str, other: str) -> bool:
+    def _func_version_eq(self, one: str, other: str) -> bool | Unknown:
         return self._compare(operator.eq, one, other)
 
     @signature({"types": ["string"]}, {"types": ["string", "array-string"]})
@@ -69,11 +76,11 @@ class Functions(_Functions):
             version == number[0] and first <= number[1] <= last for version, first, last in spans
         )
 
-    def _compare(self, holds: Comparison, one: str, other: str) -> bool:
+    def _compare(self, holds: Comparison, one: str, other: str) -> bool | Unknown:
         left, right = numbers(one), numbers(other)
         if left is None or right is None:
             self.unread += 1
-            return False
+            return UNKNOWN
         return holds(left, right)
 
 

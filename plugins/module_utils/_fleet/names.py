@@ -234,7 +234,7 @@ def _candidate(target: Target | int) -> str:
 def read_keys(given: t.Any, option: str) -> tuple[Key, ...]:
     """Names (str) and IDs (int) as an option holds them, each once. Raises C(OptionError) for anything else."""
     if given is not None and not isinstance(given, (list, tuple)):
-        raise OptionError(option, _writable(given), MUST_BE_A_LIST)
+        raise OptionError(option, given, MUST_BE_A_LIST)
     # Plain types: since ansible-core 2.19 values can be tagged subclasses.
     return tuple(dict.fromkeys(_key(item, option) for item in given or ()))
 
@@ -242,11 +242,11 @@ def read_keys(given: t.Any, option: str) -> tuple[Key, ...]:
 def read_patterns(given: t.Any, option: str) -> tuple[Pattern, ...]:
     """Patterns as an option holds them, each once. Raises C(OptionError) for anything else."""
     if given is not None and not isinstance(given, (list, tuple)):
-        raise OptionError(option, _writable(given), "it must be a list of patterns such as 'web-*'")
+        raise OptionError(option, given, "it must be a list of patterns such as 'web-*'")
     must = "it must hold patterns such as 'web-*'"
     for item in given or ():
         if not isinstance(item, str):
-            raise OptionError(option, _writable(item), f"{must}, and these are text")
+            raise OptionError(option, item, f"{must}, and these are text")
         if not item.strip():
             raise OptionError(option, item, f"{must}, and not an empty one; an extra comma makes one")
         if not can_be_written(item):
@@ -260,24 +260,13 @@ def _key(item: t.Any, option: str) -> Key:
         kind = {type(None): "null", bool: "a boolean; a name of that kind needs quotes"}.get(
             type(item), "something else"
         )
-        raise OptionError(option, _writable(item), f"{_MUST}, and not {kind}")
+        raise OptionError(option, item, f"{_MUST}, and not {kind}")
     if isinstance(item, int):
         if not 0 < item <= LARGEST_ID:
-            raise OptionError(
-                option, _writable(item), f"{_MUST}, and no ID is above {LARGEST_ID}; a name of digits needs quotes"
-            )
+            raise OptionError(option, item, f"{_MUST}, and no ID is above {LARGEST_ID}; a name of digits needs quotes")
         return int(item)
     if not item.strip():
         raise OptionError(option, item, f"{_MUST}, and not an empty name; an extra comma makes one")
     if not can_be_written(item):
         raise OptionError(option, item, f"{_MUST}, and a name must be text that can be written in UTF-8")
     return str(item)
-
-
-def _writable(item: t.Any) -> t.Any:
-    try:
-        str(item)
-    except ValueError:
-        # Python refuses to write out numbers of thousands of digits.
-        return "a number of thousands of digits"
-    return item

@@ -411,7 +411,8 @@ class _Resolver:
         if query.without_version:
             self._fleet.warnings.append(
                 f"option '{choice.selector.option(option)}': {query.without_version} of the {len(rows)} computers have"
-                " no agent version, or none that can be read; no comparison of versions is true for them"
+                " no agent version, or none that can be read; a comparison of versions is neither true nor false for them,"
+                " negated or not"
             )
         return selected
 

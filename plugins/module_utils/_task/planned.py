@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._basis.errors import OptionError
+from .._basis.files import no_regular_file
+from .._basis.text import one_line
 from .._communication.document import DECLARED, KEEP, SCOPES, UNDECLARED, Document, profile_arguments, read_document
 from .._communication.plan_file import read_plan_file
 from .._communication.result import Terms
@@ -88,9 +90,16 @@ def _document(options: Options | t.Mapping[str, t.Any], profiles: t.Sequence[Opt
 
 def _check_place(option: str, path: str) -> None:
     """Raise C(OptionError) where a file cannot be written, as far as that can be told beforehand."""
-    folder = os.path.dirname(os.path.realpath(path)) if "\0" not in path else ""
-    if not os.path.isdir(folder) or os.path.isdir(path):
-        raise OptionError(option, path, "it must be the path of a file in a folder that exists, where this task runs")
+    right = "it must be the path of a file in a folder that exists, where this task runs"
+    try:
+        target = os.path.realpath(path)
+        kind = no_regular_file(target)
+    except (OSError, ValueError) as error:
+        raise OptionError(option, path, f"{right}: {one_line(error)}") from None
+    if kind:
+        raise OptionError(option, path, f"{right}, and is {kind}")
+    if not os.path.isdir(os.path.dirname(target)):
+        raise OptionError(option, path, right)
 
 
 def _checked(document: Options) -> Options:

@@ -15,21 +15,58 @@ from ansible.module_utils.common.json import Direction, get_module_decoder, get_
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 
+from .._basis.errors import Problem
 from .._basis.refusal import (
     LONGEST_MESSAGE,
     LONGEST_WARNING,
     failed,
     forget_what_is_no_secret,
-    no_text,
     refused,
     secrets_in,
     stumble,
+    unusable_text,
 )
 from .._basis.text import encodable, in_json, shown
 from .._manager.progress import Progress
 from .work import Options, Result, Work, result_of
 
 Watch = t.Callable[[Progress, int], t.ContextManager[None]]
+
+
+class Checked(t.NamedTuple):
+    """Options with what they leave out, what of them must not be shown, and the result where they cannot be right."""
+
+    params: Options
+    no_log_values: set[str]
+    refusal: Result | None
+
+
+def checked(specification: Options, given: Options, unsupported: str = "") -> Checked:
+    """Check options as a module does. C(unsupported): what an error about one that does not exist begins with."""
+    problem: Problem | None
+    try:
+        found = ModuleArgumentSpecValidator(specification).validate(given)
+    except TypeError:
+        problem = stumble(specification, given)
+        if problem is None:
+            raise
+        return Checked({}, _secrets(specification, given, ()), failed(problem))
+    if found.error_messages:
+        message = found.errors.msg
+        if isinstance(found.errors[0], UnsupportedError):
+            message = f"{unsupported}{message}"
+        # Ansible forgets what is secret where an option beside it has the wrong type.
+        secrets = _secrets(specification, given, found._no_log_values)
+        return Checked(found.validated_parameters, secrets, refused(specification, given, message))
+    problem = unusable_text(specification, found.validated_parameters)
+    secrets = _secrets({}, {}, found._no_log_values)
+    return Checked(found.validated_parameters, secrets, failed(problem) if problem else None)
+
+
+def _secrets(specification: Options, given: Options, known: t.Iterable[str]) -> set[str]:
+    secrets = {*known, *secrets_in(specification, given)}
+    forget_what_is_no_secret(secrets)
+    return secrets
 
 
 def run_in_worker(
@@ -84,25 +121,10 @@ class _Host:
 
     def refusal(self, name: str) -> Result | None:
         """Check the options and fill in what they leave out: the result where they cannot be right."""
-        try:
-            checked = ModuleArgumentSpecValidator(self._specification).validate(self._given)
-        except TypeError:
-            problem = stumble(self._specification, self._given)
-            if problem is None:
-                raise
-            self._keep_secrets()
-            return failed(problem)
-        self.params.update(checked.validated_parameters)
-        self.no_log_values.update(checked._no_log_values)
-        forget_what_is_no_secret(self.no_log_values)
-        if not checked.error_messages:
-            problem = no_text(self._specification, self.params)
-            return failed(problem) if problem else None
-        self._keep_secrets()
-        message = checked.errors.msg
-        if isinstance(checked.errors[0], UnsupportedError):
-            message = f"Unsupported parameters for ({name}) module: {message}"
-        return refused(self._specification, self._given, message)
+        found = checked(self._specification, self._given, f"Unsupported parameters for ({name}) module: ")
+        self.params.update(found.params)
+        self.no_log_values.update(found.no_log_values)
+        return found.refusal
 
     def returned(self, result: Result) -> Result:
         """The result as a module's comes back: without secrets, with warnings, of types that JSON has."""
@@ -116,11 +138,6 @@ class _Host:
         # A number that is a secret somewhere is no reason to hide whether a task has failed.
         flags = {key: value for key, value in whole.items() if value is None or isinstance(value, bool)}
         return _passed({**remove_values(whole, self.no_log_values), **flags}, Direction.MODULE_TO_CONTROLLER)
-
-    def _keep_secrets(self) -> None:
-        """Ansible forgets what is secret where an option beside it has the wrong type."""
-        self.no_log_values.update(secrets_in(self._specification, self._given))
-        forget_what_is_no_secret(self.no_log_values)
 
 
 def _passed(value: Mapping[str, t.Any], direction: Direction) -> dict[str, t.Any]:

@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names of hosts and groups of an inventory, whatever a manager's computers, policies and groups are called."""
+"""Names of groups of an inventory, whatever a manager's policies and groups are called."""
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 import pytest
@@ -19,8 +18,6 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.i
     PREFIXES,
     HostsAsked,
     _Groups,
-    _names,
-    is_usable,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.fleet import Fleet
@@ -44,57 +41,6 @@ def computers_of(rows: t.Iterable[tuple]) -> list[Computer]:
         Computer(number, host, display, platform, version, policy, group)
         for number, (host, display, platform, version, policy, group) in enumerate(rows, 1)
     ]
-
-
-@pytest.mark.parametrize(
-    ("name", "usable"),
-    [
-        ("web-01.example.com", True),
-        ("WEB01", True),
-        ("büro_7", True),
-        ("192.0.2.7", True),
-        ("2001:db8::7", True),
-        ("7", True),
-        ("", False),
-        (" ", False),
-        ("web 01", False),
-        ("{{ 7*7 }}", False),
-        ("web,01", False),
-        ("web:01", False),
-        ("web[1:9]", False),
-        ("~web", False),
-        ("!web", False),
-        ("-oProxyCommand=x", False),
-        ("../web", False),
-        ("web/01", False),
-        ("web\n01", False),
-        ("web\u202e01", False),
-        ("web@host", False),
-        ("a" * 254, False),
-        ("all", False),
-        ("UNGROUPED", False),
-        ("localhost", False),
-        ("127.0.0.1", False),
-        ("::1", False),
-        ("0.0.0.0", False),
-        ("fe80::1%eth0", False),
-    ],
-)
-def test_which_names_a_host_can_have(name, usable):
-    assert is_usable(name) is usable
-
-
-@given(st.lists(st.tuples(NAMES, NAMES), max_size=8), st.sets(NAMES, max_size=3))
-def test_every_host_has_a_name_of_its_own_that_is_usable(pairs, groups):
-    computers = computers_of((host, display, "", "", None, None) for host, display in pairs)
-    names, unusual = _names(computers, groups)
-    assert len(set(names)) == len(names) == len(computers)
-    assert all(is_usable(name) and name not in groups for name in names)
-    for computer, name in zip(computers, names):
-        hosts = [host for host, _display in pairs]
-        alone = hosts.count(computer.host_name) == 1 and computer.host_name not in groups
-        assert (name == computer.host_name) == (alone and is_usable(name)) or computer in unusual
-        assert name in (computer.host_name, computer.display_name) or re.fullmatch(f"computer_{computer.id}_*", name)
 
 
 COMPUTERS = st.lists(

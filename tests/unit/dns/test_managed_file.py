@@ -142,7 +142,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/null"), tmp_path):
-        with pytest.raises(DnsError, match=r"is not a regular file|Is a directory") as caught:
+        with pytest.raises(DnsError, match=r"It is a .*, not a regular file") as caught:
             managed_file.read(str(path))
         assert caught.value.code == "unreadable"
 

@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 import ipaddress
+import typing as t
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.versions import numbers
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.expression import Expression
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.query import EXAMPLE, PolicyQuery, Query
 
 VERSIONS = st.tuples(*[st.integers(0, 300)] * 4)
@@ -54,6 +56,61 @@ def test_what_is_no_version_is_never_true_and_counted():
         assert query.without_version == len(unread)
     query = Query("[?agent_version == '20.0.0.877']", "query")
     assert query.select(fleet) == [1] and query.without_version == 0
+
+
+Truth = t.Optional[bool]
+
+
+def negated(one: Truth) -> Truth:
+    return None if one is None else not one
+
+
+def both(one: Truth, other: Truth) -> Truth:
+    return False if False in (one, other) else None if None in (one, other) else True
+
+
+def either(one: Truth, other: Truth) -> Truth:
+    return negated(both(negated(one), negated(other)))
+
+
+# Conditions, each with what it is of a computer whose version nobody knows; None: neither true nor false.
+CONDITIONS: st.SearchStrategy[tuple[str, Truth]] = st.recursive(
+    st.sampled_from(
+        [
+            ("version_lt(agent_version, '20')", None),
+            ("version_ge(agent_version, '20')", None),
+            ("version_eq(agent_version, agent_version)", None),
+            ("platform_family == 'macos'", True),
+            ("platform_family != 'macos'", False),
+            ("in_network(last_ip, '10.0.0.0/8')", False),
+            ("id", True),
+            ("not_null(version_lt(agent_version, '20'), `true`)", False),
+        ]
+    ),
+    lambda inner: st.one_of(
+        inner.map(lambda one: (f"!({one[0]})", negated(one[1]))),
+        inner.map(lambda one: (f"({one[0]}) == `7`", False if one[1] is not None else None)),
+        st.tuples(inner, inner).map(lambda two: (f"({two[0][0]} && {two[1][0]})", both(two[0][1], two[1][1]))),
+        st.tuples(inner, inner).map(lambda two: (f"({two[0][0]} || {two[1][0]})", either(two[0][1], two[1][1]))),
+    ),
+    max_leaves=6,
+)
+
+
+@given(CONDITIONS, st.sampled_from(["", "0.0.0.0", "unknown"]))
+@example(("!(version_ge(agent_version, '20.0.0'))", None), "")
+def test_a_version_that_nobody_knows_is_on_neither_side(condition, version):
+    text, truth = condition
+    fleet = rows({"agent_version": version})
+    for query in (f"[?{text}]", f"[?{text}] | [:9]"):
+        assert Query(query, "query").select(fleet) == ([1] if truth else [])
+
+
+def test_what_is_shown_of_a_comparison_is_a_boolean():
+    fleet = rows({"agent_version": ""}, {"agent_version": "10.0.0.1"})
+    shown = Expression("[].{old: version_lt(agent_version, '20')}", "query").result(fleet)
+    assert shown == [{"old": False}, {"old": True}]
+    assert Expression("map(&!version_lt(agent_version, '20'), @)", "query").result(fleet) == [False, False]
 
 
 @pytest.mark.parametrize(

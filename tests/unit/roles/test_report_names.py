@@ -16,7 +16,12 @@ from ansible.template import Templar, trust_as_template
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-TASKS = yaml.safe_load((Path(__file__).parents[3] / "roles/report_page/tasks/main.yml").read_text(encoding="utf-8"))
+
+def tasks_of(role: str) -> list[dict]:
+    return yaml.safe_load((Path(__file__).parents[3] / f"roles/{role}/tasks/main.yml").read_text(encoding="utf-8"))
+
+
+TASKS = tasks_of("report_page")
 (WRITING,) = [task for task in TASKS if "ansible.builtin.template" in task]
 
 
@@ -55,3 +60,13 @@ def test_no_name_leads_out_of_the_folder_or_to_another_s_files(names: list[str])
         assert os.path.dirname(os.path.normpath(path)) == "/srv/reports"
         assert not os.path.basename(path).startswith(".") and len(os.path.basename(path)) < 130
         assert path.isascii() and path.isprintable()
+
+
+@pytest.mark.parametrize("role", ["cipher_report", "communication_report"])
+@pytest.mark.parametrize(("folder", "is_one"), [("", False), (" ", False), ("/srv/reports", True), ("reports", True)])
+def test_an_empty_folder_is_refused_before_anything_is_read(role: str, folder: str, is_one: bool) -> None:
+    """Else the page would lie in the root of the file system."""
+    check = tasks_of(role)[0]["ansible.builtin.assert"]
+    templar = Templar(DataLoader(), variables={f"{role}_directory": folder})
+    assert templar.evaluate_conditional(trust_as_template(check["that"])) is is_one
+    assert f"{role}_directory" in check["fail_msg"]

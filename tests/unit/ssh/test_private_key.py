@@ -118,8 +118,8 @@ def test_a_certificate_beside_it_is_taken_along(tmp_path):
 
 def test_what_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    assert "cannot be read: Is a directory" in refused(tmp_path)
-    assert "cannot be read: It is not a regular file" in refused(tmp_path / "fifo")
+    assert "cannot be read: It is a folder, not a regular file" in refused(tmp_path)
+    assert "cannot be read: It is a named pipe, not a regular file" in refused(tmp_path / "fifo")
     assert "cannot be read: No such file" in refused(tmp_path / "none")
     assert "a\\x00b cannot be read" in refused("a\0b")
     huge = tmp_path / "huge"

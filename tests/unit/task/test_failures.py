@@ -245,10 +245,10 @@ NUL = "a\0b"
 EXCLUSIVE = ({"hosts_file", "rfc2136", "unbound", "dnsmasq"}, {"addresses", "cname"}, {"region", "manager"})
 
 
-def with_nul(
-    spec: dict[str, t.Any], right: dict[str, t.Any], path: str = ""
+def with_text(
+    spec: dict[str, t.Any], right: dict[str, t.Any], text: str, kinds: t.Collection[str], path: str = ""
 ) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
-    """Options that are right but for a NUL, in each place where there may be text, and how an error calls the place."""
+    """Options that are right but for a text, in each place of these kinds, and how an error calls the place."""
     for option, argument in spec.items():
         where, kind = f"{path}{option}", argument.get("elements") or argument.get("type", "str")
         others = {name: value for name, value in right.items() if not any({name, option} <= one for one in EXCLUSIVE)}
@@ -256,8 +256,8 @@ def with_nul(
         def all_of(value: t.Any, option=option, argument=argument, others=others) -> dict[str, t.Any]:
             return {**others, option: [value] if argument.get("type") == "list" else value}
 
-        if kind in ("str", "path", "raw") and "choices" not in argument:
-            yield where, all_of(NUL)
+        if kind in kinds and "choices" not in argument:
+            yield where, all_of(text)
         if "options" in argument:
             given = right.get(option) or {}
             given = given[0] if isinstance(given, list) else given
@@ -265,11 +265,13 @@ def with_nul(
             item = {name: "dsm.example.com" for name, one in below.items() if one.get("required")} | given
             if argument.get("type") == "list":
                 where = f"{where}[{item.get('name', 0)}]"
-            for place, options in with_nul(below, item, f"{where}."):
+            for place, options in with_text(below, item, text, kinds, f"{where}."):
                 yield place, all_of(options)
 
 
-PLACES_OF_TEXT = [(name, *one) for name in NAMES for one in with_nul(specification(name), RIGHT[name])]
+PLACES_OF_TEXT = [
+    (name, *one) for name in NAMES for one in with_text(specification(name), RIGHT[name], NUL, ("str", "path", "raw"))
+]
 
 
 @pytest.mark.parametrize(
@@ -287,6 +289,32 @@ def test_nul_in_any_text_names_option_and_value(fail, name, where, options):
     else:
         assert result["msg"].startswith(f"option '{where}' is 'a\\x00b': ")
     assert "syslog" not in json.dumps(result)
+
+
+PLACES_OF_PATHS = [
+    (name, text, *one)
+    for name in NAMES
+    for text in ("", " ")
+    for one in with_text(specification(name), RIGHT[name], text, ("path",))
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where", "options"),
+    PLACES_OF_PATHS,
+    ids=[f"{one[0]}-{one[2]}-{one[1]!r}" for one in PLACES_OF_PATHS],
+)
+def test_an_empty_path_names_its_option(fail, name, text, where, options):
+    result = fail(name, options)
+    assert result["failure"]["code"] == "bad_option" and result["failure"]["option"] == where
+    assert result["msg"].startswith(f"option '{where}' is '{text}': it must be a path")
+
+
+def test_there_are_paths_everywhere():
+    met = {(name, where) for name, _text, where, _options in PLACES_OF_PATHS}
+    assert {("communication_profile", "plan_file"), ("communication_profile", "apply_plan")} <= met
+    assert {("local_dns", "hosts_file.path"), ("agent_cipher_probe", "targets[0].ssh.known_hosts")} <= met
+    assert {("policy_info", option) for option in ("ca_path", "api_key_file", "jump_host.private_key")} <= met
 
 
 @pytest.mark.parametrize("key", [" ", "\t", "   ", "a", "the", "option"])

@@ -14,6 +14,8 @@ import signal
 import subprocess
 import sys
 import threading
+import typing as t
+from pathlib import Path
 
 import pytest
 import yaml
@@ -131,6 +133,49 @@ def test_environment_and_folder_are_as_before_afterwards(monkeypatch, tmp_path):
         raise KeyError
     assert os.environ["WORKLOAD_SECURITY_URL"] == "before" and "WORKLOAD_SECURITY_REGION" not in os.environ
     assert os.getcwd() == here
+
+
+@contextlib.contextmanager
+def started_in(folder: Path, mode: int) -> t.Iterator[None]:
+    """This process in a folder of that mode, as somebody whom it binds."""
+    here, user = os.getcwd(), os.geteuid()
+    os.chdir(folder)
+    folder.chmod(mode)
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(0o700)
+        os.chdir(here)
+
+
+@pytest.mark.parametrize(("mode", "gets_back"), [(0o111, hasattr(os, "O_PATH")), (0o000, False)])
+def test_ansible_started_in_a_folder_that_cannot_be_read(tmp_path, mode, gets_back):
+    with started_in(tmp_path, mode):
+        with _manager_action._surroundings({}, "/"):
+            assert os.path.samefile(os.getcwd(), "/")
+        assert os.path.samefile(".", "/") is not gets_back
+
+
+def test_ansible_started_in_a_folder_that_is_gone(tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with _manager_action._surroundings({}, str(tmp_path)):
+        assert os.path.samefile(os.getcwd(), tmp_path)
+    monkeypatch.undo()
+
+
+def test_a_folder_of_the_playbook_that_is_gone_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKLOAD_SECURITY_URL", "before")
+    gone = str(tmp_path / "gone")
+    with pytest.raises(_manager_action.FolderError, match="/gone', cannot be entered: No such file"):
+        with _manager_action._surroundings({"WORKLOAD_SECURITY_URL": "within"}, gone):
+            raise AssertionError
+    assert os.environ["WORKLOAD_SECURITY_URL"] == "before"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
