@@ -51,6 +51,9 @@ options:
       - The manager is read again, and planned for again. If the plan that comes out is the one in the file, its steps
         are written. Otherwise nothing is, the task fails with C(failure.code) V(plan_changed), and RV(plan_changes) is the
         difference.
+      - If a part of the plan is done, because a run was interrupted or some of it failed, the task goes on with the rest.
+        Every step that comes out now must be a step in the file, over the same value that is set on the target itself.
+        Every step of the file that does not come out must be done, and its target must still be one of the document.
       - If nothing is left to do, since the plan was carried out before, the task succeeds and changes nothing.
       - What the plan could not do (C(refusals)) was reviewed, too. The rest is done, and the task fails and names it.
       - The file is read as a stranger's. What does not fit together in it, or is for another manager, is an error.
@@ -59,6 +62,8 @@ options:
     description:
       - The digest of the plan that was reviewed, as the result of check mode has it (RV(digest)). If another plan comes
         out, nothing is written, and the task fails with C(failure.code) V(plan_changed), in check mode, too.
+      - A run that was interrupted leaves another plan, and a digest does not tell what is missing from it. O(apply_plan)
+        goes on after such a run.
       - If nothing is to be done, the task succeeds.
     type: str
   undeclared:
@@ -472,9 +477,9 @@ plan_file:
   sample: /srv/plans/dsm.json
 plan_changes:
   description:
-    - What only the reviewed plan has (C(no_longer)), and what only the plan has that comes out now (C(new)), in the
-      form of RV(plan) and RV(objects), and the same as the lines of a C(diff). Of a plan that is known by
-      O(expected_digest) alone, nothing is known.
+    - What only the reviewed plan has and nobody has done (C(no_longer)), and what only the plan has that comes out now
+      (C(new)), in the form of RV(plan) and RV(objects), and the same as the lines of a C(diff). Of a plan that is known
+      by O(expected_digest) alone, nothing is known.
     - Long lists are cut, unless O(list_targets=true).
   returned: when the plan that came out is not the reviewed one
   type: dict

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.integration.in_process import run_tasks
 from tests.integration.scene import APPLY, CHANGE, REMOVE, RULE, SETTINGS, Scene, Truth, assert_clear, assert_honest
 from tests.integration.support import run_profiles, writes
 
@@ -47,7 +48,7 @@ def methods(running_lab):
     return found
 
 
-def kill_at(scene, stage, number, methods, concurrency):
+def kill_at(scene, run, number, methods):
     """Start a run in a process of its own, and kill it after its write of that number, before the reply."""
     lab = scene.lab
     lab.clear_requests()
@@ -55,7 +56,7 @@ def kill_at(scene, stage, number, methods, concurrency):
     method = methods[number - 1]
     skip = methods[: number - 1].count(method)
     lab.add_fault(method=method, path=WRITTEN, skip=skip, times=0, action={"kind": "delay", "seconds": 30})
-    process = PROCESSES.Process(target=scene.run, args=(stage,), kwargs={"concurrency": concurrency})
+    process = PROCESSES.Process(target=run)
     process.start()
     try:
         reached(lab, number)
@@ -74,7 +75,7 @@ def test_killed_after_any_write(lab, methods, way, number):
     if before:
         scene.run(before)
     ids = {key: [item["ID"] for item in same] for key, same in Truth.of(lab).objects.items()}
-    kill_at(scene, stage, number, methods[way], concurrency=1)
+    kill_at(scene, lambda: scene.run(stage, concurrency=1), number, methods[way])
     assert len(writes(lab)) == number
     left = Truth.of(lab)
     left.assert_no_duplicates()
@@ -92,8 +93,77 @@ def test_killed_with_several_writes_under_way(lab, methods, way, number):
     scene = Scene(lab)
     if before:
         scene.run(before)
-    kill_at(scene, stage, number, methods[way], concurrency=4)
+    kill_at(scene, lambda: scene.run(stage, concurrency=4), number, methods[way])
     scene.assert_converges(stage)
+
+
+def task(lab, **options):
+    """The result of one task with a document."""
+    return run_tasks(lab, [{"workload_security.agent.communication_profile": options}]).results[0]
+
+
+def planned(scene, stage, path):
+    """Keep the plan of a stage in a file; returns what an unkilled run of it leaves."""
+    (result,) = run_tasks(
+        scene.lab,
+        [{"workload_security.agent.communication_profile": {"profiles": scene.profiles(stage), "plan_file": path}}],
+        check=True,
+    ).results
+    assert not result["failed"]
+    return result["digest"]
+
+
+@pytest.mark.parametrize(
+    ("way", "number"), [(way, number) for way, (_before, _stage, most) in WAYS.items() for number in range(1, most + 1)]
+)
+def test_a_reviewed_plan_that_was_killed_after_any_write_goes_on(lab, methods, tmp_path, way, number):
+    before, stage, most = WAYS[way]
+    scene, path = Scene(lab), str(tmp_path / "plan.json")
+    if before:
+        scene.run(before)
+    digest = planned(scene, stage, path)
+    kill_at(scene, lambda: task(lab, apply_plan=path, concurrency=1), number, methods[way])
+    left = Truth.of(lab)
+    lab.clear_requests()
+    strict = task(lab, profiles=scene.profiles(stage), expected_digest=digest)
+    if number < most:
+        # All that is known of the plan is its digest, which does not tell who was here.
+        assert strict["failure"]["code"] == "plan_changed" and "interrupted" in strict["msg"], strict
+        assert "apply_plan" in strict["msg"] and Truth.of(lab) == left
+    else:
+        assert not strict["failed"] and not strict["changed"]
+    assert writes(lab) == []
+    result = task(lab, apply_plan=path)
+    after = Truth.of(lab)
+    assert not result["failed"], result["msg"]
+    # Every write is done once, by the run that was killed or by this one.
+    assert result["requests"]["writes"] == len(writes(lab)) == most - number
+    assert_honest(left, after, result)
+    scene.assert_settled(after, stage)
+    lab.clear_requests()
+    assert not task(lab, apply_plan=path)["changed"] and writes(lab) == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_reviewed_plan_that_failed_in_part_goes_on(lab, tmp_path, way):
+    before, stage, _most = WAYS[way]
+    scene, path = Scene(lab), str(tmp_path / "plan.json")
+    if before:
+        scene.run(before)
+    planned(scene, stage, path)
+    for name in ("Alpha", "one.example.com"):
+        kind, number = scene.keys[name]
+        place = rf"/{'policies' if kind == 'policy' else 'computers'}/{number}(/firewall/assignments(/\d+)?)?$"
+        for method in ("POST", "DELETE"):
+            lab.add_fault(method=method, path=place, times=0, action={"kind": "status", "status": 403})
+    first = task(lab, apply_plan=path)
+    assert first["failed"] and first["changed"] and {one["name"] for one in first["failed_targets"]} >= {"Alpha"}
+    lab.clear_faults()
+    second = task(lab, apply_plan=path)
+    assert not second["failed"], second["msg"]
+    # The whole of the plan was reviewed, and what is left of it is said to be a part.
+    assert "of the reviewed plan" in second["summary"]
+    scene.assert_settled(Truth.of(lab), stage)
 
 
 # -- two runs at once

@@ -148,7 +148,7 @@ class _Run:
                 lost, outcome = self.lost[needed]
                 if outcome.state == KEPT:
                     return outcome
-                return Outcome(NOT_TRIED, f"not written, since this had to come first and failed: {_words(lost)}")
+                return Outcome(NOT_TRIED, f"not written, since this had to come first and failed: {lost.words}")
         return None
 
     def _write(self, steps: list[Step]) -> list[Outcome]:
@@ -281,8 +281,3 @@ def _id(subject: Subject) -> int:
     if subject.id is None:
         raise AssertionError("targets, and what is deleted, were read from the manager")
     return subject.id
-
-
-def _words(step: Step) -> str:
-    key = f"{step.key} of " if step.action == SET else f"rule {quoted(step.key, 100)} on " if step.key else ""
-    return f"{key}the {step.subject.label}"

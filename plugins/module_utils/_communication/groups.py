@@ -81,14 +81,14 @@ def essence(steps: t.Iterable[Step], refusals: t.Iterable[Refusal] = ()) -> t.It
     for step in steps:
         sides = step.before, step.after
         if not is_on_target(step):
-            sides = _known(step, step.before), _known(step, step.after)
+            sides = known_fields(step, step.before), known_fields(step, step.after)
         yield json.dumps([step.id, step.subject.id, step.object_id, step.effective_before, *sides], sort_keys=True)
     for refusal in refusals:
         # Its reason may name many, in any order.
         yield json.dumps(["refused", refusal.subject.type, refusal.subject.id, refusal.facet])
 
 
-def _known(step: Step, fields: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
+def known_fields(step: Step, fields: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
     """The fields of a rule or list that are known, with lists in one order."""
     known = step.subject.kind.fields
     return fields and {

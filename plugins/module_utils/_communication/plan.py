@@ -36,6 +36,8 @@ class Plan:
     warnings: tuple[str, ...]
     # What is set within the document's scope and not declared, as if it were removed; C(None) unless it is to be reported.
     undeclared: tuple[Step, ...] | None = None
+    # Type and ID of all for which the document speaks, where that is more than its targets.
+    scope: frozenset[tuple[str, int]] = frozenset()
 
 
 def make_plan(fleet: Fleet, document: Document) -> Plan:
@@ -47,6 +49,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     wishes, warnings = _wishes(fleet, document)
     targets = list(dict.fromkeys(target for of_facet in wishes.values() for target in of_facet))
     undeclared: list[Step] = []
+    scope: list[Target] = []
 
     def foresee(outlook: Outlook) -> None:
         for facet in document.facets:
@@ -85,6 +88,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
         tuple(map(subject_of, targets)),
         tuple(warnings),
         tuple(undeclared) if document.undeclared == REPORT else None,
+        frozenset((one.kind.noun, one.id) for one in scope) if document.undeclared == REMOVE else frozenset(),
     )
 
 

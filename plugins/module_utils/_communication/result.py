@@ -23,7 +23,7 @@ from .document import Document
 from .groups import Group, counted, digest, grouped, is_on_target, outlines, summary
 from .plan import Plan, make_plan
 from .plan_file import PlanFile
-from .reviewed import PlanChanged, Reviewed
+from .reviewed import PlanChanged, Reviewed, standing
 from .short import LONGEST_FAILED_RESULT, STATES, Result, fitting, length_of
 
 # Nobody reads a longer diff.
@@ -66,9 +66,10 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     terms = terms or Terms()
     fleet = Fleet(client)
     plan = make_plan(fleet, document)
+    done_before = 0
     if terms.reviewed:
         try:
-            terms.reviewed.check(plan)
+            done_before = terms.reviewed.check(plan, standing(fleet))
         except PlanChanged as changed:
             return {**_changed(changed, run), "requests": client.transport.requests}
     if terms.plan_file:
@@ -85,6 +86,11 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     else:
         outcomes = apply_plan(plan.steps, client, spelling, concurrency=run.concurrency, stop_after=run.stop_after)
     result = _result(plan, outcomes, run)
+    if done_before and plan.steps:
+        steps = (
+            "1 step of the reviewed plan was" if done_before == 1 else f"{done_before} steps of the reviewed plan were"
+        )
+        result["summary"] += f"; {steps} done before"
     if terms.plan_file:
         result["plan_file"] = terms.plan_file
     result["requests"] = client.transport.requests

@@ -2,39 +2,78 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan that was reviewed is the plan that is applied: by its digest, or from its file."""
+"""The plan that was reviewed is the plan that is applied: by its digest, or from its file.
+
+With the file, a run that was interrupted goes on: what is left of the reviewed plan may be carried out, if all the rest
+of it is done.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._basis.errors import OptionError, Problem
-from .._facets.step import Refusal, Step
-from .groups import DIGEST_LENGTH, digest, essence
+from .._basis.text import enumerated
+from .._facets.step import DELETE, UNLESS_USED, WRITE, Refusal, Step, Subject
+from .._fleet.fleet import Fleet
+from .._fleet.shared_objects import differences
+from .groups import DIGEST_LENGTH, digest, essence, is_on_target, known_fields
 from .plan import Plan
 from .plan_file import PlanFile
+
+# How many steps of each kind an error names.
+_NAMED = 3
+
+# Whether a rule or list is as a step leaves it.
+Stands = t.Callable[[Step], bool]
 
 
 class PlanChanged(Problem):
     """The plan that came out is not the one that was reviewed. Nothing was written.
 
-    no_longer: what only the reviewed plan has, C(None) where only its digest is known; new: what only this plan has.
+    no_longer: what only the reviewed plan has and nobody has done, C(None) where only its digest is known; new: what only
+    this plan has.
     """
 
     code = "plan_changed"
 
-    def __init__(self, expected: str, now: Plan, no_longer: t.Sequence[Step] | None, new: t.Sequence[Step]) -> None:
+    def __init__(
+        self,
+        expected: str,
+        now: Plan,
+        no_longer: t.Sequence[Step] | None,
+        new: t.Sequence[Step],
+        refusals: t.Sequence[Refusal] = (),
+    ) -> None:
         self.expected, self.digest = expected, digest(now.steps, now.refusals)
         self.no_longer, self.new = no_longer, new
-        differ = (
-            f": {len(no_longer)} steps are no longer in it, and {len(new)} are new" if no_longer is not None else ""
+        differ, advice = (
+            "",
+            (
+                "Somebody changed the manager or the document since, or a run of the reviewed plan was interrupted or did not"
+                " do all of it. After such a run, apply_plan goes on, with the file of that plan; otherwise make a new plan"
+                " and review it"
+            ),
         )
+        if no_longer is not None:
+            told = [
+                _told("not in it any more, and not done", [step.words for step in no_longer]),
+                _told("new in it", [step.words for step in new]),
+                _told("refused in one of them only", [refusal.subject.label for refusal in refusals]),
+            ]
+            differ = f" ({'; '.join(filter(None, told))})"
+            advice = "Somebody changed the manager since; make a new plan and review it"
         super().__init__(
             f"nothing was written, since the plan that comes out now, {self.digest}, is not the reviewed one,"
-            f" {expected}{differ}. Somebody changed the manager or the document since; make a new plan and review it"
+            f" {expected}{differ}. {advice}"
         )
+
+
+def _told(what: str, names: t.Sequence[str]) -> str:
+    return f"{what}: {enumerated(names, _NAMED)}" if names else ""
 
 
 @dataclass(frozen=True)
@@ -51,28 +90,130 @@ class Reviewed:
             raise OptionError(option, given, f"it must be the digest of a plan, {DIGEST_LENGTH} digits from 0 to f")
         return cls(given)
 
-    def check(self, now: Plan) -> None:
-        """Raise C(PlanChanged) unless this plan is the one that was reviewed.
+    def check(self, now: Plan, stands: Stands) -> int:
+        """Raise C(PlanChanged) unless this plan is the one that was reviewed, or what is left of it.
 
-        A plan with nothing left to do is fine, too: the manager is as the reviewed plan would make it, or a run has
-        done so.
+        Returns how many of its steps are done already. A plan with nothing left to do is fine, too: the manager is as the
+        reviewed plan would make it.
         """
-        found = _by_essence(now.steps, now.refusals)
         if self.plan is None:
-            if found and self.digest != digest(now.steps, now.refusals):
+            if (now.steps or now.refusals) and self.digest != digest(now.steps, now.refusals):
                 raise PlanChanged(self.digest, now, None, now.steps)
-            return
-        held = _by_essence(self.plan.steps, self.plan.refusals)
-        if found.keys() != held.keys() and (now.steps or not found.keys() <= held.keys()):
-            raise PlanChanged(self.digest, now, _steps_only_in(held, found), _steps_only_in(found, held))
+            return 0
+        held, found = _by_place(self.plan.steps), _by_place(now.steps)
+        refused, refused_now = _refused(self.plan.refusals), _refused(now.refusals)
+        new_refusals = [refusal for key, refusal in refused_now.items() if key not in refused]
+        if not found and not new_refusals:
+            return len(held)
+        covered = {subject[:2] for subject in now.targets} | now.scope
+        guarded = _Guarded(self.plan.steps)
+        missing = [step for place, step in held.items() if place not in found]
+        done: list[Step] = []
+        no_longer: list[Step] = []
+        for step in missing:
+            is_done = step.subject[:2] in covered if is_on_target(step) else stands(step) or guarded.may_stay(step)
+            (done if is_done else no_longer).append(step)
+        around = _Done.of(done)
+        differing = [place for place in held if place in found and not around.same(held[place], found[place])]
+        no_longer += [held[place] for place in differing]
+        new = [step for place, step in found.items() if place not in held] + [found[place] for place in differing]
+        gone = [
+            refusal for key, refusal in refused.items() if key not in refused_now and refusal.subject[:2] not in covered
+        ]
+        if no_longer or new or new_refusals or gone:
+            raise PlanChanged(self.digest, now, no_longer, new, [*new_refusals, *gone])
+        return len(done)
 
 
-_ByEssence = t.Dict[str, t.Union[Step, Refusal]]
+def standing(fleet: Fleet) -> Stands:
+    """Tells whether rules and lists of a manager are as steps leave them."""
+
+    def ids_by_name(noun: t.Any, name: str) -> list[int]:
+        return [number for number, item in fleet.objects(noun).items() if item["name"] == name]
+
+    def stands(step: Step) -> bool:
+        kind, objects = step.subject.kind, fleet.objects(step.subject.kind)
+        if step.action == DELETE:
+            return step.subject.id not in objects
+        found = ids_by_name(kind, step.subject.name)
+        lists = [value for value in step.after.values() if isinstance(value, dict)]
+        named = {
+            (one["type"], one["name"]): numbers[0]
+            for one in lists
+            if len(numbers := ids_by_name(Subject(one["type"], None, one["name"]).kind, one["name"])) == 1
+        }
+        return len(found) == 1 and not differences(kind, objects[found[0]], step.after, named)
+
+    return stands
 
 
-def _by_essence(steps: t.Sequence[Step], refusals: t.Sequence[Refusal]) -> _ByEssence:
-    return dict(zip(essence(steps, refusals), [*steps, *refusals]))
+class _Guarded:
+    """Deletions that the reviewed plan leaves to whether somebody else has the rule: what stays then was reviewed."""
+
+    def __init__(self, steps: t.Sequence[Step]) -> None:
+        self._ids = {step.id for step in steps if step.action == DELETE and step.key == UNLESS_USED}
+
+    def may_stay(self, step: Step) -> bool:
+        """Whether it is fine that this deletion was not done."""
+        return step.id in self._ids or (step.action == DELETE and not self._ids.isdisjoint(step.needs))
 
 
-def _steps_only_in(some: _ByEssence, others: _ByEssence) -> list[Step]:
-    return [one for key, one in some.items() if key not in others and isinstance(one, Step)]
+@dataclass(frozen=True)
+class _Done:
+    """What steps that are done have changed around those that are not.
+
+    made: rules and lists that were to be made, and have IDs now. setters: by option or rule, the labels of the targets on
+    which it was set, from which others inherit now, or did so before.
+    """
+
+    made: set[tuple[str, str]] = field(default_factory=set)
+    setters: dict[str, set[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, steps: t.Sequence[Step]) -> _Done:
+        """What these steps change."""
+        done = cls()
+        for step in steps:
+            if is_on_target(step):
+                done.setters.setdefault(step.key, set()).add(step.subject.label)
+            elif step.action == WRITE and step.subject.id is None:
+                done.made.add((step.subject.type, step.subject.name))
+        return done
+
+    def same(self, held: Step, found: Step) -> bool:
+        """Whether a step is the reviewed one: it writes the same, in the same place, over the same value of its own."""
+        # What is inherited there was reviewed, too, and may differ by what this very plan has set above it.
+        before, now = held.effective_before, found.effective_before
+        inherits_the_same = before == now or bool(
+            before and now and {before.source, now.source} & self.setters.get(held.key, set())
+        )
+        made_since = held.object_id is None and ("firewall_rule", held.key) in self.made
+        return (
+            inherits_the_same
+            and (held.object_id == found.object_id or made_since)
+            and self._text(held) == self._text(found)
+        )
+
+    def _text(self, step: Step) -> str:
+        before, after = step.before, step.after
+        if not is_on_target(step):
+            before, after = known_fields(step, before), known_fields(step, after)
+            lists = {
+                name
+                for name, value in (after or {}).items()
+                if isinstance(value, dict) and (value["type"], value["name"]) in self.made
+            }
+            after = after and {name: {**value, "id": None} if name in lists else value for name, value in after.items()}
+            # A list that was yet to be made did not differ from none.
+            before = before and {name: value for name, value in before.items() if value or name not in lists}
+        return json.dumps([step.subject.id, before, after], sort_keys=True)
+
+
+def _by_place(steps: t.Sequence[Step]) -> dict[str, Step]:
+    """Steps by what they write and where."""
+    # Whether it must be looked who has a rule before it is deleted depends on what pages tell at the time.
+    return {step._replace(key="").id if step.action == DELETE else step.id: step for step in steps}
+
+
+def _refused(refusals: t.Sequence[Refusal]) -> dict[str, Refusal]:
+    return dict(zip(essence((), refusals), refusals))

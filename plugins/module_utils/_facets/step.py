@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._basis.text import shown
+from .._basis.text import quoted, shown
 from .._manager.client import COMPUTER, FIREWALL_RULE, IP_LIST, MAC_LIST, POLICY, PORT_LIST, Kind
 
 # What is done: a setting of a target is set; a rule is assigned to a target, or taken away from it; a rule or list is
@@ -102,6 +102,14 @@ class Step(t.NamedTuple):
         subject = self.subject
         on_target = self.action in (SET, ASSIGN, UNASSIGN)
         return step_id(self.action, subject.type, subject.id if on_target else subject.name, self.key)
+
+    @property
+    def words(self) -> str:
+        """How messages name it."""
+        key = f"{self.key} of " if self.action == SET else ""
+        if self.action in (ASSIGN, UNASSIGN):
+            key = f"rule {quoted(self.key, 100)} on "
+        return f"{key}the {self.subject.label}"
 
     def as_dict(self) -> dict[str, t.Any]:
         """The step as JSON."""

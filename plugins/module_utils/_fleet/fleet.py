@@ -37,6 +37,9 @@ from .rules import Assignments, listed_rules
 # How many pages are read at once: managers take seconds for one. At most the task's connections are used.
 READERS = 4
 
+# Where a fleet keeps its rules and lists.
+_OBJECTS = {FIREWALL_RULE: "rules", IP_LIST: "ip_lists", MAC_LIST: "mac_lists", PORT_LIST: "port_lists"}
+
 # Objects, each with its name and the ID of the one that it is below, if any, by ID.
 Tree = t.Mapping[int, t.Tuple[str, t.Optional[int]]]
 
@@ -313,8 +316,11 @@ class Fleet:
 
     def objects_read(self) -> dict[Kind, dict[int, Item]]:
         """The rules and lists that this task has read so far, by kind and ID."""
-        names = {FIREWALL_RULE: "rules", IP_LIST: "ip_lists", MAC_LIST: "mac_lists", PORT_LIST: "port_lists"}
-        return {kind: self.__dict__[name] for kind, name in names.items() if name in self.__dict__}
+        return {kind: self.__dict__[name] for kind, name in _OBJECTS.items() if name in self.__dict__}
+
+    def objects(self, kind: Kind) -> dict[int, Item]:
+        """Every rule or list of one kind by its ID."""
+        return t.cast("dict[int, Item]", getattr(self, _OBJECTS[kind]))
 
     def _all(self, kind: Kind) -> dict[int, Item]:
         return {item["ID"]: item for page in self.client.pages(kind) for item in page}

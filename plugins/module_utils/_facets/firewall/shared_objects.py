@@ -92,13 +92,7 @@ def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: t.Mappin
 
 def find_named(fleet: Fleet, kind: Kind, name: str) -> dict[str, t.Any] | None:
     """The rule or list of that name, or none; raises C(Unfit) where several share it."""
-    known = {
-        FIREWALL_RULE: lambda: fleet.rules,
-        IP_LIST: lambda: fleet.ip_lists,
-        MAC_LIST: lambda: fleet.mac_lists,
-        PORT_LIST: lambda: fleet.port_lists,
-    }[kind]()
-    found = [item for item in known.values() if item["name"] == name]
+    found = [item for item in fleet.objects(kind).values() if item["name"] == name]
     if len(found) > 1:
         ids = ", ".join(str(item["ID"]) for item in found)
         raise Unfit(f"the name '{name}' is used by several objects: IDs {ids}")
