@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -34,3 +35,9 @@ if settings:
     )
     settings.register_profile("explore", settings.get_profile("gates"), derandomize=False, max_examples=1000)
     settings.load_profile("gates")
+
+
+def pytest_collection_finish() -> None:
+    """Take what all tests share out of sight of the garbage collector: each task over a fleet collects once."""
+    gc.collect()
+    gc.freeze()
