@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -22,6 +23,10 @@ sys.path.insert(0, COLLECTIONS)
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = COLLECTIONS
 # What Ansible sends is compiled once for all tests.
 BYTECODE = str(ROOT / "tests" / "bytecode")
+# Here they would cost each process that a test starts as much as all else it does: modules come through standard input,
+# which Python then reads byte by byte, and what it imports it compiles anew.
+for variable in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
+    os.environ.pop(variable, None)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [COLLECTIONS, BYTECODE, os.environ.get("PYTHONPATH")]))
 
 if settings:
@@ -34,3 +39,9 @@ if settings:
     )
     settings.register_profile("explore", settings.get_profile("gates"), derandomize=False, max_examples=1000)
     settings.load_profile("gates")
+
+
+def pytest_collection_finish() -> None:
+    """Take what all tests share out of sight of the garbage collector: each task over a fleet collects once."""
+    gc.collect()
+    gc.freeze()

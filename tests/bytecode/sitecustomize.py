@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keeps what Python compiles from archives, where PYTHONPATH leads here: tests/conftest.py sees to that.
+"""Keeps what Python compiles anew each time, where PYTHONPATH leads here: tests/conftest.py sees to that.
 
 A module comes to its Python as an archive of sources, and is compiled anew for each task: half of what a task takes.
+Ansible itself compiles all it loads of a collection in each run.
 """
 
 from __future__ import annotations
@@ -44,3 +45,11 @@ def _compiled(path, source):
 
 
 zipimport._compile_source = _compiled
+
+if any(word.rpartition("/")[2].startswith("ansible-") for word in getattr(sys, "orig_argv", [])[1:2]):
+    from ansible.utils.collection_loader import _collection_finder
+
+    def _compiled_for_a_collection(source, filename, **_as_always):
+        return _compiled(filename, source if isinstance(source, bytes) else source.encode())
+
+    _collection_finder.compile = _compiled_for_a_collection

@@ -140,7 +140,7 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
         return Result(not_run=[f"No environment for it: {missing[gate.environment]}"])
     python = environments.python_of(gate.environment)
     counts = gate.log.with_suffix(".xml")
-    command = [str(python), "-m", *gate.command]
+    command = [str(python), "-u", "-m", *gate.command]
     if gate.tests:
         command += [f"--junitxml={counts}", *arguments]
     path = f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
@@ -149,9 +149,9 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
         command,
         cwd=ROOT,
         env={
-            **os.environ,
+            # Without bytecode of what was run before, all is compiled again by every process.
+            **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             "PATH": path,
-            "PYTHONUNBUFFERED": "1",
             "COVERAGE_FILE": str(gate.log.with_suffix(".coverage")),
         },
         stdin=subprocess.DEVNULL,
