@@ -56,6 +56,7 @@ class Sdk:
         self.system_settings = deepsecurity.SystemSettingsApi(client)
         self.scripts = deepsecurity.AgentDeploymentScriptsApi(client)
         self.keys = deepsecurity.APIKeysApi(client)
+        self.tasks = deepsecurity.ScheduledTasksApi(client)
 
 
 def search(*criteria: deepsecurity.SearchCriteria, **options: t.Any) -> deepsecurity.SearchFilter:

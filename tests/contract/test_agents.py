@@ -17,6 +17,7 @@ import typing as t
 
 import pytest
 
+from tests.contract import test_sending
 from tests.contract.support import ACTIVATION, CLOCK_CHANGE, DIRECTION, INTERVAL, MISSED, V1, Sdk
 from tests.lab.agent.local import LocalAgent, local_agent
 from tests.lab.manager.fleet import make_fleet
@@ -490,6 +491,21 @@ def test_policies_that_are_not_sent_by_themselves(managed: Managed) -> None:
     assert managed.next_beat() and managed.next_beat()["updated_to"] is None and managed.fingerprint() == before
     managed.lab.api("POST", policy, {"autoRequiresUpdate": "on"})
     assert managed.configured() != before
+
+
+def test_a_scheduled_task_sends_what_is_not_sent_by_itself(managed: Managed) -> None:
+    managed.configured()
+    first = managed.computer()
+    policy = f"/policies/{managed.policy_id}"
+    managed.lab.api("POST", policy, {"autoRequiresUpdate": "off", "policySettings": {MISSED: {"value": "7"}}})
+    managed.next_beat()
+    assert managed.computer()["lastSendPolicySuccess"] == first["lastSendPolicySuccess"]
+    task = test_sending.send_task(type="computers-using-policy", policy_id=managed.policy_id)
+    Sdk(managed.lab, managed.lab.api_key).tasks.create_scheduled_task(task, V1)
+    requested = managed.computer()["lastSendPolicyRequest"]
+    assert requested > first["lastSendPolicyRequest"]
+    until(lambda: managed.computer()["lastSendPolicySuccess"] >= requested, "the policy arrived")
+    assert managed.configured() and managed.computer()["tasks"]["agentTasks"] == []
 
 
 def test_a_change_anywhere_above_reaches_the_agent(managed: Managed) -> None:

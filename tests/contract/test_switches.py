@@ -25,9 +25,11 @@ from tests.contract.support import (
     Sdk,
     admin_headers,
     refused,
+    refused_by_sdk,
     search,
     send,
 )
+from tests.contract.test_sending import send_task
 from tests.lab.manager.process import LabError, LabManager
 from tests.lab.manager.switches import CHOICES, NUMBERS
 
@@ -47,7 +49,7 @@ def test_every_switch_has_a_test() -> None:
 def test_switches_are_read_set_and_put_back(lab: LabManager) -> None:
     defaults = lab.switch()
     likeliest = {name: choices[0] for name, choices in CHOICES.items()}
-    assert defaults == {**likeliest, "retry_after": 0, "clock_skew": 0, "largest_page": 5000}
+    assert defaults == {**likeliest, "retry_after": 0, "clock_skew": 0, "largest_page": 5000, "scheduled_task_start": 0}
     assert lab.switch(delete_status=200)["delete_status"] == 200
     for wrong in (
         *({"delete_status": 201}, {"nonsense": 1}, {"shuffled": 1}),
@@ -608,6 +610,59 @@ def test_no_policy_id(lab: LabManager, sdk: Sdk, answer: str) -> None:
     assert lab.api("GET", f"/computers/{number}").get("policyID") == {"absent": None, "zero": 0}[answer]
     without = [one for one in sdk.computers.list_computers(V1, expand=["none"]).computers if not one.policy_id]
     assert len(without) > 1 and {one.policy_id for one in without} == {{"absent": None, "zero": 0}[answer]}
+
+
+@every_answer("no_date")
+def test_no_date(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(no_date=answer)
+    computers = lab.api("GET", "/computers", query={"expand": "none"})["computers"]
+    never = [one for one in computers if "lastAgentCommunication" in one and not one.get("lastSendPolicySuccess")]
+    assert never and {one.get("lastSendPolicySuccess", "absent") for one in never} == {
+        {"absent": "absent", "null": None}[answer]
+    }
+    told = sdk.computers.describe_computer(never[0]["ID"], V1, expand=["none"])
+    assert (told.last_send_policy_request, told.last_send_policy_success) == (None, None)
+
+
+@every_answer("date_unit")
+def test_date_unit(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(date_unit=answer)
+    told = sdk.computers.describe_computer(1, V1, expand=["none"])
+    for date in (told.last_agent_communication, told.last_send_policy_request, told.last_send_policy_success):
+        assert len(str(date)) == {"milliseconds": 13, "seconds": 10}[answer]
+
+
+@every_answer("finished_scheduled_task")
+def test_finished_scheduled_task(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(finished_scheduled_task=answer)
+    made = sdk.tasks.create_scheduled_task(send_task(type="all-computers"), V1)
+    left = [task.id for task in sdk.tasks.list_scheduled_tasks(V1).scheduled_tasks or ()]
+    assert left == {"gone": [], "kept": [made.id]}[answer]
+
+
+@every_answer("scheduled_task_names")
+def test_scheduled_task_names(lab: LabManager, sdk: Sdk, answer: str) -> None:
+    lab.switch(scheduled_task_names=answer, finished_scheduled_task="kept")
+    task = send_task(type="all-computers")
+    sdk.tasks.create_scheduled_task(task, V1)
+    if answer == "unique":
+        message = f"Scheduled Task name already exists: {task.name}"
+        refused_by_sdk(400, message, sdk.tasks.create_scheduled_task, task, V1)
+    else:
+        sdk.tasks.create_scheduled_task(task, V1)
+
+
+@pytest.mark.parametrize("seconds", [0, 90])
+def test_scheduled_task_start(lab: LabManager, sdk: Sdk, seconds: int) -> None:
+    lab.switch(scheduled_task_start=seconds)
+    before = sdk.computers.describe_computer(1, V1, expand=["none"]).last_send_policy_request
+    lab.advance(1)
+    made = sdk.tasks.create_scheduled_task(send_task(type="computer", computer_id=1), V1)
+    if seconds:
+        assert sdk.computers.describe_computer(1, V1, expand=["none"]).last_send_policy_request == before
+        assert sdk.tasks.describe_scheduled_task(made.id, V1).last_run_time is None
+        lab.advance(seconds)
+    assert sdk.computers.describe_computer(1, V1, expand=["none"]).last_send_policy_request > before
 
 
 @every_answer("unknown_fields")

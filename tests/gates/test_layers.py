@@ -25,6 +25,7 @@ ORDER = (
     ("_task",),
     ("_answers",),
     ("_activation",),
+    ("_sending",),
     ("_communication",),
     ("_facets",),
     ("_fleet",),
@@ -41,9 +42,10 @@ PACKAGES = {package for line in ORDER for package in line}
 # Which packages each layer imports from, beside itself: those that it needs, and no other. What Ansible loads by its
 # name comes last.
 IMPORTS = {
-    "_task": ("_activation", "_communication", "_facets", "_fleet", "_manager", "_basis"),
+    "_task": ("_activation", "_sending", "_communication", "_facets", "_fleet", "_manager", "_basis"),
     "_answers": ("_facets", "_fleet", "_manager", "_agent", "_vendor", "_basis"),
     "_activation": ("_fleet", "_manager", "_basis"),
+    "_sending": ("_fleet", "_manager", "_vendor", "_basis"),
     "_communication": ("_facets", "_fleet", "_manager", "_basis"),
     "_facets": ("_fleet", "_manager", "_vendor", "_basis"),
     "_fleet": ("_manager", "_agent", "_vendor", "_basis"),

@@ -145,13 +145,17 @@ class Agents:
         computer = self._state.computers.items[agent.computer_id]
         now = self._now()
         missed = self.heartbeats.look_after(agent, now, effective_settings(self._state, computer))
+        wanted = wants_update(self._state, agent, self._switches)
+        if wanted and (computer.last_send_policy_request or 0) <= (computer.last_send_policy_success or 0):
+            computer.last_send_policy_request = self._server.manager.clock.milliseconds()
+            computer.basic = None
         if not listens(self._state, agent) or agent.computer_id in self._calls:
             return
         if direction_of(self._state, agent) == settings.MANAGER_INITIATED:
             due = now >= agent.last_heartbeat + interval_of(agent)
         else:
             due = missed > 0 and self._switches["manager_calls_missing_agents"]
-        due = due or wants_update(self._state, agent, self._switches)
+        due = due or wanted
         if due and now >= self._not_before.get(agent.computer_id, now):
             call = asyncio.create_task(self._call(agent))
             self._calls[agent.computer_id] = call
@@ -212,10 +216,15 @@ class Agents:
         computer.last_agent_communication = self._server.manager.clock.milliseconds()
         computer.basic = None
         if not agent.settings or wants_update(self._state, agent, self._switches):
+            if computer.last_send_policy_request is None:
+                computer.last_send_policy_request = self._server.manager.clock.milliseconds()
             configuration = configuration_of(self._state, computer, self._switches)
             answered = await conversation.ask("configure", configuration=configuration)
             if answered["fingerprint"] != fingerprint_of(configuration):
                 raise ValueError("the agent has another configuration than it was sent")
             agent.settings, agent.fingerprint = configuration["settings"], answered["fingerprint"]
             entry["updated_to"] = answered["fingerprint"]
+            agent.send_requested = False
+            computer.last_send_policy_success = self._server.manager.clock.milliseconds()
+            computer.basic = None
         await conversation.end()

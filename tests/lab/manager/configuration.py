@@ -29,7 +29,9 @@ def configuration_of(state: State, computer: Computer, switches: Switches) -> di
 
 
 def wants_update(state: State, agent: Agent, switches: Switches) -> bool:
-    """Whether an agent is to be sent another configuration than it has."""
+    """Whether an agent is to be sent its configuration: another one than it has, or whatever it is where asked to."""
+    if agent.send_requested:
+        return True
     computer = state.computers.items[agent.computer_id]
     policy = state.policies.get(computer.policy_id)
     if policy is not None and policy.auto_requires_update == "off":

@@ -58,6 +58,8 @@ class Control:
                 return {"agents": self._agents.shown()}
             case "GET", "/heartbeats":
                 return {"heartbeats": self._agents.heartbeats.log, "alerts": self._agents.heartbeats.alerts}
+            case "POST", "/fleet-agents":
+                server.manager.sending.let_live(given["computer_ids"], given["beats"], given["messages"])
             case "POST", "/virtual-machines":
                 self._agents.set_virtual_machine(given["computer_id"], given["state"])
             case "POST", "/reset":

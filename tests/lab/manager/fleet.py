@@ -260,6 +260,10 @@ def _add_computers(
             computer.agent_version = builds[int(max(rand(), rand()) * len(builds))]
             computer.agent_finger_print = rng.randbytes(20).hex(":").upper()
             computer.last_agent_communication = _NEWEST - int(rand() * _DAY)
+            # Some agents have never been sent a policy.
+            if number % 50:
+                computer.last_send_policy_success = computer.last_agent_communication - number % 1000 * 60_000
+                computer.last_send_policy_request = computer.last_send_policy_success - 900
         if rand() < 0.02:
             computer.settings = _computer_settings(rng, branch)
         if rand() < 0.02:

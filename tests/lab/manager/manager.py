@@ -25,7 +25,9 @@ from tests.lab.manager.message import ApiError, Call, Reply
 from tests.lab.manager.render import Renderer
 from tests.lab.manager.resources import ComputerGroups, Resource
 from tests.lab.manager.rules import FirewallRules
+from tests.lab.manager.scheduled_tasks import ScheduledTasks
 from tests.lab.manager.scripts import answer_script
+from tests.lab.manager.sending import Sending
 from tests.lab.manager.switches import Switches
 from tests.lab.manager.targets import Computers, Policies
 
@@ -62,9 +64,9 @@ class Clock:
         """Seconds since some fixed moment."""
         return time.monotonic() * self._factor + self._ahead
 
-    def milliseconds(self) -> int:
-        """Milliseconds since 1970, counted from the start."""
-        return round((self._started + self.now()) * 1000)
+    def milliseconds(self, now: float | None = None) -> int:
+        """Milliseconds since 1970, counted from the start; of another moment than this one, if it is given."""
+        return round((self._started + (self.now() if now is None else now)) * 1000)
 
     def advance(self, seconds: float) -> None:
         """Let time pass at once."""
@@ -147,9 +149,13 @@ class Manager:
         self.switches.clear()
         self.state = make_fleet(self.deployment, **self._fleet)
         self.renderer = Renderer(self.state, self.switches)
-        self._resources = {
+        self._resources: dict[str, Resource] = {
             name: resource(self.state, self.switches, self.renderer) for name, resource in _RESOURCES.items()
         }
+        self.sending = Sending(self.state, self.clock, self.switches)
+        self._resources["scheduledtasks"] = ScheduledTasks(
+            self.state, self.switches, self.renderer, sending=self.sending
+        )
         self._rate_limit = RateLimit(self._requests_per_minute, self.clock)
 
     def change_switches(self, names: dict[str, t.Any]) -> None:
@@ -183,6 +189,7 @@ class Manager:
 
     def process(self, call: Call) -> Reply:
         """Carry out a call without asking who makes it; raises C(ApiError)."""
+        self.sending.settle()
         reply = self._route(call)
         if reply.body and (self.switches["unknown_fields"] or self.switches["shuffled"]):
             reply.body = orjson.dumps(self._disguised(orjson.loads(reply.body), reply.ordered))

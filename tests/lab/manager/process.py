@@ -209,6 +209,16 @@ class LabManager:
         """Let the manager know that a computer is a virtual machine, running or stopped, or that it is none."""
         self._tell("POST", "/virtual-machines", {"computer_id": computer_id, "state": state})
 
+    def let_live(
+        self, computer_ids: t.Sequence[int] | None = None, *, beats: bool = True, messages: t.Sequence[str] = ()
+    ) -> None:
+        """Let agents that are there in name only beat by the manager's clock, or fall silent, and be sent what changes.
+
+        C(computer_ids): C(None) for those of all computers. C(messages): what the manager shows as errors of them.
+        """
+        told = {"computer_ids": computer_ids, "beats": beats, "messages": list(messages)}
+        self._tell("POST", "/fleet-agents", told)
+
     # -- the API
 
     def api(

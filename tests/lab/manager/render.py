@@ -10,7 +10,7 @@ import typing as t
 
 import orjson
 
-from tests.lab.manager import heartbeats, settings
+from tests.lab.manager import heartbeats, sending, settings
 from tests.lab.manager.message import ApiError
 from tests.lab.manager.state import Computer, Policy, State
 from tests.lab.manager.switches import Switches
@@ -189,9 +189,22 @@ class Renderer:
             shown["policyID"] = computer.policy_id
         if computer.has_agent:
             shown["agentFingerPrint"] = computer.agent_finger_print
-            shown["lastAgentCommunication"] = computer.last_agent_communication
+            shown.update(self._dates(computer))
         computer.basic = orjson.dumps(shown)
         return computer.basic
+
+    def _dates(self, computer: Computer) -> dict[str, int | None]:
+        """When an agent was heard of, when it was to be sent its policy, and when it took it."""
+        dates = {
+            "lastAgentCommunication": computer.last_agent_communication,
+            "lastSendPolicyRequest": computer.last_send_policy_request,
+            "lastSendPolicySuccess": computer.last_send_policy_success,
+        }
+        if self.switches["date_unit"] == "seconds":
+            dates = {name: date and date // 1000 for name, date in dates.items()}
+        if self.switches["no_date"] == "null":
+            return dates
+        return {name: date for name, date in dates.items() if date is not None}
 
     def _own(self, computer: Computer, parts: Parts) -> bytes:
         shown: dict[str, t.Any] = {}
@@ -213,7 +226,7 @@ class Renderer:
 
     def _tail(self, computer: Computer, parts: Parts) -> bytes:
         """The expanded parts, closing brace included; the same for all computers of a policy without overrides."""
-        own = computer.settings or computer.firewall_state or computer.rule_ids
+        own = computer.settings or computer.firewall_state or computer.rule_ids or computer.pending or computer.errors
         if own or computer.id in self.state.agents:
             return orjson.dumps({part: self._part(computer, part) for part in parts})[1:]
         key = ("encoded parts", computer.policy_id, computer.has_agent, parts)
@@ -233,11 +246,11 @@ class Renderer:
         if part == "computerStatus":
             if agent:
                 return heartbeats.status_of(agent)
-            if computer.has_agent:
-                return {"agentStatus": "active", "agentStatusMessages": ["Managed (Online)"]}
-            return {"agentStatus": "inactive", "agentStatusMessages": ["Unmanaged (Unknown)"]}
+            return sending.status_of(computer)
         if part == "tasks":
-            return heartbeats.tasks_of(self.state, agent, self.switches) if agent else {"agentTasks": []}
+            if agent:
+                return heartbeats.tasks_of(self.state, agent, self.switches)
+            return sending.tasks_of(self.state, computer)
         if part == "interfaces":
             return {"interfaces": []}
         return {"state": "off", "moduleStatus": _module_status(computer, "off", "Off")}

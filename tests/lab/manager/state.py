@@ -85,6 +85,8 @@ class Computer:
     agent_version: str = NO_AGENT
     agent_finger_print: str | None = None
     last_agent_communication: int | None = None
+    last_send_policy_request: int | None = None
+    last_send_policy_success: int | None = None
     group_id: int = 0
     policy_id: int = 0
     relay_list_id: int = 0
@@ -93,6 +95,11 @@ class Computer:
     firewall_state: str | None = None
     rule_ids: tuple[int, ...] = NO_RULES
     rule_overrides: dict[int, dict[str, t.Any]] = field(default_factory=lambda: NO_RULE_OVERRIDES)
+    # Of an agent that is there in name only: whether it is yet to take its policy, whether it says nothing, and what the
+    # manager shows as its errors.
+    pending: bool = False
+    silent: bool = False
+    errors: tuple[str, ...] = ()
     # The encoded basic properties, kept until one of them changes.
     basic: bytes | None = None
 
@@ -122,6 +129,8 @@ class Agent:
     clock: float | None = None
     virtual_machine: str | None = None
     offline: bool = False
+    # Whether it is to be sent its policy, be it the one that it has.
+    send_requested: bool = False
 
 
 class State:
@@ -138,6 +147,9 @@ class State:
         self.ip_lists: Table[dict[str, t.Any]] = Table()
         self.mac_lists: Table[dict[str, t.Any]] = Table()
         self.port_lists: Table[dict[str, t.Any]] = Table()
+        self.scheduled_tasks: Table[dict[str, t.Any]] = Table()
+        # To be called with a policy or computer whose configuration has changed.
+        self.touched: t.Callable[[Policy | Computer], None] = lambda target: None
         # Agents that are really there, by the ID of their computer.
         self.agents: dict[int, Agent] = {}
         # Whatever is derived from policies, keyed by who derived it.
@@ -158,6 +170,10 @@ class State:
             policy = self.policies.items[policy_id]
             yield policy
             policy_id = policy.parent_id
+
+    def reaches(self, policy_id: int, computer: Computer) -> bool:
+        """Whether a computer has the policy or one below it."""
+        return any(policy.id == policy_id for policy in self.lineage(computer.policy_id))
 
     def effective_settings(self, policy_id: int) -> dict[str, str]:
         """What holds under a policy, for each setting of policies; ID 0 stands for the default policy."""

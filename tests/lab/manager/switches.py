@@ -54,6 +54,14 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     # Whether firewall.ruleIDs counts when a policy or computer is modified.
     "policy_rule_ids_on_modify": ("ignored", "merged", "replaced"),
     "no_policy_id": ("absent", "zero"),
+    # What stands for a date that there is none of, such as that of the last policy where none was ever sent.
+    "no_date": ("absent", "null"),
+    # In what dates are told: a captured reply has milliseconds.
+    "date_unit": ("milliseconds", "seconds"),
+    # What becomes of a scheduled task that has run as often as it should.
+    "finished_scheduled_task": ("gone", "kept"),
+    # Whether two scheduled tasks may have one name.
+    "scheduled_task_names": ("any", "unique"),
     "unknown_fields": (False, True),
     "shuffled": (False, True),
     "list_envelope_without_results": ("empty_list", "absent"),
@@ -83,6 +91,8 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
 NUMBERS: dict[str, tuple[int, range]] = {
     # Seconds in the Retry-After header of a 429; 0 leaves the header out.
     "retry_after": (0, range(1_000_000)),
+    # Seconds from being told to run now until a scheduled task runs.
+    "scheduled_task_start": (0, range(1_000_000)),
     # Seconds by which the dates in its headers are ahead of its clock; negative where they are behind.
     "clock_skew": (0, range(-1_000_000_000, 1_000_000_001)),
     # Searches bring no more than that, although more was asked for.

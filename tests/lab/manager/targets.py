@@ -38,6 +38,9 @@ _FIREWALL_STATES = ("inherited", "on", "off")
 
 Target = t.Union[Policy, Computer]
 
+# What agents are sent.
+_SENT = {"settings", "firewall_state", "rule_ids", "rule_overrides", "policy_id", "parent_id"}
+
 # Fields that searches leave out where they are told to, unless it is the one field that the switch names.
 _LEFT_OUT = {"names": ("name", "hostName", "displayName")}
 
@@ -98,9 +101,12 @@ class TargetResource(Resource):
         return set(rule_ids)
 
     def _assign(self, target: Target, own: dict[str, t.Any]) -> None:
+        differs = any(getattr(target, name) != value for name, value in own.items() if name in _SENT)
         for name, value in own.items():
             setattr(target, name, value)
         self.changed(target)
+        if differs:
+            self.state.touched(target)
         if target.rule_overrides:
             # What it overrides of a rule goes with the rule.
             rule_ids = self._inherited_rules(target).union(target.rule_ids)
@@ -329,6 +335,8 @@ class Computers(TargetResource):
             "groupID": Field("numeric", operator.attrgetter("group_id")),
             "relayListID": Field("numeric", operator.attrgetter("relay_list_id")),
             "lastAgentCommunication": Field("date", operator.attrgetter("last_agent_communication")),
+            "lastSendPolicyRequest": Field("date", operator.attrgetter("last_send_policy_request")),
+            "lastSendPolicySuccess": Field("date", operator.attrgetter("last_send_policy_success")),
         }
 
     @property
