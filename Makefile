@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Everything is installed into .venv/ first, from requirements/, with the newest suitable Python that there is.
 PYTHON ?= python3
-GATES := lint types layers repository unit libraries contract integration end_to_end docs build sanity
+GATES := lint types layers repository unit libraries contract integration end_to_end docs build awx sanity
 
 .PHONY: help test quick demo bench environments format clean $(GATES)
 

@@ -112,6 +112,7 @@ GATES: List[Gate] = [
     pytest_gate("end_to_end on the oldest core", "oldest", "tests/end_to_end", "-m", "both_cores", cost=30),
     pytest_gate("docs", "tools", "tests/gates/test_documentation.py", cost=30),
     pytest_gate("build", "tools", "tests/gates/test_build.py", cost=40),
+    pytest_gate("awx", "tools", "tests/gates/test_awx.py", cost=5),
     Gate("sanity on the newest core", "sanity", "newest", ("tests.gates.sanity",), tests=False, cost=100),
     Gate("sanity on the oldest core", "sanity", "oldest", ("tests.gates.sanity", *OF_CORE), tests=False, cost=50),
 ]

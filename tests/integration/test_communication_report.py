@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.gates.environments import ROOT
-from tests.integration.support import ansible_playbook, writes
+from tests.integration.support import ansible_playbook, run_profiles, writes
 from tests.lab.manager.process import LabManager
 from tests.page import Element, Page
 
@@ -146,3 +146,26 @@ def test_a_manager_without_computers(lab, tmp_path):
     assert not page.faults
     assert data["document"] is None and data["summary"]["computers"] == 0 and len(rows) == 30
     assert "0 computers" in page.root.all("p", "subject")[0].text and "None." in section(page, "computers").text
+
+
+def test_what_came_of_slices_is_one_report(lab, tmp_path):
+    computers = lab.api("GET", "/computers")["computers"][:9]
+    restriction = {"source_ips": ["192.0.2.0/24"], "manager_addresses": ["192.0.2.10"]}
+    for number in range(3):
+        part = [one["ID"] for one in computers[number::3]]
+        profile = {"name": "All", "computers": part, "heartbeat": {"interval": 7}, "firewall_restriction": restriction}
+        (tmp_path / f"{number}.json").write_text(json.dumps(run_profiles(lab, [profile])))
+    ran = run(
+        lab,
+        tmp_path,
+        communication_report_results=[str(tmp_path / f"{number}.json") for number in range(3)],
+        communication_report_profiles=[{"name": "Not looked at", "policies": ["Nobody"]}],
+    )
+    assert ran.returncode == 0, ran.stdout
+    page, data, _rows = read(tmp_path)
+    assert data["document"]["results"] == 3 and data["document"]["counts"]["changed"] == 9
+    assert "3 results: targets: 9 that differ" in section(page, "document").text
+    assert "What came of the slices" in section(page, "document").text
+    interval = [group for group in data["document"]["plan"] if group["option"] == "interval"]
+    assert {one for group in interval for one in group["computers"]} == {one["hostName"] for one in computers}
+    assert len(data["document"]["objects"]) == 2
