@@ -14,15 +14,13 @@ try:
 except ImportError:  # in the environment of the tools, whose tests generate nothing
     settings = None
 
-from tests.gates.environments import ROOT, link_collection
+from tests.gates.environments import BYTECODE, link_collection
 
 COLLECTIONS = str(link_collection())
 
 sys.path.insert(0, COLLECTIONS)
 # Nothing else is searched: a copy of the collection that happens to be installed must not be what is tested.
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = COLLECTIONS
-# What Ansible sends is compiled once for all tests.
-BYTECODE = str(ROOT / "tests" / "bytecode")
 # Here they would cost each process that a test starts as much as all else it does: modules come through standard input,
 # which Python then reads byte by byte, and what it imports it compiles anew.
 for variable in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):

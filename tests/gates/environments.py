@@ -34,6 +34,8 @@ from typing import Dict, Iterator, List, Optional, Tuple
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".venv"
 COLLECTIONS = ROOT / ".cache" / "collections"
+# On PYTHONPATH, it sees to it that what Ansible loads and sends is compiled once for all tests.
+BYTECODE = str(ROOT / "tests" / "bytecode")
 
 Version = Tuple[int, int]
 Interpreters = Dict[Version, Path]
