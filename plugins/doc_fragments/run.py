@@ -32,3 +32,32 @@ options:
     type: bool
     default: false
 """
+
+    SLICE = r"""
+options:
+  slice:
+    description:
+      - Carry out one of several slices of the plan. With it, several tasks share the work, on one machine or on several,
+        one after the other or at the same time. Each is given the same other options.
+      - Policies are in slice 1. A computer is in the slice whose number is the remainder of its ID divided by O(slice.of),
+        plus 1, whatever it is called. What a step needs, such as a rule, is in its own slice, too. What several slices
+        need is made once.
+      - Each slice keeps to its part of O(requests_per_minute), and reads as much as a task without slices.
+      - What has to wait for computers of all slices is left to a task without slices, which is run when all are done.
+        These are deletions of rules and lists that nobody has any more, and policies whose change must come after
+        computers below them were restricted. RV(later) counts it.
+      - The numbers in RV(counts) of all slices add up to those of a task without slices, and RV(digest) is that of the
+        slice.
+    type: dict
+    suboptions:
+      number:
+        description:
+          - Which slice, from V(1) to O(slice.of).
+        type: int
+        required: true
+      of:
+        description:
+          - How many slices there are, from V(1) to V(100).
+        type: int
+        required: true
+"""

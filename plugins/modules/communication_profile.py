@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - workload_security.agent.attributes.action
   - workload_security.agent.attributes.action_group
   - workload_security.agent.run
+  - workload_security.agent.run.slice
 attributes:
   check_mode:
     support: full
@@ -42,6 +43,7 @@ options:
         folder of the playbook.
       - It has the manager's URL, the time, the digest, the groups of equal steps, O(profiles), what cannot be done
         (C(refusals)), and every single step. It never has the API key.
+      - With O(slice) or O(only), it is the plan of that part.
       - Outside check mode it is written, too, before the first change, as a record of what was begun.
     type: path
   apply_plan:
@@ -57,6 +59,7 @@ options:
       - If nothing is left to do, since the plan was carried out before, the task succeeds and changes nothing.
       - What the plan could not do (C(refusals)) was reviewed, too. The rest is done, and the task fails and names it.
       - The file is read as a stranger's. What does not fit together in it, or is for another manager, is an error.
+      - O(slice) and O(only) carry out a part of it, unless the file is the plan of a part.
     type: path
   expected_digest:
     description:
@@ -90,6 +93,64 @@ options:
     type: str
     choices: [declared, fleet]
     default: declared
+  only:
+    description:
+      - Carry out only the steps of these targets, with all that they need, such as a rule and its lists. Whoever is named
+        here and is not a target of the document gets nothing.
+      - The document is planned as a whole all the same, so that whatever is carried out is right beside the rest.
+      - What concerns others, too, is left to a task without O(only). These are changes of rules and lists that the
+        targets have already, and deletions. RV(later) counts it.
+      - With O(apply_plan), the plan in the file is compared as a whole, and then these targets are carried out. That way
+        a plan that was reviewed once is carried out in waves.
+    type: dict
+    suboptions:
+      policies:
+        description:
+          - See option O(profiles[].policies).
+        type: raw
+      below:
+        description:
+          - See option O(profiles[].below).
+        type: list
+        elements: raw
+      policies_matching:
+        description:
+          - See option O(profiles[].policies_matching).
+        type: list
+        elements: str
+      policies_query:
+        description:
+          - See option O(profiles[].policies_query).
+        type: str
+      computers:
+        description:
+          - See option O(profiles[].computers).
+        type: list
+        elements: raw
+      computer_groups:
+        description:
+          - See option O(profiles[].computer_groups).
+        type: list
+        elements: raw
+      computers_matching:
+        description:
+          - See option O(profiles[].computers_matching).
+        type: list
+        elements: str
+      computers_query:
+        description:
+          - See option O(profiles[].computers_query).
+        type: str
+      allow_missing:
+        description:
+          - See option O(profiles[].allow_missing).
+        type: bool
+        default: false
+      allow_empty:
+        description:
+          - See option O(profiles[].allow_empty).
+        type: bool
+        default: false
   profiles:
     description:
       - The document, a list of profiles. Required, unless O(apply_plan) has them.
@@ -398,6 +459,22 @@ EXAMPLES = r"""
   workload_security.agent.communication_profile:
     url: https://dsm.example.com:4119
     apply_plan: plan.json
+
+- name: That, but only for a few computers at first
+  workload_security.agent.communication_profile:
+    url: https://dsm.example.com:4119
+    apply_plan: plan.json
+    only:
+      computers: [web-1, web-2]
+
+- name: The second third of it, while other machines do the others
+  workload_security.agent.communication_profile:
+    url: https://dsm.example.com:4119
+    apply_plan: plan.json
+    requests_per_minute: 450
+    slice:
+      number: 2
+      of: 3
 """
 
 RETURN = r"""
@@ -465,6 +542,13 @@ plan:
       policies: [Linux Server]
       computers: []
       count: 1
+later:
+  description:
+    - How many C(steps) of the plan are left to another task, of how many C(targets), and which C(objects) (rules and lists,
+      the first 20 of C(objects_count)) are left.
+  returned: when the task carries out a part of the plan
+  type: dict
+  sample: {steps: 2, targets: 0, objects: ["firewall rule 'Plant' (ID 31)", "IP list 'Plant (IPs)' (ID 7)"], objects_count: 2}
 digest:
   description: A short name for the content of the plan, including what failed. Equal plans have equal digests.
   returned: when the manager could be read

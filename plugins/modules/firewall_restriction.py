@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - workload_security.agent.targets.computers_by_name
   - workload_security.agent.targets.computers
   - workload_security.agent.run
+  - workload_security.agent.run.slice
 attributes:
   check_mode:
     support: full
@@ -233,6 +234,13 @@ plan:
       policies: [Linux Server]
       computers: []
       count: 1
+later:
+  description:
+    - How many C(steps) of the plan are left to another task, of how many C(targets), and which C(objects) (rules and lists,
+      the first 20 of C(objects_count)) are left.
+  returned: when the task carries out a part of the plan
+  type: dict
+  sample: {steps: 2, targets: 0, objects: ["firewall rule 'Plant' (ID 31)", "IP list 'Plant (IPs)' (ID 7)"], objects_count: 2}
 digest:
   description: A short name for the content of the plan, including what failed. Equal plans have equal digests.
   returned: when the manager could be read

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .._basis.errors import OptionError
 from .._facets.facet import Conflict, Facet, Scope
 from .._facets.registry import FACETS
 from .._fleet.targets import TARGET_ARGUMENTS, Selector
+from .slices import Slice
 
 Options = t.Mapping[str, t.Any]
 
@@ -37,12 +38,15 @@ class Document:
     """Profiles, and the facets that they use, in the order in which facets are planned: all, unless C(undeclared) is kept.
 
     scope: whose overrides count as undeclared: those of targets and of all below policies among them, or of the fleet.
+    part, only: which slice of its plan is meant, and which targets; C(None) for the whole.
     """
 
     profiles: tuple[Profile, ...]
     facets: tuple[Facet[t.Any], ...]
     undeclared: str = KEEP
     scope: str = DECLARED
+    part: Slice | None = None
+    only: Selector | None = None
 
 
 def profile_arguments() -> dict[str, dict[str, t.Any]]:
@@ -81,7 +85,8 @@ def read_document(
 def facet_document(name: str, options: Options, deployment: str) -> Document:
     """The options of a module with one facet: a document with one profile. Raises C(OptionError)."""
     facet = FACETS[name](deployment)
-    return _document([Profile(name, Selector.from_options(options, ""), {name: facet.wish(options, Scope())})], [facet])
+    profile = Profile(name, Selector.from_options(options, ""), {name: facet.wish(options, Scope())})
+    return replace(_document([profile], [facet]), part=Slice.from_options(options.get("slice")))
 
 
 def _document(profiles: list[Profile], facets: t.Sequence[Facet[t.Any]]) -> Document:

@@ -38,6 +38,10 @@ class Plan:
     undeclared: tuple[Step, ...] | None = None
     # Type and ID of all for which the document speaks, where that is more than its targets.
     scope: frozenset[tuple[str, int]] = frozenset()
+    # Type and ID of those that the document's C(only) chooses; C(None) without one.
+    chosen: frozenset[tuple[str, int]] | None = None
+    # What a part of a plan leaves to another run; C(None) of a whole plan.
+    later: tuple[Step, ...] | None = None
 
 
 def make_plan(fleet: Fleet, document: Document) -> Plan:
@@ -46,7 +50,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     Raises C(OptionError) for a target that cannot be found, and where two profiles want different things of one
     target; C(ManagerError) when reading fails.
     """
-    wishes, warnings = _wishes(fleet, document)
+    wishes, chosen, warnings = _wishes(fleet, document)
     targets = list(dict.fromkeys(target for of_facet in wishes.values() for target in of_facet))
     undeclared: list[Step] = []
     scope: list[Target] = []
@@ -89,6 +93,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
         tuple(warnings),
         tuple(undeclared) if document.undeclared == REPORT else None,
         frozenset((one.kind.noun, one.id) for one in scope) if document.undeclared == REMOVE else frozenset(),
+        chosen,
     )
 
 
@@ -127,9 +132,10 @@ def _said_so(step: Step) -> Step:
     return step._replace(why=f"{step.why}, and the document does not declare it")
 
 
-def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], list[str]]:
-    """What is wanted of each target, by facet, and what to say of targets that need not be there."""
-    resolved = resolve(fleet, [profile.selector for profile in document.profiles])
+def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], frozenset[tuple[str, int]] | None, list[str]]:
+    """What is wanted of each target, by facet; who is chosen; and what to say of targets that need not be there."""
+    selectors = [profile.selector for profile in document.profiles]
+    resolved = resolve(fleet, selectors if document.only is None else [*selectors, document.only])
     wishes: dict[str, Wishes] = {facet.name: {} for facet in document.facets}
     warnings = list(fleet.warnings)
     for profile, (targets, missing) in zip(document.profiles, resolved):
@@ -146,7 +152,11 @@ def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], list[s
                     except Conflict as conflict:
                         names = [one.name for one, found in zip(document.profiles, resolved) if target in found[0]]
                         raise _disagreement(target, names, conflict) from None
-    return wishes, warnings
+    if document.only is None:
+        return wishes, None, warnings
+    targets, missing = resolved[-1]
+    warnings += missing_told(missing, "option 'only' is kept without")
+    return wishes, frozenset((target.kind.noun, target.id) for target in targets), warnings
 
 
 def _disagreement(target: Target, profiles: list[str], conflict: Conflict) -> OptionError:

@@ -19,6 +19,7 @@ from .._fleet.fleet import Fleet
 from .._fleet.outcome import ALL_DONE, DONE, KEPT, NOT_DONE, Outcome
 from .._manager.client import Client
 from .apply import apply_plan
+from .cut import part_of
 from .document import Document
 from .groups import Group, counted, digest, grouped, is_on_target, outlines, summary
 from .plan import Plan, make_plan
@@ -28,6 +29,9 @@ from .short import LONGEST_FAILED_RESULT, STATES, Result, fitting, length_of
 
 # Nobody reads a longer diff.
 _GROUPS_IN_DIFF = 200
+
+# How many rules and lists are named that another run has to write or delete.
+_OBJECTS_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Terms:
-    """What is agreed on a plan. reviewed: the one that may be carried out, C(None) for any. plan_file: where it is
-    written to, with C(options), those of the document.
+    """What is agreed on a plan. reviewed: the one that may be carried out, C(None) for any. of_whole: whether that is one of
+    the whole document, of which a part is to be carried out. plan_file: where it is written to, with C(options), those
+    of the document.
     """
 
     reviewed: Reviewed | None = None
+    of_whole: bool = False
     plan_file: str | None = None
     options: t.Mapping[str, t.Any] = field(default_factory=dict)
 
@@ -66,12 +72,16 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     terms = terms or Terms()
     fleet = Fleet(client)
     plan = make_plan(fleet, document)
+    if not terms.of_whole:
+        plan = part_of(plan, document)
     done_before = 0
     if terms.reviewed:
         try:
             done_before = terms.reviewed.check(plan, standing(fleet))
         except PlanChanged as changed:
             return {**_changed(changed, run), "requests": client.transport.requests}
+    if terms.of_whole:
+        plan = part_of(plan, document)
     if terms.plan_file:
         # Before the first write, so that it tells what was begun, whatever becomes of it.
         made = PlanFile(client.transport.url, _now(), terms.options, plan.steps, plan.refusals, _undeclared(plan))
@@ -86,6 +96,11 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     else:
         outcomes = apply_plan(plan.steps, client, spelling, concurrency=run.concurrency, stop_after=run.stop_after)
     result = _result(plan, outcomes, run)
+    if plan.later is not None:
+        result["later"] = _later(plan.later)
+        options = " and ".join(name for name, given in (("slice", document.part), ("only", document.only)) if given)
+        told = f"{len(plan.later)} steps are" if len(plan.later) != 1 else "1 step is"
+        result["summary"] += f"; {told} left to a run without {options}" if plan.later else ""
     if done_before and plan.steps:
         steps = (
             "1 step of the reviewed plan was" if done_before == 1 else f"{done_before} steps of the reviewed plan were"
@@ -95,6 +110,13 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
         result["plan_file"] = terms.plan_file
     result["requests"] = client.transport.requests
     return result
+
+
+def _later(steps: t.Sequence[Step]) -> Result:
+    objects = [step.subject.label for step in steps if not is_on_target(step)]
+    targets = {step.subject[:2] for step in steps if is_on_target(step)}
+    named = objects[:_OBJECTS_NAMED]
+    return {"steps": len(steps), "targets": len(targets), "objects": named, "objects_count": len(objects)}
 
 
 def _now() -> str:

@@ -10,7 +10,7 @@ import os
 import ssl
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible.module_utils.common.parameters import env_fallback
 
@@ -111,6 +111,11 @@ class Connection:
             jump_host=None if jump_host is None else read_server("jump_host", jump_host, "jump host"),
             warnings=(*key.warnings, *(() if validate_certs else (_unverified(url),))),
         )
+
+    def shared_by(self, tasks: int) -> Connection:
+        """The connection of one of so many tasks at once that keep to C(requests_per_minute) together."""
+        pace = self.requests_per_minute and max(1, self.requests_per_minute // tasks)
+        return replace(self, requests_per_minute=pace)
 
     def headers(self) -> dict[str, str]:
         """The headers that let a request in."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -19,12 +19,21 @@ from .._communication.document import DECLARED, KEEP, SCOPES, UNDECLARED, Docume
 from .._communication.plan_file import read_plan_file
 from .._communication.result import Terms
 from .._communication.reviewed import Reviewed
+from .._communication.slices import SLICE_ARGUMENTS, Slice
+from .._fleet.targets import TARGET_ARGUMENTS, Selector
+
+# Which part of a plan is meant.
+PART_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    **SLICE_ARGUMENTS,
+    "only": {"type": "dict", "options": TARGET_ARGUMENTS},
+}
 
 # What a plan's file keeps.
 _DOCUMENT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "profiles": {"type": "list", "elements": "dict", "options": profile_arguments()},
     "undeclared": {"type": "str", "choices": list(UNDECLARED), "default": KEEP},
     "scope": {"type": "str", "choices": list(SCOPES), "default": DECLARED},
+    **PART_ARGUMENTS,
 }
 
 PROFILES_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -39,13 +48,17 @@ Options = t.Dict[str, t.Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """A document, and on which terms its plan may be carried out. options: those of the document."""
+    """A document, and on which terms its plan may be carried out. options: those of the document.
+
+    of_whole: whether the reviewed plan is one of the whole document, of which a part is to be carried out.
+    """
 
     document: Document
     options: t.Mapping[str, t.Any]
     reviewed: Reviewed | None = None
     plan_file: str | None = None
     apply_plan: str | None = None
+    of_whole: bool = False
 
     @classmethod
     def from_options(cls, params: Options, deployment: str) -> Asked:
@@ -60,7 +73,7 @@ class Asked:
                 raise OptionError("profiles", None, "it must be given, or apply_plan with the file of a plan")
             options = _given({name: params.get(name) for name in _DOCUMENT_ARGUMENTS})
             return cls(_document(options, params["profiles"], deployment), options, reviewed, plan_file)
-        for option in (*_DOCUMENT_ARGUMENTS, "plan_file"):
+        for option in (*_DOCUMENT_ARGUMENTS.keys() - PART_ARGUMENTS.keys(), "plan_file"):
             if params.get(option) not in (None, _DOCUMENT_ARGUMENTS.get(option, {}).get("default")):
                 raise OptionError(option, None, "it must be left out beside apply_plan, whose file has the document")
         plan = read_plan_file("apply_plan", path, _checked)
@@ -68,11 +81,18 @@ class Asked:
             raise OptionError(
                 "expected_digest", digest, f"it must be the digest of the plan in apply_plan, {plan.digest}"
             )
+        parts = _given({name: params.get(name) for name in PART_ARGUMENTS})
+        if parts and not plan.document.keys().isdisjoint(PART_ARGUMENTS):
+            option = next(iter(parts))
+            raise OptionError(option, None, "it must be left out beside this apply_plan, which is the plan of a part")
         try:
             document = _document(plan.document, plan.document["profiles"], deployment)
         except OptionError as error:
             raise OptionError("apply_plan", path, f"its document cannot be right: {error}") from None
-        return cls(document, plan.document, Reviewed(plan.digest, plan), apply_plan=path)
+        if parts:
+            document = _with_part(document, parts)
+        reviewed = Reviewed(plan.digest, plan)
+        return cls(document, plan.document, reviewed, apply_plan=path, of_whole=bool(parts))
 
     def terms(self, url: str) -> Terms:
         """What is agreed on the plan, on the manager at this URL. Raises C(OptionError) where it is another one."""
@@ -81,11 +101,21 @@ class Asked:
             raise OptionError(
                 "apply_plan", self.apply_plan, f"it must be a plan for {url}, and is one for {plan.manager}"
             )
-        return Terms(self.reviewed, self.plan_file, self.options)
+        return Terms(self.reviewed, self.of_whole, self.plan_file, self.options)
 
 
 def _document(options: Options | t.Mapping[str, t.Any], profiles: t.Sequence[Options], deployment: str) -> Document:
-    return read_document(profiles, deployment, options.get("undeclared", KEEP), options.get("scope", DECLARED))
+    document = read_document(profiles, deployment, options.get("undeclared", KEEP), options.get("scope", DECLARED))
+    return _with_part(document, options)
+
+
+def _with_part(document: Document, options: t.Mapping[str, t.Any]) -> Document:
+    only = options.get("only")
+    return replace(
+        document,
+        part=Slice.from_options(options.get("slice")),
+        only=None if only is None else Selector.from_options(only, "only"),
+    )
 
 
 def _check_place(option: str, path: str) -> None:

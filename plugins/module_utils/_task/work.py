@@ -19,6 +19,7 @@ from .._communication.capture import CAPTURE_ARGUMENTS, CaptureWish, capture
 from .._communication.document import Document, facet_document
 from .._communication.result import Run, Terms, converge
 from .._communication.short import LONGEST_FAILED_RESULT, LONGEST_RESULT, failure_message, shortened
+from .._communication.slices import SLICE_ARGUMENTS
 from .._communication.snapshot_file import RUAMEL_IMPORT_ERROR
 from .._facets.registry import FACETS
 from .._fleet.expression import JMESPATH_IMPORT_ERROR
@@ -82,13 +83,15 @@ class Work(t.Generic[T]):
 
     prepare: checks the options, given the deployment, and sends nothing. carry_out: makes the result, which has C(msg)
     where the task failed, and may have C(warnings). Both raise C(Problem). libraries: those that it needs beside the ones
-    of all tasks, with the problem that there is with each.
+    of all tasks, with the problem that there is with each. slices: how many runs at once share the work, and with it
+    C(requests_per_minute).
     """
 
     options: Options
     prepare: t.Callable[[Options, str], T]
     carry_out: t.Callable[[Client, T, Host, Connection], Result]
     libraries: Mapping[str, str | None] = field(default_factory=dict)
+    slices: t.Callable[[T], int] = lambda _prepared: 1
 
     @property
     def arguments(self) -> Options:
@@ -99,15 +102,25 @@ class Work(t.Generic[T]):
 def of_facet(name: str) -> Work[Document]:
     """To keep one facet."""
     return Work(
-        {**RUN_ARGUMENTS, **TARGET_ARGUMENTS, **FACETS[name].arguments},
+        {**RUN_ARGUMENTS, **SLICE_ARGUMENTS, **TARGET_ARGUMENTS, **FACETS[name].arguments},
         lambda params, deployment: facet_document(name, params, deployment),
         _converge,
+        slices=_slices,
     )
 
 
 def of_profiles() -> Work[Asked]:
     """To keep a whole document, or to carry out a plan of one."""
-    return Work({**RUN_ARGUMENTS, **PROFILES_ARGUMENTS}, Asked.from_options, _converge_as_asked)
+    return Work(
+        {**RUN_ARGUMENTS, **PROFILES_ARGUMENTS},
+        Asked.from_options,
+        _converge_as_asked,
+        slices=lambda asked: _slices(asked.document),
+    )
+
+
+def _slices(document: Document) -> int:
+    return document.part.of if document.part else 1
 
 
 def of_capture() -> Work[CaptureWish]:
@@ -167,6 +180,7 @@ def result_of(work: Work[t.Any], host: Host) -> Result:
         for warning in connection.warnings:
             host.warn(warning)
         prepared = work.prepare(host.params, connection.deployment)
+        connection = connection.shared_by(work.slices(prepared))
         with Transport(connection) as transport, host.watched(transport.progress, connection.progress_interval):
             result = work.carry_out(Client(transport), prepared, host, connection)
     except Problem as error:

@@ -44,7 +44,7 @@ PLANS = st.builds(
     time=st.just("2026-11-26T05:00:00+00:00"),
     document=st.just({"profiles": [PROFILE]}),
     steps=st.lists(ON_TARGETS | ON_OBJECTS, max_size=6, **UNIQUE).map(tuple),
-    refusals=st.lists(REFUSALS, max_size=3).map(tuple),
+    refusals=st.lists(REFUSALS, max_size=3, unique_by=lambda one: (one.subject[:2], one.facet)).map(tuple),
 )
 
 

@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A part of a plan that can be carried out by itself: whatever a step of it needs is in it, too.
+
+A plan is cut in two ways. C(only) takes chosen targets out of it, for runs one after the other; the last run takes all
+that is left. C(slice) is one of several shares of equal size, for runs at the same time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import replace
+
+from .._basis.text import enumerated
+from .._facets.step import DELETE, WRITE, Step, Subject
+from .document import Document
+from .groups import is_on_target
+from .plan import Plan
+from .slices import Slice
+
+Chosen = t.Callable[[Subject], bool]
+
+
+def part_of(plan: Plan, document: Document) -> Plan:
+    """What the document's options C(slice) and C(only) leave of its plan."""
+    if document.part is not None:
+        plan = share(plan, document.part)
+    chosen = plan.chosen
+    return plan if chosen is None else only(plan, lambda subject: subject[:2] in chosen)
+
+
+def only(plan: Plan, chosen: Chosen) -> Plan:
+    """The steps of the chosen targets with all that these need; C(Plan.later) has the others.
+
+    Rules and lists that change although no chosen target needs it concern everybody who has them, and deletions wait for
+    everybody who lets go of a rule: they are later, too.
+    """
+    part = _with_needs(plan.steps, [step for step in plan.steps if is_on_target(step) and chosen(step.subject)])
+    return _part(plan, part, [step for step in plan.steps if step.id not in part], chosen, _told_of_shared(plan, part))
+
+
+def share(plan: Plan, part: Slice) -> Plan:
+    """The steps of one slice, with all that these need. C(Plan.later) has what has to wait for all slices.
+
+    Policies are in the first slice, and computers in one by their IDs. What a step needs is in its own slice, too: where
+    that is in several, such as a rule, whoever comes first writes it, and the others find it or write the same. A rule
+    or list that no target needs is in the first slice.
+    """
+
+    def chosen(subject: Subject) -> bool:
+        return (1 if subject.type == "policy" else (subject.id or 0) % part.of + 1) == part.number
+
+    waiting = _waiting_for_computers(plan.steps) if part.of > 1 else set()
+    on_targets = [step for step in plan.steps if is_on_target(step) and step.id not in waiting]
+    roots = [step for step in on_targets if chosen(step.subject)]
+    if part.number == 1:
+        needed = _with_needs(plan.steps, on_targets)
+        roots += [step for step in plan.steps if step.id not in needed and step.id not in waiting]
+    later = [step for step in plan.steps if step.id in waiting]
+    return _part(plan, _with_needs(plan.steps, roots), later, chosen, ())
+
+
+def _waiting_for_computers(steps: t.Sequence[Step]) -> set[str]:
+    """The IDs of steps that computers of several slices may have to come before: of policies, and deletions."""
+    computers = {step.id for step in steps if step.subject.type == "computer"}
+    waiting = {step.id for step in steps if step.action == DELETE}
+    waiting |= {step.id for step in steps if step.subject.type == "policy" and not computers.isdisjoint(step.needs)}
+    # And whatever needs one of them.
+    while more := {step.id for step in steps if step.id not in waiting and not waiting.isdisjoint(step.needs)}:
+        waiting |= more
+    return waiting
+
+
+def _part(plan: Plan, ids: t.Container[str], later: t.Iterable[Step], chosen: Chosen, told: t.Iterable[str]) -> Plan:
+    return replace(
+        plan,
+        steps=tuple(step for step in plan.steps if step.id in ids),
+        refusals=tuple(refusal for refusal in plan.refusals if chosen(refusal.subject)),
+        targets=tuple(subject for subject in plan.targets if chosen(subject)),
+        warnings=(*plan.warnings, *told),
+        undeclared=None if plan.undeclared is None else tuple(step for step in plan.undeclared if chosen(step.subject)),
+        # Who is no target of this part is still one of the document.
+        scope=plan.scope.union((subject.type, t.cast(int, subject.id)) for subject in plan.targets),
+        later=(*(plan.later or ()), *later),
+    )
+
+
+def _with_needs(steps: t.Sequence[Step], roots: t.Iterable[Step]) -> set[str]:
+    """The IDs of these steps, and of all that must have succeeded before them."""
+    by_id = {step.id: step for step in steps}
+    taken: set[str] = set()
+    open_ids = [step.id for step in roots]
+    while open_ids:
+        number = open_ids.pop()
+        # What a step needs may be done already.
+        if number not in taken and number in by_id:
+            taken.add(number)
+            open_ids += by_id[number].needs
+    return taken
+
+
+def _told_of_shared(plan: Plan, part: t.Container[str]) -> list[str]:
+    changed = [
+        step.subject.label
+        for step in plan.steps
+        if step.id in part and step.action == WRITE and step.subject.id is not None
+    ]
+    return [f"changes for all that have it, not only for the chosen targets: {enumerated(changed)}"] if changed else []

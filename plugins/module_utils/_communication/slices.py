@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One of several shares of the work: which, of how many."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .._basis.errors import OptionError
+
+# Documented in plugins/doc_fragments/run.py.
+SLICE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "slice": {
+        "type": "dict",
+        "options": {"number": {"type": "int", "required": True}, "of": {"type": "int", "required": True}},
+    },
+}
+
+# More would leave each of them less than one request a minute.
+_MOST = 100
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The slice C(number), from 1, of so many."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def from_options(cls, options: t.Mapping[str, t.Any] | None) -> Slice | None:
+        """The option C(slice), C(None) without one. Raises C(OptionError)."""
+        if options is None:
+            return None
+        number, of = options["number"], options["of"]
+        if not 1 <= of <= _MOST:
+            raise OptionError("slice.of", of, f"it must be how many slices there are, from 1 to {_MOST}")
+        if not 1 <= number <= of:
+            raise OptionError("slice.number", number, f"it must be the number of a slice, from 1 to {of}")
+        return cls(number, of)
