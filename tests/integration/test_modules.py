@@ -82,6 +82,7 @@ def test_every_module_in_a_playbook(lab, tmp_path):
         "communication_document": {"path": str(tmp_path / "captured.yml")},
         "firewall_restriction": restriction,
         "heartbeat": {**target, "interval": 5},
+        "policy_sending": {"policies": ["Base Policy"]},
     }
     reading = {
         "agent_cipher_info": {"minimum_tls": "1.2"},
@@ -113,7 +114,7 @@ def test_every_module_in_a_playbook(lab, tmp_path):
         result.pop("read_at", None)  # the clock's
     assert played.results == expected
     assert [result["failed"] for result in expected] == [False] * (len(tasks) - 3) + [True] * 3
-    assert [result["changed"] for result in expected] == [True] * 7 + [False] * 9
+    assert [result["changed"] for result in expected] == [True] * 8 + [False] * 9
 
 
 @pytest.mark.both_cores

@@ -72,6 +72,7 @@ def every_kind_of_task(lab: t.Any) -> list[dict[str, t.Any]]:
             {**target, "allow_missing": "maybe"},
             {"policies": ["Nobody", "{{ '{{' }} evil }}"], "allow_missing": True, "allow_empty": True, "interval": "7"},
         ],
+        "policy_sending": [{"policies": ["Base Policy"], "list_targets": True}, {**target, "wait_interval": "x"}],
         "policy_info": [{**target, "sorted": True}, {"policies": "{{ omit }}", "query": "[].name"}],
     }
     assert tasks.keys() == manager_group()

@@ -66,11 +66,6 @@ class Contexts:
             return None
 
 
-def has_agent(computer: Computer) -> bool:
-    """Whether the manager knows an agent on the computer."""
-    return bool(computer.agent_version) and parse(computer.agent_version) != NO_AGENT
-
-
 def date_of(milliseconds: int | None) -> str | None:
     """Milliseconds since 1970 as a date, such as C(2026-06-12T08:15:00Z); C(None) for what is no date."""
     if milliseconds is None:

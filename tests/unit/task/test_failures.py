@@ -59,6 +59,7 @@ RIGHT: dict[str, dict[str, t.Any]] = {
     "local_dns": {"hostnames": ["dsm.example.com"], "addresses": ["192.0.2.1"], "rfc2136": {"server": "192.0.2.53"}},
     "manager_connectivity_info": {"manager": "dsm.example.com", "direction": "agent_initiated"},
     "policy_info": MANAGER,
+    "policy_sending": {**MANAGER, "policies": ["Base Policy"]},
 }
 
 
@@ -105,6 +106,7 @@ WRONG: dict[str, dict[str, t.Any]] = {
     "local_dns": {"addresses": ["somewhere"]},
     "manager_connectivity_info": {"heartbeat_port": 0},
     "policy_info": {"query": "[?"},
+    "policy_sending": {"wait_interval": 0},
 }
 
 
