@@ -57,7 +57,7 @@ options:
   wait:
     description:
       - Whether to wait until the policies have arrived. The task fails if one of them has not.
-      - An agent that is offline is not waited for, and does not let the task fail. RV(offline) counts such agents.
+      - An agent that is offline is not waited for, and does not let the task fail. RV(counts) has such agents as C(offline).
     type: bool
     default: false
   wait_timeout:
@@ -143,36 +143,16 @@ expected_within:
   returned: success, and where policies were sent
   type: int
   sample: 10
-arrived:
-  description: How many computers have taken their policy since.
+counts:
+  description:
+    - How far the policies have come, as numbers of computers.
+    - C(arrived) have taken their policy since. C(offline) have not, since their agent is offline; they take it when they
+      are back. C(failed) have not, since manager and agent do not get along; RV(failures) says why.
+    - C(waiting) may take it yet, or have taken it since the last look, which is all of them without O(wait). Of C(unknown)
+      the manager does not say when their policy was to be sent. C(no_agent) have no agent, and nothing is sent to them.
   returned: success, and where policies were sent
-  type: int
-  sample: 115
-offline:
-  description: How many have not, since their agent is offline. They take it when they are back.
-  returned: success, and where policies were sent
-  type: int
-  sample: 2
-failed:
-  description: How many have not, since manager and agent do not get along. RV(failures) says why.
-  returned: success, and where policies were sent
-  type: int
-  sample: 1
-waiting:
-  description: How many may take it yet, or have taken it since the last look. All of them without O(wait).
-  returned: success, and where policies were sent
-  type: int
-  sample: 0
-unknown:
-  description: Of how many the manager does not say when their policy was to be sent.
-  returned: success, and where policies were sent
-  type: int
-  sample: 0
-no_agent:
-  description: How many of the chosen computers have no agent. Nothing is sent to them.
-  returned: success, and where policies were sent
-  type: int
-  sample: 0
+  type: dict
+  sample: {arrived: 115, waiting: 0, offline: 2, failed: 1, unknown: 0, no_agent: 0}
 examples:
   description: Up to five names of the computers in each of these states.
   returned: success, and where policies were sent
@@ -182,7 +162,7 @@ examples:
     offline: [web-77.example.com]
 failures:
   description:
-    - Each C(status) that the manager shows of agents that RV(failed) counts, with the number of C(computers) and up to five
+    - Each C(status) that the manager shows of agents of the computers that are C(failed), with the number of C(computers) and up to five
       of their names as C(examples).
   returned: success, and where policies were sent
   type: list
@@ -193,7 +173,7 @@ failures:
       examples: [web-12.example.com]
 computers:
   description:
-    - Every chosen computer with its C(type), C(id), C(name), its C(state), which is the name of one of the counts above,
+    - Every chosen computer with its C(type), C(id), C(name), its C(state), which is one of those in RV(counts),
       and the manager's text as C(status) where the state is V(offline) or V(failed).
   returned: if O(list_targets)
   type: list

@@ -177,7 +177,8 @@ def _told(asked: SendingAsked, computers: t.Sequence[Computer], following: Follo
         if name == FAILED:
             by_text.setdefault(one_line(text), []).append(computer)
     told: Result = {
-        **{name: len(some) for name, some in by_state.items()},
+        # By themselves: a result with "failed" is taken for one of a failed task.
+        "counts": {name: len(some) for name, some in by_state.items()},
         "looks": following.looks,
         "waited": round(following.seconds),
         "examples": {name: _names(some) for name, some in by_state.items() if some},
