@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from .._agent.versions import NO_AGENT, parse
 from .._basis.text import shown
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target

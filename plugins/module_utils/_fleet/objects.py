@@ -10,6 +10,7 @@ import sys
 import typing as t
 
 from .._agent.platforms import MACOS, family, is_appliance
+from .._agent.versions import NO_AGENT, parse
 from .._basis.text import quoted, shown
 from .._manager.client import COMPUTER, POLICY, Item, Kind
 from .catalogue import Setting, Value
@@ -17,8 +18,6 @@ from .catalogue import Setting, Value
 # Shared by all that have none: most of a fleet.
 NO_OVERRIDES: dict[Setting, Value] = {}
 
-# Of an agent that does not exist, the manager shows this version.
-_NO_AGENT = "0.0.0.0"
 # What is below, in 1973, is a number of seconds.
 _LEAST_MILLISECONDS = 10**11
 
@@ -173,7 +172,7 @@ class Computer:
     @property
     def has_agent(self) -> bool:
         """Whether the manager knows an agent on it."""
-        return self.agent_version not in ("", _NO_AGENT)
+        return bool(self.agent_version) and parse(self.agent_version) != NO_AGENT
 
     @property
     def is_macos(self) -> bool:
