@@ -88,6 +88,7 @@ def test_every_module_in_a_playbook(lab, tmp_path):
     reading = {
         "agent_cipher_info": {"minimum_tls": "1.2"},
         "agent_deployment_script_info": {"platform": "linux"},
+        "agent_health_info": {"computers_most": 0},
         "communication_fleet_info": {},
         "communication_info": target,
         "computer_info": {"query": "[].hostName"},

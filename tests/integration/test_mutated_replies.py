@@ -43,6 +43,12 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.f
     FleetAsked,
     read_fleet,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.health import (
+    HEALTH_ARGUMENTS,
+    TROUBLES,
+    HealthAsked,
+    read_health,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
     CommunicationAsked,
     ObjectsAsked,
@@ -107,6 +113,11 @@ def communication_fleet_info(client: Client, _scene: Scene) -> t.Any:
     return read_fleet(client, FleetAsked("on_premises", rule_overrides=True, now=0))
 
 
+def agent_health_info(client: Client, _scene: Scene) -> t.Any:
+    thresholds = {level: dict.fromkeys(TROUBLES, "1") for level in ("warning", "critical")}
+    return read_health(client, HealthAsked.from_options(filled(HEALTH_ARGUMENTS, **thresholds), "on_premises"))
+
+
 def policy_sending(client: Client, _scene: Scene) -> t.Any:
     params = filled(SENDING_ARGUMENTS, computers_query="[]", wait=True, wait_timeout=1, wait_interval=60)
     # One name each time, so that the reply to the same request is the one that is changed.
@@ -146,6 +157,7 @@ MODULES: dict[str, tuple[t.Callable[[Client, Scene], t.Any], bool]] = {
     "direction": (directions, True),
     "communication_info": (communication_info, True),
     "communication_fleet_info": (communication_fleet_info, False),
+    "agent_health_info": (agent_health_info, False),
     "policy_info": (policy_info, True),
     "policy_sending": (policy_sending, False),
     "computer_info": (computer_info, True),
