@@ -132,7 +132,7 @@ def test_thresholds_decide_on_the_state(lab, alive):
         ({"critical": {"offline": "30"}}, "CRITICAL"),
     ):
         result = health(lab, **options)
-        assert result["state"] == state == STATES[result["status"]] == result["line"].split(" - ")[0], options
+        assert result["state"] == state == STATES[result["status"]] == result["line"].partition(" - ")[0], options
     assert f"offline=30;1;{least};0;{len(alive)}" in health(lab)["line"]
 
 

@@ -73,6 +73,7 @@ class Progress:
         self._repeated = 0
         self._stage = Stage(READING, "", None, clock.monotonic(), 0)
         self._writing: Stage | None = None
+        self._waiting: Stage | None = None
 
     # -- what the engine tells
 
@@ -83,10 +84,14 @@ class Progress:
         stage = self._stage = Stage(phase, what, total, self._clock.monotonic(), self._accepted_in_all)
         if phase == WRITING:
             self._writing = stage
+        elif phase == WAITING:
+            self._waiting = stage
         try:
             yield stage
         finally:
             self._stage = before
+            if phase == WAITING:
+                self._waiting = None
 
     def sent(self) -> None:
         """A request is on its way."""
@@ -137,8 +142,8 @@ class Progress:
     @property
     def interrupted(self) -> str:
         """What is left behind where the task ends now. Takes no lock, so that a signal's handler may ask."""
-        if self._stage.phase == WAITING:
-            return f"interrupted while {self._stage.told}; nothing that is on its way stops"
+        if self._waiting is not None:
+            return f"interrupted while {self._waiting.told}; what is on its way goes on"
         if self._writing is not None:
             return f"interrupted while {self._writing.told}; the next run goes on with the rest"
         stage = self._stage

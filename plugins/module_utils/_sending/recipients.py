@@ -52,7 +52,7 @@ Choice = t.Tuple[t.Dict[str, t.Any], str, t.Callable[[Computer], bool]]
 
 def _by_policy(fleet: Fleet, chosen: t.Collection[Computer]) -> t.Iterator[Choice]:
     """The policies that all of these have, or have above theirs."""
-    first = next(iter(chosen))
+    first, *_others = chosen
     for policy in fleet.lineage(first):
         own = {policy.id}
         below = own | fleet.policies_below(own)
@@ -70,7 +70,8 @@ def _by_group(fleet: Fleet, chosen: t.Collection[Computer]) -> t.Iterator[Choice
         tree = fleet.group_tree
     except (Forbidden, NotFound):
         return
-    group = next(iter(chosen)).group_id or 0
+    first, *_others = chosen
+    group = first.group_id or 0
     seen: set[int] = set()
     while group in tree and group not in seen:
         seen.add(group)
