@@ -158,7 +158,7 @@ counts:
 troubles:
   description:
     - Each C(trouble) with the manager's own text as C(status), the number of C(computers), and up to five of their names
-      as C(examples), the most frequent first.
+      as C(examples), the 20 most frequent ones.
   returned: success
   type: list
   elements: dict

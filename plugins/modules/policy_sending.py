@@ -163,7 +163,7 @@ examples:
 failures:
   description:
     - Each C(status) that the manager shows of agents of the computers that are C(failed), with the number of C(computers) and up to five
-      of their names as C(examples).
+      of their names as C(examples), the 20 most frequent ones.
   returned: success, and where policies were sent
   type: list
   elements: dict

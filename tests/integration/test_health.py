@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import typing as t
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,8 @@ MODULE = "workload_security.agent.agent_health_info"
 MINUTE = 60.0
 
 
-def health(lab: LabManager, after: float = 0.0, **options: t.Any) -> dict[str, t.Any]:
-    """The result, looked at so many seconds after the newest date that the manager shows."""
+def health(lab: LabManager, **options: t.Any) -> dict[str, t.Any]:
+    """The result, looked at when the manager heard of an agent last."""
     dates = [
         one.get("lastAgentCommunication") or 0
         for one in lab.api("GET", "/computers", query={"expand": "none"})["computers"]
@@ -48,7 +49,7 @@ def health(lab: LabManager, after: float = 0.0, **options: t.Any) -> dict[str, t
         defaults = {name: spec["default"] for name, spec in HEALTH_ARGUMENTS[level]["options"].items()}
         params[level] = {**defaults, **(params[level] or {})}
     asked = HealthAsked.from_options(params, "on_premises")
-    object.__setattr__(asked, "now", max(dates) / 1000 + after)
+    asked = replace(asked, now=max(dates) / 1000)
     with Transport(connection(lab)) as transport:
         return read_health(Client(transport), asked)
 

@@ -341,6 +341,22 @@ def test_a_manager_that_goes_down_during_the_wait_ends_it_with_what_is_known(lab
     assert result["counts"]["arrived"] + result["counts"]["waiting"] == len(ids)
 
 
+@pytest.mark.parametrize("wait", [False, True])
+def test_a_manager_that_goes_down_while_the_task_is_made_leaves_it_open(lab, leaf, wait):
+    initiate(lab, leaf)
+    lab.add_fault(method="POST", path=f"{TASKS}$", action={"kind": "cut", "when": "after_processing"})
+    lab.add_fault(path=f"{TASKS}/search", skip=1, times=0, action={"kind": "status", "status": 503})
+    lab.add_fault(path="/computers/search", skip=3, times=0, action={"kind": "status", "status": 503})
+    result = send(lab, policies=[leaf], wait=wait).result
+    assert result["sending"] == "may_be_sent" and result["changed"] and len(made(lab)) == 1
+    assert (
+        result["failure"]["code"] == Unavailable.code
+        and "it is not known whether the policies were sent" in result["msg"]
+    )
+    lab.clear_faults()
+    assert send(lab, policies=[leaf], wait=True).result["counts"]["arrived"] == len(on(lab, leaf))
+
+
 def test_the_deadline_of_the_task_ends_the_wait(lab, leaf):
     initiate(lab, leaf, minutes=60)
     result = send(lab, policies=[leaf], wait=True, wait_timeout=50, reached={"deadline": 3}).result

@@ -60,6 +60,8 @@ _LONGEST = 527_040
 # How many computers to name of many that are alike, in the result and in the line.
 _EXAMPLES = 5
 _IN_LINE = 3
+# How many kinds of trouble to tell apart by the manager's text.
+_ALIKE = 20
 
 Row = t.Dict[str, t.Any]
 
@@ -248,7 +250,7 @@ def _alike(troubled: t.Iterable[Row]) -> list[Row]:
         part["computers"] += 1
         if part["computers"] <= _EXAMPLES:
             part["examples"].append(row["name"])
-    return sorted(found.values(), key=lambda part: -part["computers"])
+    return sorted(found.values(), key=lambda part: -part["computers"])[:_ALIKE]
 
 
 def _urgency(row: Row) -> tuple[int, int, int]:

@@ -35,6 +35,8 @@ SENDING_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 _WITHOUT_HEARTBEAT = 60
 # How many computers to name of many that are alike.
 _EXAMPLES = 5
+# And how many of the manager's texts for failures.
+_FAILURES = 20
 
 # Whether policies were sent at all.
 SENT, NOT_SENT, MAY_BE_SENT = "sent", "not_sent", "may_be_sent"
@@ -183,7 +185,8 @@ def _told(asked: SendingAsked, computers: t.Sequence[Computer], following: Follo
         "waited": round(following.seconds),
         "examples": {name: _names(some) for name, some in by_state.items() if some},
         "failures": [
-            {"status": text, "computers": len(some), "examples": _names(some)} for text, some in by_text.items()
+            {"status": text, "computers": len(some), "examples": _names(some)}
+            for text, some in sorted(by_text.items(), key=lambda one: -len(one[1]))[:_FAILURES]
         ],
     }
     if asked.list_targets:
@@ -201,16 +204,17 @@ def _problem(asked: SendingAsked, request: Request | None, following: Following)
     """Why the task failed, as C(failure) has it."""
     if following.error:
         failure = following.error.as_failure()
-        lead = (
-            "the policies were sent; whether they arrived could not be seen any more" if request else "the wait ended"
-        )
+        lead = "whether the policies have arrived cannot be seen any more"
+        if request:
+            known = request.state == DONE or following.has_begun
+            lead = f"{'the policies were sent' if known else 'it is not known whether the policies were sent'}; {lead}"
         return {**failure, "message": f"{lead}: {failure['message']}"}
     counts = following.counts
     if request and request.state == NOT_KNOWN and not following.has_begun:
         return {
             "code": "may_be_sent",
             "message": "the connection broke while the scheduled task was made, and no computer shows yet that its policy"
-            " was sent; to send it once more does no harm",
+            f" was sent; to send it once more does no harm{f': {request.error.account}' if request.error else ''}",
         }
     if asked.wait and (counts[FAILED] or following.left):
         parts = [

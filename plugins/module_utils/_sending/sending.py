@@ -49,12 +49,14 @@ _REMOVED_AT_ONCE = 20
 class Request:
     """What became of the wish to send: C(done), or C(not_known) where the manager's answer got lost.
 
-    task_id: that of the task, C(None) where it is not known. warnings: what else went wrong.
+    task_id: that of the task, C(None) where it is not known. warnings: what else went wrong. error: what the connection
+    met, where nobody could look after it.
     """
 
     state: str
     task_id: int | None = None
     warnings: tuple[str, ...] = ()
+    error: ManagerError | None = None
 
 
 def statuses(computers: t.Iterable[Computer]) -> dict[int, AgentStatus]:
@@ -76,19 +78,24 @@ def request_sending(client: Client, recipients: Recipients) -> Request:
             warnings += _remove(client, task["ID"])
         elif _filter_of(task) == recipients.computer_filter:
             waiting = task["ID"]
-    with client.transport.progress.stage(WRITING, "the scheduled task that sends policies", 1) as stage:
-        if waiting is not None:
-            try:
-                client.modify(SCHEDULED_TASK, waiting, {"runNow": True})
-                return Request(DONE, waiting, tuple(warnings))
-            except NotFound:
-                # It has run just now, perhaps before what is to be sent was written.
-                pass
-        made = client.create_once(SCHEDULED_TASK, _task(recipients))
-        stage.advance()
-    if made is None:
-        return Request(NOT_KNOWN, None, tuple(warnings))
-    return Request(DONE, made["ID"], tuple(warnings))
+    try:
+        with client.transport.progress.stage(WRITING, "the scheduled task that sends policies", 1) as stage:
+            made = None if waiting is None else _run_again(client, waiting)
+            made = made or client.create_once(SCHEDULED_TASK, _task(recipients))
+            stage.advance()
+    except ManagerError as error:
+        if not error.outcome_unknown:
+            raise
+        return Request(NOT_KNOWN, None, tuple(warnings), error)
+    return Request(DONE if made else NOT_KNOWN, made["ID"] if made else None, tuple(warnings))
+
+
+def _run_again(client: Client, task_id: int) -> Item | None:
+    """Tell a task to run; C(None) where it has run just now, perhaps before what is to be sent was written."""
+    try:
+        return client.modify(SCHEDULED_TASK, task_id, {"runNow": True})
+    except NotFound:
+        return None
 
 
 def tidy(client: Client, task_id: int) -> list[str]:
