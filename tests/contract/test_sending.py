@@ -186,6 +186,16 @@ def test_what_changes_is_sent_to_agents_that_live_unless_their_policy_says_other
     assert computer(sdk, number).last_send_policy_request == second
 
 
+def test_a_list_that_changes_is_sent_too(sdk: Sdk, lab: LabManager, number: int) -> None:
+    direct(sdk, number, "Bidirectional")
+    lab.let_live([number])
+    made = sdk.ip_lists.create_ip_list(deepsecurity.IpList(name="Managers", items=["192.0.2.1"]), V1)
+    before = computer(sdk, number).last_send_policy_request
+    lab.advance(1)
+    sdk.ip_lists.modify_ip_list(made.id, deepsecurity.IpList(items=["192.0.2.2"]), V1)
+    assert computer(sdk, number).last_send_policy_request > before
+
+
 def test_agents_that_live_are_heard_of_at_each_heartbeat_until_they_fall_silent(
     sdk: Sdk, lab: LabManager, number: int
 ) -> None:

@@ -125,6 +125,30 @@ def test_sources_by_mac_address_fit_into_ten_requests_too(fleet):
     fleet.lab.api("DELETE", f"/maclists/{left['ID']}")
 
 
+def test_a_look_at_a_fleet_costs_pages(fleet):
+    """10,000 computers: two requests for each look, and to look after their health."""
+    sending = {f"{NAMESPACE}.policy_sending": {"computers_query": "[]", "wait": True, "wait_timeout": 1}}
+    fleet.lab.let_live(
+        [
+            one["ID"]
+            for one in fleet.lab.api("GET", "/computers", query={"expand": "none"})["computers"]
+            if "macOS" in one["platform"] and one["agentVersion"] != "0.0.0.0"
+        ],
+        beats=False,
+        messages=["Offline"],
+    )
+    fleet.lab.clear_requests()
+    (sent,) = run_tasks(fleet.lab, [sending]).results
+    assert not sent["failed"] and sent["looks"] == 1 and sent["counts"]["offline"] and sent["counts"]["arrived"] > 9000
+    seen = fleet.lab.requests()
+    assert len([one for one in seen if one["query"].get("overrides") == ["false"]]) == 2
+    assert spent(fleet.lab)["create"] == 1 and sent["requests"]["sent"] == len(seen) <= MOST_REQUESTS + 2
+    fleet.lab.clear_requests()
+    (health,) = run_tasks(fleet.lab, [{f"{NAMESPACE}.agent_health_info": {}}]).results
+    # Two full pages, and one that shows that there is no more.
+    assert health["state"] == "WARNING" and spent(fleet.lab) == {"read": 3}
+
+
 def change_by_hand(fleet: DeclaredFleet, number: int, *, unassign: bool) -> None:
     """Change computers: one setting on every second, all settings on the others, and the rule's assignment."""
     rules = {rule["name"]: rule["ID"] for rule in fleet.lab.api("GET", "/firewallrules")["firewallRules"]}
@@ -187,6 +211,7 @@ def test_check_mode_sends_nothing_that_writes(lab):
                 {"name": "macs", **macs, "communication_direction": {"direction": "agent_initiated"}},
             ]
         ),
+        {f"{NAMESPACE}.policy_sending": {"policies": policies[:1], "wait": True}},
     ]
     reading = [
         {f"{NAMESPACE}.policy_info": {"policies": policies, "expand": ["settings"]}},

@@ -47,11 +47,13 @@ def test_no_name_reaches_a_terminal_as_it_is(lab, tmp_path):
         {f"{NAMESPACE}.computer_info": {"computers": [EVIL]}},
         {f"{NAMESPACE}.agent_cipher_info": {"computers_query": targets["computers_query"], "computers": "all"}},
         {f"{NAMESPACE}.agent_initiated_activation": {"policy": EVIL, "allow": "any_computer"}, "diff": True},
+        {f"{NAMESPACE}.agent_health_info": {"computers_query": targets["computers_query"]}},
+        {f"{NAMESPACE}.policy_sending": {"policies": [policy], "list_targets": True}, "diff": True},
     ]
     played = play(lab, tasks, tmp_path, arguments=["-v"])
     assert_harmless(played.output)
     failed = [bool(result.get("failed")) for result in played.results]
-    assert failed == [False, False, True, True, False, False, True, False, False], played.output
+    assert failed == [False, False, True, True, False, False, True, False, False, False, False], played.output
     shown = r"evil\x1b[2J\r\n[ERROR]: forged\u202e\xa0\x07"
     assert played.results[1]["changed_targets"][0]["name"] == shown
     assert shown in played.results[2]["msg"] and shown in played.results[3]["msg"]

@@ -14,7 +14,9 @@ import copy
 import functools
 import itertools
 import json
+import secrets
 import typing as t
+from unittest import mock
 
 import pytest
 from ansible.module_utils.common import json as ansible_json
@@ -41,6 +43,12 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.f
     FleetAsked,
     read_fleet,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.health import (
+    HEALTH_ARGUMENTS,
+    TROUBLES,
+    HealthAsked,
+    read_health,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
     CommunicationAsked,
     ObjectsAsked,
@@ -57,6 +65,11 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import COMPUTER, POLICY, Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import ManagerError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from ansible_collections.workload_security.agent.plugins.module_utils._sending.result import (
+    SENDING_ARGUMENTS,
+    SendingAsked,
+    send_policies,
+)
 from tests.integration.scene import APPLY, REMOVE, Scene
 from tests.integration.support import DEFAULTS, LabClock, connection
 from tests.lab.manager.process import LabManager
@@ -100,6 +113,18 @@ def communication_fleet_info(client: Client, _scene: Scene) -> t.Any:
     return read_fleet(client, FleetAsked("on_premises", rule_overrides=True, now=0))
 
 
+def agent_health_info(client: Client, _scene: Scene) -> t.Any:
+    thresholds = {level: dict.fromkeys(TROUBLES, "1") for level in ("warning", "critical")}
+    return read_health(client, HealthAsked.from_options(filled(HEALTH_ARGUMENTS, **thresholds), "on_premises"))
+
+
+def policy_sending(client: Client, _scene: Scene) -> t.Any:
+    params = filled(SENDING_ARGUMENTS, computers_query="[]", wait=True, wait_timeout=1, wait_interval=60)
+    # One name each time, so that the reply to the same request is the one that is changed.
+    with mock.patch.object(secrets, "token_hex", return_value="0123abcd"):
+        return send_policies(client, SendingAsked.from_options(params, "on_premises"), check_mode=False)
+
+
 def policy_info(client: Client, _scene: Scene) -> t.Any:
     params = {"policies": ["Alpha"], "expand": ["settings", "firewall"], "overrides": False, "query": None}
     return read_objects(client, ObjectsAsked.from_options(POLICY, params))
@@ -132,7 +157,9 @@ MODULES: dict[str, tuple[t.Callable[[Client, Scene], t.Any], bool]] = {
     "direction": (directions, True),
     "communication_info": (communication_info, True),
     "communication_fleet_info": (communication_fleet_info, False),
+    "agent_health_info": (agent_health_info, False),
     "policy_info": (policy_info, True),
+    "policy_sending": (policy_sending, False),
     "computer_info": (computer_info, True),
     "activation": (activation, False),
     "deployment script": (deployment_script, False),
@@ -151,6 +178,7 @@ class Recorder:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self.progress, self.url, self.threads = transport.progress, transport.url, transport.threads
+        self.clock, self.pause = transport.clock, transport.pause
         self.requests = {"sent": 0, "writes": 0}
         self.replies: dict[Request, list[t.Any]] = {}
         self._rest: dict[Request, t.Iterator[t.Any]] | None = None

@@ -20,8 +20,9 @@ from ansible_collections.workload_security.agent.plugins.module_utils._sending.r
     send_policies,
 )
 from tests.integration.in_process import run_tasks
-from tests.integration.support import LabClock, connection, run_facet
+from tests.integration.support import LabClock, connection
 from tests.lab.manager.process import LabManager
+from tests.lab.manager.settings import DIRECTION, HEARTBEAT_INTERVAL
 
 MODULE = "workload_security.agent.policy_sending"
 TASKS = "/scheduledtasks"
@@ -81,22 +82,29 @@ def branch(lab: LabManager) -> dict[str, t.Any]:
 
 @pytest.fixture
 def leaf(lab: LabManager) -> int:
-    """A policy with ten computers or more, and no policy below it."""
-    policies = lab.api("GET", "/policies")["policies"]
-    parents = {one.get("parentID") for one in policies}
-    counted = [one["policyID"] for one in computers(lab).values() if one.get("policyID") and one["platform"] != "macOS"]
-    return next(number for number in counted if counted.count(number) >= 10 and number not in parents)
+    """A policy with ten computers or more that set nothing themselves, and no policy below it."""
+    parents = {one.get("parentID") for one in lab.api("GET", "/policies")["policies"]}
+    own = lab.api("GET", "/computers", query={"expand": "computerSettings", "overrides": "true"})["computers"]
+    by_policy: dict[int, list[int]] = {}
+    for number, one in computers(lab).items():
+        by_policy.setdefault(one.get("policyID", 0), []).append(number)
+    for one in own:
+        by_policy.pop(one.get("policyID") or 0 if one.get("computerSettings") else 0, None)
+    return next(policy for policy, ids in by_policy.items() if len(ids) >= 10 and policy not in parents)
 
 
 def on(lab: LabManager, policy: int) -> list[int]:
     return [number for number, one in computers(lab).items() if one.get("policyID") == policy]
 
 
-def initiate(lab: LabManager, ids: t.Sequence[int], direction: str = "agent_initiated", minutes: int = 10) -> None:
-    """Let agents of this lab initiate, or not, with heartbeats of so many minutes."""
-    run_facet(lab, "communication_direction", {"computers": list(ids), "direction": direction})
-    run_facet(lab, "heartbeat", {"computers": list(ids), "interval": str(minutes)})
+def initiate(
+    lab: LabManager, policy: int, direction: str = "Agent/Appliance Initiated", minutes: int = 10
+) -> list[int]:
+    """Let the agents of a policy initiate, or not, with heartbeats of so many minutes: their IDs."""
+    settings = {DIRECTION: {"value": direction}, HEARTBEAT_INTERVAL: {"value": f"{minutes} Minutes"}}
+    lab.api("POST", f"/policies/{policy}", {"policySettings": settings})
     lab.clear_requests()
+    return on(lab, policy)
 
 
 def test_one_task_sends_to_a_policy_and_those_below(lab, branch):
@@ -121,7 +129,7 @@ def test_one_task_sends_to_a_policy_and_those_below(lab, branch):
     assert lab.summary()["create"] == 1 == result["requests"]["writes"]
     assert requested_since(lab, before) and len(requested_since(lab, before)) == result["sent"]
     assert result["changed"] and result["sending"] == "sent" and result["others"] == 0
-    assert "'Linux Server'" in result["sent_to"] and result["waiting"] == result["sent"]
+    assert "'Linux Server'" in result["sent_to"] and result["counts"]["waiting"] == result["sent"]
     assert lab.api("GET", TASKS)["scheduledTasks"] == []
 
 
@@ -137,19 +145,17 @@ def test_check_mode_sends_nothing_and_says_the_same(lab):
 
 
 def test_agents_that_the_manager_reaches_are_done_at_the_first_look(lab, leaf):
-    ids = on(lab, leaf)
-    initiate(lab, ids, "bidirectional")
+    ids = initiate(lab, leaf, "Bidirectional")
     sent = send(lab, policies=[leaf], wait=True)
-    assert (sent.result["arrived"], sent.result["looks"], sent.clock.slept) == (len(ids), 1, [])
+    assert (sent.result["counts"]["arrived"], sent.result["looks"], sent.clock.slept) == (len(ids), 1, [])
     assert "msg" not in sent.result
 
 
 def test_agents_that_initiate_are_waited_for_as_long_as_a_heartbeat(lab, leaf):
-    ids = on(lab, leaf)
-    initiate(lab, ids, minutes=15)
+    ids = initiate(lab, leaf, minutes=15)
     sent = send(lab, policies=[leaf], wait=True, wait_interval=60)
     assert sent.result["expected_within"] == sent.result["waited_at_most"] == 15
-    assert sent.result["arrived"] == len(ids) and "msg" not in sent.result
+    assert sent.result["counts"]["arrived"] == len(ids) and "msg" not in sent.result
     assert 1 < sent.result["looks"] <= 16 and sum(sent.clock.slept) <= 900
     looks = [one for one in lab.requests() if one["query"] == {"expand": PARTS, "overrides": ["false"]}]
     assert len(looks) == sent.result["looks"], "one request for each 5,000 computers and look"
@@ -158,23 +164,28 @@ def test_agents_that_initiate_are_waited_for_as_long_as_a_heartbeat(lab, leaf):
 
 
 def test_the_time_to_wait_is_bounded(lab, leaf):
-    ids = on(lab, leaf)
-    initiate(lab, ids, minutes=60)
+    ids = initiate(lab, leaf, minutes=60)
     sent = send(lab, policies=[leaf], wait=True, wait_timeout=2, wait_interval=45)
     assert sent.clock.slept == [45, 45, 30] and sent.result["looks"] == 4 and sent.result["waited"] == 120
     result = sent.result
-    assert result["arrived"] + result["waiting"] == len(ids) and result["waiting"]
-    assert result["failure"]["code"] == "not_arrived" and f"{result['waiting']} have not taken it" in result["msg"]
+    assert result["counts"]["arrived"] + result["counts"]["waiting"] == len(ids) and result["counts"]["waiting"]
+    assert (
+        result["failure"]["code"] == "not_arrived"
+        and f"{result['counts']['waiting']} have not taken it" in result["msg"]
+    )
     assert result["changed"] and result["sending"] == "sent"
 
 
 def test_each_computer_is_told_with_what_the_manager_says(lab, leaf):
-    ids = on(lab, leaf)
-    initiate(lab, ids, "bidirectional")
+    ids = initiate(lab, leaf, "Bidirectional")
     lab.let_live(ids[:2], beats=False, messages=["Offline"])
     lab.let_live(ids[2:3], beats=False, messages=["Communication error"])
     result = send(lab, policies=[leaf], wait=True, list_targets=True, wait_timeout=1).result
-    assert (result["offline"], result["failed"], result["arrived"]) == (2, 1, len(ids) - 3)
+    assert (result["counts"]["offline"], result["counts"]["failed"], result["counts"]["arrived"]) == (
+        2,
+        1,
+        len(ids) - 3,
+    )
     assert [(one["status"], one["computers"]) for one in result["failures"]] == [("Communication error", 1)]
     assert result["failure"]["code"] == "not_arrived" and "1 failed" in result["msg"]
     by_id = {one["id"]: (one["state"], one["status"]) for one in result["computers"]}
@@ -184,11 +195,10 @@ def test_each_computer_is_told_with_what_the_manager_says(lab, leaf):
 
 
 def test_offline_agents_are_not_waited_for_and_fail_nothing(lab, leaf):
-    ids = on(lab, leaf)
-    initiate(lab, ids)
+    ids = initiate(lab, leaf)
     lab.let_live(ids, beats=False, messages=["Offline"])
     sent = send(lab, policies=[leaf], wait=True)
-    assert sent.result["offline"] == len(ids) and not sent.clock.slept and "msg" not in sent.result
+    assert sent.result["counts"]["offline"] == len(ids) and not sent.clock.slept and "msg" not in sent.result
 
 
 def test_what_one_task_cannot_send_to_is_refused_unless_others_may_get_it_too(lab, leaf):
@@ -234,17 +244,16 @@ def test_nobody_chosen_is_an_error_unless_allowed(lab):
 def test_computers_without_an_agent_are_counted_and_left_alone(lab):
     number = lab.api("POST", "/computers", {"hostName": "bare", "policyID": 1})["ID"]
     result = send(lab, computers=[number], wait=True).result
-    assert (result["changed"], result["sent"], result["no_agent"], made(lab)) == (False, 0, 1, [])
+    assert (result["changed"], result["sent"], result["counts"]["no_agent"], made(lab)) == (False, 0, 1, [])
     assert result["warnings"] == ["none of the 1 computers has an agent: nothing is sent"]
 
 
 def test_what_was_sent_before_can_be_waited_for_without_writing(lab, leaf):
-    ids = on(lab, leaf)
-    initiate(lab, ids)
+    ids = initiate(lab, leaf)
     send(lab, policies=[leaf])
     lab.clear_requests()
     result = send(lab, policies=[leaf], send=False, wait=True, reached={"api_key": lab.read_only_api_key}).result
-    assert result["arrived"] == len(ids) and not result["changed"] and result["sending"] == "not_sent"
+    assert result["counts"]["arrived"] == len(ids) and not result["changed"] and result["sending"] == "not_sent"
     assert lab.summary()["total"] == lab.summary()["read"]
     with pytest.raises(OptionError):
         send(lab, policies=[leaf], send=False)
@@ -255,7 +264,7 @@ def test_what_was_sent_before_can_be_waited_for_without_writing(lab, leaf):
 
 def test_a_manager_that_keeps_tasks_is_tidied_up(lab, leaf):
     lab.switch(finished_scheduled_task="kept")
-    initiate(lab, on(lab, leaf), "bidirectional")
+    initiate(lab, leaf, "Bidirectional")
     send(lab, policies=[leaf])
     assert len(lab.api("GET", TASKS)["scheduledTasks"]) == 1, "without a wait, nobody knows when it has run"
     send(lab, policies=[leaf], wait=True)
@@ -291,14 +300,13 @@ def test_tasks_of_others_are_left_alone(lab, leaf):
 
 
 def test_a_task_that_was_left_behind_is_used_again(lab, leaf):
-    ids = on(lab, leaf)
-    initiate(lab, ids, "bidirectional")
+    ids = initiate(lab, leaf, "Bidirectional")
     lab.switch(scheduled_task_start=86_400)
     send(lab, policies=[leaf])
     lab.switch(scheduled_task_start=0)
     lab.clear_requests()
     result = send(lab, policies=[leaf], wait=True).result
-    assert result["arrived"] == len(ids) and made(lab) == []
+    assert result["counts"]["arrived"] == len(ids) and made(lab) == []
     assert [one["body"] for one in lab.requests() if one["kind"] == "modify"] == [{"runNow": True}]
     assert lab.api("GET", TASKS)["scheduledTasks"] == []
 
@@ -306,8 +314,7 @@ def test_a_task_that_was_left_behind_is_used_again(lab, leaf):
 @pytest.mark.parametrize("when", ["before", "after_processing"])
 @pytest.mark.parametrize("kept", ["gone", "kept"])
 def test_a_reply_that_is_lost_makes_no_second_task(lab, leaf, when, kept):
-    ids = on(lab, leaf)
-    initiate(lab, ids, "bidirectional")
+    ids = initiate(lab, leaf, "Bidirectional")
     lab.switch(finished_scheduled_task=kept)
     lab.add_fault(method="POST", path=f"{TASKS}$", action={"kind": "cut", "when": when})
     before = computers(lab)
@@ -315,28 +322,45 @@ def test_a_reply_that_is_lost_makes_no_second_task(lab, leaf, when, kept):
     arrived = len(requested_since(lab, before))
     assert len(made(lab)) == 1 and result["changed"]
     if when == "after_processing":
-        assert arrived == len(ids) == result["arrived"] and result["sending"] == "sent" and "msg" not in result
+        assert (
+            arrived == len(ids) == result["counts"]["arrived"] and result["sending"] == "sent" and "msg" not in result
+        )
     else:
-        assert arrived == 0 == result["arrived"] and result["sending"] == "may_be_sent"
+        assert arrived == 0 == result["counts"]["arrived"] and result["sending"] == "may_be_sent"
         assert result["failure"]["code"] == "may_be_sent"
     again = send(lab, policies=[leaf], wait=True).result
-    assert again["arrived"] == len(ids) and lab.api("GET", TASKS)["scheduledTasks"] == []
+    assert again["counts"]["arrived"] == len(ids) and lab.api("GET", TASKS)["scheduledTasks"] == []
 
 
 def test_a_manager_that_goes_down_during_the_wait_ends_it_with_what_is_known(lab, leaf):
-    ids = on(lab, leaf)
-    initiate(lab, ids)
+    ids = initiate(lab, leaf)
     lab.add_fault(method="POST", path="/computers/search", skip=4, times=99, action={"kind": "status", "status": 503})
     result = send(lab, policies=[leaf], wait=True).result
     assert result["sending"] == "sent" and result["changed"] and result["failure"]["code"] == Unavailable.code
     assert "the policies were sent" in result["msg"]
-    assert result["arrived"] + result["waiting"] == len(ids)
+    assert result["counts"]["arrived"] + result["counts"]["waiting"] == len(ids)
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_a_manager_that_goes_down_while_the_task_is_made_leaves_it_open(lab, leaf, wait):
+    initiate(lab, leaf)
+    lab.add_fault(method="POST", path=f"{TASKS}$", action={"kind": "cut", "when": "after_processing"})
+    lab.add_fault(path=f"{TASKS}/search", skip=1, times=0, action={"kind": "status", "status": 503})
+    lab.add_fault(path="/computers/search", skip=3, times=0, action={"kind": "status", "status": 503})
+    result = send(lab, policies=[leaf], wait=wait).result
+    assert result["sending"] == "may_be_sent" and result["changed"] and len(made(lab)) == 1
+    assert (
+        result["failure"]["code"] == Unavailable.code
+        and "it is not known whether the policies were sent" in result["msg"]
+    )
+    lab.clear_faults()
+    assert send(lab, policies=[leaf], wait=True).result["counts"]["arrived"] == len(on(lab, leaf))
 
 
 def test_the_deadline_of_the_task_ends_the_wait(lab, leaf):
-    initiate(lab, on(lab, leaf), minutes=60)
+    initiate(lab, leaf, minutes=60)
     result = send(lab, policies=[leaf], wait=True, wait_timeout=50, reached={"deadline": 3}).result
-    assert result["failure"]["code"] == "deadline" and result["sending"] == "sent" and result["waiting"]
+    assert result["failure"]["code"] == "deadline" and result["sending"] == "sent" and result["counts"]["waiting"]
 
 
 def test_a_key_without_the_right_is_told(lab, leaf):
@@ -361,39 +385,37 @@ def test_a_key_without_the_right_is_told(lab, leaf):
     ids=str,
 )
 def test_any_answer_is_understood(lab, leaf, switches):
-    ids = on(lab, leaf)
-    initiate(lab, ids)
+    ids = initiate(lab, leaf)
     lab.switch(**switches)
     lab.advance(1)
     for _each in range(2):
-        result = send(lab, policies=[leaf], wait=True, wait_timeout=15).result
-        assert (result["arrived"], result["sending"]) == (len(ids), "sent"), result
+        result = send(lab, policies=[leaf], wait=True, wait_timeout=15, wait_interval=300).result
+        assert (result["counts"]["arrived"], result["sending"]) == (len(ids), "sent"), result
         assert "msg" not in result
     assert lab.api("GET", TASKS).get("scheduledTasks", []) == []
 
 
 def test_a_manager_that_does_not_tell_dates_never_lets_a_policy_arrive(lab, leaf):
-    ids = on(lab, leaf)
-    initiate(lab, ids, "bidirectional")
+    ids = initiate(lab, leaf, "Bidirectional")
     fields = ["lastSendPolicyRequest", "lastSendPolicySuccess"]
     lab.add_fault(
         method="POST", path="/computers/search", times=10**6, action={"kind": "drop_fields", "fields": fields}
     )
     result = send(lab, policies=[leaf], wait=True, wait_timeout=1).result
-    assert result["unknown"] == len(ids) and result["arrived"] == 0
+    assert result["counts"]["unknown"] == len(ids) and result["counts"]["arrived"] == 0
     assert result["failure"]["code"] == "not_arrived" and f"of {len(ids)} the manager does not say" in result["msg"]
 
 
 def test_on_the_cloud_a_heartbeat_is_ten_minutes(cloud_lab):
     number = next(iter(computers(cloud_lab)))
     result = send(cloud_lab, computers=[number], wait=True, reached={"deployment": "cloud"}).result
-    assert result["expected_within"] == 10 and result["arrived"] == 1 and "msg" not in result
+    assert result["expected_within"] == 10 and result["counts"]["arrived"] == 1 and "msg" not in result
 
 
 def test_the_module_does_the_same(lab, leaf):
-    initiate(lab, on(lab, leaf), "bidirectional")
+    initiate(lab, leaf, "Bidirectional")
     (result,) = run_tasks(lab, [{MODULE: {"policies": [leaf], "wait": True}}]).results
-    assert not result["failed"] and result["arrived"] == len(on(lab, leaf))
+    assert not result["failed"] and result["counts"]["arrived"] == len(on(lab, leaf))
     for option, value in (("wait_timeout", 0), ("wait_interval", 0), ("send", False)):
         (result,) = run_tasks(lab, [{MODULE: {"policies": [leaf], option: value}}]).results
         assert result["failure"]["option"] == option

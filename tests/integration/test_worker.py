@@ -54,6 +54,7 @@ def every_kind_of_task(lab: t.Any) -> list[dict[str, t.Any]]:
         "agent_cipher_info": [{"minimum_tls": "9"}, {"computers_format": "csv"}],
         "agent_deployment_script_info": [{"platform": "linux"}],
         "agent_initiated_activation": [{"ip_list": "Internal IP Ranges"}],
+        "agent_health_info": [{"computers_query": "[?id < `5`]"}, {"critical": {"silent": "0"}}, {"warning": 7}],
         "communication_direction": [{**target, "direction": "manager_initiated"}],
         "communication_document": [{"path": "captured.yml"}, {"path": "/"}],
         "communication_fleet_info": [{"computers_query": "[?id < `5`]"}],
@@ -72,6 +73,7 @@ def every_kind_of_task(lab: t.Any) -> list[dict[str, t.Any]]:
             {**target, "allow_missing": "maybe"},
             {"policies": ["Nobody", "{{ '{{' }} evil }}"], "allow_missing": True, "allow_empty": True, "interval": "7"},
         ],
+        "policy_sending": [{"policies": ["Base Policy"], "list_targets": True}, {**target, "wait_interval": "x"}],
         "policy_info": [{**target, "sorted": True}, {"policies": "{{ omit }}", "query": "[].name"}],
     }
     assert tasks.keys() == manager_group()

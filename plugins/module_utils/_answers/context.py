@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from .._agent.versions import NO_AGENT, parse
 from .._basis.text import shown
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
@@ -64,11 +63,6 @@ class Contexts:
         except (Forbidden, NotFound):
             self._groups_hidden = True
             return None
-
-
-def has_agent(computer: Computer) -> bool:
-    """Whether the manager knows an agent on the computer."""
-    return bool(computer.agent_version) and parse(computer.agent_version) != NO_AGENT
 
 
 def date_of(milliseconds: int | None) -> str | None:

@@ -37,7 +37,7 @@ from .._fleet.targets import Selector
 from .._manager.client import Client
 from .._vendor.communication import CLOUD_HEARTBEAT_INTERVAL, DIRECTIONS
 from .._vendor.deployment import CLOUD
-from .context import Contexts, date_of, has_agent
+from .context import Contexts, date_of
 from .platforms import platform_name
 from .some_computers import CHOOSING_ARGUMENTS, at_most, choose, read_choice
 from .table import as_csv
@@ -206,7 +206,7 @@ class _Stock:
     def _contact(self, computer: Computer, facets: Row) -> str:
         heard = computer.last_agent_communication
         if heard is None:
-            return NEVER if has_agent(computer) else NO_AGENT
+            return NEVER if computer.has_agent else NO_AGENT
         interval = facets["interval"]
         if interval is None and self._asked.deployment == CLOUD:
             interval = CLOUD_HEARTBEAT_INTERVAL

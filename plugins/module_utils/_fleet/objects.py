@@ -10,12 +10,16 @@ import sys
 import typing as t
 
 from .._agent.platforms import MACOS, family, is_appliance
+from .._agent.versions import NO_AGENT, parse
 from .._basis.text import quoted, shown
 from .._manager.client import COMPUTER, POLICY, Item, Kind
 from .catalogue import Setting, Value
 
 # Shared by all that have none: most of a fleet.
 NO_OVERRIDES: dict[Setting, Value] = {}
+
+# What is below, in 1973, is a number of seconds.
+_LEAST_MILLISECONDS = 10**11
 
 
 class Policy:
@@ -61,7 +65,8 @@ class Policy:
 class Computer:
     """A computer: C(overrides) and C(rule_ids) are empty until C(Fleet.read_overrides) has read them.
 
-    C(last_agent_communication): milliseconds since 1970, C(None) where the manager does not say.
+    C(last_agent_communication), C(last_send_policy_request), C(last_send_policy_success): milliseconds since 1970,
+    C(None) where the manager does not say.
 
     Slots, since a task holds every computer of a fleet.
     """
@@ -78,6 +83,9 @@ class Computer:
         "status",
         "status_messages",
         "last_agent_communication",
+        "last_send_policy_request",
+        "last_send_policy_success",
+        "tasks",
         "overrides",
         "rule_ids",
     )
@@ -109,6 +117,10 @@ class Computer:
         self.status = ""
         self.status_messages: tuple[str, ...] = ()
         self.last_agent_communication = last_agent_communication
+        self.last_send_policy_request: int | None = None
+        self.last_send_policy_success: int | None = None
+        # What the manager is about to do with its agent, in the words of the API, if that was read.
+        self.tasks: tuple[str, ...] | None = None
         self.overrides = NO_OVERRIDES
         self.rule_ids: frozenset[int] = frozenset()
 
@@ -126,6 +138,11 @@ class Computer:
             item.get("lastIPUsed") or "",
             _milliseconds(item.get("lastAgentCommunication")),
         )
+        computer.last_send_policy_request = _milliseconds(item.get("lastSendPolicyRequest"))
+        computer.last_send_policy_success = _milliseconds(item.get("lastSendPolicySuccess"))
+        tasks = (item.get("tasks") or {}).get("agentTasks")
+        if tasks is not None:
+            computer.tasks = tuple(map(sys.intern, tasks))
         status = item.get("computerStatus")
         if status:
             computer.status = sys.intern(status.get("agentStatus") or "")
@@ -153,6 +170,11 @@ class Computer:
         return {"type": "computer", "id": self.id, "name": shown(self.name)}
 
     @property
+    def has_agent(self) -> bool:
+        """Whether the manager knows an agent on it."""
+        return bool(self.agent_version) and parse(self.agent_version) != NO_AGENT
+
+    @property
     def is_macos(self) -> bool:
         """Whether the agent runs on macOS; the manager spells it C(macOS), C(Mac OS X) and C(Apple macOS)."""
         return family(self.platform) == MACOS
@@ -167,4 +189,6 @@ Target = t.Union[Policy, Computer]
 
 
 def _milliseconds(date: t.Any) -> int | None:
-    return date if isinstance(date, int) and not isinstance(date, bool) and date > 0 else None
+    if not isinstance(date, int) or isinstance(date, bool) or date <= 0:
+        return None
+    return date if date >= _LEAST_MILLISECONDS else 1000 * date

@@ -17,7 +17,23 @@ from dataclasses import dataclass, field
 from .._basis.text import lowered, shown
 from .errors import BadReply, BadRequest, ManagerError, NotFound
 from .progress import READING
-from .shapes import FIREWALL, FLAG, IDS, REFERENCE, SETTINGS, STATUS, TEXT, TEXTS, Shape, is_deeper, is_number, what_is
+from .shapes import (
+    FIREWALL,
+    FLAG,
+    IDS,
+    REFERENCE,
+    SCHEDULE,
+    SEND_POLICY,
+    SETTINGS,
+    STATUS,
+    TASKS,
+    TEXT,
+    TEXTS,
+    Shape,
+    is_deeper,
+    is_number,
+    what_is,
+)
 
 if t.TYPE_CHECKING:
     from .transport import Transport
@@ -83,6 +99,7 @@ COMPUTER = Kind(
         **dict.fromkeys(("hostName", "displayName", "description", "platform", "agentVersion", "lastIPUsed"), TEXT),
         **dict.fromkeys(("policyID", "groupID"), REFERENCE),
         "computerStatus": STATUS,
+        "tasks": TASKS,
         "computerSettings": SETTINGS,
         "firewall": FIREWALL,
     },
@@ -108,6 +125,12 @@ FIREWALL_RULE = Kind(
 IP_LIST = Kind("/iplists", "ipLists", "IP list", _LIST)
 MAC_LIST = Kind("/maclists", "macLists", "MAC list", _LIST)
 PORT_LIST = Kind("/portlists", "portLists", "port list", _LIST)
+SCHEDULED_TASK = Kind(
+    "/scheduledtasks",
+    "scheduledTasks",
+    "scheduled task",
+    {"name": TEXT, "type": TEXT, "scheduleDetails": SCHEDULE, "sendPolicyTaskParameters": SEND_POLICY},
+)
 
 
 class Client:
@@ -315,6 +338,23 @@ class Client:
                 if found or taken or attempt == CREATE_ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
+
+    def create_once(self, kind: Kind, body: Item) -> Item | None:
+        """Create an object with a name that no other has, and never a second time: it may be gone as soon as it is made.
+
+        Returns the object; C(None) where the connection broke and it is not there: it was made and is gone, or never was.
+        """
+        try:
+            made = self.transport.create(kind.path, body)
+            _check(kind, made, "POST", kind.path, overrides=True, doubt=True)
+            return made
+        except ManagerError as error:
+            if not error.outcome_unknown:
+                raise
+            try:
+                return next(iter(self.named(kind, body["name"])), None)
+            except ManagerError as second:
+                raise _unseen("POST", kind.path, error, second) from None
 
     def delete(self, kind: Kind, object_id: int) -> None:
         """Delete an object; that it is gone already is not an error. Raises C(ManagerError) unless it is gone."""

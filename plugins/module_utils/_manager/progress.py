@@ -18,6 +18,7 @@ if t.TYPE_CHECKING:
 READING = "reading"
 PLANNING = "planning"
 WRITING = "writing"
+WAITING = "waiting"
 
 # The manager counts the requests of so many seconds.
 _MINUTE = 60.0
@@ -33,6 +34,8 @@ class Stage:
         self.phase, self.what, self.total = phase, what, total
         self.started, self.accepted_before = started, accepted
         self.done = self.failed = 0
+        # In other words than the usual ones.
+        self.said = ""
         self._lock = threading.Lock()
 
     def advance(self, count: int = 1, *, failed: bool = False) -> None:
@@ -46,6 +49,8 @@ class Stage:
     @property
     def told(self) -> str:
         """In words: C(writing: 118 of 500 done, 2 failed)."""
+        if self.said:
+            return self.said
         of_all = "" if self.total is None else f" of {self.total}"
         counted = f": {self.done}{of_all}{' so far' if self.total is None else ' done'}"
         return f"{self.phase}{self.what and ' ' + self.what}{counted}, {self.failed} failed"
@@ -68,6 +73,7 @@ class Progress:
         self._repeated = 0
         self._stage = Stage(READING, "", None, clock.monotonic(), 0)
         self._writing: Stage | None = None
+        self._waiting: Stage | None = None
 
     # -- what the engine tells
 
@@ -78,10 +84,14 @@ class Progress:
         stage = self._stage = Stage(phase, what, total, self._clock.monotonic(), self._accepted_in_all)
         if phase == WRITING:
             self._writing = stage
+        elif phase == WAITING:
+            self._waiting = stage
         try:
             yield stage
         finally:
             self._stage = before
+            if phase == WAITING:
+                self._waiting = None
 
     def sent(self) -> None:
         """A request is on its way."""
@@ -132,6 +142,8 @@ class Progress:
     @property
     def interrupted(self) -> str:
         """What is left behind where the task ends now. Takes no lock, so that a signal's handler may ask."""
+        if self._waiting is not None:
+            return f"interrupted while {self._waiting.told}; what is on its way goes on"
         if self._writing is not None:
             return f"interrupted while {self._writing.told}; the next run goes on with the rest"
         stage = self._stage
@@ -141,7 +153,7 @@ class Progress:
         """How long the stage will take: at its pace so far, and no shorter than the limit allows. None: not known."""
         stage, now = self._stage, self._clock.monotonic()
         tried = stage.done + stage.failed
-        if stage.total is None or stage.phase == PLANNING:
+        if stage.total is None or stage.phase in (PLANNING, WAITING):
             return None
         remaining = max(0, stage.total - tried)
         limits = [limit for limit in (self._paced or None, self._observed) if limit is not None]

@@ -57,6 +57,20 @@ STATUS = Shape(
         and (value.get("agentStatusMessages") is None or TEXTS.holds(value["agentStatusMessages"]))
     ),
 )
+TASKS = Shape(
+    "an object, its agentTasks a list of texts",
+    lambda value: isinstance(value, dict) and (value.get("agentTasks") is None or TEXTS.holds(value["agentTasks"])),
+)
+SCHEDULE = Shape(
+    "an object, its recurrenceType a text",
+    lambda value: isinstance(value, dict) and _is_text_or_nothing(value.get("recurrenceType")),
+)
+SEND_POLICY = Shape(
+    "an object, its computerFilter an object",
+    lambda value: (
+        isinstance(value, dict) and (value.get("computerFilter") is None or isinstance(value["computerFilter"], dict))
+    ),
+)
 FIREWALL = Shape(
     "an object, its state a text and its ruleIDs a list of IDs",
     lambda value: (

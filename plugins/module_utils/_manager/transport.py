@@ -130,6 +130,15 @@ class Transport:
         finally:
             pool.shutdown(cancel_futures=True)
 
+    @property
+    def clock(self) -> Clock:
+        """What the task measures time by. To wait there is C(pause)."""
+        return self._clock
+
+    def pause(self, seconds: float) -> None:
+        """Wait for so many seconds, or until the task's deadline, after which the next request fails."""
+        self._gate.wait(seconds)
+
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()

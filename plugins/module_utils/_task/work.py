@@ -30,6 +30,7 @@ from .._manager.connection import CONNECTION_ARGUMENTS, Connection
 from .._manager.pool import URLLIB3_IMPORT_ERROR, URLLIB3_NEEDED
 from .._manager.progress import Progress
 from .._manager.transport import Transport
+from .._sending.result import SENDING_ARGUMENTS, SendingAsked, send_policies
 from .planned import PROFILES_ARGUMENTS, Asked
 
 # Documented in plugins/doc_fragments/run.py.
@@ -141,6 +142,15 @@ def of_activation() -> Work[ActivationWish]:
         lambda client, wanted, host, _connection: _with_diff(
             host, keep_activation(client, wanted, check_mode=host.check_mode)
         ),
+    )
+
+
+def of_sending() -> Work[SendingAsked]:
+    """To send policies to agents, and to wait for them."""
+    return Work(
+        SENDING_ARGUMENTS,
+        SendingAsked.from_options,
+        lambda client, asked, host, _connection: _with_diff(host, send_policies(client, asked, host.check_mode)),
     )
 
 

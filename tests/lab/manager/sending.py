@@ -83,13 +83,20 @@ class Sending:
                     computer.last_agent_communication = last
                     computer.basic = None
 
-    def touched(self, target: Policy | Computer) -> None:
-        """What a target sets has changed: it is sent to the agents that live, if their policy is sent by itself."""
+    def touched(self, target: Policy | Computer | None) -> None:
+        """What a target sets has changed: it is sent to the agents that live, if their policy is sent by itself.
+
+        C(None): something that many of them may refer to, such as a rule.
+        """
         for computer in filter(None, map(self._state.computers.get, self._living)):
             policy = self._state.policies.get(computer.policy_id)
             if policy is not None and policy.auto_requires_update == "off":
                 continue
-            if computer is target or (isinstance(target, Policy) and self._state.reaches(target.id, computer)):
+            if (
+                target is None
+                or computer is target
+                or (isinstance(target, Policy) and self._state.reaches(target.id, computer))
+            ):
                 self._request(computer)
 
     def send(self, computers: t.Iterable[Computer]) -> None:

@@ -148,8 +148,8 @@ class State:
         self.mac_lists: Table[dict[str, t.Any]] = Table()
         self.port_lists: Table[dict[str, t.Any]] = Table()
         self.scheduled_tasks: Table[dict[str, t.Any]] = Table()
-        # To be called with a policy or computer whose configuration has changed.
-        self.touched: t.Callable[[Policy | Computer], None] = lambda target: None
+        # To be called with a policy or computer whose configuration has changed, or None where that of any may have.
+        self.touched: t.Callable[[Policy | Computer | None], None] = lambda target: None
         # Agents that are really there, by the ID of their computer.
         self.agents: dict[int, Agent] = {}
         # Whatever is derived from policies, keyed by who derived it.

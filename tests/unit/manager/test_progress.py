@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.progress import (
     PLANNING,
     READING,
+    WAITING,
     WRITING,
     Progress,
     _duration,
@@ -185,6 +186,20 @@ def test_interrupted(clock):
         assert progress.interrupted == told
         with progress.stage(READING, "firewall rules"):
             assert progress.interrupted == told
+
+
+def test_what_is_waited_for_is_told_in_its_own_words(clock):
+    progress = Progress(clock)
+    with progress.stage(WRITING, "a task", 1):
+        pass
+    with progress.stage(WAITING, "for policies", 9) as stage:
+        stage.said = "waiting for policies: 3 left, until noon"
+        stage.advance()
+        assert progress.line == "waiting for policies: 3 left, until noon; 0 requests in the last minute"
+        assert progress.seconds_left() is None
+        with progress.stage(READING, "computers"):
+            assert progress.interrupted == f"interrupted while {stage.said}; what is on its way goes on"
+    assert progress.interrupted.startswith("interrupted while writing a task")
 
 
 def test_it_can_be_asked_where_a_lock_is_held(clock):

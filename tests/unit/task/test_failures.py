@@ -40,6 +40,7 @@ RIGHT: dict[str, dict[str, t.Any]] = {
     "agent_cipher_probe": {"targets": [{"host": "127.0.0.1", "ssh": {"host": "127.0.0.1"}}]},
     "agent_deployment_script_info": {**MANAGER, "platform": "linux"},
     "agent_initiated_activation": {**MANAGER, "allow": "nobody"},
+    "agent_health_info": MANAGER,
     "communication_direction": {**MANAGER, "policies": ["Base Policy"], "direction": "bidirectional"},
     "communication_document": {**MANAGER, "path": "/nonexistent/document.yml"},
     "communication_fleet_info": MANAGER,
@@ -59,6 +60,7 @@ RIGHT: dict[str, dict[str, t.Any]] = {
     "local_dns": {"hostnames": ["dsm.example.com"], "addresses": ["192.0.2.1"], "rfc2136": {"server": "192.0.2.53"}},
     "manager_connectivity_info": {"manager": "dsm.example.com", "direction": "agent_initiated"},
     "policy_info": MANAGER,
+    "policy_sending": {**MANAGER, "policies": ["Base Policy"]},
 }
 
 
@@ -94,6 +96,7 @@ WRONG: dict[str, dict[str, t.Any]] = {
     "agent_cipher_probe": {"suites": ["RC5"]},
     "agent_deployment_script_info": {"relay_proxy_id": 0},
     "agent_initiated_activation": {"policy": 0},
+    "agent_health_info": {"warning": {"offline": "some"}},
     "communication_direction": {"policies": None},
     "communication_document": {"path": "/"},
     "communication_fleet_info": {"computers_most": -1},
@@ -105,6 +108,7 @@ WRONG: dict[str, dict[str, t.Any]] = {
     "local_dns": {"addresses": ["somewhere"]},
     "manager_connectivity_info": {"heartbeat_port": 0},
     "policy_info": {"query": "[?"},
+    "policy_sending": {"wait_interval": 0},
 }
 
 
