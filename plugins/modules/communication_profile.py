@@ -81,6 +81,8 @@ options:
       - What would leave an agent on macOS with a direction that it does not support is refused, as everywhere.
       - In the cloud only the vendor sets the interval of heartbeats and what goes with it, at a customer's request. If
         it is not the usual one, a warning says so, and it is neither reported nor removed.
+      - A firewall rule that no document can declare is reported, but not removed, and a warning names it. The same is true
+        of several rules of a target of which no restriction is declared.
     type: str
     choices: [keep, report, remove]
     default: keep
@@ -154,6 +156,7 @@ options:
   profiles:
     description:
       - The document, a list of profiles. Required, unless O(apply_plan) has them.
+      - An empty list declares nothing, and is an error with O(undeclared=remove).
     type: list
     elements: dict
     suboptions:

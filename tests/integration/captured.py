@@ -44,7 +44,7 @@ def read(text: str) -> dict[str, t.Any]:
 
 def capture(lab: LabManager, path: Path, **options: t.Any) -> dict[str, t.Any]:
     """Capture the whole manager, unless options say otherwise; check mode, which comes first, says the same."""
-    before = path.read_text(encoding="utf-8") if path.exists() else None
+    before = path.read_bytes().decode() if path.exists() else None
     foreseen, real = run_tasks(
         lab,
         [{CAPTURE: {"path": str(path), **options}, "check_mode": check, "diff": True} for check in (True, False)],
@@ -52,23 +52,34 @@ def capture(lab: LabManager, path: Path, **options: t.Any) -> dict[str, t.Any]:
     assert not real["failed"], real
     for part in ("changed", "profiles", "left_out", "advice", "diff"):
         assert foreseen[part] == real[part], part
-    assert real["diff"]["after"] == path.read_text(encoding="utf-8")
+    assert real["diff"]["after"] == path.read_bytes().decode()
     assert real["changed"] == (real["diff"]["after"] != (before or ""))
     return real
 
 
-def assert_nothing_to_do(lab: LabManager, path: Path) -> dict[str, t.Any]:
-    """Applied, what was captured changes nothing and writes nothing; and captured again, it is the same."""
+def assert_nothing_to_do(lab: LabManager, path: Path) -> None:
+    """Applied, what was captured changes and refuses nothing; what it does not declare is what is said to be left out.
+
+    And captured again, it is the same.
+    """
     lab.clear_requests()
     document = read(path.read_text(encoding="utf-8"))["communication_profiles"]
-    applied: dict[str, t.Any] = {"failed_targets": []}
-    if document:
-        (applied,) = run_tasks(lab, [{APPLY: {"profiles": document}}]).results
-        assert "plan" in applied, (applied["msg"], path.read_text(encoding="utf-8"))
-        found = {part: applied[part] for part in ("changed", "plan", "objects")}
-        assert found == {"changed": False, "plan": [], "objects": []}, path.read_text(encoding="utf-8")
+    options = {"profiles": document, "undeclared": "report", "scope": "fleet", "list_targets": True}
+    (applied,) = run_tasks(lab, [{APPLY: options}]).results
+    assert "plan" in applied, (applied["msg"], path.read_text(encoding="utf-8"))
+    found = {part: applied[part] for part in ("changed", "plan", "objects", "failed_targets")}
+    assert found == {"changed": False, "plan": [], "objects": [], "failed_targets": []}, path.read_text(
+        encoding="utf-8"
+    )
     assert writes(lab) == []
     text = path.read_bytes()
-    assert not capture(lab, path)["changed"]
-    assert path.read_bytes() == text
-    return applied
+    again = capture(lab, path)
+    assert not again["changed"] and path.read_bytes() == text
+    # That is known of neither.
+    left_out = [one for one in again["left_out"] if not one["reason"].startswith("whether the rule")]
+    assert _targets(left_out) == _targets(applied["undeclared"])
+
+
+def _targets(found: t.Iterable[dict[str, t.Any]]) -> set[tuple[str, str]]:
+    """By facet, whom it is about."""
+    return {(one["facet"], name) for one in found for name in (*one["policies"], *one["computers"])}

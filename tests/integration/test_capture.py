@@ -10,8 +10,10 @@ import os
 import typing as t
 
 import pytest
+import yaml
 
-from tests.integration.captured import CAPTURE, assert_nothing_to_do, capture, read
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.text import shown
+from tests.integration.captured import APPLY, CAPTURE, assert_nothing_to_do, capture, read
 from tests.integration.in_process import run_tasks
 from tests.integration.support import run_profiles
 from tests.lab.manager.process import LabManager
@@ -66,6 +68,10 @@ class Small:
         rule_id = self.lab.api("POST", "/firewallrules", rule)["ID"]
         self.lab.api("POST", f"/{kind}/{number}/firewall/assignments", {"ruleIDs": [rule_id]})
         return rule_id
+
+    def rules(self, kind: str, number: int) -> set[int]:
+        """The rules that are assigned to a target, or inherited by it."""
+        return set(self.lab.api("GET", f"/{kind}/{number}/firewall/assignments")["assignedRuleIDs"])
 
 
 def captured_into(small: Small, path, text: str) -> str:
@@ -372,6 +378,126 @@ def test_values_that_nobody_knows_are_left_out(small, tmp_path):
     assert "'7 weeks'" in left_out["reason"].lower()
 
 
+MAC_BELOW = {
+    "set there": ({"direction": "bidirectional"}, "Bidirectional", {}),
+    "taken from above": ({"direction": "bidirectional", "accept_inherited": True}, "", {"direction": "inherited"}),
+}
+
+
+@pytest.mark.parametrize("case", MAC_BELOW)
+@pytest.mark.parametrize("targets", [{"policies": ["Beta"]}, {"computers": ["mac"]}])
+def test_what_would_be_refused_is_no_longer_declared(small, tmp_path, case, targets):
+    declared, direction, becomes = MAC_BELOW[case]
+    mac = small.computer("mac", policyID=small.beta, platform="macOS 14")
+    small.put("policies", small.alpha, direction="Bidirectional")
+    (kind,) = targets
+    small.put(kind, {"policies": small.beta, "computers": mac}[kind], direction=direction)
+    profile = {"name": "x", **targets, "communication_direction": declared}
+    path = tmp_path / "file.yml"
+    path.write_text(yaml.safe_dump({"communication_profiles": [profile]}))
+    result = capture(small.lab, path)
+    labels = {name for one in result["left_out"] for name in (*one["policies"], *one["computers"])}
+    assert labels == ({*targets[kind]} if direction else {"Alpha"})
+    kept = [one for one in read(path.read_text())["communication_profiles"] if one["name"] == "x"]
+    assert kept == ([{**profile, "communication_direction": {**declared, **becomes}}] if becomes else [])
+    assert_nothing_to_do(small.lab, path)
+
+
+def test_an_accepted_value_stays_accepted_where_another_profile_has_the_rest(small, tmp_path):
+    small.put("policies", small.beta, missed="Unlimited")
+    small.put("computers", small.computers[0], interval="5 Minutes")
+    for number in small.computers[1:]:
+        small.put("computers", number, direction="Manager Initiated")
+    text = """\
+communication_profiles:
+- name: p0
+  computers: [a, b, c]
+  heartbeat: {missed_before_alert: unlimited, accept_inherited: true}
+  communication_direction: {direction: manager_initiated}
+- name: p2
+  computers: [a]
+  heartbeat: {interval: 5, accept_inherited: true}
+"""
+    after = captured_into(small, tmp_path / "file.yml", text)
+    assert {
+        "name": "missed_before_alert unlimited, direction inherited",
+        "computers": ["a"],
+        "heartbeat": {"missed_before_alert": "unlimited", "accept_inherited": True},
+        "communication_direction": {"direction": "inherited"},
+    } in read(after)["communication_profiles"]
+
+
+@pytest.mark.parametrize("given", ["Alpha, Beta", "Beta ,Alpha", "Alpha,Beta"])
+def test_a_list_in_one_text_is_taken_apart(small, tmp_path, given):
+    gamma = small.policy("Gamma")
+    for number in (small.alpha, small.beta, gamma):
+        small.put("policies", number, interval="30 Minutes")
+    text = f"communication_profiles:\n- name: x\n  policies: {given}\n  heartbeat: {{interval: 30}}\n"
+    path = tmp_path / "file.yml"
+    after = captured_into(small, path, text)
+    (profile,) = read(after)["communication_profiles"]
+    assert profile["policies"] == [*(name.strip() for name in given.split(",")), "Gamma"]
+    # One that leaves is taken out of it.
+    small.put("policies", small.beta, interval="5 Minutes")
+    small.put("policies", gamma, interval="")
+    first, second = read(captured_into(small, path, text))["communication_profiles"]
+    assert (first["policies"], second["policies"]) == (["Alpha"], ["Beta"])
+
+
+def test_a_second_capture_of_some_targets_finds_nothing_to_do(small, tmp_path):
+    small.computer("mac", policyID=small.beta, platform="macOS 14")
+    small.put("policies", small.beta, direction="Bidirectional")
+    small.restrict("policies", small.alpha, "at night", scheduleID=1)
+    path = tmp_path / "file.yml"
+    capture(small.lab, path)
+    (note,) = [line for line in path.read_text().splitlines() if "at night" in line]
+    path.write_text(
+        "communication_profiles:\n- name: x\n  policies: [Beta]\n"
+        f"  communication_direction: {{direction: agent_initiated}}\n{note}\n"
+    )
+    some = {"policies": ["Alpha"], "facets": ["communication_direction"]}
+    first = capture(small.lab, path, **some)
+    assert [one["policies"] for one in first["left_out"]] == [["Beta"]], "who is no longer one of the document's"
+    assert path.read_text() == f"communication_profiles: []\n{note}\n", "a facet that is not looked at"
+    assert not capture(small.lab, path, **some)["changed"]
+    assert not capture(small.lab, path, policies=["Beta"], facets=["heartbeat"])["changed"]
+    assert not capture(small.lab, path, policies=["Alpha"])["changed"]
+
+
+def test_a_document_that_declares_nothing_can_be_applied(small, tmp_path):
+    path = tmp_path / "new.yml"
+    capture(small.lab, path)
+    assert read(path.read_text()) == {"communication_profiles": []}
+    assert_nothing_to_do(small.lab, path)
+    (kept,) = run_tasks(small.lab, [{APPLY: {"profiles": []}}]).results
+    assert not kept["failed"] and "profiles is an empty list: nothing is declared" in kept["warnings"]
+    # A list that is empty by mistake must not empty the manager.
+    (removing,) = run_tasks(small.lab, [{APPLY: {"profiles": [], "undeclared": "remove", "scope": "fleet"}}]).results
+    assert removing["failed"] and removing["failure"]["option"] == "profiles"
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_no_document_can_declare_is_not_removed_as_undeclared(small, tmp_path, name):
+    rule = small.restrict("policies", small.beta, name, **LEFT_OUT[name][0])
+    two = {small.restrict("computers", small.computers[0], one) for one in ("One", "Two")}
+    lone = small.restrict("computers", small.computers[1], "Three")
+    small.put("policies", small.alpha, interval="10 Minutes")
+    path = tmp_path / "new.yml"
+    capture(small.lab, path)
+    document = [one for one in read(path.read_text())["communication_profiles"] if "firewall_restriction" not in one]
+    options = {"profiles": document, "scope": "fleet", "list_targets": True}
+    (reported,) = run_tasks(small.lab, [{APPLY: {**options, "undeclared": "report"}}]).results
+    assert {one["option"] for one in reported["undeclared"]} == {shown(name), "One", "Two", "Three"}
+    (removed,) = run_tasks(small.lab, [{APPLY: {**options, "undeclared": "remove"}}]).results
+    assert not removed["failed"] and [one["option"] for one in removed["plan"]] == ["Three"]
+    for result in (reported, removed):
+        told = [one for one in result["warnings"] if "no document can declare it" in one]
+        assert len(told) == 3 and any(LEFT_OUT[name][1] in one and "policy 'Beta'" in one for one in told)
+    assert small.rules("policies", small.beta) == {rule}
+    assert [small.rules("computers", number) - {rule} for number in small.computers] == [two, set(), set()]
+    assert lone not in small.rules("computers", small.computers[1])
+
+
 def test_advice_names_what_a_policy_could_say_once(small, tmp_path):
     for number in small.computers:
         small.put("computers", number, interval="20 Minutes", missed="4")
@@ -484,6 +610,8 @@ FAULTS: dict[str, tuple[bytes, str, str]] = {
         "communication_profiles[x]",
         "targets must be named",
     ),
+    "itself": (b"--- &root\ncommunication_profiles: []\nx: *root\n", "path", "stands in itself by an alias"),
+    "too deep": (b"a: " + b"[" * 5000 + b"]" * 5000 + b"\n", "path", "nested too deeply"),
     "namesakes": (
         b"communication_profiles: [{name: x, policies: [Alpha]}, {name: x, policies: [Beta]}]\n",
         "communication_profiles[1].name",

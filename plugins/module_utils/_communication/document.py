@@ -76,8 +76,9 @@ def read_document(
         if not wishes:
             raise OptionError(path, None, f"it must declare at least one of {', '.join(FACETS)}")
         read.append(Profile(name, Selector.from_options(options, path), wishes))
-    if not read:
-        raise OptionError("profiles", [], "it must hold at least one profile")
+    if not read and undeclared == REMOVE:
+        # Else a list that is empty by mistake would empty the manager.
+        raise OptionError("profiles", [], "it must hold at least one profile, since undeclared is remove")
     document = _document(read, facets)
     return document if undeclared == KEEP else Document(document.profiles, tuple(facets), undeclared, scope)
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import typing as t
 
 # More lines than this are compared by a faster way, which may find more of them different.
@@ -38,6 +39,26 @@ def merged(text: str, base: str, after: str) -> str:
         _see(levels, old[start:end], old[start:end])
         at_old, at_mine, at_new = end, to_mine + end - start, to_new + end - start
     return "\n".join(lines)
+
+
+def with_line_ends(raw: str, text: str) -> str:
+    """C(text), whose lines end with a line feed alone, with the line ends of C(raw) where it has the line."""
+    parts = re.split("(\r?\n)", raw)
+    old, ends, new = parts[::2], [*parts[1::2], ""], text.split("\n")
+    usual = max(("\n", "\r\n"), key=ends.count)
+    if "\r\n" not in ends:
+        return text
+    same = 0
+    while same < min(len(old), len(new)) and old[same] == new[same]:
+        same += 1
+    rest = min(len(old), len(new)) - same
+    same_behind = next((number for number in range(rest) if old[-1 - number] != new[-1 - number]), rest)
+    kept = {number: ends[number] for number in range(same)}
+    kept.update((len(new) - 1 - number, ends[len(old) - 1 - number]) for number in range(same_behind))
+    for start, start_new, length in _blocks(old[same : len(old) - same_behind], new[same : len(new) - same_behind]):
+        kept.update((same + start_new + number, ends[same + start + number]) for number in range(length))
+    last = len(new) - 1
+    return "".join(line + ((kept.get(number) or usual) if number < last else "") for number, line in enumerate(new))
 
 
 def _stretch(mine: list[str], old: list[str], new: list[str], levels: dict[Level, int]) -> list[str]:

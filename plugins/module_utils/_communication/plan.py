@@ -137,7 +137,7 @@ def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], frozen
     selectors = [profile.selector for profile in document.profiles]
     resolved = resolve(fleet, selectors if document.only is None else [*selectors, document.only])
     wishes: dict[str, Wishes] = {facet.name: {} for facet in document.facets}
-    warnings = list(fleet.warnings)
+    warnings = [*fleet.warnings, *([] if document.profiles else ["profiles is an empty list: nothing is declared"])]
     for profile, (targets, missing) in zip(document.profiles, resolved):
         warnings += missing_told(missing, f"profile {quoted(profile.name, 100)} is kept without")
         for facet in document.facets:

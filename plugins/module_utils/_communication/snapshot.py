@@ -31,6 +31,8 @@ from .advice import Advice, advise
 _LONGEST_NAME = 100
 _LISTS = ("policies", "computers")
 _QUERY = "computers_query"
+# The option that is about the other options of a facet.
+_ACCEPTING = "accept_inherited"
 
 Facets = t.Sequence[Facet[t.Any]]
 
@@ -120,6 +122,11 @@ class Snapshot:
     # How many targets carry overrides that are declared, and how many overrides these are.
     targets: int
     overrides: int
+    # The facets that were looked at, and whether all of the manager was.
+    facets: frozenset[str]
+    is_whole: bool
+    # What is left out of the chosen targets alone: what the document was about may be so no longer.
+    noted: tuple[LeftOut, ...]
 
 
 def take_snapshot(fleet: Fleet, facets: Facets, chosen: Selector | None, written: t.Sequence[Written]) -> Snapshot:
@@ -159,6 +166,7 @@ class _Taking:
         self.pieces: dict[Target, dict[str, list[Options | Copied]]] = {}
         self.own: dict[Target, dict[tuple[str, str], t.Any]] = {}
         self.left_out: dict[tuple[str, str], list[Target]] = {}
+        self.chosen: list[Target] = []
 
     def result(self, chosen: Selector | None) -> Snapshot:
         targets = self._targets(chosen)
@@ -171,17 +179,22 @@ class _Taking:
         return Snapshot(
             edits,
             profiles,
-            self._all_left_out(),
+            self._left_out_of(targets),
             tuple(advise(self.fleet, set(targets), self.own)),
             len(self.own),
             sum(map(len, self.own.values())),
+            frozenset(facet.name for facet in self.facets),
+            chosen is None,
+            self._left_out_of(targets if chosen is None else self.chosen),
         )
 
-    def _all_left_out(self) -> tuple[LeftOut, ...]:
+    def _left_out_of(self, targets: t.Iterable[Target]) -> tuple[LeftOut, ...]:
         """In a row that does not depend on what the document declares."""
         names = [facet.name for facet in self.facets]
         order = sorted(self.left_out, key=lambda found: (names.index(found[0]), found[1]))
-        return tuple(LeftOut(*found, tuple(_in_order(self.left_out[found]))) for found in order)
+        wanted = set(targets)
+        found = [LeftOut(*one, tuple(_in_order(wanted.intersection(self.left_out[one])))) for one in order]
+        return tuple(one for one in found if one.targets)
 
     # -- who
 
@@ -204,7 +217,8 @@ class _Taking:
         if chosen is None:
             wanted.update(fleet.policies.values(), fleet.list_computers())
         else:
-            wanted.update(resolved[0][0])
+            self.chosen = resolved[0][0]
+            wanted.update(self.chosen)
         if any(isinstance(target, Computer) for target in wanted):
             # Whether a name is that of one computer only.
             fleet.list_computers()
@@ -348,8 +362,12 @@ class _Taking:
             return piece
         if not self._divisible(name):
             return {} if self._wish(name, piece) == self._wish(name, declared) else piece
-        rest = {key: value for key, value in piece.items() if key not in declared or str(declared[key]) != str(value)}
-        return {} if rest.keys() <= {"accept_inherited"} else rest
+        rest = {
+            key: value
+            for key, value in piece.items()
+            if key == _ACCEPTING or key not in declared or str(declared[key]) != str(value)
+        }
+        return {} if rest.keys() <= {_ACCEPTING} else rest
 
     # -- the profiles that are not there yet
 

@@ -50,6 +50,9 @@ class Editor:
     def edit(self, snapshot: Snapshot) -> None:
         """Bring all of a snapshot into the tree."""
         profiles = self._tree.get(self._variable)
+        if profiles:
+            # It is none of the lines of the variable, and stays in the file.
+            _cut_comment_behind(self._tree, self._variable)
         new = [self._profile(one.name, one.targets, one.facets) for one in snapshot.profiles]
         for number, edit in snapshot.edits.items():
             if not edit.gone:
@@ -61,11 +64,7 @@ class Editor:
             self._tree[self._variable] = profiles = CommentedSeq()
         elif self._is_shared(profiles):
             self._tree[self._variable] = profiles = _unanchored(profiles)
-        for one in new:
-            rest = _cut_comment_behind(profiles, len(profiles) - 1) if profiles else ""
-            profiles.append(one)
-            if rest:
-                _put_comment_behind(profiles, len(profiles) - 1, rest)
+        profiles.extend(new)
 
     # -- one profile
 
@@ -81,7 +80,7 @@ class Editor:
                 node.get("computers_query"), _without(str(one.options["computers_query"]), edit.excluded)
             )
         for named in sorted(edit.added, key=lambda named: named.option != "policies"):
-            self._add(node, named)
+            self._add(node, named, one.options.get(named.option) or ())
 
     def _agree(self, facet: Node, snapshot: Snapshot) -> bool:
         """Whether all who refer to this facet want the same of it, so that it is changed once for all of them."""
@@ -127,7 +126,8 @@ class Editor:
         _extend(there, [item for item in value if item not in before])
 
     def _drop(self, node: Node, option: str, before: t.Sequence[Key], keys: set[Key]) -> None:
-        left = [number for number, key in enumerate(before) if _key(key) not in keys]
+        gone = set(map(_key, keys))
+        left = [number for number, key in enumerate(before) if _key(key) not in gone]
         there = node[option]
         if not left:
             _remove(node, option)
@@ -140,7 +140,7 @@ class Editor:
                 if number not in left:
                     del there[number]
 
-    def _add(self, node: Node, named: Named) -> None:
+    def _add(self, node: Node, named: Named, before: t.Sequence[Key]) -> None:
         there = node.get(named.option)
         if there is None:
             _remove(node, named.option)
@@ -149,7 +149,7 @@ class Editor:
             there = CommentedSeq()
             node.insert(place, named.option, there)
         elif not isinstance(there, CommentedSeq):
-            there = node[named.option] = _sequence([there])
+            there = node[named.option] = _sequence(map(_key, before))
         elif self._is_shared(there) or not _is_own(node, named.option):
             there = node[named.option] = _unanchored(there)
         _extend(there, [named.key], named.comment)
@@ -288,7 +288,7 @@ def shown_as_escapes(text: str) -> str:
 
 
 def _key(key: t.Any) -> Key:
-    return key if isinstance(key, int) else str(key)
+    return key if isinstance(key, int) else str(key).strip()
 
 
 def _without(query: str, excluded: t.Collection[int]) -> str:
@@ -305,6 +305,9 @@ def _without(query: str, excluded: t.Collection[int]) -> str:
 def _last(node: Node, key: t.Any) -> tuple[Node, t.Any]:
     """Where the comment is kept that stands behind an item: at its last line."""
     while isinstance(node[key], (CommentedMap, CommentedSeq)) and node[key] and not node[key].fa.flow_style():
+        if key in (node.lc.data or {}) and (node[key].lc.line or 0) < node.lc.data[key][0]:
+            # What an alias refers to stands above it.
+            break
         node = node[key]
         key = [*node][-1] if isinstance(node, CommentedMap) else len(node) - 1
     return node, key

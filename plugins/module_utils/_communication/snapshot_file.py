@@ -5,8 +5,8 @@
 """A file of variables that holds a document: read, and changed where it differs from a snapshot, and nowhere else.
 
 Two readings of a file go side by side: one as Ansible reads it, in YAML 1.1, for what it says, and one in which
-ruamel.yaml keeps comments, quotes and anchors, for what is written. What ruamel.yaml would lay out anew although
-nothing of it changes is put back line by line.
+ruamel.yaml keeps comments, quotes and anchors, for what is written. Of the latter only the lines of the variable are
+taken; the other lines of the file stay as they are, byte by byte.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import re
 import stat
 import typing as t
+from dataclasses import dataclass
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -26,12 +27,12 @@ from .._basis.text import one_line, shown
 from .._facets.registry import FACETS
 from .._fleet.targets import listed_policies
 from .document import profile_arguments
-from .line_merge import merged
+from .line_merge import merged, with_line_ends
 from .snapshot import Snapshot, Written, misplaced, profiles_path
 from .snapshot_editor import Editor, Node, shown_as_escapes
 
 try:
-    from ruamel.yaml import YAML, constructor
+    from ruamel.yaml import YAML, constructor, events
     from ruamel.yaml.comments import CommentedMap
     from ruamel.yaml.error import YAMLError
 except ImportError as import_error:
@@ -41,8 +42,9 @@ else:
 
 # The longest file that is read, in bytes.
 _LONGEST = 64 * 1024 * 1024
-# The first words of the comments that say what could not be captured. Nothing else of a file begins with them.
+# The first words of the comments that say what could not be captured, and all of such a comment.
 NOT_CAPTURED = "# not captured: "
+_NOTE = re.compile(rf"^({NOT_CAPTURED}({'|'.join(FACETS)}) of .+: .+)(?:\n|\Z)", re.MULTILINE)
 # Indentation of mappings, of sequences, and of the dash in it, the likeliest first.
 _LAYOUTS = ((2, 4, 2), (2, 2, 0), (4, 6, 4), (4, 4, 2), (4, 4, 0))
 
@@ -103,14 +105,13 @@ class DocumentText:
         self._whole = text
         self._variable = variable
         self._path = path
-        # Comments of an earlier snapshot are not those of the file.
-        self._body, self._notes = _without_notes(text)
-        self._newline = "\r\n" if "\r\n" in self._body else "\n"
-        self._bom = "\ufeff" if self._body.startswith("\ufeff") else ""
-        self._body = self._body.removeprefix("\ufeff").replace("\r\n", "\n")
-        said = self._plain(self._body)
+        self._bom = "\ufeff" if text.startswith("\ufeff") else ""
+        body = text.removeprefix("\ufeff").replace("\r\n", "\n")
+        said = self._plain(body)
         if not isinstance(said, (dict, type(None))):
             raise OptionError("path", path, "it must be a file of variables, which is a mapping of YAML")
+        # Comments of an earlier snapshot are not those of the file.
+        self._body, self._notes = self._without_notes(body)
         profiles = (said or {}).get(variable)
         if isinstance(profiles, Untold):
             raise OptionError(variable, None, "it must be a list of profiles, written out in the file")
@@ -170,7 +171,13 @@ class DocumentText:
 
     def with_snapshot(self, snapshot: Snapshot, written: t.Sequence[Written]) -> str:
         """The text with all of the snapshot in it; the very same text where nothing differs."""
-        notes = [f"{NOT_CAPTURED}{_escaped(one.sentence)}" for one in snapshot.left_out]
+        try:
+            return self._with_snapshot(snapshot, written)
+        except (YAMLError, RecursionError) as error:
+            raise self._unreadable(error) from None
+
+    def _with_snapshot(self, snapshot: Snapshot, written: t.Sequence[Written]) -> str:
+        notes = self._notes_with(snapshot)
         body = self._body
         if snapshot.edits or snapshot.profiles:
             body = self._edited(snapshot, written)
@@ -181,7 +188,24 @@ class DocumentText:
         if notes:
             body = body if body.endswith("\n") or not body else f"{body}\n"
             body += "".join(f"{note}\n" for note in notes)
-        return self._bom + body.replace("\n", self._newline)
+        if self._others(body) != self._others(self._body):
+            raise OptionError(
+                "path",
+                self._path,
+                f"it must be a file to which {self._variable} can be written without a change of its other variables;"
+                " keep it in a file of its own",
+            )
+        return self._bom + with_line_ends(self._whole.removeprefix("\ufeff"), body)
+
+    def _notes_with(self, snapshot: Snapshot) -> list[str]:
+        """The comments on what is not captured: of what was not looked at now, those that are there stay."""
+        new = [f"{NOT_CAPTURED}{_escaped(one.sentence)}" for one in snapshot.noted]
+        kept = [
+            note
+            for note in self._notes
+            if note in new or not snapshot.is_whole or _facet_of(note) not in snapshot.facets
+        ]
+        return list(dict.fromkeys([*kept, *new]))
 
     def _edited(self, snapshot: Snapshot, written: t.Sequence[Written]) -> str:
         yaml, base = self._layout()
@@ -196,38 +220,58 @@ class DocumentText:
         after = _dumped(yaml, tree)
         if head:
             return head + shown_as_escapes(after)
-        kept = merged(self._body, base, after)
-        # Put back in a way that says something else, or nothing any more: then all of it is as ruamel.yaml lays it out.
-        if not self._says(kept, after):
-            kept = after
+        wanted = {**self._others(self._body), self._variable: _comparable(self._plain(after))[self._variable]}
+        kept = next((lines for lines in self._kept(base, after) if self._says(lines, wanted)), after)
         return shown_as_escapes(kept)
 
-    def _says(self, text: str, like: str) -> bool:
+    def _kept(self, base: str, after: str) -> t.Iterator[str]:
+        """C(after) with as much as possible of the file's own lines, the most first; what it says is to be checked."""
+        yield self._put_in_place(base, after, merged)
+        yield self._put_in_place(base, after, lambda _mine, _old, new: new)
+        # An alias elsewhere may refer to what has left the profiles.
+        yield merged(self._body, base, after)
+
+    def _put_in_place(self, base: str, after: str, merge: t.Callable[[str, str, str], str]) -> str:
+        """The text with the variable as it is in C(after), and all else as it is."""
+        text = self._body
+        mine, old, new = (_Place.of(self._variable, one, _events(one)) for one in (text, base, after))
+        margin = "" if mine.flow else " " * mine.column
+        written = _indented(new.part(after), margin)
+        if mine.start is not None:
+            if not mine.flow:
+                written = merge(mine.part(text), _indented(old.part(base), margin), written)
+            return text[: mine.start] + written + text[mine.end :]
+        if mine.flow:
+            first = mine.root_start + 1
+            return f"{text[:first]}{written}, {text[first:]}"
+        before = text[: mine.root_end]
+        return f"{before}{'' if before.endswith(chr(10)) else chr(10)}{written}\n{text[mine.root_end :]}"
+
+    def _says(self, text: str, wanted: t.Any) -> bool:
         try:
-            return bool(_comparable(self._plain(text)) == _comparable(self._plain(like)))
+            return bool(_comparable(self._plain(text)) == wanted)
         except OptionError:
             return False
 
+    def _others(self, text: str) -> t.Any:
+        """What a text says of the other variables."""
+        said = _comparable(self._plain(text)) or {}
+        return {name: value for name, value in said.items() if name != self._variable}
+
     def _layout(self) -> tuple[t.Any, str]:
-        """The writer whose layout is the file's, and what it makes of the file as it is."""
+        """The writer whose layout is that of the profiles, or of the file, and what it makes of the file as it is."""
+        own = self._layout_of_profiles(YAML().load(self._body))
         lines = set(self._body.split("\n"))
         tried: list[tuple[int, t.Any, str]] = []
-        try:
-            own = self._layout_of_profiles(YAML().load(self._body))
-            for mapping, sequence, offset in _LAYOUTS if own is None else (own, *_LAYOUTS):
-                yaml = YAML()
-                yaml.indent(mapping=mapping, sequence=sequence, offset=offset)
-                yaml.width = 1_000_000
-                yaml.preserve_quotes = True
-                yaml.explicit_start = bool(re.search(r"^---(?: |$)", self._body, re.MULTILINE))
-                base = _dumped(yaml, yaml.load(self._body))
-                if base == self._body:
-                    return yaml, base
-                tried.append((len(lines.intersection(base.split("\n"))), yaml, base))
-        except YAMLError as error:
-            raise self._unreadable(error) from None
-        # New profiles have to stand below those that are there, whatever the layout of the rest.
-        _same, yaml, base = max(tried, key=lambda one: one[0]) if own is None else tried[0]
+        for mapping, sequence, offset in _LAYOUTS if own is None else (own,):
+            yaml = YAML()
+            yaml.indent(mapping=mapping, sequence=sequence, offset=offset)
+            yaml.width = 1_000_000
+            yaml.preserve_quotes = True
+            yaml.explicit_start = bool(re.search(r"^---(?: |$)", self._body, re.MULTILINE))
+            base = _dumped(yaml, yaml.load(self._body))
+            tried.append((len(lines.intersection(base.split("\n"))), yaml, base))
+        _same, yaml, base = max(tried, key=lambda one: one[0])
         return yaml, base
 
     def _layout_of_profiles(self, tree: Node) -> tuple[int, int, int] | None:
@@ -254,15 +298,98 @@ class DocumentText:
         yaml.version = (1, 1)
         yaml.Constructor = _constructor()
         try:
-            return yaml.load(text)
+            said = yaml.load(text)
+            # Raises what follows where it is in itself.
+            _comparable(said)
         except (YAMLError, ValueError, TypeError, RecursionError) as error:
             raise self._unreadable(error) from None
+        return said
+
+    def _without_notes(self, text: str) -> tuple[str, list[str]]:
+        """A text without the comments of an earlier snapshot, and these."""
+        if NOT_CAPTURED not in text:
+            return text, []
+        # What begins like a comment in them is none.
+        quoted = [
+            (event.start_mark.index, event.end_mark.index)
+            for event in _events(text)
+            if isinstance(event, events.ScalarEvent) and event.style in ("'", '"')
+        ]
+        notes: list[str] = []
+
+        def without(found: re.Match[str]) -> str:
+            if any(start < found.start() < end for start, end in quoted):
+                return found[0]
+            notes.append(found[1])
+            return ""
+
+        return _NOTE.sub(without, text), notes
 
     def _unreadable(self, error: Exception) -> OptionError:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = one_line(getattr(error, "problem", None) or type(error).__name__, 200)
+        if isinstance(error, RecursionError):
+            problem = "it is nested too deeply, or something of it stands in itself by an alias, which is not supported"
         return OptionError("path", self._path, f"it must be a file of variables in YAML, but{where}: {problem}")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the mapping of all variables begins and ends in a text, and, if it has it, one of them, by its characters.
+
+    flow: whether the mapping is one in braces. Else the place of a variable is made of whole lines, without the break
+    of the last one.
+    """
+
+    flow: bool
+    column: int
+    root_start: int
+    root_end: int
+    start: int | None
+    end: int
+
+    def part(self, text: str) -> str:
+        """The text of the variable."""
+        return "" if self.start is None else text[self.start : self.end]
+
+    @classmethod
+    def of(cls, variable: str, text: str, parsed: t.Iterable[t.Any]) -> _Place:
+        """The place of a variable in a text with a mapping."""
+        flow, column, root_start, root_end = False, 0, 0, len(text)
+        depth = nodes = 0
+        start, end, inside = None, 0, False
+        for event in parsed:
+            ends = isinstance(event, events.CollectionEndEvent)
+            depth -= ends
+            if depth == 0:
+                if ends:
+                    root_end = event.start_mark.index
+                elif isinstance(event, events.MappingStartEvent):
+                    flow, column, root_start = bool(event.flow_style), event.start_mark.column, event.start_mark.index
+            elif depth == 1 and not ends:
+                # Names and values by turns.
+                nodes += 1
+                if nodes % 2:
+                    inside = isinstance(event, events.ScalarEvent) and event.value == variable
+                    start = event.start_mark.index if inside else start
+            # The end of a collection without braces is where the next thing begins.
+            if inside and (not ends or event.end_mark.index > event.start_mark.index) and depth:
+                end = event.end_mark.index
+            depth += isinstance(event, events.CollectionStartEvent)
+        if start is not None:
+            end = len(text[:end].rstrip())
+            if not flow:
+                start = text.rfind("\n", 0, start) + 1
+                line_end = text.find("\n", end)
+                end = len(text) if line_end < 0 else line_end
+        return cls(flow, column, root_start, root_end, start, end)
+
+
+def _events(text: str) -> t.Iterable[t.Any]:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.version = (1, 1)
+    return t.cast(t.Iterable[t.Any], yaml.parse(text))
 
 
 def _constructor() -> t.Any:
@@ -294,11 +421,13 @@ def _dumped(yaml: t.Any, tree: Node) -> str:
     return stream.getvalue()
 
 
-def _without_notes(text: str) -> tuple[str, list[str]]:
-    """A text without the comments of an earlier snapshot, and these."""
-    lines = text.split("\n")
-    notes = [line.rstrip("\r") for line in lines if line.startswith(NOT_CAPTURED)]
-    return "\n".join(line for line in lines if not line.startswith(NOT_CAPTURED)), notes
+def _indented(text: str, margin: str) -> str:
+    return re.sub("^(?=.)", margin, text, flags=re.MULTILINE) if margin else text
+
+
+def _facet_of(note: str) -> str:
+    found = _NOTE.fullmatch(note)
+    return found[2] if found else ""
 
 
 def _is_untold(value: t.Any) -> bool:
@@ -317,4 +446,5 @@ def _comparable(value: t.Any) -> t.Any:
         return {str(key): _comparable(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_comparable(item) for item in value]
-    return str(value) if isinstance(value, Untold) else value
+    # Not a number is not even itself.
+    return str(value) if isinstance(value, Untold) or value != value else value  # noqa: PLR0124

@@ -32,8 +32,8 @@ class CommunicationDirection(SettingsFacet):
 
     def __init__(self, deployment: str) -> None:
         super().__init__(deployment)
-        # What could not be declared as it is today, once that was asked.
-        self._refused_today: dict[Target, str] | None = None
+        # Why what a target has today could not be declared, once that was asked; C(None) where it can.
+        self._refused_today: dict[Target, str | None] | None = None
 
     def wish(self, options: t.Mapping[str, t.Any], _scope: Scope) -> SettingsWish:
         return SettingsWish.of({COMMUNICATION_DIRECTION: options["direction"]}, options.get("accept_inherited"))
@@ -94,7 +94,7 @@ class CommunicationDirection(SettingsFacet):
     def undeclarable(self, outlook: Outlook, target: Target, setting: Setting, value: Value) -> str | None:
         if value not in DIRECTIONS:
             return f"{setting.option} is {literal(value)}, which is none of {', '.join(DIRECTIONS)}"
-        if value == AGENT_INITIATED:
+        if value == AGENT_INITIATED or (isinstance(target, Computer) and not target.is_macos):
             return None
         if self._refused_today is None:
             fleet = outlook.fleet
@@ -105,8 +105,12 @@ class CommunicationDirection(SettingsFacet):
                 for one, direction in today.items()
                 if direction in DIRECTIONS
             }
-            self._refused_today = self._refused_of(outlook, wishes)
-        refused = self._refused_today.get(target)
+            self._refused_today = {**self._refused_of(outlook, wishes)}
+        if target not in self._refused_today:
+            # Set on this target or inherited by it, it reaches the same agents.
+            declared = {target: SettingsWish.of({setting: value}, True)} if setting not in target.overrides else {}
+            self._refused_today[target] = self._refused_of(outlook, declared).get(target)
+        refused = self._refused_today[target]
         return refused and f"{setting.option} is {literal(value)}, but {refused}"
 
     def warnings(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> list[str]:

@@ -244,7 +244,7 @@ class SettingsFacet(Facet[SettingsWish]):
                 continue
             added.pop(setting.option, None)
             if len({declared[number][1].values[setting] for number in saying}) == 1 and all(
-                _holds(outlook, target, setting, declared[number][1]) for number in saying
+                self._stays(outlook, target, setting, declared[number][1]) for number in saying
             ):
                 continue
             for number in saying:
@@ -257,8 +257,15 @@ class SettingsFacet(Facet[SettingsWish]):
         some = {setting.option for setting in self.settings}
         return Restated(tuple(one if some & one.keys() else {} for one in restated), added, own, tuple(left_out))
 
+    def _stays(self, outlook: Outlook, target: Target, setting: Setting, wish: SettingsWish) -> bool:
+        """Whether nothing would be written for one setting of a wish, and nothing of it refused."""
+        value = wish.values[setting]
+        return _holds(outlook, target, setting, wish) and (
+            value == INHERITED or self.undeclarable(outlook, target, setting, value) is None
+        )
+
     def undeclarable(self, outlook: Outlook, target: Target, setting: Setting, value: Value) -> str | None:
-        """Why a value that is set on a target cannot be declared; C(None) where it can."""
+        """Why the value that a target has, set on it or inherited, cannot be declared; C(None) where it can."""
         key = (setting, value)
         if key not in self._undeclarable:
             try:

@@ -140,7 +140,6 @@ def profile(name, **options):
 @pytest.mark.parametrize(
     ("profiles", "message"),
     [
-        ([], "option 'profiles' .*at least one profile"),
         ([profile("")], r"option 'profiles\[0\].name'"),
         ([profile("a")], r"option 'profiles\[a\]': it must declare at least one of heartbeat"),
         (

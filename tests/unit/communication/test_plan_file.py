@@ -188,7 +188,7 @@ def test_any_bytes_are_an_error(content: bytes) -> None:
         ({"document": {"profiles": [PROFILE], "extra": 1}}, "its document is none: .*extra"),
         ({"document": {"profiles": [{**PROFILE, "heartbeet": {}}]}}, "its document is none: .*heartbeet"),
         ({"document": {"profiles": [{**PROFILE, "heartbeat": 5}]}}, "its document is none: "),
-        ({"document": {"profiles": []}}, "its document cannot be right: option 'profiles'"),
+        ({"document": {"profiles": [], "undeclared": "remove"}}, "its document cannot be right: option 'profiles'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_file_is_named(tmp_path, change, told):

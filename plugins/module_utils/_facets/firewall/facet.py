@@ -116,6 +116,8 @@ class FirewallRestriction(Facet[Wish]):
         self._absent: dict[int, Restriction] = {}
         self._untold: dict[str, int] = {}
         self._needed = _Needed()
+        # By name of a rule that no document can declare, and why: the targets that it is assigned to.
+        self._undeclarable: dict[tuple[str, str], list[str]] = {}
         # By ID, the options of every rule that restricts, or why there are none.
         self._restating: dict[int, Options | str] | None = None
         # By name of the rule, the options that a document has for it: two that differ are refused.
@@ -319,7 +321,24 @@ class FirewallRestriction(Facet[Wish]):
             self._assignment(outlook, target, UNASSIGN, name, rule_id, f"the rule {quoted(name, 100)} is assigned here")
             for rule_id, name in found.items()
         )
-        return Undeclared(tuple(self._gone(fleet, rule_id) for rule_id in found), steps)
+        lasting = self._lasting(fleet, found, any(one.present for one in wish or ()))
+        for rule_id, reason in lasting.items():
+            told = self._undeclarable.setdefault((found[rule_id], reason), [])
+            told.append(target.label)
+        return Undeclared(tuple(self._gone(fleet, rule_id) for rule_id in found if rule_id not in lasting), steps)
+
+    def _lasting(self, fleet: Fleet, found: t.Mapping[int, str], is_declared: bool) -> dict[int, str]:
+        """The rules that stay on a target whatever becomes of what is undeclared, as no document can declare them; why.
+
+        C(is_declared): whether a restriction is declared of the target, beside which no other one can be.
+        """
+        options = self._options_by_rule(fleet)
+        lasting = {rule_id: reason for rule_id in found if isinstance(reason := options.get(rule_id), str)}
+        if len(found) > 1 and not is_declared:
+            names = enumerated([quoted(name, 100) for name in found.values()])
+            several = f"a target can have one restriction, and several rules restrict it: {names}"
+            lasting = {rule_id: lasting.get(rule_id, several) for rule_id in found}
+        return lasting
 
     def _gone(self, fleet: Fleet, rule_id: int) -> Restriction:
         """The wish to have a rule of the manager no more, with its own lists."""
@@ -338,6 +357,10 @@ class FirewallRestriction(Facet[Wish]):
             f"{self.name}: {count} policies and computers inherit the rule {quoted(name, 100)}, and whether it is assigned"
             " to them, too, is not told by the manager's pages. It is taken as inherited"
             for name, count in self._untold.items()
+        ] + [
+            f"{self.name}: the rule {quoted(name, 100)} is not declared, and stays on {enumerated(labels, 3)}, since no"
+            f" document can declare it: {reason}. State absent with its rule_name takes it away"
+            for (name, reason), labels in self._undeclarable.items()
         ]
 
     def describe(self, outlook: Outlook, target: Target) -> dict[str, t.Any]:
@@ -385,8 +408,11 @@ class FirewallRestriction(Facet[Wish]):
             told = [f"a target can have one restriction, and several rules restrict it: {names}"]
         if kept is None:
             left_out += told
-        elif len(assigned) > 1:
-            left_out.append(f"more than one rule restricts it, and only {quoted(kept, 100)} is declared")
+        elif any(fleet.rules[number].get("name") != kept for number in assigned):
+            left_out.append(
+                f"more than one rule restricts it, and only {quoted(kept, 100)} is declared: undeclared=remove would take"
+                " away the others"
+            )
         return Restated(tuple(restated), options or {} if kept is None else {}, own, tuple(left_out))
 
     def _restated(
