@@ -91,6 +91,6 @@ def normalize(text: object) -> Optional[str]:
     """The version in C(TLS 1.2), C(TLSv1.2), C(TLSv1_2) or C(1.2); C(None) for what is no version of TLS."""
     if not isinstance(text, str) or len(text) > 20:
         return None
-    match = re.fullmatch(r"(?:TLS)?[ _-]*v?[ _-]*(1)(?:[._]([0-3]))?", text.strip(), re.IGNORECASE | re.ASCII)
+    match = re.fullmatch(r"(?:TLS[ _-]*)?(?:v[ _-]*)?(1)(?:[._]([0-3]))?", text.strip(), re.IGNORECASE | re.ASCII)
     # TLSv1 is what OpenSSL calls TLS 1.0.
     return f"1.{match.group(2) or 0}" if match else None

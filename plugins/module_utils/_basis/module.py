@@ -14,6 +14,7 @@ from .errors import Problem
 from .refusal import (
     LONGEST_MESSAGE,
     LONGEST_WARNING,
+    STUMBLES,
     failed,
     forget_what_is_no_secret,
     refused,
@@ -35,14 +36,14 @@ class Module(AnsibleModule):
         """C(rules): those of AnsibleModule, such as C(mutually_exclusive). Check mode is supported."""
         try:
             super().__init__(argument_spec=argument_spec, supports_check_mode=True, **rules)
-        except TypeError:
+        except STUMBLES:
             problem = stumble(argument_spec, self._given)
             if problem is None:
                 raise
             self.fail(problem)
         self._checked = True
         forget_what_is_no_secret(self.no_log_values)
-        problem = unusable_text(self.argument_spec, self.params)
+        problem = unusable_text(self.argument_spec, self._given, self.params)
         if problem:
             self.fail(problem)
 

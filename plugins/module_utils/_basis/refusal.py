@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.validation import check_type_int
 
 from .errors import OptionError, Problem
 from .text import in_json, shown
@@ -59,12 +60,40 @@ def forget_what_is_no_secret(no_log_values: Set[str]) -> None:
     no_log_values.difference_update(short)
 
 
-def unusable_text(specification: Mapping[str, Any], params: Mapping[str, Any]) -> Optional[OptionError]:
-    """What is wrong where an option, at any depth, has a character that no file, program or manager can take.
+def unusable_text(
+    specification: Mapping[str, Any], given: Mapping[str, Any], params: Mapping[str, Any]
+) -> Optional[OptionError]:
+    """What is wrong where an option, at any depth, should be text and is none, or none that can be used.
 
-    Or where it is a path, and empty: whoever leaves the path of a file empty by mistake must not do without the file.
+    C(given) is what the task says, C(params) what Ansible has made of it. Of a list, for example, it makes text: with
+    C([]) for a query, nobody means the query C([]), which selects everything. No file, program or manager can take NUL.
+    And whoever leaves the path of a file empty by mistake must not do without the file.
     """
-    return next(_unusable_text(specification, params), None)
+    return next(_no_text(specification, given), None) or next(_unusable_text(specification, params), None)
+
+
+def _no_text(specification: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[OptionError]:
+    for option, argument in specification.items():
+        value, kind, where = given.get(option), argument.get("type", "str"), f"{path}{option}"
+        is_list = kind == "list" and isinstance(value, (list, tuple))
+        if is_list:
+            kind = argument.get("elements")
+        for number, item in enumerate(value if is_list else [value]):  # type: ignore[arg-type]
+            if "options" in argument and isinstance(item, dict):
+                named = f"[{shown(item.get('name') or number, 100)}]" if is_list else ""
+                yield from _no_text(argument["options"], item, f"{where}{named}.")
+            is_one = _what_is(item, kind)
+            if is_one:
+                yield OptionError(where, None if argument.get("no_log") else item, f"it must be text, and is {is_one}")
+
+
+def _what_is(value: object, kind: Optional[str]) -> Optional[str]:
+    """What nobody means as text, and Ansible makes text of for an option of this type; C(None) for what may be meant."""
+    if kind not in ("str", "path"):
+        return None
+    if isinstance(value, bool):
+        return "a boolean" if kind == "path" else None
+    return "a dictionary" if isinstance(value, dict) else "a list" if isinstance(value, (list, tuple)) else None
 
 
 def _unusable_text(
@@ -75,11 +104,14 @@ def _unusable_text(
         for where, item in _items(f"{path}{option}", value):
             if isinstance(item, dict):
                 yield from _unusable_text(argument.get("options") or {}, item, f"{where}.")
-            elif isinstance(item, str) and "\0" in item:
-                is_secret = argument.get("no_log")
-                yield OptionError(where, None if is_secret else item, "it must be text without NUL characters")
-            elif isinstance(item, str) and not item.strip() and argument.get("type") == "path":
-                yield OptionError(where, item, "it must be a path; leave the option out for none")
+            elif isinstance(item, str):
+                right = None
+                if "\0" in item:
+                    right = "it must be text without NUL characters"
+                elif not item.strip() and argument.get("type") == "path":
+                    right = "it must be a path; leave the option out for none"
+                if right:
+                    yield OptionError(where, None if argument.get("no_log") else item, right)
 
 
 def _items(where: str, value: object) -> Iterator[Tuple[str, object]]:
@@ -92,44 +124,63 @@ def _items(where: str, value: object) -> Iterator[Tuple[str, object]]:
         yield from _items(where if name is None else f"{where}[{shown(name, 100)}]", item)
 
 
+# What Ansible's check raises where it meets what it does not expect.
+STUMBLES = (TypeError, OverflowError)
+
+
 def stumble(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Optional[OptionError]:
-    """What Ansible's check raises C(TypeError) for, in words: something else in place of a dictionary of options."""
-    where = _no_dictionary(specification, given)
-    return None if where is None else OptionError(*where, "it must be a dictionary of options")
+    """What Ansible's check raises C(STUMBLES) for, in words.
+
+    That is something else in place of a dictionary of options, and infinity in place of a whole number.
+    """
+    return next(_stumbles(specification, given), None)
 
 
-def _no_dictionary(
-    specification: Mapping[str, Any], given: Mapping[str, Any], path: str = ""
-) -> Optional[Tuple[str, object]]:
-    """The first option whose value should be a dictionary and is none, with that value."""
+def _stumbles(specification: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[OptionError]:
     for option, argument in specification.items():
-        value = given.get(option)
-        if "options" not in argument or value is None:
-            continue
+        value, where = given.get(option), f"{path}{option}"
+        kinds = (argument.get("type"), argument.get("elements"))
         for item in value if isinstance(value, list) else [value]:
-            if not isinstance(item, (dict, str)):
-                return f"{path}{option}", item
-            found = _no_dictionary(argument["options"], item, f"{path}{option}.") if isinstance(item, dict) else None
-            if found:
-                return found
-    return None
+            if "options" in argument:
+                if isinstance(item, dict):
+                    yield from _stumbles(argument["options"], item, f"{where}.")
+                elif not isinstance(item, str) and value is not None:
+                    yield OptionError(where, item, "it must be a dictionary of options")
+            elif "int" in kinds:
+                try:
+                    check_type_int(item)
+                except OverflowError:
+                    yield OptionError(where, item, "it must be a whole number")
+                except TypeError:
+                    pass  # In words of Ansible's own.
 
 
 def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> Tuple[Optional[str], str]:
     """Which item of a list is meant, C(None) for none, and the message that names it: Ansible's own does not."""
     for option, argument in specification.items():
         value = given.get(option)
-        if argument.get("elements") != "dict" or "options" not in argument or value is None:
+        if "options" not in argument or value is None:
+            continue
+        if argument.get("type") == "dict":
+            errors = [] if isinstance(value, dict) else _errors({option: {"type": "dict"}}, {option: value})
+            if errors:
+                return option, f"option '{option}': {'; '.join(errors)}"
             continue
         for number, item in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(item, dict):
                 where = f"{option}[{shown(item.get('name') or number, 100)}]"
                 # Without rules such as mutually_exclusive, which name their options in any case.
-                errors = ArgumentSpecValidator(argument["options"]).validate(item).error_messages
+                errors = _errors(argument["options"], item)
             else:
                 where = f"{option}[{number}]" if isinstance(value, list) else option
                 kind = {"type": "list", "elements": "dict"}
-                errors = ArgumentSpecValidator({option: kind}).validate({option: [item]}).error_messages
+                errors = _errors({option: kind}, {option: [item]})
             if errors:
                 return where, f"option '{where}': {'; '.join(errors)}"
     return None, msg
+
+
+def _errors(specification: Mapping[str, Any], given: Mapping[str, Any]) -> List[str]:
+    """What Ansible's own check has against options."""
+    errors: List[str] = ArgumentSpecValidator(specification).validate(given).error_messages
+    return errors

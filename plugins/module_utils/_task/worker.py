@@ -19,6 +19,7 @@ from .._basis.errors import Problem
 from .._basis.refusal import (
     LONGEST_MESSAGE,
     LONGEST_WARNING,
+    STUMBLES,
     failed,
     forget_what_is_no_secret,
     refused,
@@ -46,7 +47,7 @@ def checked(specification: Options, given: Options, unsupported: str = "") -> Ch
     problem: Problem | None
     try:
         found = ModuleArgumentSpecValidator(specification).validate(given)
-    except TypeError:
+    except STUMBLES:
         problem = stumble(specification, given)
         if problem is None:
             raise
@@ -58,7 +59,7 @@ def checked(specification: Options, given: Options, unsupported: str = "") -> Ch
         # Ansible forgets what is secret where an option beside it has the wrong type.
         secrets = _secrets(specification, given, found._no_log_values)
         return Checked(found.validated_parameters, secrets, refused(specification, given, message))
-    problem = unusable_text(specification, found.validated_parameters)
+    problem = unusable_text(specification, given, found.validated_parameters)
     secrets = _secrets({}, {}, found._no_log_values)
     return Checked(found.validated_parameters, secrets, failed(problem) if problem else None)
 

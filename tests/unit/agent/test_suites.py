@@ -139,6 +139,8 @@ def test_any_name_is_found_or_not(name: str) -> None:
         ("TLSv1", "1.0"),
         ("1.4", None),
         ("3.0", None),
+        ("-1", None),
+        ("TLS-1.2", "1.2"),
         ("SSLv3", None),
         ("", None),
         ("1.2" + " " * 100, None),

@@ -84,6 +84,8 @@ def test_good_heartbeats():
         ({**ADMITTED, "port": 0}, "option 'port' is '0': it must be a port from 1 to 65535"),
         ({**ADMITTED, "port": 65536}, "a port from"),
         ({**ADMITTED, "rule_name": " "}, "option 'rule_name'"),
+        ({**ADMITTED, "ip_list_name": " "}, "option 'ip_list_name' is ' ': it must be the name of the list, not blank"),
+        ({**ADMITTED, "mac_list_name": "\t"}, "option 'mac_list_name'"),
         ({"source_ips": ["192.0.2.0/24"]}, "option 'manager_addresses': give the addresses"),
         ({**ADMITTED, "manager_addresses": ["198.51.100.1"]}, "add 198.51.100.1"),
         ({**ADMITTED, "manager_region": "mars-1"}, "option 'manager_region' is 'mars-1': it must be one of ae-1"),

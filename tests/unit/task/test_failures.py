@@ -23,6 +23,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.err
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.module import Module
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.refusal import failed
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import primary
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import CONNECTION_ARGUMENTS
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import NotFound
 from ansible_collections.workload_security.agent.plugins.module_utils._task import work as task_work
 
@@ -312,6 +313,64 @@ def test_an_empty_path_names_its_option(fail, name, text, where, options):
     result = fail(name, options)
     assert result["failure"]["code"] == "bad_option" and result["failure"]["option"] == where
     assert result["msg"].startswith(f"option '{where}' is '{text}': it must be a path")
+
+
+def of_each_kind(kinds: t.Collection[str], *values: t.Any) -> list[tuple[str, str, dict[str, t.Any]]]:
+    """Options of every module with something else in one place of these kinds, and how an error calls the place."""
+    found = {}
+    for name in NAMES:
+        for number, value in enumerate(values):
+            for where, options in with_text(specification(name), RIGHT[name], value, kinds):
+                # Those of the connection are the same for many modules.
+                if where not in MANAGER_OPTIONS or name == "policy_info":
+                    found[name, where, number] = options
+    return [(name, where, options) for (name, where, _number), options in found.items()]
+
+
+MANAGER_OPTIONS = {where for where, _options in with_text(CONNECTION_ARGUMENTS, {}, "x", ("str", "path", "int"))}
+NO_TEXT = [
+    one
+    for one in of_each_kind(("str", "path"), [[]], {"a": 1})
+    # A list in place of a list is none of text.
+    if one[1].rpartition(".")[2] not in ("name", "api_key")
+]
+
+
+@pytest.mark.parametrize(("name", "where", "options"), NO_TEXT)
+def test_a_list_is_not_made_text_of(fail, name, where, options):
+    """Ansible would make the query '[]' of an empty list, which selects everything."""
+    result = fail(name, options)
+    assert result["failure"]["code"] == "bad_option" and where.rpartition(".")[2] in result["msg"]
+
+
+@pytest.mark.parametrize("option", ["computers_query", "policies_query"])
+def test_an_empty_list_is_no_query(fail, option):
+    said = f"{option}' is '[]': it must be text, and is a list"
+    result = fail("heartbeat", {**MANAGER, "interval": "7", option: []})
+    assert result["msg"] == f"option '{said}"
+    profile = {"name": "Web", option: [], "heartbeat": {"interval": "7"}}
+    assert fail("communication_profile", {**MANAGER, "profiles": [profile]})["msg"] == f"option 'profiles[Web].{said}"
+
+
+def test_a_switch_is_no_path(fail):
+    result = fail("communication_profile", {**RIGHT["communication_profile"], "plan_file": True})
+    assert result["msg"] == "option 'plan_file' is 'True': it must be text, and is a boolean"
+
+
+INFINITE = of_each_kind(("int",), float("inf"), "-Infinity")
+
+
+@pytest.mark.parametrize(("name", "where", "options"), INFINITE)
+def test_infinity_is_no_whole_number(fail, name, where, options):
+    result = fail(name, options)
+    assert result["failure"]["code"] == "bad_option" and where.rpartition(".")[2] in result["msg"]
+    assert "it must be a whole number" in result["msg"] or "Infinity" in result["msg"]
+
+
+@pytest.mark.parametrize("value", ["x", "", "[]", "a,b", [None], 7])
+def test_what_is_no_dictionary_names_its_option(fail, value):
+    result = fail("policy_info", {**MANAGER, "jump_host": value})
+    assert result["failure"]["option"] == "jump_host" and result["msg"].startswith("option 'jump_host'")
 
 
 def test_there_are_paths_everywhere():

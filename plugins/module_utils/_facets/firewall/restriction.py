@@ -66,6 +66,9 @@ class Restriction:
         if not rule_name:
             raise scope.error("rule_name", options.get("rule_name"), "the name of the rule, not empty")
         present = options.get("state") != "absent"
+        for option in ("ip_list_name", "mac_list_name"):
+            if options.get(option) and not str(options[option]).strip():
+                raise scope.error(option, options[option], "the name of the list, not blank")
         ip_list_name = str(options.get("ip_list_name") or f"{rule_name} (IPs)")
         mac_list_name = str(options.get("mac_list_name") or f"{rule_name} (MACs)")
         if not present:
