@@ -49,8 +49,8 @@ echo "$*" >> "$FORGE/asked"
 case "$1 $2" in
   "pr comment") cp summary.md "$FORGE/comment.md";;
   "run download") cp -r "$FORGE/plan" plan;;
-  "run list") echo 4711;;
-  api*) echo 0123456789abcdef;;
+  "run list") cat "$FORGE/run";;
+  api*) cat "$FORGE/head";;
   *) exit 1;;
 esac
 """,
@@ -89,6 +89,7 @@ class Forge:
     lab: LabManager
     collections: Path
     interval: int = 7
+    commit_message: str = "Merge branch 'x' into 'main'\n\nSlower heartbeats\n\nSee merge request group/fleet!12"
     jobs: dict[str, t.Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +100,8 @@ class Forge:
         for name, text in STANDS_FOR.items():
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
+        (self.folder / "head").write_text("0123456789abcdef\n")
+        (self.folder / "run").write_text("4711\n")
 
     def run(self, name: str) -> tuple[int, str]:
         """Run one job in a new folder: its status, and what it printed."""
@@ -130,7 +133,7 @@ class Forge:
             "CI_API_V4_URL": "https://gitlab.example/api/v4",
             "CI_PROJECT_ID": "7",
             "CI_MERGE_REQUEST_IID": "12",
-            "CI_COMMIT_MESSAGE": "Merge branch 'x' into 'main'\n\nSlower heartbeats\n\nSee merge request group/fleet!12",
+            "CI_COMMIT_MESSAGE": self.commit_message,
             "GITHUB_REPOSITORY": "group/fleet",
             "GITHUB_SHA": "fedcba9876543210",
             "NUMBER": "12",
@@ -221,3 +224,22 @@ def test_a_pipeline_plans_applies_that_plan_finds_drift_and_writes_nothing_unfor
     for job in ("plan", "drift"):
         status, output = forge.run(job)
         assert status == 1, output
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"), [("GitLab CI", "merge"), ("GitHub Actions", "head"), ("GitHub Actions", "run")]
+)
+def test_a_commit_without_a_reviewed_plan_applies_none(lab, tmp_path, collections, kind, missing):
+    """A direct push: the forge knows no merge of this commit, or no plan of it, but has plans of others."""
+    forge = Forge(kind, tmp_path, lab, collections)
+    (tmp_path / "plan").mkdir()
+    if missing == "merge":
+        forge.commit_message = "Slower heartbeats"
+    else:
+        (tmp_path / missing).write_text("\n")
+    lab.clear_requests()
+    status, output = forge.run("apply")
+    assert status == 1 and "nothing is applied" in output, output
+    asked = (tmp_path / "asked").read_text() if (tmp_path / "asked").exists() else ""
+    assert "download" not in asked and lab.requests() == [], asked
+    assert missing == "run" or "run list" not in asked, "an empty commit selects the runs of all"
