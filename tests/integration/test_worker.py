@@ -54,7 +54,11 @@ def every_kind_of_task(lab: t.Any) -> list[dict[str, t.Any]]:
         "agent_cipher_info": [{"minimum_tls": "9"}, {"computers_format": "csv"}],
         "agent_deployment_script_info": [{"platform": "linux"}],
         "agent_initiated_activation": [{"ip_list": "Internal IP Ranges"}],
-        "agent_health_info": [{"computers_query": "[?id < `5`]"}, {"critical": {"silent": "0"}}, {"warning": 7}],
+        "agent_health_info": [
+            {"computers_query": "[?id < `5`]", "computers_most": 0},
+            {"critical": {"silent": "0"}},
+            {"warning": 7},
+        ],
         "communication_direction": [{**target, "direction": "manager_initiated"}],
         "communication_document": [{"path": "captured.yml"}, {"path": "/"}],
         "communication_fleet_info": [{"computers_query": "[?id < `5`]"}],
