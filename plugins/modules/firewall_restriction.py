@@ -41,11 +41,13 @@ options:
   state:
     description:
       - "V(present): keeps the rule, its lists, and its assignment to each target."
+      - "V(assigned): keeps the rule assigned to each target, whatever the rule is and whoever made it. It must exist.
+        This is how a complete snapshot keeps rules that cannot be declared."
       - "V(absent): unassigns the rule from each target. Once no policy or computer has it, the rule and its lists are
         deleted, but only if this collection created them. To find that out, the assignments of the whole fleet are
         read."
     type: str
-    choices: [present, absent]
+    choices: [present, assigned, absent]
     default: present
   rule_name:
     description:

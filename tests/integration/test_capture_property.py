@@ -76,7 +76,7 @@ KINDS: tuple[dict[str, t.Any], ...] = (
 class Fleet:
     """A few policies and computers of the lab, each with overrides by chance."""
 
-    def __init__(self, lab: LabManager, chance: random.Random) -> None:
+    def __init__(self, lab: LabManager, chance: random.Random, platforms: t.Sequence[str] = PLATFORMS) -> None:
         self.lab = lab
         self.chance = chance
         lab.reset()
@@ -88,7 +88,7 @@ class Fleet:
             parents.append(number)
             self.targets.append(("policies", number))
         for name in chance.sample(COMPUTERS, chance.randint(3, 9)):
-            body = {"hostName": name, "platform": chance.choice(PLATFORMS)}
+            body = {"hostName": name, "platform": chance.choice(platforms)}
             if chance.random() < 0.8:
                 body["policyID"] = chance.choice(parents)
             self.targets.append(("computers", lab.api("POST", "/computers", body)["ID"]))

@@ -19,6 +19,7 @@ from .._fleet.objects import Policy
 from .._fleet.targets import TARGET_ARGUMENTS, Selector, chosen_by
 from .._manager.client import Client
 from .advice import Advice
+from .document import REMOVE, TARGETS
 from .short import Result
 from .snapshot import LeftOut, Snapshot, take_snapshot, told_of
 from .snapshot_file import DocumentText, read_text, replace_text
@@ -27,8 +28,17 @@ CAPTURE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
     "variable": {"type": "str", "default": "communication_profiles"},
     "facets": {"type": "list", "elements": "str", "choices": [*FACETS], "default": [*FACETS]},
+    "complete": {"type": "bool", "default": False},
     **TARGET_ARGUMENTS,
 }
+
+# How the file of a complete snapshot begins: with what makes the role C(communication) take away what came later.
+_COMPLETE = f"""\
+---
+# What these targets had set themselves at one moment. Applied, it also takes away what was set on them later.
+communication_undeclared: {REMOVE}
+communication_scope: {TARGETS}
+"""
 
 # How many names an entry of the result has, and how many sentences are warnings of their own.
 _NAMED = 20
@@ -43,6 +53,7 @@ class CaptureWish:
     variable: str
     facets: tuple[Facet[t.Any], ...]
     selector: Selector | None
+    complete: bool = False
 
     @classmethod
     def from_options(cls, params: t.Mapping[str, t.Any], deployment: str) -> CaptureWish:
@@ -56,11 +67,17 @@ class CaptureWish:
             raise OptionError("path", path, "it must be the path of a file")
         if not params["facets"]:
             raise OptionError("facets", params["facets"], f"it must hold at least one of {', '.join(FACETS)}")
+        complete = bool(params.get("complete"))
+        if complete and len(params["facets"]) < len(FACETS):
+            raise OptionError(
+                "facets", params["facets"], "it must be left out beside complete, which is about all facets"
+            )
         return cls(
             path,
             variable,
             tuple(kind(deployment) for name, kind in FACETS.items() if name in params["facets"]),
             Selector.from_options(params, "") if chosen_by(params) else None,
+            complete,
         )
 
 
@@ -71,10 +88,12 @@ def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
     and C(ManagerError) when reading fails; then the file is as it was.
     """
     before = read_text(wanted.path)
-    text = DocumentText(before or "", wanted.variable, wanted.path)
+    if wanted.complete and before is not None:
+        raise OptionError("path", wanted.path, "it must not exist yet, since a complete snapshot is of one moment")
+    text = DocumentText(_COMPLETE if wanted.complete else before or "", wanted.variable, wanted.path)
     written = text.profiles()
     fleet = Fleet(client)
-    snapshot = take_snapshot(fleet, wanted.facets, wanted.selector, written)
+    snapshot = take_snapshot(fleet, wanted.facets, wanted.selector, written, wanted.complete)
     after = text.with_snapshot(snapshot, written)
     changed = after != before
     if changed and not check_mode:

@@ -20,8 +20,8 @@ Options = t.Mapping[str, t.Any]
 # What becomes of overrides that a document does not declare, and whose.
 UNDECLARED = ("keep", "report", "remove")
 KEEP, REPORT, REMOVE = UNDECLARED
-SCOPES = ("declared", "fleet")
-DECLARED, FLEET = SCOPES
+SCOPES = ("declared", "targets", "fleet")
+DECLARED, TARGETS, FLEET = SCOPES
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class Profile:
 class Document:
     """Profiles, and the facets that they use, in the order in which facets are planned: all, unless C(undeclared) is kept.
 
-    scope: whose overrides count as undeclared: those of targets and of all below policies among them, or of the fleet.
+    scope: whose overrides count as undeclared: those of targets and of all below policies among them, of targets alone, or
+    of the fleet.
     part, only: which slice of its plan is meant, and which targets; C(None) for the whole.
     """
 

@@ -18,7 +18,7 @@ from .._fleet.objects import Policy, Target
 from .._fleet.outlook import Outlook
 from .._fleet.targets import missing_told, resolve
 from .._manager.progress import PLANNING
-from .document import FLEET, KEEP, REMOVE, REPORT, Document
+from .document import FLEET, KEEP, REMOVE, REPORT, TARGETS, Document
 
 Wishes = t.Dict[Target, t.Any]
 
@@ -102,7 +102,7 @@ def _scope(fleet: Fleet, document: Document, targets: list[Target]) -> list[Targ
     if document.scope == FLEET:
         return list(dict.fromkeys([*fleet.policies.values(), *fleet.list_computers(), *targets]))
     named = {target.id for target in targets if isinstance(target, Policy)}
-    if not named:
+    if not named or document.scope == TARGETS:
         return targets
     within = named | fleet.policies_below(named)
     policies = [policy for policy in fleet.policies.values() if policy.id in within]

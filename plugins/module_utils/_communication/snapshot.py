@@ -129,13 +129,16 @@ class Snapshot:
     noted: tuple[LeftOut, ...]
 
 
-def take_snapshot(fleet: Fleet, facets: Facets, chosen: Selector | None, written: t.Sequence[Written]) -> Snapshot:
+def take_snapshot(
+    fleet: Fleet, facets: Facets, chosen: Selector | None, written: t.Sequence[Written], complete: bool = False
+) -> Snapshot:
     """Read the chosen targets (C(None): all) and those of the document, and say what to write into it.
 
-    C(facets): those to look at; others stay as they are written. Raises C(OptionError) for what a document names and
+    C(facets): those to look at; others stay as they are written. C(complete): also name targets on which nothing is set,
+    and rules that cannot be declared but by their names, so that whatever is set later can be taken away. Raises C(OptionError) for what a document names and
     the manager does not have, C(ManagerError) when reading fails.
     """
-    return _Taking(fleet, facets, written).result(chosen)
+    return _Taking(fleet, facets, written, complete).result(chosen)
 
 
 @dataclass
@@ -155,8 +158,9 @@ class _Reach:
 class _Taking:
     """A snapshot that is being taken."""
 
-    def __init__(self, fleet: Fleet, facets: Facets, written: t.Sequence[Written]) -> None:
+    def __init__(self, fleet: Fleet, facets: Facets, written: t.Sequence[Written], complete: bool) -> None:
         self.fleet = fleet
+        self.complete = complete
         self.facets = facets
         self.written = written
         self.reach: dict[int, _Reach] = {}
@@ -173,6 +177,9 @@ class _Taking:
         self.fleet.read_overrides(targets)
         for facet in self.facets:
             self._look(facet, targets)
+        for facet in self.facets if self.complete else ():
+            for target in targets if facet.nothing else ():
+                self.pieces.setdefault(target, {facet.name: [facet.nothing]})
         edits = {one.number: edit for one in self.written if (edit := self._edit(one)) is not None}
         self._leave_out_what_is_declared(edits)
         profiles = self._placed(edits)
@@ -272,6 +279,8 @@ class _Taking:
     def _keep(self, facet: Facet[t.Any], target: Target, restated: Restated, untold: t.Container[Target]) -> None:
         if restated.added and target not in untold:
             self.pieces.setdefault(target, {}).setdefault(facet.name, []).append(restated.added)
+        for options in restated.as_it_is if self.complete else ():
+            self.pieces.setdefault(target, {}).setdefault(facet.name, []).append(options)
         if restated.own:
             own = self.own.setdefault(target, {})
             own.update({(facet.name, key): value for key, value in restated.own.items()})

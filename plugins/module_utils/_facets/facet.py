@@ -59,12 +59,14 @@ class Restated:
     declared: what each of its declarations becomes: the very same options where they hold, empty where nothing of them
     can stay. added: what is set on the target and is not declared by any of them. own: all that is set on the target
     itself and can be declared, by option or name of a rule. left_out: what is set and cannot be declared, and why.
+    as_it_is: options that keep what cannot be declared as it is, for profiles of their own.
     """
 
     declared: tuple[Options, ...] = ()
     added: Options = field(default_factory=dict)
     own: t.Mapping[str, t.Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    as_it_is: tuple[Options, ...] = ()
 
 
 # Shared by all targets on which nothing is set: most of a fleet.
@@ -74,12 +76,14 @@ NOTHING = Restated()
 class Facet(t.Generic[Wish]):
     """One thing that can be declared of a target. A new facet is a subclass in a file of its own.
 
-    C(divisible): whether each of its options can be declared by a profile of its own.
+    C(divisible): whether each of its options can be declared by a profile of its own. C(nothing): options that hold for
+    every target on which nothing is set, empty where there are none.
     """
 
     name: t.ClassVar[str]
     arguments: t.ClassVar[dict[str, dict[str, t.Any]]]
     divisible: t.ClassVar[bool] = True
+    nothing: t.ClassVar[Options] = {}
 
     def __init__(self, deployment: str) -> None:
         """C(deployment): C(cloud) or C(on_premises)."""

@@ -45,6 +45,8 @@ class Heartbeat(SettingsFacet):
         HEARTBEAT_MAXIMUM_CLOCK_CHANGE,
         HEARTBEAT_OFFLINE_ERRORS,
     )
+    # What every deployment takes.
+    nothing = {HEARTBEAT_OFFLINE_ERRORS.option: INHERITED}
     arguments = {
         "interval": {"type": "str"},
         "missed_before_alert": {"type": "str"},

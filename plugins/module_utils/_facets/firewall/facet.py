@@ -23,7 +23,7 @@ from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, subject_of
 from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step, step_id
 from .description import RulesThere, describe_restriction, opening_candidates, openings, without_effect
-from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, Restriction
+from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, PRESENT, STATES, Restriction
 from .shared_objects import FACET, Unfit, deletable_lists, deletable_rule, find_named, needed_objects
 from .snapshot import adapted, options_of, restricting_rules
 
@@ -53,11 +53,16 @@ class _Needed:
         for target, wish in wishes.items():
             for restriction in wish:
                 needed.targets_of.setdefault(restriction, []).append(target)
-        for restriction, targets in needed.targets_of.items():
+        # What makes a rule comes before what takes it as it is.
+        for restriction, targets in sorted(needed.targets_of.items(), key=lambda one: not one[0].described):
             name = restriction.rule_name
             try:
                 needed.rules[name] = find_named(fleet, FIREWALL_RULE, name)
-                if restriction.present:
+                if restriction.present and not restriction.described:
+                    if needed.rules[name] is None and not needed.writes.get(name):
+                        raise Unfit(f"the rule {quoted(name, 100)} does not exist, and state=assigned does not make it")
+                    needed.writes.setdefault(name, ())
+                elif restriction.present:
                     written = needed_objects(fleet, restriction)
                     needed.objects.update((step.id, step) for step in written)
                     needed.writes[name] = tuple(step.id for step in written)
@@ -85,7 +90,7 @@ class FirewallRestriction(Facet[Wish]):
     # Who may connect is declared as a whole.
     divisible = False
     arguments = {
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
         "rule_name": {"type": "str", "default": DEFAULT_RULE_NAME},
         "action": {"type": "str", "choices": list(ACTIONS), "default": "bypass"},
         "port": {"type": "int", "default": AGENT_PORT},
@@ -129,22 +134,22 @@ class FirewallRestriction(Facet[Wish]):
         return (Restriction.from_options(options, scope),)
 
     def merge(self, first: Wish, second: Wish) -> Wish:
-        present = {restriction for restriction in (*first, *second) if restriction.present}
+        present = {restriction for restriction in (*first, *second) if restriction.present and restriction.described}
         if len(present) > 1:
             raise Conflict(f"{self.name} is to admit {' and also '.join(sorted(one.summary for one in present))}")
-        both = {(one.rule_name, one.present): one for one in (*first, *second)}
-        strict = {(one.rule_name, one.present): one for one in (*first, *second) if not one.accept_inherited}
+        # Of a rule that is to be as it is and also as declared, the latter says more.
+        wishes = sorted((*first, *second), key=lambda one: one.described)
+        both = {(one.rule_name, one.present): one for one in wishes}
+        strict = {(one.rule_name, one.present): one for one in wishes if not one.accept_inherited}
         merged = tuple({**both, **strict}.values())
-        if any((one.rule_name, False) in both for one in present):
-            raise Conflict(
-                f"{self.name} with rule {quoted(next(iter(present)).rule_name, 100)} is declared both present and absent"
-            )
+        for name in sorted(name for name, is_present in both if is_present and (name, False) in both):
+            raise Conflict(f"{self.name} with rule {quoted(name, 100)} is declared both present and absent")
         return merged
 
     def check_together(self, wishes: t.Iterable[Wish]) -> None:
         by_rule: dict[str, Restriction] = {}
         by_list: dict[tuple[Kind, str], tuple[t.Any, ...]] = {}
-        for restriction in (one for wish in wishes for one in wish if one.present):
+        for restriction in (one for wish in wishes for one in wish if one.present and one.described):
             other = by_rule.setdefault(restriction.rule_name, restriction)
             if other != restriction:
                 raise Conflict(
@@ -413,7 +418,15 @@ class FirewallRestriction(Facet[Wish]):
                 f"more than one rule restricts it, and only {quoted(kept, 100)} is declared: undeclared=remove would take"
                 " away the others"
             )
-        return Restated(tuple(restated), options or {} if kept is None else {}, own, tuple(left_out))
+        added = options or {} if kept is None else {}
+        as_it_is = () if declared or added else tuple(self._as_it_is(fleet, number) for number in assigned)
+        return Restated(tuple(restated), added, own, tuple(left_out), tuple(filter(None, as_it_is)))
+
+    def _as_it_is(self, fleet: Fleet, rule_id: int) -> Options | None:
+        """The options that keep a rule assigned, whatever it is; C(None) where its name does not lead to it."""
+        name = str(fleet.rules[rule_id].get("name"))
+        alike = [rule for rule in fleet.rules.values() if rule.get("name") == name]
+        return {"rule_name": name, "state": "assigned"} if len(alike) == 1 and name == name.strip() else None
 
     def _restated(
         self,
@@ -428,7 +441,8 @@ class FirewallRestriction(Facet[Wish]):
         for number, (options, (restriction,)) in enumerate(declared):
             if restriction.present and kept in (None, restriction) and self._stands(outlook, target, restriction):
                 restated[number], kept = options, restriction
-                self._canonical.setdefault(restriction.rule_name, options)
+                if restriction.described:
+                    self._canonical.setdefault(restriction.rule_name, options)
         for number, (options, (restriction,)) in enumerate(declared):
             if not restriction.present and self._is_gone(outlook, target, restriction):
                 if kept is None or kept.rule_name != restriction.rule_name:
@@ -463,7 +477,7 @@ class FirewallRestriction(Facet[Wish]):
             return False
         try:
             rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
-            if rule is None or needed_objects(fleet, restriction):
+            if rule is None or (restriction.described and needed_objects(fleet, restriction)):
                 return False
         except Unfit:
             return False

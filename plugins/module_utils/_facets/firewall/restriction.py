@@ -19,6 +19,8 @@ from ..._vendor.regions import manager_subnets
 from ..facet import Scope
 
 DEFAULT_RULE_NAME = "Agent port: named sources only"
+# What is wanted of the rule: to be as declared and assigned, to be assigned as it is, or to be gone.
+STATES = PRESENT, ASSIGNED, ABSENT = ("present", "assigned", "absent")
 ACTIONS = {"bypass": "bypass", "force_allow": "force-allow"}
 
 # The options of C(prefix_limit).
@@ -43,7 +45,10 @@ def prefix_limit(options: t.Mapping[str, t.Any], scope: Scope) -> PrefixLimit:
 
 @dataclass(frozen=True)
 class Restriction:
-    """A wish: the rule by its name, and with C(present) who is admitted. Spans and MACs are sorted."""
+    """A wish: the rule by its name, and with C(present) who is admitted. Spans and MACs are sorted.
+
+    described: whether it says what the rule is; otherwise the rule is assigned as it is, whoever made it.
+    """
 
     rule_name: str
     present: bool
@@ -54,6 +59,7 @@ class Restriction:
     port_list: str | None = None
     ips: tuple[Span, ...] = ()
     macs: tuple[str, ...] = ()
+    described: bool = True
     accept_inherited: bool = field(default=False, compare=False)
     # Whether a list may be changed that somebody else made and that other rules use, too.
     allow_shared_lists: bool = field(default=False, compare=False)
@@ -65,17 +71,18 @@ class Restriction:
         rule_name = str(options.get("rule_name") or "").strip()
         if not rule_name:
             raise scope.error("rule_name", options.get("rule_name"), "the name of the rule, not empty")
-        present = options.get("state") != "absent"
+        state = options.get("state") or PRESENT
         for option in ("ip_list_name", "mac_list_name"):
             if options.get(option) and not str(options[option]).strip():
                 raise scope.error(option, options[option], "the name of the list, not blank")
         ip_list_name = str(options.get("ip_list_name") or f"{rule_name} (IPs)")
         mac_list_name = str(options.get("mac_list_name") or f"{rule_name} (MACs)")
-        if not present:
+        if state != PRESENT:
+            why = "which admits everybody" if state == ABSENT else "which takes the rule as it is"
             for option in ("source_ips", "source_macs"):
                 if options.get(option) is not None:
-                    raise scope.error(option, options[option], "left out with state=absent, which admits everybody")
-            return cls(rule_name, False, ip_list_name, mac_list_name)
+                    raise scope.error(option, options[option], f"left out with state={state}, {why}")
+            return cls(rule_name, state == ASSIGNED, ip_list_name, mac_list_name, described=state != ASSIGNED)
         port = port_number(scope.named("port"), options.get("port"), f"; agents listen on {AGENT_PORT}")
         restriction = cls(
             rule_name,
@@ -111,6 +118,8 @@ class Restriction:
     @property
     def summary(self) -> str:
         """Who is admitted and how, in one line."""
+        if not self.described:
+            return f"those of the rule '{self.rule_name}', as it is"
         sources = enumerated([ip_text(span) for span in self.ips] + list(self.macs))
         return f"{sources} by rule '{self.rule_name}' ({self.action}, port {self.port})"
 
