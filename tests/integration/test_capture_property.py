@@ -152,7 +152,7 @@ SWITCHES = (
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32))
 def test_into_a_new_file(small_lab, tmp_path, seed):
     chance = random.Random(seed)
@@ -230,7 +230,7 @@ PARTS: tuple[dict[str, t.Any], ...] = (
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32))
 def test_into_an_edited_file(small_lab, tmp_path, seed):
     chance = random.Random(seed)

@@ -180,6 +180,9 @@ def test_lines_of_other_variables_stay_byte_by_byte(data, drawn, ends, bom):
         assert said == [_plain(profile) for profile in wanted], after
     else:
         assert after == text
+    if not any(edit.gone for edit in edits.values()):
+        own = re.findall("^ *(# own [0-9]+)", profiles, re.MULTILINE)
+        assert sorted(re.findall("^ *(# own [0-9]+)", after, re.MULTILINE)) == sorted(own), after
     # And once more, with comments on what is left out, which go again.
     noted = (LeftOut("heartbeat", "a reason", (Policy(1, "P", None, {}, frozenset()),)),)
     told = edited(after, {}, noted=noted)
