@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from tests.end_to_end.controller import end_on_controller
 from tests.end_to_end.site import MANAGER_NAME, Site
 from tests.lab.agent.install import DEFAULT_TIME_FACTOR
 from tests.lab.hosts.process import LabHosts, LabUnavailable
@@ -25,6 +26,7 @@ def hosts() -> t.Iterator[LabHosts]:
             lab = stack.enter_context(LabHosts(10))
         except LabUnavailable as reason:
             pytest.skip(str(reason))
+        stack.callback(end_on_controller, lab)
         yield lab
 
 

@@ -6,21 +6,28 @@
 
     python -m tests.end_to_end.controller
 
-reads tasks as JSON from standard input, so that no option of theirs is in its arguments, and prints their results.
+reads lines of JSON from standard input, so that no option is in its arguments: tasks, and variables of the environment.
+It answers each with a line that has the tasks' results, until there are no more.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
+import threading
 import typing as t
+from unittest import mock
 
 from tests.gates.environments import ROOT
 from tests.integration.in_process import NAMESPACE, TASK_KEYWORDS, run_module
 from tests.lab.hosts.process import LabHosts
 
 Task = t.Mapping[str, t.Any]
+
+# Seconds that tasks may take together.
+_LONGEST = 300.0
 
 
 def module_of(task: Task) -> str | None:
@@ -29,21 +36,49 @@ def module_of(task: Task) -> str | None:
     return next((name for name in names if len(names) == 1 and name.startswith(f"{NAMESPACE}.")), None)
 
 
+# One process for all tasks of a lab's controller, as its start takes longer than they do.
+_running: dict[LabHosts, subprocess.Popen[str]] = {}
+
+
 def run_on_controller(hosts: LabHosts, tasks: t.Sequence[Task], **environment: str) -> list[dict[str, t.Any]]:
     """The results of tasks that are modules of this collection, one after the other, as a playbook registers them."""
-    command = [sys.executable, "-m", "tests.end_to_end.controller"]
-    ran = hosts.run(command, input=json.dumps(tasks), env={**os.environ, **environment}, cwd=ROOT, timeout=300.0)
-    return json.loads(ran.stdout)
+    process = _running.get(hosts)
+    if not process:
+        command = [*hosts.prefix, sys.executable, "-m", "tests.end_to_end.controller"]
+        process = _running[hosts] = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
+        )
+    overdue = threading.Timer(_LONGEST, process.kill)
+    overdue.start()
+    try:
+        print(json.dumps([tasks, {**os.environ, **environment}]), file=process.stdin, flush=True)
+        answer = process.stdout.readline()
+    finally:
+        overdue.cancel()
+    if not answer:
+        end_on_controller(hosts)
+        raise AssertionError("a module ended the process that runs it; see its messages above")
+    return json.loads(answer)
+
+
+def end_on_controller(hosts: LabHosts) -> None:
+    """End the process that has run a lab's tasks, if there were any."""
+    if process := _running.pop(hosts, None):
+        with process:
+            process.stdin.close()
 
 
 def main() -> None:
     """Run what standard input holds."""
-    results = []
-    for task in json.load(sys.stdin):
-        module = module_of(task)
-        keywords = {name: task[name] for name in TASK_KEYWORDS & task.keys()}
-        results.append(run_module(module, task[module], **keywords))
-    json.dump(results, sys.stdout)
+    for line in sys.stdin:
+        results = []
+        tasks, environment = json.loads(line)
+        with mock.patch.dict(os.environ, environment, clear=True):
+            for task in tasks:
+                keywords = {name: task[name] for name in TASK_KEYWORDS & task.keys()}
+                module = module_of(task)
+                results.append(run_module(module, task[module], **keywords))
+        print(json.dumps(results), flush=True)
 
 
 if __name__ == "__main__":
