@@ -48,7 +48,7 @@ def run(*command: str | Path, cwd: Path | None = None, **environment: str) -> st
     path = f"{TOOLS}{os.pathsep}{os.environ['PATH']}"
     # Without what is found along the path of Python: the checkout is a collection, too.
     variables = {**os.environ, "PATH": path, "PYTHONPATH": "", **environment}
-    done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, check=False, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
