@@ -110,7 +110,7 @@ def small_lab() -> t.Iterator[LabManager]:
         yield lab
 
 
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32))
 def test_what_was_there_before_is_there_again(small_lab: LabManager, tmp_path: Path, seed: int) -> None:
     lab, chance = small_lab, random.Random(seed)
