@@ -596,3 +596,17 @@ def test_manager_calls_missing_agents(managed: Managed, answer: bool) -> None:
         until(lambda: managed.alerts("offline"), "the manager misses it")
         assert managed.beats()[-1]["n"] == number and port_is_open()
     managed.agent.reset()
+
+
+@pytest.mark.parametrize("answer", CHOICES["agent_that_cannot_be_called"])
+def test_agent_that_cannot_be_called(managed: Managed, answer: str) -> None:
+    managed.lab.switch(agent_that_cannot_be_called=answer, manager_calls_missing_agents=True)
+    managed.agent.stop()
+    number = managed.beats()[-1]["n"]
+    status = lambda: [one["agentStatusMessages"] for one in managed.lab.agents()]  # noqa: E731
+    if answer == "error":
+        until(lambda: status() == [["Unable to communicate with Agent"]], "the manager tells that it cannot call")
+    else:
+        until(lambda: status() == [["Offline"]], "the manager misses it")
+    managed.agent.start()
+    until(lambda: managed.beats()[-1]["n"] > number, "it beats again")

@@ -37,6 +37,10 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
         "cipher_report_manager": _CONNECTION,
     },
     "connectivity": {"connectivity_manager": _CONNECTION},
+    "rollout": {
+        "rollout_profiles": ("communication_profile", "profiles"),
+        "rollout_manager": _CONNECTION,
+    },
     # It reads nothing.
     "report_page": {},
     "local_dns": {

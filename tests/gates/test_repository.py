@@ -250,7 +250,11 @@ def test_every_page_of_the_documentation_is_listed():
 
 
 def test_the_codes_of_failures_are_explained():
-    files = ("_basis/errors.py", "_manager/errors.py", "_communication/plan_file.py", "_communication/reviewed.py")
+    files = (
+        *("_basis/errors.py", "_manager/errors.py", "_communication/plan_file.py", "_communication/reviewed.py"),
+        *("_task/rollout.py", "_task/rollout_gate.py"),
+    )
+    gate = {"gate_failed", "gate_timed_out", "gate_unknown"}
     errors = "".join(read(Path("plugins/module_utils") / name) for name in files)
     # A problem without a code of its own is none that a task ends with.
     codes = set(re.findall(r'^    code = "(\w+)"$', errors, re.MULTILINE)) - {"problem"}
@@ -259,7 +263,7 @@ def test_the_codes_of_failures_are_explained():
         for row in re.findall(r"^\| (`.*?) \|", read(Path("docs/failures.md")), re.MULTILINE)
         for code in re.findall(r"`(\w+)`", row)
     }
-    assert explained == codes | {"failed_targets", "may_be_sent", "not_arrived"}
+    assert explained == codes | gate | {"failed_targets", "may_be_sent", "not_arrived"}
 
 
 # The modules of one facet, as they name it themselves.

@@ -169,7 +169,9 @@ class Agents:
                     agent.address, AGENT_PORT, ssl=self._tls, limit=LONGEST_LINE
                 )
         except FAILURES:
+            agent.cannot_be_called = self._switches["agent_that_cannot_be_called"] == "error"
             return
+        agent.cannot_be_called = False
         conversation = Conversation(reader, writer)
         try:
             if hashlib.sha256(conversation.certificate or b"").hexdigest() == agent.certificate:

@@ -121,6 +121,8 @@ def status_of(agent: Agent) -> dict[str, t.Any]:
     """The computerStatus of a computer with a live agent."""
     if agent.offline:
         return {"agentStatus": "error", "agentStatusMessages": ["Offline"]}
+    if agent.cannot_be_called:
+        return {"agentStatus": "error", "agentStatusMessages": ["Unable to communicate with Agent"]}
     if agent.virtual_machine == STOPPED:
         return {"agentStatus": "inactive", "agentStatusMessages": ["Managed (VM Stopped)"]}
     return {"agentStatus": "active", "agentStatusMessages": ["Managed (Online)"]}

@@ -131,6 +131,8 @@ class Agent:
     offline: bool = False
     # Whether it is to be sent its policy, be it the one that it has.
     send_requested: bool = False
+    # Whether the manager tells that its last call did not reach it.
+    cannot_be_called: bool = False
 
 
 class State:

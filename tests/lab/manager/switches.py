@@ -81,6 +81,8 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     "missed_heartbeat_alert": ("at_the_number", "after_the_number"),
     # Whether the manager looks for an agent that listens and has missed a heartbeat that it should have sent itself.
     "manager_calls_missing_agents": (False, True),
+    # What a manager shows of an agent that sends heartbeats, and cannot be called.
+    "agent_that_cannot_be_called": ("online", "error"),
     # Whether a Bypass rule needs priority 4, an Allow rule 0 and a Log Only rule 4.
     "bypass_priority_enforced": (True, False),
     # Whether the Retry-After header of a 429 is a number of seconds or a date.

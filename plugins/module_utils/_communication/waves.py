@@ -1,0 +1,293 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A plan in waves: which targets are written together, and which come later. Nothing is asked, and nothing is drawn by lot.
+
+Computers come first, since each is changed by itself. Policies follow, each with all computers below it. What goes back
+to a policy's value waits for that policy, and what changes for everybody who has it, such as a list, comes after all.
+Agents that no gate can judge, since they were silent before, come last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import typing as t
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from .._basis.errors import OptionError
+from .._facets.step import SET, UNASSIGN, WRITE, Step
+from .._fleet.catalogue import INHERITED
+from .groups import is_on_target
+
+# A target: "policy" or "computer", and its ID.
+Key = t.Tuple[str, int]
+T = t.TypeVar("T")
+
+# Waves that are not told otherwise: one computer, then so many of all.
+DEFAULT = ("1", "1 %", "10 %", "100 %")
+
+_BOUND = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) *(?P<percent>%?)", re.ASCII)
+
+
+class Place(t.NamedTuple):
+    """Where a computer belongs, and whether its agent can be judged: it was heard of lately."""
+
+    id: int
+    policy: int | None
+    group: int | None
+    heard: bool = True
+
+
+class Branch(t.NamedTuple):
+    """A policy: its parent, and the computers below it, however deep."""
+
+    id: int
+    parent: int | None
+    computers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How many of all are done once a wave is: C(number) of them, or percent."""
+
+    text: str
+    number: Fraction
+    is_percent: bool
+
+    @classmethod
+    def of(cls, option: str, given: t.Any) -> Bound:
+        """Such as C(10) or C(1 %). Raises C(OptionError)."""
+        text = "" if isinstance(given, bool) else str(given).strip()
+        found = _BOUND.fullmatch(text)
+        right = "it must be a number of computers, such as 10, or a part of all, such as 1 %"
+        if not found:
+            raise OptionError(option, given, right)
+        number, is_percent = Fraction(found["number"]), bool(found["percent"])
+        if not number or (number > 100 if is_percent else number.denominator > 1):
+            raise OptionError(option, given, f"{right}, more than 0 and no more than 100 %")
+        return cls(f"{found['number']} %" if is_percent else found["number"], number, is_percent)
+
+    def out_of(self, total: int) -> int:
+        """How many these are of so many, rounded up."""
+        most = -(-self.number * total // 100) if self.is_percent else self.number
+        return min(int(most), total)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A wave that somebody named, of these computers and policies."""
+
+    name: str
+    targets: frozenset[Key]
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Targets that are written together, by their IDs.
+
+    everything: whether all that is left of the plan is written, rules and lists included. concerned: the computers that
+    this changes anything for. judged: those of them whose agents can be judged. blind: whether it has a target of which
+    none can, so that no gate may let it pass.
+    """
+
+    name: str
+    policies: tuple[int, ...] = ()
+    computers: tuple[int, ...] = ()
+    everything: bool = False
+    concerned: tuple[int, ...] = ()
+    judged: tuple[int, ...] = ()
+    blind: bool = False
+
+
+def make_waves(
+    steps: t.Sequence[Step],
+    places: t.Mapping[int, Place],
+    branches: t.Mapping[int, Branch],
+    wanted: t.Sequence[Bound | Named],
+    everybody: t.Iterable[int],
+) -> list[Wave]:
+    """Cut a plan into waves: each target in one, none empty, and everything in all of them together.
+
+    C(places): every computer that the plan concerns. C(branches): every policy. C(everybody): whom a rule or list may
+    concern that changes. In a wave that somebody named is what may come at any time; its other targets wait.
+    """
+    cut = _Cut(steps, places, branches)
+    bounds = [one for one in wanted if isinstance(one, Bound)]
+    waves = cut.free_waves(wanted)
+    waves += cut.of_policies("policies that go back", bounds, cut.policies(cut.back), from_the_top=True)
+    waves += cut.of_computers("computers that go back", bounds, cut.fair(cut.back))
+    # Nothing comes after what cannot be judged, and what is left of the plan is written whole.
+    if cut.rest:
+        last = cut.wave("what targets share", cut.shared | cut.silent)
+        concerned = tuple(sorted({*last.concerned, *(everybody if cut.changing else ())}))
+        waves.append(replace(last, everything=True, concerned=concerned, judged=cut.heard(concerned)))
+    else:
+        waves.append(cut.wave("agents that were silent before", cut.silent))
+    return [wave for wave in waves if wave.policies or wave.computers or wave.everything]
+
+
+def fair_order(computers: t.Iterable[Place]) -> list[int]:
+    """The IDs of computers, in an order of which each beginning is a fair sample: of policies, and within, of groups."""
+    by_policy: dict[int | None, dict[int | None, list[int]]] = {}
+    for place in computers:
+        by_policy.setdefault(place.policy, {}).setdefault(place.group, []).append(place.id)
+    rows = {
+        policy: interleaved({group: sorted(row, key=_draw) for group, row in groups.items()})
+        for policy, groups in by_policy.items()
+    }
+    return interleaved(rows)
+
+
+def interleaved(rows: t.Mapping[int | None, t.Sequence[T]]) -> list[T]:
+    """The items of several rows in one: of each beginning, every row has its share."""
+    placed = [
+        ((2 * number + 1) / (2 * len(row)), _draw(key), number, item)
+        for key, row in rows.items()
+        for number, item in enumerate(row)
+    ]
+    placed.sort(key=lambda one: one[:3])
+    return [item for _place, _draw_of_key, _number, item in placed]
+
+
+def _draw(key: int | None) -> bytes:
+    """A number that looks drawn by lot, and is always the same: the first computers are not just the oldest ones."""
+    return hashlib.sha256(str(key).encode()).digest()
+
+
+class _Cut:
+    """The targets of a plan by when they may come: at any time, after what they go back to, with what is shared, last."""
+
+    def __init__(
+        self, steps: t.Sequence[Step], places: t.Mapping[int, Place], branches: t.Mapping[int, Branch]
+    ) -> None:
+        self._places, self._branches = places, branches
+        of_target: dict[Key, list[Step]] = {}
+        for step in steps:
+            if is_on_target(step):
+                of_target.setdefault((step.subject.type, t.cast(int, step.subject.id)), []).append(step)
+        by_id = {step.id: step for step in steps}
+        objects = [step for step in steps if not is_on_target(step)]
+        # What exists already, and changes for everybody who has it.
+        self.changing = {step.id for step in objects if step.action == WRITE and step.subject.id is not None}
+        needed = _closure((step for own in of_target.values() for step in own), by_id)
+        # Whether something changes that no target brings along, or for others than it, too.
+        self.rest = bool(self.changing) or any(step.id not in needed for step in objects)
+        changed = {number for kind, number in of_target if kind == "policy"}
+        self.free: set[Key] = set()
+        self.back: set[Key] = set()
+        self.silent = {target for target in of_target if self._unjudged(target)}
+        self.shared = {
+            target
+            for target, own in of_target.items()
+            if self.changing and not self.changing.isdisjoint(_closure(own, by_id))
+        } - self.silent
+        for target in of_target.keys() - self.silent - self.shared:
+            above = changed.intersection(self._above(target)) if any(map(_goes_back, of_target[target])) else set()
+            waits = any(("policy", policy) in self.shared for policy in above)
+            (self.shared if waits else self.back if above else self.free).add(target)
+
+    # -- waves
+
+    def free_waves(self, wanted: t.Sequence[Bound | Named]) -> list[Wave]:
+        """What may come at any time: computers and what somebody named, in the order wanted; then policies."""
+        named: set[Key] = set()
+        waves: dict[int, Wave] = {}
+        for number, one in enumerate(wanted):
+            if isinstance(one, Named):
+                # Whom two waves name is in the first of them.
+                waves[number] = self.wave(one.name, (one.targets & self.free) - named)
+                named |= one.targets
+        left = self.free - named
+        bounds = [one for one in wanted if isinstance(one, Bound)]
+        places = [number for number, one in enumerate(wanted) if isinstance(one, Bound)]
+        of_computers = self.of_computers("computers", bounds, self.fair(left))
+        waves.update(zip(places, of_computers))
+        in_order = [wave for _number, wave in sorted(waves.items())] + of_computers[len(places) :]
+        return in_order + self.of_policies("policies", bounds, self.policies(left))
+
+    def of_computers(self, name: str, bounds: t.Sequence[Bound], order: t.Sequence[int]) -> list[Wave]:
+        """A wave for each bound, and one for the rest; some may be empty."""
+        waves, done = [], 0
+        for text, most in [*((bound.text, bound.out_of(len(order))) for bound in bounds), ("the rest", len(order))]:
+            most = max(done, most)
+            waves.append(self.wave(f"{name}, {text}", [("computer", number) for number in order[done:most]]))
+            done = most
+        return waves
+
+    def of_policies(
+        self, name: str, bounds: t.Sequence[Bound], branches: t.Iterable[Branch], *, from_the_top: bool = False
+    ) -> list[Wave]:
+        """The same of policies: those with the fewest computers first, so that a bound is one of computers."""
+        left = sorted(branches, key=lambda branch: (len(branch.computers), branch.id))
+        if from_the_top:
+            left.sort(key=lambda branch: len([*self._above(("policy", branch.id))]))
+        total = sum(len(branch.computers) for branch in left)
+        waves, done = [], 0
+        for text, most in [*((bound.text, bound.out_of(total)) for bound in bounds), ("the rest", total)]:
+            taken = []
+            while left and done + len(left[0].computers) <= most:
+                done += len(left[0].computers)
+                taken.append(("policy", left.pop(0).id))
+            waves.append(self.wave(f"{name}, {text}", taken))
+        return waves
+
+    def wave(self, name: str, targets: t.Iterable[Key]) -> Wave:
+        """A wave of these targets, in the order of their IDs."""
+        targets = sorted(targets)
+        policies = tuple(number for kind, number in targets if kind == "policy")
+        computers = tuple(number for kind, number in targets if kind == "computer")
+        below = (number for policy in policies for number in self._branches[policy].computers)
+        concerned = tuple(sorted({*computers, *below}))
+        blind = not self.silent.isdisjoint(targets)
+        return Wave(name, policies, computers, False, concerned, self.heard(concerned), blind)
+
+    # -- targets
+
+    def fair(self, targets: t.Iterable[Key]) -> list[int]:
+        """The computers among these, in a fair order."""
+        return fair_order([self._places[number] for kind, number in targets if kind == "computer"])
+
+    def policies(self, targets: t.Iterable[Key]) -> list[Branch]:
+        """The policies among these."""
+        return [self._branches[number] for kind, number in targets if kind == "policy"]
+
+    def heard(self, computers: t.Iterable[int]) -> tuple[int, ...]:
+        """Those whose agents were heard of lately."""
+        return tuple(number for number in computers if self._places[number].heard)
+
+    def _unjudged(self, target: Key) -> bool:
+        """Whether nobody can tell what becomes of it. A policy that no computer has harms none."""
+        kind, number = target
+        if kind == "computer":
+            return not self._places[number].heard
+        computers = self._branches[number].computers
+        return bool(computers) and not self.heard(computers)
+
+    def _above(self, target: Key) -> t.Iterator[int]:
+        kind, number = target
+        above = self._branches[number].parent if kind == "policy" else self._places[number].policy
+        seen: set[int] = set()
+        while above is not None and above in self._branches and above not in seen:
+            seen.add(above)
+            yield above
+            above = self._branches[above].parent
+
+
+def _goes_back(step: Step) -> bool:
+    """Whether a step removes what a target has set itself."""
+    return step.action == UNASSIGN or (step.action == SET and step.after == INHERITED)
+
+
+def _closure(steps: t.Iterable[Step], by_id: t.Mapping[str, Step]) -> set[str]:
+    """The IDs of all that these steps need, however far."""
+    found: set[str] = set()
+    todo = [need for step in steps for need in step.needs]
+    while todo:
+        need = todo.pop()
+        if need not in found and need in by_id:
+            found.add(need)
+            todo += by_id[need].needs
+    return found

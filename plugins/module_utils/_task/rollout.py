@@ -1,0 +1,359 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The waves of a plan, in a file: from the options of C(rollout_plan) to its result. Reads of the manager only."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from .._basis.errors import OptionError, Problem
+from .._basis.files import read_whole, replace_whole
+from .._basis.text import one_line, quoted, shown
+from .._communication.plan_file import LONGEST, PlanFile
+from .._communication.waves import DEFAULT, Bound, Branch, Named, Place, Wave, make_waves
+from .._facets.step import ASSIGN, SET, Step
+from .._fleet.catalogue import COMMUNICATION_DIRECTION, HEARTBEAT_INTERVAL
+from .._fleet.fleet import Fleet
+from .._fleet.objects import Computer, Policy, Target
+from .._fleet.outlook import Outlook
+from .._fleet.targets import TARGET_ARGUMENTS, Selector, resolve
+from .._manager.client import Client
+from .._vendor.communication import AGENT_INITIATED, CLOUD_HEARTBEAT_INTERVAL
+from .._vendor.deployment import CLOUD
+from .planned import Asked
+from .work import Work
+
+ROLLOUT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "plan_file": {"type": "path", "required": True},
+    "waves_file": {"type": "path", "required": True},
+    "waves": {"type": "list", "elements": "raw", "default": [*DEFAULT]},
+    "hosts": {"type": "list", "elements": "list", "default": []},
+}
+_NAMED_ARGUMENTS: dict[str, dict[str, t.Any]] = {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS}
+
+_FORMAT = "workload_security.agent waves"
+_VERSION = 1
+
+# After how many heartbeats without a word, by the manager's own clock, an agent counts as silent.
+_SILENT_AFTER = 2
+
+# What is to be asked of hosts before their agents are changed.
+_SWITCH, _RESTRICT = "agent_initiated", "firewall_restriction"
+
+# How many hosts a warning names.
+_HOSTS_NAMED = 5
+
+Options = t.Dict[str, t.Any]
+Result = t.Dict[str, t.Any]
+
+
+class WavesFileError(Problem):
+    """The file with the waves, which cannot be written or read."""
+
+    code = "waves_file"
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """A wave that somebody named, before its targets are found."""
+
+    name: str
+    selector: Selector
+
+
+@dataclass(frozen=True)
+class RolloutAsked:
+    """Which plan to cut into which waves. hosts: the names by which the manager may know each of them, in lower case."""
+
+    asked: Asked
+    plan: PlanFile
+    waves_file: str
+    wanted: tuple[Bound | _Chosen, ...]
+    hosts: t.Mapping[str, t.Sequence[str]]
+    deployment: str
+
+    @classmethod
+    def from_options(cls, params: Options, deployment: str) -> RolloutAsked:
+        """Read the options of C(ROLLOUT_ARGUMENTS). Raises C(OptionError)."""
+        with _as_plan_file():
+            asked = Asked.from_options({"apply_plan": params["plan_file"]}, deployment)
+        if not params["waves"]:
+            raise OptionError("waves", [], "it must hold at least one wave, such as 100 %")
+        wanted = tuple(_wanted(f"waves[{number}]", one) for number, one in enumerate(params["waves"]))
+        names = [one.name for one in wanted if isinstance(one, _Chosen)]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                raise OptionError("waves", name, "each wave must have a name of its own")
+        hosts = dict(_names(f"hosts[{number}]", names) for number, names in enumerate(params["hosts"]))
+        plan = t.cast(PlanFile, asked.reviewed and asked.reviewed.plan)
+        return cls(asked, plan, params["waves_file"], wanted, hosts, deployment)
+
+
+class _as_plan_file:
+    """What is wrong with a plan, said of the option that holds it here."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: t.Any, error: BaseException | None, _traceback: t.Any) -> None:
+        if isinstance(error, OptionError):
+            raise OptionError("plan_file", error.value, error.what_would_be_right) from None
+
+
+def _wanted(option: str, given: t.Any) -> Bound | _Chosen:
+    if not isinstance(given, dict):
+        return Bound.of(option, given)
+    validator: t.Any = ArgumentSpecValidator  # It has no types.
+    checked = validator(_NAMED_ARGUMENTS).validate(given)
+    if checked.error_messages:
+        raise OptionError(option, None, f"it must be a name and targets: {'; '.join(checked.error_messages)}")
+    options = checked.validated_parameters
+    if not options["name"].strip():
+        raise OptionError(f"{option}.name", options["name"], "it must be a name, not empty")
+    return _Chosen(options["name"].strip(), Selector.from_options(options, option))
+
+
+def _names(option: str, given: t.Sequence[t.Any]) -> tuple[str, list[str]]:
+    """The name of a host, and all those by which the manager may know it."""
+    names = [str(name) for name in given if name not in (None, "")]
+    if not names:
+        raise OptionError(option, given, "it must hold the name of a host, and may hold others that it has")
+    return names[0], [name.lower() for name in names]
+
+
+def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
+    """The result of C(rollout_plan). Raises C(OptionError), C(ManagerError) and C(WavesFileError)."""
+    with _as_plan_file():
+        asked.asked.terms(client.transport.url)
+    fleet = Fleet(client)
+    listed = fleet.list_computers()
+    profiles = [profile.selector for profile in asked.asked.document.profiles]
+    chosen = [one for one in asked.wanted if isinstance(one, _Chosen)]
+    resolved = [targets for targets, _missing in resolve(fleet, [*profiles, *(one.selector for one in chosen)])]
+    branches = _branches(fleet)
+    everybody = _below(branches, [target for targets in resolved[: len(profiles)] for target in targets])
+    concerned = everybody | _below(branches, _planned(fleet, asked))
+    computers = [fleet.computers[number] for number in sorted(concerned)]
+    fleet.read_overrides(computers)
+    outlook = Outlook(fleet)
+    latest = max((computer.last_agent_communication or 0 for computer in listed), default=0)
+    places = {
+        one.id: Place(one.id, one.policy_id, one.group_id, _is_heard(outlook, one, latest, asked.deployment))
+        for one in computers
+    }
+    targets = {
+        one.name: frozenset((target.kind.noun, target.id) for target in found)
+        for one, found in zip(chosen, resolved[len(profiles) :])
+    }
+    wanted = [one if isinstance(one, Bound) else Named(one.name, targets[one.name]) for one in asked.wanted]
+    waves = make_waves(asked.plan.steps, places, branches, wanted, everybody)
+    hosts, unknown = _hosts(asked, outlook, computers)
+    told = [*fleet.warnings]
+    if unknown:
+        told.append(
+            "these hosts are not asked, since the manager knows no computer of the plan by their names, or several:"
+            f" {', '.join(map(quoted, unknown[:_HOSTS_NAMED]))}"
+            + (f" and {len(unknown) - _HOSTS_NAMED} more" if unknown[_HOSTS_NAMED:] else "")
+        )
+    return {
+        "changed": _write(client, asked, waves, hosts, check_mode),
+        "digest": asked.plan.digest,
+        "waves_file": asked.waves_file,
+        "waves": [_told(wave) for wave in waves],
+        "hosts": hosts,
+        "restriction": _restriction(asked.plan.document),
+        "requests": client.transport.requests,
+        "warnings": told,
+    }
+
+
+def _branches(fleet: Fleet) -> dict[int, Branch]:
+    """Every policy with the computers below it."""
+    below: dict[int, list[int]] = {number: [] for number in fleet.policies}
+    for computer in fleet.list_computers():
+        for policy in fleet.lineage(computer):
+            below[policy.id].append(computer.id)
+    return {
+        number: Branch(number, policy.parent_id, tuple(sorted(below[number])))
+        for number, policy in fleet.policies.items()
+    }
+
+
+def _below(branches: t.Mapping[int, Branch], targets: t.Iterable[Target]) -> set[int]:
+    """The computers among targets, and below them."""
+    found: set[int] = set()
+    for target in targets:
+        found.update(branches[target.id].computers if isinstance(target, Policy) else (target.id,))
+    return found
+
+
+def _planned(fleet: Fleet, asked: RolloutAsked) -> list[Target]:
+    """The targets of the plan. Raises C(OptionError) where one is gone."""
+    known: dict[str, t.Mapping[int, Target]] = {"policy": fleet.policies, "computer": fleet.computers}
+    found: dict[Target, None] = {}
+    for step in asked.plan.steps:
+        if step.subject.type in known:
+            target = known[step.subject.type].get(step.subject.id or 0)
+            if target is None:
+                raise OptionError(
+                    "plan_file",
+                    None,
+                    f"it must be a plan for what is on the manager now, and the {step.subject.label} is gone; make a"
+                    " new plan",
+                )
+            found[target] = None
+    return list(found)
+
+
+def _is_heard(outlook: Outlook, computer: Computer, latest: int, deployment: str) -> bool:
+    """Whether an agent was heard of lately, compared with the one that the manager heard last: no clock of ours counts."""
+    heard = computer.last_agent_communication
+    interval = outlook.effective(computer, HEARTBEAT_INTERVAL)[0]
+    if interval is None and deployment == CLOUD:
+        interval = CLOUD_HEARTBEAT_INTERVAL
+    if heard is None or not isinstance(interval, int):
+        return False
+    return latest - heard <= _SILENT_AFTER * interval * 60_000
+
+
+def _hosts(asked: RolloutAsked, outlook: Outlook, computers: t.Sequence[Computer]) -> tuple[list[Result], list[str]]:
+    """The hosts of computers that change, and what to ask them first; and those that are not known, or not for sure."""
+    ids: dict[str, set[int]] = {}
+    for computer in computers if asked.hosts else ():
+        for name in {computer.host_name.lower(), computer.display_name.lower()} - {""}:
+            ids.setdefault(name, set()).add(computer.id)
+    today = {computer.id: outlook.effective(computer, COMMUNICATION_DIRECTION)[0] for computer in computers}
+    restricting = {(step.subject.type, step.subject.id) for step in asked.plan.steps if step.action == ASSIGN}
+    fleet = outlook.fleet
+    for step in asked.plan.steps:
+        if step.action == SET and step.key == COMMUNICATION_DIRECTION.option:
+            known: t.Mapping[int, Target] = fleet.policies if step.subject.type == "policy" else fleet.computers
+            outlook.set(known[step.subject.id or 0], COMMUNICATION_DIRECTION, step.after)
+    found, unknown = [], []
+    for host, names in asked.hosts.items():
+        same = {number for name in names for number in ids.get(name, ())}
+        if len(same) != 1:
+            unknown.append(host)
+            continue
+        computer = fleet.computers[same.pop()]
+        direction = outlook.effective(computer, COMMUNICATION_DIRECTION)[0]
+        above = [("policy", policy.id) for policy in fleet.lineage(computer)]
+        questions = [_SWITCH] if direction == AGENT_INITIATED != today[computer.id] else []
+        questions += [_RESTRICT] if restricting.intersection([("computer", computer.id), *above]) else []
+        found.append({"name": host, "computer_id": computer.id, "direction": direction, "questions": questions})
+    return found, unknown
+
+
+def _restriction(document: t.Mapping[str, t.Any]) -> Result | None:
+    """Whom the document admits to the agents' port, and from where the manager connects, if all of it says the same."""
+    names = ("source_ips", "manager_addresses", "region")
+    all_of_it = [
+        {name: restriction.get(name) for name in names}
+        for profile in document["profiles"]
+        for restriction in [profile.get("firewall_restriction")]
+        if restriction
+    ]
+    return all_of_it[0] if all_of_it and all(one == all_of_it[0] for one in all_of_it) else None
+
+
+def _back(steps: t.Sequence[Step]) -> list[Result]:
+    """Profiles that declare what is set today where the plan sets something else.
+
+    Of rules, only that a target does not have one today: what those say that it has is not in a plan.
+    """
+    of_target: dict[tuple[str, int], dict[str, dict[str, t.Any]]] = {}
+    for step in steps:
+        key = (step.subject.type, step.subject.id or 0)
+        if step.action == SET:
+            of_target.setdefault(key, {}).setdefault(step.facet, {})[step.key] = step.before
+        elif step.action == ASSIGN:
+            of_target.setdefault(key, {})[step.facet] = {"state": "absent", "rule_name": step.key}
+    alike: dict[str, dict[str, list[int]]] = {}
+    for (kind, number), facets in of_target.items():
+        targets = alike.setdefault(json.dumps(facets, sort_keys=True), {"policy": [], "computer": []})
+        targets[kind].append(number)
+    return [
+        {
+            "name": f"as before the rollout {number}",
+            "policies": targets["policy"],
+            "computers": targets["computer"],
+            **json.loads(facets),
+        }
+        for number, (facets, targets) in enumerate(alike.items(), start=1)
+    ]
+
+
+def _told(wave: Wave) -> Result:
+    """A wave for a task's result: how many, and a few IDs."""
+    return {
+        "name": shown(wave.name, 100),
+        "policies": len(wave.policies),
+        "computers": len(wave.computers),
+        "concerned": len(wave.concerned),
+        "judged": len(wave.judged),
+        "everything": wave.everything,
+        "blind": wave.blind,
+    }
+
+
+def _write(
+    client: Client, asked: RolloutAsked, waves: t.Sequence[Wave], hosts: t.Sequence[Result], check_mode: bool
+) -> bool:
+    """Write the waves into their file; returns whether that changes it."""
+    held = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "manager": client.transport.url,
+        "digest": asked.plan.digest,
+        "back": _back(asked.plan.steps),
+        "waves": [
+            {**asdict(wave), "hosts": [host for host in hosts if host["computer_id"] in {*wave.concerned}]}
+            for wave in waves
+        ],
+    }
+    # One wave in each line.
+    content = json.dumps(held).replace('{"name": ', '\n{"name": ').encode("ascii") + b"\n"
+    try:
+        try:
+            changed = read_whole(asked.waves_file, LONGEST) != content
+        except FileNotFoundError:
+            changed = True
+        if changed and not check_mode:
+            replace_whole(asked.waves_file, content)
+    except (OSError, ValueError) as error:
+        raise WavesFileError(f"the waves cannot be written to {quoted(asked.waves_file)}: {one_line(error)}") from error
+    return changed
+
+
+def read_wave(option: str, path: str, number: int) -> tuple[Result, str]:
+    """One wave of a file, the first one being 1, and the URL of its manager. Raises C(OptionError)."""
+    try:
+        held = json.loads(read_whole(path, LONGEST))
+        if not isinstance(held, dict) or held.get("format") != _FORMAT or held.get("version") != _VERSION:
+            raise ValueError(f"its format is not {quoted(_FORMAT)}, version {_VERSION}")
+        waves, url = held["waves"], held["manager"]
+        if not 1 <= number <= len(waves):
+            raise OptionError("wave", number, f"it must be the number of a wave, from 1 to {len(waves)}")
+        wave = waves[number - 1]
+        if not all(isinstance(one, int) for one in wave["judged"]):
+            raise ValueError("its computers must be numbers")
+    except OSError as error:
+        raise OptionError(option, path, f"it must be a file with waves: {error.strerror}") from error
+    except OptionError:
+        raise
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise OptionError(option, path, f"it must be a file that rollout_plan wrote, but {one_line(error)}") from None
+    return wave, str(url)
+
+
+WORK: Work[RolloutAsked] = Work(
+    ROLLOUT_ARGUMENTS,
+    RolloutAsked.from_options,
+    lambda client, asked, host, _connection: cut_waves(client, asked, host.check_mode),
+)

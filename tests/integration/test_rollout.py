@@ -1,0 +1,273 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The playbook of a rollout: waves behind gates, put back where one fails, and killed wherever it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import typing as t
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.support import ansible_playbook, writes
+from tests.lab.manager.process import LabManager
+from tests.lab.manager.settings import HEARTBEAT_INTERVAL
+from tests.lab.waiting import until
+
+pytestmark = pytest.mark.slow
+
+TASKS = "/scheduledtasks"
+# How many times as fast as ours the manager's clock runs: ten minutes are half a second.
+FAST = 1200
+
+
+@pytest.fixture
+def running() -> t.Iterator[LabManager]:
+    """One for each test: what a killed run has asked for may yet be done later."""
+    with LabManager(computers=14, policies=4, seed=3, time_factor=FAST) as lab:
+        yield lab
+
+
+@pytest.fixture
+def site(running: LabManager, tmp_path: Path) -> Site:
+    """A small manager, the agents of which live."""
+    running.let_live()
+    running.clear_requests()
+    return Site(running, tmp_path)
+
+
+@dataclass
+class Site:
+    """A folder with an inventory of one manager, from which the playbook runs."""
+
+    lab: LabManager
+    folder: Path
+
+    @property
+    def kept(self) -> Path:
+        return self.folder / "rollout" / "manager"
+
+    @property
+    def state(self) -> dict[str, t.Any]:
+        """How far the rollout is; empty where none is under way."""
+        with contextlib.suppress(FileNotFoundError):
+            return json.loads((self.kept / "state.json").read_text())
+        return {}
+
+    def write(self, profiles: list[dict[str, t.Any]], **variables: t.Any) -> None:
+        """The inventory, with what is to be rolled out."""
+        shared = {
+            "communication_manager": {"url": self.lab.url, "ca_path": self.lab.ca_path},
+            "communication_profiles": profiles,
+            "rollout_wait_interval": 1,
+            **variables,
+        }
+        inventory = {"all": {"hosts": {"manager": {}}, "vars": shared}}
+        (self.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
+
+    @property
+    def _command(self) -> tuple[str, ...]:
+        return ("-i", "hosts.yml", "workload_security.agent.rollout", "-e", "rollout_directory=rollout")
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {
+            "WORKLOAD_SECURITY_API_KEY": self.lab.api_key,
+            "WORKLOAD_SECURITY_PROGRESS_INTERVAL": "1",
+            "ANSIBLE_PIPELINING": "true",
+            "PWD": str(self.folder),
+        }
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        """Roll out, to whatever end."""
+        return ansible_playbook(*self._command, environment=self._environment, cwd=self.folder)
+
+    def kill_when(self, condition: t.Callable[[], t.Any], what: str) -> None:
+        """Roll out, and kill that with all its workers once something is so."""
+        with subprocess.Popen(
+            [str(Path(sys.executable).with_name("ansible-playbook")), *self._command],
+            cwd=self.folder,
+            env={**os.environ, **self._environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process:
+            try:
+                until(condition, what)
+                assert process.poll() is None, f"{what}: it has ended before"
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def settings(self) -> dict[str, list[str]]:
+        """What was set on each policy or computer, in this order, by whoever did."""
+        found: dict[str, list[str]] = {}
+        for request in writes(self.lab):
+            for key in ("computerSettings", "policySettings"):
+                for value in (request["body"] or {}).get(key, {}).values():
+                    found.setdefault(request["path"], []).append(value["value"])
+        return found
+
+    def sent(self) -> int:
+        """How many scheduled tasks were made."""
+        return sum((one["method"], one["path"]) == ("POST", TASKS) for one in self.lab.requests())
+
+    def agents(self) -> list[int]:
+        """The IDs of computers that have an agent and are no Macs."""
+        listed = self.lab.api("GET", "/computers", query={"expand": "none"})["computers"]
+        self.lab.clear_requests()
+        return [one["ID"] for one in listed if one["agentVersion"] != "0.0.0.0" and "macOS" not in one["platform"]]
+
+
+def interval(minutes: int) -> dict[str, t.Any]:
+    return {"heartbeat": {"interval": minutes}}
+
+
+def of(number: int) -> str:
+    return f"/computers/{number}"
+
+
+@pytest.mark.both_cores
+def test_waves_pass_one_after_the_other(site):
+    lab, ids = site.lab, site.agents()[:4]
+    policy = lab.api("POST", "/policies", {"name": "Empty"})["ID"]
+    profiles = [{"name": "a", "computers": ids, **interval(7)}, {"name": "b", "policies": [policy], **interval(8)}]
+    site.write(profiles, rollout_waves=[{"name": "pilot", "computers": ids[1:2]}, 1])
+    lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 0, ran.stdout
+    assert site.settings() == {**{of(number): ["7 Minutes"] for number in ids}, f"/policies/{policy}": ["8 Minutes"]}
+    order = [one["path"] for one in writes(lab) if one["path"] != TASKS]
+    assert order[0] == of(ids[1]) and order[-1] == f"/policies/{policy}"
+    # To one computer twice: before the gate, and to see that the way is still open. Nobody else is sent anything.
+    sent_to = [one["body"]["sendPolicyTaskParameters"]["computerFilter"] for one in writes(lab) if one["path"] == TASKS]
+    assert {one["type"] for one in sent_to} == {"computer"} and len(sent_to) == 4
+    assert "wave 1 of 4 (pilot): 0 passed, 0 failed, 3 left after it." in ran.stdout
+    assert "wave 4 of 4 (policies, 1): 3 passed" in ran.stdout
+    assert "all 4 waves of plan" in ran.stdout and site.state == {}
+    (report,) = site.kept.glob("done-*.json")
+    told = json.loads(report.read_text())
+    assert told["result"] == "done" and set(told["phases"]) == {"passed"}
+    assert {path.stat().st_mode & 0o77 for path in site.kept.iterdir() if path.name != "snapshot.yml"} == {0}
+    # With nothing left to do, nothing begins.
+    lab.clear_requests()
+    again = site.run()
+    assert again.returncode == 0 and writes(lab) == [] and site.state == {}, again.stdout
+
+
+def test_a_wave_that_fails_is_put_back_and_nothing_goes_on(site):
+    lab, ids = site.lab, site.agents()[:4]
+    path = of(ids[2])
+    lab.api("POST", path, {"computerSettings": {HEARTBEAT_INTERVAL: {"value": "5 Minutes"}}})
+    profiles = [{"name": "a", "computers": ids, **interval(7)}]
+    first, second = ({"name": name, "computers": [number]} for name, number in (("one", ids[0]), ("two", ids[2])))
+    site.write(profiles, rollout_waves=[first, second])
+    # The second one cannot be sent, and what is put back then is killed while it is written.
+    lab.clear_requests()
+    refused = {"kind": "status", "status": 403, "body": "{}"}
+    lab.add_fault(method="POST", path=f"^{TASKS}$", skip=2, action=refused)
+    lab.add_fault(method="POST", path=f"^{path}$", body="5 Minutes", action={"kind": "stall", "seconds": 300})
+    site.kill_when(lambda: "5 Minutes" in site.settings().get(path, []), "the second wave is put back")
+    assert site.settings() == {of(ids[0]): ["7 Minutes"], path: ["7 Minutes", "5 Minutes"]}
+    assert (site.state["result"], site.state["phases"]) == ("failing", ["passed", "failed", "waiting"])
+    # The same command goes on with putting back, and ends with what has failed.
+    lab.clear_faults()
+    lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 2 and "The rollout has failed: wave 2 of 3" in ran.stdout, ran.stdout
+    assert site.state["result"] == "failed" and site.sent() == 1
+    number = next(one for one in lab.api("GET", "/computers", query={"expand": "computerSettings"})["computers"]
+                  if one["ID"] == ids[2])  # fmt: skip
+    assert number["computerSettings"][HEARTBEAT_INTERVAL]["value"] == "5 Minutes"
+    # And now it needs somebody.
+    lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 2 and "This rollout has failed: wave 2 of 3" in ran.stdout and writes(lab) == []
+
+
+def test_a_gate_that_fails_puts_all_waves_back_if_asked(site):
+    lab, ids = site.lab, site.agents()[:3]
+    profiles = [{"name": "a", "computers": ids, **interval(7)}]
+    waves = [{"name": name, "computers": [number]} for name, number in zip("abc", ids)]
+    site.write(profiles, rollout_waves=waves, rollout_put_back="all", rollout_heartbeats=1)
+    # Whatever it takes, the manager does not get along with the second one.
+    lab.let_live(ids[1:2], messages=["Communication error"])
+    lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 2, ran.stdout
+    assert "manager and agent do not get along: Communication error" in ran.stdout, ran.stdout
+    assert site.settings() == {of(number): ["7 Minutes", ""] for number in ids[:2]}
+    assert (site.state["result"], site.state["phases"]) == ("failed", ["passed", "failed", "waiting"])
+    assert "That wave and all before it were put back." in ran.stdout
+
+
+def test_what_cannot_be_judged_stops_before_anything_is_written(site):
+    lab, ids = site.lab, site.agents()[:3]
+    lab.let_live(ids[1:2], beats=False)
+    lab.advance(3600)
+    site.write([{"name": "a", "computers": ids, **interval(7)}])
+    lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 2 and "wave 3 of 3 stops before anything is written" in ran.stdout, ran.stdout
+    assert site.settings() == {of(number): ["7 Minutes"] for number in (ids[0], ids[2])}
+    assert site.state["result"] == "running" and site.state["phases"][-1] == "waiting"
+    # Another document is not gone on with.
+    site.write([{"name": "a", "computers": ids, **interval(9)}])
+    lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 2 and "holds a rollout of something else" in ran.stdout and writes(lab) == []
+    site.write([{"name": "a", "computers": ids, **interval(7)}], rollout_unjudged=True)
+    ran = site.run()
+    assert ran.returncode == 0, ran.stdout
+    assert site.settings() == {of(ids[1]): ["7 Minutes"]} and site.state == {}
+
+
+@pytest.mark.both_cores
+def test_killed_in_each_phase_the_same_command_goes_on(site):
+    lab, ids = site.lab, site.agents()[:2]
+    site.write([{"name": "a", "computers": ids, **interval(7)}], rollout_heartbeats=1000)
+    lab.clear_requests()
+    first = ids
+
+    def stall(path: str, body: str = "") -> None:
+        lab.clear_faults()
+        lab.add_fault(method="POST", path=path, body=body, action={"kind": "stall", "seconds": 300})
+
+    def asked(path: str) -> bool:
+        return any(one["path"].startswith(path) and one["method"] == "POST" for one in writes(lab))
+
+    # While it writes: the manager has the request, and nobody waits for the answer.
+    stall("^/computers/[0-9]+$")
+    site.kill_when(lambda: asked("/computers/"), "the first wave is being written")
+    assert site.state["phases"][0] == "begun"
+    # While it sends.
+    stall(f"^{TASKS}$")
+    site.kill_when(lambda: asked(TASKS), "the policies are being sent")
+    assert site.state["phases"][0] == "written"
+    # While it waits for agents that keep silent.
+    lab.clear_faults()
+    lab.let_live(first, beats=False)
+    lab.clear_requests()
+    site.kill_when(lambda: asked(TASKS) and len(lab.requests()) > 12, "the policies are waited for")
+    assert site.state["phases"][0] == "written"
+    # While the gate waits.
+    lab.let_live(first)
+    stall(f"^{TASKS}$")
+    lab.clear_faults()
+    site.kill_when(lambda: site.state["phases"][0] == "sent", "the gate waits")
+    ran = site.run()
+    assert ran.returncode == 0, ran.stdout
+    values = site.settings()
+    assert site.state == {} and all(set(value) == {"7 Minutes"} for value in values.values())
+    shown = {one["ID"]: one for one in lab.api("GET", "/computers", query={"expand": "computerSettings"})["computers"]}
+    assert all(shown[number]["computerSettings"][HEARTBEAT_INTERVAL]["value"] == "7 Minutes" for number in ids)

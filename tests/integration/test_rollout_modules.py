@@ -1,0 +1,241 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""rollout_plan and rollout_gate: waves of a real plan, and agents that are judged by a clock that never really waits."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from ansible_collections.workload_security.agent.plugins.module_utils._task.rollout_gate import (
+    GATE_ARGUMENTS,
+    GateAsked,
+    pass_gate,
+)
+from tests.integration.in_process import run_tasks
+from tests.integration.support import RESTRICTION, LabClock, connection, writes
+from tests.lab.manager.process import LabManager
+from tests.lab.manager.settings import HEARTBEAT_INTERVAL
+
+PROFILE = "workload_security.agent.communication_profile"
+PLAN, GATE = "workload_security.agent.rollout_plan", "workload_security.agent.rollout_gate"
+
+
+@pytest.fixture
+def alive(lab: LabManager) -> LabManager:
+    """A lab whose agents beat."""
+    lab.let_live()
+    return lab
+
+
+def agents(lab: LabManager, many: int) -> list[dict[str, t.Any]]:
+    """Some computers with an agent, no Macs."""
+    listed = lab.api("GET", "/computers", query={"expand": "none"})["computers"]
+    return [one for one in listed if one["agentVersion"] != "0.0.0.0" and "macOS" not in one["platform"]][:many]
+
+
+def waves_of(
+    lab: LabManager, folder: Path, profiles: list[dict[str, t.Any]], **options: t.Any
+) -> tuple[dict[str, t.Any], list[dict[str, t.Any]]]:
+    """The result of cutting the plan of a document, and the waves in the file."""
+    plan, path = str(folder / "plan.json"), folder / "waves.json"
+    tasks = [
+        {PROFILE: {"profiles": profiles, "plan_file": plan}, "check_mode": True},
+        {PLAN: {"plan_file": plan, "waves_file": str(path), **options}},
+    ]
+    planned, result = run_tasks(lab, tasks).results
+    assert not planned["failed"], planned
+    return result, json.loads(path.read_text())["waves"] if path.exists() else []
+
+
+def test_a_plan_is_cut_into_waves_and_nothing_is_written_to_the_manager(alive, tmp_path):
+    chosen = agents(alive, 40)
+    ids = [one["ID"] for one in chosen]
+    policy = alive.api("GET", "/policies")["policies"][-1]["ID"]
+    below = [one["ID"] for one in alive.api("GET", "/computers", query={"expand": "none"})["computers"]
+             if one.get("policyID") == policy]  # fmt: skip
+    profiles = [
+        {"name": "a", "computers": ids, "heartbeat": {"interval": 7}},
+        {"name": "b", "policies": [policy], "communication_direction": {"direction": "agent_initiated"}},
+    ]
+    alive.clear_requests()
+    hosts = [["web", "", chosen[0]["hostName"].upper()], ["nobody"]]
+    pilot = {"name": "pilot", "computers": ids[3:5]}
+    result, waves = waves_of(alive, tmp_path, profiles, waves=[pilot, 1, "50 %"], hosts=hosts)
+    assert not result["failed"] and writes(alive) == []
+    assert [len(wave["computers"]) for wave in waves[:4]] == [2, 1, 18, 19]
+    assert waves[0]["computers"] == sorted(ids[3:5])
+    assert sorted(number for wave in waves for number in wave["computers"]) == sorted(ids)
+    (last,) = [wave for wave in waves if wave["policies"]]
+    assert last["policies"] == [policy] and set(below) <= set(last["concerned"])
+    assert result["waves"][0] == {"name": "pilot", "policies": 0, "computers": 2, "concerned": 2, "judged": 2,
+                                  "everything": False, "blind": False}  # fmt: skip
+    (host,) = result["hosts"]
+    assert (host["name"], host["computer_id"], host["questions"]) == ("web", ids[0], [])
+    assert [wave["hosts"] for wave in waves if ids[0] in wave["concerned"]] == [[host]]
+    assert "nobody" in result["warnings"][-1]
+    again, same = waves_of(alive, tmp_path, profiles, waves=[pilot, 1, "50 %"], hosts=hosts)
+    assert same == waves and not again["changed"]
+
+
+def test_what_the_plan_brings_is_what_hosts_are_asked(alive, tmp_path):
+    chosen = agents(alive, 2)
+    names = [[one["hostName"]] for one in chosen]
+    profiles = [
+        {"name": "a", "computers": [chosen[0]["ID"]], "communication_direction": {"direction": "agent_initiated"}},
+        {"name": "b", "computers": [chosen[1]["ID"]], "firewall_restriction": RESTRICTION},
+    ]
+    result, waves = waves_of(alive, tmp_path, profiles, hosts=names)
+    asked = {host["computer_id"]: (host["direction"], host["questions"]) for host in result["hosts"]}
+    assert asked[chosen[0]["ID"]] == ("agent_initiated", ["agent_initiated"])
+    assert asked[chosen[1]["ID"]][1] == ["firewall_restriction"]
+    assert result["restriction"] == {**RESTRICTION, "region": None}
+    # What an agent is put back to: what is set there today, which is nothing.
+    back = json.loads((tmp_path / "waves.json").read_text())["back"]
+    assert {(*one["computers"], *(one.keys() & {"communication_direction", "firewall_restriction"})) for one in back} == {
+        (chosen[0]["ID"], "communication_direction"), (chosen[1]["ID"], "firewall_restriction")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"waves": []}, "option 'waves' is '[]': it must hold at least one wave"),
+        ({"waves": ["many"]}, "option 'waves[0]' is 'many': it must be a number of computers"),
+        ({"waves": [{"name": "x"}]}, "option 'waves[0]': targets must be named"),
+        ({"waves": [{"computers": [1]}]}, "option 'waves[0]': it must be a name and targets"),
+        ({"waves": [{"name": " ", "computers": [1]}]}, "option 'waves[0].name' is ' '"),
+        ({"waves": [{"name": "x", "computers": ["nobody"]}]}, "option 'waves[0].computers' is 'nobody'"),
+        ({"waves": [{"name": "x", "computers": [1]}] * 2}, "each wave must have a name of its own"),
+        ({"hosts": [[""]]}, "option 'hosts[0]'"),
+        ({"plan_file": "/nowhere"}, "option 'plan_file' is '/nowhere'"),
+        ({"waves_file": "/nowhere/waves.json"}, "the waves cannot be written to '/nowhere/waves.json'"),
+    ],
+)
+def test_a_rollout_that_cannot_be_meant_is_an_error(alive, tmp_path, options, told):
+    profiles = [{"name": "a", "computers": [agents(alive, 1)[0]["ID"]], "heartbeat": {"interval": 7}}]
+    result, waves = waves_of(alive, tmp_path, profiles, **options)
+    assert result["failed"] and told in result["msg"] and waves == [], result["msg"]
+
+
+class Gate:
+    """A wave of some agents, written and judged by the lab's clock."""
+
+    def __init__(self, lab: LabManager, folder: Path, many: int) -> None:
+        self.lab, self.folder = lab, folder
+        self.ids = [one["ID"] for one in agents(lab, many)]
+        waves_of(lab, folder, [{"name": "a", "computers": self.ids, "heartbeat": {"interval": 7}}], waves=["100 %"])
+
+    def __call__(self, **options: t.Any) -> dict[str, t.Any]:
+        files = {"waves_file": str(self.folder / "waves.json"), "before_file": str(self.folder / "before.json")}
+        defaults = {name: spec.get("default") for name, spec in GATE_ARGUMENTS.items()}
+        reached = connection(self.lab)
+        clock = LabClock(self.lab)
+        with Transport(reached, clock=clock, random=lambda: 0.5) as transport:
+            asked = GateAsked.from_options({**defaults, **files, "wave": 1, **options}, reached.deployment)
+            return pass_gate(Client(transport), asked, False)
+
+    def change(self) -> None:
+        """Write what the wave is about."""
+        for number in self.ids:
+            body = {"computerSettings": {HEARTBEAT_INTERVAL: {"value": "7 Minutes"}}}
+            self.lab.api("POST", f"/computers/{number}", body)
+
+
+def test_agents_that_talk_after_they_took_their_policy_pass(alive, tmp_path):
+    gate = Gate(alive, tmp_path, 3)
+    noted = gate(judge=False)
+    assert noted["changed"] and (tmp_path / "before.json").stat().st_mode & 0o777 == 0o600
+    gate.change()
+    alive.clear_requests()
+    result = gate()
+    assert "msg" not in result, result
+    assert result["counts"] == {"passed": 3, "failed": 0, "waiting": 0, "unknown": 0, "gone": 0}
+    assert 0 < result["waited"] <= 2 * 7 * 60 and writes(alive) == []
+    # What was before is not noted again.
+    assert not gate(judge=False)["changed"]
+
+
+def test_without_a_change_nobody_passes_and_the_time_is_over(alive, tmp_path):
+    gate = Gate(alive, tmp_path, 2)
+    gate(judge=False)
+    result = gate(heartbeats=2)
+    assert result["failure"]["code"] == "gate_timed_out" and result["waited"] == 2 * 10 * 60, result
+    assert "the agent has not taken its policy since" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("live", "code", "told"),
+    [
+        ({"messages": ["Communication error"]}, "gate_failed", "Communication error"),
+        ({"messages": ["Offline"], "beats": False}, "gate_failed", "offline"),
+        ({"messages": ["Anti-Malware Engine Offline"]}, "gate_failed", "Offline"),
+        ({"beats": False}, "gate_timed_out", "has not talked"),
+    ],
+)
+def test_an_agent_that_is_not_well_fails(alive, tmp_path, live, code, told):
+    gate = Gate(alive, tmp_path, 3)
+    gate(judge=False)
+    gate.change()
+    alive.let_live(gate.ids[1:2], **live)
+    result = gate(heartbeats=3)
+    assert result["failure"]["code"] == code and told in result["msg"], result
+    assert result["counts"]["passed"] + result["counts"]["waiting"] + result["counts"]["failed"] == 3
+
+
+def test_what_the_manager_does_not_tell_does_not_pass(alive, tmp_path):
+    gate = Gate(alive, tmp_path, 2)
+    gate(judge=False)
+    gate.change()
+    action = {"kind": "drop_fields", "fields": ["computerStatus"]}
+    alive.add_fault(method="POST", path="/computers/search", action=action, times=0)
+    result = gate()
+    assert result["failure"]["code"] == "gate_unknown", result
+    assert "the manager does not tell the agent's status" in result["msg"]
+
+
+def test_a_computer_that_is_gone_is_not_judged(alive, tmp_path):
+    gate = Gate(alive, tmp_path, 2)
+    gate(judge=False)
+    gate.change()
+    alive.api("DELETE", f"/computers/{gate.ids[0]}")
+    result = gate()
+    assert "msg" not in result and result["counts"]["passed"] == 1 and result["counts"]["gone"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "content", "told"),
+    [
+        ({"wave": 9}, None, "option 'wave' is '9': it must be the number of a wave, from 1 to 1"),
+        ({"waves_file": "/nowhere"}, None, "option 'waves_file' is '/nowhere'"),
+        ({}, None, "a task with judge: false before the wave makes it"),
+        ({}, "[1]", "it must be a file that this module wrote"),
+        ({}, '{"wave": 2, "computers": {}}', "it is about another wave"),
+        (
+            {},
+            '{"wave": 1, "computers": {"1": {"heard": "x", "taken": 0, "messages": []}}}',
+            "its dates must be numbers",
+        ),
+        ({"heartbeats": 0}, '{"wave": 1, "computers": {}}', "option 'heartbeats' is '0'"),
+        ({"wait_interval": 0}, '{"wave": 1, "computers": {}}', "option 'wait_interval' is '0'"),
+    ],
+)
+def test_a_gate_that_cannot_be_meant_is_an_error(alive, tmp_path, options, content, told):
+    Gate(alive, tmp_path, 1)
+    files = {"waves_file": str(tmp_path / "waves.json"), "before_file": str(tmp_path / "before.json")}
+    if content is not None:
+        (tmp_path / "before.json").write_text(content)
+    (result,) = run_tasks(alive, [{GATE: {**files, "wave": 1, **options}}]).results
+    assert result["failed"] and told in result["msg"], result["msg"]
+    if content == '{"wave": 1, "computers": {}}':
+        return
+    (tmp_path / "waves.json").write_text("{}")
+    (result,) = run_tasks(alive, [{GATE: {**files, "wave": 1}}]).results
+    assert "its format is not 'workload_security.agent waves'" in result["msg"]
