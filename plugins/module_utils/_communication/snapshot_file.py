@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
 import re
 import stat
@@ -446,5 +447,7 @@ def _comparable(value: t.Any) -> t.Any:
         return {str(key): _comparable(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_comparable(item) for item in value]
-    # Not a number is not even itself.
-    return str(value) if isinstance(value, Untold) or value != value else value  # noqa: PLR0124
+    if isinstance(value, float) and math.isnan(value):
+        # It is not even equal to itself.
+        return "nan"
+    return str(value) if isinstance(value, Untold) else value
