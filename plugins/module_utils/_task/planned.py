@@ -75,7 +75,9 @@ class Asked:
             return cls(_document(options, params["profiles"], deployment), options, reviewed, plan_file)
         for option in (*_DOCUMENT_ARGUMENTS.keys() - PART_ARGUMENTS.keys(), "plan_file"):
             if params.get(option) not in (None, _DOCUMENT_ARGUMENTS.get(option, {}).get("default")):
-                raise OptionError(option, None, "it must be left out beside apply_plan, whose file has the document")
+                raise OptionError(
+                    option, None, "it must be left out if apply_plan is given, because the plan contains the document"
+                )
         plan = read_plan_file("apply_plan", path, _checked)
         if reviewed and reviewed.digest != plan.digest:
             raise OptionError(
