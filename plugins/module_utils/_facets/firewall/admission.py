@@ -152,7 +152,7 @@ def _addresses(rule: dict[str, t.Any], ip_list: FindList) -> tuple[AddressSet, s
         except ValueError as error:
             unreadable = f"its source {quoted(item, 60)} cannot be read: {error}"
     if not spans:
-        return AddressSet(), unreadable or "its source is an empty list, and it is not documented which addresses that admits"
+        return AddressSet(), unreadable or "its source is an empty list, and what that admits is not documented"
     named = AddressSet.of(spans)
     if not negated:
         return named, unreadable
