@@ -70,7 +70,7 @@ class CaptureWish:
         complete = bool(params.get("complete"))
         if complete and len(params["facets"]) < len(FACETS):
             raise OptionError(
-                "facets", params["facets"], "it must be left out beside complete, which is about all facets"
+                "facets", params["facets"], "it must be left out if complete is true, because that is about all facets"
             )
         return cls(
             path,

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 ROLES = Path(__file__).parents[3] / "roles"
 
+
 def tasks_of(role: str) -> list[dict]:
     return yaml.safe_load((ROLES / role / "tasks/main.yml").read_text(encoding="utf-8"))
 
