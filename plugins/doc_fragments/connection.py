@@ -149,5 +149,5 @@ notes:
   - Do not set E(WORKLOAD_SECURITY_API_KEY) with C(environment) of a block or play, nor of a task that runs as a module
     (see the attribute C(action)), and never give a key after C(-e). For modules, Ansible puts the former into the
     command line of a shell, where every user of the machine can read it, and with C(-vvv) onto the screen and into its
-    log file, whatever C(no_log) says. Modules warn if they can tell that this happened.
+    log file, even with C(no_log). Modules warn if they can detect this.
 """

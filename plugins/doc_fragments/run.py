@@ -18,8 +18,8 @@ options:
         what was done, what failed and what was not tried. The next run continues.
       - The answers that count are 403, 429 for minutes, and a manager that is down (5xx, no connection, no answer in
         time, or the page or redirect of a portal instead of its answer).
-      - What concerns one object alone, such as 400, 404 and 409, never stops a run. It begins the count anew, as a
-        success does, since it shows that the manager works and judges each object by itself.
+      - An answer about a single object, such as 400, 404 and 409, never stops a run. Like a success, it resets the count,
+        because it shows that the manager works and decides on each object separately.
       - A rejected API key, a certificate that cannot be verified, and a passed O(deadline) stop a run at once.
       - With V(0), the run never stops for repeated failures.
     type: int

@@ -114,7 +114,7 @@ notes:
     C(workload_security_direction)."
   - C(workload_security_last_ip) is empty where it would not lead to the computer, such as C(127.0.0.1).
   - The options of the connection may be templates, for example with a lookup. No other option is one.
-  - With O(cache=true), what was built is cached, and never the API key. Another choice of options is cached by itself.
+  - With O(cache=true), what was built is cached, and never the API key. Each set of options has a cache entry of its own.
 seealso:
   - module: workload_security.agent.computer_info
 """

@@ -325,7 +325,7 @@ computers:
       type: int
       returned: always
     name:
-      description: Host name, or display name where there is none. Unprintable characters become spaces.
+      description: Host name, or display name if there is no host name. Unprintable characters become spaces.
       type: str
       returned: always
     display_name:

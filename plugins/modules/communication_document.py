@@ -15,7 +15,7 @@ description:
     M(workload_security.agent.communication_profile), into a file of variables on the host that the task runs on.
     Applying what was captured changes nothing.
   - Targets with equal overrides share a profile. A target is named by its name, or by its ID with a comment if others
-    have that name, too, or if it has characters that cannot be seen.
+    have that name, too, or if it has invisible characters.
   - A restriction is captured by its rule and its sources, whoever made them. What the options of
     M(workload_security.agent.firewall_restriction) cannot say exactly is left out, and is in RV(left_out) and in a
     comment at the end of the file. Properties of a rule that are overridden on a single policy or computer are not
@@ -107,7 +107,7 @@ summary:
   description: One line that counts what was captured, what of the file changed, and what was left out.
   returned: success
   type: str
-  sample: 1204 overrides of 640 targets; profiles 7 added
+  sample: "1204 overrides of 640 targets; profiles: 7 added"
 profiles:
   description: How many profiles were C(added), C(changed) and C(removed), and the C(count) of all that there are now.
   returned: success

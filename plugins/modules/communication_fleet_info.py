@@ -8,16 +8,16 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: communication_fleet_info
-short_description: Take stock of how a whole fleet communicates with its manager
+short_description: Report how a whole fleet communicates with its manager
 version_added: 0.1.0
 description:
-  - Reads all policies and computers, and tells which direction, heartbeat and restriction of the agents' port hold
-    where, which policies and computers override what, to whom the port is open, and which agents have not
+  - Reads all policies and computers, and reports which direction, heartbeat and restriction of the agents' port are set
+    where, which policies and computers override them, to whom the port is open, and which agents have not
     communicated with the manager for longer than two heartbeats.
   - Without O(computer_groups), O(computers_matching) and O(computers_query), it looks at all computers.
-  - Everything is counted, for the whole fleet, and for each policy, group and platform. The computers stand one by one
-    in RV(targets_csv); M(workload_security.agent.communication_info) has all details of a few of them.
-  - What the manager does not say is null, and nothing is guessed.
+  - Everything is counted, for the whole fleet, and for each policy, group and platform. RV(targets_csv) lists the
+    computers one by one; M(workload_security.agent.communication_info) returns all details of a few of them.
+  - What the manager does not report is null, and nothing is guessed.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -175,7 +175,7 @@ computers:
       type: int
       returned: always
     name:
-      description: Host name, or display name where there is none.
+      description: Host name, or display name if there is no host name.
       type: str
       returned: always
     policy:

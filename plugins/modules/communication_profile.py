@@ -15,8 +15,8 @@ description:
     heartbeat, communication direction and firewall restriction.
   - All targets are resolved first. Profiles may overlap, but two that declare different things for one target are
     refused. Then everything is read once and planned once, and each target is written once.
-  - In check mode the result is the drift, and nothing is written. With O(plan_file), the plan is kept in a file.
-    O(apply_plan) carries out that very plan later, and O(expected_digest) the one of which you have the digest.
+  - In check mode, the result shows what differs, and nothing is written. O(plan_file) keeps the plan in a file.
+    O(apply_plan) later applies exactly that plan, and O(expected_digest) only a plan with that digest.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -41,48 +41,49 @@ options:
       - It is on the machine where the module runs, which is the one that Ansible runs on for a play on C(localhost), or
         with C(connection=local). A relative path begins at the module's working directory, which for such a play is the
         folder of the playbook.
-      - It has the manager's URL, the time, the digest, the groups of equal steps, O(profiles), what cannot be done
-        (C(refusals)), and every single step. It never has the API key.
+      - It has the manager's URL, the time, the digest, the groups of equal steps, O(profiles), what cannot be
+        applied (C(refusals)), and every single step. It never has the API key.
       - With O(slice) or O(only), it is the plan of that part.
-      - Outside check mode it is written, too, before the first change, as a record of what was begun.
+      - Outside check mode it is written as well, before the first change, as a record of what was started.
     type: path
   apply_plan:
     description:
-      - The file of a plan to carry out, which a task with O(plan_file) has written on the machine where the module
-        runs. It has the profiles, so O(profiles), O(undeclared), O(scope) and O(plan_file) must be left out.
-      - The manager is read again, and planned for again. If the plan that comes out is the one in the file, its steps
-        are written. Otherwise nothing is, the task fails with C(failure.code) V(plan_changed), and RV(plan_changes) is the
+      - The file of a plan to apply, which a task with O(plan_file) has written on the machine where the module runs. It
+        contains the profiles, so O(profiles), O(undeclared), O(scope) and O(plan_file) must be left out.
+      - The task reads the manager again and plans again. If it arrives at the plan in the file, it writes the steps of
+        that plan. Otherwise it writes nothing, and fails with C(failure.code) V(plan_changed); RV(plan_changes) shows the
         difference.
-      - If a part of the plan is done, because a run was interrupted or some of it failed, the task goes on with the rest.
-        Every step that comes out now must be a step in the file, over the same value that is set on the target itself.
-        Every step of the file that does not come out must be done, and its target must still be one of the document.
-      - If nothing is left to do, since the plan was carried out before, the task succeeds and changes nothing.
-      - What the plan could not do (C(refusals)) was reviewed, too. The rest is done, and the task fails and names it.
-      - The file is read as a stranger's. What does not fit together in it, or is for another manager, is an error.
-      - O(slice) and O(only) carry out a part of it, unless the file is the plan of a part.
+      - If a part of the plan is done, because a run was interrupted or part of it failed, the task continues with the rest.
+        Every step that it now arrives at must be a step in the file, over the same value that is set on the target
+        itself. Every other step of the file must be done, and its target must still be one of the document.
+      - If nothing is left to do, because the plan has already been applied, the task succeeds and changes nothing.
+      - What the plan refuses (C(refusals)) was reviewed with it. The rest is done, and then the task fails and names
+        what was refused.
+      - The file is not trusted. If its parts do not match, or it is for another manager, this is an error.
+      - O(slice) and O(only) apply a part of it, unless the file is the plan of a part.
     type: path
   expected_digest:
     description:
-      - The digest of the plan that was reviewed, as the result of check mode has it (RV(digest)). If another plan comes
-        out, nothing is written, and the task fails with C(failure.code) V(plan_changed), in check mode, too.
-      - A run that was interrupted leaves another plan, and a digest does not tell what is missing from it. O(apply_plan)
-        goes on after such a run.
-      - If nothing is to be done, the task succeeds.
+      - The digest of the plan that was reviewed, from the result of check mode (RV(digest)). If the task arrives at
+        another plan, it writes nothing and fails with C(failure.code) V(plan_changed), in check mode as well.
+      - A run that was interrupted leaves another plan, and a digest does not show what is missing from it. O(apply_plan)
+        continues after such a run.
+      - If there is nothing to do, the task succeeds.
     type: str
   undeclared:
     description:
-      - What becomes of overrides within the O(scope) that the document does not declare, of any facet. For the firewall
-        restriction, they are rules that restrict the agents' port, or may do so, or that this collection made, and that
+      - What happens to overrides in the O(scope), of any facet, that the document does not declare. For the firewall
+        restriction, these are rules that restrict the agents' port, or may do so, or that this collection made, and that
         are assigned to a target itself.
       - "V(keep): they are not looked for."
-      - "V(report): RV(undeclared) has them, and nothing is done about them. They do not count as a change."
-      - "V(remove): they are removed like whatever else is to be changed, and seen in the plan before. With that, the
-        overrides of a profile go when the profile is taken out of the document."
-      - What would leave an agent on macOS with a direction that it does not support is refused, as everywhere.
-      - In the cloud only the vendor sets the interval of heartbeats and what goes with it, at a customer's request. If
-        it is not the usual one, a warning says so, and it is neither reported nor removed.
+      - "V(report): RV(undeclared) lists them, and they stay as they are. They do not count as a change."
+      - "V(remove): they are removed like any other change, and the plan shows them first. If you remove a profile from
+        the document, the overrides that it has set are removed with it."
+      - A removal that would leave an agent on macOS with a direction that it does not support is refused.
+      - In the cloud, only the vendor can set the heartbeat interval and its thresholds, when a customer asks for it. If
+        they are not the usual ones, a warning says so, and they are neither reported nor removed.
       - A firewall rule that no document can declare is reported, but not removed, and a warning names it. The same is true
-        of several rules of a target of which no restriction is declared.
+        of several rules of a target for which no restriction is declared.
     type: str
     choices: [keep, report, remove]
     default: keep

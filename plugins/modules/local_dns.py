@@ -63,7 +63,7 @@ options:
     elements: str
   cname:
     description:
-      - The name that each name is to be an alias of. Only for O(rfc2136).
+      - The name of which each name becomes an alias. Only for O(rfc2136).
     type: str
   ttl:
     description:
@@ -152,14 +152,15 @@ options:
       - A file with local data of the Unbound on the host that the module runs on, usually a site's resolver. Unbound's
         configuration has to include it.
       - C(unbound-checkconf) reads the whole configuration with the new file before that is put in place. Then Unbound
-        is told to load it with C(unbound-control), or with a signal where remote control is off, and asked.
-      - Names around the host names, and below them, are looked up as before. A host name without an IPv6 address here
-        has none for whoever asks Unbound, and the same for IPv4.
+        loads it, by C(unbound-control), or by a signal if remote control is off, and its answers are checked.
+      - All other names, including those below the host names, are looked up as before. If a host name has no IPv6
+        address here, Unbound answers that it has none. The same holds for IPv4.
     type: dict
     suboptions:
       path:
         description:
-          - The file, which holds nothing else. It stays when the last record goes, as the configuration may name it.
+          - The file, which holds nothing else. It stays when the last record is removed, because the configuration may
+            name it.
         type: path
         default: /etc/unbound/unbound.conf.d/workload_security_agent.conf
       configuration:
@@ -181,10 +182,10 @@ options:
     description:
       - A hosts file of the dnsmasq on the host that the module runs on. Its configuration has to name the file, or the
         folder that it lies in, with C(addn-hosts) or C(hostsdir).
-      - Another dnsmasq, for a moment and on the loopback, has to answer from the new file before that is put in place.
-        Then dnsmasq is told to load it with a signal, and asked.
-      - dnsmasq forwards a question for the other kind of address. Give all addresses of a name, IPv4 and IPv6, where the
-        servers that it forwards to know the name, too.
+      - First, a second dnsmasq is started for a moment on the loopback, and has to answer from the new file. Only then is
+        the file put in place. A signal makes dnsmasq load it, and its answers are checked.
+      - If a name has only IPv4 addresses here, dnsmasq forwards questions for its IPv6 addresses, and the other way
+        around. If the servers that it forwards to know the name as well, give all its addresses, IPv4 and IPv6.
     type: dict
     suboptions:
       path:
@@ -350,8 +351,8 @@ failure:
         - One word to test for.
         - V(bad_option), for a value that cannot be right.
         - V(unreadable) or V(unwritable), for a file. V(changed_meanwhile), if somebody else wrote it at the same time.
-          V(broken_block) or V(not_ours), if it holds what would be lost. V(not_kept), if it does not hold what was
-          written.
+          V(broken_block) or V(not_ours), if the file holds something that would be overwritten. V(not_kept), if it does
+          not hold what was written.
         - V(no_server), if no name server answers, V(not_included), V(refused) or V(not_reloaded), if it will not load
           the file, V(other_answer), if it then answers something else. V(no_program) or V(no_answer), if one of its
           programs is missing or hangs.

@@ -238,6 +238,15 @@ def test_tables_are_whole(path):
     assert not stray_rows(read(path)), "an empty line inside of a table ends it"
 
 
+@pytest.mark.parametrize("path", PAGES, ids=str)
+def test_examples_are_yaml(path):
+    """Whatever a page shows as YAML can be read."""
+    # Indented ones stand in lists.
+    for indent, block in re.findall(r"^( *)```yaml\n(.*?)^ *```$", read(path), re.MULTILINE | re.DOTALL):
+        example = yaml.safe_load(re.sub(rf"^{indent}", "", block, flags=re.MULTILINE))
+        assert isinstance(example, (list, dict)) and example, block
+
+
 def test_every_page_of_the_documentation_is_listed():
     pages = {path for path in PAGES if path.parts[0] == "docs"}
     assert pages

@@ -166,7 +166,7 @@ def test_by_mac_alone_is_said_to_hold_on_the_segment_only(lab):
     assert (facet["restricted"], warnings) == (True, [])
     assert facet["admitted_addresses"] == {"ipv4": 0, "ipv6": 0}
     assert facet["admitted_macs"] == {"count": 1, "first": ["00-00-5E-00-53-01"]}
-    assert "network segment only" in facet["notes"][0]
+    assert "only identifies a sender within the agents' own network segment" in facet["notes"][0]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_what_cannot_be_read_is_not_known(lab, fields, because):
     facet, warnings = told(lab, some)
     assert facet["restricted"] is None and because in facet["restricted_because"]
     assert facet["admitted_addresses"] is None and facet["rules"][0]["admits_anybody"] is None
-    assert because in warnings[0] and "cannot be told" in warnings[0]
+    assert because in warnings[0] and "it is not known" in warnings[0]
     restriction = {"policies": [some["ID"]], **RESTRICTION}
     warnings = run_facet(lab, "firewall_restriction", restriction, check=True)["warnings"]
     assert any("may be undone by the rule" in warning and because in warning for warning in warnings)

@@ -131,7 +131,7 @@ communication_profiles:
       allow_manager_lockout: true
 """
     )
-    assert result["summary"] == "7 overrides of 6 targets; profiles 3 added"
+    assert result["summary"] == "7 overrides of 6 targets; profiles: 3 added"
     assert result["requests"] == {"sent": result["requests"]["sent"], "writes": 0}
     assert_nothing_to_do(small.lab, tmp_path / "new.yml")
 

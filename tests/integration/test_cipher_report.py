@@ -54,7 +54,7 @@ def run(lab: LabManager, folder: Path, *arguments: str, **variables: t.Any) -> s
 def start(lab: LabManager, variables: dict[str, t.Any], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the playbook for an inventory of one manager, unless told otherwise, without regard of how it ends."""
     manager = {"url": lab.url, "ca_path": lab.ca_path}
-    variables = {"cipher_report_manager": manager, "cipher_report_date": "12 June 2026", **variables}
+    variables = {"communication_manager": manager, "cipher_report_date": "12 June 2026", **variables}
     key = {"WORKLOAD_SECURITY_API_KEY": lab.api_key}
     told = json.dumps(variables)
     return ansible_playbook("-i", f"{MANAGER},", "-e", told, *arguments, str(PLAYBOOK), environment=key)

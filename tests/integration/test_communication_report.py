@@ -33,14 +33,15 @@ HOSTILE = [
 
 
 def run(lab: LabManager, folder: Path, **variables: t.Any) -> subprocess.CompletedProcess[str]:
-    """Run the playbook for an inventory of one manager, without regard of how it ends."""
+    """Run the playbook from beside the folder, for an inventory of one manager, without regard of how it ends."""
     variables = {
-        "communication_report_directory": str(folder),
-        "communication_report_manager": {"url": lab.url, "ca_path": lab.ca_path},
+        "communication_report_directory": folder.name,
+        "communication_manager": {"url": lab.url, "ca_path": lab.ca_path},
         **variables,
     }
-    key = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key}
-    return ansible_playbook("-i", f"{MANAGER},", "-e", json.dumps(variables), str(PLAYBOOK), environment=key)
+    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key, "PWD": str(folder.parent)}
+    arguments = ("-i", f"{MANAGER},", "-e", json.dumps(variables), str(PLAYBOOK))
+    return ansible_playbook(*arguments, environment=environment, cwd=folder.parent)
 
 
 def read(folder: Path) -> tuple[Page, dict[str, t.Any], list[dict[str, str]]]:

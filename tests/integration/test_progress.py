@@ -95,7 +95,7 @@ def assert_told(lab: t.Any, output: str, total: int) -> None:
     """The line about the interruption is true: what it counts is set, but for a write whose reply was under way."""
     (line,) = [line for line in lines_of(output) if "interrupted" in line]
     shape = (
-        rf"heartbeat: interrupted while writing: (\d+) of {total} done, 0 failed; the next run goes on with the rest"
+        rf"heartbeat: interrupted while writing: (\d+) of {total} done, 0 failed; the next run continues with the rest"
     )
     done = int(t.cast("re.Match[str]", re.fullmatch(shape, line))[1])
     assert 0 < done < total and done <= len(writes(lab)) <= done + 1

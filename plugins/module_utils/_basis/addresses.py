@@ -41,7 +41,7 @@ def listed_ip_span(item: str) -> Span:
     span = _span(without_comment(item), host_bits=True)
     if uncovered([span], [_MAPPED]):
         return span
-    raise ValueError("it is an IPv4 address written as IPv6, and whom that admits is not documented")
+    raise ValueError("it is an IPv4 address written as IPv6, and it is not documented which addresses that admits")
 
 
 def given_ip_span(item: str) -> Span:

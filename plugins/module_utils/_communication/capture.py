@@ -70,7 +70,7 @@ class CaptureWish:
         complete = bool(params.get("complete"))
         if complete and len(params["facets"]) < len(FACETS):
             raise OptionError(
-                "facets", params["facets"], "it must be left out beside complete, which is about all facets"
+                "facets", params["facets"], "it must be left out if complete is true, because that is about all facets"
             )
         return cls(
             path,
@@ -125,8 +125,8 @@ def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
 def _summary(snapshot: Snapshot, counts: t.Mapping[str, int], changed: bool, check_mode: bool) -> str:
     told = [f"{snapshot.overrides} override{'' if snapshot.overrides == 1 else 's'} of {snapshot.targets} targets"]
     if changed:
-        profiles = [f"{number} {word}" for word, number in counts.items() if number]
-        told.append(f"profiles {'to be ' if check_mode else ''}{', '.join(profiles) or 'as they were'}")
+        profiles = [f"{number} {'to be ' if check_mode else ''}{word}" for word, number in counts.items() if number]
+        told.append(f"profiles: {', '.join(profiles) or 'as they were'}")
     else:
         told.append("the file has them already")
     told += [f"{len(snapshot.left_out)} kinds of settings left out"] if snapshot.left_out else []

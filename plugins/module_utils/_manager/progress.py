@@ -145,9 +145,9 @@ class Progress:
         if self._waiting is not None:
             return f"interrupted while {self._waiting.told}; what is on its way goes on"
         if self._writing is not None:
-            return f"interrupted while {self._writing.told}; the next run goes on with the rest"
+            return f"interrupted while {self._writing.told}; the next run continues with the rest"
         stage = self._stage
-        return f"interrupted while {stage.told}; nothing was written, and the next run begins anew"
+        return f"interrupted while {stage.told}; nothing was written, and the next run starts over"
 
     def seconds_left(self) -> float | None:
         """How long the stage will take: at its pace so far, and no shorter than the limit allows. None: not known."""

@@ -75,7 +75,9 @@ class Asked:
             return cls(_document(options, params["profiles"], deployment), options, reviewed, plan_file)
         for option in (*_DOCUMENT_ARGUMENTS.keys() - PART_ARGUMENTS.keys(), "plan_file"):
             if params.get(option) not in (None, _DOCUMENT_ARGUMENTS.get(option, {}).get("default")):
-                raise OptionError(option, None, "it must be left out beside apply_plan, whose file has the document")
+                raise OptionError(
+                    option, None, "it must be left out if apply_plan is given, because the plan contains the document"
+                )
         plan = read_plan_file("apply_plan", path, _checked)
         if reviewed and reviewed.digest != plan.digest:
             raise OptionError(
@@ -84,7 +86,7 @@ class Asked:
         parts = _given({name: params.get(name) for name in PART_ARGUMENTS})
         if parts and not plan.document.keys().isdisjoint(PART_ARGUMENTS):
             option = next(iter(parts))
-            raise OptionError(option, None, "it must be left out beside this apply_plan, which is the plan of a part")
+            raise OptionError(option, None, "it must be left out if this apply_plan is given, because it is the plan of a part")
         try:
             document = _document(plan.document, plan.document["profiles"], deployment)
         except OptionError as error:

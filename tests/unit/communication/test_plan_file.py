@@ -250,8 +250,8 @@ def test_a_link_leads_to_the_file_that_is_replaced(tmp_path):
     ("options", "option", "told"),
     [
         ({}, "profiles", "it must be given, or apply_plan"),
-        ({"apply_plan": "x", "profiles": [PROFILE]}, "profiles", "it must be left out beside apply_plan"),
-        ({"apply_plan": "x", "plan_file": "y"}, "plan_file", "it must be left out beside apply_plan"),
+        ({"apply_plan": "x", "profiles": [PROFILE]}, "profiles", "it must be left out if apply_plan is given"),
+        ({"apply_plan": "x", "plan_file": "y"}, "plan_file", "it must be left out if apply_plan is given"),
         ({"profiles": [PROFILE], "plan_file": "/no/such/folder/x"}, "plan_file", "in a folder that exists"),
         ({"profiles": [PROFILE], "plan_file": "/"}, "plan_file", "the path of a file.*, and is a folder"),
         ({"profiles": [PROFILE], "plan_file": "/dev/null"}, "plan_file", "the path of a file.*, and is a device"),

@@ -269,14 +269,20 @@ def test_a_port_on_which_nothing_listens_shows_nobody_who_uses_it() -> None:
     [
         ({"restricted": True, "admitted_addresses": EVERYBODY, "hidden_rule_replaced": True}, None),
         ({"restricted": True, "admitted_addresses": {"ipv4": 1, "ipv6": 1 << 125}, "hidden_rule_replaced": True}, None),
-        ({"restricted": True, "admitted_addresses": None}, "does not say whom the port admits"),
-        ({"restricted": True, "admitted_addresses": {"ipv4": 1}}, "does not say whom the port admits"),
-        ({"restricted": True, "admitted_addresses": {"ipv4": "1", "ipv6": 0}}, "does not say whom the port admits"),
-        ({"restricted": True, "admitted_addresses": {"ipv4": True, "ipv6": 0}}, "does not say whom the port admits"),
-        ({"restricted": True, "hidden_rule_replaced": None}, "does not say whom the port admits"),
-        ({"restricted": "yes"}, "does not say whom the port admits"),
+        ({"restricted": True, "admitted_addresses": None}, "does not say which addresses may connect"),
+        ({"restricted": True, "admitted_addresses": {"ipv4": 1}}, "does not say which addresses may connect"),
+        (
+            {"restricted": True, "admitted_addresses": {"ipv4": "1", "ipv6": 0}},
+            "does not say which addresses may connect",
+        ),
+        (
+            {"restricted": True, "admitted_addresses": {"ipv4": True, "ipv6": 0}},
+            "does not say which addresses may connect",
+        ),
+        ({"restricted": True, "hidden_rule_replaced": None}, "does not say which addresses may connect"),
+        ({"restricted": "yes"}, "does not say which addresses may connect"),
         ({"restricted": None, "restricted_because": "a list\x1b is missing"}, r"a list\x1b is missing"),
-        ({"restricted": None, "restricted_because": None}, "cannot be told"),
+        ({"restricted": None, "restricted_because": None}, "it is not known which addresses"),
     ],
 )
 def test_only_the_content_of_what_the_manager_says_is_believed(told: dict, reason: str | None) -> None:
@@ -289,7 +295,10 @@ def test_only_the_content_of_what_the_manager_says_is_believed(told: dict, reaso
 def test_a_result_of_before_addresses_were_counted_is_not_known(restricted: bool | None) -> None:
     old = {**target(), "firewall_restriction": {"restricted": restricted, "without_effect_because": None}}
     found = ask(targets=[old])["firewall_restriction"]
-    assert found == {"answer": "unknown", "reasons": ["the manager does not say whom the port admits today"]}
+    assert found == {
+        "answer": "unknown",
+        "reasons": ["the manager does not say which addresses may connect to the port today"],
+    }
 
 
 def test_a_port_that_is_restricted_already_but_not_much() -> None:

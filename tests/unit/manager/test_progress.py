@@ -176,13 +176,13 @@ def test_interrupted(clock):
     with progress.stage(READING, "computers") as stage:
         stage.advance(5000)
         assert progress.interrupted == (
-            "interrupted while reading computers: 5000 so far, 0 failed; nothing was written, and the next run begins"
-            " anew"
+            "interrupted while reading computers: 5000 so far, 0 failed; nothing was written, and the next run starts"
+            " over"
         )
     with progress.stage(WRITING, total=9) as stage:
         stage.advance(3)
         stage.advance(failed=True)
-        told = "interrupted while writing: 3 of 9 done, 1 failed; the next run goes on with the rest"
+        told = "interrupted while writing: 3 of 9 done, 1 failed; the next run continues with the rest"
         assert progress.interrupted == told
         with progress.stage(READING, "firewall rules"):
             assert progress.interrupted == told

@@ -16,18 +16,29 @@ from ansible.template import Templar, trust_as_template
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+ROLES = Path(__file__).parents[3] / "roles"
+
 
 def tasks_of(role: str) -> list[dict]:
-    return yaml.safe_load((Path(__file__).parents[3] / f"roles/{role}/tasks/main.yml").read_text(encoding="utf-8"))
+    return yaml.safe_load((ROLES / role / "tasks/main.yml").read_text(encoding="utf-8"))
 
 
 TASKS = tasks_of("report_page")
 (WRITING,) = [task for task in TASKS if "ansible.builtin.template" in task]
 
 
+def role_vars(role: str) -> dict[str, str]:
+    """The variables in C(vars) of a role."""
+    text = (ROLES / role / "vars/main.yml").read_text(encoding="utf-8")
+    # Without Ansible's own start, lookups are only found by their short names.
+    own = yaml.safe_load(text.replace("ansible.builtin.env", "env"))
+    return {key: trust_as_template(value) for key, value in own.items()}
+
+
 def path_of(name: object) -> str:
     """Where the role's own expressions lead, for a file of JSON."""
     variables = {
+        **role_vars("report_page"),
         **{key: trust_as_template(value) for key, value in WRITING["vars"].items()},
         "report_page_directory": "/srv/reports",
         "report_page_name": name,
@@ -46,6 +57,20 @@ def test_usual_names_stay_as_they_are(name: object) -> None:
 def test_other_names_get_a_mark_of_their_own() -> None:
     mark = hashlib.sha256(b"../dsm").hexdigest()[:12]
     assert path_of("../dsm") == f"/srv/reports/_._dsm~{mark}.json"
+
+
+@pytest.mark.parametrize("role", ["report_page", "connectivity"])
+@pytest.mark.parametrize(
+    ("folder", "wanted"),
+    [("/srv/x", "/srv/x"), ("~/x", "~/x"), ("x", "/home/me/x"), ("./x", "/home/me/./x"), ("../x", "/home/me/../x")],
+)
+def test_a_relative_folder_begins_where_ansible_was_started(
+    role: str, folder: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PWD", "/home/me")
+    variables = {**role_vars(role), f"{role}_directory": folder}
+    path = Templar(DataLoader(), variables=variables).template(trust_as_template(f"{{{{ {role}_path }}}}"))
+    assert path == wanted
 
 
 HOSTILE = st.text(st.sampled_from("./\\~_-ab \n\0\u00fc:"), max_size=8) | st.text(max_size=300)

@@ -321,7 +321,7 @@ def test_lines_are_shown_until_the_end_and_the_interruption_after_it(monkeypatch
     assert len(lines) == len(shown)
     assert all(line.startswith("heartbeat: writing: 1 of 3 done, 0 failed; 0 requests") for line in lines[:-1])
     assert (
-        lines[-1] == "heartbeat: interrupted while writing: 1 of 3 done, 0 failed; the next run goes on with the rest"
+        lines[-1] == "heartbeat: interrupted while writing: 1 of 3 done, 0 failed; the next run continues with the rest"
     )
     shown.clear()
     with action._watch(progress, 0):

@@ -152,7 +152,7 @@ def _addresses(rule: dict[str, t.Any], ip_list: FindList) -> tuple[AddressSet, s
         except ValueError as error:
             unreadable = f"its source {quoted(item, 60)} cannot be read: {error}"
     if not spans:
-        return AddressSet(), unreadable or "its source is an empty list, and whom that admits is not documented"
+        return AddressSet(), unreadable or "its source is an empty list, and what that admits is not documented"
     named = AddressSet.of(spans)
     if not negated:
         return named, unreadable
@@ -216,7 +216,7 @@ def _macs(rule: dict[str, t.Any], mac_list: FindList) -> tuple[frozenset[str] | 
         except ValueError as error:
             return None, False, f"its source MAC {quoted(item, 60)} cannot be read: {error}"
     if not macs:
-        return None, False, "its source is an empty list of MACs, and whom that admits is not documented"
+        return None, False, "its source is an empty list of MACs, and it is not documented which ones that admits"
     return frozenset(macs), bool(negated), None
 
 

@@ -155,7 +155,7 @@ def openings(fleet: Fleet, rule_ids: frozenset[int]) -> list[str]:
             f"is undone by the rules {enumerated(list(names.values()))}, which together admit anybody to the agents' port"
         )
     sentences += [
-        f"may be undone by the rule {names[rule_id]}: whom it admits cannot be told, as {one.untold[0]}"
+        f"may be undone by the rule {names[rule_id]}: it is not known which addresses that admits, because {one.untold[0]}"
         for rule_id, one in admitted.items()
         if one.everybody is None
     ]
@@ -181,13 +181,15 @@ def restriction_told(facet: dict[str, t.Any]) -> tuple[bool | None, str]:
     counts = admitted_counts(facet)
     restricted = facet.get("restricted")
     if "admitted_addresses" not in facet or "restricted" not in facet or not isinstance(restricted, (bool, type(None))):
-        return None, "the manager does not say whom the port admits today"
+        return None, "the manager does not say which addresses may connect to the port today"
     if restricted is None:
-        return None, shown(facet.get("restricted_because") or "whom the port admits today cannot be told")
+        return None, shown(
+            facet.get("restricted_because") or "it is not known which addresses may connect to the port today"
+        )
     if restricted is False:
         return False, shown(facet.get("restricted_because") or "")
     if counts is None or facet.get("hidden_rule_replaced") is not True:
-        return None, "the manager does not say whom the port admits today"
+        return None, "the manager does not say which addresses may connect to the port today"
     if counts.everybody:
         return False, f"{counts.text} are admitted"
     return True, ""
@@ -204,7 +206,7 @@ def width_warnings(targets: t.Iterable[dict[str, t.Any]], limit: PrefixLimit) ->
         restricted, reason = restriction_told(facet)
         counts = admitted_counts(facet)
         if restricted is None:
-            sentence = f"it cannot be told who may connect to the agents' port, as {reason}"
+            sentence = f"it is not known who may connect to the agents' port, because {reason}"
         elif counts is not None and (counts.everybody or counts.above(limit)):
             who = enumerated([shown(text) for text in facet.get("admitted") or []], 5)
             much = "practically everybody" if counts.everybody else f"more than {limit.text}"
@@ -312,8 +314,8 @@ def _summary(
             (notes if opening is False else doubts).append(sentence)
         if admitted.macs:
             notes.append(
-                "by MAC alone, somebody is told apart within the agents' own network segment only: with a router's MAC,"
-                " everybody behind that router is admitted"
+                "a MAC address alone only identifies a sender within the agents' own network segment: with a router's MAC"
+                " address, everybody behind that router is admitted"
             )
     restricted = False if open_because else None if doubts else True
     told = restricted is not None

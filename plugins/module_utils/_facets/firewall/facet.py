@@ -360,7 +360,7 @@ class FirewallRestriction(Facet[Wish]):
     def notes(self) -> list[str]:
         return [
             f"{self.name}: {count} policies and computers inherit the rule {quoted(name, 100)}, and whether it is assigned"
-            " to them, too, is not told by the manager's pages. It is taken as inherited"
+            " to them as well cannot be seen in the manager's lists. It counts as inherited"
             for name, count in self._untold.items()
         ] + [
             f"{self.name}: the rule {quoted(name, 100)} is not declared, and stays on {enumerated(labels, 3)}, since no"
