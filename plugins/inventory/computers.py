@@ -183,7 +183,8 @@ if t.TYPE_CHECKING:
 FORMAT = 2
 ENDINGS = ("workload_security", "computers")
 
-_ID, _HOST_NAME = f"{VARIABLES}{ID}", f"{VARIABLES}{HOST_NAME}"
+_ID = f"{VARIABLES}{ID}"
+_HOST_NAME = f"{VARIABLES}{HOST_NAME}"
 
 WORK = of_reading(
     INVENTORY_ARGUMENTS,

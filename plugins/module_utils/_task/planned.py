@@ -86,7 +86,9 @@ class Asked:
         parts = _given({name: params.get(name) for name in PART_ARGUMENTS})
         if parts and not plan.document.keys().isdisjoint(PART_ARGUMENTS):
             option = next(iter(parts))
-            raise OptionError(option, None, "it must be left out if this apply_plan is given, because it is the plan of a part")
+            raise OptionError(
+                option, None, "it must be left out if this apply_plan is given, because it is the plan of a part"
+            )
         try:
             document = _document(plan.document, plan.document["profiles"], deployment)
         except OptionError as error:
