@@ -18,6 +18,8 @@ PROFILE = "workload_security.agent.communication_profile"
 REFUSED = {"kind": "status", "status": 403, "body": '{"message": "No"}'}
 NEW, OLD = {"firewall_restriction": RESTRICTION}, {"firewall_restriction": {"state": "absent", "rule_name": "Old"}}
 BOTH_WAYS = {"communication_direction": {"direction": "bidirectional"}}
+INITIATE = {"communication_direction": {"direction": "agent_initiated"}}
+INHERIT = {"communication_direction": {"direction": "inherited"}}
 HOST = NAMES[-1]
 
 
@@ -46,10 +48,10 @@ class Tree:
             if name in restricted:
                 lab.api("POST", f"{self.paths[name]}/firewall/assignments", {"ruleIDs": [self.old]})
 
-    def keep(self, declared, refused=(), **options):
-        """Apply facets by name of the target; what is assigned to some of them is refused."""
-        for name in refused:
-            path = f"^{self.paths[name]}/firewall/assignments"
+    def keep(self, declared, refused=(), unset=(), **options):
+        """Apply facets by name of the target; what is assigned to some of them is refused, or their settings are."""
+        paths = [f"^{self.paths[name]}/firewall/assignments" for name in refused]
+        for path in [*paths, *(f"^{self.paths[name]}$" for name in unset)]:
             self.lab.add_fault(method="POST", path=path, times=0, action=REFUSED)
         profiles = [
             {"name": f"{name} {number}", ("computers" if name == HOST else "policies"): [name], **facets}
@@ -102,6 +104,16 @@ def test_an_old_restriction_stays_until_the_one_above_is_there(lab, options, spo
         assert tree.old not in tree.rules and tree.rules
 
 
+def test_an_old_restriction_waits_for_the_one_that_is_inherited_in_its_place(lab):
+    """Below a policy that declares the same, in words of its own, and not that an inherited one will do."""
+    tree = Tree(lab, ["Low"])
+    inherited = {"firewall_restriction": {**RESTRICTION, "accept_inherited": True}}
+    declared = {"Top": [NEW], "Low": [inherited, OLD]}
+    tree.keep(declared, ["Top"])
+    assert tree.is_closed
+    assert not tree.keep(declared)["failed"] and tree.is_closed
+
+
 def test_what_moves_down_is_there_before_it_goes_above(lab):
     tree = Tree(lab, ["Top"])
     result = tree.keep({"Top": [OLD], HOST: [NEW]}, [HOST])
@@ -132,6 +144,60 @@ def test_agents_that_listen_already_do_not_wait(lab):
     result = tree.keep({"Top": [{**NEW, **manager}]}, ["Top"])
     assert {one["facet"] for one in result["failed_targets"]} == {"firewall_restriction"}
     assert result["counts"]["changed"] == 1
+
+
+@pytest.mark.parametrize("listening", [("Top", HOST), (HOST, HOST), ("Top", "Low"), ("Low", "Top")])
+@pytest.mark.parametrize("options", [{"undeclared": "remove"}, {}])
+def test_a_restriction_stays_until_nobody_listens(lab, listening, options):
+    """As where a change is taken back: the port was closed since agents did not listen."""
+    set_on, restricted = listening
+    tree = Tree(lab, [restricted], [BOTH if name == set_on else NONE for name in NAMES])
+    declared = {
+        set_on: [INITIATE],
+        **({} if options else {restricted: [{**OLD, **(INITIATE if set_on == restricted else {})}]}),
+    }
+    if options:
+        declared.setdefault(restricted, [{"heartbeat": {"interval": 10}}])
+    result = tree.keep(declared, unset=[set_on], **options)
+    reasons = {one["facet"]: one["reason"] for one in result["failed_targets"] if one["name"] in listening}
+    assert tree.is_closed and "had to come first and failed: direction" in reasons["firewall_restriction"]
+    assert not tree.keep(declared, **options)["failed"] and tree.is_closed and not tree.rules
+
+
+def test_an_agent_goes_back_to_a_policy_that_is_to_make_it_initiate(lab):
+    tree = Tree(lab, directions=(BOTH, NONE, AGENT, NONE))
+    declared = {"Top": [INITIATE], "Low": [INHERIT]}
+    tree.keep(declared, unset=["Top"])
+    assert tree.is_closed
+    assert not tree.keep(declared)["failed"] and tree.is_closed
+
+
+def test_any_tree_any_way_back_any_refusal(lab):
+    """What is closed before a run and after one that met no refusal is closed after one that did."""
+    drawn = random.Random(12)
+    closed = 0
+    for _case in range(40):
+        restricted = [name for name in NAMES if drawn.random() < 0.4]
+        directions = [drawn.choice((AGENT, BOTH, NONE, NONE)) for _name in NAMES]
+        declared = {
+            name: [part for part in (NEW, OLD, drawn.choice((INITIATE, INITIATE, INHERIT))) if drawn.random() < 0.35]
+            for name in NAMES
+        }
+        options = {"undeclared": "remove"} if drawn.random() < 0.4 else {}
+        refused, unset = ([name for name in NAMES if drawn.random() < 0.4] for _kind in range(2))
+        lab.reset()
+        tree = Tree(lab, restricted, directions)
+        if not (any(declared.values()) and tree.is_closed):
+            continue
+        tree.keep(declared, **options)
+        if not tree.is_closed:
+            continue
+        closed += 1
+        lab.reset()
+        tree = Tree(lab, restricted, directions)
+        tree.keep(declared, refused, unset, **options)
+        assert tree.is_closed, (restricted, directions, declared, refused, unset, options)
+    assert closed > 15
 
 
 def test_any_tree_any_document_any_refusal(lab):

@@ -216,7 +216,8 @@ def _path(fleet: Fleet, computer: Computer) -> tuple[Target, ...]:
 def _shields(outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step]) -> dict[str, set[str]]:
     """For each step that loosens a direction above a macOS agent, or its own: the steps that tighten one there.
 
-    With all of these done, the agent keeps to what it can take, whichever of the loosening ones are done.
+    With all of these done, the agent keeps to what it can take, whichever of the loosening ones are done. An agent of
+    any kind that goes on initiating by what is set above waits for that, so that it does not listen in between.
     """
     fleet = outlook.fleet
     loosened = {key for key, step in steps.items() if not _tightens(step)}
@@ -226,12 +227,21 @@ def _shields(outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step]) -
     for mac in dict.fromkeys(macs):
         if not mac.is_macos:
             continue
-        path = [steps.get((holder.kind.noun, holder.id)) for holder in _path(fleet, mac)]
+        path = [steps.get(_key(holder)) for holder in _path(fleet, mac)]
         tightening = {step.id for step in path if step and _tightens(step)}
         for step in path:
             if step and tightening and not _tightens(step):
                 needs.setdefault(step.id, set()).update(tightening)
+    for step in steps.values():
+        if step.after == INHERITED and not _tightens(step):
+            lineage = fleet.lineage(_target(fleet, step))
+            if tightening := {one.id for policy in lineage if (one := steps.get(_key(policy))) and _tightens(one)}:
+                needs.setdefault(step.id, set()).update(tightening)
     return needs
+
+
+def _key(target: Target) -> tuple[str, int]:
+    return target.kind.noun, target.id
 
 
 def _tightens(step: Step) -> bool:

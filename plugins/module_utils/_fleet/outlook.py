@@ -80,6 +80,10 @@ class Outlook:
         if isinstance(target, Policy):
             self._inherited.clear()
 
+    def planned(self, setting: Setting) -> t.Iterable[Target]:
+        """The targets on which the setting is going to be written."""
+        return self._settings[setting]
+
     def override(self, target: Target, setting: Setting) -> Value | None:
         """The target's own value; C(None) when it inherits."""
         value = self._settings[setting].get(target)

@@ -14,14 +14,28 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._basis.text import enumerated, quoted
+from ..._fleet.catalogue import COMMUNICATION_DIRECTION
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
 from ..._fleet.outlook import Guard, Outlook
 from ..._fleet.shared_objects import is_ours
 from ..._manager.client import FIREWALL_RULE, Kind
-from ..._vendor.communication import AGENT_PORT
+from ..._vendor.communication import AGENT_INITIATED, AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, subject_of
-from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step, step_id
+from ..step import (
+    ASSIGN,
+    ASSIGNMENTS,
+    HERE,
+    SET,
+    TYPES,
+    UNASSIGN,
+    UNASSIGNMENTS,
+    Effective,
+    Refusal,
+    Said,
+    Step,
+    step_id,
+)
 from .description import RulesThere, describe_restriction, opening_candidates, openings, without_effect
 from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, PRESENT, STATES, Restriction
 from .shared_objects import FACET, Unfit, deletable_lists, deletable_rule, find_named, needed_objects
@@ -81,6 +95,30 @@ def _guard(restriction: Restriction, writes: tuple[str, ...]) -> Guard:
         lambda target: (*writes, step_id(ASSIGN, target.kind.noun, target.id, name)),
         may_be_inherited=restriction.accept_inherited,
     )
+
+
+class _Closing:
+    """Where agents are going to listen no longer: until that is written, what restricts their port must stay."""
+
+    def __init__(self, outlook: Outlook) -> None:
+        self._fleet = outlook.fleet
+        # By target, the steps there; and by policy, those below it.
+        self._here: dict[Target, str] = {}
+        self._below: dict[Target, list[str]] = {}
+        for target in outlook.planned(COMMUNICATION_DIRECTION):
+            before, after = (one.effective(target, COMMUNICATION_DIRECTION)[0] for one in (outlook.today, outlook))
+            if after == AGENT_INITIATED != before:
+                step = step_id(SET, target.kind.noun, target.id, COMMUNICATION_DIRECTION.option)
+                self._here[target] = step
+                for policy in self._fleet.lineage(target):
+                    self._below.setdefault(policy, []).append(step)
+
+    def needs(self, target: Target) -> tuple[str, ...]:
+        """The steps after which no agent of this target, or of one below it, listens that is not to."""
+        if not self._here:
+            return ()
+        places = (target, *self._fleet.lineage(target))
+        return (*(self._here[place] for place in places if place in self._here), *self._below.get(target, ()))
 
 
 class FirewallRestriction(Facet[Wish]):
@@ -165,7 +203,8 @@ class FirewallRestriction(Facet[Wish]):
     def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
         """Look at the rules and lists, and say what keeps the port of each target from anybody."""
         self._needed = needed = _Needed.of(outlook.fleet, wishes)
-        guards: dict[Restriction, Guard] = {}
+        # Restrictions are equal whether an inherited one will do or not, and their guards are not.
+        guards: dict[tuple[Restriction, bool], Guard] = {}
         for target, wish in wishes.items():
             for restriction in wish:
                 if not restriction.present:
@@ -174,9 +213,10 @@ class FirewallRestriction(Facet[Wish]):
                     told = f"the restriction of the {target.label} is refused: {needed.refused[target]}"
                     outlook.guard(target, Guard(lacking=told))
                     continue
-                if restriction not in guards:
-                    guards[restriction] = _guard(restriction, needed.writes[restriction.rule_name])
-                outlook.guard(target, guards[restriction])
+                key = restriction, restriction.accept_inherited
+                if key not in guards:
+                    guards[key] = _guard(restriction, needed.writes[restriction.rule_name])
+                outlook.guard(target, guards[key])
 
     def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
         outlook.foresee()
@@ -203,8 +243,9 @@ class FirewallRestriction(Facet[Wish]):
                     leaving.append((target, name))
         unassignments: dict[str, list[str]] = {}
         staying: set[str] = set()
+        closing = _Closing(outlook)
         for target, name in leaving:
-            said = self._departure(outlook, target, name)
+            said = self._departure(outlook, closing, target, name)
             if isinstance(said, Step):
                 unassignments.setdefault(name, []).append(said.id)
             else:
@@ -224,14 +265,14 @@ class FirewallRestriction(Facet[Wish]):
         step = self._assignment(outlook, target, ASSIGN, name, rule_id, f"the rule {quoted(name, 100)} is {how}")
         yield step._replace(needs=self._needed.writes[name])
 
-    def _departure(self, outlook: Outlook, target: Target, name: str) -> Said:
-        """A rule that is to go stays until what takes its place is there."""
+    def _departure(self, outlook: Outlook, closing: _Closing, target: Target, name: str) -> Said:
+        """A rule that is to go stays until what takes its place is there, or until nobody listens any more."""
         guard = outlook.guarded(target)
         if guard.lacking is not None:
             return Refusal(subject_of(target), self.name, f"the rule {quoted(name, 100)} stays, since {guard.lacking}")
         why = f"the rule {quoted(name, 100)} is assigned here"
         step = self._assignment(outlook, target, UNASSIGN, name, self._needed.rule_id(name), why)
-        return step._replace(needs=guard.needs)
+        return step._replace(needs=guard.needs or closing.needs(target))
 
     def _assignment(
         self, outlook: Outlook, target: Target, action: str, name: str, rule_id: int | None, why: str
