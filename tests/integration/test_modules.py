@@ -94,12 +94,19 @@ def test_every_module_in_a_playbook(lab, tmp_path):
         "computer_info": {"query": "[].hostName"},
         "policy_info": target,
     }
-    assert changing.keys() | reading.keys() | sending.keys() == manager_group()
+    plan, waves, before = (str(tmp_path / name) for name in ("plan.json", "waves.json", "before.json"))
+    profile = {**changing["communication_profile"], "plan_file": plan}
+    rolling_out = {
+        "rollout_plan": {"plan_file": plan, "waves_file": waves},
+        "rollout_gate": {"waves_file": waves, "wave": 1, "before_file": before, "judge": False},
+    }
+    assert changing.keys() | reading.keys() | sending.keys() | rolling_out.keys() == manager_group()
     tasks = [
+        {f"{NAMESPACE}.communication_profile": profile, "check_mode": True},
+        *({f"{NAMESPACE}.{module}": options} for module, options in rolling_out.items()),
         *(
-            {f"{NAMESPACE}.{module}": options, "check_mode": check, "diff": True}
+            {f"{NAMESPACE}.{module}": options, "check_mode": False, "diff": True}
             for module, options in changing.items()
-            for check in ((True, False) if module == "communication_profile" else (False,))
         ),
         *({f"{NAMESPACE}.{module}": options} for module, options in (reading | sending).items()),
         {f"{NAMESPACE}.heartbeat": {**target, "interval": "x"}},
@@ -108,7 +115,8 @@ def test_every_module_in_a_playbook(lab, tmp_path):
     ]
     expected = run_tasks(lab, tasks).results
     lab.reset()
-    (tmp_path / "captured.yml").unlink()
+    for path in tmp_path.glob("*.*"):
+        path.unlink()
     played = play(lab, tasks, tmp_path)
     for result in played.results:
         result.pop("exception", None)  # the executor's
@@ -116,7 +124,7 @@ def test_every_module_in_a_playbook(lab, tmp_path):
         result.pop("read_at", None)  # the clock's
     assert played.results == expected
     assert [result["failed"] for result in expected] == [False] * (len(tasks) - 3) + [True] * 3
-    assert [result["changed"] for result in expected] == [True] * 7 + [False] * len(reading) + [True] + [False] * 3
+    assert [result["changed"] for result in expected] == [True] * 9 + [False] * len(reading) + [True] + [False] * 3
 
 
 @pytest.mark.both_cores

@@ -78,6 +78,8 @@ def every_kind_of_task(lab: t.Any) -> list[dict[str, t.Any]]:
             {"policies": ["Nobody", "{{ '{{' }} evil }}"], "allow_missing": True, "allow_empty": True, "interval": "7"},
         ],
         "policy_sending": [{"policies": ["Base Policy"], "list_targets": True}, {**target, "wait_interval": "x"}],
+        "rollout_gate": [{"waves_file": "waves.json", "wave": 1, "before_file": "before.json"}],
+        "rollout_plan": [{"plan_file": "plan.json", "waves_file": "waves.json"}],
         "policy_info": [{**target, "sorted": True}, {"policies": "{{ omit }}", "query": "[].name"}],
     }
     assert tasks.keys() == manager_group()

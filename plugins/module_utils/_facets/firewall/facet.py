@@ -100,12 +100,13 @@ def _guard(restriction: Restriction, writes: tuple[str, ...]) -> Guard:
 class _Closing:
     """Where agents are going to listen no longer: until that is written, what restricts their port must stay."""
 
-    def __init__(self, outlook: Outlook) -> None:
+    def __init__(self, outlook: Outlook, turned: t.Iterable[Target]) -> None:
+        """C(turned): the targets whose direction is going to be written."""
         self._fleet = outlook.fleet
         # By target, the steps there; and by policy, those below it.
         self._here: dict[Target, str] = {}
         self._below: dict[Target, list[str]] = {}
-        for target in outlook.planned(COMMUNICATION_DIRECTION):
+        for target in turned:
             before, after = (one.effective(target, COMMUNICATION_DIRECTION)[0] for one in (outlook.today, outlook))
             if after == AGENT_INITIATED != before:
                 step = step_id(SET, target.kind.noun, target.id, COMMUNICATION_DIRECTION.option)
@@ -243,7 +244,7 @@ class FirewallRestriction(Facet[Wish]):
                     leaving.append((target, name))
         unassignments: dict[str, list[str]] = {}
         staying: set[str] = set()
-        closing = _Closing(outlook)
+        closing = _Closing(outlook, outlook.planned(COMMUNICATION_DIRECTION) if leaving else ())
         for target, name in leaving:
             said = self._departure(outlook, closing, target, name)
             if isinstance(said, Step):
