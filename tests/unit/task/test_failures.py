@@ -62,6 +62,13 @@ RIGHT: dict[str, dict[str, t.Any]] = {
     "manager_connectivity_info": {"manager": "dsm.example.com", "direction": "agent_initiated"},
     "policy_info": MANAGER,
     "policy_sending": {**MANAGER, "policies": ["Base Policy"]},
+    "rollout_gate": {
+        **MANAGER,
+        "waves_file": "/nonexistent/waves.json",
+        "wave": 1,
+        "before_file": "/nonexistent/1.json",
+    },
+    "rollout_plan": {**MANAGER, "plan_file": "/nonexistent/plan.json", "waves_file": "/nonexistent/waves.json"},
 }
 
 
@@ -102,7 +109,7 @@ WRONG: dict[str, dict[str, t.Any]] = {
     "communication_document": {"path": "/"},
     "communication_fleet_info": {"computers_most": -1},
     "communication_info": {"policies": [""]},
-    "communication_profile": {"profiles": []},
+    "communication_profile": {"profiles": [{"name": "Servers", "policies": ["Base Policy"]}]},
     "computer_info": {"query": "[?"},
     "firewall_restriction": {"source_ips": ["somewhere"]},
     "heartbeat": {"interval": "soon"},
@@ -110,6 +117,8 @@ WRONG: dict[str, dict[str, t.Any]] = {
     "manager_connectivity_info": {"heartbeat_port": 0},
     "policy_info": {"query": "[?"},
     "policy_sending": {"wait_interval": 0},
+    "rollout_gate": {"wave": 0},
+    "rollout_plan": {"waves": ["some"]},
 }
 
 

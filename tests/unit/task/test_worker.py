@@ -240,8 +240,13 @@ def test_what_the_handler_of_a_signal_raises_is_told_once(screen, monkeypatch):
     """As in the main process of Ansible, where an inventory is read."""
     shown: list[str] = []
     monkeypatch.setattr(Display, "display", lambda _self, line, **_how: shown.append(line))
-    with pytest.raises(KeyboardInterrupt), _manager_action.watched("computers", Progress(SystemClock()), 0):
-        signal.raise_signal(signal.SIGINT)
+    # A shell starts what is to run in its background with this signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), _manager_action.watched("computers", Progress(SystemClock()), 0):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert shown == []
     assert screen().startswith(b"computers: interrupted while reading") and screen() == b""
 
