@@ -88,9 +88,9 @@ class Site:
             "PWD": str(self.folder),
         }
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Roll out, to whatever end."""
-        return ansible_playbook(*self._command, environment=self._environment, cwd=self.folder)
+        return ansible_playbook(*self._command, *arguments, environment=self._environment, cwd=self.folder)
 
     def kill_when(self, condition: t.Callable[[], t.Any], what: str) -> None:
         """Roll out, and kill that with all its workers once something is so."""
@@ -230,6 +230,26 @@ def test_what_cannot_be_judged_stops_before_anything_is_written(site):
     ran = site.run()
     assert ran.returncode == 0, ran.stdout
     assert site.settings() == {of(ids[1]): ["7 Minutes"]} and site.state == {}
+
+
+def test_what_somebody_has_set_meanwhile_is_not_put_back(site):
+    lab, ids = site.lab, site.agents()[:3]
+    waves = [{"name": name, "computers": [number]} for name, number in zip("abc", ids)]
+    site.write([{"name": "a", "computers": ids, **interval(7)}], rollout_waves=waves)
+    lab.clear_requests()
+    lab.add_fault(method="POST", path=f"^{TASKS}$", action={"kind": "stall", "seconds": 300})
+    site.kill_when(site.sent, "the first wave is being sent")
+    lab.clear_faults()
+    lab.api("POST", of(ids[1]), {"computerSettings": {HEARTBEAT_INTERVAL: {"value": "9 Minutes"}}})
+    lab.clear_requests()
+    # Check mode only says how far it is.
+    state = site.state
+    checked = site.run("--check")
+    assert checked.returncode == 0 and "is under way (running): 0 of 3 waves have passed" in checked.stdout
+    assert site.state == state and writes(lab) == []
+    ran = site.run()
+    assert ran.returncode == 2 and "wave 2 of 3 is not gone on with, and nothing is put back" in ran.stdout, ran.stdout
+    assert site.settings() == {} and site.state["phases"] == ["passed", "begun", "waiting"]
 
 
 @pytest.mark.both_cores

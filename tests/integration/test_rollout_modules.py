@@ -19,10 +19,12 @@ from ansible_collections.workload_security.agent.plugins.module_utils._task.roll
     GateAsked,
     pass_gate,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import manager_subnets
 from tests.integration.in_process import run_tasks
 from tests.integration.support import RESTRICTION, LabClock, connection, writes
 from tests.lab.manager.process import LabManager
 from tests.lab.manager.settings import HEARTBEAT_INTERVAL
+from tests.lab.replacing_rule import REPLACING
 
 PROFILE = "workload_security.agent.communication_profile"
 PLAN, GATE = "workload_security.agent.rollout_plan", "workload_security.agent.rollout_gate"
@@ -208,6 +210,50 @@ def test_a_computer_that_is_gone_is_not_judged(alive, tmp_path):
     alive.api("DELETE", f"/computers/{gate.ids[0]}")
     result = gate()
     assert "msg" not in result and result["counts"]["passed"] == 1 and result["counts"]["gone"] == 1
+
+
+def test_a_manager_that_shows_no_computer_lets_no_wave_pass(alive, tmp_path):
+    gate = Gate(alive, tmp_path, 2)
+    gate(judge=False)
+    gate.change()
+    action = {"kind": "status", "status": 200, "body": '{"computers": []}'}
+    alive.add_fault(method="POST", path="/computers/search", action=action, times=0)
+    result = gate()
+    assert result["failure"]["code"] == "gate_unknown" and "shows none of its 2 computers" in result["msg"], result
+
+
+def test_a_rule_that_no_document_can_declare_is_put_back_before_the_new_one_goes(alive, tmp_path):
+    (computer,) = agents(alive, 1)
+    assignments = f"/computers/{computer['ID']}/firewall/assignments"
+    body = {"name": "Old", **REPLACING, "sourceIPType": "single", "sourceIPValue": "192.0.2.10"}
+    old = alive.api("POST", "/firewallrules", body)["ID"]
+    alive.api("POST", assignments, {"ruleIDs": [old]})
+    before = alive.api("GET", assignments)["assignedRuleIDs"]
+    profiles = [
+        {"name": str(number), "computers": [computer["ID"]], "firewall_restriction": restriction}
+        for number, restriction in enumerate((RESTRICTION, {"state": "absent", "rule_name": "Old"}))
+    ]
+    result, _waves = waves_of(alive, tmp_path, profiles)
+    assert result["restriction"] == {**RESTRICTION, "region": None}
+    back = json.loads((tmp_path / "waves.json").read_text())["back"]
+    tasks = [{PROFILE: {"apply_plan": str(tmp_path / "plan.json")}}, {PROFILE: {"profiles": back}}]
+    written, put_back = run_tasks(alive, tasks).results
+    assert not written["failed"] and not put_back["failed"], put_back
+    assert set(alive.api("GET", assignments)["assignedRuleIDs"]) == set(before)
+    order = [one["method"] for one in writes(alive) if one["path"].startswith(assignments)]
+    assert order == ["POST", "DELETE"] * 2
+
+
+def test_the_region_of_a_restriction_is_that_of_its_manager(alive, tmp_path):
+    (computer,) = agents(alive, 1)
+    restriction = {"source_ips": [*manager_subnets("jp-1")], "manager_region": "jp-1"}
+    profiles = [{"name": "a", "computers": [computer["ID"]], "firewall_restriction": restriction}]
+    result, _waves = waves_of(alive, tmp_path, profiles)
+    assert result["restriction"] == {
+        "source_ips": restriction["source_ips"],
+        "manager_addresses": None,
+        "region": "jp-1",
+    }
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
 """A plan in waves: which targets are written together, and which come later. Nothing is asked, and nothing is drawn by lot.
 
 Computers come first, since each is changed by itself. Policies follow, each with all computers below it. What goes back
-to a policy's value waits for that policy, and what changes for everybody who has it, such as a list, comes after all.
+to a policy's value, or needs what is written to a policy, waits for that policy, and what changes for everybody who has it, such as a list, comes after all.
 Agents that no gate can judge, since they were silent before, come last.
 """
 
@@ -167,7 +167,7 @@ class _Cut:
         of_target: dict[Key, list[Step]] = {}
         for step in steps:
             if is_on_target(step):
-                of_target.setdefault((step.subject.type, t.cast(int, step.subject.id)), []).append(step)
+                of_target.setdefault(_key(step), []).append(step)
         by_id = {step.id: step for step in steps}
         objects = [step for step in steps if not is_on_target(step)]
         # What exists already, and changes for everybody who has it.
@@ -179,15 +179,25 @@ class _Cut:
         self.free: set[Key] = set()
         self.back: set[Key] = set()
         self.silent = {target for target in of_target if self._unjudged(target)}
-        self.shared = {
-            target
-            for target, own in of_target.items()
-            if self.changing and not self.changing.isdisjoint(_closure(own, by_id))
-        } - self.silent
+        self.shared: set[Key] = set()
+        # By target, the policies that are written before it: it goes back to their values, or its steps need theirs.
+        first: dict[Key, set[Key]] = {}
+        brings_silent = set[Key]()
+        for target, own in of_target.items():
+            found = _closure(own, by_id)
+            brought = {_key(by_id[number]) for number in found if is_on_target(by_id[number])} - {target}
+            if not self.silent.isdisjoint(brought):
+                brings_silent.add(target)
+            elif not self.changing.isdisjoint(found):
+                self.shared.add(target)
+            above = changed.intersection(self._above(target))
+            policies = {number for kind, number in brought if kind == "policy"}
+            waits_for = above if any(map(_goes_back, own)) else policies & above if target[0] == "policy" else policies
+            first[target] = {("policy", number) for number in waits_for}
+        self.silent |= _with_waiting(brings_silent, first)
+        self.shared = _with_waiting(self.shared - self.silent, first) - self.silent
         for target in of_target.keys() - self.silent - self.shared:
-            above = changed.intersection(self._above(target)) if any(map(_goes_back, of_target[target])) else set()
-            waits = any(("policy", policy) in self.shared for policy in above)
-            (self.shared if waits else self.back if above else self.free).add(target)
+            (self.back if first[target] else self.free).add(target)
 
     # -- waves
 
@@ -276,9 +286,24 @@ class _Cut:
             above = self._branches[above].parent
 
 
+def _key(step: Step) -> Key:
+    """The target of a step."""
+    return step.subject.type, t.cast(int, step.subject.id)
+
+
 def _goes_back(step: Step) -> bool:
     """Whether a step removes what a target has set itself."""
     return step.action == UNASSIGN or (step.action == SET and step.after == INHERITED)
+
+
+def _with_waiting(targets: set[Key], first: t.Mapping[Key, set[Key]]) -> set[Key]:
+    """These targets, and all that wait for one of them."""
+    late = set(targets)
+    while more := {
+        target for target, policies in first.items() if target not in late and not late.isdisjoint(policies)
+    }:
+        late |= more
+    return late
 
 
 def _closure(steps: t.Iterable[Step], by_id: t.Mapping[str, Step]) -> set[str]:

@@ -17,7 +17,8 @@ from .._basis.files import read_whole, replace_whole
 from .._basis.text import one_line, quoted, shown
 from .._communication.plan_file import LONGEST, PlanFile
 from .._communication.waves import DEFAULT, Bound, Branch, Named, Place, Wave, make_waves
-from .._facets.step import ASSIGN, SET, Step
+from .._facets.firewall.restriction import PRESENT
+from .._facets.step import ASSIGN, SET, UNASSIGN, Step
 from .._fleet.catalogue import COMMUNICATION_DIRECTION, HEARTBEAT_INTERVAL
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
@@ -252,12 +253,12 @@ def _hosts(asked: RolloutAsked, outlook: Outlook, computers: t.Sequence[Computer
 
 def _restriction(document: t.Mapping[str, t.Any]) -> Result | None:
     """Whom the document admits to the agents' port, and from where the manager connects, if all of it says the same."""
-    names = ("source_ips", "manager_addresses", "region")
+    names = {"source_ips": "source_ips", "manager_addresses": "manager_addresses", "region": "manager_region"}
     all_of_it = [
-        {name: restriction.get(name) for name in names}
+        {name: restriction.get(option) for name, option in names.items()}
         for profile in document["profiles"]
         for restriction in [profile.get("firewall_restriction")]
-        if restriction
+        if restriction and restriction.get("state", PRESENT) == PRESENT
     ]
     return all_of_it[0] if all_of_it and all(one == all_of_it[0] for one in all_of_it) else None
 
@@ -265,17 +266,21 @@ def _restriction(document: t.Mapping[str, t.Any]) -> Result | None:
 def _back(steps: t.Sequence[Step]) -> list[Result]:
     """Profiles that declare what is set today where the plan sets something else.
 
-    Of rules, only that a target does not have one today: what those say that it has is not in a plan.
+    Of rules, only that a target has one today, or does not: what those say that it has is not in a plan.
     """
     of_target: dict[tuple[str, int], dict[str, dict[str, t.Any]]] = {}
+    declared: list[tuple[tuple[str, int], dict[str, dict[str, t.Any]]]] = []
     for step in steps:
         key = (step.subject.type, step.subject.id or 0)
         if step.action == SET:
             of_target.setdefault(key, {}).setdefault(step.facet, {})[step.key] = step.before
-        elif step.action == ASSIGN:
-            of_target.setdefault(key, {})[step.facet] = {"state": "absent", "rule_name": step.key}
+        elif step.action in (ASSIGN, UNASSIGN):
+            # A target can get one rule and lose others: each is a profile of its own.
+            state = "absent" if step.action == ASSIGN else "assigned"
+            declared.append((key, {step.facet: {"state": state, "rule_name": step.key}}))
+    declared += of_target.items()
     alike: dict[str, dict[str, list[int]]] = {}
-    for (kind, number), facets in of_target.items():
+    for (kind, number), facets in declared:
         targets = alike.setdefault(json.dumps(facets, sort_keys=True), {"policy": [], "computer": []})
         targets[kind].append(number)
     return [

@@ -246,6 +246,11 @@ class _Gate:
         """Why the wave does not pass."""
         counts = self.counts
         bad = counts[FAILED] + counts[UNKNOWN] + counts[WAITING]
+        if self._asked.judged and not self._seen:
+            message = (
+                f"wave {self._asked.wave} does not pass: the manager shows none of its {len(self._gone)} computers"
+            )
+            return {"code": "gate_unknown", "message": message}
         if not bad:
             return None
         code = "gate_failed" if counts[FAILED] else "gate_unknown" if counts[UNKNOWN] else "gate_timed_out"

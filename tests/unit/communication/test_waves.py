@@ -62,6 +62,11 @@ def assign(kind: str, number: int) -> Step:
                 needs=(RULE.id,))  # fmt: skip
 
 
+def needing(*needs: Step) -> t.Callable[[str, int], Step]:
+    """A direction that must not be written before these."""
+    return lambda kind, number: set_step(kind, number)._replace(key="direction", needs=tuple(one.id for one in needs))
+
+
 def unassign(kind: str, number: int) -> Step:
     return assign(kind, number)._replace(action=UNASSIGN, after="not assigned", stage=UNASSIGNMENTS, needs=())
 
@@ -243,6 +248,27 @@ def test_policies_that_go_back_do_so_from_the_top():
         ("policies, 1", (4,)),
         ("policies, the rest", (1,)),
         ("policies that go back, the rest", (2, 3)),
+    ]
+
+
+def test_no_wave_brings_along_what_is_written_to_a_policy_above_or_to_agents_that_were_silent():
+    """As a direction that waits for the restriction of a policy, or of computers below."""
+    branches = {1: Branch(1, None, (1, 2, 3)), 2: Branch(2, 1, (3,))}
+    places = {1: Place(1, 1, None), 2: Place(2, 1, None, heard=False), 3: Place(3, 2, None)}
+    direction = needing(assign("policy", 1))
+    steps = [LIST, RULE, assign("policy", 1), direction("computer", 1), direction("policy", 2)]
+    waves = make_waves(steps, places, branches, [Named("pilot", frozenset({("computer", 1)}))], ())
+    assert [targets_of(wave) for wave in waves] == [[("policy", 1)], [("policy", 2)], [("computer", 1)]]
+    steps = [
+        LIST,
+        RULE,
+        assign("computer", 2),
+        needing(assign("computer", 2))("policy", 1),
+        set_step("computer", 1, "inherited"),
+    ]
+    waves = make_waves(steps, places, branches, DEFAULTS, ())
+    assert [(targets_of(wave), wave.blind) for wave in waves] == [
+        ([("policy", 1), ("computer", 1), ("computer", 2)], True)
     ]
 
 
