@@ -5,8 +5,8 @@
 """A plan in waves: which targets are written together, and which come later. Nothing is asked, and nothing is drawn by lot.
 
 Computers come first, since each is changed by itself. Policies follow, each with all computers below it. What goes back
-to a policy's value, or needs what is written to a policy, waits for that policy, and what changes for everybody who has it, such as a list, comes after all.
-Agents that no gate can judge, since they were silent before, come last.
+to a policy's value, or needs what is written to a policy, waits for that policy, and what changes for everybody who has
+it, such as a list, comes after all. Agents that no gate can judge, since they were silent before, come last.
 """
 
 from __future__ import annotations
