@@ -114,6 +114,24 @@ def test_an_old_restriction_waits_for_the_one_that_is_inherited_in_its_place(lab
     assert not tree.keep(declared)["failed"] and tree.is_closed
 
 
+def test_a_rule_that_restricts_nothing_does_not_take_the_place_of_an_old_restriction(lab):
+    tree = Tree(lab, ["Low"])
+    web = {
+        "name": "Web",
+        "action": "allow",
+        "priority": "0",
+        "direction": "incoming",
+        "frameType": "ip",
+        "protocol": "tcp",
+    }
+    ports = {"destinationPortType": "multiple", "destinationPortMultiple": ["443"]}
+    number = lab.api("POST", "/firewallrules", {**web, **ports})["ID"]
+    declared = {"Top": [NEW], "Low": [{"firewall_restriction": {"state": "assigned", "rule_name": "Web"}}, OLD]}
+    tree.keep(declared, ["Top"])
+    assert set(tree.rules) == {tree.old, number}
+    assert not tree.keep(declared)["failed"] and tree.old not in tree.rules and len(tree.rules) == 2
+
+
 def test_what_moves_down_is_there_before_it_goes_above(lab):
     tree = Tree(lab, ["Top"])
     result = tree.keep({"Top": [OLD], HOST: [NEW]}, [HOST])

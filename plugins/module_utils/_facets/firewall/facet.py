@@ -84,6 +84,12 @@ class _Needed:
                 needed.refused.update(dict.fromkeys(targets, str(unfit)))
         return needed
 
+    def restricts(self, fleet: Fleet, restriction: Restriction) -> bool:
+        """Whether its rule restricts the agents' port, or may do so: one that is taken as it is can be any rule."""
+        name = restriction.rule_name
+        is_made = restriction.described or bool(self.writes.get(name))
+        return is_made or not (rule := self.rules.get(name)) or rule["ID"] in restricting_rules(fleet)
+
     def rule_id(self, name: str) -> int | None:
         rule = self.rules[name]
         return rule["ID"] if rule else None
@@ -204,11 +210,12 @@ class FirewallRestriction(Facet[Wish]):
     def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
         """Look at the rules and lists, and say what keeps the port of each target from anybody."""
         self._needed = needed = _Needed.of(outlook.fleet, wishes)
+        restricting = {one for one in needed.targets_of if one.present and needed.restricts(outlook.fleet, one)}
         # Restrictions are equal whether an inherited one will do or not, and their guards are not.
         guards: dict[tuple[Restriction, bool], Guard] = {}
         for target, wish in wishes.items():
             for restriction in wish:
-                if not restriction.present:
+                if restriction not in restricting:
                     continue
                 if target in needed.refused:
                     told = f"the restriction of the {target.label} is refused: {needed.refused[target]}"
