@@ -28,7 +28,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._fleet.fle
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import IP_LIST, MAC_LIST, Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
-from tests.integration.support import RESTRICTION, LabClock, connection, run_facet
+from tests.integration.support import RESTRICTION, LabClock, connection, run_facet, run_profiles
 from tests.lab.manager.process import LabManager
 from tests.lab.replacing_rule import REPLACING
 
@@ -369,6 +369,19 @@ def test_a_list_of_somebody_else_that_other_rules_use_is_left_alone(lab):
     # What need not be changed may be shared.
     same = {**options, "source_ips": ["192.0.2.0/25"]}
     assert run_facet(lab, "firewall_restriction", same, check=True)["failed_targets"] == []
+    # Whoever shares the restriction must allow it, in whatever order they are declared.
+    facet = {**RESTRICTION, "ip_list_name": "Theirs"}
+    both = [
+        {
+            "name": f"{allowed}",
+            "policies": [one["ID"]],
+            "firewall_restriction": {**facet, "allow_shared_lists": allowed},
+        }
+        for one, allowed in ((some, True), (policy(lab), False))
+    ]
+    for profiles in (both, both[::-1]):
+        result = run_profiles(lab, profiles)
+        assert len(result["failed_targets"]) == 2 and not result["changed"]
     run_facet(lab, "firewall_restriction", {**options, "allow_shared_lists": True})
     assert lab.api("GET", f"/iplists/{theirs['ID']}")["items"] == ["192.0.2.0/24"]
     assert lab.api("GET", f"/firewallrules/{other}")["sourceIPListID"] == theirs["ID"]

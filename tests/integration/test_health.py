@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import typing as t
@@ -200,14 +201,16 @@ def test_the_playbook_tells_monitoring(lab, alive, tmp_path):
     assert line.startswith("WARNING - ") and line.rstrip("\n") in output.replace('\\"', '"')
     assert json.loads((tmp_path / "out" / "one.json").read_text())["status"] == 1
     status, output = run_health(
-        lab, tmp_path, {"one": manager, "strict": strict, "wrong": {**manager, "health_silent_after": 0}}
+        lab, tmp_path, {"one": manager, "strict": strict, "../wrong": {**manager, "health_silent_after": 0}}
     )
     assert status == 2, output
+    # No name of a host leads out of the folder.
+    wrong = "_._wrong~" + hashlib.sha256(b"../wrong").hexdigest()[:12]
     lines = {path.stem: path.read_text() for path in (tmp_path / "out").glob("*.txt")}
     assert lines["strict"].startswith("CRITICAL - ") and lines["one"].startswith("WARNING - ")
-    assert lines["wrong"].startswith("UNKNOWN - option 'silent_after'") and "|" not in lines["wrong"]
-    assert json.loads((tmp_path / "out" / "wrong.json").read_text())["status"] == 3
+    assert lines[wrong].startswith("UNKNOWN - option 'silent_after'") and "|" not in lines[wrong]
+    assert json.loads((tmp_path / "out" / f"{wrong}.json").read_text())["status"] == 3
     assert sorted(os.listdir(tmp_path / "out")) == [
-        f"{name}.{end}" for name in ("one", "strict", "wrong") for end in ("json", "txt")
+        f"{name}.{end}" for name in (wrong, "one", "strict") for end in ("json", "txt")
     ]
     assert lab.summary()["total"] == lab.summary()["read"]

@@ -11,7 +11,7 @@ assignments are kept here.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..._basis.text import enumerated, quoted
 from ..._fleet.catalogue import COMMUNICATION_DIRECTION
@@ -67,9 +67,13 @@ class _Needed:
         for target, wish in wishes.items():
             for restriction in wish:
                 needed.targets_of.setdefault(restriction, []).append(target)
+        # Equal restrictions can differ in this: a list of somebody else is changed if all of them allow it.
+        cautious = {one for wish in wishes.values() for one in wish if not one.allow_shared_lists}
         # What makes a rule comes before what takes it as it is.
         for restriction, targets in sorted(needed.targets_of.items(), key=lambda one: not one[0].described):
             name = restriction.rule_name
+            if restriction in cautious:
+                restriction = replace(restriction, allow_shared_lists=False)
             try:
                 needed.rules[name] = find_named(fleet, FIREWALL_RULE, name)
                 if restriction.present and not restriction.described:
