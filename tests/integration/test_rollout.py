@@ -247,6 +247,14 @@ def test_what_somebody_has_set_meanwhile_is_not_put_back(site):
     checked = site.run("--check")
     assert checked.returncode == 0 and "is under way (running): 0 of 3 waves have passed" in checked.stdout
     assert site.state == state and writes(lab) == []
+    # What fails before it writes is tried again.
+    plan = site.kept / "plan.json"
+    content = plan.read_bytes()
+    plan.write_bytes(content[:-9])
+    ran = site.run()
+    assert ran.returncode == 2 and "nothing is put back" in ran.stdout and "tries again" in ran.stdout, ran.stdout
+    assert site.settings() == {} and site.state["phases"] == ["passed", "begun", "waiting"]
+    plan.write_bytes(content)
     ran = site.run()
     assert ran.returncode == 2 and "wave 2 of 3 is not gone on with, and nothing is put back" in ran.stdout, ran.stdout
     assert site.settings() == {} and site.state["phases"] == ["passed", "begun", "waiting"]
