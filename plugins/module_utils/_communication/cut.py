@@ -14,7 +14,7 @@ import typing as t
 from dataclasses import replace
 
 from .._basis.text import enumerated
-from .._facets.step import DELETE, WRITE, Step, Subject
+from .._facets.step import DELETE, WRITE, Step, Subject, needed_by
 from .document import Document
 from .groups import is_on_target
 from .plan import Plan
@@ -37,8 +37,9 @@ def only(plan: Plan, chosen: Chosen) -> Plan:
     Rules and lists that change although no chosen target needs it concern everybody who has them, and deletions wait for
     everybody who lets go of a rule: they are later, too.
     """
-    part = _with_needs(plan.steps, [step for step in plan.steps if is_on_target(step) and chosen(step.subject)])
-    return _part(plan, part, [step for step in plan.steps if step.id not in part], chosen, _told_of_shared(plan, part))
+    by_id = {step.id: step for step in plan.steps}
+    part = _with_needs(by_id, [key for key, step in by_id.items() if is_on_target(step) and chosen(step.subject)])
+    return _part(plan, by_id, part, by_id.keys() - part, chosen, _told_of_shared(by_id, part))
 
 
 def share(plan: Plan, part: Slice) -> Plan:
@@ -52,59 +53,59 @@ def share(plan: Plan, part: Slice) -> Plan:
     def chosen(subject: Subject) -> bool:
         return (1 if subject.type == "policy" else (subject.id or 0) % part.of + 1) == part.number
 
-    waiting = _waiting_for_computers(plan.steps) if part.of > 1 else set()
-    on_targets = [step for step in plan.steps if is_on_target(step) and step.id not in waiting]
-    roots = [step for step in on_targets if chosen(step.subject)]
+    by_id = {step.id: step for step in plan.steps}
+    waiting = _waiting_for_computers(by_id) if part.of > 1 else set()
+    on_targets = [key for key, step in by_id.items() if is_on_target(step) and key not in waiting]
+    roots = [key for key in on_targets if chosen(by_id[key].subject)]
     if part.number == 1:
-        needed = _with_needs(plan.steps, on_targets)
-        roots += [step for step in plan.steps if step.id not in needed and step.id not in waiting]
-    later = [step for step in plan.steps if step.id in waiting]
-    return _part(plan, _with_needs(plan.steps, roots), later, chosen, ())
+        roots += by_id.keys() - _with_needs(by_id, on_targets) - waiting
+    return _part(plan, by_id, _with_needs(by_id, roots), waiting, chosen, ())
 
 
-def _waiting_for_computers(steps: t.Sequence[Step]) -> set[str]:
+def _waiting_for_computers(by_id: t.Mapping[str, Step]) -> set[str]:
     """The IDs of steps that computers of several slices may have to come before: of policies, and deletions."""
-    computers = {step.id for step in steps if step.subject.type == "computer"}
-    waiting = {step.id for step in steps if step.action == DELETE}
-    waiting |= {step.id for step in steps if step.subject.type == "policy" and not computers.isdisjoint(step.needs)}
+    computers = {key for key, step in by_id.items() if step.subject.type == "computer"}
+    waiting = {key for key, step in by_id.items() if step.action == DELETE}
+    waiting |= {
+        key for key, step in by_id.items() if step.subject.type == "policy" and not computers.isdisjoint(step.needs)
+    }
     # And whatever needs one of them.
-    while more := {step.id for step in steps if step.id not in waiting and not waiting.isdisjoint(step.needs)}:
+    while more := {key for key, step in by_id.items() if key not in waiting and not waiting.isdisjoint(step.needs)}:
         waiting |= more
     return waiting
 
 
-def _part(plan: Plan, ids: t.Container[str], later: t.Iterable[Step], chosen: Chosen, told: t.Iterable[str]) -> Plan:
+def _part(
+    plan: Plan,
+    by_id: t.Mapping[str, Step],
+    ids: t.Container[str],
+    later: t.Container[str],
+    chosen: Chosen,
+    told: t.Iterable[str],
+) -> Plan:
     return replace(
         plan,
-        steps=tuple(step for step in plan.steps if step.id in ids),
+        steps=tuple(step for key, step in by_id.items() if key in ids),
         refusals=tuple(refusal for refusal in plan.refusals if chosen(refusal.subject)),
         targets=tuple(subject for subject in plan.targets if chosen(subject)),
         warnings=(*plan.warnings, *told),
         undeclared=None if plan.undeclared is None else tuple(step for step in plan.undeclared if chosen(step.subject)),
         # Who is no target of this part is still one of the document.
         scope=plan.scope.union((subject.type, t.cast(int, subject.id)) for subject in plan.targets),
-        later=(*(plan.later or ()), *later),
+        later=(*(plan.later or ()), *(step for key, step in by_id.items() if key in later)),
     )
 
 
-def _with_needs(steps: t.Sequence[Step], roots: t.Iterable[Step]) -> set[str]:
+def _with_needs(by_id: t.Mapping[str, Step], roots: t.Iterable[str]) -> set[str]:
     """The IDs of these steps, and of all that must have succeeded before them."""
-    by_id = {step.id: step for step in steps}
-    taken: set[str] = set()
-    open_ids = [step.id for step in roots]
-    while open_ids:
-        number = open_ids.pop()
-        # What a step needs may be done already.
-        if number not in taken and number in by_id:
-            taken.add(number)
-            open_ids += by_id[number].needs
-    return taken
+    taken = set(roots)
+    return taken | needed_by((by_id[number] for number in taken), by_id)
 
 
-def _told_of_shared(plan: Plan, part: t.Container[str]) -> list[str]:
+def _told_of_shared(by_id: t.Mapping[str, Step], part: t.Container[str]) -> list[str]:
     changed = [
         step.subject.label
-        for step in plan.steps
-        if step.id in part and step.action == WRITE and step.subject.id is not None
+        for key, step in by_id.items()
+        if key in part and step.action == WRITE and step.subject.id is not None
     ]
     return [f"changes for all that have it, not only for the chosen targets: {enumerated(changed)}"] if changed else []

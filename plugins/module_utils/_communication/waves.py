@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from .._basis.errors import OptionError
-from .._facets.step import SET, UNASSIGN, WRITE, Step
+from .._facets.step import SET, UNASSIGN, WRITE, Step, needed_by
 from .._fleet.catalogue import INHERITED
 from .groups import is_on_target
 
@@ -172,7 +172,7 @@ class _Cut:
         objects = [step for step in steps if not is_on_target(step)]
         # What exists already, and changes for everybody who has it.
         self.changing = {step.id for step in objects if step.action == WRITE and step.subject.id is not None}
-        needed = _closure((step for own in of_target.values() for step in own), by_id)
+        needed = needed_by((step for own in of_target.values() for step in own), by_id)
         # Whether something changes that no target brings along, or for others than it, too.
         self.rest = bool(self.changing) or any(step.id not in needed for step in objects)
         changed = {number for kind, number in of_target if kind == "policy"}
@@ -184,7 +184,7 @@ class _Cut:
         first: dict[Key, set[Key]] = {}
         brings_silent = set[Key]()
         for target, own in of_target.items():
-            found = _closure(own, by_id)
+            found = needed_by(own, by_id)
             brought = {_key(by_id[number]) for number in found if is_on_target(by_id[number])} - {target}
             if not self.silent.isdisjoint(brought):
                 brings_silent.add(target)
@@ -304,15 +304,3 @@ def _with_waiting(targets: set[Key], first: t.Mapping[Key, set[Key]]) -> set[Key
     }:
         late |= more
     return late
-
-
-def _closure(steps: t.Iterable[Step], by_id: t.Mapping[str, Step]) -> set[str]:
-    """The IDs of all that these steps need, however far."""
-    found: set[str] = set()
-    todo = [need for step in steps for need in step.needs]
-    while todo:
-        need = todo.pop()
-        if need not in found and need in by_id:
-            found.add(need)
-            todo += by_id[need].needs
-    return found

@@ -152,6 +152,19 @@ class Step(t.NamedTuple):
         return step
 
 
+def needed_by(steps: t.Iterable[Step], by_id: t.Mapping[str, Step]) -> set[str]:
+    """The IDs of all steps of a plan that these need, however far."""
+    found: set[str] = set()
+    unseen = [need for step in steps for need in step.needs]
+    while unseen:
+        need = unseen.pop()
+        # What a step needs may be done already.
+        if need not in found and need in by_id:
+            found.add(need)
+            unseen += by_id[need].needs
+    return found
+
+
 class Refusal(t.NamedTuple):
     """A wish that must not be carried out on a target; the reason says why, and what to do."""
 
