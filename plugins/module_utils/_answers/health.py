@@ -15,6 +15,7 @@ import time
 import typing as t
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 
 from .._basis.errors import OptionError
 from .._basis.numbers import in_range
@@ -220,9 +221,9 @@ def _line(
     parts = []
     for trouble in (*sorted(TROUBLES, key=lambda one: -levels[one]), UNKNOWN):
         if counts[trouble]:
-            names = [_plain(row["name"]) for row in troubled if row["trouble"] == trouble]
-            more = f" and {len(names) - _IN_LINE} more" if len(names) > _IN_LINE else ""
-            parts.append(f"{counts[trouble]} {words[trouble]} ({', '.join(names[:_IN_LINE])}{more})")
+            first = islice((row["name"] for row in troubled if row["trouble"] == trouble), _IN_LINE)
+            more = f" and {counts[trouble] - _IN_LINE} more" if counts[trouble] > _IN_LINE else ""
+            parts.append(f"{counts[trouble]} {words[trouble]} ({', '.join(map(_plain, first))}{more})")
     if not agents:
         told = "no agent to look at"
     else:

@@ -30,8 +30,8 @@ class Advice:
         """The whole on one line."""
         return (
             f"all {self.computers} computers below the {self.policy.label} have {self.facet}: {shown(self.key, 100)}"
-            f" {shown(in_words(self.value), 100)} as overrides of their own; set on the policy and inherited, that saves {self.saved}"
-            f" override{'' if self.saved == 1 else 's'}"
+            f" {shown(in_words(self.value), 100)} as overrides of their own; set on the policy and inherited, that saves"
+            f" {self.saved} override{'' if self.saved == 1 else 's'}"
         )
 
 

@@ -135,8 +135,8 @@ def take_snapshot(
     """Read the chosen targets (C(None): all) and those of the document, and say what to write into it.
 
     C(facets): those to look at; others stay as they are written. C(complete): also name targets on which nothing is set,
-    and rules that cannot be declared but by their names, so that whatever is set later can be taken away. Raises C(OptionError) for what a document names and
-    the manager does not have, C(ManagerError) when reading fails.
+    and rules that cannot be declared but by their names, so that whatever is set later can be taken away.
+    Raises C(OptionError) for what a document names and the manager does not have, C(ManagerError) when reading fails.
     """
     return _Taking(fleet, facets, written, complete).result(chosen)
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import typing as t
 from dataclasses import asdict, dataclass
@@ -96,15 +97,13 @@ class RolloutAsked:
         return cls(asked, plan, params["waves_file"], wanted, hosts, deployment)
 
 
-class _as_plan_file:
+@contextlib.contextmanager
+def _as_plan_file() -> t.Iterator[None]:
     """What is wrong with a plan, said of the option that holds it here."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: t.Any, error: BaseException | None, _traceback: t.Any) -> None:
-        if isinstance(error, OptionError):
-            raise OptionError("plan_file", error.value, error.what_would_be_right) from None
+    try:
+        yield
+    except OptionError as error:
+        raise OptionError("plan_file", error.value, error.what_would_be_right) from None
 
 
 def _wanted(option: str, given: t.Any) -> Bound | _Chosen:
@@ -318,8 +317,9 @@ def _write(
         "digest": asked.plan.digest,
         "back": _back(asked.plan.steps),
         "waves": [
-            {**asdict(wave), "hosts": [host for host in hosts if host["computer_id"] in {*wave.concerned}]}
+            {**asdict(wave), "hosts": [host for host in hosts if host["computer_id"] in concerned]}
             for wave in waves
+            for concerned in [frozenset(wave.concerned)]
         ],
     }
     # One wave in each line.

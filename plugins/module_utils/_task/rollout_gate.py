@@ -182,12 +182,13 @@ class _Gate:
         failed_before: set[int] = set()
         with transport.progress.stage(PHASE, "for the gate", len(self._asked.judged)) as stage:
             while True:
-                counts = self.counts
+                verdicts = self.verdicts
+                counts = _counted(verdicts)
                 stage.said = (
                     f"waiting for the gate of wave {self._asked.wave}: {len(self._seen)} agents, {counts[PASSED]} passed,"
                     f" {counts[FAILED]} failed, {counts[WAITING]} left, until {ends:%H:%M:%S} UTC"
                 )
-                failed = {number for number, one in self.verdicts.items() if one.state == FAILED}
+                failed = {number for number, one in verdicts.items() if one.state == FAILED}
                 left = limit - (transport.clock.monotonic() - started)
                 # What is wrong for a moment may be right at the next look.
                 over = not (counts[WAITING] or failed) or counts[UNKNOWN] or failed & failed_before or left <= 0
@@ -195,7 +196,7 @@ class _Gate:
                     break
                 failed_before = failed
                 transport.pause(min(self._asked.interval, left))
-                again = [number for number, one in self.verdicts.items() if one.state != PASSED]
+                again = [number for number, one in verdicts.items() if one.state != PASSED]
                 found = look(fleet, again)
                 self._gone.update(set(again) - found.keys())
                 for number in again:
@@ -216,16 +217,12 @@ class _Gate:
         # It must have talked after it took its policy: what it took may be what keeps it from talking.
         return judge(status, before.taken, before.messages, max(before.heard, status.taken or 0))
 
-    @property
-    def counts(self) -> Counter[str]:
-        """How many there are of each verdict."""
-        return Counter(one.state for one in self.verdicts.values())
-
     def told(self, limit: int, minutes: int | None) -> Result:
         """What came of it, for the result."""
-        counts = self.counts
+        verdicts = self.verdicts
+        counts = _counted(verdicts)
         by_reason: dict[tuple[str, str], list[int]] = {}
-        for number, one in sorted(self.verdicts.items()):
+        for number, one in sorted(verdicts.items()):
             if one.state != PASSED:
                 by_reason.setdefault((one.state, one_line(one.reason)), []).append(number)
         most_first = sorted(by_reason.items(), key=lambda item: -len(item[1]))
@@ -244,7 +241,7 @@ class _Gate:
 
     def problem(self, limit: int) -> Result | None:
         """Why the wave does not pass."""
-        counts = self.counts
+        counts = _counted(self.verdicts)
         bad = counts[FAILED] + counts[UNKNOWN] + counts[WAITING]
         if self._asked.judged and not self._seen:
             message = (
@@ -265,6 +262,11 @@ class _Gate:
             f" {limit} minutes; {told}"
         )
         return {"code": code, "message": message}
+
+
+def _counted(verdicts: t.Mapping[int, Verdict]) -> Counter[str]:
+    """How many there are of each verdict."""
+    return Counter(one.state for one in verdicts.values())
 
 
 WORK: Work[GateAsked] = Work(

@@ -13,20 +13,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._facets.fi
     concerns_port,
     match_of,
 )
+from tests.lab import replacing_rule
 
 # Every condition of the vendor's page.
-REPLACING = {
-    "action": "bypass",
-    "priority": "4",
-    "direction": "incoming",
-    "frameType": "ip",
-    "protocol": "tcp",
-    "destinationPortType": "multiple",
-    "destinationPortMultiple": ["4118"],
-    "sourceIPType": "ip-list",
-    "sourceIPListID": 3,
-    "anyFlags": True,
-}
+REPLACING = {**replacing_rule.REPLACING, "sourceIPType": "ip-list", "sourceIPListID": 3, "anyFlags": True}
 PORT_LISTS = {7: {"name": "Agents", "items": ["80", "4118"]}, 8: {"name": "Web", "items": ["443"]}}
 
 
