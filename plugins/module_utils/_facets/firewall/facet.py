@@ -11,7 +11,6 @@ assignments are kept here.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field, replace
 
 from ..._basis.text import enumerated, quoted
 from ..._fleet.catalogue import COMMUNICATION_DIRECTION
@@ -20,116 +19,16 @@ from ..._fleet.objects import Target
 from ..._fleet.outlook import Guard, Outlook
 from ..._fleet.shared_objects import is_ours
 from ..._manager.client import FIREWALL_RULE, Kind
-from ..._vendor.communication import AGENT_INITIATED, AGENT_PORT
+from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, subject_of
-from ..step import (
-    ASSIGN,
-    ASSIGNMENTS,
-    HERE,
-    SET,
-    TYPES,
-    UNASSIGN,
-    UNASSIGNMENTS,
-    Effective,
-    Refusal,
-    Said,
-    Step,
-    step_id,
-)
+from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
 from .description import RulesThere, describe_restriction, opening_candidates, openings, without_effect
-from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, PRESENT, STATES, Restriction
+from .guarding import Closing, Needed, guard_of
+from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, PRESENT, STATES, Restriction, Wish
 from .shared_objects import FACET, Unfit, deletable_lists, deletable_rule, find_named, needed_objects
 from .snapshot import adapted, options_of, restricting_rules
 
-# What is wanted of one target: at most one present restriction, and any number of absent ones.
-Wish = t.Tuple[Restriction, ...]
-
 ASSIGNED, NOT_ASSIGNED = "assigned", "not assigned"
-
-
-@dataclass(frozen=True)
-class _Needed:
-    """The rules and lists of what is wanted. The targets of a restriction that cannot be made right are refused.
-
-    rules, writes: by name of the rule, what is there, and the IDs of the steps after which it admits whom it is to admit.
-    objects: these steps by ID, since restrictions can share lists.
-    """
-
-    targets_of: dict[Restriction, list[Target]] = field(default_factory=dict)
-    rules: dict[str, dict[str, t.Any] | None] = field(default_factory=dict)
-    writes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    objects: dict[str, Step] = field(default_factory=dict)
-    refused: dict[Target, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, fleet: Fleet, wishes: Wishes[Wish]) -> _Needed:
-        needed = cls()
-        for target, wish in wishes.items():
-            for restriction in wish:
-                needed.targets_of.setdefault(restriction, []).append(target)
-        # Equal restrictions can differ in this: a list of somebody else is changed if all of them allow it.
-        cautious = {one for wish in wishes.values() for one in wish if not one.allow_shared_lists}
-        # What makes a rule comes before what takes it as it is.
-        for restriction, targets in sorted(needed.targets_of.items(), key=lambda one: not one[0].described):
-            name = restriction.rule_name
-            if restriction in cautious:
-                restriction = replace(restriction, allow_shared_lists=False)
-            try:
-                needed.rules[name] = find_named(fleet, FIREWALL_RULE, name)
-                if restriction.present and not restriction.described:
-                    if needed.rules[name] is None and not needed.writes.get(name):
-                        raise Unfit(f"the rule {quoted(name, 100)} does not exist, and state=assigned does not make it")
-                    needed.writes.setdefault(name, ())
-                elif restriction.present:
-                    written = needed_objects(fleet, restriction)
-                    needed.objects.update((step.id, step) for step in written)
-                    needed.writes[name] = tuple(step.id for step in written)
-            except Unfit as unfit:
-                needed.refused.update(dict.fromkeys(targets, str(unfit)))
-        return needed
-
-    def restricts(self, fleet: Fleet, restriction: Restriction) -> bool:
-        """Whether its rule restricts the agents' port, or may do so: one that is taken as it is can be any rule."""
-        name = restriction.rule_name
-        is_made = restriction.described or bool(self.writes.get(name))
-        return is_made or not (rule := self.rules.get(name)) or rule["ID"] in restricting_rules(fleet)
-
-    def rule_id(self, name: str) -> int | None:
-        rule = self.rules[name]
-        return rule["ID"] if rule else None
-
-
-def _guard(restriction: Restriction, writes: tuple[str, ...]) -> Guard:
-    name = restriction.rule_name
-    return Guard(
-        lambda target: (*writes, step_id(ASSIGN, target.kind.noun, target.id, name)),
-        may_be_inherited=restriction.accept_inherited,
-    )
-
-
-class _Closing:
-    """Where agents are going to listen no longer: until that is written, what restricts their port must stay."""
-
-    def __init__(self, outlook: Outlook, turned: t.Iterable[Target]) -> None:
-        """C(turned): the targets whose direction is going to be written."""
-        self._fleet = outlook.fleet
-        # By target, the steps there; and by policy, those below it.
-        self._here: dict[Target, str] = {}
-        self._below: dict[Target, list[str]] = {}
-        for target in turned:
-            before, after = (one.effective(target, COMMUNICATION_DIRECTION)[0] for one in (outlook.today, outlook))
-            if after == AGENT_INITIATED != before:
-                step = step_id(SET, target.kind.noun, target.id, COMMUNICATION_DIRECTION.option)
-                self._here[target] = step
-                for policy in self._fleet.lineage(target):
-                    self._below.setdefault(policy, []).append(step)
-
-    def needs(self, target: Target) -> tuple[str, ...]:
-        """The steps after which no agent of this target, or of one below it, listens that is not to."""
-        if not self._here:
-            return ()
-        places = (target, *self._fleet.lineage(target))
-        return (*(self._here[place] for place in places if place in self._here), *self._below.get(target, ()))
 
 
 class FirewallRestriction(Facet[Wish]):
@@ -169,7 +68,7 @@ class FirewallRestriction(Facet[Wish]):
         self._restricting: frozenset[int] | None = None
         self._absent: dict[int, Restriction] = {}
         self._untold: dict[str, int] = {}
-        self._needed = _Needed()
+        self._needed = Needed()
         # By name of a rule that no document can declare, and why: the targets that it is assigned to.
         self._undeclarable: dict[tuple[str, str], list[str]] = {}
         # By ID, the options of every rule that restricts, or why there are none.
@@ -213,7 +112,7 @@ class FirewallRestriction(Facet[Wish]):
 
     def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
         """Look at the rules and lists, and say what keeps the port of each target from anybody."""
-        self._needed = needed = _Needed.of(outlook.fleet, wishes)
+        self._needed = needed = Needed.of(outlook.fleet, wishes)
         restricting = {one for one in needed.targets_of if one.present and needed.restricts(outlook.fleet, one)}
         # Restrictions are equal whether an inherited one will do or not, and their guards are not.
         guards: dict[tuple[Restriction, bool], Guard] = {}
@@ -227,7 +126,7 @@ class FirewallRestriction(Facet[Wish]):
                     continue
                 key = restriction, restriction.accept_inherited
                 if key not in guards:
-                    guards[key] = _guard(restriction, needed.writes[restriction.rule_name])
+                    guards[key] = guard_of(restriction, needed.writes[restriction.rule_name])
                 outlook.guard(target, guards[key])
 
     def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
@@ -255,7 +154,7 @@ class FirewallRestriction(Facet[Wish]):
                     leaving.append((target, name))
         unassignments: dict[str, list[str]] = {}
         staying: set[str] = set()
-        closing = _Closing(outlook, outlook.planned(COMMUNICATION_DIRECTION) if leaving else ())
+        closing = Closing(outlook, outlook.planned(COMMUNICATION_DIRECTION) if leaving else ())
         for target, name in leaving:
             said = self._departure(outlook, closing, target, name)
             if isinstance(said, Step):
@@ -277,7 +176,7 @@ class FirewallRestriction(Facet[Wish]):
         step = self._assignment(outlook, target, ASSIGN, name, rule_id, f"the rule {quoted(name, 100)} is {how}")
         yield step._replace(needs=self._needed.writes[name])
 
-    def _departure(self, outlook: Outlook, closing: _Closing, target: Target, name: str) -> Said:
+    def _departure(self, outlook: Outlook, closing: Closing, target: Target, name: str) -> Said:
         """A rule that is to go stays until what takes its place is there, or until nobody listens any more."""
         guard = outlook.guarded(target)
         if guard.lacking is not None:

@@ -195,3 +195,7 @@ def _check_manager_admitted(restriction: Restriction, options: t.Mapping[str, t.
                 "give the MACs from which the manager's packets reach the agents (the manager's own, or the last router's), and"
                 " each of them in source_macs too; or set allow_manager_lockout=true if you want to shut it out",
             )
+
+
+# What is wanted of one target: at most one present restriction, and any number of absent ones.
+Wish = t.Tuple[Restriction, ...]
