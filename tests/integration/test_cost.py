@@ -265,6 +265,19 @@ def test_taking_a_rule_from_a_policy_costs_pages(inheriting_fleet, other_habits,
 
 
 @pytest.mark.parametrize("listed", CHOICES["rule_ids_with_overrides"])
+def test_what_may_be_inherited_is_asked_of_nobody(inheriting_fleet, other_habits, listed):
+    """A converged fleet of 10,000, however rules are listed: two pages of rules and one of policies more at most."""
+    lab = inheriting_fleet.lab
+    other_habits(lab, rule_ids_with_overrides=listed)
+    for task in (inheriting_fleet.task(), inheriting_fleet.task(computers=False)):
+        lab.clear_requests()
+        (result,) = run_tasks(lab, [task]).results
+        assert not result["failed"] and not result["changed"]
+        assert spent(lab) == {"read": result["requests"]["sent"]}
+        assert result["requests"]["sent"] <= MOST_REQUESTS + {"absent": 3}.get(listed, 0)
+
+
+@pytest.mark.parametrize("listed", CHOICES["rule_ids_with_overrides"])
 def test_describing_a_fleet_costs_pages(fleet, other_habits, listed):
     """And every target is told to be restricted, although only some ways of listing say what is assigned here."""
     lab = fleet.lab

@@ -218,12 +218,24 @@ def test_any_tree_any_way_back_any_refusal(lab):
     assert closed > 15
 
 
+@pytest.mark.parametrize("listing", ["direct", "effective", "absent"])
+def test_what_a_policy_only_inherits_is_given_by_the_one_above(lab, listing):
+    """However pages list rules: when the policy above loses the rule, those in between do not have it either."""
+    tree = Tree(lab)
+    assert not tree.keep({"Top": [NEW]})["failed"]
+    lab.switch(rule_ids_with_overrides=listing)
+    inherited = {"firewall_restriction": {**RESTRICTION, "accept_inherited": True}}
+    assert not tree.keep({"Top": [{"firewall_restriction": {"state": "absent"}}], HOST: [inherited]})["failed"]
+    assert tree.is_closed
+
+
 def test_any_tree_any_document_any_refusal(lab):
     """Drawn from all of them, the same each time."""
     drawn = random.Random(11)
     closed = 0
     for _case in range(60):
         lab.reset()
+        lab.switch(rule_ids_with_overrides=drawn.choice(["direct", "effective", "absent"]))
         restricted = [name for name in NAMES if drawn.random() < 0.4]
         tree = Tree(lab, restricted, [drawn.choice((AGENT, BOTH, NONE, NONE)) for _name in NAMES])
         declared = {

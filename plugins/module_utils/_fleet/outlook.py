@@ -63,6 +63,8 @@ class Outlook:
         self._rules: defaultdict[str, dict[Target, bool]] = defaultdict(dict)
         # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
         self._inherited: dict[tuple[int | None, Setting], tuple[Value | None, str]] = {}
+        # The same of the rules that a target inherits.
+        self._givers: dict[tuple[int | None, str], Policy | None] = {}
         self._guards: dict[Target, Guard] = {}
         # By policy, the guards of what is below it; C(None) until it is asked for.
         self._guards_below: defaultdict[Policy, list[Target]] | None = None
@@ -117,14 +119,36 @@ class Outlook:
     def assign(self, target: Target, rule_name: str, assigned: bool) -> None:
         """Take it as done that the rule is assigned to the target itself, or taken away from it."""
         self._rules[rule_name][target] = assigned
+        if isinstance(target, Policy):
+            self._givers.clear()
 
     def giver(self, target: Target, rule_name: str, rule_id: int | None) -> Policy | None:
-        """The policy from which a target inherits a rule, C(None) where it does not."""
-        planned = self._rules[rule_name]
-        for policy in self.fleet.lineage(target):
-            if planned.get(policy, rule_id in policy.rule_ids):
+        """A policy from which a target inherits a rule, C(None) where it does not.
+
+        That is the nearest one of which it is sure that the rule is assigned to it. Where pages cannot tell of any, the
+        policies are asked.
+        """
+        key = (target.above, rule_name)
+        if key not in self._givers:
+            self._givers[key] = self._giver(self.fleet.lineage(target), self._rules[rule_name], rule_id)
+        return self._givers[key]
+
+    def _giver(
+        self, lineage: t.Sequence[Policy], planned: t.Mapping[Target, bool], rule_id: int | None
+    ) -> Policy | None:
+        doubtful = []
+        for policy in lineage:
+            given = planned.get(policy)
+            if given is None and rule_id is not None:
+                given = self.fleet.assignments.told(policy, rule_id)
+                if given is None:
+                    doubtful.append(policy)
+            if given:
                 return policy
-        return None
+        if not doubtful or rule_id is None:
+            return None
+        states = self.fleet.assignments.states(doubtful, rule_id)
+        return next((policy for policy in doubtful if states[policy]), None)
 
     # -- who may connect
 

@@ -76,9 +76,13 @@ class Assignments:
         self._ask(target for target, state in told.items() if state is None)
         return {target: rule_id in self._asked[target] if state is None else state for target, state in told.items()}
 
+    def told(self, target: Target, rule_id: int) -> bool | None:
+        """What pages tell of one target, without asking it; C(None) where they cannot tell."""
+        return self._told([target], rule_id)[target]
+
     def assigned_here(self, target: Target, rule_id: int) -> bool | None:
         """The same of one target; C(None) where pages cannot tell, and too many have been asked already."""
-        state = self._told([target], rule_id)[target]
+        state = self.told(target, rule_id)
         if state is None and len(self._asked) < ASKED_AT_MOST:
             self._ask([target])
         return rule_id in self._asked[target] if state is None and target in self._asked else state

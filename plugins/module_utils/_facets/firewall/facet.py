@@ -11,11 +11,12 @@ assignments are kept here.
 from __future__ import annotations
 
 import typing as t
+from itertools import groupby
 
 from ..._basis.text import enumerated, quoted
 from ..._fleet.catalogue import COMMUNICATION_DIRECTION
 from ..._fleet.fleet import Fleet
-from ..._fleet.objects import Target
+from ..._fleet.objects import Policy, Target
 from ..._fleet.outlook import Guard, Outlook
 from ..._fleet.shared_objects import is_ours
 from ..._manager.client import FIREWALL_RULE, Kind
@@ -135,23 +136,23 @@ class FirewallRestriction(Facet[Wish]):
         for target, reason in needed.refused.items():
             yield Refusal(subject_of(target), self.name, reason)
         yield from needed.objects.values()
-        assigned: set[tuple[Target, str]] = set()
-        for restriction, targets in needed.targets_of.items():
-            name = restriction.rule_name
-            kept = [target for target in targets if target not in needed.refused]
-            if kept and (rule := needed.rules[name]):
-                states = fleet.assignments.states(kept, rule["ID"])
-                assigned.update((target, name) for target, is_assigned in states.items() if is_assigned)
         leaving: list[tuple[Target, str]] = []
-        for target in outlook.from_the_top(target for target in wishes if target not in needed.refused):
-            for restriction in wishes[target]:
-                name = restriction.rule_name
-                is_assigned = (target, name) in assigned
-                if restriction.present and not is_assigned:
-                    yield from self._arrival(outlook, target, restriction)
-                elif is_assigned and not restriction.present:
-                    outlook.assign(target, name, False)
-                    leaving.append((target, name))
+        ordered = outlook.from_the_top(target for target in wishes if target not in needed.refused)
+        # What a target inherits is known when all above it are planned.
+        for _depth, equally_deep in groupby(
+            ordered, key=lambda target: len(fleet.lineage(target)) if isinstance(target, Policy) else None
+        ):
+            targets = list(equally_deep)
+            assigned = self._assigned(outlook, targets, wishes)
+            for target in targets:
+                for restriction in wishes[target]:
+                    name = restriction.rule_name
+                    is_assigned = (target, name) in assigned
+                    if restriction.present and not is_assigned:
+                        yield from self._arrival(outlook, target, restriction)
+                    elif is_assigned and not restriction.present:
+                        outlook.assign(target, name, False)
+                        leaving.append((target, name))
         unassignments: dict[str, list[str]] = {}
         staying: set[str] = set()
         closing = Closing(outlook, outlook.planned(COMMUNICATION_DIRECTION) if leaving else ())
@@ -163,6 +164,24 @@ class FirewallRestriction(Facet[Wish]):
                 staying.add(name)
             yield said
         yield from self._deletions(fleet, unassignments, staying)
+
+    def _assigned(self, outlook: Outlook, targets: t.Iterable[Target], wishes: Wishes[Wish]) -> set[tuple[Target, str]]:
+        """Which rules that are wanted or not are assigned to which of these targets themselves, by their names.
+
+        A target that inherits a rule, and may, is not asked.
+        """
+        doubtful: dict[str, list[Target]] = {}
+        for target in targets:
+            for restriction in wishes[target]:
+                name, rule_id = restriction.rule_name, self._needed.rule_id(restriction.rule_name)
+                will_do = restriction.present and restriction.accept_inherited
+                if rule_id is not None and not (will_do and outlook.giver(target, name, rule_id)):
+                    doubtful.setdefault(name, []).append(target)
+        found: set[tuple[Target, str]] = set()
+        for name, some in doubtful.items():
+            states = outlook.fleet.assignments.states(some, t.cast(int, self._needed.rule_id(name)))
+            found.update((target, name) for target, is_assigned in states.items() if is_assigned)
+        return found
 
     def _arrival(self, outlook: Outlook, target: Target, restriction: Restriction) -> t.Iterator[Step]:
         """The assignment of a rule, unless it is inherited and that is enough."""
