@@ -17,6 +17,7 @@ from .refusal import (
     STUMBLES,
     failed,
     forget_what_is_no_secret,
+    prepared,
     refused,
     secrets_in,
     stumble,
@@ -77,4 +78,5 @@ class Module(AnsibleModule):
 
     def _load_params(self) -> None:
         super()._load_params()
+        self.params = prepared(self.argument_spec, self.params)
         self._given = dict(self.params)

@@ -72,6 +72,29 @@ def unusable_text(
     return next(_no_text(specification, given), None) or next(_unusable_text(specification, params), None)
 
 
+def prepared(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Dict[str, Any]:
+    """The options as Ansible's check can take them, at any depth.
+
+    Lists of choices in one text are taken apart at commas, whatever blanks are around these. Of thousands of digits, the
+    check would make a number that Python does not write, and a traceback of that: they are cut, and so refused as text.
+    """
+    return {option: _prepared(specification.get(option, {}), value) for option, value in given.items()}
+
+
+def _prepared(argument: Mapping[str, Any], value: object) -> object:
+    if isinstance(value, list):
+        of_items = {**argument, "type": argument.get("elements")}
+        return [_prepared(of_items, item) for item in value]
+    if isinstance(value, dict) and "options" in argument:
+        return prepared(argument["options"], value)
+    if not isinstance(value, str):
+        return value
+    if argument.get("type") == "list" and "choices" in argument:
+        return [part.strip() for part in value.split(",")]
+    is_long = argument.get("type") == "int" and value[_LONGEST_NUMBER:]
+    return f"{value[:_LONGEST_NUMBER]}..." if is_long else value
+
+
 def _no_text(specification: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[OptionError]:
     for option, argument in specification.items():
         value, kind, where = given.get(option), argument.get("type", "str"), f"{path}{option}"
@@ -126,6 +149,8 @@ def _items(where: str, value: object) -> Iterator[Tuple[str, object]]:
 
 # What Ansible's check raises where it meets what it does not expect.
 STUMBLES = (TypeError, OverflowError)
+# No whole number that an option takes is longer.
+_LONGEST_NUMBER = 60
 
 
 def stumble(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Optional[OptionError]:

@@ -75,7 +75,7 @@ class Heartbeat(SettingsFacet):
                     "left out: in the cloud the manager fixes it (heartbeat every 10 minutes, alert after 2 missed);"
                     " only raise_offline_errors_for_inactive_vms can be set there",
                 )
-            values[setting] = self._value(setting, str(given).strip().lower(), scope)
+            values[setting] = self._value(setting, str(given), scope)
         if not values:
             raise scope.fault(
                 "interval", None, f"it must be given, or one of {', '.join(one.option for one in self.settings[1:])}"
@@ -102,16 +102,17 @@ class Heartbeat(SettingsFacet):
         ]
 
     def _value(self, setting: Setting, given: str, scope: Scope) -> Value:
-        if given == INHERITED:
+        word = given.strip().lower()
+        if word == INHERITED:
             return INHERITED
         if setting not in self._numbers:
-            if given not in _SWITCH:
+            if word not in _SWITCH:
                 raise scope.error(setting.option, given, "true, false or inherited")
-            return _SWITCH[given]
+            return _SWITCH[word]
         may_be_unlimited, unit = self._numbers[setting]
-        if may_be_unlimited and given == UNLIMITED:
+        if may_be_unlimited and word == UNLIMITED:
             return UNLIMITED
-        if not re.fullmatch(r"[0-9]{1,9}", given) or not 1 <= int(given) <= _MOST:
+        if not re.fullmatch(r"[0-9]{1,9}", word) or not 1 <= int(word) <= _MOST:
             also = ", unlimited" if may_be_unlimited else ""
             raise scope.error(setting.option, given, f"a whole number of {unit} from 1 to {_MOST}{also} or inherited")
-        return int(given)
+        return int(word)

@@ -22,6 +22,7 @@ from .._basis.refusal import (
     STUMBLES,
     failed,
     forget_what_is_no_secret,
+    prepared,
     refused,
     secrets_in,
     stumble,
@@ -45,6 +46,7 @@ class Checked(t.NamedTuple):
 def checked(specification: Options, given: Options, unsupported: str = "") -> Checked:
     """Check options as a module does. C(unsupported): what an error about one that does not exist begins with."""
     problem: Problem | None
+    given = prepared(specification, given)
     try:
         found = ModuleArgumentSpecValidator(specification).validate(given)
     except STUMBLES:

@@ -22,6 +22,7 @@ from ansible_collections.workload_security.agent.plugins import modules
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import MissingLibrary, OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.module import Module
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.refusal import failed
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.text import literal
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import primary
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import CONNECTION_ARGUMENTS
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import NotFound
@@ -374,6 +375,34 @@ def test_infinity_is_no_whole_number(fail, name, where, options):
     result = fail(name, options)
     assert result["failure"]["code"] == "bad_option" and where.rpartition(".")[2] in result["msg"]
     assert "it must be a whole number" in result["msg"] or "Infinity" in result["msg"]
+
+
+@pytest.mark.parametrize(("name", "where", "options"), of_each_kind(("int",), "9" * 5000, "-" + "9" * 5000))
+def test_thousands_of_digits_are_no_whole_number(fail, name, where, options):
+    result = fail(name, options)
+    assert result["failure"]["code"] == "bad_option" and where.rpartition(".")[2] in result["msg"]
+
+
+@pytest.mark.parametrize(("name", "option"), [("communication_info", "facets"), ("computer_info", "expand")])
+def test_blanks_around_choices_in_one_text_do_not_count(fail, name, option):
+    right = {"facets": "heartbeat , communication_direction", "expand": " none,firewall"}[option]
+    # What is wrong is something else.
+    result = fail(name, {**RIGHT[name], option: right, "timeout": 0})
+    assert result["failure"]["option"] == "timeout"
+    assert "nowhere" in fail(name, {**RIGHT[name], option: f"{right}, nowhere"})["msg"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("interval", value) for value in ("x ", "x\xa0", "\t7 8\t")),
+        ("missed_before_alert", "x "),
+        ("raise_offline_errors_for_inactive_vms", "yess "),
+    ],
+)
+def test_blanks_in_a_value_of_the_heartbeat_are_shown(fail, option, value):
+    message = fail("heartbeat", {**MANAGER, "policies": ["Base Policy"], option: value})["msg"]
+    assert literal(value) in message and f"is {literal(value.strip())}," not in message
 
 
 @pytest.mark.parametrize("value", ["x", "", "[]", "a,b", [None], 7])
