@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import html.parser
 import json
 import re
@@ -17,6 +18,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import axe_core_python
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
@@ -231,3 +233,55 @@ def find_browser(profile: Path) -> Browser | None:
     """Chromium with a profile of its own; C(None) if there is none on this machine."""
     program = shutil.which("chromium")
     return Browser(program, profile) if program else None
+
+
+# What a page is like in a narrow window, and what is left of it where no script may run.
+_FRAMED = """
+const page = document.querySelector("iframe");
+await new Promise((resolve) => { page.contentDocument?.readyState === "complete" ? resolve() : (page.onload = resolve); });
+await new Promise((resolve) => setTimeout(resolve, 300));
+const inside = page.contentDocument;
+const root = inside.documentElement;
+for (const one of inside.querySelectorAll("details")) one.open = true;
+const seen = (one) => one.getClientRects().length > 0;
+const wide = [...inside.querySelectorAll(".wide")].filter((one) => one.scrollWidth > one.clientWidth);
+return {
+  scripted: root.classList.contains("scripted"),
+  sideways: root.scrollWidth > root.clientWidth,
+  rows: [...inside.querySelectorAll("tbody tr")].filter(seen).length,
+  tools: [...inside.querySelectorAll(".tools input, .tools select")].filter(seen).length,
+  wide: wide.length,
+  unsaid: wide.filter((one) => ![...one.parentElement.querySelectorAll(".hint")].some(seen)).length,
+};
+"""
+
+
+def framed(browser: Browser, page: Path, width: int, *, scripted: bool = True) -> dict[str, t.Any]:
+    """What a page shows in a window of so many pixels, which no window of Chromium's own may be narrow enough for."""
+    source = html.escape(page.read_text(encoding="utf-8"))
+    sandbox = "" if scripted else ' sandbox="allow-same-origin"'
+    frame = f'<iframe width="{width}" height="800"{sandbox} srcdoc="{source}"></iframe>'
+    host = browser.profile / "host.html"
+    host.write_text(f"<!doctype html><html><body>{frame}</body></html>", encoding="utf-8")
+    return t.cast("dict[str, t.Any]", browser.run(host, _FRAMED))
+
+
+def judged(browser: Browser, page: Path, *flags: str) -> list[t.Any]:
+    """What axe-core has against a page, and whether that was dark or light."""
+    axe = Path(axe_core_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+    judge = """
+        const found = await axe.run(document);
+        const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+        return [dark ? "dark" : "light", found.violations.map((one) => [one.id, one.nodes[0].html])];
+    """
+    return t.cast("list[t.Any]", browser.run(page, f"{axe}\n{judge}", *flags))
+
+
+def assert_for_everybody(browser: Browser, path: Path) -> None:
+    """A report can be read on a phone, without its script, and by whoever needs help to read."""
+    rows = sum(len(table.cells) for table in Page(path.read_text(encoding="utf-8")).root.all("table"))
+    narrow = framed(browser, path, 390)
+    assert narrow["scripted"] and narrow["wide"] > 0 == narrow["unsaid"] and not narrow["sideways"]
+    plain = framed(browser, path, 1280, scripted=False)
+    assert not plain["scripted"] and plain["rows"] == rows and plain["tools"] == 0
+    assert judged(browser, path, "--window-size=1280,900") == ["light", []]

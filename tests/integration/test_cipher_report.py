@@ -20,7 +20,7 @@ import pytest
 from tests.gates.environments import ROOT
 from tests.integration.support import ansible_playbook
 from tests.lab.manager.process import LabManager
-from tests.page import Page
+from tests.page import Page, assert_for_everybody
 
 pytestmark = pytest.mark.slow
 
@@ -201,6 +201,10 @@ def test_a_browser_shows_the_matrix_and_who_is_lost(report, browser):
             }
     totals = matrix.all("tfoot")[0].all("td", "suite")
     assert [cell.text for cell in totals] == [str(suite["computers"]) for suite in suites]
+
+
+def test_the_page_is_for_everybody(report, browser):
+    assert_for_everybody(browser, report.path("html"))
 
 
 def test_the_page_asks_nobody_for_anything(report, browser, tmp_path):

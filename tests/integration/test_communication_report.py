@@ -17,7 +17,7 @@ import pytest
 from tests.gates.environments import ROOT
 from tests.integration.support import ansible_playbook, run_profiles, writes
 from tests.lab.manager.process import LabManager
-from tests.page import Element, Page
+from tests.page import Element, Page, assert_for_everybody
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +56,12 @@ def section(page: Page, name: str) -> Element:
     """The section with a heading of that ID."""
     (found,) = [one for one in page.root.all("section") if one.attributes.get("aria-labelledby") == name]
     return found
+
+
+def test_its_page_is_for_everybody(lab, browser, tmp_path):
+    folder = tmp_path / "made"
+    assert run(lab, folder, communication_report_page_computers=40).returncode == 0
+    assert_for_everybody(browser, folder / f"{MANAGER}.html")
 
 
 @pytest.mark.both_cores

@@ -9,11 +9,10 @@ from __future__ import annotations
 import typing as t
 from pathlib import Path
 
-import axe_core_python
 import pytest
 
 from tests.gates.environments import ROOT
-from tests.page import render
+from tests.page import judged, render
 
 ROLE = ROOT / "roles" / "report_page" / "templates"
 PAGE = """\
@@ -154,12 +153,6 @@ def test_only_a_table_that_scrolls_says_so(browser, page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_an_independent_judge_finds_nothing_against_it(browser, tmp_path, scheme):
-    axe = Path(axe_core_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
-    judge = """
-        const found = await axe.run(document);
-        const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-        return [dark ? "dark" : "light", found.violations.map((one) => [one.id, one.nodes[0].html])];
-    """
     page = written(tmp_path / "page.html", 20)
     flags = ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
-    assert browser.run(page, f"{axe}\n{judge}", *flags) == [scheme, []]
+    assert judged(browser, page, *flags) == [scheme, []]
