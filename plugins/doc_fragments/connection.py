@@ -11,7 +11,11 @@ class ModuleDocFragment:
 options:
   url:
     description:
-      - URL of the manager, such as V(https://dsm.example.com:4119). V(/api) at its end may be left out.
+      - URL of the manager, such as V(https://dsm.example.com:4119). V(/api) at its end may be left out. Behind a reverse
+        proxy, it may have a path, such as V(https://www.example.com/dsm).
+      - An address that agents have may be given, such as C(manager_url) of
+        M(workload_security.agent.agent_cipher_facts). V(dsm://dsm.example.com:4120/) then means
+        V(https://dsm.example.com:4119), with the usual port of the console.
       - One of O(url) and O(region) is required.
       - If not set, the value of the environment variable E(WORKLOAD_SECURITY_URL) is used.
     type: str

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from urllib.parse import urlsplit
 
 from .._basis.errors import OptionError
+from .communication import CONSOLE_PORT
+from .manager_address import read_manager_address
 from .regions import CLOUD_DOMAIN, LEGACY_DOMAIN, known_region
 
 CLOUD = "cloud"
@@ -18,12 +19,10 @@ ON_PREMISES = "on_premises"
 DEPLOYMENTS = (CLOUD, ON_PREMISES)
 
 # Accounts from before Cloud One log in here, with the header that managers on the premises use.
-_LEGACY_HOSTS = (CLOUD_DOMAIN, f"app.{LEGACY_DOMAIN}")
+_LEGACY_CONSOLE = f"app.{LEGACY_DOMAIN}"
+_LEGACY_AGENTS = f"agents.{LEGACY_DOMAIN}"
+_LEGACY_HOSTS = (CLOUD_DOMAIN, _LEGACY_CONSOLE)
 
-_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
-# User name and password: what is before the last @ of the part between // and the next /, ? or #.
-_USERINFO = re.compile(r"//[^/?#]*@")
 _URL_FORM = "https://HOST:PORT of the manager, such as https://dsm.example.com:4119"
 
 
@@ -34,34 +33,29 @@ def url_for_region(region: str) -> str:
 
 
 def normalize_url(url: str) -> str:
-    """C(https://host[:port]/api) for any accepted spelling of a manager's URL.
+    """C(https://host[:port][/folder]/api) for any accepted spelling of a manager's URL.
 
-    The path may be missing, C(/) or C(/api/). Raises C(OptionError) for anything else, without repeating a
-    password that the URL holds.
+    C(/api) may be missing. Where agents connect to, C(dsm://) or port 4120, stands for the console's usual port on the
+    same host; a name of the cloud that agents use, for the manager's own. Raises C(OptionError) for anything else,
+    without repeating a password that the URL holds.
     """
-    if _USERINFO.search(url):
-        raise OptionError(
-            "url", _USERINFO.sub("//", url), "it must hold no user name or password; the key goes to option api_key"
-        )
-    if not url.isascii() or re.search(r"[\x00-\x20\x7f]", url):
-        raise OptionError("url", url, f"it must be {_URL_FORM}, in ASCII and without white space")
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise OptionError("url", url, f"it must be {_URL_FORM}") from error
-    if parts.scheme != "https":
-        raise OptionError("url", url, f"it must be {_URL_FORM}; the API key is only sent over TLS")
-    if parts.query or parts.fragment or url.endswith(("?", "#")) or parts.path.rstrip("/") not in ("", "/api"):
-        raise OptionError("url", url, f"it must end after the port, or with /api: {_URL_FORM}")
-    if not _is_host(host, bracketed="[" in parts.netloc) or port == 0 or parts.netloc.endswith(":"):
-        raise OptionError("url", url, f"it must be {_URL_FORM}")
-    if re.fullmatch(r"api\.([a-z]+\.)?xdr\.trendmicro\.(com|co\.jp)", host):
+    if "://" not in url:
+        hidden = None if "@" in url else url
+        raise OptionError("url", hidden, f"it must be {_URL_FORM}")
+    address = read_manager_address(url, "url", _URL_FORM)
+    if re.fullmatch(r"api\.([a-z]+\.)?xdr\.trendmicro\.(com|co\.jp)", address.host):
         raise OptionError(
             "url", url, "it is Vision One's own API, which has no policies; use option region, or the manager's URL"
         )
+    host, port = address.host, address.console_port
+    if address.region and not host.startswith("workload."):
+        host, port = f"workload.{address.region}.{CLOUD_DOMAIN}", None
+    elif host == _LEGACY_AGENTS:
+        host, port = _LEGACY_CONSOLE, None
+    elif address.heartbeat_port and not address.is_cloud:
+        port = CONSOLE_PORT
     shown = f"[{host}]" if ":" in host else host
-    return f"https://{shown}{'' if port in (None, 443) else f':{port}'}/api"
+    return f"https://{shown}{'' if port in (None, 443) else f':{port}'}{address.path}/api"
 
 
 def deployment_of(url: str) -> str:
@@ -74,12 +68,3 @@ def deployment_of(url: str) -> str:
 def is_legacy(url: str) -> bool:
     """Whether the host of a normalized URL is the cloud's entrance for accounts from before Cloud One."""
     return urlsplit(url).hostname in _LEGACY_HOSTS
-
-
-def _is_host(host: str, bracketed: bool) -> bool:
-    if not bracketed:
-        return bool(_HOST_NAME.fullmatch(host))
-    try:
-        return ipaddress.ip_address(host).version == 6 and "%" not in host
-    except ValueError:
-        return False

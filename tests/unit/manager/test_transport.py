@@ -157,6 +157,18 @@ def test_an_address_and_a_name_are_verified(certificates):
                 assert server.requests[-1].headers["Host"] == f"{name}:{server.port}"
 
 
+def test_a_manager_in_a_folder_of_a_web_server(manager, certificates):
+    it = manager(reply({"ID": 1}))
+    options = {
+        "url": f"{it.transport.url.removesuffix('/api')}/sites/dsm/",
+        "api_key": KEY,
+        "ca_path": certificates.path,
+    }
+    with Transport(Connection.from_options(options)) as transport:
+        assert transport.read("POST", "/policies/search", query={"overrides": "true"}, body={}) == {"ID": 1}
+    assert it.asked == ["POST /sites/dsm/api/policies/search?overrides=true"]
+
+
 def test_without_verification_no_warning_reaches_standard_error(manager, certificates, capfd):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -19,6 +19,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._vendor.de
     normalize_url,
     url_for_region,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._vendor.manager_address import (
+    ManagerAddress,
+    read_manager_address,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import REGIONS, manager_subnets
 
 
@@ -37,6 +41,25 @@ from ansible_collections.workload_security.agent.plugins.module_utils._vendor.re
         ("https://[2001:DB8::1]:4119/api", "https://[2001:db8::1]:4119/api"),
         ("https://[2001:db8::1]", "https://[2001:db8::1]/api"),
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example/api"),
+        # Behind a reverse proxy.
+        ("https://dsm.example.com/dsm", "https://dsm.example.com/dsm/api"),
+        ("https://dsm.example.com:8443/security/DSM-1/", "https://dsm.example.com:8443/security/DSM-1/api"),
+        ("https://dsm.example.com/dsm/api/", "https://dsm.example.com/dsm/api"),
+        # As agents have it.
+        ("dsm://dsm.example.com:4120/", "https://dsm.example.com:4119/api"),
+        ("dsm://dsm.example.com", "https://dsm.example.com:4119/api"),
+        ("DSM://dsm.example.com:443/", "https://dsm.example.com:4119/api"),
+        ("dsm://[2001:db8::1]:4120/", "https://[2001:db8::1]:4119/api"),
+        ("https://dsm.example.com:4120/", "https://dsm.example.com:4119/api"),
+        (
+            "https://agents-004.workload.us-1.cloudone.trendmicro.com:443/",
+            "https://workload.us-1.cloudone.trendmicro.com/api",
+        ),
+        (
+            "dsm://agents.workload.new-9.cloudone.trendmicro.com:443/",
+            "https://workload.new-9.cloudone.trendmicro.com/api",
+        ),
+        ("https://agents.deepsecurity.trendmicro.com:443/", "https://app.deepsecurity.trendmicro.com/api"),
     ],
 )
 def test_spellings_of_a_url(given_url, normal):
@@ -71,13 +94,18 @@ def test_spellings_of_a_url(given_url, normal):
         ("https://[192.0.2.1]", "https://HOST:PORT"),
         ("https://[fe80::1%eth0]", "https://HOST:PORT"),
         ("https://2001:db8::1", "https://HOST:PORT"),
-        ("https://dsm/?x=1", "end after the port, or with /api"),
-        ("https://dsm/api?", "end after the port, or with /api"),
-        ("https://dsm/api#top", "end after the port, or with /api"),
-        ("https://dsm/api#", "end after the port, or with /api"),
-        ("https://dsm/SignIn.screen", "end after the port, or with /api"),
-        ("https://dsm/api/policies", "end after the port, or with /api"),
-        ("https://dsm/api/../x", "end after the port, or with /api"),
+        ("https://dsm/?x=1", "end after the port, after the folder that the manager is in, or with /api"),
+        ("https://dsm/api?", "end after the port, after the folder that the manager is in, or with /api"),
+        ("https://dsm/api#top", "end after the port, after the folder that the manager is in, or with /api"),
+        ("https://dsm/api#", "end after the port, after the folder that the manager is in, or with /api"),
+        ("https://dsm/SignIn.screen", "end after the port, after the folder that the manager is in, or with /api"),
+        ("https://dsm/api/policies", "end after the port, after the folder that the manager is in, or with /api"),
+        ("https://dsm/api/../x", "end after the port, after the folder that the manager is in, or with /api"),
+        ("https://dsm/x/api/policies", "or with /api"),
+        ("https://dsm/x//y", "or with /api"),
+        ("https://dsm/x/%2e%2e/y", "or with /api"),
+        ("https://dsm/x;y", "or with /api"),
+        ("https://workload.us-1.cloudone.trendmicro.com/dsm", "the cloud has no folders"),
         ("https://dsm ", "without white space"),
         ("https://dsm\n", "without white space"),
         ("https://ds\tm", "without white space"),
@@ -163,3 +191,60 @@ def test_an_unknown_region_gets_the_known_ones_listed(function, region):
         function(region)
     assert caught.value.option == "region"
     assert all(known in str(caught.value) for known in REGIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("DSM.example.com", ManagerAddress("dsm.example.com")),
+        ("192.0.2.1", ManagerAddress("192.0.2.1")),
+        ("2001:db8::1", ManagerAddress("2001:db8::1")),
+        ("[2001:db8::1]:4119", ManagerAddress("2001:db8::1", console_port=4119)),
+        ("dsm.example.com:443", ManagerAddress("dsm.example.com", console_port=443)),
+        ("dsm.example.com:4120", ManagerAddress("dsm.example.com", heartbeat_port=4120)),
+        ("https://dsm.example.com", ManagerAddress("dsm.example.com", console_port=443)),
+        ("https://dsm.example.com:4120/", ManagerAddress("dsm.example.com", heartbeat_port=4120)),
+        ("https://dsm.example.com:8443/dsm/api", ManagerAddress("dsm.example.com", console_port=8443, path="/dsm")),
+        ("dsm://dsm.example.com/", ManagerAddress("dsm.example.com", heartbeat_port=4120)),
+        ("dsm://dsm.example.com:14120/", ManagerAddress("dsm.example.com", heartbeat_port=14120)),
+        (
+            "https://agents-004.workload.jp-1.cloudone.trendmicro.com:443/",
+            ManagerAddress("agents-004.workload.jp-1.cloudone.trendmicro.com", console_port=443, region="jp-1"),
+        ),
+        (
+            "workload.jp-1.cloudone.trendmicro.com",
+            ManagerAddress("workload.jp-1.cloudone.trendmicro.com", region="jp-1"),
+        ),
+    ],
+)
+def test_what_an_address_tells(text, address):
+    assert read_manager_address(text, "manager") == address
+    assert address.is_cloud == ("cloudone" in text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "dsm example", "dsm/api", "dsm:0", "dsm:x", "a:1:2", "-dsm", "http://dsm", "dsm://", "dsm?", "d\\m"],
+)
+def test_what_is_no_address_of_a_manager(text):
+    with pytest.raises(OptionError, match="option 'manager'") as caught:
+        read_manager_address(text, "manager")
+    assert (caught.value.option, caught.value.value) == ("manager", text)
+    assert "HOST:PORT" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["user:hunter2@dsm", "https://user:hunter2@dsm/", "dsm://hunter2@dsm:4120/"])
+def test_a_password_in_an_address_is_not_repeated(text):
+    with pytest.raises(OptionError, match="no user name or password") as caught:
+        read_manager_address(text, "manager")
+    assert "hunter2" not in f"{caught.value!r}{caught.value}{caught.value.value}"
+
+
+@given(st.one_of(st.text(), st.from_regex(r"((https|dsm)://)?[\[\]:@/?#%.a-z0-9]*")))
+def test_whatever_comes_is_an_address_or_an_option_error(text):
+    try:
+        address = read_manager_address(text, "manager")
+    except OptionError as error:
+        assert str(error).isprintable()
+    else:
+        assert address.host and not (address.console_port and address.heartbeat_port)
