@@ -258,6 +258,13 @@ def test_every_page_of_the_documentation_is_listed():
         assert path in linked, f"{listing} does not list {path}"
 
 
+def test_the_tests_that_stand_for_the_vendors_page_exist():
+    named = re.findall(r"`(\w+/[\w/]+\.py)::(\w+)`", read(Path("docs/vendor_page.md")))
+    assert len(named) > 30
+    for file, name in named:
+        assert f"\ndef {name}(" in read(Path("tests") / file), f"{file}::{name}"
+
+
 def test_the_codes_of_failures_are_explained():
     files = (
         *("_basis/errors.py", "_manager/errors.py", "_communication/plan_file.py", "_communication/reviewed.py"),
