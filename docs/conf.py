@@ -12,7 +12,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_title = project
 # Pages are read as they stand in the repository, and link to one another, to roles and to files beside them.
-include_patterns = ["index.md", "awx/README.md", "docs/**", "roles/*/README.md", "reference/**"]
+include_patterns = ["index.md", "SECURITY.md", "awx/README.md", "docs/**", "roles/*/README.md", "reference/**"]
 exclude_patterns = ["docs/README.md", "docs/index.md"]
 myst_heading_anchors = 4
 # What antsibull-docs writes means options and plugins by its single backquotes.
