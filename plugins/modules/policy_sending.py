@@ -117,7 +117,7 @@ manager:
 sending:
   description:
     - V(sent) if the manager has taken the scheduled task, V(not_sent) if it was given none, as in check mode, and
-      V(may_be_sent) if the connection broke and nothing shows what became of it.
+      V(may_be_sent) if its answer was an error or got lost, and nothing shows what became of the task.
   returned: success, and where policies were sent
   type: str
   sample: sent

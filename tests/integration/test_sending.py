@@ -12,7 +12,11 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import Forbidden, Unavailable
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
+    Forbidden,
+    ManagerError,
+    Unavailable,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from ansible_collections.workload_security.agent.plugins.module_utils._sending.result import (
     SENDING_ARGUMENTS,
@@ -21,8 +25,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._sending.r
 )
 from tests.integration.in_process import run_tasks
 from tests.integration.support import LabClock, connection
+from tests.integration.test_faults_interrupted import PROCESSES
 from tests.lab.manager.process import LabManager
 from tests.lab.manager.settings import DIRECTION, HEARTBEAT_INTERVAL
+from tests.lab.waiting import until
 
 MODULE = "workload_security.agent.policy_sending"
 TASKS = "/scheduledtasks"
@@ -37,8 +43,15 @@ class Sent(t.NamedTuple):
     lines: list[str]
 
 
-def send(lab: LabManager, *, check: bool = False, reached: dict[str, t.Any] | None = None, **options: t.Any) -> Sent:
-    """The result of the module, with the lab's clock."""
+def send(
+    lab: LabManager,
+    *,
+    check: bool = False,
+    reached: dict[str, t.Any] | None = None,
+    clocks: list[LabClock] | None = None,
+    **options: t.Any,
+) -> Sent:
+    """The result of the module, with the lab's clock, which is the last one of C(clocks) from then on."""
     params = {name: options.get(name, spec.get("default")) for name, spec in SENDING_ARGUMENTS.items()}
     where = connection(lab, **(reached or {}))
     lines: list[str] = []
@@ -49,9 +62,20 @@ def send(lab: LabManager, *, check: bool = False, reached: dict[str, t.Any] | No
             super().sleep(seconds)
 
     clock = Clock(lab)
+    (clocks if clocks is not None else []).append(clock)
     with Transport(where, clock=clock, random=lambda: 0.5) as transport:
         asked = SendingAsked.from_options(params, where.deployment)
         return Sent(send_policies(Client(transport), asked, check), clock, lines)
+
+
+def failing(lab: LabManager, **options: t.Any) -> tuple[LabClock, dict[str, t.Any]]:
+    """The clock, and the failure of the module as a result tells it, whether it got as far as a result or not."""
+    clocks: list[LabClock] = []
+    try:
+        result = send(lab, clocks=clocks, **options).result
+    except ManagerError as error:
+        return clocks[0], error.as_failure()
+    return clocks[0], result["failure"]
 
 
 def computers(lab: LabManager) -> dict[int, dict[str, t.Any]]:
@@ -332,6 +356,29 @@ def test_a_reply_that_is_lost_makes_no_second_task(lab, leaf, when, kept):
     assert again["counts"]["arrived"] == len(ids) and lab.api("GET", TASKS)["scheduledTasks"] == []
 
 
+@pytest.mark.parametrize("start", [0, 86_400], ids=["has_run", "waits"])
+def test_killed_after_the_task_was_made_the_next_run_goes_on(lab, leaf, start):
+    ids = initiate(lab, leaf, "Bidirectional")
+    before = computers(lab)
+    # A task that waits is used again; one that has run and was kept is removed.
+    lab.switch(scheduled_task_start=start, finished_scheduled_task="kept")
+    lab.add_fault(method="POST", path=f"{TASKS}$", action={"kind": "delay", "seconds": 30})
+    run = PROCESSES.Process(target=lambda: send(lab, policies=[leaf], wait=True))
+    run.start()
+    try:
+        until(lambda: made(lab), "the task is made")
+    finally:
+        run.kill()
+        run.join()
+    assert len(lab.api("GET", TASKS)["scheduledTasks"]) == 1
+    lab.switch(scheduled_task_start=0)
+    lab.advance(1)
+    result = send(lab, policies=[leaf], wait=True).result
+    assert result["counts"]["arrived"] == len(ids) == len(requested_since(lab, before)) and "msg" not in result
+    assert len(made(lab)) == (1 if start else 2)
+    assert lab.api("GET", TASKS)["scheduledTasks"] == []
+
+
 def test_a_manager_that_goes_down_during_the_wait_ends_it_with_what_is_known(lab, leaf):
     ids = initiate(lab, leaf)
     lab.add_fault(method="POST", path="/computers/search", skip=4, times=99, action={"kind": "status", "status": 503})
@@ -339,6 +386,31 @@ def test_a_manager_that_goes_down_during_the_wait_ends_it_with_what_is_known(lab
     assert result["sending"] == "sent" and result["changed"] and result["failure"]["code"] == Unavailable.code
     assert "the policies were sent" in result["msg"]
     assert result["counts"]["arrived"] + result["counts"]["waiting"] == len(ids)
+
+
+@pytest.mark.parametrize("wait", [False, True])
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [("POST", f"{TASKS}$", "may_be_sent"), ("POST", f"{TASKS}/search$", "unavailable")],
+    ids=["made", "looked_for"],
+)
+def test_a_manager_that_answers_500_is_not_waited_for(lab, leaf, wait, method, path, code):
+    initiate(lab, leaf, minutes=60)
+    before = computers(lab)
+    lab.add_fault(method=method, path=path, times=0, action={"kind": "status", "status": 500})
+    clock, result = failing(lab, policies=[leaf], wait=wait, wait_timeout=50)
+    # What the transport waits between its tries at a read, and nothing beyond.
+    assert result["code"] == code and "the manager answered 500" in result["message"] and sum(clock.slept) < 60
+    assert not requested_since(lab, before) and len(made(lab)) <= 1
+
+
+def test_a_task_that_was_made_in_spite_of_a_500_is_followed(lab, leaf):
+    ids = initiate(lab, leaf, minutes=15)
+    # The manager carries it out, and says that it did not.
+    lab.add_fault(method="POST", path=f"{TASKS}$", action={"kind": "body", "body": "{}", "status": 500})
+    result = send(lab, policies=[leaf], wait=True, wait_interval=60).result
+    assert result["counts"]["arrived"] == len(ids) and result["sending"] == "sent" and "msg" not in result
+    assert result["looks"] > 1
 
 
 @pytest.mark.parametrize("wait", [False, True])

@@ -339,10 +339,10 @@ class Client:
                     raise
         raise AssertionError("unreachable")
 
-    def create_once(self, kind: Kind, body: Item) -> Item | None:
+    def create_once(self, kind: Kind, body: Item) -> Item:
         """Create an object with a name that no other has, and never a second time: it may be gone as soon as it is made.
 
-        Returns the object; C(None) where the connection broke and it is not there: it was made and is gone, or never was.
+        Raises what the request met where it is not there: with C(outcome_unknown), it was made and is gone, or never was.
         """
         try:
             made = self.transport.create(kind.path, body)
@@ -352,9 +352,12 @@ class Client:
             if not error.outcome_unknown:
                 raise
             try:
-                return next(iter(self.named(kind, body["name"])), None)
+                found = self.named(kind, body["name"])
             except ManagerError as second:
                 raise _unseen("POST", kind.path, error, second) from None
+            if not found:
+                raise
+            return found[0]
 
     def delete(self, kind: Kind, object_id: int) -> None:
         """Delete an object; that it is gone already is not an error. Raises C(ManagerError) unless it is gone."""

@@ -151,12 +151,13 @@ def _check_others(asked: SendingAsked, recipients: Recipients, number: int) -> N
 
 
 def _follow(fleet: Fleet, asked: SendingAsked, request: Request | None, following: Following, result: Result) -> None:
-    """Look until all has arrived; at least once where it is not known whether anything was sent."""
+    """Look until all has arrived; once where it is not known whether anything was sent, and nothing shows it."""
+    in_doubt = request is not None and request.state == NOT_KNOWN
     if asked.wait:
         minutes = asked.timeout or result["expected_within"] or _WITHOUT_HEARTBEAT
-        following.until(fleet, 60.0 * minutes, asked.interval)
+        following.until(fleet, 60.0 * minutes, asked.interval, if_begun=in_doubt)
         result["waited_at_most"] = minutes
-    elif request and request.state == NOT_KNOWN:
+    elif in_doubt:
         following.until(fleet, 0.0, asked.interval)
     if result["sending"] == MAY_BE_SENT and following.has_begun:
         result["sending"] = SENT
@@ -213,8 +214,8 @@ def _problem(asked: SendingAsked, request: Request | None, following: Following)
     if request and request.state == NOT_KNOWN and not following.has_begun:
         return {
             "code": "may_be_sent",
-            "message": "the connection broke while the scheduled task was made, and no computer shows yet that its policy"
-            f" was sent; to send it once more does no harm{f': {request.error.account}' if request.error else ''}",
+            "message": "the scheduled task may have been made, and no computer shows that its policy was sent; to send it"
+            f" once more does no harm{f': {request.error.account}' if request.error else ''}",
         }
     if asked.wait and (counts[FAILED] or following.left):
         parts = [

@@ -47,10 +47,10 @@ _REMOVED_AT_ONCE = 20
 
 @dataclass(frozen=True)
 class Request:
-    """What became of the wish to send: C(done), or C(not_known) where the manager's answer got lost.
+    """What became of the wish to send: C(done), or C(not_known) where the manager's answer got lost, or was an error.
 
-    task_id: that of the task, C(None) where it is not known. warnings: what else went wrong. error: what the connection
-    met, where nobody could look after it.
+    task_id: that of the task, C(None) where it is not known. warnings: what else went wrong. error: what was met where
+    it is not known.
     """
 
     state: str
@@ -87,7 +87,7 @@ def request_sending(client: Client, recipients: Recipients) -> Request:
         if not error.outcome_unknown:
             raise
         return Request(NOT_KNOWN, None, tuple(warnings), error)
-    return Request(DONE if made else NOT_KNOWN, made["ID"] if made else None, tuple(warnings))
+    return Request(DONE, made["ID"], tuple(warnings))
 
 
 def _run_again(client: Client, task_id: int) -> Item | None:
@@ -200,8 +200,11 @@ class Following:
         for number in waiting:
             self.sent[number] = sent_since(found[number], self.before[number]) if number in found else Sent(NO_AGENT)
 
-    def until(self, fleet: Fleet, limit: float, interval: float) -> None:
-        """Look again and again, each C(interval) seconds for at most C(limit) seconds, until none is waited for."""
+    def until(self, fleet: Fleet, limit: float, interval: float, *, if_begun: bool = False) -> None:
+        """Look again and again, each C(interval) seconds for at most C(limit) seconds, until none is waited for.
+
+        C(if_begun): no longer than until the first look, unless that shows that any policy was sent.
+        """
         transport = fleet.client.transport
         clock = transport.clock
         started = clock.monotonic()
@@ -216,7 +219,7 @@ class Following:
                     break
                 stage.said = self._told(ends)
                 left = limit - (clock.monotonic() - started)
-                if not self.left or left <= 0:
+                if not self.left or left <= 0 or (if_begun and not self.has_begun):
                     break
                 transport.pause(min(interval, left))
         self.seconds = clock.monotonic() - started
