@@ -24,6 +24,7 @@ CERTAINTIES = (CONFIRMED, LIKELY, INFERRED)
 LAST = 10**9
 
 _LATER = " or a later update"
+_BEFORE = " or before"
 
 # Why nothing is known of a text.
 NEITHER = "This is neither the version of an agent, which has four parts, nor the name of a release."
@@ -64,10 +65,15 @@ def end_of_line(major: int, minor: int) -> Release:
 
 
 def release_span(text: str) -> Span:
-    """Read the release of a row: a name, C(A to B), or C(A or a later update)."""
+    """Read the release of a row: a name, C(A to B), C(A or a later update), or C(A or before).
+
+    What came before a general availability has no name, and counts as that.
+    """
     if text.endswith(_LATER):
         earliest = known_release(text[: -len(_LATER)])
         return Span(earliest, end_of_line(earliest.major, earliest.minor))
+    if text.endswith(_BEFORE):
+        text = text[: -len(_BEFORE)]
     names = text.split(" to ")
     return Span(known_release(names[0]), known_release(names[-1]))
 
@@ -197,7 +203,7 @@ def _describe_version(version: Version) -> Dict[str, object]:
 
 
 def _describe_release(release: Release) -> Dict[str, object]:
-    named = [build for build in BUILDS if build.span == Span(release, release)]
+    named = builds_of(release)
     if not named:
         return _description(
             release=str(release),
@@ -215,6 +221,11 @@ def _describe_release(release: Release) -> Dict[str, object]:
         builds=versions,
         reason=f"{release} is listed as {', '.join(versions)} ({best}).",
     )
+
+
+def builds_of(release: Release) -> List[Build]:
+    """The builds that public sources name for exactly this release."""
+    return [build for build in BUILDS if build.release == str(release)]
 
 
 def _neighbors(version: Version) -> List[Build]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from .cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, Range, documented, supports_tls
-from .releases import BUILDS, NEITHER, WITHOUT_AGENT, Span, span_of
+from .releases import BUILDS, NEITHER, WITHOUT_AGENT, builds_of, span_of
 from .suites import BY_IANA
 from .tls_versions import CONFLICT, STATED, VERSIONS
 from .versions import NO_AGENT, Release, Version, parse
@@ -185,9 +185,5 @@ def newest_upgrade(text: str, requirement: Requirement, old_platform: bool = Fal
 
 
 def listed_builds(release: Release) -> List[Dict[str, Optional[str]]]:
-    """The builds that public sources name for exactly this release: C(version), C(platform) if only one has it."""
-    return [
-        {"version": str(build.version), "platform": build.platform or None}
-        for build in BUILDS
-        if build.span == Span(release, release)
-    ]
+    """The builds that public sources name for exactly this release: C(version), C(platform) if not all have it."""
+    return [{"version": str(build.version), "platform": build.platform or None} for build in builds_of(release)]

@@ -14,7 +14,8 @@ The vendor names a version for few releases, and contradicts itself on 9.5 and 9
 * The page lists suites for late 9.5 and 9.6 that exist only in TLS 1.2.
 
 The platform matters too, and is not asked here: the vendor's table of platforms says that TLS 1.2 is not supported on
-CloudLinux 5 and Ubuntu 10.04. No page mentions TLS 1.3.
+CloudLinux 5 and Ubuntu 10.04. No page says whether agents speak TLS 1.3; one release note (2025-03) names it, about the
+inspection of other traffic.
 """
 
 from __future__ import annotations

@@ -69,16 +69,21 @@ def test_every_collected_build_is_known_as_it_was_collected(row: dict[str, str])
     # Where a source knows the build but not its update, only the line is confirmed.
     certainties = {collected_as, "inferred"} if row["confidence"] == "confirmed-version" else {collected_as}
     assert answer["certainty"] in certainties
+    if answer["date"]:
+        assert answer["date"] in row["release_date_if_known"]
     assert answer["release"].startswith(answer["release_line"])
     assert answer["version"] in answer["builds"]
-    named = parse(row["release_name"].split("(")[0].strip())
-    if named is not None:
+    name = row["release_name"].split("(")[0].strip()
+    named = parse(name)
+    # The name of a line, such as 20 LTS, names none of its updates.
+    if named is not None and name != "20 LTS":
         span = release_span(answer["release"])
         assert span.earliest <= named <= span.latest
 
 
 def test_the_table_has_each_build_once_and_in_order() -> None:
     versions = [build.version for build in BUILDS]
+    assert len(versions) == 231
     assert versions == sorted(set(versions))
     assert {str(version) for version in versions} == {row["agent_version_numeric"] for row in collected()}
 
@@ -102,6 +107,12 @@ def test_the_table_has_each_build_once_and_in_order() -> None:
         ("20.0.0-8438", "20 LTS Update 2023-12-12", "confirmed"),
         ("20.0.0.243", "20 LTS Update 2024-11-13", "confirmed"),
         ("20.0.1.23340", "20 LTS Update 2024-11-13", "confirmed"),
+        ("9.0.0.5616", "9.0 SP1", "confirmed"),
+        ("10.0.0.2032", "10.0 GA or before", "inferred"),
+        ("20.0.0.179", "20 LTS Update 2022-07-11 to 20 LTS Update 2022-11-22", "inferred"),
+        ("20.0.0.3770", "20 LTS Update 2021-11-24 to 20 LTS Update 2022-03-01", "likely"),
+        ("20.0.2.1390", "20 LTS Update 2025-01-15", "confirmed"),
+        ("20.0.2.12290", "20 LTS Update 2025-06-04", "confirmed"),
     ],
 )
 def test_known_builds(version: str, release: str, certainty: str) -> None:
@@ -140,6 +151,11 @@ def test_a_release_names_its_builds() -> None:
     assert answer["builds"] == ["11.0.0.211", "11.0.0.223"]
     assert describe("12.0 U8")["builds"] == ["12.0.0.967"]
     assert describe("20 LTS Update 2023-12-12")["date"] == "2023-12-12"
+
+
+def test_a_build_from_before_general_availability_is_none_of_its_builds() -> None:
+    assert describe("10.0")["builds"] == ["10.0.0.2094"]
+    assert is_older("10.0.0.2019", "10.0 Update 1") is True
 
 
 def test_a_release_that_no_build_is_tied_to_is_unknown() -> None:
@@ -218,7 +234,11 @@ def test_a_listed_build_can_be_nothing_but_its_release(build) -> None:
         ("20.0.0.158", "20 LTS Update 2023-12-12", True),
         ("20.0.0.500", "20 LTS Update 2023-12-12", None),
         ("20.0.0.500", "12.0 Update 10", False),
-        ("20.0.2.1390", "20 LTS Update 2025-02-01", None),
+        ("20.0.2.1390", "20 LTS Update 2025-02-01", True),
+        # The Windows build of the update of which 6912 is the Linux build.
+        ("20.0.0.6860", "20 LTS Update 2023-05-02", None),
+        ("20.0.0.6860", "20 LTS Update 2023-06-28", True),
+        ("9.0.0.5616", "9.5", True),
         ("0.0.0.0", "20", None),
         ("nonsense", "20", None),
         ("20.0.0.877", "nonsense", None),
