@@ -164,7 +164,7 @@ requests:
   sample: {sent: 6, writes: 0}
 failure:
   description:
-    - Why it failed. C(code) is one word to test for, such as V(bad_option), V(waves_file), V(unauthorized).
+    - Why it failed. C(code) is one word to test for, such as V(bad_option), V(unwritable), V(unauthorized).
   returned: when the task failed
   type: dict
   sample: {code: bad_option, option: plan_file}

@@ -267,10 +267,7 @@ def test_the_tests_that_a_page_names_exist(page):
 
 
 def test_the_codes_of_failures_are_explained():
-    files = (
-        *("_basis/errors.py", "_manager/errors.py", "_communication/plan_file.py", "_communication/reviewed.py"),
-        *("_task/rollout.py", "_task/rollout_gate.py"),
-    )
+    files = ("_basis/errors.py", "_manager/errors.py", "_communication/reviewed.py")
     gate = {"gate_failed", "gate_timed_out", "gate_unknown"}
     errors = "".join(read(Path("plugins/module_utils") / name) for name in files)
     # A problem without a code of its own is none that a task ends with.

@@ -254,7 +254,7 @@ def test_a_plan_that_cannot_be_kept_is_not_carried_out(scene, tmp_path):
     key = lab.api_key.rpartition(":")[2]
     path = tmp_path / "plan.json"
     result = run(lab, profiles=[{**scene.profiles(APPLY)[0], "name": f"with {key}"}], plan_file=str(path))
-    assert result["failure"]["code"] == "plan_file" and "holds the API key" in result["msg"] and key not in str(result)
+    assert result["failure"]["code"] == "unwritable" and "holds the API key" in result["msg"] and key not in str(result)
     assert writes(lab) == [] and not path.exists()
 
 

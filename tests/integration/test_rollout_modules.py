@@ -118,7 +118,10 @@ def test_what_the_plan_brings_is_what_hosts_are_asked(alive, tmp_path):
         ({"waves": [{"name": "x", "computers": [1]}] * 2}, "each wave must have a name of its own"),
         ({"hosts": [[""]]}, "option 'hosts[0]'"),
         ({"plan_file": "/nowhere"}, "option 'plan_file' is '/nowhere'"),
-        ({"waves_file": "/nowhere/waves.json"}, "the waves cannot be written to '/nowhere/waves.json'"),
+        (
+            {"waves_file": "/nowhere/waves.json"},
+            "option 'waves_file' is '/nowhere/waves.json': the file cannot be written: No such file",
+        ),
     ],
 )
 def test_a_rollout_that_cannot_be_meant_is_an_error(alive, tmp_path, options, told):

@@ -44,6 +44,20 @@ class OptionError(Problem, ValueError):
         return {**super().as_failure(), "option": self.option}
 
 
+class FileError(Problem):
+    """A file that an option names, and that cannot be written. It is as it was."""
+
+    code = "unwritable"
+
+    def __init__(self, option: str, path: str, reason: object) -> None:
+        told = (isinstance(reason, OSError) and reason.strerror) or reason
+        super().__init__(f"option '{option}' is {quoted(path)}: the file cannot be written: {one_line(told)}")
+        self.option = option
+
+    def as_failure(self) -> Dict[str, Any]:
+        return {**super().as_failure(), "option": self.option}
+
+
 class FolderError(Problem):
     """The folder that a module would be started in cannot be entered. Nothing was sent."""
 

@@ -4,20 +4,35 @@
 
 """Files: those that options name are found before anything is done, and all are read with a bound.
 
-Neither a pipe nor a device is waited for, and nothing is read without end.
+Neither a pipe nor a device is waited for, and nothing is read without end. Files are replaced as a whole: at any moment
+the old one or the new one is there, and never a part of it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
+import re
 import stat
 import tempfile
-from typing import Callable, Optional
+import time
+from typing import BinaryIO, Callable, Iterator, Optional, Tuple
 
 from .errors import OptionError
+from .text import shown
 
 _PART = 1024 * 1024
+
+# What is in the name of every temporary file of ours, and in nobody else's.
+_MARK = ".workload_security_agent_"
+# Bytes of a file's name that come before it, so that the whole is no longer than names can be.
+_LONGEST_NAME = 150
+
+# Seconds to wait for another run that is about to replace a file, which takes a moment.
+_TURN = 30.0
+_PAUSE = 0.05
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -95,25 +110,151 @@ def read_beginning(path: str, longest: int) -> bytes:
     return b"".join(parts)
 
 
-def replace_whole(path: str, content: bytes, permit: Optional[Callable[[int], None]] = None) -> None:
-    """Let a file hold this; at any moment the old file or the whole new one is there.
+def replace_whole(
+    path: str,
+    content: bytes,
+    permit: Optional[Callable[[int, str], None]] = None,
+    check: Optional[Callable[[], None]] = None,
+) -> None:
+    """Let a file hold this, on the disk, too; at any moment the old file or the whole new one is there.
 
-    It is readable for its owner only, unless C(permit), given the open new file, says otherwise.
+    It is readable for its owner only, unless C(permit), given the open new file and its path, says otherwise. C(check)
+    is called when no other run of ours replaces a file of that folder; what it raises leaves the old file there.
     Where C(path) is a symbolic link, the file that it leads to is replaced. Raises C(OSError), then it is as it was; so
     for what is there and is no regular file, such as a named pipe or a device.
     """
-    target = os.path.realpath(path)
+    target = _target(path)
     _refuse(no_regular_file(target))
-    handle, candidate = tempfile.mkstemp(prefix=".workload_security_agent_", dir=os.path.dirname(target))
+    # Its mode is 0600 from the beginning.
+    with temporary(target) as (file, candidate):
+        file.write(content)
+        if permit:
+            permit(file.fileno(), candidate)
+        file.flush()
+        os.fsync(file.fileno())
+        with _turn_in(os.path.dirname(target)):
+            if check:
+                check()
+            os.rename(candidate, target)
+
+
+def keep_whole(path: str, content: bytes, check_mode: bool) -> bool:
+    """As C(replace_whole), if the file does not hold this already; nothing is written in check mode.
+
+    Returns whether the file changes, or would. Raises C(OSError).
+    """
     try:
-        # Files of that function have the mode 0600.
-        with open(handle, "wb") as file:
-            file.write(content)
-            if permit:
-                permit(handle)
-            file.flush()
+        changes = read_beginning(path, len(content) + 1) != content
+    except FileNotFoundError:
+        changes = True
+    if not check_mode:
+        if changes:
+            replace_whole(path, content)
+        else:
+            tidy(path)
+    return changes
+
+
+@contextlib.contextmanager
+def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
+    """A new file beside the one at C(path), and its own path; at the end it is removed, if it is still there.
+
+    It is in the same folder, as only there it can take that file's place, and hidden from servers that read folders.
+    Those that runs left behind which were killed are removed. Raises C(OSError) where it cannot be made.
+    """
+    target = _target(path)
+    folder = os.path.dirname(target)
+    with _turn_in(folder):
+        _sweep(target)
+        handle, candidate = tempfile.mkstemp(prefix=_prefix(target), dir=folder)
+        # Locked as long as this run goes on: so others know that it was not left behind. Not all file systems can.
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with open(handle, "wb") as file:
+        try:
+            yield file, candidate
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(candidate)
+
+
+def tidy(path: str) -> None:
+    """Remove what C(temporary) has made beside this file in runs that were killed, as far as this user may."""
+    with contextlib.suppress(OSError):
+        target = _target(path)
+        # Nobody is made to wait where there is nothing to do.
+        if any(_is_temporary(name, target) for name in os.listdir(os.path.dirname(target))):
+            with _turn_in(os.path.dirname(target)):
+                _sweep(target)
+
+
+def _target(path: str) -> str:
+    """Where a path leads. Raises C(OSError) for what is no path."""
+    try:
+        return os.path.realpath(path)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "This is no path") from error
+
+
+def _prefix(target: str) -> str:
+    name = os.fsdecode(os.fsencode(os.path.basename(target))[:_LONGEST_NAME])
+    return f".{name}{_MARK}"
+
+
+def _is_temporary(name: str, target: str) -> bool:
+    prefix = _prefix(target)
+    # As tempfile makes them.
+    return name.startswith(prefix) and re.fullmatch("[a-z0-9_]{8}", name[len(prefix) :]) is not None
+
+
+def _sweep(target: str) -> None:
+    """Remove the temporary files of runs that are gone; to be called in the folder's turn."""
+    folder = os.path.dirname(target)
+    owners = {os.geteuid()}
+    with contextlib.suppress(OSError):
+        owners.add(os.stat(target).st_uid)
+    for name in os.listdir(folder):
+        if not _is_temporary(name, target):
+            continue
+        left = os.path.join(folder, name)
+        # Where it cannot be opened, or is in use, it stays.
+        with contextlib.suppress(OSError):
+            handle = os.open(left, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                status = os.fstat(handle)
+                if stat.S_ISREG(status.st_mode) and status.st_uid in owners:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(left)
+            finally:
+                os.close(handle)
+
+
+@contextlib.contextmanager
+def _turn_in(folder: str) -> Iterator[None]:
+    """Let no other run step in between a look at a file and its replacement; then the folder is on the disk, too."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _lock(handle, folder)
+        yield
+        with contextlib.suppress(OSError):
             os.fsync(handle)
-        os.rename(candidate, target)
-    except BaseException:
-        os.unlink(candidate)
-        raise
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: str) -> None:
+    # Whoever may read the folder may lock it, and for ever.
+    deadline = time.monotonic() + _TURN
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise OSError(
+                    errno.ETIMEDOUT,
+                    f"another process has kept the folder {shown(folder)} locked for {_TURN:g} seconds",
+                ) from None
+            time.sleep(_PAUSE)
+        except OSError:
+            return  # some file systems have no locks

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._basis.errors import OptionError
+from .._basis.files import tidy
 from .._basis.text import shown
 from .._facets.facet import Facet
 from .._facets.registry import FACETS
@@ -84,8 +85,8 @@ class CaptureWish:
 def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
     """Write what is set on the manager into the file, or in check mode say what that would change of it.
 
-    Raises C(OptionError) for a file that cannot be read, written or understood, and for targets that cannot be found,
-    and C(ManagerError) when reading fails; then the file is as it was.
+    Raises C(OptionError) for a file that cannot be read or understood, and for targets that cannot be found, C(FileError)
+    for one that cannot be written, and C(ManagerError) when reading fails; then the file is as it was.
     """
     before = read_text(wanted.path)
     if wanted.complete and before is not None:
@@ -96,10 +97,11 @@ def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
     snapshot = take_snapshot(fleet, wanted.facets, wanted.selector, written, wanted.complete)
     after = text.with_snapshot(snapshot, written)
     changed = after != before
-    if changed and not check_mode:
-        if read_text(wanted.path) != before:
-            raise OptionError("path", wanted.path, "it must not be changed by somebody else meanwhile; run again")
-        replace_text(wanted.path, after)
+    if not check_mode:
+        if changed:
+            replace_text(wanted.path, before, after)
+        else:
+            tidy(wanted.path)
     removed = sum(edit.gone for edit in snapshot.edits.values())
     counts = {"added": len(snapshot.profiles), "changed": len(snapshot.edits) - removed, "removed": removed}
     return {

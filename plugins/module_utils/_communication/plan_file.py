@@ -14,7 +14,7 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from .._basis.errors import OptionError, Problem
+from .._basis.errors import FileError, OptionError
 from .._basis.files import read_whole, replace_whole
 from .._basis.text import one_line, quoted, shown
 from .._facets.step import Refusal, Step
@@ -27,12 +27,6 @@ _VERSION = 1
 LONGEST = 512 * 1024 * 1024
 
 Item = t.Dict[str, t.Any]
-
-
-class PlanFileError(Problem):
-    """A plan that cannot be written to its file. Nothing was written to the manager."""
-
-    code = "plan_file"
 
 
 @dataclass(frozen=True)
@@ -70,21 +64,22 @@ class PlanFile:
     def write(self, path: str, is_secret: t.Callable[[str], bool]) -> None:
         """Write it, for its owner only and as a whole. C(is_secret): whether a text holds what must not be kept.
 
-        Raises C(PlanFileError), then the file is as it was.
+        Raises C(FileError).
         """
         text = _text(self.as_dict())
         if is_secret(text):
-            raise PlanFileError(f"the plan is not written to {quoted(path)}, since the document holds the API key")
+            raise FileError("plan_file", path, "the document holds the API key")
         if len(text) > LONGEST:
-            raise PlanFileError(
-                f"the plan is not written to {quoted(path)}, since it has {len(text)} bytes, and plans of more than"
-                f" {LONGEST} are not read again; plan fewer targets at once"
+            raise FileError(
+                "plan_file",
+                path,
+                f"the plan has {len(text)} bytes, and plans of more than {LONGEST} are not read again; plan fewer targets"
+                " at once",
             )
         try:
             replace_whole(path, text.encode("ascii"))
-        except (OSError, ValueError) as error:
-            # A path with NUL, or with what the file system's encoding does not have, is a ValueError.
-            raise PlanFileError(f"the plan cannot be written to {quoted(path)}: {one_line(error)}") from error
+        except OSError as error:
+            raise FileError("plan_file", path, error) from error
 
 
 def read_plan_file(option: str, path: str, checked: t.Callable[[Item], t.Mapping[str, t.Any]]) -> PlanFile:

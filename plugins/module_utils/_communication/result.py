@@ -67,7 +67,7 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     The result has C(failed_targets); a task with any has failed, but everything else of it is done. Of a run that stopped
     they include what was not tried.
     Where the plan that comes out is not the reviewed one, the result has C(msg), and nothing is written.
-    Raises C(OptionError), C(ManagerError) and C(PlanFileError) when nothing could be planned, and nothing was written.
+    Raises C(OptionError), C(ManagerError) and C(FileError) when nothing could be planned, and nothing was written.
     """
     terms = terms or Terms()
     fleet = Fleet(client)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .._basis.errors import OptionError
+from .._basis.errors import FileError, OptionError
 from .._basis.files import read_whole, replace_whole
 from .._basis.text import one_line, shown
 from .._facets.registry import FACETS
@@ -69,21 +69,25 @@ def read_text(path: str) -> str | None:
         raise OptionError("path", path, f"it must be a file that can be read: {one_line(error.strerror)}") from None
 
 
-def replace_text(path: str, text: str) -> None:
-    """Let a file hold the text, or stay as it was. Raises C(OptionError).
+def replace_text(path: str, before: str | None, after: str) -> None:
+    """Let a file that holds C(before) (C(None): that is not there) hold C(after), or stay as it was.
 
     Mode and owner stay; a new file, and folders that it needs, have those that a program of this user gives its files.
-    Of a symbolic link, the file that it leads to is replaced.
+    Of a symbolic link, the file that it leads to is replaced. Raises C(FileError), and C(OptionError) where somebody else
+    has changed the file meanwhile.
     """
     target = os.path.realpath(path)
+
+    def check() -> None:
+        if read_text(path) != before:
+            raise OptionError("path", path, "it must not be changed by somebody else meanwhile; run again")
+
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        replace_whole(target, text.encode("utf-8"), lambda handle: _permit(handle, target))
+        replace_whole(target, after.encode("utf-8"), lambda handle, _candidate: _permit(handle, target), check)
     except OSError as error:
         advice = "; the owner of the file has to do it" if error.errno == errno.EPERM else ""
-        raise OptionError(
-            "path", path, f"it must be a file that can be written: {one_line(error.strerror)}{advice}"
-        ) from None
+        raise FileError("path", path, f"{error.strerror}{advice}") from error
 
 
 def _permit(handle: int, target: str) -> None:

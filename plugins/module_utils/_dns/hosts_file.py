@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
+from .._basis.files import tidy
 from .._basis.text import enumerated, quoted, shown
 from . import managed_file
 from .errors import DnsError
@@ -85,7 +86,7 @@ class HostsFile(Place):
         }
 
     def tidy(self) -> None:
-        managed_file.tidy(self._path)
+        tidy(self._path)
 
     def _text(self, after: List[Record]) -> bytes:
         """The file with these records of our names, in the block unless a line of others says them already."""

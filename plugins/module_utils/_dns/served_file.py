@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Dict, List, Optional
 
+from .._basis.files import tidy
 from .._basis.numbers import port_number
 from .._basis.text import enumerated, quoted, shown
 from . import managed_file
@@ -106,7 +107,7 @@ class ServedFile(Place):
             self.warnings.append(f"{self.program} still answers {answers}, which it has from elsewhere")
 
     def tidy(self) -> None:
-        managed_file.tidy(self._path)
+        tidy(self._path)
 
     def _parse(self, text: str) -> List[Record]:
         # Not at what is the end of a line to Python alone; behind the last end, there is no line.

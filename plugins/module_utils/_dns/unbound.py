@@ -10,6 +10,7 @@ import os
 import re
 from typing import Any, Dict, List, Optional
 
+from .._basis.files import tidy
 from .._basis.text import shown
 from .._host.commands import Answer
 from . import managed_file
@@ -80,7 +81,7 @@ class Unbound(ServedFile):
 
     def tidy(self) -> None:
         super().tidy()
-        managed_file.tidy(self._configuration)
+        tidy(self._configuration)
 
     def reload(self) -> None:
         # Not every version can keep its cache, and without remote control there is only the signal.

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .._basis.errors import OptionError, Problem
-from .._basis.files import read_whole, replace_whole
+from .._basis.errors import FileError, OptionError
+from .._basis.files import keep_whole, read_whole
 from .._basis.text import one_line, quoted, shown
 from .._communication.plan_file import LONGEST, PlanFile
 from .._communication.waves import DEFAULT, Bound, Branch, Named, Place, Wave, make_waves
@@ -53,12 +53,6 @@ _HOSTS_NAMED = 5
 
 Options = t.Dict[str, t.Any]
 Result = t.Dict[str, t.Any]
-
-
-class WavesFileError(Problem):
-    """The file with the waves, which cannot be written or read."""
-
-    code = "waves_file"
 
 
 @dataclass(frozen=True)
@@ -128,7 +122,7 @@ def _names(option: str, given: t.Sequence[t.Any]) -> tuple[str, list[str]]:
 
 
 def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
-    """The result of C(rollout_plan). Raises C(OptionError), C(ManagerError) and C(WavesFileError)."""
+    """The result of C(rollout_plan). Raises C(OptionError), C(ManagerError) and C(FileError)."""
     with _as_plan_file():
         asked.asked.terms(client.transport.url)
     fleet = Fleet(client)
@@ -325,15 +319,9 @@ def _write(
     # One wave in each line.
     content = json.dumps(held).replace('{"name": ', '\n{"name": ').encode("ascii") + b"\n"
     try:
-        try:
-            changed = read_whole(asked.waves_file, LONGEST) != content
-        except FileNotFoundError:
-            changed = True
-        if changed and not check_mode:
-            replace_whole(asked.waves_file, content)
-    except (OSError, ValueError) as error:
-        raise WavesFileError(f"the waves cannot be written to {quoted(asked.waves_file)}: {one_line(error)}") from error
-    return changed
+        return keep_whole(asked.waves_file, content, check_mode)
+    except OSError as error:
+        raise FileError("waves_file", asked.waves_file, error) from error
 
 
 def read_wave(option: str, path: str, number: int) -> tuple[Result, str]:

@@ -15,10 +15,10 @@ import typing as t
 from collections import Counter
 from dataclasses import dataclass
 
-from .._basis.errors import OptionError, Problem
+from .._basis.errors import FileError, OptionError
 from .._basis.files import read_whole, replace_whole
 from .._basis.numbers import in_range
-from .._basis.text import enumerated, one_line, quoted, shown
+from .._basis.text import enumerated, one_line, shown
 from .._communication.plan_file import LONGEST
 from .._fleet.fleet import Fleet
 from .._manager.client import Client
@@ -45,12 +45,6 @@ _REASONS = 20
 
 Options = t.Dict[str, t.Any]
 Result = t.Dict[str, t.Any]
-
-
-class BeforeFileError(Problem):
-    """The file with what was before a wave, which cannot be written."""
-
-    code = "before_file"
 
 
 @dataclass(frozen=True)
@@ -160,8 +154,8 @@ def _noted(client: Client, asked: GateAsked, seen: t.Mapping[int, AgentStatus], 
         content = json.dumps({"wave": asked.wave, "computers": computers}).encode("ascii")
         try:
             replace_whole(asked.before_file, content)
-        except (OSError, ValueError) as error:
-            raise BeforeFileError(f"{quoted(asked.before_file)} cannot be written: {one_line(error)}") from error
+        except OSError as error:
+            raise FileError("before_file", asked.before_file, error) from error
     return {"changed": changed, "judged": len(asked.judged), "requests": client.transport.requests}
 
 

@@ -6,13 +6,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import FileError, OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.files import (
+    keep_whole,
     read_whole,
     readable_file,
     replace_whole,
@@ -120,3 +125,82 @@ def test_files_that_are_replaced(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError, match="symbolic links"):
         replace_whole(str(tmp_path / "loop"), b"x")
+    with pytest.raises(OSError, match="This is no path"):
+        replace_whole("a\0b", b"x")
+
+
+def test_a_file_that_holds_it_already_is_not_written(tmp_path):
+    file = tmp_path / "file"
+    for check_mode, content, changes, after in (
+        (True, b"one", True, None),
+        (False, b"one", True, b"one"),
+        (True, b"one", False, b"one"),
+        (False, b"one", False, b"one"),
+        (True, b"on", True, b"one"),
+        (False, b"one more", True, b"one more"),
+        (False, b"", True, b""),
+        (False, b"", False, b""),
+    ):
+        before = file.stat() if file.exists() else None
+        assert keep_whole(str(file), content, check_mode) is changes
+        assert (file.read_bytes() if file.exists() else None) == after
+        if check_mode or not changes:
+            assert (file.stat() if file.exists() else None) == before
+    with pytest.raises(OSError, match="It is a folder"):
+        keep_whole(str(tmp_path), b"x", True)
+
+
+def killed_while_writing(path: Path) -> None:
+    """A run that is killed in the midst of its work leaves a part of the file behind."""
+
+    def run() -> None:
+        replace_whole(str(path), b"half of it", check=lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    process.join(20)
+    assert process.exitcode == -signal.SIGKILL
+    assert len([name for name in os.listdir(path.parent) if name.startswith(f".{path.name}.")]) == 1
+
+
+def test_the_next_run_removes_what_a_killed_one_left(tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_bytes(b"old")
+    killed_while_writing(path)
+    assert path.read_bytes() == b"old"
+    # Nothing is touched in check mode, nor by a run about another file.
+    keep_whole(str(path), b"new", True)
+    replace_whole(str(tmp_path / "other.json"), b"x")
+    assert len(os.listdir(tmp_path)) == 3
+    replace_whole(str(path), b"new")
+    assert sorted(os.listdir(tmp_path)) == ["other.json", "plan.json"] and path.read_bytes() == b"new"
+    killed_while_writing(path)
+    keep_whole(str(path), b"new", False)
+    assert sorted(os.listdir(tmp_path)) == ["other.json", "plan.json"]
+
+
+def test_many_runs_at_once_leave_one_whole_file(tmp_path):
+    path = tmp_path / "plan.json"
+    contents = [bytes([65 + number]) * 100_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: replace_whole(str(path), content), contents * 3))
+    assert path.read_bytes() in contents and os.listdir(tmp_path) == ["plan.json"]
+
+
+def test_what_forbids_the_step_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def check() -> None:
+        raise OptionError("path", str(path), "it must not be changed meanwhile")
+
+    with pytest.raises(OptionError, match="meanwhile"):
+        replace_whole(str(path), b"new", check=check)
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+def test_a_file_that_cannot_be_written_is_one_error_for_all():
+    error = FileError("plan_file", "/a\n b", OSError(28, "No space left on device", "/a/.b.tmp"))
+    assert str(error) == r"option 'plan_file' is '/a\n b': the file cannot be written: No space left on device"
+    assert error.as_failure() == {"code": "unwritable", "message": str(error), "option": "plan_file"}
+    assert str(FileError("x", "y", "it is secret")).endswith("cannot be written: it is secret")

@@ -16,12 +16,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import FileError, OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._communication import plan_file
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.plan import Plan
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.plan_file import (
     PlanFile,
-    PlanFileError,
     read_plan_file,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.reviewed import (
@@ -220,7 +219,7 @@ def test_a_file_of_any_length_is_not_read(tmp_path, monkeypatch):
     with pytest.raises(OptionError, match="It is longer than"):
         asked(path)
     before = path.read_bytes()
-    with pytest.raises(PlanFileError, match="plans of more than .* are not read again"):
+    with pytest.raises(FileError, match="plans of more than .* are not read again"):
         plan.write(str(path), lambda text: False)
     assert path.read_bytes() == before
 
@@ -228,10 +227,10 @@ def test_a_file_of_any_length_is_not_read(tmp_path, monkeypatch):
 def test_a_plan_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
     path = tmp_path / "plan.json"
     path.write_text("before")
-    with pytest.raises(PlanFileError, match="since the document holds the API key"):
+    with pytest.raises(FileError, match="cannot be written: the document holds the API key"):
         plan_of(STEP).write(str(path), lambda text: "Linux Server" in text)
     assert path.read_text() == "before" and os.listdir(tmp_path) == ["plan.json"]
-    with pytest.raises(PlanFileError, match="cannot be written to '/proc/plan.json'"):
+    with pytest.raises(FileError, match="option 'plan_file' is '/proc/plan.json': the file cannot be written: "):
         plan_of(STEP).write("/proc/plan.json", lambda text: False)
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 import typing as t
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.workload_security.agent.plugins.module_utils._dns import answers, dnsmasq, managed_file
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.files import tidy
+from ansible_collections.workload_security.agent.plugins.module_utils._dns import answers, dnsmasq
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.dnsmasq import Dnsmasq
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import Record
@@ -68,7 +70,7 @@ def test_a_trial_ends_though_who_began_it_was_killed(pid_file: Path, monkeypatch
     assert Path(f"/proc/{number}").exists()
     eventually(lambda: not Path(f"/proc/{number}").exists())
     assert len(left_behind(pid_file)) == 1
-    managed_file.tidy(str(pid_file.parent / "ours"))
+    tidy(str(pid_file.parent / "ours"))
     assert left_behind(pid_file) == []
 
 
@@ -76,7 +78,7 @@ def test_without_room_for_the_trial_s_file_that_is_said(pid_file: Path, monkeypa
     def full(*_arguments: t.Any, **_options: t.Any) -> t.NoReturn:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(managed_file.tempfile, "mkstemp", full)
+    monkeypatch.setattr(tempfile, "mkstemp", full)
     with pytest.raises(DnsError, match="cannot write next to .*: No space left on device .the disk is full") as caught:
         trial(pid_file)
     assert caught.value.code == "unwritable"

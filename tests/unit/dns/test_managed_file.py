@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis import files
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import managed_file
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
@@ -176,7 +177,7 @@ def killed_while_writing(path: Path) -> str:
 
 def test_the_next_run_removes_what_a_killed_one_left(path: Path) -> None:
     left = killed_while_writing(path)
-    managed_file.tidy(str(path))
+    files.tidy(str(path))
     assert alone(path)
     left = killed_while_writing(path)
     managed_file.replace(str(path), b"old\n", b"new")
@@ -185,7 +186,7 @@ def test_the_next_run_removes_what_a_killed_one_left(path: Path) -> None:
 
 def test_a_run_that_goes_on_keeps_its_file(path: Path) -> None:
     with managed_file.temporary(str(path)) as (_file, candidate):
-        managed_file.tidy(str(path))
+        files.tidy(str(path))
         managed_file.replace(str(path), b"old\n", b"new")
         assert os.path.exists(candidate)
     assert alone(path)
@@ -202,7 +203,7 @@ def test_nothing_but_our_own_files_is_removed(path: Path, monkeypatch: pytest.Mo
     (path.parent / f"{left[:-8]}folderrr").mkdir()
     os.link(path.parent / left, path.parent / f"{left[:-8]}abcd_123")
     others += [f"{left[:-8]}{end}" for end in ("linklink", "pipepipe", "folderrr")]
-    managed_file.tidy(str(path))
+    files.tidy(str(path))
     assert sorted(os.listdir(path.parent)) == sorted([path.name, *others])
     assert path.read_bytes() == b"old\n"
     # Nor one that belongs to somebody else.
@@ -211,7 +212,7 @@ def test_nothing_but_our_own_files_is_removed(path: Path, monkeypatch: pytest.Mo
     (path.parent / left).chmod(0o600)
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
     monkeypatch.setattr(os, "stat", lambda *_any, **_more: (_each for _each in ()).throw(OSError()))
-    managed_file.tidy(str(path))
+    files.tidy(str(path))
     monkeypatch.undo()
     assert (path.parent / left).exists()
 
@@ -227,7 +228,7 @@ def test_names_as_long_as_can_be_are_replaced_too(tmp_path: Path) -> None:
 
 
 def test_who_keeps_the_folder_locked_is_not_waited_for_without_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(managed_file, "_TURN", 0.1)
+    monkeypatch.setattr(files, "_TURN", 0.1)
     folder = os.open(path.parent, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)
     with pytest.raises(DnsError, match="another process has kept the folder .* locked") as caught:

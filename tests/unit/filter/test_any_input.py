@@ -18,6 +18,7 @@ from ansible_collections.workload_security.agent.plugins.filter.agent_cipher_sui
 from ansible_collections.workload_security.agent.plugins.filter.agent_release import agent_release
 from ansible_collections.workload_security.agent.plugins.filter.cipher_suite_names import cipher_suite_names
 from ansible_collections.workload_security.agent.plugins.filter.drift_junit import drift_junit
+from ansible_collections.workload_security.agent.plugins.filter.file_name import file_name
 from ansible_collections.workload_security.agent.plugins.filter.merged_results import merged_results
 from ansible_collections.workload_security.agent.plugins.filter.required_hostnames import required_hostnames
 from ansible_collections.workload_security.agent.plugins.test.agent_supports_suite import agent_supports_suite
@@ -30,6 +31,7 @@ PLUGINS = [
     (agent_release, 1),
     (cipher_suite_names, 2),
     (drift_junit, 2),
+    (file_name, 1),
     (merged_results, 1),
     (required_hostnames, 3),
     (agent_supports_suite, 3),

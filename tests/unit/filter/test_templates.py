@@ -18,7 +18,7 @@ from ansible_collections.workload_security.agent.plugins.filter.agent_release im
 
 ROOT = Path(__file__).parents[3]
 PLUGINS = {
-    "filter": ["agent_release", "agent_cipher_suites", "cipher_suite_names", "required_hostnames"],
+    "filter": ["agent_release", "agent_cipher_suites", "cipher_suite_names", "file_name", "required_hostnames"],
     "test": ["agent_supports_suite", "agent_supports_tls", "older_than_release"],
 }
 EACH = [(kind, name) for kind, names in PLUGINS.items() for name in names]
@@ -72,6 +72,7 @@ TEMPLATES = [
     ("'ae-1' | {p}required_hostnames(shared=true) | length", 31),
     ("'ae-1' | {p}required_hostnames | first", "workload.ae-1.cloudone.trendmicro.com"),
     ("'mars-1' | {p}required_hostnames", "it must be one of ae-1"),
+    ("['dsm.example.com', '../dsm'] | map('{p}file_name')", ["dsm.example.com", "_._dsm~32324e0dd95d"]),
     ("number | {p}agent_release", "put it in quotes"),
     ("missing | {p}agent_release", "'missing' is undefined"),
     ("versions | {p}agent_cipher_suites", "got a list"),
