@@ -11,8 +11,8 @@ class ModuleDocFragment:
 options:
   url:
     description:
-      - URL of the manager, such as V(https://dsm.example.com:4119). V(/api) at its end may be left out. Behind a reverse
-        proxy, it may have a path, such as V(https://www.example.com/dsm).
+      - URL of the manager, such as V(https://dsm.example.com:4119). V(/api) at its end may be left out. Behind a
+        reverse proxy, it may have a path, such as V(https://www.example.com/dsm).
       - An address that agents have may be given, such as C(manager_url) of
         M(workload_security.agent.agent_cipher_facts). V(dsm://dsm.example.com:4120/) then means
         V(https://dsm.example.com:4119), with the usual port of the console.
@@ -46,9 +46,9 @@ options:
       - Whether the manager is Workload Security in the cloud or an on-premises Deep Security Manager.
       - It decides which settings exist, and how O(api_key) is sent. V(cloud) sends it in the header C(Authorization),
         V(on_premises) in the header C(api-secret-key).
-      - If not set, the host in O(url) decides. C(cloudone.trendmicro.com) and C(app.deepsecurity.trendmicro.com) are
-        then treated as the cloud, with the key sent in the header C(api-secret-key), which accounts from before Cloud
-        One need.
+      - If not set, the environment variable E(WORKLOAD_SECURITY_DEPLOYMENT) decides, or else the host in O(url).
+        C(cloudone.trendmicro.com) and C(app.deepsecurity.trendmicro.com) are then treated as the cloud, with the key
+        sent in the header C(api-secret-key), which accounts from before Cloud One need.
     type: str
     choices:
       - cloud
@@ -57,12 +57,14 @@ options:
     description:
       - Path of a PEM file with the certificates of the authorities that may have issued the manager's certificate, or
         with that certificate itself.
-      - If not set, the authorities that the system trusts are used.
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_CA_PATH) is used, or else the authorities
+        that the system trusts.
     type: path
   validate_certs:
     description:
       - Whether to verify the manager's certificate.
       - With V(false), whoever answers at O(url) gets the API key, and each task warns. Use O(ca_path) instead.
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_VALIDATE_CERTS) is used.
     type: bool
     default: true
   timeout:
@@ -70,11 +72,13 @@ options:
       - How many seconds to wait for a connection, and for each part of a reply. From 1 to 600.
       - A whole reply may take ten times as long, and one second more for each 32 KiB. So large pages arrive on slow
         lines, but a reply that comes a byte at a time is ended.
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_TIMEOUT) is used.
     type: int
     default: 30
   concurrency:
     description:
       - How many connections to the manager to use at once. From 1 to 64.
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_CONCURRENCY) is used.
     type: int
     default: 8
   requests_per_minute:
@@ -84,6 +88,7 @@ options:
       - An on-premises manager accepts 500 requests a minute from one user, unless configured otherwise. Beyond that,
         requests are refused and the task waits until they are accepted again, so this option is only needed if others
         use the same API key.
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_REQUESTS_PER_MINUTE) is used.
     type: int
     default: 0
   deadline:
@@ -93,6 +98,7 @@ options:
       - After that, no more requests are sent, and waits are cut short. A request that is already under way gets another
         O(timeout) to be answered. What was not done is reported with the word V(deadline) in C(code) of the failure,
         and the same task continues when it is run again.
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_DEADLINE) is used.
     type: int
     default: 0
   progress_interval:
@@ -103,12 +109,33 @@ options:
         the last minute, which limit it waits for, and about how long it will take. It goes to standard error and into
         Ansible's log file, and names nothing and nobody.
       - Only a task that runs in Ansible's own process shows it; see the attribute C(action).
-      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_PROGRESS_INTERVAL) is used, or else V(10).
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_PROGRESS_INTERVAL) is used.
     type: int
+    default: 10
+  proxy:
+    description:
+      - The HTTP proxy through which to reach the manager, as V(http://HOST:PORT) or V(http://USER:PASSWORD@HOST:PORT),
+        with characters that are special in a URL as C(%XX). TLS passes through it unopened, all the way to the manager.
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_PROXY) is used, or else E(HTTPS_PROXY),
+        unless E(NO_PROXY) names the manager. Both of the latter may be in lower case, which counts more.
+      - E(NO_PROXY) is read as Python's C(urllib) and C(requests) do. It is a list with commas. A name stands for that
+        host and all hosts below it, with a port only for that port. An address or a network such as C(10.0.0.0/8)
+        stands for managers whose O(url) has an address. C(*) stands for every host.
+      - It cannot be combined with O(jump_host).
+    type: str
+  use_proxy:
+    description:
+      - Whether to use a proxy, if O(proxy) or the environment names one.
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_USE_PROXY) is used.
+    type: bool
+    default: true
   jump_host:
     description:
       - An SSH server through which to reach the manager. TLS passes through it unopened, all the way to the manager.
       - Passwords are not supported.
+      - If not set, the value of the environment variable E(WORKLOAD_SECURITY_JUMP_HOST) is used. It is the name of the
+        SSH server, or all suboptions as V(host=jump.example.com, user=me) or as JSON.
+      - It cannot be combined with a proxy. With E(HTTPS_PROXY) in the environment, set O(use_proxy=false).
     type: dict
     suboptions:
       host:
@@ -145,6 +172,7 @@ requirements:
   - urllib3 >= 2.7
   - paramiko >= 3.4.1, if O(jump_host) is used
 notes:
+  - An environment variable that is empty counts as not set.
   - The module runs where the manager's API can be reached, not on the hosts whose agents it manages. Use it with
     C(connection=local) or C(delegate_to=localhost).
   - Give the API key as O(api_key_file), as O(api_key) from a variable in a vault, or in the environment of

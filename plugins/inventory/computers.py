@@ -206,8 +206,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         """Read what the file says, and the computers from the manager or from the cache."""
         super().parse(inventory, loader, path, cache)
-        self._read_config_data(path)
-        params = self._params()
+        params = self._params(self._read_config_data(path))
         if not self.get_option("cache"):
             built = self._build(params)
         else:
@@ -220,11 +219,14 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self._cache[key] = {**built, "format": FORMAT}
         self._populate(built)
 
-    def _params(self) -> dict[str, t.Any]:
-        """The options, checked as those of a module. Those of the connection may be templates."""
+    def _params(self, file: t.Container[str]) -> dict[str, t.Any]:
+        """The options, checked as those of a module. Those of the connection may be templates.
+
+        What the file leaves out is for the environment to say, before there is a default.
+        """
         self.templar.available_variables = self._vars
         given = {}
-        for option in WORK.arguments:
+        for option in filter(file.__contains__, WORK.arguments):
             value = self.get_option(option)
             if option in CONNECTION_ARGUMENTS:
                 value = self.templar.template(value)
@@ -362,6 +364,6 @@ def _plain(value: t.Any) -> t.Any:
 
 
 def _digest(params: dict[str, t.Any]) -> str:
-    """The short name of a choice of options, without the API key."""
-    kept = {name: value for name, value in params.items() if name != "api_key"}
+    """The short name of a choice of options, without those that are secret."""
+    kept = {name: value for name, value in params.items() if not WORK.arguments[name].get("no_log")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -59,6 +59,7 @@ PROGRAMS = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "sshd": "openssh-server",
+    "tinyproxy": "tinyproxy",
 }
 
 

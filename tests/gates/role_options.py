@@ -49,7 +49,7 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 LONGEST_LINE = 120
-_SECRET = ("api_key", "key_secret")
+_SECRET = ("api_key", "key_secret", "proxy")
 
 
 def _constant(path: Path, name: str) -> t.Any:

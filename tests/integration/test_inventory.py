@@ -34,6 +34,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.c
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.integration.support import connection
 from tests.lab.manager.process import LabManager
+from tests.lab.proxy import LabProxy
 from tests.lab.ssh_server import SshServer
 
 GROUPED_BY = ["policy", "computer_group", "platform", "release", "status"]
@@ -330,6 +331,21 @@ def test_through_a_jump_host(lab, tmp_path):
     with SshServer(tmp_path / "ssh") as ssh:
         path = configured(lab, tmp_path, jump_host=ssh.way, group_by=[], query="[:1]")
         assert len(json.loads(command(lab, path, "--list"))["_meta"]["hostvars"]) == 1
+
+
+@pytest.mark.both_cores
+def test_options_of_the_environment_and_a_proxy(lab, tmp_path, monkeypatch):
+    """What the file leaves out, the environment says, before there is a default."""
+    path = tmp_path / "computers.yml"
+    path.write_text(yaml.safe_dump({"plugin": PLUGIN, "url": lab.url, "query": "[:1]", "group_by": []}))
+    monkeypatch.setenv("WORKLOAD_SECURITY_CA_PATH", lab.ca_path)
+    with LabProxy(tmp_path / "proxy") as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        assert len(json.loads(command(lab, path, "--list"))["_meta"]["hostvars"]) == 1
+        assert len(proxy.tunnels) == 1
+    monkeypatch.setenv("WORKLOAD_SECURITY_TIMEOUT", "601")
+    told = " ".join(command(lab, path, "--list", status=1).split())
+    assert "option 'timeout' is '601'" in told and "WORKLOAD_SECURITY_TIMEOUT in the environment" in told
 
 
 @pytest.mark.both_cores

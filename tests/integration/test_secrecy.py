@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.api_key import EXPOSED
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.proxy import PROXY_EXPOSED
 from tests.integration.support import ELSEWHERE, RESTRICTION, play
+from tests.lab.proxy import LabProxy
 
 pytestmark = pytest.mark.slow
 
@@ -294,6 +296,74 @@ def test_facts_of_localhost_hold_the_environment_of_ansible(lab, tmp_path):
     (cached,) = (tmp_path / "facts").glob("*")
     assert found_in(cached.read_bytes(), lab.api_key)
     assert found_in(played.output.encode(), lab.api_key) == []
+
+
+def test_the_password_of_a_proxy_appears_nowhere(lab, tmp_path, scratch):
+    """Whether an option, the task's environment or that of Ansible has it, in its own process and in a module's."""
+    password, wrong = "Pr0xy.pass-word", "Wr0ng.pass-word"
+    credentials = [base64.b64encode(f"lab:{one}".encode()) for one in (password, wrong)]
+    info = f"{NAMESPACE}.policy_info"
+    count = {"query": "length(@)"}
+    environment = {
+        "ANSIBLE_LOCAL_TEMP": str(scratch / "local"),
+        "ANSIBLE_REMOTE_TEMP": str(scratch / "remote"),
+        "ANSIBLE_LOG_PATH": str(scratch / "ansible.log"),
+        "TMPDIR": str(scratch),
+        **ELSEWHERE,
+    }
+    module = {"vars": AS_MODULES}
+    with LabProxy(tmp_path / "proxy", password=password) as proxy:
+        secrets = secret_file(
+            tmp_path, f"{{good: '{proxy.url}', wrong: 'http://lab:{wrong}@{proxy.address}'}}", "proxy.yml"
+        )
+        tasks = [
+            {info: {**count, "proxy": "{{ good }}"}},
+            {info: {**count, "proxy": "{{ good }}"}, **module},
+            {info: count, "environment": {"HTTPS_PROXY": "{{ good }}"}},
+            {info: {**count, "proxy": "{{ wrong }}"}},
+            {info: {**count, "proxy": "{{ wrong }}"}, **module},
+            {info: count},
+            {info: count, **module},
+            {info: {**count, "proxy": "{{ good }}", "concurrency": "{{ good }}"}},
+            {info: {**count, "proxy": "{{ good }}", "concurrency": "{{ good }}"}, **module},
+            {info: {**count, "proxy": "{{ good }}/path"}, **module},
+            {info: {**count, "proxy": "{{ good }}", "jump_host": {"host": "jump"}}},
+            {info: {**count, "proxy": f"http://{proxy.address}"}},
+        ]
+        with Watch(password, [scratch]) as watch, Watch(wrong, [scratch]) as other:
+            played = play(
+                lab,
+                tasks,
+                tmp_path,
+                arguments=["-vvvvv", "-e", f"@{secrets}"],
+                # The usual variable of the process is for tasks that say nothing, and has the wrong password.
+                environment={**environment, "HTTPS_PROXY": f"http://lab:{wrong}@{proxy.address}"},
+            )
+        told = [result.get("failure", {}).get("code", result.get("result")) for result in played.results]
+        assert told == [30] * 3 + ["proxy_unauthorized"] * 4 + ["bad_option"] * 4 + ["proxy_unauthorized"], (
+            played.output
+        )
+        assert len(proxy.tunnels) == 8 and len(lab.requests()) == 3
+    assert watch.leaks | other.leaks == set() and watch.looked_at["processes"]
+    everything = [
+        played.output.encode(),
+        (tmp_path / "results.json").read_bytes(),
+        (scratch / "ansible.log").read_bytes(),
+    ]
+    for text in everything:
+        assert len(text) > 2_000
+        for secret in (password, wrong):
+            assert found_in(text, secret) == []
+        assert not [one for one in credentials if one in text] and b"lab:" not in text
+    assert f"the proxy 127.0.0.1 port {proxy.port}" in played.results[-1]["msg"], "without a password, it is named"
+    assert not any(PROXY_EXPOSED in result.get("warnings", []) for result in played.results)
+
+
+def test_a_proxys_password_in_environment_of_a_module_is_warned_of(lab, tmp_path):
+    with LabProxy(tmp_path / "proxy") as proxy:
+        task = {**COUNT, "environment": {"https_proxy": proxy.url}, "vars": AS_MODULES}
+        (result,) = play(lab, [task], tmp_path, environment=ELSEWHERE).results
+    assert result["result"] == 300 and result["warnings"] == [PROXY_EXPOSED]
 
 
 def test_a_key_after_e_is_warned_of(lab, tmp_path):

@@ -91,7 +91,7 @@ def read_api_key(params: Mapping[str, t.Any], environment: Mapping[str, str] | N
         raise OptionError("api_key", None, f"{_ONE_LINE}{'; this one is all white space' if blank else ''}")
     elif len(key) < _LONG_ENOUGH:
         raise OptionError("api_key", None, f"this one is {_TOO_SHORT}")
-    exposed = _was_exposed(key, environment.get(VARIABLE), started_with_it=started_with_it)
+    exposed = was_exposed(key, environment.get(VARIABLE), started_with_it=started_with_it)
     return ApiKey(key, (*warnings, EXPOSED) if exposed else warnings)
 
 
@@ -161,15 +161,15 @@ def _is_in_no_environment_of_ansible(key: str, proc: Path) -> bool:
     return found
 
 
-def _was_exposed(
-    key: str, in_environment: str | None, proc: Path = Path("/proc"), *, started_with_it: bool = True
+def was_exposed(
+    secret: str, in_environment: str | None, proc: Path = Path("/proc"), *, started_with_it: bool = True
 ) -> bool:
-    """Whether the key, or one in the environment of the task, stood in a command line, as far as can be told.
+    """Whether a secret, or a key in the environment of the task, stood in a command line, as far as can be told.
 
     A shell may have replaced itself by what it ran, and its command line with it. Then Ansible is what started this
     process, and gave it another environment than its own: where C(started_with_it), that was through a shell.
     """
-    marks = [key.encode()] if len(key) >= _LONG_ENOUGH else []
+    marks = [secret.encode()] if len(secret) >= _LONG_ENOUGH else []
     marks += [f"{VARIABLE}=".encode()] if in_environment else []
     try:
         process = os.getpid()

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ansible.module_utils.common.parameters import env_fallback
+from ansible.module_utils.common.validation import check_type_dict
+from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .._basis.errors import OptionError
 from .._basis.files import readable_file
@@ -27,15 +29,38 @@ from .._vendor.deployment import (
     normalize_url,
     url_for_region,
 )
-from .api_key import API_KEY_ARGUMENTS, read_api_key
+from .api_key import API_KEY_ARGUMENTS, read_api_key, was_exposed
+from .proxy import PROXY_ARGUMENTS, PROXY_EXPOSED, Proxy, read_proxy
 
-PROGRESS_VARIABLE = "WORKLOAD_SECURITY_PROGRESS_INTERVAL"
 
-# Documented in plugins/doc_fragments/connection.py.
-CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    "url": {"type": "str", "fallback": (env_fallback, ["WORKLOAD_SECURITY_URL"])},
-    "region": {"type": "str", "fallback": (env_fallback, ["WORKLOAD_SECURITY_REGION"])},
-    **API_KEY_ARGUMENTS,
+def variable(option: str) -> str:
+    """The variable of the environment that stands for an option of the connection."""
+    return f"WORKLOAD_SECURITY_{option.upper()}"
+
+
+def _from_environment(option: str) -> t.Any:
+    """What the environment says of an option; a variable that is empty says nothing."""
+    value = os.environ.get(variable(option))
+    if not value:
+        raise AnsibleFallbackNotFound
+    return _server(value) if option == "jump_host" else value
+
+
+def _server(text: str) -> t.Any:
+    """The suboptions in a text, which may also be the name of a host alone."""
+    if not re.search("[={]", text):
+        return {"host": text}
+    try:
+        parsed: dict[object, t.Any] = check_type_dict(text)  # type: ignore[no-untyped-call]
+        return {str(name): value for name, value in parsed.items()}
+    except TypeError:
+        # Ansible's own check says what is wrong.
+        return text
+
+
+_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "url": {"type": "str"},
+    "region": {"type": "str"},
     "deployment": {"type": "str", "choices": list(DEPLOYMENTS)},
     "ca_path": {"type": "path"},
     "validate_certs": {"type": "bool", "default": True},
@@ -43,12 +68,19 @@ CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "concurrency": {"type": "int", "default": 8},
     "requests_per_minute": {"type": "int", "default": 0},
     "deadline": {"type": "int", "default": 0},
-    # Without a fallback to the environment, where it may be there and empty.
-    "progress_interval": {"type": "int"},
+    "progress_interval": {"type": "int", "default": 10},
+    **PROXY_ARGUMENTS,
     "jump_host": {
         "type": "dict",
         "options": SERVER_ARGUMENTS,
     },
+}
+
+# Documented in plugins/doc_fragments/connection.py.
+CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    **{option: {**argument, "fallback": (_from_environment, [option])} for option, argument in _ARGUMENTS.items()},
+    # They have variables of their own, where either option outdoes both.
+    **API_KEY_ARGUMENTS,
 }
 
 
@@ -56,10 +88,10 @@ CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 class Connection:
     """How to reach one manager: valid, plain values. Its repr does not show the API key.
 
-    url: C(https://host[:port]/api). timeout: seconds for connecting, and for each wait for data.
+    url: C(https://host[:port][/folder]/api). timeout: seconds for connecting, and for each wait for data.
     concurrency: connections at once. requests_per_minute: 0 is not paced. deadline: minutes for a task, 0 for no end.
     progress_interval: seconds between two lines about how far a task is, 0 for none.
-    key_header: C(api-secret-key) or C(Authorization). warnings: what the user should be told.
+    proxy, jump_host: at most one of them. key_header: C(api-secret-key) or C(Authorization). warnings: what the user should be told.
     """
 
     url: str
@@ -73,6 +105,7 @@ class Connection:
     requests_per_minute: int = 0
     deadline: int = 0
     progress_interval: int = 10
+    proxy: Proxy | None = None
     jump_host: Server | None = None
     warnings: tuple[str, ...] = ()
 
@@ -84,16 +117,36 @@ class Connection:
 
         Raises C(OptionError) for the first option that cannot be right. Sends nothing.
         """
+        told = os.environ if environment is None else environment
+        try:
+            return cls._from_options(params, environment, told)
+        except OptionError as error:
+            name = variable(error.option)
+            if not told.get(name) or error.option in API_KEY_ARGUMENTS:
+                raise
+            hint = f"{error.what_would_be_right} (where the option is not set, {name} in the environment is used)"
+            raise OptionError(error.option, error.value, hint) from None
+
+    @classmethod
+    def _from_options(
+        cls, params: Mapping[str, t.Any], environment: Mapping[str, str] | None, told: Mapping[str, str]
+    ) -> Connection:
         url = _url(params)
         deployment = _text(params, "deployment")
         if deployment not in (None, *DEPLOYMENTS):
             raise OptionError("deployment", deployment, f"it must be one of {', '.join(DEPLOYMENTS)}")
         # A key does not tell what kind of account it belongs to, so the host decides, unless the user does.
-        told = CLOUD if deployment_of(url) == CLOUD and not is_legacy(url) else ON_PREMISES
-        bearer = (deployment or told) == CLOUD
+        by_host = CLOUD if deployment_of(url) == CLOUD and not is_legacy(url) else ON_PREMISES
+        bearer = (deployment or by_host) == CLOUD
         key = read_api_key(params, environment)
         validate_certs = bool(params.get("validate_certs", True))
-        jump_host = params.get("jump_host")
+        proxy, jump_host = read_proxy(params, url, told), params.get("jump_host")
+        if proxy is not None and jump_host is not None:
+            raise OptionError(
+                "jump_host",
+                None,
+                f"give either this or a proxy, not both, and there is {proxy}; use_proxy: false does without the proxy",
+            )
         return cls(
             url=url,
             api_key=key.value,
@@ -107,9 +160,14 @@ class Connection:
                 params, "requests_per_minute", 0, 0, 1_000_000, "a number of requests", ", 0 for no pacing"
             ),
             deadline=_number(params, "deadline", 0, 0, 10_080, "a number of minutes", ", 0 for none"),
-            progress_interval=_progress_interval(params, environment),
+            progress_interval=_number(params, "progress_interval", 10, 0, 3600, "a number of seconds", ", 0 for never"),
+            proxy=proxy,
             jump_host=None if jump_host is None else read_server("jump_host", jump_host, "jump host"),
-            warnings=(*key.warnings, *(() if validate_certs else (_unverified(url),))),
+            warnings=(
+                *key.warnings,
+                *((PROXY_EXPOSED,) if proxy is not None and was_exposed(proxy.told, None) else ()),
+                *(() if validate_certs else (_unverified(url),)),
+            ),
         )
 
     def shared_by(self, tasks: int) -> Connection:
@@ -156,14 +214,6 @@ def _number(
 ) -> int:
     value = params.get(option)
     return default if value is None else whole_number(option, value, least, most, meaning, hint)
-
-
-def _progress_interval(params: Mapping[str, t.Any], environment: Mapping[str, str] | None) -> int:
-    given = params.get("progress_interval")
-    if given is None:
-        given = (os.environ if environment is None else environment).get(PROGRESS_VARIABLE) or None
-    hint = f", 0 for never (from the environment, it is {PROGRESS_VARIABLE})"
-    return _number({"progress_interval": given}, "progress_interval", 10, 0, 3600, "a number of seconds", hint)
 
 
 def _ca_path(params: Mapping[str, t.Any]) -> str | None:

@@ -113,7 +113,7 @@ class ConnectionFailed(ManagerError):
     """No connection could be made, or it broke, still after retries."""
 
     code = "connection_failed"
-    advice = "check option url, the network between here and there, and whether a jump_host is needed"
+    advice = "check option url, the network between here and there, and whether a proxy or jump_host is needed"
 
 
 class TimedOut(ManagerError):
@@ -159,6 +159,23 @@ class JumpHostError(ManagerError):
 
     code = "jump_host"
     advice = "check option jump_host"
+
+
+class ProxyRefused(ManagerError):
+    """The manager cannot be reached through the proxy: nothing was sent to it."""
+
+    code = "proxy"
+    advice = "check option proxy, or HTTPS_PROXY and NO_PROXY in the environment"
+
+
+class ProxyUnauthorized(ManagerError):
+    """407 from a proxy, which wants a user name and password, or does not take those that it gets: nothing was sent to the manager."""
+
+    code = "proxy_unauthorized"
+    advice = (
+        "give http://USER:PASSWORD@HOST:PORT as option proxy or in the environment as HTTPS_PROXY, with what is special "
+        "in a URL as %XX; proxies are only told them as HTTP Basic authentication"
+    )
 
 
 _BY_STATUS: dict[int, type[ManagerError]] = {

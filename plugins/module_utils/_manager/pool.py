@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import math
 import re
+import socket
 import ssl
 import typing as t
 from urllib.parse import urlsplit
@@ -16,7 +18,15 @@ from urllib.parse import urlsplit
 from .._basis.errors import MissingLibrary
 from . import limit as limits
 from . import reply as replies
-from .errors import BadReply, ConnectionFailed, JumpHostError, TimedOut, UntrustedCertificate
+from .errors import (
+    BadReply,
+    ConnectionFailed,
+    JumpHostError,
+    ProxyRefused,
+    ProxyUnauthorized,
+    TimedOut,
+    UntrustedCertificate,
+)
 from .jump_host import Tunnel, TunneledConnection, TunnelError
 from .limit import Limit, TooLarge, TooSlow
 from .reply import Failure, Reply
@@ -43,6 +53,7 @@ except ImportError as import_error:
 if t.TYPE_CHECKING:
     from .connection import Connection
     from .gate import Clock
+    from .proxy import Proxy
 
 VERSION = "0.1.0"
 
@@ -51,6 +62,9 @@ _PIECE = 2**20
 _ENCODINGS = ("", "identity", "gzip", "x-gzip")
 # How OpenSSL calls bytes that are no TLS at all, such as plain HTTP.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+
+# Besides what the standard says, what tinyproxy answers to a wrong password.
+_PROXY_UNAUTHORIZED = (407, 401)
 
 
 class Pool:
@@ -119,19 +133,36 @@ class Pool:
         return reply
 
 
-class _LimitedSocket(ssl.SSLSocket):
-    """A TLS socket that keeps to its connection's limits."""
+class _KeepsLimit:
+    """What a socket does that keeps to its connection's limits."""
 
     limit: Limit | None = None
 
-    def recv_into(self, buffer: t.Any, nbytes: int | None = None, flags: int = 0) -> int:
+    def recv_into(self, *arguments: t.Any) -> int:
         """As the method of every socket."""
+        receive: t.Callable[..., int] = super().recv_into  # type: ignore[misc]
         if self.limit is None:
-            return super().recv_into(buffer, nbytes, flags)
-        self.limit.before_wait(self)
-        count = super().recv_into(buffer, nbytes, flags)
+            return receive(*arguments)
+        self.limit.before_wait(self)  # type: ignore[arg-type]
+        count = receive(*arguments)
         self.limit.received(count)
         return count
+
+
+class _LimitedSocket(_KeepsLimit, ssl.SSLSocket):
+    """A TLS socket that keeps to its connection's limits."""
+
+
+class _ProxySocket(_KeepsLimit, socket.socket):
+    """The socket to a proxy, as long as that is spoken to and not the manager behind it."""
+
+
+class _ProxyFailure(Exception):
+    """No connection through the proxy. C(status): what it answered, None for nothing."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class _Limited(HTTPSConnection):
@@ -146,7 +177,7 @@ class _Limited(HTTPSConnection):
         self.limit.start_connecting()
         try:
             super().connect()
-        except (ssl.SSLCertVerificationError, TunnelError):
+        except (ssl.SSLCertVerificationError, TunnelError, _ProxyFailure):
             raise
         except TimeoutError as error:
             raise http_errors.ConnectTimeoutError(self, str(error)) from error
@@ -172,13 +203,45 @@ class _DirectConnection(_Limited):
             self.sock.limit = self.limit
 
 
+class _ProxyConnection(_DirectConnection):
+    """A connection through a proxy, which the pool tells it: its address, and the headers for it."""
+
+    def __init__(self, *arguments: t.Any, way: Proxy, **options: t.Any) -> None:
+        super().__init__(*arguments, **options)
+        self._through = way
+
+    def _new_conn(self) -> socket.socket:
+        try:
+            connected = super()._new_conn()
+        except http_errors.HTTPError as error:
+            raise _ProxyFailure(f"{self._through} cannot be reached: {_reason(error)}") from error
+        limited = _ProxySocket(fileno=connected.fileno())
+        limited.settimeout(connected.gettimeout())
+        connected.detach()
+        limited.limit = self.limit
+        return limited
+
+    def _tunnel(self) -> None:
+        try:
+            super()._tunnel()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            # The library tells the status in words alone. What the proxy itself says is left out: it may be what it got.
+            told = re.match("Tunnel connection failed: ([0-9]{3})", str(error))
+            status = int(told[1]) if told else None
+            if status is not None:
+                said = f"answered {_status(status)}"
+            else:
+                said = f"did not answer: {_reason(error)}" if isinstance(error, OSError) else "does not speak HTTP"
+            raise _ProxyFailure(f"{self._through} {said}", status) from error
+
+
 class _JumpHostConnection(_Limited, TunneledConnection):
     pass
 
 
 def _connections(
     connection: Connection, tunnel: Tunnel | None, limit: t.Callable[[], Limit]
-) -> urllib3.HTTPSConnectionPool:
+) -> urllib3.HTTPConnectionPool:
     parts = urlsplit(connection.url)
     headers = {
         "Accept": "application/json",
@@ -190,18 +253,29 @@ def _connections(
     if not connection.validate_certs:
         # The connection's own warning reaches the user; this one would only reach standard error.
         urllib3.disable_warnings(http_errors.InsecureRequestWarning)
-    ways: dict[str, t.Any] = {"limit": limit} if tunnel is None else {"limit": limit, "tunnel": tunnel}
-    pool = urllib3.HTTPSConnectionPool(
-        parts.hostname or "",
-        parts.port or 443,
-        maxsize=connection.concurrency,
-        block=True,
-        timeout=Timeout(connect=connection.timeout, read=connection.timeout),
-        headers=headers,
-        ssl_context=_tls(connection),
-        **ways,
-    )
-    pool.ConnectionCls = _DirectConnection if tunnel is None else _JumpHostConnection
+    options: dict[str, t.Any] = {
+        "maxsize": connection.concurrency,
+        "block": True,
+        "timeout": Timeout(connect=connection.timeout, read=connection.timeout),
+        "ssl_context": _tls(connection),
+    }
+    host, port, proxy = parts.hostname or "", parts.port or 443, connection.proxy
+    ways: dict[str, t.Any] = {"limit": limit}
+    if tunnel is not None:
+        ways["tunnel"] = tunnel
+    pool: urllib3.HTTPConnectionPool
+    if proxy is None:
+        pool = urllib3.HTTPSConnectionPool(host, port, **options)
+        pool.ConnectionCls = _DirectConnection if tunnel is None else _JumpHostConnection
+    else:
+        pool = urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers(), **options).connection_from_host(
+            host, port, "https"
+        )
+        pool.ConnectionCls = _ProxyConnection
+        ways["way"] = proxy
+    pool.headers = headers
+    # Not among the options of the library's own connections, which is all that its managers of pools take.
+    pool.conn_kw.update(ways)
     return pool
 
 
@@ -235,6 +309,11 @@ def _request_failure(error: Exception) -> Failure:
     """What an exception means that came before the head of a reply had."""
     if isinstance(error, TunnelError):
         return Failure(JumpHostError, str(error), maybe_done=False, final=error.permanent)
+    if isinstance(error, _ProxyFailure):
+        # What it refuses, it would refuse again; 5xx may be a manager that it cannot reach just now.
+        refused = error.status is not None and error.status < 500
+        kind = ProxyUnauthorized if error.status in _PROXY_UNAUTHORIZED else ProxyRefused
+        return Failure(kind, str(error), maybe_done=False, final=refused)
     if isinstance(error, http_errors.NewConnectionError):
         return Failure(ConnectionFailed, _reason(error), maybe_done=False)
     if isinstance(error, http_errors.ConnectTimeoutError):
@@ -262,6 +341,14 @@ def _body_failure(error: Exception, status: int) -> Failure:
 
 def _slowness(error: Exception, otherwise: str) -> str:
     return str(error.__cause__) if isinstance(error.__cause__, TooSlow) else otherwise
+
+
+def _status(number: int) -> str:
+    """A status of HTTP with what it means."""
+    try:
+        return f"{number} ({http.HTTPStatus(number).phrase})"
+    except ValueError:
+        return str(number)
 
 
 def _reason(error: BaseException) -> str:

@@ -20,9 +20,9 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.a
     FILE_VARIABLE,
     VARIABLE,
     ApiKey,
-    _was_exposed,
     read_api_key,
     secrets_of,
+    was_exposed,
 )
 
 KEY = "17:S3cretS3cret"
@@ -181,7 +181,7 @@ def processes(tmp_path) -> Processes:
 
 
 def exposed(processes: Processes, *, environment: str | None = KEY, key: str = KEY, **how: bool) -> bool:
-    return _was_exposed(key, environment, processes.folder, **how)
+    return was_exposed(key, environment, processes.folder, **how)
 
 
 ANSIBLE = ["python3", "/usr/bin/ansible-playbook", "site.yml"]
@@ -239,7 +239,7 @@ def test_a_short_key_could_be_any_word(processes):
 
 
 def test_what_cannot_be_told_is_not_said(processes, tmp_path):
-    assert not _was_exposed(KEY, KEY, tmp_path / "none")
+    assert not was_exposed(KEY, KEY, tmp_path / "none")
     for wrong in (b"", b"7 (x) S", b"7 (x) S x", b"\xff"):
         (tmp_path / str(processes.last) / "stat").write_bytes(wrong)
         assert not exposed(processes)
@@ -255,7 +255,7 @@ def test_the_warning_comes_with_the_key(monkeypatch, tmp_path):
     def seen(key, in_environment, *, started_with_it):
         return (key, in_environment, started_with_it) == (KEY, KEY, False)
 
-    monkeypatch.setattr(api_key_module, "_was_exposed", seen)
+    monkeypatch.setattr(api_key_module, "was_exposed", seen)
     assert read_api_key({}, {VARIABLE: KEY}) == ApiKey(KEY, (EXPOSED,))
     assert read_api_key({"api_key": KEY}, {}) == ApiKey(KEY, ())
     loose = read_api_key({"api_key_file": key_file(tmp_path, mode=0o644)}, {VARIABLE: KEY})

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import json
 import shutil
 
 import pytest
@@ -16,12 +18,14 @@ from ansible_collections.workload_security.agent.plugins.doc_fragments.connectio
     ModuleDocFragment as ConnectionFragment,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.api_key import FILE_VARIABLE, VARIABLE
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import (
     CONNECTION_ARGUMENTS,
     Connection,
+    variable,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.proxy import Proxy
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import Server
+from ansible_collections.workload_security.agent.plugins.module_utils._task.worker import checked
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import REGIONS
 
 KEY = "17:S3cret"
@@ -120,6 +124,7 @@ def test_an_unknown_deployment():
         ("concurrency", [1, 64], [0, 65, -8, "many"]),
         ("requests_per_minute", [0, 1, 500], [-1, "x", 10**9]),
         ("deadline", [0, 1, 10080, "90"], [-1, 10081, "soon", 10**30]),
+        ("progress_interval", [0, 7, 3600], [-1, 3601, "soon"]),
     ],
 )
 def test_numbers(option, good, bad):
@@ -211,20 +216,101 @@ def test_a_connection_does_not_change_and_does_not_show_its_key():
 def test_the_fragment_documents_the_arguments():
     documented = yaml.safe_load(ConnectionFragment.DOCUMENTATION)
     assert _documented(documented["options"]) == _declared(CONNECTION_ARGUMENTS)
-    for name, argument in CONNECTION_ARGUMENTS.items():
-        text = " ".join(documented["options"][name]["description"])
-        for variable in argument.get("fallback", (None, []))[1]:
-            assert f"E({variable})" in text
-    for name, variable in (("api_key", VARIABLE), ("api_key_file", FILE_VARIABLE)):
-        assert f"E({variable})" in " ".join(documented["options"][name]["description"])
+    for name in CONNECTION_ARGUMENTS:
+        assert f"E({variable(name)})" in " ".join(documented["options"][name]["description"])
     assert all(f"V({region})" in " ".join(documented["options"]["region"]["description"]) for region in REGIONS)
     assert CONNECTION_ARGUMENTS["api_key"]["no_log"] is True
+
+
+def from_environment(monkeypatch, variables, given=None):
+    """The connection of a task with these options in a process of this environment."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = checked(CONNECTION_ARGUMENTS, given or {})
+    assert found.refusal is None, found.refusal
+    return Connection.from_options(found.params)
+
+
+def test_each_option_has_a_variable(monkeypatch, tmp_path, certificates):
+    key = tmp_path / "key"
+    key.write_text("17:FromFile")
+    key.chmod(0o600)
+    (tmp_path / "known_hosts").write_text("")
+    server = {"host": "jump", "port": 2222, "known_hosts": str(tmp_path / "known_hosts")}
+    # Each with what the connection has then, and with another value for the option, which counts more.
+    values = {
+        "url": ("https://dsm.example.com", {"url": "https://dsm.example.com/api"}, "https://other"),
+        "region": ("de-1", {"url": "https://workload.de-1.cloudone.trendmicro.com/api"}, "us-1"),
+        "api_key": ("17:Environment", {"api_key": "17:Environment"}, "17:OptionOption"),
+        "api_key_file": (str(key), {"api_key": "17:FromFile"}, None),
+        "deployment": ("cloud", {"key_header": "Authorization"}, "on_premises"),
+        "ca_path": (certificates.path, {"ca_path": certificates.path}, None),
+        "validate_certs": ("false", {"validate_certs": False}, True),
+        "timeout": ("7", {"timeout": 7}, 8),
+        "concurrency": ("3", {"concurrency": 3}, 4),
+        "requests_per_minute": ("300", {"requests_per_minute": 300}, 0),
+        "deadline": ("90", {"deadline": 90}, 0),
+        "progress_interval": ("0", {"progress_interval": 0}, 10),
+        "proxy": ("http://proxy:3128", {"proxy": Proxy("proxy", 3128, "option proxy")}, "http://other"),
+        "use_proxy": ("no", {}, True),
+        "jump_host": (json.dumps(server), {"jump_host": Server(**server, role="jump host")}, None),
+    }
+    assert values.keys() == CONNECTION_ARGUMENTS.keys()
+    for option, (value, expected, other) in values.items():
+        with monkeypatch.context() as patch:
+            given = {} if option in ("url", "region") else {"url": "https://dsm.example.com"}
+            given |= {} if option.startswith("api_key") else {"api_key": KEY}
+            found = from_environment(patch, {variable(option): value}, given)
+            assert {name: getattr(found, name) for name in expected} == expected, option
+            if other is not None:
+                outdone = from_environment(patch, {}, {**given, option: other})
+                assert not expected or {name: getattr(outdone, name) for name in expected} != expected, option
+            # As in a pipeline whose variable has no value: as if it was not there.
+            patch.setenv(variable(option), "")
+            assert from_environment(patch, {}, {"url": "https://dsm.example.com", "api_key": KEY}) == Connection(
+                url="https://dsm.example.com/api", api_key=KEY
+            )
+
+
+def test_a_jump_host_in_the_environment(monkeypatch, tmp_path):
+    known_hosts = tmp_path / ".ssh" / "known_hosts"
+    known_hosts.parent.mkdir()
+    known_hosts.write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for text in ("jump", "host=jump", '{"host": "jump"}'):
+        found = from_environment(monkeypatch, {variable("jump_host"): text}, ON_PREMISES)
+        assert found.jump_host == Server("jump", known_hosts=str(known_hosts), role="jump host")
+    found = from_environment(monkeypatch, {variable("jump_host"): "host=jump, port=2222"}, ON_PREMISES)
+    assert found.jump_host.port == 2222
+
+
+def test_the_proxy_of_the_environment_may_be_switched_off(monkeypatch):
+    environment = {"HTTPS_PROXY": "http://proxy:3128", variable("use_proxy"): "no"}
+    assert from_environment(monkeypatch, environment, ON_PREMISES).proxy is None
+    assert from_environment(monkeypatch, {}, {**ON_PREMISES, "use_proxy": True}).proxy is not None
+
+
+def test_what_the_environment_says_wrongly_is_told_so(monkeypatch):
+    for option, value in (("timeout", "0"), ("ca_path", "/nowhere.pem"), ("proxy", "https://proxy")):
+        with monkeypatch.context() as patch:
+            with pytest.raises(
+                OptionError, match=f"option '{option}' is .*{variable(option)} in the environment is used"
+            ):
+                from_environment(patch, {variable(option): value}, ON_PREMISES)
+    for option in CONNECTION_ARGUMENTS:
+        for value in ("[", "{}", "\u202e", "=", "x" * 10000, "[1]", "{1: 2}", "1e999"):
+            with monkeypatch.context() as patch:
+                patch.setenv(variable(option), value)
+                found = checked(CONNECTION_ARGUMENTS, {})
+                if found.refusal is None:
+                    with contextlib.suppress(OptionError):
+                        Connection.from_options(found.params)
 
 
 def test_defaults_of_the_arguments_are_those_of_the_connection():
     fields = {field.name: field.default for field in dataclasses.fields(Connection)}
     for name, argument in CONNECTION_ARGUMENTS.items():
-        if "default" in argument:
+        if "default" in argument and name != "use_proxy":
             assert fields[name] == argument["default"]
 
 

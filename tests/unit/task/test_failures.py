@@ -297,7 +297,7 @@ def test_nul_in_any_text_names_option_and_value(fail, name, where, options):
     result = fail(name, options)
     assert result["failure"]["code"] == "bad_option"
     last = where.rpartition(".")[2]
-    if last in ("api_key", "key_secret", "password", "private_key_passphrase"):
+    if last in ("api_key", "key_secret", "password", "private_key_passphrase", "proxy"):
         assert f"{last}'" in result["msg"] and "\\x00" not in result["msg"]
     elif last == "name" and "[" in where:
         assert "[a\\x00b].name' is 'a\\x00b': " in result["msg"]

@@ -21,10 +21,8 @@ import pytest
 import yaml
 from ansible.utils.display import Display
 
-from ansible_collections.workload_security.agent.plugins.module_utils._manager import connection as connection_module
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import (
     CONNECTION_ARGUMENTS,
-    PROGRESS_VARIABLE,
     Connection,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.gate import SystemClock
@@ -108,22 +106,6 @@ def test_warnings_come_with_the_result_each_once():
 
     result = run(MANAGER, of_reading({}, lambda params, _deployment: params, read))
     assert result["warnings"] == ["one\\nline", "twice", "the key ********"]
-
-
-@pytest.mark.parametrize(
-    ("option", "environment", "seconds"),
-    [(None, None, 10), (None, "", 10), (None, "3", 3), (7, "3", 7), (0, "3", 0), (None, "0", 0)],
-)
-def test_how_often_progress_is_shown(option, environment, seconds):
-    given = {} if environment is None else {PROGRESS_VARIABLE: environment}
-    assert Connection.from_options({**MANAGER, "progress_interval": option}, given).progress_interval == seconds
-
-
-@pytest.mark.parametrize(("option", "environment"), [(-1, None), (3601, None), (None, "soon"), (None, "-5")])
-def test_how_often_progress_can_be_shown(option, environment):
-    given = {} if environment is None else {PROGRESS_VARIABLE: environment}
-    with pytest.raises(connection_module.OptionError, match="option 'progress_interval' is .* from 0 to 3600"):
-        Connection.from_options({**MANAGER, "progress_interval": option}, given)
 
 
 def test_environment_and_folder_are_as_before_afterwards(monkeypatch, tmp_path):

@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The HTTP proxy that the manager is reached through: where it is told, and what of it must never be shown."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ipaddress
+import typing as t
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from .._basis.errors import OptionError
+
+PROXY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    # It may hold a password.
+    "proxy": {"type": "str", "no_log": True},
+    "use_proxy": {"type": "bool", "default": True},
+}
+
+# As in curl, and in libraries of Python: where both are set, the first one counts.
+VARIABLES = ("https_proxy", "HTTPS_PROXY")
+_BYPASS_VARIABLES = ("no_proxy", "NO_PROXY")
+
+PROXY_EXPOSED = (
+    "the password of the proxy came through the command line of a program that started this task, where ps shows it to "
+    "every user of the machine: by environment: of a task, block or play, or after -e of ansible-playbook. Give it by "
+    "option proxy from a vault, or in the environment of ansible-playbook itself, and replace this password"
+)
+
+_FORM = "it must be http://[USER:PASSWORD@]HOST[:PORT], such as http://proxy.example.com:3128"
+_PORT = 80
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """An HTTP proxy. Neither its repr nor its text has the user name and password.
+
+    origin: where it was told. credentials: C(USER:PASSWORD). told: the text as it came, where that has them, or empty.
+    """
+
+    host: str
+    port: int
+    origin: str
+    credentials: str | None = field(default=None, repr=False)
+    told: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        return f"the proxy {self.host} port {self.port} (from {self.origin})"
+
+    @property
+    def url(self) -> str:
+        """C(http://HOST:PORT)."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def headers(self) -> dict[str, str]:
+        """The header that lets a request through."""
+        return {} if self.credentials is None else {"Proxy-Authorization": f"Basic {_encoded(self.credentials)}"}
+
+
+def read_proxy(params: Mapping[str, t.Any], url: str, environment: Mapping[str, str]) -> Proxy | None:
+    """The proxy for the manager's URL, from option C(proxy) or else the environment; C(None) for the direct way.
+
+    Raises C(OptionError), never with a user name or password.
+    """
+    if not params.get("use_proxy", True):
+        return None
+    given = _text(params.get("proxy"))
+    if given is not None:
+        return _proxy(given, "option proxy")
+    name = next((name for name in VARIABLES if name in environment), "")
+    given = _text(environment.get(name))
+    if given is None or _is_bypassed(url, environment):
+        return None
+    return _proxy(given, f"{name} in the environment")
+
+
+def proxy_secrets(params: Mapping[str, t.Any], environment: Mapping[str, str]) -> set[str]:
+    """What must not be shown of proxies that the options or the environment name: all that their passwords are in."""
+    secrets = set()
+    for given in (params.get("proxy"), *map(environment.get, VARIABLES)):
+        userinfo, at, _host = str(given or "").rpartition("@")
+        if at:
+            credentials = userinfo.rpartition("//")[2]
+            password = credentials.partition(":")[2]
+            secrets |= {str(given), credentials, password, unquote(password), _encoded(unquote(credentials))}
+    return secrets - {""}
+
+
+def _proxy(given: str, origin: str) -> Proxy:
+    address = given if "://" in given else f"http://{given}"
+    wrong = OptionError(
+        "proxy", None if "@" in given else given, f"{_FORM}{'' if origin == 'option proxy' else f' (it is {origin})'}"
+    )
+    if not all("!" <= character <= "~" for character in address):
+        raise wrong
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", _PORT if parts.port is None else parts.port
+    except ValueError:
+        raise wrong from None
+    if parts.scheme != "http" or not host or not port or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise wrong
+    if "%" in host or (":" in host) != ("[" in parts.netloc.rpartition("@")[2]):
+        raise wrong
+    credentials = None
+    if "@" in parts.netloc:
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        # The name ends at the first colon, whoever reads it.
+        if ":" in user or not (user + password).isprintable():
+            raise wrong
+        credentials = f"{user}:{password}"
+    return Proxy(host, port, origin, credentials, "" if credentials is None else given)
+
+
+def _is_bypassed(url: str, environment: Mapping[str, str]) -> bool:
+    """Whether C(NO_PROXY) names the manager, as Python's urllib reads it, with networks as its requests does.
+
+    A name stands for itself and all names below it, whether or not a dot is in front, and with a port for that port
+    alone; C(*) stands for everything.
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    port = parts.port or 443
+    name = next((name for name in _BYPASS_VARIABLES if name in environment), "")
+    for entry in environment.get(name, "").lower().split(","):
+        entry = entry.strip().lstrip(".")
+        if entry == "*" or (entry and f".{host}:{port}".endswith((f".{entry}", f".{entry}:{port}"))):
+            return True
+        with contextlib.suppress(ValueError):
+            if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
+                return True
+    return False
+
+
+def _encoded(credentials: str) -> str:
+    return base64.b64encode(credentials.encode()).decode("ascii")
+
+
+def _text(value: object) -> str | None:
+    return None if value is None or value == "" else str(value)
