@@ -123,19 +123,34 @@ options:
         type: str
       key_name:
         description:
-          - Name of the key that signs updates (TSIG).
-          - If not set, updates are not signed, and the server must trust the address that they come from.
+          - Name of the key that signs updates (TSIG). With O(rfc2136.key_file), which of its keys to take.
+          - If neither this nor O(rfc2136.key_file) is set, updates are not signed, and the server must trust the address
+            that they come from.
         type: str
       key_secret:
         description:
-          - The key's secret, in base64. Needed with O(rfc2136.key_name).
+          - The key's secret, in base64. Blanks and newlines around it do not count.
+          - Needed with O(rfc2136.key_name), if O(rfc2136.key_file) is not set.
         type: str
       key_algorithm:
         description:
-          - The key's algorithm.
+          - The key's algorithm. V(hmac-md5) needs O(rfc2136.allow_hmac_md5).
+          - If not set, the one in O(rfc2136.key_file), or V(hmac-sha256).
         type: str
-        choices: [hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha384, hmac-sha512]
-        default: hmac-sha256
+        choices: [hmac-md5, hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha384, hmac-sha512]
+      key_file:
+        description:
+          - A file on the machine that the module runs on, with the key's name, algorithm and secret, as
+            C(tsig-keygen) and C(rndc-confgen) write it and C(nsupdate -k) reads it, V(key "name" { algorithm ...;
+            secret "..."; };).
+          - Either file of a pair that older versions of C(dnssec-keygen) made, V(K*.key) or V(K*.private), is taken, too.
+        type: path
+      allow_hmac_md5:
+        description:
+          - Whether a key of the algorithm V(hmac-md5) may sign. MD5 is broken, and RFC 8945 forbids its use. This is for
+            servers that take nothing else.
+        type: bool
+        default: false
       protocol:
         description:
           - How to reach the server. What does not fit into V(udp) goes over TCP.
@@ -246,6 +261,16 @@ EXAMPLES = r"""
       server: ns1.example.com
       key_name: ansible
       key_secret: "{{ lookup('ansible.builtin.env', 'TSIG_SECRET') }}"
+  delegate_to: localhost
+  run_once: true
+
+- name: Do the same with the key in a file of the controller, as tsig-keygen makes it
+  workload_security.agent.local_dns:
+    hostnames: [dsm.example.com]
+    addresses: [192.0.2.10]
+    rfc2136:
+      server: ns1.example.com
+      key_file: /etc/ansible/dns.key
   delegate_to: localhost
   run_once: true
 

@@ -20,6 +20,7 @@ from tests.lab.nameserver import Bind, TsigKey
 MODULE = "workload_security.agent.local_dns"
 NAME = "dsm.lab.test"
 READER = TsigKey("reader")
+OLD = TsigKey("old", "hmac-md5")
 
 # Reads, waits for a line, writes, and tells how it ended; as often as it gets lines.
 WRITER = """\
@@ -46,7 +47,7 @@ while True:
 
 @pytest.fixture(scope="module", name="primary")
 def primary_fixture(hosts: LabHosts) -> t.Iterator[Bind]:
-    with Bind(hosts.add("primary"), records='text TXT "kept"', more_keys=[READER]) as primary:
+    with Bind(hosts.add("primary"), records='text TXT "kept"', more_keys=[READER, OLD]) as primary:
         yield primary
 
 
@@ -227,7 +228,8 @@ class Writer:
     """Somebody who reads and writes one name as the module does, told when."""
 
     def __init__(self, hosts: LabHosts, primary: Bind, address: str) -> None:
-        place = {"port": 53, "zone": None, "key_algorithm": "hmac-sha256", "protocol": "udp", **rfc2136(primary)}
+        unset = dict.fromkeys(["zone", "key_algorithm", "key_file"])
+        place = {**unset, "port": 53, "allow_hmac_md5": False, "protocol": "udp", **rfc2136(primary)}
         arguments = json.dumps([place, NAME, address])
         self._process = subprocess.Popen(
             [*hosts.prefix, sys.executable, "-c", WRITER, arguments],
@@ -295,6 +297,32 @@ def test_two_at_once_end_in_what_one_of_them_wished(hosts, primary, reader):
 def failures(played: Played) -> list[tuple[str, str | None]]:
     assert all(result["failed"] for result in played.results), played.output
     return [(result["failure"]["code"], result["failure"]["option"]) for result in played.results]
+
+
+def test_the_key_comes_from_the_file_that_the_server_itself_reads(hosts, primary, reader, tmp_path):
+    file = tmp_path / "named.conf.local"
+    file.write_text(primary.host.read("/etc/bind/named.conf.local"), encoding="ascii")
+    place = rfc2136(primary, key_name=None, key_secret=None, key_file=str(file))
+    old = {**place, "key_name": OLD.name}
+    played = play(
+        hosts,
+        tmp_path,
+        task({**place, "key_name": primary.key.name}, "198.18.0.9"),
+        task(place, "198.18.0.8"),
+        task(old, "198.18.0.8"),
+        # It is known, but may change nothing.
+        task({**old, "allow_hmac_md5": True}, "198.18.0.8"),
+        # A newline at the end is no part of a secret.
+        task(rfc2136(primary, key_secret=f"{primary.key.secret}\n"), "198.18.0.7"),
+        arguments=["-vvvvv"],
+    )
+    assert [result.get("failure", {}).get("code") for result in played.results] == [
+        *(None, "bad_option", "bad_option", "refused", None)
+    ], played.output
+    assert "ansible, old, reader" in played.results[1]["msg"] and "MD5" in played.results[2]["msg"]
+    assert dig(reader) == ["A 3600 198.18.0.7"]
+    for key in (primary.key, READER, OLD):
+        assert key.secret not in played.output + json.dumps(played.results)
 
 
 def test_who_may_not_change_the_zone_is_told_which_option_to_look_at(hosts, primary, reader, tmp_path):

@@ -10,7 +10,6 @@ import ipaddress
 import socket
 import struct
 import time
-from dataclasses import dataclass
 from typing import Dict, List, NoReturn, Optional, Set, Tuple
 
 from .._basis.errors import OptionError
@@ -18,6 +17,7 @@ from .._basis.libraries import require
 from .._basis.text import one_line, shown
 from .errors import DnsError, NotKnown
 from .records import Record
+from .tsig_key import BROKEN_ALGORITHM, Key
 from .wire import by_datagram
 
 try:
@@ -66,15 +66,6 @@ class _NotSent(DnsError):
     """A message that did not go out."""
 
 
-@dataclass(frozen=True)
-class Key:
-    """A key that the server shares: its name, its secret, and its algorithm, such as hmac-sha256."""
-
-    name: str
-    secret: bytes
-    algorithm: str
-
-
 class Primary:
     """A primary server. Every answer must carry the key's signature, if there is a key. Methods raise C(DnsError).
 
@@ -90,6 +81,7 @@ class Primary:
         self._over_tcp = over_tcp
         self._timeout = timeout
         self._key_name = shown(key.name, 200) if key else None
+        self._key_option = key.option if key else None
         self._key = key and _tsig_key(key)
         self._addresses: List[str] = []
         self.wildcards: Set[str] = set()
@@ -306,7 +298,7 @@ class Primary:
             raise DnsError(
                 "bad_key",
                 f"{self} does not know key {self._key_name} with this algorithm (BADKEY): check options "
-                "rfc2136.key_name and rfc2136.key_algorithm",
+                "rfc2136.key_name and rfc2136.key_algorithm, or the file that rfc2136.key_file names",
                 "rfc2136.key_name",
             ) from error
         if isinstance(error, dns.tsig.PeerBadTime):
@@ -316,8 +308,8 @@ class Primary:
             ) from error
         raise DnsError(
             "bad_signature",
-            f"{self} knows key {self._key_name} with another secret (BADSIG): check option rfc2136.key_secret",
-            "rfc2136.key_secret",
+            f"{self} knows key {self._key_name} with another secret (BADSIG): check option {self._key_option}",
+            self._key_option,
         ) from error
 
     def _refused(self, code: dns.rcode.Rcode, what: str, zone: Optional[str]) -> NoReturn:
@@ -354,8 +346,10 @@ class Primary:
 
 
 def _tsig_key(key: Key) -> dns.tsig.Key:
+    # The only one whose name in messages is not what everybody calls it.
+    algorithm = dns.tsig.HMAC_MD5 if key.algorithm == BROKEN_ALGORITHM else key.algorithm
     try:
-        return dns.tsig.Key(key.name, key.secret, key.algorithm)
+        return dns.tsig.Key(key.name, key.secret, algorithm)
     except dns.exception.DNSException as error:
         raise OptionError("rfc2136.key_name", key.name, f"it must be a domain name: {_words(error)}") from error
 

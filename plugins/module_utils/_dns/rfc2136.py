@@ -10,26 +10,21 @@ where somebody has changed something since, nothing.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from .._basis.errors import OptionError
 from .._basis.numbers import in_range, port_number
 from .._basis.text import enumerated
+from . import tsig_key
 from .errors import DnsError, NotKnown
 from .place import Place
 from .records import ADDRESS_TYPES, Record, host_name
-
-ALGORITHMS = ("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512")
 
 ARGUMENTS: Dict[str, Any] = dict(
     server=dict(type="str", required=True),
     port=dict(type="int", default=53),
     zone=dict(type="str"),
-    key_name=dict(type="str", no_log=False),
-    key_secret=dict(type="str", no_log=True),
-    key_algorithm=dict(type="str", choices=list(ALGORITHMS), default="hmac-sha256", no_log=False),
+    **tsig_key.ARGUMENTS,
     protocol=dict(type="str", choices=["udp", "tcp"], default="udp"),
     timeout=dict(type="float", default=5),
 )
@@ -53,20 +48,20 @@ class Rfc2136(Place):
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__()
         # Imported here, since it takes a fifth of a second, and the other places do without the library.
-        from .primary import Key, Primary
+        from .primary import Primary
 
         port_number("rfc2136.port", options["port"])
         in_range("rfc2136.timeout", options["timeout"], 0.1, 60, "a number of seconds")
         if not options["server"].strip():
             raise OptionError("rfc2136.server", options["server"], "it must be the name or address of a name server")
-        secret = _secret(options)
+        key = tsig_key.key_of(options)
         self._zone = host_name(options["zone"], "rfc2136.zone") if options["zone"] else None
         self._zones: Dict[str, str] = {}
         self._before: List[Record] = []
         self._primary = Primary(
             options["server"].strip(),
             port=options["port"],
-            key=Key(options["key_name"], secret, options["key_algorithm"]) if secret else None,
+            key=key,
             over_tcp=options["protocol"] == "tcp",
             timeout=options["timeout"],
         )
@@ -154,23 +149,6 @@ class Rfc2136(Place):
 
     def _held(self, names: List[str]) -> List[Record]:
         return sorted(record for name in names for record in self._primary.records(name))
-
-
-def _secret(options: Mapping[str, Any]) -> Optional[bytes]:
-    for given, missing in (("key_name", "key_secret"), ("key_secret", "key_name")):
-        if options[given] and not options[missing]:
-            raise OptionError(f"rfc2136.{missing}", None, f"it is needed together with {given}")
-    if not options["key_secret"]:
-        return None
-    try:
-        secret = base64.b64decode(options["key_secret"], validate=True)
-    except (binascii.Error, ValueError):
-        secret = b""
-    # Some Pythons read a lone = as nothing, too.
-    if not secret:
-        # Neither the secret nor what is wrong in it is shown.
-        raise OptionError("rfc2136.key_secret", None, "it must be the key's secret in base64")
-    return secret
 
 
 def _of(names: Set[str], records: List[Record]) -> List[Record]:

@@ -25,7 +25,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.err
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import primary
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import Record
-from ansible_collections.workload_security.agent.plugins.module_utils._dns.rfc2136 import ALGORITHMS, Rfc2136
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.rfc2136 import Rfc2136
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.tsig_key import ALGORITHMS
 from tests.unit.dns.primary_server import PrimaryServer
 
 ZONE = "lab.test"
@@ -49,6 +50,8 @@ def place(asked: PrimaryServer, **options: t.Any) -> Rfc2136:
         key_name="ansible",
         key_secret=SECRET,
         key_algorithm="hmac-sha256",
+        key_file=None,
+        allow_hmac_md5=False,
         protocol="udp",
         timeout=6,
     )
@@ -121,6 +124,32 @@ def test_each_algorithm_signs(algorithm):
     with PrimaryServer(ZONE, key=dns.tsig.Key("ansible", SECRET, algorithm)) as server:
         bring(server, a("192.0.2.1"), key_algorithm=algorithm)
         assert server.get(NAME, "A") == {"192.0.2.1"}
+
+
+def test_an_algorithm_that_is_broken_is_refused_with_its_reason_unless_asked_for():
+    with PrimaryServer(ZONE, key=dns.tsig.Key("ansible", SECRET, dns.tsig.HMAC_MD5)) as server:
+        error = failure(server, a("192.0.2.1"), key_algorithm="hmac-md5")
+        assert (error.code, error.option) == ("bad_option", "rfc2136.key_algorithm")
+        assert "RFC 8945" in str(error) and "rfc2136.allow_hmac_md5" in str(error)
+        assert not server.questions
+        bring(server, a("192.0.2.1"), key_algorithm="hmac-md5", allow_hmac_md5=True)
+        assert server.get(NAME, "A") == {"192.0.2.1"}
+
+
+def test_what_stands_around_a_secret_does_not_count(server):
+    bring(server, a("192.0.2.1"), key_name="ansible\n", key_secret=f" {SECRET}\r\n", key_algorithm=None)
+    assert server.get(NAME, "A") == {"192.0.2.1"}
+
+
+def test_the_key_comes_from_a_file_and_what_fails_names_the_file(server, tmp_path):
+    file = tmp_path / "ansible.key"
+    file.write_text(f'key "ansible" {{ algorithm hmac-sha256; secret "{SECRET}"; }};', encoding="ascii")
+    from_file = dict(key_name=None, key_secret=None, key_algorithm=None, key_file=str(file))
+    bring(server, a("192.0.2.1"), **from_file)
+    assert server.get(NAME, "A") == {"192.0.2.1"}
+    server.fault = rejecting("BADSIG")
+    error = failure(server, a("192.0.2.2"), **from_file)
+    assert (error.code, error.option) == ("bad_signature", "rfc2136.key_file")
 
 
 def test_a_server_may_know_hosts_by_their_address_and_need_no_key():
@@ -498,6 +527,11 @@ def test_a_server_without_an_address(server):
     assert (error.code, error.option) == ("no_address", "rfc2136.server")
 
 
+def test_a_server_by_name(server):
+    bring(server, a("192.0.2.1"), server="localhost")
+    assert server.get(NAME, "A") == {"192.0.2.1"}
+
+
 def test_each_address_of_the_server_is_tried(server, monkeypatch):
     found = [(0, 0, 0, "", (address, server.port)) for address in ("127.0.0.77", server.address)]
     monkeypatch.setattr(primary.socket, "getaddrinfo", lambda *_arguments, **_options: found)
@@ -630,6 +664,17 @@ def test_a_zone_that_the_server_does_not_have(server):
     assert (error.code, error.option) == ("notauth", "rfc2136.zone")
 
 
+def rejecting(word):
+    """The server does not take signatures."""
+
+    def reject(query, _over_tcp, _reply):
+        reply = dns.message.make_response(query, tsig_error=dns.rcode.from_text(word))
+        reply.set_rcode(dns.rcode.NOTAUTH)
+        return reply
+
+    return reject
+
+
 @pytest.mark.parametrize(
     "word, code, option",
     [
@@ -639,12 +684,7 @@ def test_a_zone_that_the_server_does_not_have(server):
     ],
 )
 def test_a_rejected_signature_names_what_is_wrong(server, word, code, option):
-    def reject(query, _over_tcp, _reply):
-        reply = dns.message.make_response(query, tsig_error=dns.rcode.from_text(word))
-        reply.set_rcode(dns.rcode.NOTAUTH)
-        return reply
-
-    server.fault = reject
+    server.fault = rejecting(word)
     error = failure(server, a("192.0.2.1"))
     assert (error.code, error.option) == (code, option)
     assert word in str(error)
