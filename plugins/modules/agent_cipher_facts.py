@@ -110,6 +110,11 @@ ansible_facts:
           description: What the release rests on, or the nearest releases if it is unknown.
           returned: always
           type: str
+        release_source:
+          description: Where the release comes from, or V(null) if it is unknown.
+          returned: always
+          type: str
+          sample: Vision One Server & Workload Protection documentation, agent platform compatibility (2025-12)
         suites:
           description: The cipher suites that are documented for this version, by their IANA names.
           returned: always
@@ -128,6 +133,10 @@ ansible_facts:
           sample: confirmed
         suites_reason:
           description: The range of releases that the vendor's page lists them for, or the nearest ranges.
+          returned: always
+          type: str
+        suites_source:
+          description: The vendor's page that this comes from, or V(null) without a version.
           returned: always
           type: str
         weak:
@@ -160,6 +169,10 @@ ansible_facts:
               type: str
             reason:
               description: A sentence.
+              returned: always
+              type: str
+            source:
+              description: The vendor's pages that say so, or V(null) if none does.
               returned: always
               type: str
         activation:

@@ -31,6 +31,26 @@ extends_documentation_fragment:
   - workload_security.agent.targets
   - workload_security.agent.targets.computers
 options:
+  require:
+    description:
+      - What the vendor's own scripts for strong cipher suites make a manager require, instead of O(required_suites) and
+        O(minimum_tls).
+    type: dict
+    suboptions:
+      preset:
+        description:
+          - "V(strong): C(EnableStrongCiphers.script), for a manager 10.0 from build 3367 or 11.x that is not in FIPS mode.
+            Four suites with ECDHE, and TLS 1.2."
+          - "V(strong_gcm): C(EnableStrongCiphers12.script), which the vendor publishes for manager, relays and agents from
+            12.0 on. Two suites with ECDHE and AES-GCM, and TLS 1.2."
+          - The vendor's first script is for agents of 10.0 and 11.0 whose list of outbound suites is extended by strong
+            ones, but nobody has published which these are. So it is not known what becomes of agents from 10.0 Update 16
+            on, and of 11.0, if their documented suites are not enough.
+        type: str
+        required: true
+        choices:
+          - strong
+          - strong_gcm
   required_suites:
     description:
       - The suites that the manager will still accept, each by its IANA name, OpenSSL name, or code point such as
@@ -44,7 +64,7 @@ options:
     type: str
   requirements:
     description:
-      - Several requirements, checked against the same reading of the fleet, instead of O(required_suites) and
+      - Several requirements, checked against the same reading of the fleet, instead of O(require), O(required_suites) and
         O(minimum_tls).
     type: list
     elements: dict
@@ -54,6 +74,14 @@ options:
           - What to call it in the result.
         type: str
         required: true
+      preset:
+        description:
+          - See O(require.preset). It takes the place of O(requirements[].required_suites) and
+            O(requirements[].minimum_tls).
+        type: str
+        choices:
+          - strong
+          - strong_gcm
       required_suites:
         description:
           - See O(required_suites).
@@ -115,6 +143,12 @@ EXAMPLES = r"""
       - ECDHE-RSA-AES256-SHA384
       - ECDHE-RSA-AES128-SHA256
   register: without_rsa
+
+- name: Find the agents that would be cut off if the vendor's script for strong cipher suites ran on the manager
+  workload_security.agent.agent_cipher_info:
+    url: https://dsm.example.com:4119
+    require:
+      preset: strong
 
 - name: List the computers, and the release that helps each
   ansible.builtin.debug:
@@ -227,6 +261,10 @@ releases:
       type: list
       elements: str
       returned: always
+    source:
+      description: The vendor's page that lists the suites, or V(none) for what is no agent.
+      type: str
+      returned: always
     computers:
       description: How many computers are in it.
       type: int
@@ -246,8 +284,8 @@ releases:
       returned: always
 requirements:
   description:
-    - What each requirement means for the fleet. O(required_suites) and O(minimum_tls) together are one requirement with
-      the name V(required).
+    - What each requirement means for the fleet. O(require), or O(required_suites) and O(minimum_tls) together, are one
+      requirement with the name V(required).
   returned: success
   type: list
   elements: dict
@@ -265,6 +303,11 @@ requirements:
       description: The lowest TLS version, or V(none) if any version is accepted.
       type: str
       returned: always
+    source:
+      description: The vendor's script that requires this, with O(require) or O(requirements[].preset). V(none) otherwise.
+      type: str
+      returned: always
+      sample: github.com/deep-security/ops-tools, deepsecurity/manager/EnableStrongCiphers.script (2018)
     kept:
       description: How many computers are kept.
       type: int
@@ -282,7 +325,8 @@ requirements:
         - Why, with the number of computers.
         - For those that would be cut off, V(no_shared_suite), V(tls_too_old) or V(platform).
         - For those for which it is not known, V(undocumented), V(ambiguous), V(conflict) between the vendor's pages,
-          V(no_agent) or V(unknown_version).
+          V(extendable) if the agent's list of suites can be extended by ones that nobody has published, V(no_agent) or
+          V(unknown_version).
       type: dict
       returned: always
       sample: {no_shared_suite: 31, undocumented: 17, no_agent: 2}
@@ -302,8 +346,9 @@ requirements:
     agents:
       description:
         - The agents that are not kept, lost ones first, each with C(agent_version), C(release), the number of
-          C(computers), up to five of their names as C(examples), C(outcome), C(cause), the C(reason) in a sentence, and
-          the release to C(upgrade) to, if any, with the C(newest_upgrade).
+          C(computers), up to five of their names as C(examples), C(outcome), C(cause), the C(reason) in a sentence, the
+          C(source) (the vendor's page or script that this comes from, if any), and the release to C(upgrade) to, if any,
+          with the C(newest_upgrade).
       type: list
       elements: dict
       returned: always

@@ -304,6 +304,10 @@ targets:
           description: The range of releases that the vendor's page lists the suites for, or the nearest ranges.
           returned: always
           type: str
+        source:
+          description: The vendor's page that this comes from, or V(null) for what is no version of an agent.
+          returned: always
+          type: str
         suites:
           description: The documented suites.
           returned: always

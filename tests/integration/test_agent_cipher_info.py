@@ -59,7 +59,8 @@ def options(**given: t.Any) -> dict[str, t.Any]:
     filled = {**empty, **given}
     if filled["requirements"]:
         filled["requirements"] = [
-            {"required_suites": None, "minimum_tls": None, **requirement} for requirement in filled["requirements"]
+            {"preset": None, "required_suites": None, "minimum_tls": None, **requirement}
+            for requirement in filled["requirements"]
         ]
     return filled
 
@@ -187,6 +188,31 @@ def test_several_requirements_on_one_reading(lab):
         (alone,) = read(lab, **given)["requirements"]
         assert {**alone, "name": requirement["name"]} == requirement
     assert {tuple(row["outcomes"]) for row in found["computers"]} == {("modern", "forward secrecy")}
+
+
+def test_what_the_vendors_scripts_require(lab):
+    versions = ["9.6.2.8436", "10.0.0.2094", "10.0.0.3864", "11.0.0.514", "12.0.0.967"]
+    serve(lab, [computer(number, version) for number, version in enumerate(versions, 1)])
+    (alone,) = read(lab, require={"preset": "strong"})["requirements"]
+    named = [{"name": "strong", "preset": "strong"}, {"name": "GCM", "preset": "strong_gcm"}]
+    found = read(lab, computers="all", requirements=named)
+    strong, gcm = found["requirements"]
+    assert {**alone, "name": "strong"} == strong and alone["name"] == "required"
+    assert (len(strong["required_suites"]), len(gcm["required_suites"]), gcm["minimum_tls"]) == (4, 2, "1.2")
+    assert "EnableStrongCiphers.script" in strong["source"] and "EnableStrongCiphers12.script" in gcm["source"]
+    outcomes = [tuple(row["outcomes"].values()) for row in found["computers"]]
+    assert outcomes == [
+        ("lost", "lost"),
+        ("lost", "lost"),
+        ("unknown", "unknown"),
+        ("kept", "unknown"),
+        ("kept", "kept"),
+    ]
+    assert strong["causes"] == {"no_shared_suite": 2, "extendable": 1} and gcm["causes"]["extendable"] == 2
+    told = next(row for row in strong["agents"] if row["cause"] == "extendable")
+    assert "can be extended" in told["reason"] and "EnableStrongCiphers.script" in told["source"]
+    assert all("communication between" in row["source"] for row in found["releases"])
+    assert read(lab, minimum_tls="1.2")["requirements"][0]["source"] is None
 
 
 def test_without_a_requirement_it_counts(lab):
@@ -336,6 +362,13 @@ BAD = [
     ({"minimum_tls": "SSLv3"}, "minimum_tls", "SSLv3"),
     ({"minimum_tls": "1.3", "required_suites": ["AES128-SHA"]}, "minimum_tls", "TLS 1.3 has none"),
     ({"requirements": [{"name": "x", **TLS_1_2}], "minimum_tls": "1.2"}, "minimum_tls", "together with 'requirements'"),
+    ({"requirements": [{"name": "x", **TLS_1_2}], "require": {"preset": "strong"}}, "require", "with 'requirements'"),
+    ({"require": {"preset": "strong"}, "minimum_tls": "1.2"}, "minimum_tls", "require.preset says it already"),
+    (
+        {"requirements": [{"name": "x", "preset": "strong", "required_suites": ["AES128-SHA"]}]},
+        "requirements[0].required_suites",
+        "requirements[0].preset says it already",
+    ),
     ({"requirements": [{"name": "x", **TLS_1_2}, {"name": "x", **TLS_1_2}]}, "requirements[1].name", "of its own"),
     ({"requirements": [{"name": "", **TLS_1_2}]}, "requirements[0].name", "of its own"),
     ({"requirements": [{"name": "x"}]}, "requirements[0].name", "must require something"),

@@ -142,11 +142,18 @@ def test_check_mode_makes_nothing_and_each_manager_gets_its_files(lab, tmp_path)
     folder = tmp_path / "reports"
     output = run(lab, folder, "--check")
     assert changed(output) == [1] and not folder.exists()
-    run(lab, folder, "-i", "second.example.com,", cipher_report_mode="0644")
+    by_script = [{"name": "By script", "preset": "strong"}]
+    output = run(
+        lab, folder, "-i", "second.example.com,", cipher_report_mode="0644", cipher_report_requirements=by_script
+    )
     names = {f"{host}.{kind}" for host in (MANAGER, "second.example.com") for kind in ("html", "json", "csv")}
     assert {path.name for path in folder.iterdir()} == names
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
-    assert "12 June 2026" in (folder / f"{MANAGER}.html").read_text()
+    page = (folder / f"{MANAGER}.html").read_text()
+    assert "12 June 2026" in page
+    (required,) = json.loads((folder / f"{MANAGER}.json").read_text())["requirements"]
+    assert required["source"] in page and required["source"].endswith("EnableStrongCiphers.script (2018)")
+    assert required["causes"]["extendable"] and "list can be extended" in page
     # One run for two managers and one in check mode; as 300 is a round number, more could follow that page; policies and groups.
     assert lab.summary()["total"] == 3 * 4
 

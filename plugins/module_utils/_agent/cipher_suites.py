@@ -16,6 +16,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple, TypedDict, Union
 
 from .builds import CONFIRMED, UNKNOWN
 from .releases import CERTAINTIES, LAST, NEITHER, WITHOUT_AGENT, Span, end_of_line, span_of
+from .sources import SUITES_PAGE
 from .suites import BY_IANA
 from .tls_versions import Support, supports
 from .tls_versions import support as tls_support
@@ -168,6 +169,7 @@ class Documented(TypedDict):
     * C(tls): for each version of TLS C(version), C(supported), C(basis) and C(reason)
     * C(neighbors): the ranges around what is not documented
     * C(reason): a sentence
+    * C(source): the vendor's page that says so; C(None) for what is no agent
     """
 
     state: str
@@ -178,6 +180,7 @@ class Documented(TypedDict):
     tls: List[Dict[str, object]]
     neighbors: List[str]
     reason: str
+    source: Optional[str]
 
 
 def documented(text: object) -> Documented:
@@ -194,6 +197,7 @@ def documented(text: object) -> Documented:
         tls=supports(finding.span, finding.stated_tls, finding.listed) if finding.span else [],
         neighbors=[] if is_documented else words,
         reason=_reason(finding, words),
+        source=None if finding.no_agent else SUITES_PAGE,
     )
 
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 from .cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, Range, documented, supports_tls
-from .releases import BUILDS, NEITHER, WITHOUT_AGENT, builds_of, span_of
+from .releases import BUILDS, NEITHER, WITHOUT_AGENT, Span, builds_of, span_of
+from .sources import PLATFORM_PAGE, SUITES_PAGE
 from .suites import BY_IANA
-from .tls_versions import CONFLICT, STATED, VERSIONS
+from .tls_versions import CONFLICT, STATED, VERSIONS, Support
 from .versions import NO_AGENT, Release, Version, parse
 
 # From the best to the worst.
@@ -32,6 +33,7 @@ TLS_TOO_OLD = "tls_too_old"
 PLATFORM = "platform"
 
 # Why it cannot be told, besides undocumented, ambiguous and conflict.
+EXTENDABLE = "extendable"
 WITHOUT = "no_agent"
 UNKNOWN_VERSION = "unknown_version"
 
@@ -42,10 +44,16 @@ _WITHOUT_TLS_1_2 = re.compile(r"(?:CloudLinux 5|Ubuntu Linux 10)\b", re.IGNORECA
 
 @dataclass(frozen=True)
 class Requirement:
-    """What a manager will require: one of these suites (IANA names, none for any), and a TLS version such as 1.2."""
+    """What a manager will require: one of these suites (IANA names, none for any), and a TLS version such as 1.2.
+
+    source: where the vendor publishes it, if it does. extendable: the releases of which the vendor says there that agents
+    may offer more suites than the page lists for them.
+    """
 
     suites: Tuple[str, ...] = ()
     minimum_tls: Optional[str] = None
+    source: Optional[str] = None
+    extendable: Tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,13 @@ class Verdict:
     """What becomes of an agent: kept, lost or unknown; why, in one word (C(None) where it is kept), and in a sentence.
 
     The words are no_shared_suite, tls_too_old and platform for lost; no_agent, unknown_version, undocumented,
-    ambiguous and conflict for unknown.
+    ambiguous, conflict and extendable for unknown. source: the pages or the script that say so; C(None) if none does.
     """
 
     outcome: str
     cause: Optional[str]
     reason: str
+    source: Optional[str] = None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -85,36 +94,52 @@ def judge(text: str, requirement: Requirement, old_platform: bool = False) -> Ve
     known = documented(text)
     lists = [known["suites"]] if known["state"] == DOCUMENTED else _possible_lists(subject)
     if not lists:
-        return Verdict(UNKNOWN, known["state"], known["reason"])
+        return Verdict(UNKNOWN, known["state"], known["reason"], known["source"])
     verdicts = [_judge_suites(text, names, requirement.suites, lowest, old_platform) for names in lists]
     if len({verdict.outcome for verdict in verdicts}) > 1:
-        return Verdict(UNKNOWN, AMBIGUOUS, known["reason"])
+        return Verdict(UNKNOWN, AMBIGUOUS, known["reason"], known["source"])
+    if verdicts[0].cause == NO_SHARED_SUITE and _is_extendable(subject, requirement):
+        return Verdict(
+            UNKNOWN,
+            EXTENDABLE,
+            "The vendor's page lists none of the required suites for it, but according to the vendor's script its list can"
+            " be extended by strong suites, and nobody has published which.",
+            f"{SUITES_PAGE}; {requirement.source}",
+        )
     return verdicts[0]
+
+
+def _is_extendable(subject: Union[Version, Release], requirement: Requirement) -> bool:
+    span = span_of(subject)
+    return any(part.earliest <= span.latest and span.earliest <= part.latest for part in requirement.extendable)
 
 
 def _judge_tls(text: str, lowest: str, old_platform: bool) -> Verdict:
     """Whether an agent speaks this TLS version or a later one."""
     if old_platform and lowest >= "1.2":
-        return Verdict(LOST, PLATFORM, "TLS 1.2 is not supported on this platform, says the vendor's table.")
-    denial = ""
+        return Verdict(
+            LOST, PLATFORM, "TLS 1.2 is not supported on this platform, says the vendor's table.", PLATFORM_PAGE
+        )
+    denial = Support(None, None, "")
     # What the agent may speak: what is not denied to it, and nothing above a version that the vendor denies.
     spoken = []
     for version in VERSIONS:
         answer = supports_tls(text, version)
         if answer.supported is False and answer.basis == STATED:
-            denial = answer.reason
+            denial = answer
             break
         if answer.supported is not False:
             spoken.append((version, answer))
     enough = [answer for version, answer in spoken if version >= lowest]
     if not enough:
-        return Verdict(LOST, TLS_TOO_OLD, denial)
+        return Verdict(LOST, TLS_TOO_OLD, denial.reason, denial.source)
     # Every agent speaks some version: where each that it may speak will do, it does not matter which.
-    if len(enough) == len(spoken) or any(answer.supported for answer in enough):
-        return Verdict(KEPT, None, f"It speaks TLS {lowest} or later.")
+    supported = [answer for answer in enough if answer.supported]
+    if len(enough) == len(spoken) or supported:
+        return Verdict(KEPT, None, f"It speaks TLS {lowest} or later.", supported[0].source if supported else None)
     conflict = next((answer for answer in enough if answer.basis == CONFLICT), None)
     if conflict:
-        return Verdict(UNKNOWN, CONFLICT, conflict.reason)
+        return Verdict(UNKNOWN, CONFLICT, conflict.reason, conflict.source)
     return Verdict(UNKNOWN, UNDOCUMENTED, enough[0].reason)
 
 
@@ -124,11 +149,13 @@ def _judge_suites(
     """What becomes of an agent with this list of suites, by the best of those that it shares."""
     shared = [name for name in names if name in required]
     if not shared:
-        return Verdict(LOST, NO_SHARED_SUITE, "The vendor's page lists none of the required suites for it.")
+        return Verdict(
+            LOST, NO_SHARED_SUITE, "The vendor's page lists none of the required suites for it.", SUITES_PAGE
+        )
     verdicts = [_judge_tls(text, max(lowest, BY_IANA[name].lowest_tls), old_platform) for name in shared]
     best = min(verdicts, key=lambda verdict: (KEPT, UNKNOWN, LOST).index(verdict.outcome))
     if best.outcome == KEPT:
-        return Verdict(KEPT, None, f"The vendor's page lists {', '.join(shared)} for it.")
+        return Verdict(KEPT, None, f"The vendor's page lists {', '.join(shared)} for it.", SUITES_PAGE)
     return best
 
 

@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from typing import Dict, List, Optional, Tuple
 
 from .releases import LINES, Span
+from .sources import SUITES_PAGE, TLS_CONFLICT, TLS_PAGE
 from .suites import BY_IANA
 from .versions import Release
 
@@ -41,11 +42,12 @@ _LATE_9_5 = Release(9, 5, 1, 3, 3)
 
 @dataclass(frozen=True)
 class Support:
-    """Whether an agent speaks a TLS version: C(supported) and C(basis) are C(None) where nothing says so."""
+    """Whether an agent speaks a TLS version: C(supported), C(basis) and C(source) are C(None) where nothing says so."""
 
     supported: Optional[bool]
     basis: Optional[str]
     reason: str
+    source: Optional[str] = None
 
 
 def support(version: str, span: Span, stated: Optional[str], names: Tuple[str, ...]) -> Support:
@@ -56,31 +58,38 @@ def support(version: str, span: Span, stated: Optional[str], names: Tuple[str, .
     """
     lowest = [BY_IANA[name].lowest_tls for name in names]
     if version == stated:
-        return Support(True, STATED, f"The vendor's page lists the suites as TLS {version}.")
+        return Support(True, STATED, f"The vendor's page lists the suites as TLS {version}.", SUITES_PAGE)
     if version == "1.2":
         return _support_of_1_2(span, lowest)
     if version < "1.2" and lowest and min(lowest) == "1.2":
-        return Support(False, IMPLIED, "The vendor's page lists only suites that exist from TLS 1.2 on.")
+        return Support(False, IMPLIED, "The vendor's page lists only suites that exist from TLS 1.2 on.", SUITES_PAGE)
     return Support(None, None, f"No page of the vendor says whether these agents speak TLS {version}.")
 
 
 def _support_of_1_2(span: Span, lowest: List[str]) -> Support:
     line = span.earliest[:2]
     if line >= (10, 0) and "1.2" in lowest:
-        return Support(True, IMPLIED, "The vendor's page lists suites that exist from TLS 1.2 on.")
+        return Support(True, IMPLIED, "The vendor's page lists suites that exist from TLS 1.2 on.", SUITES_PAGE)
     if line not in LINES:
         return Support(None, None, "No page of the vendor says whether these agents speak TLS 1.2.")
     if line >= (10, 0):
-        return Support(True, STATED, "Agents from 10.0 on support TLS 1.2, says the vendor's page on TLS 1.2.")
+        return Support(
+            True, STATED, "Agents from 10.0 on support TLS 1.2, says the vendor's page on TLS 1.2.", TLS_PAGE
+        )
     if "1.2" in lowest or (line == (9, 5) and span.latest >= _LATE_9_5):
         return Support(
             None,
             CONFLICT,
             "The vendor's page lists suites that need TLS 1.2, others say that only 10.0 or later has it.",
+            f"{SUITES_PAGE}; {TLS_PAGE}",
         )
     if line == (9, 6):
-        return Support(None, CONFLICT, "One page says that 9.6 has TLS 1.2, others that only 10.0 or later has it.")
-    return Support(False, STATED, "Only agents from 10.0 on support TLS 1.2, says the vendor's page on TLS 1.2.")
+        return Support(
+            None, CONFLICT, "One page says that 9.6 has TLS 1.2, others that only 10.0 or later has it.", TLS_CONFLICT
+        )
+    return Support(
+        False, STATED, "Only agents from 10.0 on support TLS 1.2, says the vendor's page on TLS 1.2.", TLS_PAGE
+    )
 
 
 def supports(span: Span, stated: Optional[str], names: Tuple[str, ...]) -> List[Dict[str, object]]:

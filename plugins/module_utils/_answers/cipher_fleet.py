@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from .._agent.cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, Documented, documented
+from .._agent.presets import PRESETS
 from .._agent.releases import describe, span_of
 from .._agent.requirement import (
     KEPT,
@@ -31,6 +32,7 @@ from .._agent.requirement import (
     newest_upgrade,
     upgrade,
 )
+from .._agent.sources import SUITES_PAGE
 from .._agent.suites import SUITES, find_suite
 from .._agent.tls_versions import VERSIONS, normalize
 from .._agent.versions import NO_AGENT, Release, parse
@@ -58,12 +60,14 @@ REQUIREMENT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "required_suites": {"type": "list", "elements": "str"},
     "minimum_tls": {"type": "str"},
 }
+_PRESET: dict[str, t.Any] = {"type": "str", "choices": list(PRESETS)}
 CIPHER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "require": {"type": "dict", "options": {"preset": {**_PRESET, "required": True}}},
     **REQUIREMENT_ARGUMENTS,
     "requirements": {
         "type": "list",
         "elements": "dict",
-        "options": {"name": {"type": "str", "required": True}, **REQUIREMENT_ARGUMENTS},
+        "options": {"name": {"type": "str", "required": True}, "preset": _PRESET, **REQUIREMENT_ARGUMENTS},
     },
     "computers": {"type": "str", "choices": [ALL, AT_RISK, NONE], "default": AT_RISK},
     "computers_format": {"type": "str", "choices": [LIST, CSV], "default": LIST},
@@ -174,9 +178,10 @@ def read_ciphers(client: Client, asked: CiphersAsked) -> dict[str, t.Any]:
 
 def _requirements(params: dict[str, t.Any]) -> dict[str, Requirement]:
     if params["requirements"] is None:
-        alone = _requirement(params, "")
+        preset = None if params["require"] is None else params["require"]["preset"]
+        alone = _requirement({**params, "preset": preset}, "", "require.preset")
         return {_UNNAMED: alone} if alone else {}
-    for option in REQUIREMENT_ARGUMENTS:
+    for option in ("require", *REQUIREMENT_ARGUMENTS):
         if params[option] is not None:
             raise OptionError(
                 option, params[option], "it cannot be given together with 'requirements'; put it into one of them"
@@ -187,15 +192,24 @@ def _requirements(params: dict[str, t.Any]) -> dict[str, Requirement]:
         name = str(given["name"])
         if not name or name in result:
             raise OptionError(f"{path}name", name, "each requirement needs a name of its own")
-        requirement = _requirement(given, path)
+        requirement = _requirement(given, path, f"{path}preset")
         if requirement is None:
-            raise OptionError(f"{path}name", name, "it must require something: required_suites, minimum_tls or both")
+            raise OptionError(
+                f"{path}name", name, "it must require something: a preset, or required_suites, minimum_tls or both"
+            )
         result[name] = requirement
     return result
 
 
-def _requirement(params: dict[str, t.Any], path: str) -> Requirement | None:
-    names, tls = params["required_suites"], params["minimum_tls"]
+def _requirement(params: dict[str, t.Any], path: str, preset_option: str) -> Requirement | None:
+    names, tls, preset = params["required_suites"], params["minimum_tls"], params["preset"]
+    if preset is not None:
+        for option in REQUIREMENT_ARGUMENTS:
+            if params[option] is not None:
+                raise OptionError(
+                    f"{path}{option}", params[option], f"{preset_option} says it already; give one of them"
+                )
+        return PRESETS[str(preset)]
     if names is None and tls is None:
         return None
     if names is not None and not names:
@@ -262,6 +276,7 @@ def _judgment(
         "name": name,
         "required_suites": list(requirement.suites),
         "minimum_tls": requirement.minimum_tls,
+        "source": requirement.source,
         **_counted(agents, judged),
         "causes": dict(causes.most_common()),
         "upgrades": [
@@ -286,6 +301,7 @@ def _agent_row(agent: _Agent, count: int, judged: _Judged, examples: list[str]) 
         "outcome": judged.verdict.outcome,
         "cause": judged.verdict.cause,
         "reason": judged.verdict.reason,
+        "source": judged.verdict.source,
         "upgrade": _name(judged.upgrade),
         "newest_upgrade": _name(judged.newest),
     }
@@ -310,6 +326,7 @@ def _releases(agents: t.Mapping[_Agent, int], judgments: _Judgments) -> list[dic
             "release": row[0],
             "state": row[1],
             "suites": list(lists[row]),
+            "source": None if row[1] in (UNKNOWN_VERSION, WITHOUT) else SUITES_PAGE,
             "computers": sum(members[row].values()),
             "outcomes": {name: _counted(members[row], judged) for name, judged in judgments.items()},
             "versions": _versions(members[row]),

@@ -253,6 +253,7 @@ def _compare(
         state=facts["state"],
         certainty=facts["certainty"],
         reason=facts["reason"],
+        source=facts["source"],
         suites=facts["suites"],
         agrees=False if any(differences.values()) else agrees,
         not_offered=not_offered,

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.presets import PRESETS
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.releases import BUILDS, is_older
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.requirement import (
     Requirement,
@@ -43,7 +44,7 @@ VERSIONS = st.one_of(
     st.sampled_from(BUILDS).map(lambda build: build.version),
     st.builds(Version, st.integers(8, 21), st.integers(0, 6), st.integers(0, 4), st.integers(0, 9999)),
 ).map(str)
-REQUIREMENTS = st.builds(
+REQUIREMENTS = st.sampled_from(list(PRESETS.values())) | st.builds(
     Requirement,
     st.lists(st.sampled_from([suite.iana for suite in SUITES]), unique=True).map(tuple),
     st.sampled_from([None, "1.0", "1.1", "1.2"]),
@@ -89,6 +90,67 @@ def fate(text: str, requirement: Requirement, old_platform: bool = False) -> str
 def test_what_becomes_of_an_agent(text: str, tls_1_1: str, tls_1_2: str, forward_secrecy: str, gcm: str) -> None:
     found = [fate(text, requirement) for requirement in (TLS_1_1, TLS_1_2, FORWARD_SECRECY, GCM)]
     assert found == [tls_1_1, tls_1_2, forward_secrecy, gcm]
+
+
+@pytest.mark.parametrize(
+    ("text", "strong", "strong_gcm"),
+    [
+        ("9.5.2.2023", "lost: tls_too_old", "lost: tls_too_old"),
+        ("9.6.2.8436", "lost: no_shared_suite", "lost: no_shared_suite"),
+        # The page has a list for 10.0 up to Update 15, and one for later updates "out-of-box".
+        ("10.0.0.2094", "lost: no_shared_suite", "lost: no_shared_suite"),
+        ("10.0.0.3107", "lost: no_shared_suite", "lost: no_shared_suite"),
+        ("10.0.0.3150", "unknown: extendable", "unknown: extendable"),
+        ("10.0.0.3186", "unknown: extendable", "unknown: extendable"),
+        ("10.0.0.3864", "unknown: extendable", "unknown: extendable"),
+        ("10.1.0.203", "unknown: undocumented", "unknown: undocumented"),
+        ("11.0.0.211", "kept", "unknown: extendable"),
+        ("11.0.0.514", "kept", "unknown: extendable"),
+        ("11.0.0.550", "unknown: ambiguous", "unknown: ambiguous"),
+        ("11.0.0.582", "kept", "kept"),
+        ("12.0.0.967", "kept", "kept"),
+        ("20.0.3.860", "kept", "kept"),
+        ("0.0.0.0", "unknown: no_agent", "unknown: no_agent"),
+    ],
+)
+def test_what_the_vendors_scripts_would_do(text: str, strong: str, strong_gcm: str) -> None:
+    assert [fate(text, PRESETS[name]) for name in ("strong", "strong_gcm")] == [strong, strong_gcm]
+
+
+def test_the_vendors_scripts_are_what_they_set() -> None:
+    strong, strong_gcm = PRESETS["strong"], PRESETS["strong_gcm"]
+    assert (strong.suites, strong.minimum_tls) == (ECDHE_GCM + ECDHE_CBC, "1.2")
+    assert (strong_gcm.suites, strong_gcm.minimum_tls) == (ECDHE_GCM, "1.2")
+    assert "/EnableStrongCiphers.script" in strong.source and "/EnableStrongCiphers12.script" in strong_gcm.source
+    assert upgrade("10.0.0.3186", strong) == parse("11.0 GA")
+    assert upgrade("10.0.0.3186", strong_gcm) == parse("11.0 Update 6")
+
+
+@pytest.mark.parametrize(
+    ("text", "requirement", "words"),
+    [
+        ("12.0.0.967", GCM, ["communication between the manager and agents"]),
+        ("10.0.0.3186", GCM, ["communication between the manager and agents"]),
+        (
+            "10.0.0.3186",
+            PRESETS["strong"],
+            ["communication between the manager and agents", "EnableStrongCiphers.script"],
+        ),
+        ("11.0.0.550", GCM, ["communication between the manager and agents"]),
+        ("9.5.3.2754", TLS_1_2, ["use TLS 1.2"]),
+        ("9.6.1.1308", TLS_1_2, ["use TLS 1.2", "Deep Security 20"]),
+        ("10.0.0.3186", TLS_1_2, ["communication between the manager and agents"]),
+    ],
+)
+def test_a_verdict_says_where_it_comes_from(text: str, requirement: Requirement, words: list[str]) -> None:
+    source = judge(text, requirement).source
+    assert source and all(part in source for part in words)
+    assert ("EnableStrongCiphers" in source) is any("EnableStrong" in part for part in words)
+
+
+def test_on_an_old_platform_the_table_of_platforms_is_named() -> None:
+    assert "platform compatibility" in judge("12.0.0.967", TLS_1_2, True).source
+    assert judge("no version", TLS_1_2).source is judge("0.0.0.0", GCM).source is None
 
 
 def test_every_agent_speaks_some_version_of_tls() -> None:
@@ -205,14 +267,15 @@ def test_any_text_gets_one_verdict(text: str, requirement: Requirement, old_plat
     causes = {
         "kept": {None},
         "lost": {"no_shared_suite", "tls_too_old", "platform"},
-        "unknown": {"no_agent", "unknown_version", "undocumented", "ambiguous", "conflict"},
+        "unknown": {"no_agent", "unknown_version", "undocumented", "ambiguous", "conflict", "extendable"},
     }
     assert verdict.cause in causes[verdict.outcome]
 
 
 @given(VERSIONS, REQUIREMENTS, st.sampled_from([suite.iana for suite in SUITES]))
 def test_accepting_one_suite_more_harms_nobody(text: str, requirement: Requirement, suite: str) -> None:
-    if requirement.suites:
+    # One more would not be what the script sets.
+    if requirement.suites and not requirement.source:
         wider = replace(requirement, suites=(*requirement.suites, suite))
         assert ORDER.index(judge(text, wider).outcome) <= ORDER.index(judge(text, requirement).outcome)
 
