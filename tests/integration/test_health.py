@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import subprocess
+import sys
 import typing as t
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +32,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.h
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from tests.gates.environments import ROOT
 from tests.integration.in_process import run_tasks
 from tests.integration.support import ansible_playbook, connection
 from tests.lab.manager.process import LabManager
@@ -187,30 +191,59 @@ def run_health(lab: LabManager, folder: Path, hosts: dict[str, t.Any], *argument
     return ran.returncode, ran.stdout
 
 
+def run_check(lab: LabManager, folder: Path, host: str) -> tuple[int, str]:
+    """Run the script of docs/health.md as it stands there."""
+    (script,) = re.findall(r"```shell\n(#!/bin/sh\n.*?)```", (ROOT / "docs" / "health.md").read_text(), re.DOTALL)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HEALTH_INVENTORY": str(folder / "hosts.yml"),
+        "HEALTH_DIRECTORY": str(folder / "out"),
+        "WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key,
+        "ANSIBLE_PIPELINING": "true",
+        "ANSIBLE_LOG_PATH": str(folder / f"{host}.log"),
+    }
+    command = ["/bin/sh", "-c", script, "check_agents", host]
+    ran = subprocess.run(command, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
+    return ran.returncode, ran.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.both_cores
 def test_the_playbook_tells_monitoring(lab, alive, tmp_path):
     lab.let_live(alive[:1], beats=False, messages=["Offline"])
+    out = tmp_path / "out"
     manager = {"communication_manager": {"url": lab.url, "ca_path": lab.ca_path}, "health_silent_after": 500_000}
     strict = {**manager, "health_critical": {"offline": "1"}}
-    (tmp_path / "out").mkdir(mode=0o700)
+    well = {**manager, "health_warning": {"offline": "2"}}
+    out.mkdir(mode=0o700)
     lab.clear_requests()
-    status, output = run_health(lab, tmp_path, {"one": manager})
-    assert status == 0, output
-    line = (tmp_path / "out" / "one.txt").read_text()
-    assert line.startswith("WARNING - ") and line.rstrip("\n") in output.replace('\\"', '"')
-    assert json.loads((tmp_path / "out" / "one.json").read_text())["status"] == 1
-    status, output = run_health(
-        lab, tmp_path, {"one": manager, "strict": strict, "../wrong": {**manager, "health_silent_after": 0}}
-    )
+    hosts = {"one": manager, "strict": strict, "../wrong": {**manager, "health_silent_after": 0}}
+    status, output = run_health(lab, tmp_path, hosts)
     assert status == 2, output
     # No name of a host leads out of the folder.
     wrong = "_._wrong~" + hashlib.sha256(b"../wrong").hexdigest()[:12]
-    lines = {path.stem: path.read_text() for path in (tmp_path / "out").glob("*.txt")}
+    lines = {path.stem: path.read_text() for path in out.glob("*.txt")}
     assert lines["strict"].startswith("CRITICAL - ") and lines["one"].startswith("WARNING - ")
+    assert lines["one"].rstrip("\n") in output.replace('\\"', '"')
     assert lines[wrong].startswith("UNKNOWN - option 'silent_after'") and "|" not in lines[wrong]
-    assert json.loads((tmp_path / "out" / f"{wrong}.json").read_text())["status"] == 3
-    assert sorted(os.listdir(tmp_path / "out")) == [
-        f"{name}.{end}" for name in (wrong, "one", "strict") for end in ("json", "txt")
-    ]
+    assert [json.loads((out / f"{name}.json").read_text())["status"] for name in ("one", "strict", wrong)] == [1, 2, 3]
+    assert sorted(os.listdir(out)) == [f"{name}.{end}" for name in (wrong, "one", "strict") for end in ("json", "txt")]
+    # The check of the documentation, with all four numbers: for monitoring, a warning is none for Ansible.
+    (out / "nobody.txt").write_text("OK - from yesterday\n")
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {**hosts, "well": well}}}))
+    for host, number, line in (
+        ("well", 0, "OK - "),
+        ("one", 1, lines["one"]),
+        ("strict", 2, lines["strict"]),
+        ("nobody", 3, "UNKNOWN - the playbook did not end\n"),
+    ):
+        status, output = run_check(lab, tmp_path, host)
+        assert status == number and output.startswith(line) and output.count("\n") == 1, (host, status, output)
+    assert all("failed=0" in (tmp_path / f"{host}.log").read_text() for host in ("well", "one"))
+    # What cannot be replaced is not said again.
+    (out / "one.txt").unlink()
+    (out / "one.txt").mkdir()
+    status, output = run_check(lab, tmp_path, "one")
+    assert status == 3 and output.startswith("UNKNOWN - ") and output.count("\n") == 1
     assert lab.summary()["total"] == lab.summary()["read"]
