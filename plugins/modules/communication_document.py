@@ -69,7 +69,8 @@ options:
   complete:
     description:
       - Whether to write a snapshot to go back to, with M(workload_security.agent.communication_profile) or the playbook
-        C(rollback). It also names chosen targets on which nothing is set, and rules that cannot be declared by what they
+        C(rollback). It names targets by their IDs, so that they are found whatever they are called by then, with their
+        names in comments. It also names chosen targets on which nothing is set, and rules that cannot be declared by what they
         are, which it keeps by their names (O(workload_security.agent.firewall_restriction#module:state=assigned)).
       - The file begins with C(communication_undeclared) and C(communication_scope), which make the role C(communication)
         take away whatever the targets have got since. Of what is in RV(left_out), a direction or heartbeat cannot be

@@ -70,6 +70,16 @@ options:
         continues after such a run.
       - If there is nothing to do, the task succeeds.
     type: str
+  undo_plan:
+    description:
+      - The file of a plan that was applied, be it in part. Of O(profiles), only what takes that plan back is carried out.
+        This is how a rollout puts a wave back to its snapshot, with O(undeclared=remove) and O(scope=targets).
+      - What that plan has not written stays as it is. If somebody else has changed what it has written to a target since,
+        that facet of the target stays as it is now, and so does whatever would have to wait for it. RV(left_alone) names
+        both.
+      - The file is not trusted, and is only compared with what the manager has. It cannot be combined with O(plan_file)
+        or O(apply_plan).
+    type: path
   undeclared:
     description:
       - What happens to overrides in the O(scope), of any facet, that the document does not declare. For the firewall
@@ -549,6 +559,19 @@ plan:
       policies: [Linux Server]
       computers: []
       count: 1
+left_alone:
+  description:
+    - What was not taken back, each with the C(type), C(id) and C(name) of the target, rule or list, the C(facet), and the
+      C(reason). C(left_alone) of RV(counts) counts them.
+  returned: with O(undo_plan)
+  type: list
+  elements: dict
+  sample:
+    - type: computer
+      id: 41
+      name: web-1
+      facet: heartbeat
+      reason: "changed by somebody else since: interval is 9, where the plan wrote 7"
 later:
   description:
     - How many C(steps) of the plan are left to another task, of how many C(targets), and which C(objects) (rules and lists,

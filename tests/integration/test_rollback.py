@@ -20,7 +20,7 @@ from tests.gates.environments import ROOT
 from tests.integration.captured import APPLY as PROFILE
 from tests.integration.captured import CAPTURE, read
 from tests.integration.in_process import run_tasks
-from tests.integration.scene import APPLY, CHANGE, RULE, Key, Scene, Truth
+from tests.integration.scene import APPLY, CHANGE, RULE, SETTINGS, Key, Scene, Truth
 from tests.integration.support import ansible_playbook, names, writes
 from tests.integration.test_capture_property import SWITCHES, Fleet
 from tests.lab.manager.process import LabManager
@@ -143,7 +143,57 @@ def test_what_was_there_before_is_there_again(small_lab: LabManager, tmp_path: P
     assert not run(lab, PROFILE, profiles=profiles, **BACK)["changed"] and writes(lab) == []
 
 
-# -- one by one
+# -- a plan that is undone
+
+
+def facet_of(part: str) -> str:
+    """The facet of a setting of the manager, or of a rule."""
+    if part.startswith("rule "):
+        return "firewall_restriction"
+    return "communication_direction" if "Direction" in part else "heartbeat"
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 2**32))
+def test_a_plan_is_undone_and_what_others_have_set_since_stays(
+    small_lab: LabManager, tmp_path: Path, seed: int
+) -> None:
+    lab, chance = small_lab, random.Random(seed)
+    fleet = Fleet(lab, chance, ("Ubuntu Linux 22",))
+    before = Truth.of(lab)
+    profiles = snapshot(lab, tmp_path / "before.yml")
+    change = any_change(fleet, chance, sorted(name for kind, name in before.objects if kind == "firewall_rule"))
+    del change["stop_after"]
+    plan = str(tmp_path / "plan.json")
+    if "plan" not in run(lab, PROFILE, check=True, **change, plan_file=plan):
+        return
+    chosen = chance.sample(fleet.targets, chance.randint(1, len(fleet.targets)))
+    part = {kind: [number for of, number in chosen if of == kind] for kind in ("policies", "computers")}
+    # Some of the plan, as a rollout that was interrupted leaves it.
+    written_part = chance.choice(({}, {"only": part}))
+    run(lab, PROFILE, apply_plan=plan, **written_part)
+    written = Truth.of(lab)
+    fleet.rules = [item["ID"] for item in lab.api("POST", "/firewallrules/search", {})["firewallRules"]][:4]
+    share = chance.choice((0.0, 0.3))
+    fleet.disturb(share)
+    disturbed = Truth.of(lab)
+    back = run(lab, PROFILE, profiles=profiles, **BACK, undo_plan=plan, stop_after=0, **written_part)
+    after = Truth.of(lab)
+    named = [*back["left_alone"], *back["failed_targets"]]
+    # A rule that no document could declare, and that the plan has deleted, is gone for good.
+    assert share or all("does not exist" in one["reason"] for one in named), named
+    told = {(one["type"], one.get("id"), one["facet"]) for one in named}
+    # What a part needs of others was written to them, too.
+    keys = {({"policies": "policy", "computers": "computer"}[kind], number) for kind, number in chosen}
+    for key in keys if written_part else before.targets.keys() | written.targets.keys():
+        was, mine, now, then = (truth.targets.get(key, {}) for truth in (before, written, disturbed, after))
+        parts = was.keys() | mine.keys() | now.keys() | then.keys()
+        theirs = {one for one in parts if now.get(one) != mine.get(one)}
+        for one in parts:
+            if one in theirs or was.get(one) == mine.get(one):
+                assert then.get(one) == now.get(one), (key, one, change)
+            elif (*key, facet_of(one)) not in told:
+                assert then.get(one) == was.get(one), (key, one, change)
 
 
 @pytest.fixture(name="scene")
@@ -154,6 +204,86 @@ def scene_fixture(lab: LabManager) -> Scene:
 def by_name(scene: Scene, chosen: t.Iterable[str] | None = None) -> dict[str, t.Any]:
     profile = scene.profiles(APPLY, chosen)[0]
     return {"policies": profile["policies"], "computers": profile["computers"]}
+
+
+@pytest.fixture(name="undoing")
+def undoing_fixture(scene: Scene, tmp_path: Path) -> t.Callable[..., dict[str, t.Any]]:
+    """Apply a document whose plan is kept, let somebody else do something, and undo the plan."""
+    path = str(tmp_path / "plan.json")
+
+    def undo(profiles: list[dict[str, t.Any]], meanwhile: t.Callable[[], t.Any]) -> dict[str, t.Any]:
+        back = snapshot(scene.lab, tmp_path / "before.yml", **by_name(scene))
+        planned = run(scene.lab, PROFILE, check=True, profiles=profiles, plan_file=path)
+        assert planned["changed"] and run(scene.lab, PROFILE, apply_plan=path)["digest"] == planned["digest"]
+        meanwhile()
+        return run(scene.lab, PROFILE, profiles=back, **BACK, undo_plan=path)
+
+    return undo
+
+
+def test_a_value_that_somebody_else_has_set_since_is_named(scene: Scene, undoing: t.Any) -> None:
+    alpha = scene.keys["Alpha"][1]
+    value = {"policySettings": {"platformSettingHeartbeatInterval": {"value": "5 Minutes"}}}
+    before = Truth.of(scene.lab)
+    result = undoing(scene.profiles(APPLY), lambda: scene.lab.api("POST", f"/policies/{alpha}", value))
+    (left,) = result["left_alone"]
+    assert (left["type"], left["id"], left["facet"]) == ("policy", alpha, "heartbeat")
+    assert left["reason"] == "changed by somebody else since: interval is 5, where the plan wrote 30"
+    assert "1 left alone" in result["summary"] and result["counts"]["left_alone"] == 1
+    after = Truth.of(scene.lab)
+    # The whole facet stays, and nothing else.
+    changed = after.parts_changed_since(before)
+    assert changed == {("policy", alpha, wire) for option, wire in SETTINGS.items() if option != "direction"}
+    assert after.objects_changed_since(before) == set()
+
+
+def test_a_rule_that_somebody_else_has_replaced_stays(scene: Scene, undoing: t.Any) -> None:
+    """To give back the old one beside theirs would admit more than anybody wanted."""
+    lab, two = scene.lab, scene.keys["two.example.com"][1]
+    path = f"/computers/{two}/firewall/assignments"
+    names = {"Old": "192.0.2.1", "Theirs": "192.0.2.2"}
+    rules = {
+        name: lab.api(
+            "POST", "/firewallrules", {**REPLACING, "name": name, "sourceIPType": "single", "sourceIPValue": value}
+        )["ID"]
+        for name, value in names.items()
+    }
+    lab.api("POST", path, {"ruleIDs": [rules["Old"]]})
+    target = {"computers": ["two.example.com"]}
+    profiles = [
+        {"name": "new", **target, "firewall_restriction": APPLY.facets["firewall_restriction"]},
+        {"name": "old", **target, "firewall_restriction": {"rule_name": "Old", "state": "absent"}},
+    ]
+
+    def replace() -> None:
+        (ours,) = [number for number in lab.api("GET", path)["assignedRuleIDs"] if number not in rules.values()]
+        lab.api("DELETE", f"{path}/{ours}")
+        lab.api("POST", path, {"ruleIDs": [rules["Theirs"]]})
+
+    result = undoing(profiles, replace)
+    (left,) = result["left_alone"]
+    assert (left["id"], left["facet"]) == (two, "firewall_restriction")
+    assert f"{RULE} is not assigned again" in left["reason"]
+    assert lab.api("GET", path)["assignedRuleIDs"] == [rules["Theirs"]]
+
+
+def test_what_undoes_a_plan_is_checked(scene: Scene, tmp_path: Path) -> None:
+    path, profiles = str(tmp_path / "plan.json"), scene.profiles(APPLY)
+    assert run(scene.lab, PROFILE, check=True, profiles=profiles, plan_file=path)["plan_file"] == path
+    for options, option in (
+        ({"profiles": profiles, "undo_plan": path, "plan_file": path}, "plan_file"),
+        ({"apply_plan": path, "undo_plan": path}, "undo_plan"),
+        ({"profiles": profiles, "undo_plan": str(tmp_path)}, "undo_plan"),
+        ({"profiles": profiles, "undo_plan": str(tmp_path / "none")}, "undo_plan"),
+    ):
+        assert run(scene.lab, PROFILE, **options)["failure"]["option"] == option
+    held = json.loads(Path(path).read_text(encoding="utf-8"))
+    Path(path).write_text(json.dumps({**held, "manager": "https://other"}), encoding="utf-8")
+    result = run(scene.lab, PROFILE, profiles=profiles, undo_plan=path)
+    assert result["failure"]["option"] == "undo_plan" and "is one for https://other" in result["msg"]
+
+
+# -- one by one
 
 
 @pytest.mark.parametrize("stage", [APPLY, CHANGE], ids=["apply", "change"])

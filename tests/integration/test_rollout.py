@@ -92,6 +92,13 @@ class Site:
         """Roll out, to whatever end."""
         return ansible_playbook(*self._command, *arguments, environment=self._environment, cwd=self.folder)
 
+    def roll_back(self, only: dict[str, t.Any]) -> subprocess.CompletedProcess[str]:
+        """Take some targets back to the snapshot of the rollout."""
+        (snapshot,) = self.kept.glob("snapshot-*.yml")
+        given = json.dumps({"rollback_snapshot": str(snapshot), "rollback_only": only})
+        command = ("-i", "hosts.yml", "workload_security.agent.rollback", "-e", given)
+        return ansible_playbook(*command, environment=self._environment, cwd=self.folder)
+
     def kill_when(self, condition: t.Callable[[], t.Any], what: str) -> None:
         """Roll out, and kill that with all its workers once something is so."""
         with subprocess.Popen(
@@ -158,7 +165,7 @@ def test_waves_pass_one_after_the_other(site):
     (report,) = site.kept.glob("done-*.json")
     told = json.loads(report.read_text())
     assert told["result"] == "done" and set(told["phases"]) == {"passed"}
-    assert {path.stat().st_mode & 0o77 for path in site.kept.iterdir() if path.name != "snapshot.yml"} == {0}
+    assert {path.stat().st_mode & 0o77 for path in site.kept.iterdir() if not path.name.startswith("snapshot-")} == {0}
     # With nothing left to do, nothing begins.
     lab.clear_requests()
     again = site.run()
@@ -170,22 +177,28 @@ def test_a_wave_that_fails_is_put_back_and_nothing_goes_on(site):
     path = of(ids[2])
     lab.api("POST", path, {"computerSettings": {HEARTBEAT_INTERVAL: {"value": "5 Minutes"}}})
     profiles = [{"name": "a", "computers": ids, **interval(7)}]
-    first, second = ({"name": name, "computers": [number]} for name, number in (("one", ids[0]), ("two", ids[2])))
-    site.write(profiles, rollout_waves=[first, second])
-    # The second one cannot be sent, and what is put back then is killed while it is written.
+    waves = [{"name": "one", "computers": ids[:1]}, {"name": "two", "computers": ids[2:]}]
+    site.write(profiles, rollout_waves=waves)
+    # The second one does not get along, and what is put back then is killed while it is written.
+    lab.let_live(ids[2:3], messages=["Communication error"])
     lab.clear_requests()
-    refused = {"kind": "status", "status": 403, "body": "{}"}
-    lab.add_fault(method="POST", path=f"^{TASKS}$", skip=2, action=refused)
     lab.add_fault(method="POST", path=f"^{path}$", body="5 Minutes", action={"kind": "stall", "seconds": 300})
     site.kill_when(lambda: "5 Minutes" in site.settings().get(path, []), "the second wave is put back")
-    assert site.settings() == {of(ids[0]): ["7 Minutes"], path: ["7 Minutes", "5 Minutes"]}
+    assert {number: site.settings()[of(number)][0] for number in (ids[0], ids[2], ids[3])} == dict.fromkeys(
+        (ids[0], ids[2], ids[3]), "7 Minutes"
+    )
     assert (site.state["result"], site.state["phases"]) == ("failing", ["passed", "failed", "waiting"])
+    # Meanwhile somebody else has set what the plan has written to another one.
+    lab.api("POST", of(ids[3]), {"computerSettings": {HEARTBEAT_INTERVAL: {"value": "9 Minutes"}}})
     # The same command goes on with putting back, and ends with what has failed.
     lab.clear_faults()
     lab.clear_requests()
     ran = site.run()
     assert ran.returncode == 2 and "The rollout has failed: wave 2 of 3" in ran.stdout, ran.stdout
-    assert site.state["result"] == "failed" and site.sent() == 1
+    assert site.state["result"] == "failed" and of(ids[3]) not in site.settings()
+    (left,) = site.state["left_alone"]
+    assert (left["id"], left["facet"]) == (ids[3], "heartbeat")
+    assert "changed by somebody else since: interval is 9, where the plan wrote 7." in " ".join(ran.stdout.split())
     number = next(one for one in lab.api("GET", "/computers", query={"expand": "computerSettings"})["computers"]
                   if one["ID"] == ids[2])  # fmt: skip
     assert number["computerSettings"][HEARTBEAT_INTERVAL]["value"] == "5 Minutes"
@@ -193,6 +206,9 @@ def test_a_wave_that_fails_is_put_back_and_nothing_goes_on(site):
     lab.clear_requests()
     ran = site.run()
     assert ran.returncode == 2 and "This rollout has failed: wave 2 of 3" in ran.stdout and writes(lab) == []
+    # By hand, also what somebody else has set goes back to what was there before the rollout, and nothing else.
+    back = site.roll_back({"computers": [ids[3]]})
+    assert back.returncode == 0 and site.settings() == {of(ids[3]): [""]}, back.stdout
 
 
 def test_a_gate_that_fails_puts_all_waves_back_if_asked(site):

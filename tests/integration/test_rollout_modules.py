@@ -20,7 +20,9 @@ from ansible_collections.workload_security.agent.plugins.module_utils._task.roll
     pass_gate,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import manager_subnets
+from tests.integration.captured import CAPTURE, read
 from tests.integration.in_process import run_tasks
+from tests.integration.scene import RULE
 from tests.integration.support import RESTRICTION, LabClock, connection, writes
 from tests.lab.manager.process import LabManager
 from tests.lab.manager.settings import HEARTBEAT_INTERVAL
@@ -55,6 +57,22 @@ def waves_of(
     planned, result = run_tasks(lab, tasks).results
     assert not planned["failed"], planned
     return result, json.loads(path.read_text())["waves"] if path.exists() else []
+
+
+def snapshot_of(folder: Path) -> tuple[dict[str, t.Any], t.Callable[..., dict[str, t.Any]]]:
+    """The task that keeps what is set on the targets of the waves, and one that takes the plan back to that."""
+    path = folder / "snapshot.yml"
+    targets = json.loads((folder / "waves.json").read_text())["targets"]
+
+    def back(**options: t.Any) -> dict[str, t.Any]:
+        held = read(path.read_text())
+        undeclared, scope = held["communication_undeclared"], held["communication_scope"]
+        profiles = held["communication_profiles"]
+        undo_plan = str(folder / "plan.json")
+        given = {"profiles": profiles, "undeclared": undeclared, "scope": scope, "undo_plan": undo_plan}
+        return {PROFILE: {**given, **options}}
+
+    return {CAPTURE: {"path": str(path), "complete": True, **targets}}, back
 
 
 def test_a_plan_is_cut_into_waves_and_nothing_is_written_to_the_manager(alive, tmp_path):
@@ -99,11 +117,9 @@ def test_what_the_plan_brings_is_what_hosts_are_asked(alive, tmp_path):
     assert asked[chosen[0]["ID"]] == ("agent_initiated", ["agent_initiated"])
     assert asked[chosen[1]["ID"]][1] == ["firewall_restriction"]
     assert result["restriction"] == {**RESTRICTION, "region": None}
-    # What an agent is put back to: what is set there today, which is nothing.
-    back = json.loads((tmp_path / "waves.json").read_text())["back"]
-    assert {(*one["computers"], *(one.keys() & {"communication_direction", "firewall_restriction"})) for one in back} == {
-        (chosen[0]["ID"], "communication_direction"), (chosen[1]["ID"], "firewall_restriction")
-    }  # fmt: skip
+    # Of whom a snapshot is to be kept.
+    targets = json.loads((tmp_path / "waves.json").read_text())["targets"]
+    assert targets == {"policies": [], "computers": sorted(one["ID"] for one in chosen)}
 
 
 @pytest.mark.parametrize(
@@ -238,13 +254,35 @@ def test_a_rule_that_no_document_can_declare_is_put_back_before_the_new_one_goes
     ]
     result, _waves = waves_of(alive, tmp_path, profiles)
     assert result["restriction"] == {**RESTRICTION, "region": None}
-    back = json.loads((tmp_path / "waves.json").read_text())["back"]
-    tasks = [{PROFILE: {"apply_plan": str(tmp_path / "plan.json")}}, {PROFILE: {"profiles": back}}]
-    written, put_back = run_tasks(alive, tasks).results
+    taken, back = snapshot_of(tmp_path)
+    (kept,) = run_tasks(alive, [taken]).results
+    assert not kept["failed"], kept
+    written, put_back = run_tasks(alive, [{PROFILE: {"apply_plan": str(tmp_path / "plan.json")}}, back()]).results
     assert not written["failed"] and not put_back["failed"], put_back
-    assert set(alive.api("GET", assignments)["assignedRuleIDs"]) == set(before)
+    assert put_back["left_alone"] == [] and set(alive.api("GET", assignments)["assignedRuleIDs"]) == set(before)
     order = [one["method"] for one in writes(alive) if one["path"].startswith(assignments)]
     assert order == ["POST", "DELETE"] * 2
+
+
+def test_a_list_that_is_shared_is_put_back_for_all_who_have_it(alive, tmp_path):
+    (computer,) = agents(alive, 1)
+    profile = {"name": "a", "computers": [computer["ID"]], "firewall_restriction": RESTRICTION}
+    run_tasks(alive, [{PROFILE: {"profiles": [profile]}}])
+    wider = {**RESTRICTION, "source_ips": [*RESTRICTION["source_ips"], "198.51.100.7"]}
+    _result, waves = waves_of(alive, tmp_path, [{**profile, "firewall_restriction": wider}])
+    # The plan writes to no target, and yet it changes what they have.
+    assert [(one["everything"], one["computers"]) for one in waves] == [(True, [])]
+
+    def items() -> list[str]:
+        (found,) = [one for one in alive.api("GET", "/iplists")["ipLists"] if one["name"] == f"{RULE} (IPs)"]
+        return found["items"]
+
+    before = items()
+    taken, back = snapshot_of(tmp_path)
+    kept, written = run_tasks(alive, [taken, {PROFILE: {"apply_plan": str(tmp_path / "plan.json")}}]).results
+    assert not kept["failed"] and written["changed"] and items() != before, (kept, written)
+    (put_back,) = run_tasks(alive, [back()]).results
+    assert put_back["changed"] and items() == before
 
 
 def test_the_region_of_a_restriction_is_that_of_its_manager(alive, tmp_path):

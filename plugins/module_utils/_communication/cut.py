@@ -89,6 +89,7 @@ def _part(
         refusals=tuple(refusal for refusal in plan.refusals if chosen(refusal.subject)),
         targets=tuple(subject for subject in plan.targets if chosen(subject)),
         warnings=(*plan.warnings, *told),
+        left_alone=plan.left_alone and tuple(one for one in plan.left_alone if chosen(one.subject)),
         undeclared=None if plan.undeclared is None else tuple(step for step in plan.undeclared if chosen(step.subject)),
         # Who is no target of this part is still one of the document.
         scope=plan.scope.union((subject.type, t.cast(int, subject.id)) for subject in plan.targets),

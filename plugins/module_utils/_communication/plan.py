@@ -42,6 +42,8 @@ class Plan:
     chosen: frozenset[tuple[str, int]] | None = None
     # What a part of a plan leaves to another run; C(None) of a whole plan.
     later: tuple[Step, ...] | None = None
+    # What was set by somebody else than the plan that is undone, and stays; C(None) where none is undone.
+    left_alone: tuple[Refusal, ...] | None = None
 
 
 def make_plan(fleet: Fleet, document: Document) -> Plan:

@@ -26,6 +26,7 @@ from .plan import Plan, make_plan
 from .plan_file import PlanFile
 from .reviewed import PlanChanged, Reviewed, standing
 from .short import LONGEST_FAILED_RESULT, STATES, Result, fitting, length_of
+from .undo import undone
 
 # Nobody reads a longer diff.
 _GROUPS_IN_DIFF = 200
@@ -52,13 +53,14 @@ class Run:
 class Terms:
     """What is agreed on a plan. reviewed: the one that may be carried out, C(None) for any. of_whole: whether that is one of
     the whole document, of which a part is to be carried out. plan_file: where it is written to, with C(options), those
-    of the document.
+    of the document. undoes: another plan, of which nothing but what it has written is to be taken back.
     """
 
     reviewed: Reviewed | None = None
     of_whole: bool = False
     plan_file: str | None = None
     options: t.Mapping[str, t.Any] = field(default_factory=dict)
+    undoes: PlanFile | None = None
 
 
 def converge(client: Client, document: Document, run: Run, terms: Terms | None = None) -> Result:
@@ -72,6 +74,8 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     terms = terms or Terms()
     fleet = Fleet(client)
     plan = make_plan(fleet, document)
+    if terms.undoes:
+        plan = undone(plan, terms.undoes.steps, standing(fleet))
     if not terms.of_whole:
         plan = part_of(plan, document)
     done_before = 0
@@ -184,7 +188,8 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
     shared = {step.subject.label: _sides(step) for step in objects}
     told = [f"{'would change' if run.check_mode else 'changed'} {summary(groups)}"] if groups else []
     told += [f"{len(objects)} rules or lists made, changed or deleted"] if objects else []
-    told += [f"{_counted(unchanged)} as declared"] if unchanged else []
+    told += [f"{_counted(unchanged)} as declared"] if unchanged and plan.left_alone is None else []
+    told += [f"{len(plan.left_alone or ())} left alone, as somebody else has changed them since"]
     told += [f"{sum(failure['state'] == state for _one, failure in failures)} {word}" for state, word in STATES.items()]
     more = len(plan.undeclared or ())
     told += [f"{more} {'override that is' if more == 1 else 'overrides that are'} not declared"]
@@ -204,6 +209,11 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
             "after": outline({**{label: sides[1] or "absent" for label, sides in shared.items()}, **after}),
         },
     }
+    if plan.left_alone is not None:
+        result["left_alone"] = [
+            {**one.subject.reference, "facet": one.facet, "reason": one.reason} for one in plan.left_alone
+        ]
+        result["counts"]["left_alone"] = len(plan.left_alone)
     if plan.undeclared is not None:
         result["undeclared"] = _undeclared(plan)
     if run.list_targets:

@@ -27,7 +27,14 @@ LONGEST_RESULT = 150_000
 LONGEST_FAILED_RESULT = 3_000
 _LONGEST_MESSAGE = 700
 # How the room for lists is shared.
-_SHARES = (("failed_targets", 0.8), ("plan", 0.8), ("undeclared", 0.8), ("objects", 0.8), ("changed_targets", 1.0))
+_SHARES = (
+    ("failed_targets", 0.8),
+    ("left_alone", 0.8),
+    ("plan", 0.8),
+    ("undeclared", 0.8),
+    ("objects", 0.8),
+    ("changed_targets", 1.0),
+)
 # The most characters of texts in a result that is cut.
 _LONGEST_SUMMARY = 300
 _LONGEST_REASON = 100

@@ -135,7 +135,8 @@ def take_snapshot(
     """Read the chosen targets (C(None): all) and those of the document, and say what to write into it.
 
     C(facets): those to look at; others stay as they are written. C(complete): also name targets on which nothing is set,
-    and rules that cannot be declared but by their names, so that whatever is set later can be taken away.
+    and rules that cannot be declared but by their names, so that whatever is set later can be taken away; all targets by
+    their IDs.
     Raises C(OptionError) for what a document names and the manager does not have, C(ManagerError) when reading fails.
     """
     return _Taking(fleet, facets, written, complete).result(chosen)
@@ -386,7 +387,7 @@ class _Taking:
         for target in _in_order(self.pieces):
             for declared in self._bundles(self.pieces[target]):
                 by_content.setdefault(_frozen(declared), (declared, []))[1].append(target)
-        names = _Names(self.fleet)
+        names = _Names(self.fleet, self.complete)
         taken = {one.name for one in self.written if one.number not in edits or not edits[one.number].gone}
         made = []
         for declared, targets in sorted(by_content.values(), key=lambda found: self._title(found[0])):
@@ -476,9 +477,13 @@ class _Taking:
 
 
 class _Names:
-    """How a document names targets, so that the name leads to that very target."""
+    """How a document names targets, so that the name leads to that very target.
 
-    def __init__(self, fleet: Fleet) -> None:
+    by_id: always by their IDs, which lead there whatever it is called by then.
+    """
+
+    def __init__(self, fleet: Fleet, by_id: bool) -> None:
+        self._by_id = by_id
         self._policies = collections.Counter(policy.name.strip() for policy in fleet.policies.values())
         # DNS does not tell upper from lower case, and a computer is found by either of its names.
         self._computers = collections.Counter(
@@ -495,7 +500,7 @@ class _Names:
         else:
             option, number = "computers", self._computers[name.strip().casefold()]
         can_be_seen = can_be_written(name) and shown(name) == name == name.strip() != ""
-        if number == 1 and can_be_seen:
+        if number == 1 and can_be_seen and not self._by_id:
             return Named(option, name)
         return Named(option, target.id, shown(name, 100) or "without a name")
 

@@ -16,7 +16,7 @@ from .._basis.errors import OptionError
 from .._basis.files import no_regular_file
 from .._basis.text import one_line
 from .._communication.document import DECLARED, KEEP, SCOPES, UNDECLARED, Document, profile_arguments, read_document
-from .._communication.plan_file import read_plan_file
+from .._communication.plan_file import PlanFile, read_plan_file
 from .._communication.result import Terms
 from .._communication.reviewed import Reviewed
 from .._communication.slices import SLICE_ARGUMENTS, Slice
@@ -41,6 +41,7 @@ PROFILES_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "plan_file": {"type": "path"},
     "apply_plan": {"type": "path"},
     "expected_digest": {"type": "str"},
+    "undo_plan": {"type": "path"},
 }
 
 Options = t.Dict[str, t.Any]
@@ -50,7 +51,8 @@ Options = t.Dict[str, t.Any]
 class Asked:
     """A document, and on which terms its plan may be carried out. options: those of the document.
 
-    of_whole: whether the reviewed plan is one of the whole document, of which a part is to be carried out.
+    of_whole: whether the reviewed plan is one of the whole document, of which a part is to be carried out. undoes: another
+    plan, of which nothing but what it has written is to be taken back.
     """
 
     document: Document
@@ -59,6 +61,7 @@ class Asked:
     plan_file: str | None = None
     apply_plan: str | None = None
     of_whole: bool = False
+    undoes: PlanFile | None = None
 
     @classmethod
     def from_options(cls, params: Options, deployment: str) -> Asked:
@@ -71,9 +74,16 @@ class Asked:
         if path is None:
             if params.get("profiles") is None:
                 raise OptionError("profiles", None, "it must be given, or apply_plan with the file of a plan")
+            undo_plan = params.get("undo_plan")
+            if undo_plan is not None and plan_file is not None:
+                raise OptionError(
+                    "plan_file", None, "it must be left out if undo_plan is given, because a plan in a file undoes none"
+                )
+            undoes = None if undo_plan is None else read_plan_file("undo_plan", undo_plan, _checked)
             options = _given({name: params.get(name) for name in _DOCUMENT_ARGUMENTS})
-            return cls(_document(options, params["profiles"], deployment), options, reviewed, plan_file)
-        for option in (*_DOCUMENT_ARGUMENTS.keys() - PART_ARGUMENTS.keys(), "plan_file"):
+            document = _document(options, params["profiles"], deployment)
+            return cls(document, options, reviewed, plan_file, undoes=undoes)
+        for option in (*_DOCUMENT_ARGUMENTS.keys() - PART_ARGUMENTS.keys(), "plan_file", "undo_plan"):
             if params.get(option) not in (None, _DOCUMENT_ARGUMENTS.get(option, {}).get("default")):
                 raise OptionError(
                     option, None, "it must be left out if apply_plan is given, because the plan contains the document"
@@ -100,12 +110,13 @@ class Asked:
 
     def terms(self, url: str) -> Terms:
         """What is agreed on the plan, on the manager at this URL. Raises C(OptionError) where it is another one."""
-        plan = self.reviewed and self.reviewed.plan
-        if plan and plan.manager != url:
-            raise OptionError(
-                "apply_plan", self.apply_plan, f"it must be a plan for {url}, and is one for {plan.manager}"
-            )
-        return Terms(self.reviewed, self.of_whole, self.plan_file, self.options)
+        for option, path, plan in (
+            ("apply_plan", self.apply_plan, self.reviewed and self.reviewed.plan),
+            ("undo_plan", None, self.undoes),
+        ):
+            if plan and plan.manager != url:
+                raise OptionError(option, path, f"it must be a plan for {url}, and is one for {plan.manager}")
+        return Terms(self.reviewed, self.of_whole, self.plan_file, self.options, self.undoes)
 
 
 def _document(options: Options | t.Mapping[str, t.Any], profiles: t.Sequence[Options], deployment: str) -> Document:

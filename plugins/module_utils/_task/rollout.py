@@ -19,7 +19,7 @@ from .._basis.text import one_line, quoted, shown
 from .._communication.plan_file import LONGEST, PlanFile
 from .._communication.waves import DEFAULT, Bound, Branch, Named, Place, Wave, make_waves
 from .._facets.firewall.restriction import PRESENT
-from .._facets.step import ASSIGN, SET, UNASSIGN, Step
+from .._facets.step import ASSIGN, SET
 from .._fleet.catalogue import COMMUNICATION_DIRECTION, HEARTBEAT_INTERVAL
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
@@ -131,8 +131,10 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
     chosen = [one for one in asked.wanted if isinstance(one, _Chosen)]
     resolved = [targets for targets, _missing in resolve(fleet, [*profiles, *(one.selector for one in chosen)])]
     branches = _branches(fleet)
-    everybody = _below(branches, [target for targets in resolved[: len(profiles)] for target in targets])
-    concerned = everybody | _below(branches, _planned(fleet, asked))
+    declared = [target for targets in resolved[: len(profiles)] for target in targets]
+    planned = _planned(fleet, asked)
+    everybody = _below(branches, declared)
+    concerned = everybody | _below(branches, planned)
     computers = [fleet.computers[number] for number in sorted(concerned)]
     fleet.read_overrides(computers)
     outlook = Outlook(fleet)
@@ -141,12 +143,14 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
         one.id: Place(one.id, one.policy_id, one.group_id, _is_heard(outlook, one, latest, asked.deployment))
         for one in computers
     }
-    targets = {
+    of_waves = {
         one.name: frozenset((target.kind.noun, target.id) for target in found)
         for one, found in zip(chosen, resolved[len(profiles) :])
     }
-    wanted = [one if isinstance(one, Bound) else Named(one.name, targets[one.name]) for one in asked.wanted]
+    wanted = [one if isinstance(one, Bound) else Named(one.name, of_waves[one.name]) for one in asked.wanted]
     waves = make_waves(asked.plan.steps, places, branches, wanted, everybody)
+    # What a rule or list holds that they share is known by those who have it.
+    targets = {*planned, *(declared if any(wave.everything for wave in waves) else ())}
     hosts, unknown = _hosts(asked, outlook, computers)
     told = [*fleet.warnings]
     if unknown:
@@ -156,7 +160,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
             + (f" and {len(unknown) - _HOSTS_NAMED} more" if unknown[_HOSTS_NAMED:] else "")
         )
     return {
-        "changed": _write(client, asked, waves, hosts, check_mode),
+        "changed": _write(client, asked, waves, targets, hosts, check_mode),
         "digest": asked.plan.digest,
         "waves_file": asked.waves_file,
         "waves": [_told(wave) for wave in waves],
@@ -256,37 +260,6 @@ def _restriction(document: t.Mapping[str, t.Any]) -> Result | None:
     return all_of_it[0] if all_of_it and all(one == all_of_it[0] for one in all_of_it) else None
 
 
-def _back(steps: t.Sequence[Step]) -> list[Result]:
-    """Profiles that declare what is set today where the plan sets something else.
-
-    Of rules, only that a target has one today, or does not: what those say that it has is not in a plan.
-    """
-    of_target: dict[tuple[str, int], dict[str, dict[str, t.Any]]] = {}
-    declared: list[tuple[tuple[str, int], dict[str, dict[str, t.Any]]]] = []
-    for step in steps:
-        key = (step.subject.type, step.subject.id or 0)
-        if step.action == SET:
-            of_target.setdefault(key, {}).setdefault(step.facet, {})[step.key] = step.before
-        elif step.action in (ASSIGN, UNASSIGN):
-            # A target can get one rule and lose others: each is a profile of its own.
-            state = "absent" if step.action == ASSIGN else "assigned"
-            declared.append((key, {step.facet: {"state": state, "rule_name": step.key}}))
-    declared += of_target.items()
-    alike: dict[str, dict[str, list[int]]] = {}
-    for (kind, number), facets in declared:
-        targets = alike.setdefault(json.dumps(facets, sort_keys=True), {"policy": [], "computer": []})
-        targets[kind].append(number)
-    return [
-        {
-            "name": f"as before the rollout {number}",
-            "policies": targets["policy"],
-            "computers": targets["computer"],
-            **json.loads(facets),
-        }
-        for number, (facets, targets) in enumerate(alike.items(), start=1)
-    ]
-
-
 def _told(wave: Wave) -> Result:
     """A wave for a task's result: how many, and a few IDs."""
     return {
@@ -301,15 +274,23 @@ def _told(wave: Wave) -> Result:
 
 
 def _write(
-    client: Client, asked: RolloutAsked, waves: t.Sequence[Wave], hosts: t.Sequence[Result], check_mode: bool
+    client: Client,
+    asked: RolloutAsked,
+    waves: t.Sequence[Wave],
+    targets: t.Iterable[Target],
+    hosts: t.Sequence[Result],
+    check_mode: bool,
 ) -> bool:
-    """Write the waves into their file; returns whether that changes it."""
+    """Write the waves into their file, with all targets to keep a snapshot of; returns whether that changes it."""
     held = {
         "format": _FORMAT,
         "version": _VERSION,
         "manager": client.transport.url,
         "digest": asked.plan.digest,
-        "back": _back(asked.plan.steps),
+        "targets": {
+            "policies": sorted(one.id for one in targets if isinstance(one, Policy)),
+            "computers": sorted(one.id for one in targets if isinstance(one, Computer)),
+        },
         "waves": [
             {**asdict(wave), "hosts": [host for host in hosts if host["computer_id"] in concerned]}
             for wave in waves
