@@ -43,6 +43,7 @@ options:
   hostnames:
     description:
       - The host names. A manager on the premises has one.
+      - C(localhost) and the other names of the loopback are refused.
       - Required if O(region) is not set.
     type: list
     elements: str
@@ -76,10 +77,14 @@ options:
       - The records lie in one block, which comes first in the file and is marked. All other bytes of the file stay as
         they are. When the last record goes, so does the block.
       - The file is replaced in one step, and keeps its owner, mode, access control list and security context. Where it
-        is a symbolic link, the file that it leads to is replaced.
+        is a symbolic link, the file that it leads to is replaced. A file that cannot be replaced, as in containers, is
+        an error, or is written in place with O(hosts_file.unsafe_writes).
       - A run that is killed may leave a hidden file next to this one. The next run removes it. This also holds for
         O(unbound) and O(dnsmasq).
       - The block must not hold anything else. A block that is broken, twice there or holds other lines is refused.
+      - A warning tells where the comments at the top of the file say that it is regenerated, as those of cloud-init do,
+        and what to change instead. Another one tells where an address resolves back to another name because of the
+        block.
     type: dict
     suboptions:
       path:
@@ -94,6 +99,15 @@ options:
             its comment, stay.
           - If V(false), lines outside of the block stay as they are. Those that contradict are reported, with a
             warning, since resolvers add what they say, or take it instead.
+        type: bool
+        default: false
+      unsafe_writes:
+        description:
+          - Whether a file that cannot be replaced is written in place. This is what F(/etc/hosts) in a container needs,
+            as it is a mount there.
+          - Then a program may read half of the file, and a run that is killed may leave half of it. Runs of this module
+            take turns.
+          - If the environment variable E(ANSIBLE_UNSAFE_WRITES) is set on the host, it is the default.
         type: bool
         default: false
   rfc2136:
@@ -252,6 +266,13 @@ EXAMPLES = r"""
       replace_conflicts: true
   become: true
 
+- name: Do the same in a container, where the file is a mount
+  workload_security.agent.local_dns:
+    hostnames: [dsm.example.com]
+    addresses: [192.0.2.10]
+    hosts_file:
+      unsafe_writes: true
+
 - name: Put the name into the site's zone
   workload_security.agent.local_dns:
     hostnames: [dsm.example.com]
@@ -357,7 +378,9 @@ conflicts:
       type: int
       sample: 4
     text:
-      description: The line, at most 500 characters of it. What cannot be seen appears as in Python, such as C(\t).
+      description:
+        - The line, at most 500 characters of it. What cannot be seen appears as in Python, such as C(\x1b). A tab is a
+          tab.
       returned: always
       type: str
       sample: 192.0.2.9 dsm.example.com old-dsm

@@ -264,8 +264,16 @@ def test_a_full_disk_leaves_the_file_as_it_was(hosts: LabHosts, host: Host, tmp_
 
 
 def test_what_cannot_be_replaced_is_told_why(hosts: LabHosts, host: Host, tmp_path: Path) -> None:
+    """A mount, as F(/etc/hosts) is in containers, is written in place if that is asked for: so it stays the mount."""
     before = host.read(HOSTS)
     writing = task("hosts_file", addresses=["198.18.0.9"])
+    in_place = [
+        task("hosts_file", options={"unsafe_writes": True}, **wanted)
+        for wanted in ({"addresses": ["198.18.0.9"]}, {"state": "absent"})
+    ]
+    looking = shell(
+        f"{RESOLVED} | sort -u; cmp {HOSTS} /run/hosts && mountpoint -q {HOSTS} && ls -A /etc | grep -c '[.]hosts[.]'; true"
+    )
     daemon = {"become": True, "become_user": "daemon", "become_method": "su", "become_flags": "-s /bin/sh"}
     played = play(
         hosts,
@@ -274,6 +282,7 @@ def test_what_cannot_be_replaced_is_told_why(hosts: LabHosts, host: Host, tmp_pa
         writing,
         shell("umount /etc && cp /etc/hosts /run/hosts && mount --bind /run/hosts /etc/hosts"),
         writing,
+        *(step for one in in_place for step in (one, looking, one)),
         shell("umount /etc/hosts"),
         {**writing, **daemon},
         on=host,
@@ -284,12 +293,16 @@ def test_what_cannot_be_replaced_is_told_why(hosts: LabHosts, host: Host, tmp_pa
         told,
         (
             "the file system is mounted read only",
-            "it is a mount of its own, as in containers",
+            "with hosts_file.unsafe_writes: true, it is written in place",
             "Permission denied (this user may not; use become)",
         ),
         strict=True,
     ):
         assert words in one["message"]
+    present, found, again, absent, gone, again_absent = played.results[4:10]
+    assert (found["stdout_lines"], gone["stdout_lines"]) == (["198.18.0.9", "0"], ["0"])
+    assert (present["changed"], again["changed"]) == (absent["changed"], again_absent["changed"]) == (True, False)
+    assert "/etc/hosts is a mount of its own, as in containers, which may get a new one at each start" in played.output
     assert host.read(HOSTS) == before
     assert ".hosts." not in host.run(["ls", "-A", "/etc"]).stdout
 
