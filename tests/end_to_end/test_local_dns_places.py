@@ -15,7 +15,7 @@ import pytest
 
 from tests.end_to_end.play import Played, play
 from tests.lab.hosts.process import Host, LabHosts
-from tests.lab.nameserver import Dnsmasq, NameServer, Unbound
+from tests.lab.nameserver import Dnsmasq, NameServer, PiHole, Unbound
 
 MODULE = "workload_security.agent.local_dns"
 NAME = "dsm.lab.test"
@@ -370,17 +370,22 @@ def test_ttl_of_unbound(hosts: LabHosts, unbound: NameServer, tmp_path: Path) ->
 def test_unbound_without_remote_control_is_told_by_a_signal(
     hosts: LabHosts, unbound: NameServer, tmp_path: Path
 ) -> None:
+    """Its process is the one that listens, as it has no PID file; and its file is where a site may have it."""
     site = "/etc/unbound/unbound.conf.d/zz-site.conf"
-    unbound.host.write(site, "remote-control:\n  control-enable: no\n")
+    include = 'server:\n  directory: "/etc/unbound"\ninclude-toplevel: "of the site/{none,our[a-z]}*.conf"\n'
+    unbound.host.write(site, f"remote-control:\n  control-enable: no\n{include}")
+    unbound.host.run(["mkdir", "/etc/unbound/of the site"])
+    at = {"options": {"path": "/etc/unbound/of the site/ours.conf"}}
     try:
         unbound.restart()
         before = process(unbound)
-        tasks = [task("unbound", addresses=["198.18.0.9"]), shell(DIG), task("unbound", state="absent"), shell(DIG)]
+        wanted = ({"addresses": ["198.18.0.9"]}, {"state": "absent"})
+        tasks = [step for one in wanted for step in (task("unbound", **at, **one), shell(DIG))]
         _present, there, _absent, gone = done(play(hosts, tmp_path, *tasks, on=unbound.host))
         assert (there["stdout"], gone["stdout"]) == ("198.18.0.9", "")
         assert process(unbound) == before
     finally:
-        unbound.host.run(["rm", site])
+        unbound.host.run(["rm", "-r", site, "/etc/unbound/of the site"])
         unbound.restart()
 
 
@@ -438,6 +443,28 @@ def test_dnsmasq_that_does_not_read_the_file_gets_none(hosts: LabHosts, dnsmasq:
     assert told["code"] == "other_answer"
     assert "does not read /etc/agents.hosts unless its configuration has addn-hosts=" in told["message"]
     assert dnsmasq.host.run(["test", "-e", "/etc/agents.hosts"], check=False).returncode == 1
+
+
+def test_pihole_is_a_dnsmasq_and_may_answer_by_subnet(hosts: LabHosts, tmp_path: Path) -> None:
+    with PiHole(hosts.add("dns-pihole")) as server:
+        at = {"path": f"{server.hosts_folder}/workload_security_agent", "address": server.address}
+        wanted = {"addresses": ["198.18.0.9", "10.9.9.9"]}
+        before = process(server)
+        tasks = [
+            task("dnsmasq", options=at, **wanted),
+            shell(f"dig @{server.address} +short {NAME}; {DIG} | sort"),
+            task("dnsmasq", options=at, **wanted),
+            task("dnsmasq", options={**at, "path": "/etc/agents.hosts"}, hostnames=[RELAY], **wanted),
+            task("dnsmasq", options=at, state="absent"),
+            shell(DIG),
+        ]
+        played = play(hosts, tmp_path, *tasks, on=server.host)
+        assert process(server) == before
+    present, found, again, elsewhere, absent, gone = played.results
+    assert found["stdout_lines"] == ["198.18.0.9", "10.9.9.9", "198.18.0.9"]
+    assert (present["changed"], again["changed"], absent["changed"], gone["stdout"]) == (True, False, True, "")
+    assert elsewhere["failure"]["code"] == "other_answer"
+    assert "Pi-hole does not read /etc/agents.hosts unless it is in /etc/pihole/hosts" in elsewhere["msg"]
 
 
 def test_dnsmasq_that_forwards_to_who_knows_the_name_warns(

@@ -57,7 +57,10 @@ class HostsFile(Place):
         self._hosts = read_hosts(self._content or b"", self._path)
         records = {record for record in self._hosts.block if record.name in names}
         if self._replaces:
-            records.update(record for _index, said in self._hosts.others(names) for record in said)
+            others = {record for _index, said in self._hosts.others(names) for record in said}
+            # One of both is enough.
+            self.unfinished = not records.isdisjoint(others)
+            records |= others
         return sorted(records)
 
     def write(self, _before: List[Record], after: List[Record]) -> None:
@@ -120,7 +123,7 @@ class HostsFile(Place):
 
     def diff(self, before: List[Record], after: List[Record]) -> Dict[str, str]:
         old = self._content or b""
-        new = old if before == after else self._new(after).text()
+        new = old if before == after and not self.unfinished else self._new(after).text()
         if max(len(old), len(new)) > _LONGEST_DIFF:
             return super().diff(before, after)
         return {
@@ -142,7 +145,7 @@ class HostsFile(Place):
                 said_by_others.update(said)
                 lines[index] = without(lines[index], {record.name for record in said if record not in after})
         kept = [record for record in self._hosts.block if record.name not in self._names]
-        ours = [record for record in after if record in self._hosts.block or record not in said_by_others]
+        ours = [record for record in after if record not in said_by_others]
         return replace(self._hosts, lines=lines, block=sorted(kept + ours))
 
 

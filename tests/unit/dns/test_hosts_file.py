@@ -333,9 +333,17 @@ def test_an_address_whose_line_comes_before_the_block_resolves_as_before(path: P
 
 
 def test_what_the_warning_advises_keeps_what_an_address_resolves_back_to(path: Path) -> None:
-    path.write_bytes(b"192.0.2.10 web dsm.example.com\n")
+    path.write_bytes(b"192.0.2.10 web\n")
+    (warning,) = run(path, addresses=["192.0.2.10"])["warnings"]
+    assert "add the name to the end of that line, and set replace_conflicts" in warning
+    wanted = b"192.0.2.10 web dsm.example.com\n"
+    path.write_bytes(path.read_bytes().replace(b"192.0.2.10 web\n", wanted))
+    check = run(path, check=True, replace=True, addresses=["192.0.2.10"])
     result = run(path, replace=True, addresses=["192.0.2.10"])
-    assert result["warnings"] == [] and not result["changed"]
+    assert check == result
+    assert result["warnings"] == [] and result["changed"] and result["diff"]["after"].encode() == wanted
+    assert path.read_bytes() == wanted
+    assert not run(path, replace=True, addresses=["192.0.2.10"])["changed"]
 
 
 @given(st.permutations([("a", "192.0.2.1"), ("b", "192.0.2.2"), ("c", "2001:db8::3")]), st.booleans())
