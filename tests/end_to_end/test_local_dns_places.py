@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.unbound_configuration import (
+    configuration_with,
+)
 from tests.end_to_end.play import Played, play
 from tests.lab.hosts.process import Host, LabHosts
 from tests.lab.nameserver import Dnsmasq, NameServer, PiHole, Unbound
@@ -282,24 +285,26 @@ def test_what_cannot_be_replaced_is_told_why(hosts: LabHosts, host: Host, tmp_pa
         writing,
         shell("umount /etc && cp /etc/hosts /run/hosts && mount --bind /run/hosts /etc/hosts"),
         writing,
+        task("hosts_file", True, addresses=["198.18.0.9"]),
         *(step for one in in_place for step in (one, looking, one)),
         shell("umount /etc/hosts"),
         {**writing, **daemon},
         on=host,
     )
     told = failures(played)
-    assert [one["code"] for one in told] == ["unwritable"] * 3
+    assert [one["code"] for one in told] == ["unwritable"] * 4
     for one, words in zip(
         told,
         (
             "the file system is mounted read only",
-            "with hosts_file.unsafe_writes: true, it is written in place",
+            *["it is a mount of its own, as in containers; with hosts_file.unsafe_writes: true, it is written in place"]
+            * 2,
             "Permission denied (this user may not; use become)",
         ),
         strict=True,
     ):
         assert words in one["message"]
-    present, found, again, absent, gone, again_absent = played.results[4:10]
+    present, found, again, absent, gone, again_absent = played.results[5:11]
     assert (found["stdout_lines"], gone["stdout_lines"]) == (["198.18.0.9", "0"], ["0"])
     assert (present["changed"], again["changed"]) == (absent["changed"], again_absent["changed"]) == (True, False)
     assert "/etc/hosts is a mount of its own, as in containers, which may get a new one at each start" in played.output
@@ -435,6 +440,62 @@ def test_what_unbound_would_not_read_or_follow_is_refused(hosts: LabHosts, unbou
     told = failures(play(hosts, tmp_path, elsewhere, task("unbound", cname="web.lab.test"), on=unbound.host))
     assert [(one["code"], one["option"]) for one in told] == [("not_included", "unbound.path"), ("bad_option", "cname")]
     assert unbound.host.run(["ls", "-A", "/etc/unbound"]).stdout.split() == ["unbound.conf", "unbound.conf.d"]
+
+
+# Main files of Unbound; $ is the folder that they and all others are in.
+INCLUDING = [
+    'server:\n  directory: "$"\ninclude: "conf.d/*.conf"\n',
+    "server: directory: $ include:\n  conf.d/ours.conf\n",
+    "server:\n  directory: # where\n '$'\n  directory: conf.d\n  include: ours.conf\n",
+    'server:\n  directory: "$/conf.d/deep"\n  directory: "../"\ninclude-toplevel: "./*.conf"\n',
+    'include: "$/conf.d/folder.conf"\ninclude: ours.conf\n',
+    'server:\n  directory: "$"\ninclude: "{of the site,conf.d}/{a,o{u,v}r}[!t].conf"\n',
+    'include: "$/*/{deep,..}/*/ours.*"\n',
+    'include: "$/conf.d/{a,ours,z}.conf"\n',
+    'include: "$/conf.?/[[:alpha:]]*[^0-9].conf"\n',
+    'include: "$/conf.d/\\ours.{conf,}"\n',
+    "server:\n  verbosity:1 include:$/conf.d/ours.conf\n",
+    'include: "$/of the site/ours.conf"\n',
+    'include: "$/{of the site,conf.d}/[ou]*"\n',
+]
+NOT_INCLUDING = [
+    'include: "$/conf.d/*.cnf"\n',
+    'include: "$/*.conf.d"\n',
+    '# include: "$/conf.d/*.conf"\n',
+    'include: "conf.d/ours.conf"\n',
+    'include: "conf.d/ours.conf"\nserver:\n  directory: "$"\n',
+    'include: "$/{nothing,conf.d}/ours*"\n',
+    'include: "$/conf.d/{ours*,nothing/*}"\n',
+    "include: $/of the site/ours.conf\n",
+    'include: "$/conf.d/{a,z}.conf"\n',
+    'server:\n  identity: "include: $/conf.d/ours.conf"\n',
+    'include: "$/conf.d/[!o]*.conf"\n',
+]
+
+
+def test_includes_are_found_as_unbound_finds_them(unbound: NameServer, tmp_path: Path) -> None:
+    """Its checker reads the same files, of which ours holds a word that it has to complain of."""
+    ours = [tmp_path / folder / "ours.conf" for folder in ("conf.d", "of the site")]
+    files = {path: "server:\n  canary: 1\n" for path in ours}
+    files[tmp_path / "conf.d" / "deep" / "a.conf"] = "server:\n"
+    files[tmp_path / "conf.d" / "folder.conf"] = f'server: directory: "{tmp_path}/conf.d"\n'
+    mains = [text.replace("$", str(tmp_path)) for text in (*INCLUDING, *NOT_INCLUDING)]
+    files.update({tmp_path / f"{number}.main": text for number, text in enumerate(mains)})
+    found = []
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        unbound.host.write(str(path), text)
+    for number in range(len(mains)):
+        wholes = [configuration_with(str(tmp_path / f"{number}.main"), str(path), "") for path in ours]
+        found.append(any(whole is not None for whole in wholes))
+    checking = (
+        f"cd /; for i in $(seq 0 {len(mains) - 1}); do unbound-checkconf {tmp_path}/$i.main 2>&1 | grep -c canary; done"
+    )
+    complained = [int(line) > 0 for line in unbound.host.run(checking, check=False).stdout.splitlines()]
+    wanted = [True] * len(INCLUDING) + [False] * len(NOT_INCLUDING)
+    assert [main for main, one, other in zip(mains, found, complained, strict=True) if one != other] == []
+    assert found == wanted
 
 
 def test_dnsmasq_that_does_not_read_the_file_gets_none(hosts: LabHosts, dnsmasq: NameServer, tmp_path: Path) -> None:

@@ -52,6 +52,8 @@ def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[
         "conflicts": place.conflicts(after),
         "diff": place.diff(before, after),
     }
+    if changed:
+        place.expect_writable()
     if changed and not check_mode:
         place.write(before, after)
     elif not check_mode:

@@ -63,17 +63,24 @@ class HostsFile(Place):
             records |= others
         return sorted(records)
 
+    def expect_writable(self) -> None:
+        if is_mount(self._path) and not self._in_place:
+            raise self._not_replaced(f"cannot write {self._shown_path}: it is a mount of its own, as in containers")
+
     def write(self, _before: List[Record], after: List[Record]) -> None:
         new = self._new(after).text()
         try:
             managed_file.replace(self._path, self._content, new)
         except managed_file.Irreplaceable as error:
             if not self._in_place:
-                option = "hosts_file.unsafe_writes"
-                raise DnsError(error.code, f"{error}; with {option}: true, it is written in place", option) from error
+                raise self._not_replaced(str(error)) from error
             managed_file.overwrite(self._path, self._content or b"", new)
         if self.read(self._names) != after:
             raise DnsError("not_kept", f"{self._shown_path} does not hold what was written to it")
+
+    def _not_replaced(self, why: str) -> DnsError:
+        option = "hosts_file.unsafe_writes"
+        return DnsError("unwritable", f"{why}; with {option}: true, it is written in place", option)
 
     def conflicts(self, after: List[Record]) -> List[Dict[str, object]]:
         found = []

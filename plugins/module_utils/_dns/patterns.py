@@ -29,14 +29,22 @@ class TooMany(Exception):
     """A pattern finds more than C(MOST_FILES)."""
 
 
+class _Unreadable(Exception):
+    """A folder that files are looked for in cannot be read."""
+
+
 def found_by(pattern: str, folder: str, ours: str) -> List[str]:
     """The paths that a pattern finds from a folder on, as if there were a file C(ours), which is a real path.
 
-    Those of one alternative in braces are sorted, and come before those of the next. Raises C(TooMany).
+    Those of one alternative in braces are sorted, and come before those of the next. Where a folder cannot be read,
+    Unbound takes the pattern for the name of a file, and so does this. Raises C(TooMany).
     """
     found: List[str] = []
     for number, alternative in enumerate(_alternatives(pattern)):
-        found += sorted(_paths(alternative, folder, ours))
+        try:
+            found += sorted(_paths(alternative, folder, ours))
+        except _Unreadable:
+            return [os.path.join(folder, pattern)]
         if max(len(found), number) > MOST_FILES:
             raise TooMany(MOST_FILES)
     return found
@@ -73,8 +81,12 @@ def _braces(pattern: str) -> Optional[List[int]]:
 
 def _paths(pattern: str, folder: str, ours: str) -> List[str]:
     found = ["/" if pattern.startswith("/") else folder]
+    exact = True
     for part in filter(None, pattern.split("/")):
         if re.search(r"[*?\[]", part):
+            # Behind a part that is a pattern, only what is there counts.
+            found = [path for path in found if exact or os.path.isdir(path)]
+            exact = False
             units = _units(part)
             found = [
                 os.path.join(path, name)
@@ -92,8 +104,10 @@ def _paths(pattern: str, folder: str, ours: str) -> List[str]:
 def _names(folder: str, ours: str) -> List[str]:
     try:
         names = os.listdir(folder)
-    except OSError:
-        names = []
+    except NotADirectoryError:
+        return []
+    except (OSError, ValueError) as error:
+        raise _Unreadable from error
     if os.path.realpath(folder) == os.path.dirname(ours) and os.path.basename(ours) not in names:
         names.append(os.path.basename(ours))
     return names

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.workload_security.agent.plugins.module_utils._dns import hosts_file
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.converge import converge
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.hosts_file import HostsFile
@@ -199,6 +200,21 @@ def mount(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(os, "rename", busy)
     return path
+
+
+def test_a_mount_fails_in_check_mode_too_and_warns_when_it_is_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts_file, "is_mount", lambda asked: asked == str(path))
+    for check in (True, False):
+        with pytest.raises(
+            DnsError, match="cannot write .*: it is a mount .* hosts_file.unsafe_writes: true"
+        ) as caught:
+            run(path, check=check, addresses=["192.0.2.10"])
+        assert (caught.value.code, caught.value.option) == ("unwritable", "hosts_file.unsafe_writes")
+    (warning,) = run(path, in_place=True, addresses=["192.0.2.11"])["warnings"][1:]
+    assert "is a mount of its own, as in containers, which may get a new one at each start" in warning
+    assert not run(path, addresses=["192.0.2.11"])["changed"]
 
 
 def test_what_cannot_be_replaced_names_the_option(mount: Path) -> None:
