@@ -76,6 +76,18 @@ def test_a_trial_ends_though_who_began_it_was_killed(pid_file: Path, monkeypatch
     assert left_behind(pid_file) == []
 
 
+@pytest.mark.parametrize("is_one", [True, False])
+def test_where_no_process_can_be_seen_pihole_is_known_by_its_folder(
+    pid_file: Path, monkeypatch: pytest.MonkeyPatch, is_one: bool
+) -> None:
+    monkeypatch.setattr(answers, "_RELOAD", 0.1)
+    monkeypatch.setattr(dnsmasq, "_PIHOLE_FOLDER", str(pid_file.parent if is_one else pid_file))
+    with contextlib.nullcontext() if is_one else pytest.raises(DnsError, match="in a trial"):
+        trial(pid_file)
+    place = Dnsmasq({"path": "/ours", "pid_file": None, "address": "127.0.0.1", "port": 1})
+    assert ("Pi-hole does not read /ours" in place.hint) is is_one
+
+
 # -- answers that localise-queries narrows
 
 
