@@ -119,7 +119,7 @@ class HostsFile(Place):
     def _warn_of_names(self, new: Hosts) -> None:
         """Warn of addresses that resolve back to another name because of the block."""
         changed = [
-            f"{address} resolves back to {ours} and not to {theirs!r}, as line {index + 1} has it"
+            f"{address} resolves back to {ours} and not to {quoted(theirs, 100)}, as line {index + 1} has it"
             for address, ours, theirs, index in new.hidden()
         ]
         if changed:
