@@ -43,6 +43,7 @@ options:
   hostnames:
     description:
       - The host names. A manager on the premises has one.
+      - C(localhost) and the other names of the loopback are refused.
       - Required if O(region) is not set.
     type: list
     elements: str
@@ -76,10 +77,14 @@ options:
       - The records lie in one block, which comes first in the file and is marked. All other bytes of the file stay as
         they are. When the last record goes, so does the block.
       - The file is replaced in one step, and keeps its owner, mode, access control list and security context. Where it
-        is a symbolic link, the file that it leads to is replaced.
+        is a symbolic link, the file that it leads to is replaced. A file that cannot be replaced, as in containers, is
+        an error, or is written in place with O(hosts_file.unsafe_writes).
       - A run that is killed may leave a hidden file next to this one. The next run removes it. This also holds for
         O(unbound) and O(dnsmasq).
       - The block must not hold anything else. A block that is broken, twice there or holds other lines is refused.
+      - A warning tells where the comments at the top of the file say that it is regenerated, as those of cloud-init do,
+        and what to change instead. Another one tells where an address resolves back to another name because of the
+        block.
     type: dict
     suboptions:
       path:
@@ -90,10 +95,19 @@ options:
       replace_conflicts:
         description:
           - Whether lines outside of the block count as well. Then a name is taken out of a line that says something
-            else of it, and nothing is added for a name that a line says the same of. Other names on such a line, and
-            its comment, stay.
+            else of it, and the block holds nothing that a line says as well. Other names on such a line, and its
+            comment, stay.
           - If V(false), lines outside of the block stay as they are. Those that contradict are reported, with a
             warning, since resolvers add what they say, or take it instead.
+        type: bool
+        default: false
+      unsafe_writes:
+        description:
+          - Whether a file that cannot be replaced is written in place. This is what F(/etc/hosts) in a container needs,
+            as it is a mount there.
+          - Then a program may read half of the file, and a run that is killed may leave half of it. Runs of this module
+            take turns.
+          - If the environment variable E(ANSIBLE_UNSAFE_WRITES) is set on the host, it is the default.
         type: bool
         default: false
   rfc2136:
@@ -167,7 +181,10 @@ options:
       - A file with local data of the Unbound on the host that the module runs on, usually a site's resolver. Unbound's
         configuration has to include it.
       - C(unbound-checkconf) reads the whole configuration with the new file before that is put in place. Then Unbound
-        loads it, by C(unbound-control), or by a signal if remote control is off, and its answers are checked.
+        loads it, and its answers are checked.
+      - Unbound is told to load it by C(unbound-control). If remote control is off, a signal goes to the process that the
+        PID file names, or else to the one that listens at O(unbound.address) and O(unbound.port). The last resort is
+        C(systemctl reload) or C(rc-service reload).
       - All other names, including those below the host names, are looked up as before. If a host name has no IPv6
         address here, Unbound answers that it has none. The same holds for IPv4.
     type: dict
@@ -180,7 +197,8 @@ options:
         default: /etc/unbound/unbound.conf.d/workload_security_agent.conf
       configuration:
         description:
-          - The main file of Unbound's configuration.
+          - The main file of Unbound's configuration. Includes are found as Unbound finds them, with C(*), C(?), C([]) and
+            C({}), and from the folder on that its option C(directory) names.
         type: path
         default: /etc/unbound/unbound.conf
       address:
@@ -199,6 +217,12 @@ options:
         folder that it lies in, with C(addn-hosts) or C(hostsdir).
       - First, a second dnsmasq is started for a moment on the loopback, and has to answer from the new file. Only then is
         the file put in place. A signal makes dnsmasq load it, and its answers are checked.
+      - C(pihole-FTL), the dnsmasq in Pi-hole, is told by the name of its process, or by the folder F(/etc/pihole). It
+        reads hosts files in F(/etc/pihole/hosts), so set O(dnsmasq.path) to a file there. It cannot be started a second
+        time, so the file is tried by the server itself, and removed again if the answers are wrong.
+      - With C(localise-queries), dnsmasq may answer only those addresses that are on the subnet of O(dnsmasq.address).
+        Such an answer is believed if it holds no other address than the given ones, and these are nearer to
+        O(dnsmasq.address) than the missing ones. If a server answers at C(127.0.0.1), too, it must answer all of them.
       - If a name has only IPv4 addresses here, dnsmasq forwards questions for its IPv6 addresses, and the other way
         around. If the servers that it forwards to know the name as well, give all its addresses, IPv4 and IPv6.
     type: dict
@@ -211,7 +235,9 @@ options:
       pid_file:
         description:
           - The file that holds the number of dnsmasq's process.
-          - If not set, F(/run/dnsmasq/dnsmasq.pid) or F(/run/dnsmasq.pid).
+          - If not set, F(/run/dnsmasq/dnsmasq.pid), F(/run/dnsmasq.pid) or F(/run/pihole-FTL.pid).
+          - If it names no process of dnsmasq, the signal goes to the process that listens at O(dnsmasq.address) and
+            O(dnsmasq.port).
         type: path
       address:
         description:
@@ -252,6 +278,13 @@ EXAMPLES = r"""
       replace_conflicts: true
   become: true
 
+- name: Do the same in a container, where the file is a mount
+  workload_security.agent.local_dns:
+    hostnames: [dsm.example.com]
+    addresses: [192.0.2.10]
+    hosts_file:
+      unsafe_writes: true
+
 - name: Put the name into the site's zone
   workload_security.agent.local_dns:
     hostnames: [dsm.example.com]
@@ -279,6 +312,14 @@ EXAMPLES = r"""
     region: us-1
     addresses: [192.0.2.20]
     unbound: {}
+  become: true
+
+- name: Do the same on a Pi-hole
+  workload_security.agent.local_dns:
+    hostnames: [dsm.example.com]
+    addresses: [192.0.2.10]
+    dnsmasq:
+      path: /etc/pihole/hosts/workload_security_agent
   become: true
 
 - name: Take the name away again
@@ -357,7 +398,9 @@ conflicts:
       type: int
       sample: 4
     text:
-      description: The line, at most 500 characters of it. What cannot be seen appears as in Python, such as C(\t).
+      description:
+        - The line, at most 500 characters of it. What cannot be seen appears as in Python, such as C(\x1b). A tab is a
+          tab.
       returned: always
       type: str
       sample: 192.0.2.9 dsm.example.com old-dsm

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.unbound_configuration import (
+    configuration_with,
+)
 from tests.end_to_end.play import Played, play
 from tests.lab.hosts.process import Host, LabHosts
-from tests.lab.nameserver import Dnsmasq, NameServer, Unbound
+from tests.lab.nameserver import Dnsmasq, NameServer, PiHole, Unbound
 
 MODULE = "workload_security.agent.local_dns"
 NAME = "dsm.lab.test"
@@ -264,8 +267,16 @@ def test_a_full_disk_leaves_the_file_as_it_was(hosts: LabHosts, host: Host, tmp_
 
 
 def test_what_cannot_be_replaced_is_told_why(hosts: LabHosts, host: Host, tmp_path: Path) -> None:
+    """A mount, as F(/etc/hosts) is in containers, is written in place if that is asked for: so it stays the mount."""
     before = host.read(HOSTS)
     writing = task("hosts_file", addresses=["198.18.0.9"])
+    in_place = [
+        task("hosts_file", options={"unsafe_writes": True}, **wanted)
+        for wanted in ({"addresses": ["198.18.0.9"]}, {"state": "absent"})
+    ]
+    looking = shell(
+        f"{RESOLVED} | sort -u; cmp {HOSTS} /run/hosts && mountpoint -q {HOSTS} && ls -A /etc | grep -c '[.]hosts[.]'; true"
+    )
     daemon = {"become": True, "become_user": "daemon", "become_method": "su", "become_flags": "-s /bin/sh"}
     played = play(
         hosts,
@@ -274,22 +285,29 @@ def test_what_cannot_be_replaced_is_told_why(hosts: LabHosts, host: Host, tmp_pa
         writing,
         shell("umount /etc && cp /etc/hosts /run/hosts && mount --bind /run/hosts /etc/hosts"),
         writing,
+        task("hosts_file", True, addresses=["198.18.0.9"]),
+        *(step for one in in_place for step in (one, looking, one)),
         shell("umount /etc/hosts"),
         {**writing, **daemon},
         on=host,
     )
     told = failures(played)
-    assert [one["code"] for one in told] == ["unwritable"] * 3
+    assert [one["code"] for one in told] == ["unwritable"] * 4
     for one, words in zip(
         told,
         (
             "the file system is mounted read only",
-            "it is a mount of its own, as in containers",
+            *["it is a mount of its own, as in containers; with hosts_file.unsafe_writes: true, it is written in place"]
+            * 2,
             "Permission denied (this user may not; use become)",
         ),
         strict=True,
     ):
         assert words in one["message"]
+    present, found, again, absent, gone, again_absent = played.results[5:11]
+    assert (found["stdout_lines"], gone["stdout_lines"]) == (["198.18.0.9", "0"], ["0"])
+    assert (present["changed"], again["changed"]) == (absent["changed"], again_absent["changed"]) == (True, False)
+    assert "/etc/hosts is a mount of its own, as in containers, which may get a new one at each start" in played.output
     assert host.read(HOSTS) == before
     assert ".hosts." not in host.run(["ls", "-A", "/etc"]).stdout
 
@@ -357,17 +375,22 @@ def test_ttl_of_unbound(hosts: LabHosts, unbound: NameServer, tmp_path: Path) ->
 def test_unbound_without_remote_control_is_told_by_a_signal(
     hosts: LabHosts, unbound: NameServer, tmp_path: Path
 ) -> None:
+    """Its process is the one that listens, as it has no PID file; and its file is where a site may have it."""
     site = "/etc/unbound/unbound.conf.d/zz-site.conf"
-    unbound.host.write(site, "remote-control:\n  control-enable: no\n")
+    include = 'server:\n  directory: "/etc/unbound"\ninclude-toplevel: "of the site/{none,our[a-z]}*.conf"\n'
+    unbound.host.write(site, f"remote-control:\n  control-enable: no\n{include}")
+    unbound.host.run(["mkdir", "/etc/unbound/of the site"])
+    at = {"options": {"path": "/etc/unbound/of the site/ours.conf"}}
     try:
         unbound.restart()
         before = process(unbound)
-        tasks = [task("unbound", addresses=["198.18.0.9"]), shell(DIG), task("unbound", state="absent"), shell(DIG)]
+        wanted = ({"addresses": ["198.18.0.9"]}, {"state": "absent"})
+        tasks = [step for one in wanted for step in (task("unbound", **at, **one), shell(DIG))]
         _present, there, _absent, gone = done(play(hosts, tmp_path, *tasks, on=unbound.host))
         assert (there["stdout"], gone["stdout"]) == ("198.18.0.9", "")
         assert process(unbound) == before
     finally:
-        unbound.host.run(["rm", site])
+        unbound.host.run(["rm", "-r", site, "/etc/unbound/of the site"])
         unbound.restart()
 
 
@@ -419,12 +442,90 @@ def test_what_unbound_would_not_read_or_follow_is_refused(hosts: LabHosts, unbou
     assert unbound.host.run(["ls", "-A", "/etc/unbound"]).stdout.split() == ["unbound.conf", "unbound.conf.d"]
 
 
+# Main files of Unbound; $ is the folder that they and all others are in.
+INCLUDING = [
+    'server:\n  directory: "$"\ninclude: "conf.d/*.conf"\n',
+    "server: directory: $ include:\n  conf.d/ours.conf\n",
+    "server:\n  directory: # where\n '$'\n  directory: conf.d\n  include: ours.conf\n",
+    'server:\n  directory: "$/conf.d/deep"\n  directory: "../"\ninclude-toplevel: "./*.conf"\n',
+    'include: "$/conf.d/folder.conf"\ninclude: ours.conf\n',
+    'server:\n  directory: "$"\ninclude: "{of the site,conf.d}/{a,o{u,v}r}[!t].conf"\n',
+    'include: "$/*/{deep,..}/*/ours.*"\n',
+    'include: "$/conf.d/{a,ours,z}.conf"\n',
+    'include: "$/conf.?/[[:alpha:]]*[^0-9].conf"\n',
+    'include: "$/conf.d/\\ours.{conf,}"\n',
+    "server:\n  verbosity:1 include:$/conf.d/ours.conf\n",
+    'include: "$/of the site/ours.conf"\n',
+    'include: "$/{of the site,conf.d}/[ou]*"\n',
+]
+NOT_INCLUDING = [
+    'include: "$/conf.d/*.cnf"\n',
+    'include: "$/*.conf.d"\n',
+    '# include: "$/conf.d/*.conf"\n',
+    'include: "conf.d/ours.conf"\n',
+    'include: "conf.d/ours.conf"\nserver:\n  directory: "$"\n',
+    'include: "$/{nothing,conf.d}/ours*"\n',
+    'include: "$/conf.d/{ours*,nothing/*}"\n',
+    "include: $/of the site/ours.conf\n",
+    'include: "$/conf.d/{a,z}.conf"\n',
+    'server:\n  identity: "include: $/conf.d/ours.conf"\n',
+    'include: "$/conf.d/[!o]*.conf"\n',
+]
+
+
+def test_includes_are_found_as_unbound_finds_them(unbound: NameServer, tmp_path: Path) -> None:
+    """Its checker reads the same files, of which ours holds a word that it has to complain of."""
+    ours = [tmp_path / folder / "ours.conf" for folder in ("conf.d", "of the site")]
+    files = {path: "server:\n  canary: 1\n" for path in ours}
+    files[tmp_path / "conf.d" / "deep" / "a.conf"] = "server:\n"
+    files[tmp_path / "conf.d" / "folder.conf"] = f'server: directory: "{tmp_path}/conf.d"\n'
+    mains = [text.replace("$", str(tmp_path)) for text in (*INCLUDING, *NOT_INCLUDING)]
+    files.update({tmp_path / f"{number}.main": text for number, text in enumerate(mains)})
+    found = []
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        unbound.host.write(str(path), text)
+    for number in range(len(mains)):
+        wholes = [configuration_with(str(tmp_path / f"{number}.main"), str(path), "") for path in ours]
+        found.append(any(whole is not None for whole in wholes))
+    checking = (
+        f"cd /; for i in $(seq 0 {len(mains) - 1}); do unbound-checkconf {tmp_path}/$i.main 2>&1 | grep -c canary; done"
+    )
+    complained = [int(line) > 0 for line in unbound.host.run(checking, check=False).stdout.splitlines()]
+    wanted = [True] * len(INCLUDING) + [False] * len(NOT_INCLUDING)
+    assert [main for main, one, other in zip(mains, found, complained, strict=True) if one != other] == []
+    assert found == wanted
+
+
 def test_dnsmasq_that_does_not_read_the_file_gets_none(hosts: LabHosts, dnsmasq: NameServer, tmp_path: Path) -> None:
     at = {"options": {"path": "/etc/agents.hosts"}}
     (told,) = failures(play(hosts, tmp_path, task("dnsmasq", addresses=["198.18.0.9"], **at), on=dnsmasq.host))
     assert told["code"] == "other_answer"
     assert "does not read /etc/agents.hosts unless its configuration has addn-hosts=" in told["message"]
     assert dnsmasq.host.run(["test", "-e", "/etc/agents.hosts"], check=False).returncode == 1
+
+
+def test_pihole_is_a_dnsmasq_and_may_answer_by_subnet(hosts: LabHosts, tmp_path: Path) -> None:
+    with PiHole(hosts.add("dns-pihole")) as server:
+        at = {"path": f"{server.hosts_folder}/workload_security_agent", "address": server.address}
+        wanted = {"addresses": ["198.18.0.9", "10.9.9.9"]}
+        before = process(server)
+        tasks = [
+            task("dnsmasq", options=at, **wanted),
+            shell(f"dig @{server.address} +short {NAME}; {DIG} | sort"),
+            task("dnsmasq", options=at, **wanted),
+            task("dnsmasq", options={**at, "path": "/etc/agents.hosts"}, hostnames=[RELAY], **wanted),
+            task("dnsmasq", options=at, state="absent"),
+            shell(DIG),
+        ]
+        played = play(hosts, tmp_path, *tasks, on=server.host)
+        assert process(server) == before
+    present, found, again, elsewhere, absent, gone = played.results
+    assert found["stdout_lines"] == ["198.18.0.9", "10.9.9.9", "198.18.0.9"]
+    assert (present["changed"], again["changed"], absent["changed"], gone["stdout"]) == (True, False, True, "")
+    assert elsewhere["failure"]["code"] == "other_answer"
+    assert "Pi-hole does not read /etc/agents.hosts unless it is in /etc/pihole/hosts" in elsewhere["msg"]
 
 
 def test_dnsmasq_that_forwards_to_who_knows_the_name_warns(

@@ -18,12 +18,16 @@ import re
 import stat
 import tempfile
 import time
+from io import FileIO
 from typing import BinaryIO, Callable, Iterator, Optional, Tuple
 
 from .errors import OptionError
 from .text import shown
 
 _PART = 1024 * 1024
+
+# Bytes of the table of mounts; on hosts of many containers it has some megabytes.
+_LONGEST_MOUNTS = 64 * 1024 * 1024
 
 # What is in the name of every temporary file of ours, and in nobody else's.
 _MARK = ".workload_security_agent_"
@@ -138,6 +142,48 @@ def replace_whole(
             os.rename(candidate, target)
 
 
+def overwrite_whole(path: str, before: bytes, content: bytes, check: Callable[[], None]) -> None:
+    """Write into a file that holds C(before), for one that cannot be replaced, such as a mount in a container.
+
+    Readers may see a part of it, and a run that is killed may leave one. What cannot be written as a whole, as where the
+    disk is full, is taken back. C(check) is called when no other run of ours writes the file; what it raises leaves the
+    file as it is. Raises C(OSError).
+    """
+    target = _target(path)
+    _refuse(no_regular_file(target))
+    with _turn_in(os.path.dirname(target)), open(target, "r+b", buffering=0) as file:
+        # The folder's lock is no use where several containers have the same file mounted.
+        _lock(file.fileno(), path)
+        check()
+        try:
+            _fill(file, content)
+        except OSError:
+            # It has its room on the disk already.
+            _fill(file, before)
+            raise
+
+
+def _fill(file: FileIO, content: bytes) -> None:
+    file.seek(0)
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+    file.truncate()
+    os.fsync(file.fileno())
+
+
+def is_mount(path: str) -> bool:
+    """Whether a file is a mount of its own, as in containers; C(False) where that cannot be told."""
+    try:
+        target = os.fsencode(_target(path))
+        mounts = read_whole("/proc/self/mountinfo", _LONGEST_MOUNTS)
+    except OSError:
+        return False
+    # The fifth word of a line is the place; blanks and such in it are octal escapes.
+    places = [line.split()[4:5] for line in mounts.splitlines()]
+    return [re.sub(rb"[ \t\n\\]", lambda byte: b"\\%03o" % byte[0][0], target)] in places
+
+
 def keep_whole(path: str, content: bytes, check_mode: bool) -> bool:
     """As C(replace_whole), if the file does not hold this already; nothing is written in check mode.
 
@@ -242,8 +288,8 @@ def _turn_in(folder: str) -> Iterator[None]:
         os.close(handle)
 
 
-def _lock(handle: int, folder: str) -> None:
-    # Whoever may read the folder may lock it, and for ever.
+def _lock(handle: int, path: str) -> None:
+    # Whoever may read a folder or a file may lock it, and for ever.
     deadline = time.monotonic() + _TURN
     while True:
         try:
@@ -253,7 +299,7 @@ def _lock(handle: int, folder: str) -> None:
             if time.monotonic() > deadline:
                 raise OSError(
                     errno.ETIMEDOUT,
-                    f"another process has kept the folder {shown(folder)} locked for {_TURN:g} seconds",
+                    f"another process has kept {shown(path)} locked for {_TURN:g} seconds",
                 ) from None
             time.sleep(_PAUSE)
         except OSError:

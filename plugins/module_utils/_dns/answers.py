@@ -53,9 +53,13 @@ class Server:
         for (name, kind), expected in wanted.items():
             answer = self._ask(name, kind)
             found = [record if self.has_ttl else Record(*record.identity) for record in answer.records]
-            if set(found) != expected:
+            if not self.is_right(set(found), expected):
                 return f"{self.program} answers '{_listed(found) or answer.code}' instead of '{_listed(expected)}'"
         return None
+
+    def is_right(self, found: Set[Record], expected: Set[Record]) -> bool:
+        """Whether these records of a name and type are what is expected of the server."""
+        return found == expected
 
     def wait_for(self, records: List[Record]) -> Optional[str]:
         """Like C(contradiction), once the server has had the time to read its files."""

@@ -20,6 +20,14 @@ from .records import LONGEST_TTL, Record, address, host_name, type_of
 PRESENT = "present"
 ABSENT = "absent"
 
+# Names of the loopback, as systems have them in their hosts files. What programs find there must not change.
+_LOOPBACK = (
+    "localhost",
+    "localhost.localdomain",
+    *("localhost4", "localhost4.localdomain4", "localhost6", "localhost6.localdomain6"),
+    *("ip6-localhost", "ip6-loopback"),
+)
+
 
 def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[str, Any]:
     """Bring the place to what the options wish, or in check mode say what that would change; the task's result.
@@ -44,6 +52,8 @@ def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[
         "conflicts": place.conflicts(after),
         "diff": place.diff(before, after),
     }
+    if changed:
+        place.expect_writable()
     if changed and not check_mode:
         place.write(before, after)
     elif not check_mode:
@@ -53,7 +63,12 @@ def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[
 
 def names_of(params: Dict[str, Any]) -> List[str]:
     """The host names that the options name, each once, in their order. Raises C(DnsError) where one cannot be."""
-    names = [host_name(text, "hostnames") for text in items(params["hostnames"])]
+    names = []
+    for text in items(params["hostnames"]):
+        name = host_name(text, "hostnames")
+        if name in _LOOPBACK or name.endswith(".localhost"):
+            raise OptionError("hostnames", text, "it is a name of the host itself; name the manager's")
+        names.append(name)
     names += required_hostnames(params["region"]) if params["region"] is not None else []
     if not names:
         raise OptionError("hostnames", None, "name the host name of the manager, or set option region")

@@ -7,20 +7,23 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import signal
 import socket
 import subprocess
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Set
 
 from .._basis.text import shown
 from . import managed_file
 from .answers import Server
 from .errors import DnsError
 from .hosts_text import line_of, whole_line
-from .programs import hang_up, program_path
+from .processes import hang_up, listening_at, name_of
+from .programs import program_path
 from .records import Record
 from .served_file import SERVER_ARGUMENTS, ServedFile
+from .wire import look_up
 
 ARGUMENTS: Dict[str, Any] = {
     "path": {"type": "path", "default": "/etc/dnsmasq.hosts/workload_security_agent"},
@@ -28,17 +31,59 @@ ARGUMENTS: Dict[str, Any] = {
     **SERVER_ARGUMENTS,
 }
 
-# Where Debian's and Red Hat's services have it.
-_PID_FILES = ("/run/dnsmasq/dnsmasq.pid", "/run/dnsmasq.pid")
+# The dnsmasq inside of Pi-hole, and the folder that it is known by where processes cannot be seen.
+_PIHOLE = "pihole-FTL"
+_PIHOLE_FOLDER = "/etc/pihole"
+_NAMES = ("dnsmasq", _PIHOLE)
+# Where Debian's, Red Hat's and Pi-hole's services have it.
+_PID_FILES = ("/run/dnsmasq/dnsmasq.pid", "/run/dnsmasq.pid", "/run/pihole-FTL.pid")
 _LOOPBACK = "127.0.0.1"
 # Seconds; a trial takes about one.
 _TRIAL = 60
+# Seconds for one answer.
+_ANSWER = 2.0
+
+
+class LocalisingServer(Server):
+    """A dnsmasq that may answer, of a name's addresses, only those on the subnet of the address that was asked.
+
+    This is its option localise-queries, which Pi-hole has set.
+    """
+
+    def is_right(self, found: Set[Record], expected: Set[Record]) -> bool:
+        return found == expected or (found < expected and self._is_narrowed(found, expected - found))
+
+    def _is_narrowed(self, found: Set[Record], others: Set[Record]) -> bool:
+        asked = ipaddress.ip_address(self.address)
+        if not found or any(record.type != "A" for record in found) or asked.version != 4:
+            return False
+        # Of both, the bits in which they differ from the address that was asked.
+        near, far = (
+            [(int(ipaddress.ip_address(record.value)) ^ int(asked)).bit_length() for record in records]
+            for records in (found, others)
+        )
+        if max(near) >= min(far):
+            return False
+        # The file may not have been read yet. Asked at the loopback, the server leaves nothing out.
+        record = next(iter(found))
+        answers = self._ask_at(_LOOPBACK, record.name, record.type)
+        return answers is None or {one.value for one in answers} == {one.value for one in found | others}
+
+    def _ask_at(self, address: str, name: str, kind: str) -> Optional[List[Record]]:
+        """What is answered at another address; C(None) where nobody is there, or at the address of this server."""
+        if address == self.address:
+            return None
+        try:
+            return look_up(address, name, kind, _ANSWER, self.port).records
+        except OSError:
+            return None
 
 
 class Dnsmasq(ServedFile):
-    """A hosts file that dnsmasq reads because of its options addn-hosts or hostsdir."""
+    """A hosts file that dnsmasq, or the one in Pi-hole, reads because of its options addn-hosts or hostsdir."""
 
     program = "dnsmasq"
+    server_kind = LocalisingServer
 
     def __init__(self, options: Dict[str, Any]) -> None:
         super().__init__(options)
@@ -47,6 +92,12 @@ class Dnsmasq(ServedFile):
 
     @property
     def hint(self) -> str:
+        if self._is_pihole():
+            return (
+                f"Pi-hole does not read {self._shown_path} unless it is in {_PIHOLE_FOLDER}/hosts, or"
+                f" misc.dnsmasq_lines of its configuration has addn-hosts={shown(os.path.dirname(self._path))}; or another"
+                " of its files speaks of this name"
+            )
         return (
             f"it does not read {self._shown_path} unless its configuration has"
             f" addn-hosts={shown(os.path.dirname(self._path))}, and"
@@ -60,7 +111,12 @@ class Dnsmasq(ServedFile):
         return "".join(f"{line_of(record)}\n" for record in records)
 
     def check(self, text: str, records: List[Record]) -> None:
-        """Start another dnsmasq, for this moment and on the loopback only: its checker does not read hosts files."""
+        """Start another dnsmasq, for this moment and on the loopback only: its checker does not read hosts files.
+
+        That in Pi-hole cannot be started without all of Pi-hole, so the file is tried by the server itself.
+        """
+        if self._is_pihole():
+            return
         # In the folder of the file itself, as it runs as a user of its own, who can read there.
         try:
             with managed_file.temporary(self._path) as (file, candidate):
@@ -75,7 +131,12 @@ class Dnsmasq(ServedFile):
             raise DnsError("refused", f"in a trial, {contradiction}")
 
     def reload(self) -> None:
-        hang_up(self.program, self._pid_files)
+        advice = "use become, or name the file that holds the number of its process in dnsmasq.pid_file"
+        hang_up(_NAMES, self._pid_files, self._server.address, self._server.port, advice)
+
+    def _is_pihole(self) -> bool:
+        servers = [name_of(pid) for pid in listening_at(self._server.address, self._server.port, _NAMES)]
+        return _PIHOLE in servers if servers else os.path.isdir(_PIHOLE_FOLDER)
 
 
 @contextlib.contextmanager

@@ -9,17 +9,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
-from .._basis.files import tidy
+from ansible.module_utils.common.parameters import env_fallback
+
+from .._basis.files import is_mount, tidy
 from .._basis.text import enumerated, quoted, shown
 from . import managed_file
 from .errors import DnsError
-from .hosts_text import Hosts, read_hosts, text_of, without
+from .hosts_header import regenerated
+from .hosts_text import Hosts, read_hosts, text_of, with_tabs, without
 from .place import Place
 from .records import Record
 
 ARGUMENTS = {
     "path": {"type": "path", "default": "/etc/hosts"},
     "replace_conflicts": {"type": "bool", "default": False},
+    # As files' modules of Ansible's own have it.
+    "unsafe_writes": {"type": "bool", "default": False, "fallback": (env_fallback, ["ANSIBLE_UNSAFE_WRITES"])},
 }
 
 # How long a line of a file can be, in characters, to be shown in a diff.
@@ -41,6 +46,7 @@ class HostsFile(Place):
         self._path = managed_file.path_of(options, "path", "hosts_file")
         self._shown_path = shown(self._path)
         self._replaces: bool = options["replace_conflicts"]
+        self._in_place: bool = options["unsafe_writes"]
         self._names: List[str] = []
         self._content: Optional[bytes] = None
         self._hosts = Hosts([], 0, 0, [])
@@ -51,13 +57,30 @@ class HostsFile(Place):
         self._hosts = read_hosts(self._content or b"", self._path)
         records = {record for record in self._hosts.block if record.name in names}
         if self._replaces:
-            records.update(record for _index, said in self._hosts.others(names) for record in said)
+            others = {record for _index, said in self._hosts.others(names) for record in said}
+            # One of both is enough.
+            self.unfinished = not records.isdisjoint(others)
+            records |= others
         return sorted(records)
 
+    def expect_writable(self) -> None:
+        if is_mount(self._path) and not self._in_place:
+            raise self._not_replaced(f"cannot write {self._shown_path}: it is a mount of its own, as in containers")
+
     def write(self, _before: List[Record], after: List[Record]) -> None:
-        managed_file.replace(self._path, self._content, self._text(after))
+        new = self._new(after).text()
+        try:
+            managed_file.replace(self._path, self._content, new)
+        except managed_file.Irreplaceable as error:
+            if not self._in_place:
+                raise self._not_replaced(str(error)) from error
+            managed_file.overwrite(self._path, self._content or b"", new)
         if self.read(self._names) != after:
             raise DnsError("not_kept", f"{self._shown_path} does not hold what was written to it")
+
+    def _not_replaced(self, why: str) -> DnsError:
+        option = "hosts_file.unsafe_writes"
+        return DnsError("unwritable", f"{why}; with {option}: true, it is written in place", option)
 
     def conflicts(self, after: List[Record]) -> List[Dict[str, object]]:
         found = []
@@ -65,17 +88,49 @@ class HostsFile(Place):
         for index, said in self._hosts.others(self._names):
             for record in sorted(set(said).difference(after)):
                 line = text_of(self._hosts.lines[index])
-                found.append({**record.as_dict(), "line": index + 1, "text": shown(line), "replaced": self._replaces})
+                found.append(
+                    {**record.as_dict(), "line": index + 1, "text": with_tabs(line), "replaced": self._replaces}
+                )
                 staying.append(f"line {index + 1} says {record.value} for {record.name}: {quoted(line, 200)}")
         if staying and not self._replaces:
             self.warnings.append(
                 f"in {self._shown_path}, {enumerated(staying)}; set replace_conflicts to take the name out of it"
             )
+        if after:
+            self._warn_of_makers()
+            self._warn_of_names(self._new(after))
         return found
+
+    def _warn_of_makers(self) -> None:
+        maker = regenerated(self._hosts.header())
+        if maker:
+            said, advice = maker
+            self.warnings.append(
+                f"{self._shown_path} may be written anew, without these records, as it says itself: {quoted(said, 200)};"
+                f" {advice}"
+            )
+        elif is_mount(self._path):
+            self.warnings.append(
+                f"{self._shown_path} is a mount of its own, as in containers, which may get a new one at each start: add"
+                " the names where the container is declared, too (--add-host of docker and podman, extra_hosts of"
+                " Compose, hostAliases of Kubernetes)"
+            )
+
+    def _warn_of_names(self, new: Hosts) -> None:
+        """Warn of addresses that resolve back to another name because of the block."""
+        changed = [
+            f"{address} resolves back to {ours} and not to {quoted(theirs, 100)}, as line {index + 1} has it"
+            for address, ours, theirs, index in new.hidden()
+        ]
+        if changed:
+            self.warnings.append(
+                f"because of the block in {self._shown_path}, {enumerated(changed)}; to keep that, add the name to the"
+                " end of that line, and set replace_conflicts"
+            )
 
     def diff(self, before: List[Record], after: List[Record]) -> Dict[str, str]:
         old = self._content or b""
-        new = old if before == after else self._text(after)
+        new = old if before == after and not self.unfinished else self._new(after).text()
         if max(len(old), len(new)) > _LONGEST_DIFF:
             return super().diff(before, after)
         return {
@@ -88,7 +143,7 @@ class HostsFile(Place):
     def tidy(self) -> None:
         tidy(self._path)
 
-    def _text(self, after: List[Record]) -> bytes:
+    def _new(self, after: List[Record]) -> Hosts:
         """The file with these records of our names, in the block unless a line of others says them already."""
         lines = list(self._hosts.lines)
         said_by_others = set()
@@ -97,11 +152,11 @@ class HostsFile(Place):
                 said_by_others.update(said)
                 lines[index] = without(lines[index], {record.name for record in said if record not in after})
         kept = [record for record in self._hosts.block if record.name not in self._names]
-        ours = [record for record in after if record in self._hosts.block or record not in said_by_others]
-        return replace(self._hosts, lines=lines, block=sorted(kept + ours)).text()
+        ours = [record for record in after if record not in said_by_others]
+        return replace(self._hosts, lines=lines, block=sorted(kept + ours))
 
 
 def _lines_of(content: bytes) -> str:
-    """A file for a diff: its lines as they are, with what cannot be seen in them escaped."""
+    """A file for a diff: its lines as they are, with what cannot be seen in them escaped, but for tabs."""
     text = content.decode("utf-8", "backslashreplace")
-    return "\n".join(shown(line, _LONGEST_LINE) for line in text.split("\n"))
+    return "\n".join(with_tabs(line, _LONGEST_LINE) for line in text.split("\n"))

@@ -9,17 +9,21 @@ All of it is bytes: whatever a file holds outside of the block stays as it is.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Collection, List, Tuple
+from typing import Collection, Dict, List, Tuple
 
-from .._basis.text import enumerated, quoted, shown
+from .._basis.text import LONGEST, enumerated, quoted, shown
 from .errors import DnsError
 from .records import Record, type_of
 
 BEGIN = b"# BEGIN workload_security.agent.local_dns"
 END = b"# END workload_security.agent.local_dns"
+
+# Lines; what is meant for people is shorter.
+_LONGEST_HEADER = 100
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,35 @@ class Hosts:
         indexes = [*range(self.begin), *range(self.end, len(self.lines))]
         said = [(index, records_of(self.lines[index], names)) for index in indexes]
         return [(index, records) for index, records in said if records]
+
+    def header(self) -> List[str]:
+        """The comments that the file begins with, for people; a block of ours before them does not count."""
+        comments = []
+        for line in [*self.lines[: self.begin], *self.lines[self.end :]][:_LONGEST_HEADER]:
+            text = text_of(line[:LONGEST])
+            if text and not text.startswith("#"):
+                break
+            comments.append(text)
+        return [text for text in comments if text]
+
+    def hidden(self) -> List[Tuple[str, str, str, int]]:
+        """Addresses that resolve back to a name of ours, and without the block to another: the first one that is found.
+
+        Each with our name, the other, and the index of the line that has it, as the lines are without a change.
+        """
+        ours: Dict[str, str] = {}
+        for record in self.block:
+            ours.setdefault(record.value, record.name)
+        found = []
+        for index, line in enumerate(self.lines):
+            written, *names = _words(line.partition(b"#")[0]) or [""]
+            address = _canonical(written)
+            if not names or address not in ours or self.begin <= index < self.end:
+                continue
+            name = ours.pop(address)
+            if index >= self.end and names[0] != name:
+                found.append((address, name, names[0], index))
+        return found
 
     def text(self) -> bytes:
         """The file. The block has the line ends that the file has; without records there is no block."""
@@ -83,6 +116,12 @@ def text_of(line: bytes) -> str:
     return line.strip(b" \t\r\n\v\f").decode("utf-8", "backslashreplace")
 
 
+def with_tabs(line: str, longest: int = LONGEST) -> str:
+    """As C(shown), but with tabs as they are: for what programs and terminals read, not for messages."""
+    whole = "\t".join(shown(part, longest) for part in line[: longest + 1].split("\t"))
+    return whole if len(whole) <= longest else whole[: longest - 1] + "…"
+
+
 def line_of(record: Record) -> str:
     """The line of an A or AAAA record, without its end."""
     return f"{record.value} {record.name}"
@@ -92,16 +131,18 @@ def records_of(line: bytes, names: Collection[str]) -> List[Record]:
     """What a line says of these names. Resolvers pass over lines whose address they cannot read, and so does this."""
     address, *others = _words(line.partition(b"#")[0]) or [""]
     found = [name for name in others if name in names]
-    if not found:
-        return []
+    value = _canonical(address) if found else ""
+    return [Record(name, type_of(value), value) for name in found] if value else []
+
+
+# Block lists have the same address on all their lines.
+@functools.lru_cache(maxsize=64)
+def _canonical(address: str) -> str:
     # Newer Pythons read a zone, which resolvers do not take here.
     try:
-        value = "" if "%" in address else str(ipaddress.ip_address(address))
+        return "" if "%" in address else str(ipaddress.ip_address(address))
     except ValueError:
-        value = ""
-    if not value:
-        return []
-    return [Record(name, type_of(value), value) for name in found]
+        return ""
 
 
 def whole_line(line: bytes) -> List[Record]:

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that are replaced as a whole: at any moment the old one or the new one is there, and never a part of it."""
+"""Files that are replaced as a whole: at any moment the old one or the new one is there, and never a part of it.
+
+Files that cannot be replaced, such as mounts in containers, are written in place where that is asked for.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from typing import BinaryIO, Iterator, Mapping, Optional, Tuple
 
 from .._basis import files
 from .._basis.errors import OptionError
-from .._basis.files import read_whole, replace_whole
+from .._basis.files import overwrite_whole, read_whole, replace_whole
 from .._basis.text import shown
 from .errors import DnsError
 
@@ -33,6 +36,15 @@ _ADVICE = {
     errno.EBUSY: "it is a mount of its own, as in containers; change the file that is mounted there",
     errno.ENOENT: "its folder does not exist",
 }
+
+
+# What refuses a new file or its place, but maybe not to write the file that is there: a mount, a folder that is mounted
+# read only, or one that this user may not write to.
+_IRREPLACEABLE = (errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM, errno.EXDEV)
+
+
+class Irreplaceable(DnsError):
+    """A new file cannot take the place of one that can be written all the same."""
 
 
 def path_of(options: Mapping[str, str], name: str, place: str) -> str:
@@ -61,7 +73,8 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
     """Let a file that holds C(before) (C(None): that is not there) hold C(after), on the disk, too.
 
     Owner, mode, access control list and security context stay as they are; where C(path) is a symbolic link, the
-    file that it leads to is replaced. Raises C(DnsError), then the file is as it was.
+    file that it leads to is replaced. Raises C(DnsError), then the file is as it was; C(Irreplaceable) where C(overwrite)
+    may do it.
     """
     target = os.path.realpath(path)
 
@@ -74,16 +87,29 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
         shutil.copystat(target, candidate)
         os.utime(candidate)
 
-    def check() -> None:
-        if read(target) != before:
-            raise DnsError(
-                "changed_meanwhile", f"{shown(path)} was changed by somebody else at the same time; run again"
-            )
-
     try:
-        replace_whole(target, after, permit, check)
+        replace_whole(target, after, permit, lambda: _expect(path, before))
+    except OSError as error:
+        failed = _failed("unwritable", "write", path, error)
+        if before is not None and error.errno in _IRREPLACEABLE and os.access(target, os.W_OK):
+            raise Irreplaceable(failed.code, str(failed)) from error
+        raise failed from error
+
+
+def overwrite(path: str, before: bytes, after: bytes) -> None:
+    """Like C(replace), but write into the file: readers may see a part of it, and a run that is killed may leave one.
+
+    Raises C(DnsError), then the file is as it was.
+    """
+    try:
+        overwrite_whole(path, before, after, lambda: _expect(path, before))
     except OSError as error:
         raise _failed("unwritable", "write", path, error) from error
+
+
+def _expect(path: str, content: Optional[bytes]) -> None:
+    if read(path) != content:
+        raise DnsError("changed_meanwhile", f"{shown(path)} was changed by somebody else at the same time; run again")
 
 
 @contextlib.contextmanager

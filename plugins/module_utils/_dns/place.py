@@ -35,6 +35,9 @@ class Place:
         """Replace what was read with C(after), and nothing else; done only when the place says so itself."""
         raise NotImplementedError
 
+    def expect_writable(self) -> None:
+        """Raise C(DnsError) where C(write) is known to fail, so that check mode fails, too."""
+
     def tidy(self) -> None:
         """Remove what a run that was killed may have left behind. Raises nothing."""
 

@@ -2,22 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Programs and processes of name servers on this host."""
+"""Programs of name servers on this host."""
 
 from __future__ import annotations
 
 import os
-import signal
-from typing import Sequence
 
-from .._basis.files import read_whole
-from .._basis.text import one_line, shown
+from .._basis.text import one_line
 from .._host import commands
 from .._host.commands import Answer
 from .errors import DnsError
-
-# Bytes of a file that holds the number of a process.
-_LONGEST_NUMBER = 100
 
 
 def program_path(name: str) -> str:
@@ -40,22 +34,3 @@ def run(name: str, *arguments: str) -> Answer:
 def said(answer: Answer) -> str:
     """What a program said, as one line for a message."""
     return one_line("; ".join((answer.errors or answer.output).strip().splitlines()), 500)
-
-
-def hang_up(program: str, pid_files: Sequence[str]) -> None:
-    """Send SIGHUP to the process that one of these files names. Raises C(DnsError) where that is not this program."""
-    for pid_file in pid_files:
-        try:
-            pid = int(read_whole(pid_file, _LONGEST_NUMBER))
-            # After a crash, the number may have become another's, and this signal ends many programs.
-            with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
-                is_it = file.read().strip() == program
-            if is_it:
-                os.kill(pid, signal.SIGHUP)
-                return
-        except (OSError, ValueError):
-            continue
-    raise DnsError(
-        "not_reloaded",
-        f"{program} cannot be told to read its files: {' and '.join(map(shown, pid_files))} name no process of it",
-    )

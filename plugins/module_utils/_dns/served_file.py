@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Type
 
 from .._basis.files import tidy
 from .._basis.numbers import port_number
@@ -36,6 +36,7 @@ class ServedFile(Place):
     """
 
     program: str
+    server_kind: Type[Server] = Server
 
     def __init__(self, options: Dict[str, Any]) -> None:
         super().__init__()
@@ -43,7 +44,7 @@ class ServedFile(Place):
         server = address(options["address"], f"{self.program}.address")
         self._path = managed_file.path_of(options, "path", self.program)
         self._shown_path = shown(self._path)
-        self._server = Server(self.program, server, options["port"], self.default_ttl is not None)
+        self._server = self.server_kind(self.program, server, options["port"], self.default_ttl is not None)
         self._names: List[str] = []
         self._content: Optional[bytes] = None
         self._held: List[Record] = []

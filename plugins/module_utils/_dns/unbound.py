@@ -15,7 +15,8 @@ from .._basis.text import shown
 from .._host.commands import Answer
 from . import managed_file
 from .errors import DnsError
-from .programs import hang_up, run, said
+from .processes import hang_up
+from .programs import run, said
 from .records import LONGEST_TTL, Record
 from .served_file import SERVER_ARGUMENTS, ServedFile
 from .unbound_configuration import configuration_with
@@ -84,11 +85,19 @@ class Unbound(ServedFile):
         tidy(self._configuration)
 
     def reload(self) -> None:
-        # Not every version can keep its cache, and without remote control there is only the signal.
+        # Not every version can keep its cache, and without remote control there is only the signal. Debian's service has
+        # no PID file.
         for command in ("reload_keep_cache", "reload"):
             if run("unbound-control", "-c", self._configuration, command).status == 0:
                 return
-        hang_up(self.program, [run("unbound-checkconf", "-o", "pidfile", self._configuration).output.strip()])
+        pid_file = run("unbound-checkconf", "-o", "pidfile", self._configuration).output.strip()
+        hang_up(
+            [self.program],
+            [pid_file],
+            self._server.address,
+            self._server.port,
+            "use become, or set control-enable: yes in the section remote-control of its configuration",
+        )
 
     def _checkconf(self, whole: str) -> Answer:
         # Beside the configuration, as it may have to be in the folder that Unbound is confined to; and hidden from

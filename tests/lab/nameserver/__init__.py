@@ -5,8 +5,8 @@
 """Real name servers in hosts of the lab, with configurations as sites have them."""
 
 from tests.lab.nameserver.bind import Bind, TsigKey
-from tests.lab.nameserver.dnsmasq import Dnsmasq
+from tests.lab.nameserver.dnsmasq import Dnsmasq, PiHole
 from tests.lab.nameserver.server import NameServer
 from tests.lab.nameserver.unbound import Unbound
 
-__all__ = ["Bind", "Dnsmasq", "NameServer", "TsigKey", "Unbound"]
+__all__ = ["Bind", "Dnsmasq", "NameServer", "PiHole", "TsigKey", "Unbound"]

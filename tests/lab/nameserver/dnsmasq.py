@@ -14,6 +14,7 @@ if t.TYPE_CHECKING:
     from tests.lab.hosts.process import Host
 
 _SITE = "/etc/dnsmasq.d/site.conf"
+_PIHOLE = "/etc/pihole/dnsmasq.conf"
 
 
 class Dnsmasq(NameServer):
@@ -57,3 +58,22 @@ class Dnsmasq(NameServer):
         folders = "/etc/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new"
         options = ["-x", self.pid_file, "-u", "dnsmasq", "-7", folders, "--local-service"]
         return ["dnsmasq", "--keep-in-foreground", "--log-facility=-", *options]
+
+
+class PiHole(NameServer):
+    """What others see of Pi-hole's name server: a dnsmasq of another name, with a configuration that Pi-hole writes."""
+
+    program = "pihole-FTL"
+    hosts_folder = "/etc/pihole/hosts"
+
+    def configure(self) -> None:
+        """Write the configuration, and leave no program of the name dnsmasq."""
+        lines = [f"hostsdir={self.hosts_folder}", "no-resolv", "localise-queries", ""]
+        self.host.write(_PIHOLE, "\n".join(lines))
+        self.host.run(["mkdir", "-p", self.hosts_folder])
+        self.host.run(["mv", "/usr/sbin/dnsmasq", f"/usr/bin/{self.program}"])
+
+    @property
+    def command(self) -> list[str]:
+        """In the foreground, with no other file than Pi-hole's."""
+        return [self.program, "--keep-in-foreground", "--log-facility=-", "-u", "dnsmasq", "--pid-file=", "-C", _PIHOLE]

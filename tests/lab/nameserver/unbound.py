@@ -52,5 +52,5 @@ class Unbound(NameServer):
 
     @property
     def command(self) -> list[str]:
-        """In the foreground; unlike with Debian's service, there is a PID file."""
-        return ["unbound", "-d"]
+        """As Debian's service starts it: in the foreground, without a PID file."""
+        return ["unbound", "-d", "-p"]

@@ -32,11 +32,11 @@ def silence(query: bytes) -> t.Iterable[bytes]:
 
 
 @contextlib.contextmanager
-def server(by_datagram: Reply, by_stream: Reply = silence, host: str = "127.0.0.1") -> t.Iterator[int]:
+def server(by_datagram: Reply, by_stream: Reply = silence, host: str = "127.0.0.1", port: int = 0) -> t.Iterator[int]:
     """The port of a server that sends to each query what these make of it; over TCP as it is, without a length."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener, socket.socket(family, socket.SOCK_DGRAM) as datagrams:
-        listener.bind((host, 0))
+        listener.bind((host, port))
         listener.listen()
         port = listener.getsockname()[1]
         datagrams.bind((host, port))

@@ -57,12 +57,16 @@ def texts(value: t.Any) -> t.Iterator[str]:
 
 
 def assert_safe(result: dict[str, t.Any], warned: t.Sequence[str] = ()) -> None:
-    """A diff is the one text of several lines. What ansible-core itself refuses, it says in its own way."""
+    """A diff is the one text of several lines, and holds lines of files with their tabs, as C(conflicts) does.
+
+    What ansible-core itself refuses, it says in its own way.
+    """
     if result.get("failed") and "failure" not in result:
         return
-    own = {name: value for name, value in result.items() if name not in ("invocation", "diff")}
+    own = {name: value for name, value in result.items() if name not in ("invocation", "diff", "conflicts")}
     diff = result.get("diff", {})
-    lines = [line for part in diff.values() for line in part.split("\n")]
+    lines = [line.replace("\t", "") for part in diff.values() for line in part.split("\n")]
+    lines += [text.replace("\t", "") for text in texts(result.get("conflicts", []))]
     for text in [*texts(own), *warned, *lines]:
         assert text.isprintable(), text
         text.encode("utf-8")
@@ -188,7 +192,7 @@ def test_any_hosts_file(
         local_dns.main,
         hostnames=[NAME],
         addresses=["192.0.2.1"],
-        hosts_file={"path": str(path), "replace_conflicts": replace},
+        hosts_file={"path": str(path), "replace_conflicts": replace, "unsafe_writes": replace},
         _ansible_check_mode=check,
         _ansible_diff=True,
     )
@@ -197,14 +201,14 @@ def test_any_hosts_file(
     warnings.clear()
 
 
-def test_a_tab_in_a_hosts_file_is_shown_as_one(tmp_path: Path, warnings: list[str]) -> None:
+def test_a_tab_in_a_hosts_file_is_a_tab_and_in_a_message_can_be_seen(tmp_path: Path, warnings: list[str]) -> None:
     path = tmp_path / "hosts"
     path.write_bytes(b"192.0.2.9\tdsm.example.com\t# \xff\n")
     options = {"hostnames": [NAME], "addresses": ["192.0.2.1"], "hosts_file": {"path": str(path)}}
     result = run(local_dns.main, **options, _ansible_diff=True, _ansible_check_mode=True)
-    shown = "192.0.2.9\\tdsm.example.com\\t# \\xff"
-    assert result["conflicts"][0]["text"] == shown and f"'{shown}'" in warnings[0]
-    assert result["diff"]["before"] == f"{shown}\n"
+    shown = "192.0.2.9\tdsm.example.com\t# \\xff"
+    assert result["conflicts"][0]["text"] == shown and result["diff"]["before"] == f"{shown}\n"
+    assert "'192.0.2.9\\tdsm.example.com\\t# \\xff'" in warnings[0]
 
 
 @FUZZ

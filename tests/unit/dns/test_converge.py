@@ -137,6 +137,10 @@ def test_absent_does_not_look_at_what_is_wished_when_present() -> None:
     [
         ({"hostnames": None}, "hostnames", "name the host name of the manager, or set option region"),
         ({"hostnames": ["a b"]}, "hostnames", "'a b': it must be a host name"),
+        ({"hostnames": ["dsm", "LocalHost."]}, "hostnames", "'LocalHost.': it is a name of the host itself"),
+        ({"hostnames": ["ip6-localhost"], "state": "absent"}, "hostnames", "'ip6-localhost': it is a name of the host"),
+        ({"hostnames": ["localhost.localdomain"]}, "hostnames", "it is a name of the host itself"),
+        ({"hostnames": ["dsm.localhost"]}, "hostnames", "it is a name of the host itself"),
         ({"region": "us-2"}, "region", "'us-2': it must be one of ae-1"),
         ({"addresses": ["dsm"]}, "addresses", "'dsm': it must be an IPv4 or IPv6 address"),
         ({"addresses": []}, "addresses", "name the addresses that are to be found"),

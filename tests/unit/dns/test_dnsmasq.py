@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -20,6 +21,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._dns impor
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.dnsmasq import Dnsmasq
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.records import Record
+from tests.unit.dns.name_server import answered, server
 
 RECORD = Record("dsm.example.com", "A", "192.0.2.10")
 
@@ -72,6 +74,69 @@ def test_a_trial_ends_though_who_began_it_was_killed(pid_file: Path, monkeypatch
     assert len(left_behind(pid_file)) == 1
     tidy(str(pid_file.parent / "ours"))
     assert left_behind(pid_file) == []
+
+
+@pytest.mark.parametrize("is_one", [True, False])
+def test_where_no_process_can_be_seen_pihole_is_known_by_its_folder(
+    pid_file: Path, monkeypatch: pytest.MonkeyPatch, is_one: bool
+) -> None:
+    monkeypatch.setattr(answers, "_RELOAD", 0.1)
+    monkeypatch.setattr(dnsmasq, "_PIHOLE_FOLDER", str(pid_file.parent if is_one else pid_file))
+    with contextlib.nullcontext() if is_one else pytest.raises(DnsError, match="in a trial"):
+        trial(pid_file)
+    place = Dnsmasq({"path": "/ours", "pid_file": None, "address": "127.0.0.1", "port": 1})
+    assert ("Pi-hole does not read /ours" in place.hint) is is_one
+
+
+# -- answers that localise-queries narrows
+
+
+def record(value: str, name: str = "dsm.example.com") -> Record:
+    return Record(name, "AAAA" if ":" in value else "A", value)
+
+
+def localised(*values: str) -> t.Callable[[bytes], t.Iterable[bytes]]:
+    """A server's answer: these addresses, whatever is asked, as far as they are of the type that is."""
+
+    def answer(query: bytes) -> t.Iterable[bytes]:
+        kind = {1: "A", 28: "AAAA"}[query[-3]]
+        found = [record(value) for value in values]
+        yield answered(query, *((one.name, 0, "IN", one.type, one.value) for one in found if one.type == kind))
+
+    return answer
+
+
+NEAR, FAR, ELSEWHERE = "127.0.0.77", "192.0.2.10", "198.51.100.7"
+
+
+@pytest.mark.parametrize(
+    ("answers", "wanted", "at_loopback", "is_right"),
+    [
+        ([NEAR], [NEAR, FAR], None, True),
+        ([NEAR], [NEAR, FAR], [NEAR, FAR], True),
+        # It has not read the file yet: there too, it says the same.
+        ([NEAR], [NEAR, FAR], [NEAR], False),
+        ([FAR], [NEAR, FAR], None, False),
+        ([], [NEAR, FAR], None, False),
+        ([NEAR, ELSEWHERE], [NEAR, FAR], None, False),
+        ([NEAR, FAR], [NEAR], None, False),
+        (["2001:db8::a"], ["2001:db8::a", "2001:db8::b"], None, False),
+    ],
+)
+def test_one_of_the_wished_addresses_is_believed_where_the_subnet_says_so(
+    answers: list[str], wanted: list[str], at_loopback: list[str] | None, is_right: bool
+) -> None:
+    with server(localised(*answers), host="127.0.0.2") as port, contextlib.ExitStack() as stack:
+        if at_loopback is not None:
+            stack.enter_context(server(localised(*at_loopback), port=port))
+        found = dnsmasq.LocalisingServer("dnsmasq", "127.0.0.2", port, False).contradiction(list(map(record, wanted)))
+    assert (found is None) == is_right
+
+
+def test_the_server_at_the_loopback_itself_is_asked_once() -> None:
+    with server(localised(NEAR)) as port:
+        there = dnsmasq.LocalisingServer("dnsmasq", "127.0.0.1", port, False)
+        assert there.contradiction([record(NEAR), record(FAR)]) is None
 
 
 def test_without_room_for_the_trial_s_file_that_is_said(pid_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

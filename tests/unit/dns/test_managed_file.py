@@ -9,6 +9,7 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import resource
 import signal
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -155,6 +156,71 @@ def test_removing(path: Path) -> None:
         managed_file.remove(str(path))
 
 
+# -- files that are written in place
+
+
+def test_a_file_is_written_in_place(path: Path) -> None:
+    number = path.stat().st_ino
+    for before, after in ((b"old\n", b"longer than before\xff"), (b"longer than before\xff", b"")):
+        managed_file.overwrite(str(path), before, after)
+        assert path.read_bytes() == after
+    assert path.stat().st_ino == number and alone(path)
+
+
+def test_in_place_too_a_change_by_somebody_else_is_not_overwritten(path: Path) -> None:
+    with pytest.raises(DnsError, match="changed by somebody else") as caught:
+        managed_file.overwrite(str(path), b"older\n", b"new")
+    assert caught.value.code == "changed_meanwhile"
+    assert path.read_bytes() == b"old\n"
+
+
+@pytest.mark.parametrize("locked", ["file", "folder"])
+def test_two_runs_take_turns_to_write_in_place(path: Path, locked: str) -> None:
+    handle = os.open(path if locked == "file" else path.parent, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with ThreadPoolExecutor() as pool:
+        writing = pool.submit(managed_file.overwrite, str(path), b"old\n", b"new")
+        with pytest.raises(FutureTimeout):
+            writing.exception(0.2)
+        assert path.read_bytes() == b"old\n"
+        os.close(handle)
+        writing.result(10)
+    assert path.read_bytes() == b"new"
+
+
+def test_what_cannot_be_written_as_a_whole_is_taken_back(path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, limits[1]))
+    try:
+        with pytest.raises(DnsError, match="cannot write .*: File too large") as caught:
+            managed_file.overwrite(str(path), b"old\n", b"new and longer than that")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.code == "unwritable"
+    assert path.read_bytes() == b"old\n"
+
+
+@pytest.mark.parametrize("call", ["mkstemp", "fchown", "rename"])
+def test_only_where_the_file_itself_can_be_written_is_it_irreplaceable(
+    path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def fail(*_arguments: t.Any, **_options: t.Any) -> t.NoReturn:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(files.tempfile if call == "mkstemp" else os, call, fail)
+    with pytest.raises(managed_file.Irreplaceable, match="the file system is mounted read only"):
+        managed_file.replace(str(path), b"old\n", b"new")
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+    with pytest.raises(DnsError) as caught:
+        managed_file.replace(str(path), b"old\n", b"new")
+    assert not isinstance(caught.value, managed_file.Irreplaceable)
+
+
+def test_a_mount_is_told_from_what_is_none(path: Path) -> None:
+    assert files.is_mount("/proc")
+    assert not files.is_mount(str(path)) and not files.is_mount("/proc/mounts")
+
+
 # -- what killed runs leave behind
 
 
@@ -231,7 +297,7 @@ def test_who_keeps_the_folder_locked_is_not_waited_for_without_end(path: Path, m
     monkeypatch.setattr(files, "_TURN", 0.1)
     folder = os.open(path.parent, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)
-    with pytest.raises(DnsError, match="another process has kept the folder .* locked") as caught:
+    with pytest.raises(DnsError, match="another process has kept .* locked") as caught:
         managed_file.replace(str(path), b"old\n", b"new")
     os.close(folder)
     assert caught.value.code == "unwritable"

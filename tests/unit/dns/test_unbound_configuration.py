@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.workload_security.agent.plugins.module_utils._dns import unbound_configuration
+from ansible_collections.workload_security.agent.plugins.module_utils._dns import patterns, unbound_configuration
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.unbound_configuration import (
     configuration_with,
@@ -40,27 +40,29 @@ def expanded(folder: Path, main: str, ours: str = "conf.d/ours.conf") -> str | N
     [
         'include-toplevel: "$/conf.d/*.conf"',
         "include: $/conf.d/*.conf # all",
-        "\tinclude:'$/conf.d/*.conf'",
+        '\tinclude:"$/conf.d/*.conf"',
+        "include: {$/conf.d/*.conf}",
         'include-toplevel: "$/conf.d/[a-z]*.conf"',
     ],
 )
 def test_a_pattern_that_finds_our_file_is_replaced_by_the_files(folder: Path, there: bool, directive: str) -> None:
     if there:
         (folder / "conf.d" / "ours.conf").write_text("old")
-    lead = directive[: directive.index("$")].rstrip("\"'")
+    lead, comment = directive.strip().partition(":")[0], " # all" * ("#" in directive)
     whole = expanded(folder, f"# main\n{directive}\nserver:\n")
-    assert whole == f'# main\n{lead}"$/conf.d/a.conf"\nOURS\n{lead}"$/conf.d/z.conf"\nserver:\n'
+    files = f'{lead}: "$/conf.d/a.conf"\nOURS\n{lead}: "$/conf.d/z.conf"\n'
+    assert whole == f"# main\n{directive[: directive.index('inc')]}{files}{comment}\nserver:\n"
 
 
 def test_other_includes_stay_as_they_are(folder: Path) -> None:
     main = 'include: "$/other/*.conf"\ninclude: "$/conf.d/ours.conf"\n  # include: "$/conf.d/ours.conf"\ninclude: rel'
-    assert expanded(folder, main) == main.replace('include: "$/conf.d/ours.conf"\n', "OURS\n", 1)
+    assert expanded(folder, main) == main.replace('include: "$/conf.d/ours.conf"\n', "OURS\n\n", 1)
 
 
 def test_a_file_that_includes_ours_is_expanded_too(folder: Path) -> None:
     (folder / "conf.d" / "m.conf").write_text(f'include: "{folder}/deep/ours"\nserver:\n')
     whole = expanded(folder, 'include: "$/conf.d/*.conf"\n', ours="deep/ours")
-    assert whole == 'include: "$/conf.d/a.conf"\nOURS\nserver:\n\ninclude: "$/conf.d/z.conf"\n'
+    assert whole == 'include: "$/conf.d/a.conf"\nOURS\n\nserver:\n\ninclude: "$/conf.d/z.conf"\n\n'
 
 
 def test_our_file_is_found_through_links(folder: Path) -> None:
@@ -79,6 +81,13 @@ def test_our_file_is_found_through_links(folder: Path) -> None:
         'include: "$/*.conf.d"\n',
         '# include: "$/conf.d/*.conf"\n',
         'include: "$/*/deep/*.conf"\n',
+        'include: "conf.d/ours.conf"\n',
+        'include: "conf.d/ours.conf"\nserver:\n  directory: "$"\n',
+        'include: "$/{nothing,conf.d}/ours*"\n',
+        'include: "$/conf.d/{a,z}.conf"\n',
+        'local-data: "include: $/conf.d/ours.conf"\n',
+        'include: "$/conf.d/[!o]*.conf"\n',
+        'include: ""\ninclude:',
     ],
 )
 def test_a_configuration_that_does_not_include_our_file(folder: Path, main: str) -> None:
@@ -89,13 +98,63 @@ def test_bytes_that_are_no_text_are_kept(folder: Path) -> None:
     path = folder / "unbound.conf"
     path.write_bytes(b"# \xff\ninclude: %s/conf.d/ours.conf\n" % bytes(folder))
     whole = configuration_with(str(path), str(folder / "conf.d" / "ours.conf"), "OURS")
-    assert whole.encode("utf-8", "surrogateescape") == b"# \xff\nOURS\n"
+    assert whole.encode("utf-8", "surrogateescape") == b"# \xff\nOURS\n\n"
 
 
 def test_a_configuration_that_cannot_be_read_is_named(folder: Path) -> None:
     with pytest.raises(DnsError, match=r"cannot read .*/nothing: No such file") as caught:
         configuration_with(str(folder / "nothing"), "/ours", "OURS")
     assert caught.value.code == "unreadable"
+
+
+@pytest.mark.parametrize(
+    "main",
+    [
+        'server:\n  directory: "$"\ninclude: "conf.d/*.conf"\n',
+        "server: directory: $ include:\n  conf.d/ours.conf\n",
+        "server:\n  directory: # where\n '$'\n  directory: conf.d\n  include: ours.conf",
+        'server:\n  directory: "$/conf.d/deep"\n  directory: "../"\ninclude-toplevel: "./*.conf"\n',
+        'include: "$/conf.d/folder.conf"\ninclude: ours.conf\n',
+        'server:\n  directory: "$"\ninclude: "{conf.d/deep,conf.d}/{a,o{u,v}r}[!t].conf"\n',
+        'include: "$/conf.d/{a,ours,z}.conf"\n',
+        'include: "$/conf.?/[[:alpha:]]*[^0-9].conf"\n',
+        'include: "$/conf.d/\\ours.{conf,}"\n',
+        "server:\n  verbosity:1 include:$/conf.d/ours.conf",
+    ],
+)
+@pytest.mark.parametrize("there", [True, False])
+def test_our_file_is_found_as_unbound_finds_it(folder: Path, main: str, there: bool) -> None:
+    (folder / "conf.d" / "deep").mkdir()
+    (folder / "conf.d" / "folder.conf").write_text(f'server: directory: "{folder}/conf.d"')
+    if there:
+        (folder / "conf.d" / "ours.conf").write_text("old")
+    whole = expanded(folder, main)
+    assert whole is not None and whole.count("OURS\n") == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_names_with_blanks_and_braces_in_their_order(folder: Path, there: bool) -> None:
+    (folder / "of the site").mkdir()
+    for name in ("b.conf", "c d.conf", "a[1].conf", *(["ours.conf"] if there else [])):
+        (folder / "of the site" / name).write_text("")
+    whole = expanded(folder, 'include: "$/of the site/{o,b,[ac]}*.conf"\n', ours="of the site/ours.conf")
+    lead = 'include: "$/of the site/'
+    assert whole == f'OURS\n{lead}b.conf"\n{lead}a\\[1].conf"\n{lead}c d.conf"\n\n'
+
+
+def test_a_file_in_a_linked_folder_need_not_be_there(folder: Path) -> None:
+    (folder / "link").symlink_to("conf.d")
+    assert "OURS" in expanded(folder, 'include: "$/link/*.conf"\n')
+    assert "OURS" in expanded(folder, 'include: "$/conf.d/*.conf"\n', ours="link/ours.conf")
+
+
+@pytest.mark.parametrize("pattern", ["{a,b}" * 30, "{" * 3000, "{a}" * 1300, "[" * 4000, "*a" * 2000, "x" * 5000 + "*"])
+def test_no_pattern_takes_long(folder: Path, pattern: str) -> None:
+    (folder / "conf.d" / ("a" * 250)).write_text("")
+    try:
+        assert expanded(folder, f'include: "$/conf.d/{pattern}"\n') is None
+    except DnsError as error:
+        assert "includes more than 10000 files" in str(error)
 
 
 # -- includes without end
@@ -148,11 +207,11 @@ def test_a_main_file_that_is_none(folder: Path) -> None:
 
 
 def test_long_files_many_files_and_names_that_cannot_be(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unbound_configuration, "_MOST_FILES", 2)
+    monkeypatch.setattr(patterns, "MOST_FILES", 2)
     (folder / "conf.d" / "m.conf").write_text("")
     with pytest.raises(DnsError, match=r"includes more than 2 files: '.*/\[amz\]\*'"):
         expanded(folder, 'include: "$/conf.d/[amz]*"\n')
-    monkeypatch.setattr(unbound_configuration, "_MOST_FILES", 10)
+    monkeypatch.setattr(patterns, "MOST_FILES", 10)
     (folder / "conf.d" / 'q"\n.conf').write_text("")
     with pytest.raises(DnsError, match=r"has a name that cannot be included by itself"):
         expanded(folder, 'include: "$/conf.d/*.conf"\n')
@@ -167,6 +226,7 @@ def test_long_files_many_files_and_names_that_cannot_be(folder: Path, monkeypatc
     content=st.lists(
         st.binary(max_size=30)
         | st.sampled_from([b"include: ", b"include-toplevel:", b'"', b"\n", b"\0", b"$", b"/*", b"[", b"\r", b"../"])
+        | st.sampled_from([b"{", b",", b"}", b"\\", b"directory: ", b"'", b"#", b"]", b"[:alpha:]", b"!", b"-", b"~"])
     ).map(b"".join)
 )
 def test_no_configuration_ends_in_a_traceback(folder: Path, content: bytes) -> None:

@@ -1,0 +1,162 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files that a pattern finds, as the C library's glob has it for Unbound: with braces, and in its order."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Iterator, List, Optional, Pattern
+
+# A name without any of these is the name of one file.
+HAS_PATTERN = re.compile(r"[*?\[{~]")
+
+# Files that one pattern finds, and ways that one can be read. Real ones find some hundred.
+MOST_FILES = 10_000
+
+# Bytes; the longest path that systems take.
+_LONGEST = 4096
+
+_CLASSES = {
+    **{"alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "lower": "a-z", "upper": "A-Z"},
+    **{"space": " \\t\\n\\r\\f\\v", "blank": " \\t", "xdigit": "0-9A-Fa-f", "punct": "!-/:-@\\[-`{-~"},
+}
+
+
+class TooMany(Exception):
+    """A pattern finds more than C(MOST_FILES)."""
+
+
+class _Unreadable(Exception):
+    """A folder that files are looked for in cannot be read."""
+
+
+def found_by(pattern: str, folder: str, ours: str) -> List[str]:
+    """The paths that a pattern finds from a folder on, as if there were a file C(ours), which is a real path.
+
+    Those of one alternative in braces are sorted, and come before those of the next. Where a folder cannot be read,
+    Unbound takes the pattern for the name of a file, and so does this. Raises C(TooMany).
+    """
+    found: List[str] = []
+    for number, alternative in enumerate(_alternatives(pattern)):
+        try:
+            found += sorted(_paths(alternative, folder, ours))
+        except _Unreadable:
+            return [os.path.join(folder, pattern)]
+        if max(len(found), number) > MOST_FILES:
+            raise TooMany(MOST_FILES)
+    return found
+
+
+def _alternatives(pattern: str) -> Iterator[str]:
+    """The patterns without braces that one with braces stands for."""
+    todo = [pattern] if len(pattern) <= _LONGEST else []
+    while todo:
+        if len(todo) > MOST_FILES:
+            raise TooMany(MOST_FILES)
+        whole = todo.pop()
+        braces = _braces(whole)
+        if braces is None:
+            yield whole
+        else:
+            begin, *cuts = braces
+            parts = [whole[one + 1 : other] for one, other in zip([begin, *cuts], cuts)]
+            todo += [whole[:begin] + part + whole[cuts[-1] + 1 :] for part in reversed(parts)]
+
+
+def _braces(pattern: str) -> Optional[List[int]]:
+    """Where the first brace, its commas and its closing brace are; C(None) where nothing closes it."""
+    places: List[int] = []
+    depth = 0
+    for found in re.finditer(r"\\.|[{},]", pattern, re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(found[0], 0) if places or found[0] == "{" else 0
+        if (found[0] == "{" and not places) or (places and found[0] == "," and depth == 1):
+            places.append(found.start())
+        elif places and depth == 0:
+            return [*places, found.start()]
+    return None
+
+
+def _paths(pattern: str, folder: str, ours: str) -> List[str]:
+    found = ["/" if pattern.startswith("/") else folder]
+    exact = True
+    for part in filter(None, pattern.split("/")):
+        if re.search(r"[*?\[]", part):
+            # Behind a part that is a pattern, only what is there counts.
+            found = [path for path in found if exact or os.path.isdir(path)]
+            exact = False
+            units = _units(part)
+            found = [
+                os.path.join(path, name)
+                for path in found
+                for name in _names(path, ours)
+                if (name[0] != "." or part[0] == ".") and _fits(name, units)
+            ]
+        else:
+            found = [os.path.join(path, re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL)) for path in found]
+        if len(found) > MOST_FILES:
+            raise TooMany(MOST_FILES)
+    return [path for path in found if os.path.lexists(path) or os.path.realpath(path) == ours]
+
+
+def _names(folder: str, ours: str) -> List[str]:
+    try:
+        names = os.listdir(folder)
+    except NotADirectoryError:
+        return []
+    except (OSError, ValueError) as error:
+        raise _Unreadable from error
+    if os.path.realpath(folder) == os.path.dirname(ours) and os.path.basename(ours) not in names:
+        names.append(os.path.basename(ours))
+    return names
+
+
+def _units(part: str) -> List[Optional[Pattern[str]]]:
+    """What each letter of a name must be; C(None) for any letters at all."""
+    units: List[Optional[Pattern[str]]] = []
+    for unit in re.findall(r"\*+|\?|\[[!^]?\]?(?:\[:[a-z]+:\]|[^]])*\]|\\?.", part, re.DOTALL):
+        if unit[0] == "*":
+            units.append(None)
+        elif unit == "?":
+            units.append(re.compile(".", re.DOTALL))
+        elif unit[0] == "[" and len(unit) > 2:
+            units.append(_one_of(unit[1:-1]))
+        else:
+            units.append(re.compile(re.escape(unit[-1])))
+    return units
+
+
+def _one_of(letters: str) -> Pattern[str]:
+    not_these = letters[0] in "!^"
+    body = re.sub(
+        r"\[:([a-z]+):\]|[\\\[\]^&|~]",
+        lambda found: _CLASSES.get(found[1], "") if found[1] else "\\" + found[0],
+        letters[1:] if not_these else letters,
+    )
+    try:
+        return re.compile(f"[{'^' if not_these else ''}{body}]", re.DOTALL)
+    except re.error:
+        # A range that ends before it begins finds nothing.
+        return re.compile(r"(?!)")
+
+
+def _fits(name: str, units: List[Optional[Pattern[str]]]) -> bool:
+    """Whether the units fit a name; in no more steps than the product of both lengths."""
+    at = unit = 0
+    star = resume = -1
+    while at < len(name):
+        expected = units[unit] if unit < len(units) else re.compile(r"(?!)")
+        if expected is None:
+            star, resume = unit, at
+            unit += 1
+        elif expected.match(name, at):
+            at += 1
+            unit += 1
+        elif star >= 0:
+            resume += 1
+            at, unit = resume, star + 1
+        else:
+            return False
+    return all(expected is None for expected in units[unit:])

@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Processes of name servers on this host: which they are, and how they are told to read their files again."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import signal
+import sys
+from typing import Iterator, List, Sequence, Set, Union
+
+from .._basis.files import read_whole
+from .._basis.text import shown
+from .errors import DnsError
+from .programs import run
+
+# Bytes of a file that holds the number of a process; and of a table of sockets.
+_LONGEST_NUMBER = 100
+_LONGEST_TABLE = 64 * 1024 * 1024
+
+# All name servers answer UDP.
+_TABLES = ("/proc/net/udp", "/proc/net/udp6")
+
+# How service managers are told to reload a service.
+_RELOADS = (("systemctl", "--no-ask-password", "reload", "{}.service"), ("rc-service", "{}", "reload"))
+
+
+def hang_up(names: Sequence[str], pid_files: Sequence[str], address: str, port: int, advice: str) -> None:
+    """Tell a server whose process has one of these names to read its files again.
+
+    Its process is the one that a file names, or the one that listens at the address and port. Where there is none that
+    this user may signal, the service manager is asked. Raises C(DnsError), with the C(advice), where all of that fails.
+    """
+    for pid in [*_named_by(pid_files), *listening_at(address, port, names)]:
+        # After a crash, the number may have become another's, and this signal ends many programs.
+        if name_of(pid) in names:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGHUP)
+                return
+    for name in names:
+        for command in _RELOADS:
+            # There are hosts without this manager, and ones whose manager does not answer.
+            with contextlib.suppress(DnsError):
+                if run(command[0], *(word.format(name) for word in command[1:])).status == 0:
+                    return
+    raise DnsError(
+        "not_reloaded",
+        f"{names[0]} cannot be told to read its files: {' and '.join(map(shown, pid_files))}"
+        f" {'names' if len(pid_files) == 1 else 'name'} no process of it, none is found that listens at {address} port"
+        f" {port}, and no service manager reloads it; {advice}",
+    )
+
+
+def listening_at(address: str, port: int, names: Sequence[str]) -> List[int]:
+    """The processes with one of these names that listen at an address and port by UDP, as far as this user sees them.
+
+    Where nobody listens at the very address, those that listen at all addresses count. Of a process and those that it
+    has started, only the first.
+    """
+    sockets = _sockets(address, port)
+    found = [pid for pid in _processes() if sockets and name_of(pid) in names and sockets & _sockets_of(pid)]
+    return [pid for pid in found if _parent(pid) not in found]
+
+
+def name_of(pid: int) -> str:
+    """The name of a process; empty where there is none."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _named_by(pid_files: Sequence[str]) -> Iterator[int]:
+    for pid_file in pid_files:
+        with contextlib.suppress(OSError, ValueError):
+            yield int(read_whole(pid_file, _LONGEST_NUMBER))
+
+
+def _processes() -> List[int]:
+    try:
+        return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    except OSError:
+        return []
+
+
+def _sockets(address: str, port: int) -> Set[str]:
+    """The sockets at this address and port, or else those at all addresses, as links of processes name them."""
+    wanted = ipaddress.ip_address(address)
+    here: Set[str] = set()
+    everywhere: Set[str] = set()
+    for table in _TABLES:
+        try:
+            lines = read_whole(table, _LONGEST_TABLE).decode("ascii", "replace").splitlines()[1:]
+        except OSError:
+            continue  # that of IPv6 is missing where that is switched off
+        for line in lines:
+            with contextlib.suppress(ValueError, IndexError):
+                words = line.split()
+                where, _colon, number = words[1].partition(":")
+                bound = _address(where)
+                if int(number, 16) == port and (bound == wanted or bound.is_unspecified):
+                    (here if bound == wanted else everywhere).add(f"socket:[{words[9]}]")
+    return here or everywhere
+
+
+def _address(where: str) -> Union[ipaddress.IPv4Address, ipaddress.IPv6Address]:
+    """The address of an entry such as C(0100007F): words of 32 bits as this machine keeps them."""
+    data = bytes.fromhex(where)
+    if sys.byteorder == "little":
+        data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))
+    address = ipaddress.ip_address(data)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _sockets_of(pid: int) -> Set[str]:
+    folder = f"/proc/{pid}/fd"
+    found = set()
+    # It may be gone, or another user's.
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(f"{folder}/{name}"))
+    return found
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            # Behind the name, which may hold anything.
+            return int(file.read().rpartition(")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
