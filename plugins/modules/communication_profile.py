@@ -240,7 +240,8 @@ options:
             C(version_eq), which compare two versions, such as V(version_lt(agent_version, '20.0.2'\)). If one of them
             cannot be read, or there is no agent, they are neither true nor false, negated by V(!) or not, and alone
             select no such computer. A warning counts these computers. V(in_network(last_ip, '10.0.0.0/8'\)) tells
-            whether an address is in a network or range, or in one of a list of them.
+            whether an address is in a network or range, or in one of a list of them. V(lower(host_name\)) is text in
+            lower case.
           - For example V([?starts_with(platform, 'Ubuntu'\) && policy == 'Linux Server']), or V([]) for all.
           - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that computers do not
             have is an error, and so is a policy, path or group that does not exist in a comparison by V(==) or V(!=).

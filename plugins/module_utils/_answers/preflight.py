@@ -7,12 +7,15 @@ agents' port be restricted?
 
 The answers come from what the hosts see (C(manager_connectivity_info)) and what the manager says
 (C(communication_info)). Where one of them is missing, what it would have told is unknown, and never taken for granted.
+Windows hosts see nothing: of their way to the manager, the last heartbeat is what tells.
 """
 
 from __future__ import annotations
 
 import collections
+import datetime
 import ipaddress
+import time
 import typing as t
 from dataclasses import dataclass
 
@@ -21,12 +24,18 @@ from .._basis.addresses import Span, given_ip_span, ip_span, ip_text, uncovered
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, one_line
 from .._facets.firewall.description import admitted_counts, restriction_told
-from .._vendor.communication import AGENT_INITIATED
+from .._vendor.communication import AGENT_INITIATED, CLOUD_HEARTBEAT_INTERVAL, MANAGER_INITIATED
 from .._vendor.regions import manager_subnets
 
 # The questions.
 SWITCH = "agent_initiated"
 RESTRICT = "firewall_restriction"
+
+# From where an agent that was heard of so many heartbeats ago counts as silent: one may be late, or lost.
+_HEARTBEATS = 2
+# Minutes from one to the next, where the manager does not say.
+_INTERVAL = CLOUD_HEARTBEAT_INTERVAL
+_NOT_ON_WINDOWS = "the checks do not run on Windows hosts"
 
 # The answers.
 YES, NO, ALREADY, NO_EFFECT, UNKNOWN = "yes", "no", "already", "no_effect", "unknown"
@@ -150,7 +159,11 @@ def _row(name: str, seen: dict[str, t.Any], view: _View, admission: Admission) -
     )
     target, unsaid = view.of(name)
     try:
-        switch = _switch(seen, unseen, target, unsaid)
+        if unseen and _is_windows(target):
+            unseen = _NOT_ON_WINDOWS
+            switch = _switch_as_heard(target)
+        else:
+            switch = _switch(seen, unseen, target, unsaid)
         restrict = _restrict(seen, unseen, target, unsaid, admission)
     except (AttributeError, KeyError, TypeError, ValueError):
         # Whoever owns a host decides what comes from it; the others are to get their answers all the same.
@@ -194,6 +207,41 @@ def _switch(seen: dict[str, t.Any], unseen: str | None, target: dict[str, t.Any]
     elif not _direction(target):
         notes.append("the manager does not say which direction it has today")
     return Finding(YES, tuple(note for note in notes if note))
+
+
+def _is_windows(target: dict[str, t.Any]) -> bool:
+    return "windows" in str(target.get("platform")).lower()
+
+
+def _switch_as_heard(target: dict[str, t.Any]) -> Finding:
+    """Of a host that cannot look itself, what the manager's last word from its agent tells of the way there."""
+    direction = _direction(target)
+    if direction is None:
+        return Finding(UNKNOWN, (f"{_NOT_ON_WINDOWS}, and the manager does not say which direction it has today",))
+    if direction == MANAGER_INITIATED:
+        reason = "today the manager connects to the agent, which says nothing of the other way"
+        return Finding(UNKNOWN, (f"{_NOT_ON_WINDOWS}, and {reason}",))
+    date = target.get("last_agent_communication")
+    minutes = _minutes_since(date)
+    if minutes is None:
+        return Finding(UNKNOWN, (f"{_NOT_ON_WINDOWS}, and the manager does not say when it last heard of the agent",))
+    interval = _mapping(_mapping(target.get("heartbeat")).get("interval")).get("effective")
+    longest = _HEARTBEATS * (interval if isinstance(interval, int) and interval > 0 else _INTERVAL)
+    heard = f"the manager last heard of the agent at {one_line(str(date))}, {minutes} minutes ago"
+    if minutes > longest:
+        return Finding(UNKNOWN, (f"{_NOT_ON_WINDOWS}, and {heard}, more than {_HEARTBEATS} heartbeats",))
+    if direction == AGENT_INITIATED:
+        return Finding(ALREADY, (f"{_NOT_ON_WINDOWS}, but {heard}",))
+    return Finding(YES, (f"{_NOT_ON_WINDOWS}, but {heard}; in this direction, heartbeats come from the agent",))
+
+
+def _minutes_since(date: t.Any) -> int | None:
+    """From a date in a result of ours until now; never below 0, since clocks differ."""
+    try:
+        then = datetime.datetime.strptime(str(date), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
+    except ValueError:
+        return None
+    return max(0, int(time.time() - then.timestamp())) // 60
 
 
 def _other_name(endpoint: dict[str, t.Any]) -> str | None:

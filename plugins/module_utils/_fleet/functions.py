@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Functions that JMESPath expressions have here beside its own: versions compared as versions, addresses in networks."""
+"""Functions that JMESPath expressions have here beside its own: versions as versions, addresses in networks, case."""
 
 from __future__ import annotations
 
@@ -75,6 +75,10 @@ class Functions(_Functions):
         return number is not None and any(
             version == number[0] and first <= number[1] <= last for version, first, last in spans
         )
+
+    @signature({"types": ["string"]})
+    def _func_lower(self, text: str) -> str:
+        return text.lower()
 
     def _compare(self, holds: Comparison, one: str, other: str) -> bool | Unknown:
         left, right = numbers(one), numbers(other)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import typing as t
 
@@ -44,7 +45,7 @@ def connected_from(*peers: str) -> dict[str, t.Any]:
     return seen(listening={"port": 4118, "listens": True, "connected_from": list(peers)})
 
 
-def target(name: str = "web1", number: int = 1, direction: str = "bidirectional", **restriction: t.Any) -> dict:
+def target(name: str = "web1", number: int = 1, direction: str | None = "bidirectional", **restriction: t.Any) -> dict:
     """What the manager says of a computer."""
     return {
         "type": "computer",
@@ -335,6 +336,86 @@ def test_a_computer_that_could_be_two_hosts() -> None:
         assert "the computer with ID 5 could be any of the hosts a, b" in str(row)
 
 
+def test_names_in_any_case() -> None:
+    """And who only differ in case are two computers, or two hosts, of one name."""
+    (row,) = preflight({"WEB1.example.com": {"connectivity": seen()}}, {"targets": [target("Web1.Example.COM")]})[
+        "hosts"
+    ]
+    assert row["computer_id"] == 1
+    hosts = {"web1": {"connectivity": seen()}}
+    (row,) = preflight(hosts, {"targets": [target("Web1", 1), target("web1", 2)]})["hosts"]
+    assert "the manager has 2 computers of the host name web1 (IDs 1, 2)" in str(row)
+    hosts["WEB1"] = {"connectivity": seen()}
+    for row in preflight(hosts, {"targets": [target("Web1", 1)]})["hosts"]:
+        assert "the computer with ID 1 could be any of the hosts web1, WEB1" in str(row)
+
+
+def ago(minutes: float) -> str:
+    then = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=minutes)
+    return then.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+WINDOWS = {"platform": "Microsoft Windows Server 2022 (64 bit)  Build 20348"}
+NOT_RUN = {"msg": "The module failed to execute correctly"}
+
+
+@pytest.mark.parametrize(
+    ("heard", "direction", "interval", "answer", "reason"),
+    [
+        (ago(3), "bidirectional", 10, "yes", "3 minutes ago; in this direction, heartbeats come from the agent"),
+        (ago(3), "agent_initiated", 10, "already", "the manager last heard of the agent at 20"),
+        (ago(19), "agent_initiated", 10, "already", "19 minutes ago"),
+        (ago(25), "agent_initiated", 10, "unknown", "25 minutes ago, more than 2 heartbeats"),
+        (ago(25), "bidirectional", 60, "yes", "25 minutes ago"),
+        (ago(25), "bidirectional", None, "unknown", "more than 2 heartbeats"),
+        (ago(-5), "bidirectional", 10, "yes", "0 minutes ago"),
+        (ago(3), "manager_initiated", 10, "unknown", "the manager connects to the agent, which says nothing"),
+        (ago(3), None, 10, "unknown", "does not say which direction it has today"),
+        (None, "bidirectional", 10, "unknown", "does not say when it last heard of the agent"),
+        ("yesterday", "bidirectional", 10, "unknown", "does not say when it last heard of the agent"),
+    ],
+)
+def test_windows_hosts_are_judged_by_their_last_heartbeat(
+    heard: str | None, direction: str | None, interval: int | None, answer: str, reason: str
+) -> None:
+    known = {
+        **target(direction=direction),
+        **WINDOWS,
+        "last_agent_communication": heard,
+        "heartbeat": {"interval": {"effective": interval}},
+    }
+    row = ask(NOT_RUN, [known])
+    assert row["agent_initiated"]["answer"] == answer
+    (told,) = row["agent_initiated"]["reasons"]
+    assert told.startswith("the checks do not run on Windows hosts, ") and reason in told
+    assert (row["computer_id"], row["direction"]) == (1, direction)
+    restricting = row["firewall_restriction"]
+    assert (restricting["answer"], restricting["reasons"][0]) == ("unknown", "the checks do not run on Windows hosts")
+
+
+def test_what_a_windows_host_needs_no_check_for() -> None:
+    idle = {**target(direction="agent_initiated", without_effect_because="agents initiate"), **WINDOWS}
+    assert ask(NOT_RUN, [idle])["firewall_restriction"]["answer"] == "no_effect"
+    limited = {**target(restricted=True), **WINDOWS}
+    assert ask(NOT_RUN, [limited])["firewall_restriction"]["answer"] == "already"
+    # One that did answer is believed, and one that only could not be reached is no Windows host.
+    assert ask(seen(), [{**target(), **WINDOWS}])["agent_initiated"] == {"answer": "yes", "reasons": []}
+    linux = {**target(), "platform": "Ubuntu Linux 22 (64 bit)", "last_agent_communication": ago(1)}
+    assert "the host gives no answer" in str(ask(NOT_RUN, [linux])["agent_initiated"])
+
+
+def test_all_nodes_of_a_manager_are_needed() -> None:
+    """What was found out about one is in one list with the others."""
+    second = {**endpoint("192.0.2.11"), "name": "dsm2"}
+    both = seen(endpoints=[endpoint(MANAGER), second])
+    assert ask(both, addresses=(MANAGER, "192.0.2.11"))["firewall_restriction"]["answer"] == "yes"
+    found = ask(both)["firewall_restriction"]
+    assert found["reasons"] == ["the manager's name resolves to 192.0.2.11, and would be shut out"]
+    lost = {"name": "dsm2", "port": 4120, "required": True, "cause": "it is lost", "remedy": "find it"}
+    found = ask({**both, "reachable": False, "problems": [lost]})["agent_initiated"]
+    assert found == {"answer": "no", "reasons": ["dsm2 port 4120: it is lost. Fix it: find it"]}
+
+
 def test_a_policy_of_the_same_name_is_no_computer() -> None:
     policy = {**target(without_effect_because="the firewall is off"), "type": "policy"}
     assert ask(targets=[policy])["firewall_restriction"]["answer"] == "unknown"
@@ -398,8 +479,18 @@ def replaced(tree: t.Any, path: tuple, value: t.Any) -> t.Any:
 
 
 INPUT = {
-    "hosts": {"web1": {"names": ["web1"], "connectivity": seen()}, "web2": {"connectivity": seen()}},
-    "communication": {"targets": [target(restricted=True), target("web2", 2)]},
+    "hosts": {"web1": {"names": ["web1"], "connectivity": seen()}, "web2": {"connectivity": NOT_RUN}},
+    "communication": {
+        "targets": [
+            target(restricted=True),
+            {
+                **target("web2", 2),
+                **WINDOWS,
+                "last_agent_communication": "2026-06-12T08:15:00Z",
+                "heartbeat": {"interval": {"effective": 10}},
+            },
+        ]
+    },
     "source_ips": ["192.0.2.0/24"],
     "manager_addresses": [MANAGER],
     "region": "jp-1",

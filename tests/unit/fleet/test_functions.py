@@ -161,6 +161,14 @@ def test_addresses_in_networks(address, networks, expected):
     assert query.select(rows({"last_ip": address})) == ([1] if expected else [])
 
 
+def test_names_in_lower_case():
+    given = rows({"host_name": "Web1.EXAMPLE.com"}, {"host_name": "web1.example.com"}, {"host_name": ""})
+    assert Query("[?lower(host_name) == 'web1.example.com']", "query").select(given) == [1, 2]
+    assert Query("[?contains(['web1.example.com'], lower(host_name))]", "query").select(given) == [1, 2]
+    with pytest.raises(OptionError, match="no field 'hostname'; nearest: 'host_name'"):
+        Query("[?lower(hostname) == 'x']", "query")
+
+
 # An IPv4 address that is written as one of IPv6 is taken for what it is.
 ADDRESSES = st.ip_addresses().filter(lambda address: address.version == 4 or not address.ipv4_mapped)
 
