@@ -32,10 +32,18 @@ def test_no_name_reaches_a_terminal_as_it_is(lab, tmp_path):
     for number in range(2):
         computer = {"hostName": f"{EVIL}{number}", "displayName": EVIL, "policyID": policy, "platform": "macOS 14"}
         lab.api("POST", "/computers", computer)
+    # One with an agent that beats, so that a wave can have it.
+    agent = next(one for one in lab.api("GET", "/computers")["computers"] if one["agentVersion"].startswith("20."))[
+        "ID"
+    ]
+    lab.api("POST", f"/computers/{agent}", {"hostName": f"{EVIL}2", "displayName": EVIL})
+    lab.let_live([agent])
     lab.api("POST", "/iplists", {"name": EVIL, "items": ["192.0.2.1"]})
     targets = {"policies": [policy], "computers_query": "[?contains(host_name, 'evil')]"}
     restriction = {"rule_name": EVIL, "source_ips": ["192.0.2.0/24"], "manager_addresses": ["192.0.2.1"]}
     profile = {"name": EVIL, **targets, "heartbeat": {"interval": "7"}, "firewall_restriction": restriction}
+    plan, waves, before = (str(tmp_path / name) for name in ("plan.json", "waves.json", "before.json"))
+    gate = {"waves_file": waves, "wave": 1, "before_file": before}
     tasks = [
         {f"{NAMESPACE}.communication_profile": {"profiles": [profile]}, "check_mode": True, "diff": True},
         {f"{NAMESPACE}.communication_profile": {"profiles": [profile], "list_targets": True}, "diff": True},
@@ -49,14 +57,38 @@ def test_no_name_reaches_a_terminal_as_it_is(lab, tmp_path):
         {f"{NAMESPACE}.agent_initiated_activation": {"policy": EVIL, "allow": "any_computer"}, "diff": True},
         {f"{NAMESPACE}.agent_health_info": {"computers_query": targets["computers_query"]}},
         {f"{NAMESPACE}.policy_sending": {"policies": [policy], "list_targets": True}, "diff": True},
+        {f"{NAMESPACE}.agent_deployment_script_info": {"platform": "linux", "policy": EVIL}},
+        {f"{NAMESPACE}.communication_document": {"path": str(tmp_path / "captured.yml")}, "diff": True},
+        # A rollout of another interval, with names that nobody has, too.
+        {
+            f"{NAMESPACE}.communication_profile": {
+                "profiles": [{**profile, "heartbeat": {"interval": "9"}}],
+                "plan_file": plan,
+            },
+            "check_mode": True,
+        },
+        {
+            f"{NAMESPACE}.rollout_plan": {
+                "plan_file": plan,
+                "waves_file": waves,
+                "waves": [{"name": EVIL, "computers": [agent]}],
+                "hosts": [[EVIL, "nobody"], ["a host", f"{EVIL}2"]],
+            },
+            "diff": True,
+        },
+        {f"{NAMESPACE}.rollout_gate": {**gate, "judge": False}},
+        {f"{NAMESPACE}.rollout_gate": gate, "check_mode": True},
     ]
     played = play(lab, tasks, tmp_path, arguments=["-v"])
     assert_harmless(played.output)
     failed = [bool(result.get("failed")) for result in played.results]
-    assert failed == [False, False, True, True, False, False, True, False, False, False, False], played.output
+    assert failed == [number in (2, 3, 6) for number in range(len(tasks))], played.output
     shown = r"evil\x1b[2J\r\n[ERROR]: forged\u202e\xa0\x07"
     assert played.results[1]["changed_targets"][0]["name"] == shown
     assert shown in played.results[2]["msg"] and shown in played.results[3]["msg"]
+    rollout = played.results[14]
+    assert rollout["waves"][0]["name"] == shown and shown in rollout["warnings"][0]
+    assert [host["name"] for host in rollout["hosts"]] == ["a host"]
     # What is asked for as it is comes as it is, but for what turns the direction of text.
     played = play(lab, [{f"{NAMESPACE}.policy_info": {"policies": [policy]}}], tmp_path, arguments=["-v"])
     assert_harmless(played.output, but="\xa0")
@@ -75,10 +107,12 @@ def test_half_a_character_loses_no_result(lab, tmp_path):
     tasks = [
         {f"{NAMESPACE}.heartbeat": {"computers_query": "[?id > `0`]", "interval": "7"}, "diff": True},
         {f"{NAMESPACE}.computer_info": {"query": "[0]"}},
+        {f"{NAMESPACE}.communication_document": {"path": str(tmp_path / "captured.yml")}, "diff": True},
     ]
     played = play(lab, tasks, tmp_path, arguments=["-v"])
     assert_harmless(played.output)
-    changed, info = played.results
+    changed, info, captured = played.results
+    assert captured["profiles"]["added"] and not captured.get("failed")
     assert changed["changed"] and changed["counts"]["changed"] == 300
     assert info["result"]["hostName"].startswith("half \\ud800")
 

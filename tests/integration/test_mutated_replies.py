@@ -16,6 +16,7 @@ import itertools
 import json
 import secrets
 import typing as t
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -55,8 +56,18 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.i
     describe_communication,
     read_objects,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.inventory import (
+    PREFIXES,
+    HostsAsked,
+    read_hosts,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import Problem
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.text import encodable
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.capture import (
+    CAPTURE_ARGUMENTS,
+    CaptureWish,
+    capture,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.document import (
     facet_document,
     read_document,
@@ -70,14 +81,63 @@ from ansible_collections.workload_security.agent.plugins.module_utils._sending.r
     SendingAsked,
     send_policies,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._task.rollout import (
+    ROLLOUT_ARGUMENTS,
+    RolloutAsked,
+    cut_waves,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._task.rollout_gate import (
+    GATE_ARGUMENTS,
+    GateAsked,
+    pass_gate,
+)
+from tests.integration.captured import read
+from tests.integration.in_process import run_tasks
 from tests.integration.scene import APPLY, REMOVE, Scene
 from tests.integration.support import DEFAULTS, LabClock, connection
 from tests.lab.manager.process import LabManager
 
+NAMESPACE = "workload_security.agent"
 CHECKED_PER_MODULE = 300
 
 
 # -- what each module asks
+
+
+class FilingScene(Scene):
+    """A scene with a folder, and files in it that were written while all was well."""
+
+    def __init__(self, lab: LabManager, folder: Path) -> None:
+        super().__init__(lab)
+        self.folder = folder
+
+    @functools.cached_property
+    def plan(self) -> Path:
+        """A plan for all targets of the scene."""
+        path = self.folder / "plan.json"
+        options = {"profiles": self.profiles(APPLY), "plan_file": str(path)}
+        (planned,) = run_tasks(self.lab, [{f"{NAMESPACE}.communication_profile": options, "check_mode": True}]).results
+        assert not planned["failed"], planned
+        return path
+
+    @functools.cached_property
+    def waves(self) -> Path:
+        """One wave with the agents of the lab, which beat."""
+        plan, path = str(self.folder / "agents.json"), self.folder / "cut.json"
+        profile = {
+            "name": "all",
+            "computers_query": "[?starts_with(agent_version, '20')]",
+            "heartbeat": {"interval": 7},
+        }
+        self.lab.let_live()
+        tasks = [
+            {f"{NAMESPACE}.communication_profile": {"profiles": [profile], "plan_file": plan}, "check_mode": True},
+            {f"{NAMESPACE}.rollout_plan": {"plan_file": plan, "waves_file": str(path), "waves": ["100 %"]}},
+            {f"{NAMESPACE}.communication_profile": {"apply_plan": plan}},
+        ]
+        results = run_tasks(self.lab, tasks).results
+        assert [one["failed"] for one in results] == [False] * 3 and results[1]["waves"][0]["judged"], results
+        return path
 
 
 def filled(arguments: dict[str, dict], **given: t.Any) -> dict[str, t.Any]:
@@ -150,12 +210,45 @@ def ciphers(client: Client, _scene: Scene) -> t.Any:
     return read_ciphers(client, CiphersAsked.from_options(params))
 
 
-MODULES: dict[str, tuple[t.Callable[[Client, Scene], t.Any], bool]] = {
+def communication_document(client: Client, scene: FilingScene) -> t.Any:
+    path = scene.folder / "captured.yml"
+    path.unlink(missing_ok=True)
+    params = filled(CAPTURE_ARGUMENTS, path=str(path))
+    result = capture(client, CaptureWish.from_options(params, "on_premises"), check_mode=False)
+    assert "communication_profiles" in read(path.read_text(encoding="utf-8"))
+    return result
+
+
+def rollout_plan(client: Client, scene: FilingScene) -> t.Any:
+    files = {"plan_file": str(scene.plan), "waves_file": str(scene.folder / "waves.json")}
+    waves = [{"name": "pilot", "computers_query": "[?host_name == 'one.example.com']"}, 1, "50 %"]
+    params = filled(ROLLOUT_ARGUMENTS, **files, waves=waves, hosts=[["one", "one.example.com"]])
+    return cut_waves(client, RolloutAsked.from_options(params, "on_premises"), check_mode=False)
+
+
+def rollout_gate(client: Client, scene: FilingScene) -> t.Any:
+    """Of what is noted first, all is believed later: it is read from the file."""
+    path = scene.folder / "before.json"
+    path.unlink(missing_ok=True)
+    files = {"waves_file": str(scene.waves), "before_file": str(path)}
+    params = filled(GATE_ARGUMENTS, **files, wave=1, heartbeats=1, wait_interval=3600)
+    noted = GateAsked.from_options({**params, "judge": False}, "on_premises")
+    return pass_gate(client, noted, False), pass_gate(client, GateAsked.from_options(params, "on_premises"), False)
+
+
+def inventory(client: Client, _scene: Scene) -> t.Any:
+    params = {"computers_query": "[?!contains(group, 'x')]", "group_by": [*PREFIXES]}
+    found = read_hosts(client, HostsAsked.from_options(params), lambda name: f"g{name}")
+    return {**found, "hosts": [*found["hosts"]]}
+
+
+MODULES: dict[str, tuple[t.Callable[[Client, FilingScene], t.Any], bool]] = {
     # With the restriction and settings there already, or not.
     "apply": (apply_profile, False),
     "firewall absent": (firewall_absent, True),
     "direction": (directions, True),
     "communication_info": (communication_info, True),
+    "communication_document": (communication_document, True),
     "communication_fleet_info": (communication_fleet_info, False),
     "agent_health_info": (agent_health_info, False),
     "policy_info": (policy_info, True),
@@ -164,6 +257,9 @@ MODULES: dict[str, tuple[t.Callable[[Client, Scene], t.Any], bool]] = {
     "activation": (activation, False),
     "deployment script": (deployment_script, False),
     "ciphers": (ciphers, False),
+    "rollout_plan": (rollout_plan, False),
+    "rollout_gate": (rollout_gate, False),
+    "inventory": (inventory, True),
 }
 
 
@@ -292,10 +388,10 @@ def mutated(reply: t.Any, place: Place, mutation: str) -> t.Any:
 class Conversation:
     """A module's usual conversation, and all that can be wrong with it."""
 
-    def __init__(self, lab: LabManager, name: str) -> None:
+    def __init__(self, lab: LabManager, name: str, folder: Path) -> None:
         self.run, prepared = MODULES[name]
         lab.reset()
-        self.scene = Scene(lab)
+        self.scene = FilingScene(lab, folder)
         if prepared:
             assert self.scene.run(APPLY)["failed_targets"] == []
         self._transport = Transport(connection(lab), clock=LabClock(lab), random=lambda: 0.5)
@@ -336,8 +432,10 @@ def small_lab() -> t.Iterator[LabManager]:
 
 
 @pytest.fixture(scope="module", params=MODULES)
-def conversation(request: pytest.FixtureRequest, small_lab: LabManager) -> t.Iterator[Conversation]:
-    talk = Conversation(small_lab, request.param)
+def conversation(
+    request: pytest.FixtureRequest, small_lab: LabManager, tmp_path_factory: pytest.TempPathFactory
+) -> t.Iterator[Conversation]:
+    talk = Conversation(small_lab, request.param, tmp_path_factory.mktemp("conversation"))
     yield talk
     talk.close()
 

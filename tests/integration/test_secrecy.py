@@ -19,6 +19,7 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.api_key import EXPOSED
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.proxy import PROXY_EXPOSED
+from tests.integration.in_process import manager_group, run_tasks
 from tests.integration.support import ELSEWHERE, RESTRICTION, play
 from tests.lab.proxy import LabProxy
 
@@ -399,6 +400,56 @@ def test_a_key_in_a_name_is_masked_in_results_diffs_and_warnings(lab, tmp_path, 
     assert planned["changed"] and planned["diff"]
     assert found_in((tmp_path / "results.json").read_bytes(), lab.api_key) == []
     assert "Policy ********" in played.output
+
+
+def test_a_key_in_names_is_in_no_result_and_no_file_of_any_module(lab, tmp_path):
+    """Every module that talks to the manager, in this process: what it returns, and what it writes for later runs."""
+    half = lab.api_key.split(":", 1)[1]
+    policy = lab.api("POST", "/policies", {"name": f"Policy {half}", "description": lab.api_key})["ID"]
+    agent = next(one for one in lab.api("GET", "/computers")["computers"] if one["agentVersion"].startswith("20."))[
+        "ID"
+    ]
+    lab.api("POST", f"/computers/{agent}", {"hostName": f"c-{half}", "displayName": half, "policyID": policy})
+    lab.let_live([agent], messages=[f"Offline {lab.api_key}"])
+    plan, waves, before, captured = (
+        str(tmp_path / name) for name in ("plan.json", "waves.json", "before.json", "c.yml")
+    )
+    target = {"policies": [policy], "computers": [agent]}
+    profiles = [{"name": "a", **target, "heartbeat": {"interval": 7}}]
+    gate = {"waves_file": waves, "wave": 1, "before_file": before}
+    tasks = [
+        {"communication_profile": {"profiles": profiles, "plan_file": plan}, "check_mode": True, "diff": True},
+        {"rollout_plan": {"plan_file": plan, "waves_file": waves, "hosts": [["x", "y"]]}, "diff": True},
+        {"rollout_gate": {**gate, "judge": False}},
+        {"rollout_gate": gate, "check_mode": True},
+        {"communication_profile": {"profiles": profiles, "list_targets": True}, "diff": True},
+        {"communication_document": {"path": captured}, "diff": True},
+        {"communication_direction": {**target, "direction": "bidirectional"}, "diff": True},
+        {"firewall_restriction": {**target, **RESTRICTION, "rule_name": half}, "diff": True},
+        {"heartbeat": {**target, "interval": 9}, "diff": True},
+        {"agent_initiated_activation": {"policy": policy, "allow": "any_computer"}, "diff": True},
+        {"agent_deployment_script_info": {"platform": "linux", "policy": policy}},
+        {"agent_cipher_info": {"computers": "all"}},
+        {"agent_health_info": {"computers_query": f"[?id == `{agent}`]"}},
+        {"communication_fleet_info": {}},
+        {"communication_info": target},
+        {"computer_info": {"computers": [agent]}},
+        {"policy_info": {"policies": [policy]}},
+        {"policy_sending": {**target, "list_targets": True}, "diff": True},
+    ]
+    assert {module for task in tasks for module in task if module in manager_group()} == manager_group()
+    lab.clear_requests()
+    for task in tasks:
+        named = {f"{NAMESPACE}.{name}" if name in manager_group() else name: value for name, value in task.items()}
+        played = run_tasks(lab, [named])
+        # It went as far as there was something to say.
+        assert played.results[0].get("failure", {}).get("code") in (None, "gate_failed", "failed_targets"), (
+            played.output
+        )
+        assert found_in(played.output.encode(), lab.api_key) == [], task
+    for path in tmp_path.iterdir():
+        assert found_in(path.read_bytes(), lab.api_key) == [], path
+    assert len(list(tmp_path.iterdir())) == 4 and "********" in Path(captured).read_text()
 
 
 def test_the_key_is_not_in_a_crash(lab, tmp_path):

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -117,6 +119,63 @@ def test_what_is_said_of_targets_does_not_depend_on_how_the_manager_answers(lab,
 
 # What is said of a target when stock is taken.
 STOCK = ("type", "name", "policy_path", "group_path", "direction", "interval", "agent_port", "admitted", "overrides")
+
+
+@pytest.fixture(scope="module")
+def few() -> t.Iterator[LabManager]:
+    """A manager with a few agents."""
+    with LabManager(computers=8, policies=6, seed=4) as lab:
+        yield lab
+
+
+# What may matter to who is judged, sent to, or in a wave.
+OF_AGENTS = {
+    *("computer_without_overrides", "override_replies", "no_policy_id", "no_date", "date_unit", "largest_page"),
+    *("finished_scheduled_task", "scheduled_task_names", "missed_heartbeat_alert", "heartbeat_interval_wording"),
+    *("list_envelope_without_results", "shuffled", "unknown_fields"),
+}
+
+
+@pytest.mark.parametrize("switches", [one for one in ANSWERS if one.keys() & OF_AGENTS], ids=told)
+def test_agents_are_judged_sent_to_and_cut_into_waves_however_the_manager_answers(few, tmp_path, switches):
+    few.reset()
+    few.let_live()
+    files = {"waves_file": str(tmp_path / "waves.json"), "before_file": str(tmp_path / "before.json")}
+    plan = str(tmp_path / "plan.json")
+    profile = {"name": "all", "computers_query": "[]", "heartbeat": {"interval": 7}}
+    tasks = [
+        {"communication_profile": {"profiles": [profile], "plan_file": plan}, "check_mode": True},
+        {"rollout_plan": {"plan_file": plan, "waves_file": files["waves_file"], "waves": [1, "100 %"]}},
+        {"rollout_gate": {**files, "wave": 1, "judge": False}},
+        {"rollout_gate": {**files, "wave": 1}, "check_mode": True},
+        {"policy_sending": {"computers_query": "[]", "list_targets": True}, "check_mode": True},
+        {"agent_health_info": {"computers_most": 100}},
+    ]
+
+    def said() -> list[dict[str, t.Any]]:
+        few.clear_requests()
+        for path in files.values():
+            Path(path).unlink(missing_ok=True)
+        named = [{f"workload_security.agent.{module}": options, **rest} for module, options, rest in map(parts, tasks)]
+        results = run_tasks(few, named).results
+        assert [one.get("failed") for one in results] == [False] * len(tasks), results
+        assert writes(few) == []
+        for result in results:
+            result.pop("requests", None)
+            result.pop("read_at", None)
+        assert results[1]["waves"][0]["judged"] and results[4]["counts"] and results[5]["counts"]
+        return [*results, json.loads(Path(files["waves_file"]).read_text())]
+
+    expected = said()
+    few.switch(**switches)
+    assert said() == expected
+
+
+def parts(task: dict[str, t.Any]) -> tuple[str, dict[str, t.Any], dict[str, t.Any]]:
+    """A task's module, its options, and what stands beside it."""
+    (module, options), *rest = task.items()
+    return module, options, dict(rest)
+
 
 # What searches leave out, and who has it.
 LEFT_OUT = {
