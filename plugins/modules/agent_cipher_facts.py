@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: agent_cipher_facts
-short_description: Find which agent a host has, and which TLS cipher suites that agent supports
+short_description: Find which agent a host has, which TLS cipher suites it supports, and whether it talks with its manager
 version_added: 0.1.0
 description:
   - Finds the agent that is installed on the host, without the manager, and sets the facts
@@ -18,12 +18,22 @@ description:
     made. To find what an agent really accepts, use M(workload_security.agent.agent_cipher_probe).
   - The manager that the agent is activated against comes from the agent itself. Only C(root) may ask it, and only
     while its service runs; otherwise RV(ansible_facts.workload_security_agent.activation) is V(unknown).
+  - The agent also tells when it last had a session with its manager. An agent whose own state is C(green) may have had
+    none for hours, so RV(ansible_facts.workload_security_agent.healthy) is V(true) only if the last session is younger than
+    two heartbeats.
   - It needs no options, so it can be one of the modules that gather facts. See the examples.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
   - workload_security.agent.attributes
   - workload_security.agent.attributes.info_module
+options:
+  heartbeat_interval:
+    description:
+      - How many minutes the manager lets pass from one heartbeat of this agent to the next. From 1 to 1440.
+      - In the cloud this is fixed at V(10).
+    type: int
+    default: 10
 attributes:
   facts:
     description: Action returns an C(ansible_facts) dictionary that will update existing host facts.
@@ -40,6 +50,8 @@ notes:
   - How the databases of dpkg, Solaris, AIX and macOS hold the version is not documented, nor is the name of the receipt
     on macOS. They are read tolerantly. What is not known is V(null), and
     RV(ansible_facts.workload_security_agent.sources) says what was asked and what went wrong.
+  - An agent that the manager contacts, as the communication direction is C(manager_initiated), may not count the manager's
+    sessions as its own. The vendor does not say.
   - On macOS the vendor does not support C(dsa_query), so the manager stays unknown there.
   - According to the vendor's table of platforms, no agent supports TLS 1.2 on CloudLinux 5 and Ubuntu 10.04. This
     module does not take the platform into account.
@@ -54,6 +66,11 @@ EXAMPLES = r"""
 - name: Find the agent
   workload_security.agent.agent_cipher_facts:
   become: true
+
+- name: Fail unless the agent has lately talked with its manager
+  ansible.builtin.assert:
+    that: ansible_facts.workload_security_agent.healthy is true
+    fail_msg: "{{ ansible_facts.workload_security_agent.healthy_reason }}"
 
 - name: Fail if a manager that requires TLS 1.2 would cut off the agent
   ansible.builtin.assert:
@@ -189,6 +206,34 @@ ansible_facts:
           returned: always
           type: str
           sample: https://dsm.example.com:4120/
+        agent_state:
+          description: The agent's own word for the state it is in, or V(null). It says nothing of the manager.
+          returned: always
+          type: str
+          sample: green
+        last_session:
+          description: When the agent last had a session with its manager, in UTC, or V(null) if it never had one or this
+            is not known.
+          returned: always
+          type: str
+          sample: "2026-11-26T09:12:44Z"
+        last_session_age:
+          description: How many seconds ago that was, by the agent's own clock, or V(null).
+          returned: always
+          type: int
+          sample: 312
+        healthy:
+          description:
+            - Whether the last session is younger than two heartbeats and the agent's state is C(green). V(null) if this
+              cannot be told.
+          returned: always
+          type: bool
+          sample: true
+        healthy_reason:
+          description: Why this is said of the agent's health.
+          returned: always
+          type: str
+          sample: The last session with the manager is 5 minutes old, and the agent's state is green.
         sources:
           description: Everything that was asked, in the order in which it is believed.
           returned: always
@@ -230,17 +275,23 @@ import platform
 
 from ..module_utils._agent.facts import facts_of
 from ..module_utils._agent.installed import look, refusal
+from ..module_utils._agent.status import INTERVAL, read_interval
+from ..module_utils._basis.errors import Problem
 from ..module_utils._basis.module import Module
 
 
 def main() -> None:
     """Look for the agent and set the facts."""
-    module = Module({})
+    module = Module({"heartbeat_interval": INTERVAL})
     system = platform.system()
     problem = refusal(system)
     if problem:
         module.fail(problem)
-    module.exit_json(changed=False, ansible_facts={"workload_security_agent": facts_of(look(system))})
+    try:
+        interval = read_interval(module.params["heartbeat_interval"])
+    except Problem as error:
+        module.fail(error)
+    module.exit_json(changed=False, ansible_facts={"workload_security_agent": facts_of(look(system), interval)})
 
 
 if __name__ == "__main__":

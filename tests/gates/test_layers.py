@@ -53,7 +53,7 @@ IMPORTS = {
     "_probe": ("_agent", "_ssh", "_vendor", "_basis"),
     "_connectivity": ("_dns", "_vendor", "_basis"),
     "_dns": ("_host", "_vendor", "_basis"),
-    "_agent": ("_host", "_basis"),
+    "_agent": ("_host", "_vendor", "_basis"),
     "_host": (),
     "_ssh": ("_basis",),
     "_vendor": ("_basis",),

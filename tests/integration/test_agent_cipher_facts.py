@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import typing as t
 from pathlib import Path
 
@@ -67,6 +68,8 @@ case "$*" in
 "-c GetAgentStatus")
     printf '%s\\n' 'AgentStatus.0: agentState' 'AgentStatus.1: dsmUrl' 'AgentStatus.13: driverHooked'
     printf '%s\\n' 'AgentStatus.agentState: green' 'AgentStatus.driverHooked: true'
+    printf '%s\\n' "AgentStatus.currentTime: $(date +%s)"
+    if [ -s /opt/ds_agent/session ]; then echo "AgentStatus.lastAgentToManagerSession: $(cat /opt/ds_agent/session)"; fi
     if [ -s /opt/ds_agent/manager ]; then echo "AgentStatus.dsmUrl: $(cat /opt/ds_agent/manager)"; fi
     ;;
 *)
@@ -215,6 +218,7 @@ def install_deb(host: Host, folder: Path, version: str = "20.0.2-1390") -> None:
 def activate(host: Host, manager: str = URL) -> None:
     host.write("/opt/ds_agent/service-runs", "")
     host.write("/opt/ds_agent/manager", manager)
+    host.write("/opt/ds_agent/session", str(int(time.time()) - 60))
 
 
 @functools.lru_cache(maxsize=None)
@@ -245,7 +249,7 @@ def look(host: Host, system: str, before: str = "pass") -> dict[str, t.Any]:
     program = (
         "import json, os, sys\n"
         "from ansible_collections.workload_security.agent.plugins.module_utils._agent import facts, installed\n"
-        f"{before}; print(json.dumps(facts.facts_of(installed.look(sys.argv[1]))))"
+        f"{before}; print(json.dumps(facts.facts_of(installed.look(sys.argv[1]), 10)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(COLLECTIONS)}
     return json.loads(host.run(sys.executable, "-c", program, system, env=environment))
@@ -265,10 +269,17 @@ def test_a_task_finds_the_installed_agent(host: Host, tmp_path: Path, install: t
     activate(host)
     before = host.everything()
     assert "/opt/ds_agent/dsa_query f 755 " in before
-    example = yaml.safe_load(agent_cipher_facts.EXAMPLES)[1]
-    (check, real, asserted), facts = play(host, tmp_path, [{MODULE: {}, "check_mode": True}, {MODULE: {}}, example])
+    healthy, modern = yaml.safe_load(agent_cipher_facts.EXAMPLES)[1:3]
+    tasks = [{MODULE: {}, "check_mode": True}, {MODULE: {}}, healthy, modern]
+    (check, real, *asserted), facts = play(host, tmp_path, tasks)
+    ages = [one["ansible_facts"]["workload_security_agent"].pop("last_session_age") for one in (check, real)]
+    assert 60 <= ages[0] <= ages[1] == facts.pop("last_session_age")
+    for one in (check, real):
+        assert one["ansible_facts"]["workload_security_agent"].pop("healthy_reason").endswith("state is green.")
+    del facts["healthy_reason"]
     assert check == real
-    assert asserted["msg"] == "All assertions passed"
+    assert [one["msg"] for one in asserted] == ["All assertions passed"] * 2
+    assert (facts["healthy"], facts["agent_state"]) == (True, "green")
     assert real["changed"] is False
     assert facts == real["ansible_facts"]["workload_security_agent"]
     assert (facts["installed"], facts["version"], facts["version_source"]) == (True, "20.0.2.1390", source)
@@ -374,6 +385,20 @@ def test_activation_that_is_not_there_or_cannot_be_asked(host: Host, tmp_path: P
     stranger = look(host, "Linux", "os.setgid(65534); os.setuid(65534)")
     assert (stranger["version"], stranger["activation"]) == ("20.0.2.1390", "unknown")
     assert "this user may" in stranger["activation_reason"]
+
+
+def test_a_green_agent_without_a_young_session_is_not_healthy(host: Host, tmp_path: Path):
+    install_deb(host, tmp_path)
+    activate(host)
+    host.write("/opt/ds_agent/session", str(int(time.time()) - 6083))
+    stale = look(host, "Linux")
+    assert (stale["healthy"], stale["agent_state"]) == (False, "green")
+    assert stale["last_session_age"] >= 6083 and "not younger than two heartbeats" in stale["healthy_reason"]
+    host.write("/opt/ds_agent/session", "yesterday")
+    strange = look(host, "Linux")
+    assert (strange["healthy"], strange["last_session"], strange["manager_url"]) == (None, None, URL)
+    host.run("rm", "/opt/ds_agent/service-runs")
+    assert look(host, "Linux")["healthy"] is None
 
 
 def test_hostile_answers_do_no_harm(host: Host, tmp_path: Path):

@@ -16,8 +16,11 @@ _NO_AGENT = "There is no agent."
 _NO_VERSION = "No source tells the version of the agent."
 
 
-def facts_of(installation: Installation) -> Dict[str, object]:
-    """Everything that is known, in plain types; each key is always there, empty where nothing is known."""
+def facts_of(installation: Installation, interval: int) -> Dict[str, object]:
+    """Everything that is known, in plain types; each key is always there, empty where nothing is known.
+
+    C(interval): minutes from one heartbeat to the next.
+    """
     version = str(installation.version) if installation.version else None
     release, suites = describe(version), documented(version)
     unknown = None if version else _NO_VERSION if installation.installed else _NO_AGENT
@@ -36,9 +39,10 @@ def facts_of(installation: Installation) -> Dict[str, object]:
         suites_source=suites["source"],
         weak=suites["weak"],
         tls=suites["tls"],
-        activation=installation.activation.state,
-        activation_reason=installation.activation.reason,
-        manager_url=installation.activation.manager_url,
+        activation=installation.status.activation,
+        activation_reason=installation.status.reason,
+        manager_url=installation.status.manager_url,
+        **installation.status.as_dict(interval),
         sources=[_source(told) for told in installation.sources],
     )
 

@@ -15,18 +15,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from .._basis.errors import Problem
-from .._basis.text import enumerated, one_line, shown
+from .._basis.text import enumerated, shown
 from .._host.commands import Answer, Unanswered, ask, find_program
+from .status import DSA_QUERY, NO_AGENT_STATUS, AgentStatus, failure_of, read_status_of_host, values_of
 from .versions import NO_AGENT, Version, parse
-
-DSA_QUERY = "/opt/ds_agent/dsa_query"
-
-ACTIVATED = "activated"
-NOT_ACTIVATED = "not_activated"
-UNKNOWN = "unknown"
 
 # Programs that the agent brings along: with one of them there it is installed, whatever the package data says.
 _AGENT_FILES = {"Darwin": ("/Library/Application Support/com.trendmicro.DSAgent/dsa_control",)}
@@ -62,15 +57,6 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Activation:
-    """Whether the agent is activated, against which manager (C(None) where not known), and why this is said."""
-
-    state: str
-    manager_url: Optional[str]
-    reason: str
-
-
-@dataclass(frozen=True)
 class Installation:
     """What is known of the agent on this host. C(source) names who told the version."""
 
@@ -78,7 +64,7 @@ class Installation:
     version: Optional[Version]
     source: Optional[str]
     sources: Tuple[Told, ...]
-    activation: Activation
+    status: AgentStatus
 
 
 def _blocks(output: str, first: str) -> List[Dict[str, str]]:
@@ -141,7 +127,7 @@ def _read_pkgutil(output: str) -> List[str]:
 
 
 def _read_plugin_version(output: str) -> List[str]:
-    return _values(output, "PluginVersion", "core")
+    return values_of(output, "PluginVersion", "core")
 
 
 # Asked by root without a database, rpm makes one, so it is only asked where there is one.
@@ -242,7 +228,7 @@ def look(system: str) -> Installation:
         best.version if best else None,
         best.source if best else None,
         tuple(_with_conflict(one, best) for one in told),
-        _activation(system) if installed else Activation(NOT_ACTIVATED, None, "There is no agent."),
+        read_status_of_host(system) if installed else NO_AGENT_STATUS,
     )
 
 
@@ -265,7 +251,7 @@ def read_answer(source: Source, answer: Answer) -> Told:
     if answer.status and not broken and re.search(source.absent, answer.output + answer.errors, re.MULTILINE):
         return Told(source.name, False)
     if answer.status:
-        return Told(source.name, False, problem=_failure(source.name, answer))
+        return Told(source.name, False, problem=failure_of(source.name, answer))
     texts = sorted({shown(text, 200) for text in source.read(answer.output)})
     if not texts:
         return Told(source.name, False)
@@ -294,57 +280,3 @@ def _with_conflict(told: Told, best: Optional[Told]) -> Told:
         problem=f"{told.source} says {told.version}, {best.source} says {best.version};"
         " an agent that was upgraded may still have to be restarted.",
     )
-
-
-_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
-_URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[!-~]{1,1000}", re.ASCII)
-
-
-def _fields(output: str, group: str) -> Iterator[Tuple[str, str]]:
-    """The fields of a group with their values. An index, such as C(AgentStatus.3: dsmUrl), has numbers: it is none."""
-    for line in output.split("\n"):
-        name, colon, value = line.partition(":")
-        start, dot, field = name.partition(".")
-        if colon and dot and start == group and _FIELD.fullmatch(field):
-            yield field, value.strip(" \t\r")
-
-
-def _values(output: str, group: str, name: str) -> List[str]:
-    return sorted({value for field, value in _fields(output, group) if field == name})
-
-
-def _activation(system: str) -> Activation:
-    if system == "Darwin":
-        return Activation(UNKNOWN, None, "The vendor does not support dsa_query on macOS.")
-    program = find_program((DSA_QUERY,))
-    if program is None:
-        return Activation(UNKNOWN, None, f"There is no {DSA_QUERY} that this user may run.")
-    try:
-        return read_activation(ask((program, "-c", "GetAgentStatus")))
-    except Unanswered as error:
-        return Activation(UNKNOWN, None, str(error))
-
-
-def read_activation(answer: Answer) -> Activation:
-    """Whether the agent is activated, by what its C(GetAgentStatus) answered."""
-    if answer.status or not any(True for _field in _fields(answer.output, "AgentStatus")):
-        return Activation(UNKNOWN, None, _failure("dsa_query", answer) + _hint())
-    urls = [url for url in _values(answer.output, "AgentStatus", "dsmUrl") if url]
-    if not urls:
-        return Activation(NOT_ACTIVATED, None, "The agent's status names no manager.")
-    if len(urls) > 1 or not _URL.fullmatch(urls[0]):
-        return Activation(
-            UNKNOWN, None, f"The agent's status names {shown(' and '.join(urls[:3]), 200)}, which is no URL."
-        )
-    return Activation(ACTIVATED, urls[0], "The agent's status names this manager.")
-
-
-def _hint() -> str:
-    # Only root may ask, and only while the service runs.
-    return "" if os.geteuid() == 0 else " Only root may ask the agent: use become."
-
-
-def _failure(name: str, answer: Answer) -> str:
-    lines = [line.strip() for line in (answer.errors + "\n" + answer.output).splitlines() if line.strip()]
-    said = f"it said: {one_line(lines[0], 200)}" if lines else "it said nothing"
-    return f"{name} ended with status {answer.status}, {said}."

@@ -16,14 +16,13 @@ from hypothesis import strategies as st
 from ansible_collections.workload_security.agent.plugins.module_utils._agent import installed
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.installed import (
     SOURCES,
-    Activation,
     Told,
     look,
-    read_activation,
     read_answer,
     read_version,
     refusal,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.status import read_status
 from ansible_collections.workload_security.agent.plugins.module_utils._host.commands import Answer, Unanswered
 
 BY_NAME = {source.name: source for sources in SOURCES.values() for source in sources}
@@ -212,76 +211,6 @@ def test_a_version_that_is_read_stands_at_the_start_of_the_text(text: str) -> No
         assert digits == list(version[:3])
 
 
-STATUS = """\
-AgentStatus.0: agentState
-AgentStatus.1: auStatus
-AgentStatus.2: dsmUrl
-AgentStatus.13: driverHooked
-AgentStatus.agentState: green
-AgentStatus.auStatus: notSupported
-AgentStatus.currentTime: 1763890000
-AgentStatus.lastAgentToManagerSession: 1763889700
-AgentStatus.driverHooked: true
-AgentStatus.dsmDN: CN=dsm.example.com/O=Example
-"""
-URL = "https://dsm.example.com:4120/"
-
-
-def status_of(output: str = "", errors: str = "", status: int = 0) -> Activation:
-    return read_activation(Answer(status, output, errors))
-
-
-def state_and_manager(activation: Activation) -> tuple[str, str | None]:
-    return activation.state, activation.manager_url
-
-
-@pytest.mark.parametrize(
-    "line", [f"AgentStatus.dsmUrl: {URL}\n", f"AgentStatus.dsmUrl:{URL}\r\n", f"AgentStatus.dsmUrl: {URL}\n" * 2]
-)
-def test_the_manager_is_read(line: str) -> None:
-    assert state_and_manager(status_of(STATUS + line)) == ("activated", URL)
-
-
-@pytest.mark.parametrize(
-    "line", ["", "AgentStatus.dsmUrl:\n", "AgentStatus.dsmUrl: \r\n", "XAgentStatus.dsmUrl: x://y\n"]
-)
-def test_no_manager_is_not_activated(line: str) -> None:
-    assert state_and_manager(status_of(STATUS + line)) == ("not_activated", None)
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (("", "Unable to connect to the agent.\n", 255), "Unable to connect to the agent."),
-        ((STATUS, "", 1), "status 1"),
-        (("", "", 0), "it said nothing"),
-        (("Authentication required\n", "", 0), "Authentication required"),
-        (("AgentStatus.0: agentState\nAgentStatus.1: dsmUrl\n", "", 0), "AgentStatus.0: agentState"),
-        ((STATUS + "AgentStatus.dsmUrl: (unset)\n", "", 0), "(unset), which is no URL"),
-        ((STATUS + "AgentStatus.dsmUrl: https://a\x1b[0m/\n", "", 0), "https://a\\x1b[0m/, which is no URL"),
-        ((STATUS + f"AgentStatus.dsmUrl: {URL}\nAgentStatus.dsmUrl: https://b/\n", "", 0), "https://b/ and " + URL),
-    ],
-)
-def test_an_agent_that_cannot_be_asked_is_unknown(answer: tuple, reason: str) -> None:
-    activation = status_of(*answer)
-    assert state_and_manager(activation) == ("unknown", None)
-    assert reason in activation.reason
-
-
-def test_who_may_not_ask_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed.os, "geteuid", lambda: 1000)
-    assert "use become" in status_of(errors="Permission denied", status=1).reason
-    monkeypatch.setattr(installed.os, "geteuid", lambda: 0)
-    assert "become" not in status_of(errors="Permission denied", status=1).reason
-
-
-@given(output=ANSWERS, status=st.integers(0, 1))
-def test_no_status_is_too_strange(output: str, status: int) -> None:
-    activation = status_of(output, "", status)
-    assert (activation.state == "activated") == (activation.manager_url is not None)
-    assert activation.reason.isprintable()
-
-
 def test_a_source_that_does_not_answer_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host on which every program is there, and each hangs."""
 
@@ -293,7 +222,7 @@ def test_a_source_that_does_not_answer_fails_nothing(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(installed.os.path, "exists", lambda path: True)
     for system in (*SOURCES, "FreeBSD"):
         found = look(system)
-        assert (found.installed, found.version, found.activation.state) == (True, None, "unknown")
+        assert (found.installed, found.version, found.status.activation) == (True, None, "unknown")
         assert [one.source for one in found.sources if one.found] == ["files"]
         assert all("was ended" in one.problem for one in found.sources if not one.found)
 
@@ -303,7 +232,7 @@ def test_a_host_without_any_source_has_no_agent(monkeypatch: pytest.MonkeyPatch)
     for system in (*SOURCES, "FreeBSD"):
         found = look(system)
         assert (found.installed, found.version, found.sources) == (False, None, ())
-        assert found.activation.state == "not_activated"
+        assert found.status.activation == "not_activated"
 
 
 def test_every_program_has_an_absolute_path() -> None:
@@ -334,8 +263,8 @@ def test_nothing_else_is_refused(system: str) -> None:
 )
 def test_no_answer_costs_more_than_its_length(output: str) -> None:
     # Squared, each of these would be minutes.
-    activation = read_activation(Answer(0, output, ""))
-    assert activation.state in ("unknown", "not_activated") and len(activation.reason) < 400
+    status = read_status(Answer(0, output, ""))
+    assert status.activation in ("unknown", "not_activated") and len(status.reason) < 400
     told = read_answer(BY_NAME["dsa_query"], Answer(0, output.replace("AgentStatus.dsmUrl", "PluginVersion.core"), ""))
     assert len(told.text or "") < 3000
 
