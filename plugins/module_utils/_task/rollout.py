@@ -29,6 +29,7 @@ from .._manager.client import Client
 from .._vendor.communication import AGENT_INITIATED, CLOUD_HEARTBEAT_INTERVAL
 from .._vendor.deployment import CLOUD
 from .planned import Asked
+from .rehearsal import Rehearsals
 from .work import Work
 
 ROLLOUT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -147,6 +148,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
     }
     wanted = [one if isinstance(one, Bound) else Named(one.name, targets[one.name]) for one in asked.wanted]
     waves = make_waves(asked.plan.steps, places, branches, wanted, everybody)
+    rehearsals = Rehearsals(fleet, asked.plan.steps, computers, branches)
     hosts, unknown = _hosts(asked, outlook, computers)
     told = [*fleet.warnings]
     if unknown:
@@ -156,7 +158,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
             + (f" and {len(unknown) - _HOSTS_NAMED} more" if unknown[_HOSTS_NAMED:] else "")
         )
     return {
-        "changed": _write(client, asked, waves, hosts, check_mode),
+        "changed": _write(client, asked, waves, hosts, rehearsals, check_mode),
         "digest": asked.plan.digest,
         "waves_file": asked.waves_file,
         "waves": [_told(wave) for wave in waves],
@@ -301,7 +303,12 @@ def _told(wave: Wave) -> Result:
 
 
 def _write(
-    client: Client, asked: RolloutAsked, waves: t.Sequence[Wave], hosts: t.Sequence[Result], check_mode: bool
+    client: Client,
+    asked: RolloutAsked,
+    waves: t.Sequence[Wave],
+    hosts: t.Sequence[Result],
+    rehearsals: Rehearsals,
+    check_mode: bool,
 ) -> bool:
     """Write the waves into their file; returns whether that changes it."""
     held = {
@@ -311,7 +318,11 @@ def _write(
         "digest": asked.plan.digest,
         "back": _back(asked.plan.steps),
         "waves": [
-            {**asdict(wave), "hosts": [host for host in hosts if host["computer_id"] in concerned]}
+            {
+                **asdict(wave),
+                "hosts": [host for host in hosts if host["computer_id"] in concerned],
+                "rehearsal": rehearsals.of(wave),
+            }
             for wave in waves
             for concerned in [frozenset(wave.concerned)]
         ],
