@@ -3,7 +3,7 @@
 PYTHON ?= python3
 GATES := lint types layers repository unit libraries contract integration end_to_end docs build awx sanity
 
-.PHONY: help test quick demo bench environments format clean $(GATES)
+.PHONY: help test quick demo lab bench environments format clean $(GATES)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z$$()A-Z ]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ quick: ## Run the inner loop, in two minutes: linters, types, layers, unit tests
 
 demo: environments ## Start the lab's manager, converge a fleet, and show that a second run changes nothing
 	@.venv/main/bin/python -m tests.demo
+
+lab: environments ## Start the lab's manager, with 200 computers whose agents live, to try playbooks on until Ctrl-C
+	@.venv/main/bin/python -m tests.lab.manager --computers 200 --policies 20 --living --time-factor 60 --exports
 
 bench: environments ## Measure tasks over large fleets against a bare script with the same HTTP library
 	@.venv/main/bin/python -m tests.bench

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import json
 import os
+import shlex
 import signal
 import ssl
 import sys
@@ -59,6 +60,8 @@ def arguments(given: t.Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--heartbeat-port", type=int, help="port for agents; 0 takes a free one, no agents if left out")
     parser.add_argument("--name", action="append", default=[], help="host name in the certificate; can be repeated")
     parser.add_argument("--time-factor", type=float, default=1.0, help="how many times as fast its clock runs")
+    parser.add_argument("--living", action="store_true", help="let all agents beat, and take what is sent to them")
+    parser.add_argument("--exports", action="store_true", help="print how to reach it for a shell, instead of JSON")
     parser.add_argument("--socket-dir", type=Path, help="folder for sockets of the API and of control, without TLS")
     parser.add_argument("--requests-per-minute", type=int, default=0, help="limit of each API key; 0 for none")
     parser.add_argument("--state-dir", type=Path, help="folder for the certificate; a temporary one if left out")
@@ -89,6 +92,8 @@ async def serve(options: argparse.Namespace, folder: Path, cleanup: contextlib.E
         host_name=_host_name_for_agents(options.name),
         time_factor=options.time_factor,
     )
+    if options.living:
+        manager.sending.let_live(None, True, ())
     server = Server(manager)
     agents = Agents(server)
     ca_path = folder / "ca.pem"
@@ -126,7 +131,7 @@ async def serve(options: argparse.Namespace, folder: Path, cleanup: contextlib.E
     if options.ready_file:
         _write_private(options.ready_file, ready)
         cleanup.callback(options.ready_file.unlink, missing_ok=True)
-    print(ready, flush=True)
+    print(_exports(json.loads(ready)) if options.exports else ready, flush=True)
     waiting = [asyncio.create_task(ended.wait())]
     if tls.agents:
         waiting.append(asyncio.create_task(agents.run()))
@@ -156,6 +161,12 @@ async def _listen(
 def _host_name_for_agents(names: t.Sequence[str]) -> str:
     """The name that agents are told: on the cloud they have names of their own."""
     return next((name for name in names if name.startswith("agents")), names[0] if names else "localhost")
+
+
+def _exports(ready: t.Mapping[str, t.Any]) -> str:
+    """What a shell needs to know, so that modules find the manager by themselves."""
+    wanted = {"URL": "url", "CA_PATH": "ca_path", "API_KEY": "api_key"}
+    return "\n".join(f"export WORKLOAD_SECURITY_{name}={shlex.quote(ready[key])}" for name, key in wanted.items())
 
 
 def _watch_standard_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
