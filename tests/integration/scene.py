@@ -293,8 +293,10 @@ def assert_honest(before: Truth, after: Truth, outcome: dict[str, t.Any] | Manag
     doubtful_objects = {(failure["type"], failure.get("name")) for failure in doubtful}
     assert reported - changed == set(), "reported as changed, but they did not"
     assert reported_objects - objects == set(), "reported as changed, but they did not"
-    assert {part for part in changed - reported if part[:2] not in doubtful_targets} == set(), "changed in silence"
-    assert objects - reported_objects - doubtful_objects == set(), "changed in silence"
+    silent = {part for part in changed - reported if part[:2] not in doubtful_targets}
+    assert silent == set(), f"changed in silence: {silent}"
+    silent_objects = objects - reported_objects - doubtful_objects
+    assert silent_objects == set(), f"changed in silence: {silent_objects}"
     assert {(target["type"], target["id"]) for target in outcome["changed_targets"]} == {part[:2] for part in reported}
     assert outcome["changed"] == bool(reported or reported_objects)
     for failure in outcome["failed_targets"]:

@@ -12,6 +12,7 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def test_every_block_does_what_the_page_says(tmp_path):
         environment = {
             **os.environ,
             **dict(word.split("=", 1) for word in shlex.split(log.read_text()) if word.startswith("WORKLOAD_")),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "ANSIBLE_NOCOLOR": "1",
         }
         folder, ended_in, output = tmp_path, tmp_path / "ended_in", ""
