@@ -3,7 +3,7 @@
 PYTHON ?= python3
 GATES := lint types layers repository unit libraries contract integration end_to_end docs build awx sanity
 
-.PHONY: help test quick demo lab bench environments format clean $(GATES)
+.PHONY: help test quick demo lab attack bench environments format clean $(GATES)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z$$()A-Z ]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: environments ## Start the lab's manager, converge a fleet, and show that a
 
 lab: environments ## Start the lab's manager, with 200 computers whose agents live, to try playbooks on until Ctrl-C
 	@.venv/main/bin/python -m tests.lab.manager --computers 200 --policies 20 --living --time-factor 60 --exports
+
+attack: environments ## Try 1000 sequences of documents, faults, kills and colleagues, others each time; or SEQUENCES=...
+	@ATTACK_SEQUENCES=$(or $(SEQUENCES),1000) .venv/main/bin/python -m pytest tests/integration/test_attack.py $(ARGS)
 
 bench: environments ## Measure tasks over large fleets against a bare script with the same HTTP library
 	@.venv/main/bin/python -m tests.bench

@@ -26,7 +26,7 @@ from tests.lab.manager.process import LabManager
 from tests.lab.waiting import until
 
 # How many sequences the gate tries, of how many steps at most.
-SEQUENCES, STEPS = 30, 8
+SEQUENCES, STEPS = 60, 8
 
 INTERVALS = {"5": "5 Minutes", "60": "60 Minutes", "inherited": None}
 DIRECTIONS = {
@@ -83,9 +83,7 @@ def documents(draw: st.DrawFn, targets: t.Sequence[str]) -> dict[str, dict[str, 
         if draw(st.booleans()):
             facets["heartbeat"] = {"interval": draw(ANY_HEARTBEAT)}
         # Macs take one direction only, and nobody else's reaches them.
-        way = draw(
-            st.none() | (st.just("agent_initiated") if "Mac" in target else ANY_DIRECTION)
-        )
+        way = draw(st.none() | (st.just("agent_initiated") if "Mac" in target else ANY_DIRECTION))
         if way:
             facets["communication_direction"] = {"direction": way}
         name = draw(st.none() | st.sampled_from(RULES))
