@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: agent_cipher_facts
-short_description: Find which agent a host has, which TLS cipher suites it supports, and whether it talks with its manager
+short_description: Find which agent a host has, which TLS cipher suites it supports, and when it met its manager
 version_added: 0.1.0
 description:
   - Finds the agent that is installed on the host, without the manager, and sets the facts
@@ -19,8 +19,8 @@ description:
   - The manager that the agent is activated against comes from the agent itself. Only C(root) may ask it, and only
     while its service runs; otherwise RV(ansible_facts.workload_security_agent.activation) is V(unknown).
   - The agent also tells when it last had a session with its manager. An agent whose own state is C(green) may have had
-    none for hours, so RV(ansible_facts.workload_security_agent.healthy) is V(true) only if the last session is younger than
-    two heartbeats.
+    none for hours, so RV(ansible_facts.workload_security_agent.healthy) is V(true) only if the last session is younger
+    than two heartbeats.
   - It needs no options, so it can be one of the modules that gather facts. See the examples.
 author:
   - The workload_security.agent contributors (@workload-security)
@@ -50,8 +50,8 @@ notes:
   - How the databases of dpkg, Solaris, AIX and macOS hold the version is not documented, nor is the name of the receipt
     on macOS. They are read tolerantly. What is not known is V(null), and
     RV(ansible_facts.workload_security_agent.sources) says what was asked and what went wrong.
-  - An agent that the manager contacts, as the communication direction is C(manager_initiated), may not count the manager's
-    sessions as its own. The vendor does not say.
+  - An agent that the manager contacts, as the communication direction is C(manager_initiated), may not count the
+    manager's sessions as its own. The vendor does not say.
   - On macOS the vendor does not support C(dsa_query), so the manager stays unknown there.
   - According to the vendor's table of platforms, no agent supports TLS 1.2 on CloudLinux 5 and Ubuntu 10.04. This
     module does not take the platform into account.
@@ -212,8 +212,9 @@ ansible_facts:
           type: str
           sample: green
         last_session:
-          description: When the agent last had a session with its manager, in UTC, or V(null) if it never had one or this
-            is not known.
+          description:
+            - When the agent last had a session with its manager, in UTC.
+            - V(null) if it never had one, or this is not known.
           returned: always
           type: str
           sample: "2026-11-26T09:12:44Z"

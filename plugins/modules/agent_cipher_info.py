@@ -39,13 +39,13 @@ options:
     suboptions:
       preset:
         description:
-          - "V(strong): C(EnableStrongCiphers.script), for a manager 10.0 from build 3367 or 11.x that is not in FIPS mode.
-            Four suites with ECDHE, and TLS 1.2."
-          - "V(strong_gcm): C(EnableStrongCiphers12.script), which the vendor publishes for manager, relays and agents from
-            12.0 on. Two suites with ECDHE and AES-GCM, and TLS 1.2."
+          - "V(strong): C(EnableStrongCiphers.script), for a manager 10.0 from build 3367 or 11.x that is not in FIPS
+            mode. Four suites with ECDHE, and TLS 1.2."
+          - "V(strong_gcm): C(EnableStrongCiphers12.script), which the vendor publishes for manager, relays and agents
+            from 12.0 on. Two suites with ECDHE and AES-GCM, and TLS 1.2."
           - The vendor's first script is for agents of 10.0 and 11.0 whose list of outbound suites is extended by strong
-            ones, but nobody has published which these are. So it is not known what becomes of agents from 10.0 Update 16
-            on, and of 11.0, if their documented suites are not enough.
+            ones, but nobody has published which these are. So it is not known what becomes of agents from 10.0 Update
+            16 on, and of 11.0, if their documented suites are not enough.
         type: str
         required: true
         choices:
@@ -64,8 +64,8 @@ options:
     type: str
   requirements:
     description:
-      - Several requirements, checked against the same reading of the fleet, instead of O(require), O(required_suites) and
-        O(minimum_tls).
+      - Several requirements, checked against the same reading of the fleet, instead of O(require), O(required_suites)
+        and O(minimum_tls).
     type: list
     elements: dict
     suboptions:
@@ -304,7 +304,8 @@ requirements:
       type: str
       returned: always
     source:
-      description: The vendor's script that requires this, with O(require) or O(requirements[].preset). V(none) otherwise.
+      description:
+        - The vendor's script that requires this, with O(require) or O(requirements[].preset). V(none) otherwise.
       type: str
       returned: always
       sample: github.com/deep-security/ops-tools, deepsecurity/manager/EnableStrongCiphers.script (2018)
@@ -347,8 +348,8 @@ requirements:
       description:
         - The agents that are not kept, lost ones first, each with C(agent_version), C(release), the number of
           C(computers), up to five of their names as C(examples), C(outcome), C(cause), the C(reason) in a sentence, the
-          C(source) (the vendor's page or script that this comes from, if any), and the release to C(upgrade) to, if any,
-          with the C(newest_upgrade).
+          C(source) (the vendor's page or script that this comes from, if any), and the release to C(upgrade) to, if
+          any, with the C(newest_upgrade).
       type: list
       elements: dict
       returned: always

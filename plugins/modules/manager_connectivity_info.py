@@ -15,8 +15,10 @@ description:
     name, connects, and does a TLS handshake. It reports the outcome of each step and how long it took.
   - The host's own resolver decides what a name resolves to, as it does for the agent. The hosts file and the name
     servers are also asked, to find where the answer comes from.
+  - With several managers, or nodes of one, all names must resolve and answer.
   - For the first step that fails, it names the likely cause, and the option or record that fixes it.
   - It also reports whether something listens on the agents' port, and who is connected to it.
+  - It asks the agent when it last had a session with its manager, if there is an agent and the module runs as C(root).
   - It needs only Python on the host, neither an agent nor C(root). Nothing is sent after the handshakes.
 author:
   - The workload_security.agent contributors (@workload-security)
@@ -38,14 +40,27 @@ options:
     type: str
   manager:
     description:
-      - A manager on the premises. Its host name or address, or its URL such as V(https://dsm.example.com:4119).
-      - The port of the URL is that of the console, V(4119) for a host name alone.
-    type: str
+      - The managers, or the nodes of one, that agents connect to. Each is a host name or address, C(HOST:PORT), a URL
+        such as V(https://dsm.example.com:4119), or what agents know it by, such as V(dsm://dsm.example.com:4120/) and
+        the C(manager_url) of M(workload_security.agent.agent_cipher_facts). A name of the cloud stands for its region.
+      - A URL of the console, or a host name alone, is also asked for heartbeats, on O(heartbeat_port). If one of the
+        managers is an address for heartbeats, V(dsm://) or port 4120, URLs of the console are not, so that the console
+        may be on a host of its own.
+    type: list
+    elements: str
   heartbeat_port:
     description:
-      - The port on which O(manager) waits for heartbeats. From 1 to 65535. A region has its own.
+      - The port on which O(manager) waits for heartbeats, if its address does not say. From 1 to 65535. A region has
+        its own.
     type: int
     default: 4120
+  heartbeat_interval:
+    description:
+      - How many minutes the manager lets pass from one heartbeat of this agent to the next. From 1 to 1440.
+      - An agent is healthy if its last session with its manager is younger than two heartbeats. In the cloud, the
+        interval is fixed at V(10).
+    type: int
+    default: 10
   relays:
     description:
       - Host names or addresses of relays on the premises, which are asked on port 4122. A region has its own.
@@ -61,6 +76,20 @@ options:
     type: str
     required: true
     choices: [bidirectional, manager_initiated, agent_initiated]
+  checks:
+    description:
+      - What to look at.
+      - "V(heartbeat): the names and ports of the managers, and the agents' port on this host."
+      - "V(updates): in the cloud, also the names outside of the region's own domain where agents get updates. On the
+        premises O(relays), which must be given."
+      - "V(revocation): in the cloud, the hosts with the lists of revoked certificates, over HTTP on port 80. An agent's
+        host may have to look there before it trusts the cloud's certificates. The vendor does not list them; they are
+        those of Amazon's CA."
+      - Only V(heartbeat) counts for RV(reachable). See RV(checks).
+    type: list
+    elements: str
+    choices: [heartbeat, updates, revocation]
+    default: [heartbeat]
   timeout:
     description:
       - How many seconds the whole check may take. From 1 to 300.
@@ -98,6 +127,31 @@ EXAMPLES = r"""
     that: connectivity.reachable
     fail_msg: "{{ connectivity.problems | selectattr('required') | map(attribute='remedy') | join('; ') }}"
 
+- name: The same with three nodes, and a console on a host of its own
+  workload_security.agent.manager_connectivity_info:
+    manager:
+      - https://dsm.example.com:4119
+      - dsm://node1.example.com:4120/
+      - dsm://node2.example.com:4120/
+      - dsm://node3.example.com:4120/
+    direction: agent_initiated
+
+- name: Look at everything that an agent of the cloud needs, and whether it talks with its manager
+  workload_security.agent.manager_connectivity_info:
+    region: jp-1
+    direction: agent_initiated
+    checks: [heartbeat, updates, revocation]
+    timeout: 30
+  become: true
+  register: everything
+
+- name: Stop where something of it does not work
+  ansible.builtin.assert:
+    that:
+      - everything.checks.values() is all
+      - everything.agent.healthy is true
+      - everything.agent.is_asked is true
+
 - name: The same with a region of the cloud
   workload_security.agent.manager_connectivity_info:
     region: jp-1
@@ -108,10 +162,100 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 reachable:
-  description: Whether everything works that the direction requires.
+  description:
+    - Whether everything works that the direction requires, with all managers. V(null) if O(checks) does not have
+      V(heartbeat).
   returned: success
   type: bool
   sample: false
+checks:
+  description:
+    - For each of O(checks), whether it succeeds. That of V(heartbeat) is RV(reachable), the others need each of their
+      names. Names for IPv6 alone do not count.
+  returned: success
+  type: dict
+  sample: {heartbeat: true, updates: false}
+managers:
+  description: The outcome for each of O(manager), or for O(region).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    manager:
+      description: The manager as it was given, or V(null) for O(region).
+      returned: always
+      type: str
+      sample: dsm://node1.example.com:4120/
+    region:
+      description: The region of the cloud, or V(null) on the premises.
+      returned: always
+      type: str
+    reachable:
+      description: Whether everything of it works that the direction requires. V(null) as in RV(reachable).
+      returned: always
+      type: bool
+      sample: true
+    problems:
+      description: Those of RV(problems) that are its own.
+      returned: always
+      type: list
+      elements: dict
+agent:
+  description: What the agent on this host says of itself.
+  returned: success
+  type: dict
+  contains:
+    activation:
+      description: Whether the agent is V(activated), V(not_activated), or V(unknown) if it cannot be asked.
+      returned: always
+      type: str
+      sample: activated
+    activation_reason:
+      description: Why this is said of the activation.
+      returned: always
+      type: str
+    manager_url:
+      description: The manager that the agent is activated against, or V(null).
+      returned: always
+      type: str
+      sample: https://dsm.example.com:4120/
+    is_asked:
+      description:
+        - Whether this manager has the host name of one of O(manager), or the region. V(null) if it is not known. A
+          manager may have several names.
+      returned: always
+      type: bool
+      sample: true
+    agent_state:
+      description: The agent's own word for the state it is in, or V(null). It says nothing of the manager.
+      returned: always
+      type: str
+      sample: green
+    last_session:
+      description:
+        - When the agent last had a session with its manager, in UTC.
+        - V(null) if it never had one, or this is not known.
+      returned: always
+      type: str
+      sample: "2026-11-26T09:12:44Z"
+    last_session_age:
+      description: How many seconds ago that was, by the agent's own clock, or V(null).
+      returned: always
+      type: int
+      sample: 312
+    healthy:
+      description:
+        - Whether the last session is younger than two heartbeats and the agent's state is C(green). V(null) if this
+          cannot be told. With O(direction=manager_initiated) that is so for an old session, too, as the vendor does not
+          say whether agents count those that the manager begins.
+      returned: always
+      type: bool
+      sample: true
+    healthy_reason:
+      description: Why this is said of the agent's health.
+      returned: always
+      type: str
+      sample: The last session with the manager is 5 minutes old, and the agent's state is green.
 problems:
   description: Everything that does not work, whether it is required or not.
   returned: success
@@ -128,6 +272,11 @@ problems:
       returned: always
       type: int
       sample: 4120
+    check:
+      description: Which of O(checks) it belongs to.
+      returned: always
+      type: str
+      sample: heartbeat
     required:
       description: Whether the direction requires it.
       returned: always
@@ -168,6 +317,11 @@ endpoints:
       returned: always
       type: int
       sample: 4120
+    check:
+      description: Which of O(checks) it belongs to.
+      returned: always
+      type: str
+      sample: heartbeat
     purpose:
       description: What agents need it for.
       returned: always
@@ -179,7 +333,9 @@ endpoints:
       type: bool
       sample: true
     documented:
-      description: Whether the vendor lists it for this region, V(true) on the premises. If not, it may not exist.
+      description:
+        - Whether the vendor lists it for this region, V(true) on the premises. If not, a name of the vendor's may not
+          exist.
       returned: always
       type: bool
       sample: true
@@ -248,7 +404,8 @@ endpoints:
               sample: NOERROR
             records:
               description:
-                - The A, AAAA and CNAME records in its answers, at most 50, each with C(name), C(type), C(value), C(ttl).
+                - The A, AAAA and CNAME records in its answers, at most 50, each with C(name), C(type), C(value),
+                  C(ttl).
               returned: always
               type: list
               elements: dict
@@ -298,7 +455,8 @@ endpoints:
           sample: 0.001
     tls:
       description:
-        - The outcome of a handshake up to TLS 1.2 on the first connection that was made. V(null) if none was made.
+        - The outcome of a handshake up to TLS 1.2 on the first connection that was made. V(null) if none was made, and
+          for what speaks no TLS.
       returned: always
       type: dict
       contains:
@@ -413,7 +571,8 @@ listening:
       type: bool
       sample: true
     addresses:
-      description: The addresses on which it listens, those of the loopback among them. Empty where the system does not tell.
+      description:
+        - The addresses on which it listens, those of the loopback among them. Empty where the system does not tell.
       returned: always
       type: list
       elements: str
@@ -474,10 +633,10 @@ def main() -> None:
     """Read the options, try all endpoints."""
     module = Module(ARGUMENTS, required_one_of=[ONE_OF], mutually_exclusive=[ONE_OF])
     try:
-        endpoints = read_options(module.params)
+        asked = read_options(module.params)
     except Problem as error:
         module.fail(error)
-    checked = check(endpoints, module.params["direction"], module.params["timeout"])
+    checked = check(asked, module.params["direction"], module.params["timeout"])
     module.exit_json(changed=False, **asdict(checked))
 
 

@@ -29,7 +29,7 @@ NOWHERE = "198.18.255.254"
 REGION = "jp-1"
 DOMAIN = f"{REGION}.cloudone.trendmicro.com"
 
-OPTIONS = ("manager", "region", "direction", "heartbeat_port", "timeout")
+OPTIONS = ("manager", "region", "direction", "heartbeat_port", "heartbeat_interval", "checks", "timeout")
 FILES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
 
 Results = t.Dict[int, t.Dict[str, t.Any]]
@@ -122,14 +122,15 @@ def first(place: Place) -> t.Iterator[Results]:
     found = place.look(
         {
             1: {},
-            2: {"manager": f"missing.{zone}"},
+            2: {"manager": [f"missing.{zone}", f"dsm://{MANAGER_NAME}:{HEARTBEAT_PORT}/"]},
             3: {"timeout": 4},
             4: {"timeout": 10},
             5: {"manager": "dsm.example.com"},
             6: {},
             7: {"manager": MANAGER_NAME.partition(".")[0]},
             8: {},
-            9: {"direction": "manager_initiated"},
+            # However fast the clock of the lab runs, its agent beats every other day.
+            9: {"direction": "manager_initiated", "heartbeat_interval": 1440},
             10: {"heartbeat_port": 4999},
         }
     )
@@ -227,7 +228,15 @@ def test_a_way_that_works(place: Place, first: Results) -> None:
 
 def test_a_name_that_is_not_in_dns_and_then_is(place: Place, first: Results, second: Results) -> None:
     missing = f"missing.{place.primary.zone}"
-    problem, _console = first[2]["problems"]
+    # Of two nodes one is missing, which the other does not make up for.
+    problem, console = first[2]["problems"]
+    assert [one["reachable"] for one in first[2]["managers"]] == [False, True] and first[2]["reachable"] is False
+    assert first[2]["managers"][0] == {
+        "manager": missing,
+        "region": None,
+        "reachable": False,
+        "problems": [problem, console],
+    }
     assert (problem["step"], problem["name"]) == ("resolution", missing)
     assert problem["cause"] == f"no name server knows {missing}: NXDOMAIN from {place.resolver.address}"
     assert "workload_security.agent.local_dns" in problem["remedy"]
@@ -287,7 +296,13 @@ def test_who_listens_and_who_is_connected(place: Place, first: Results, second: 
     assert (result["reachable"], result["listening"]["listens"]) == (True, True)
     assert place.site.machine("stranger").address in result["listening"]["connected_from"]
 
+    agent = result["agent"]
+    assert (agent["activation"], agent["agent_state"], agent["is_asked"]) == ("activated", "green", True)
+    assert agent["healthy"] is True and agent["last_session"], agent
+    assert first[1]["agent"]["healthy"] is None, "there is no agent"
+
     result = second[9]
+    assert result["agent"]["healthy"] is None, "it does not run"
     assert (result["reachable"], result["listening"]["listens"]) == (False, False)
     problem = broken(result)
     assert (problem["step"], problem["name"], problem["port"]) == ("listening", None, AGENT_PORT)
@@ -337,10 +352,14 @@ def cloud(place: Place) -> t.Iterator[LabManager]:
     numbered = [f"agents-{number:03}" for number in range(1, 11)]
     beside = ["dsmim", "relay", "agent-comm", "xdr-resp-ioc", "gateway", "gateway-control"]
     names = [f"workload.{DOMAIN}", *(f"{label}.workload.{DOMAIN}" for label in ("agents", *numbered, *beside))]
+    lists = [f"{name}.rootca1.amazontrust.com" for name in ("crl", "ocsp", "crt")]
     for number in (1, 10):
-        append(place.host(number), "/etc/hosts", f"{machine.address} {' '.join(names)}\n")
+        append(place.host(number), "/etc/hosts", f"{machine.address} {' '.join([*names, *lists])}\n")
+    http = machine.start(["ncat", "--listen", "--keep-open", "80"])
+    until(lambda: ":80" in machine.run(["ss", "-Hltn"]).stdout, "ncat listens")
     with LabManager(computers=0, policies=1, host=machine, names=names, deployment="cloud") as manager:
         yield manager
+    http.terminate()
 
 
 def test_the_cloud_and_a_proxy_that_opens_tls(place: Place, cloud: LabManager) -> None:
@@ -348,7 +367,9 @@ def test_the_cloud_and_a_proxy_that_opens_tls(place: Place, cloud: LabManager) -
         place.host(10).write("/usr/local/share/ca-certificates/lab.crt", file.read())
     place.host(10).run(["update-ca-certificates"])
     try:
-        results = place.look({1: {"region": REGION}, 10: {"region": REGION}})
+        every = ["heartbeat", "updates", "revocation"]
+        by_name = f"https://agents-003.workload.{DOMAIN}:443/"
+        results = place.look({1: {"region": REGION}, 10: {"manager": by_name, "checks": every}})
     finally:
         place.host(10).run("rm /usr/local/share/ca-certificates/lab.crt; update-ca-certificates --fresh")
     # To a host, the lab's authority is what the authority of such a proxy is: one that it does not know.
@@ -358,5 +379,10 @@ def test_the_cloud_and_a_proxy_that_opens_tls(place: Place, cloud: LabManager) -
     assert "Most likely a proxy or firewall opens TLS on the way" in problem["cause"]
     assert f"exempt *.workload.{DOMAIN} from TLS inspection" in problem["remedy"]
 
-    assert (results[10]["reachable"], results[10]["problems"]) == (True, [])
-    assert all(one["tls"]["trusted"] and one["tls"]["name_matches"] for one in results[10]["endpoints"])
+    # What an agent knows a manager of the cloud by stands for its region. Updates are not served here.
+    assert (results[10]["reachable"], results[10]["managers"][0]["region"]) == (True, REGION)
+    assert results[10]["checks"] == {"heartbeat": True, "updates": False, "revocation": True}
+    assert {problem["check"] for problem in results[10]["problems"]} == {"updates"}
+    assert len(results[10]["problems"]) == 14
+    own = [one for one in results[10]["endpoints"] if one["check"] == "heartbeat"]
+    assert len(own) == 18 and all(one["tls"]["trusted"] and one["tls"]["name_matches"] for one in own)

@@ -51,7 +51,7 @@ IMPORTS = {
     "_fleet": ("_manager", "_agent", "_vendor", "_basis"),
     "_manager": ("_ssh", "_vendor", "_basis"),
     "_probe": ("_agent", "_ssh", "_vendor", "_basis"),
-    "_connectivity": ("_dns", "_vendor", "_basis"),
+    "_connectivity": ("_dns", "_agent", "_vendor", "_basis"),
     "_dns": ("_host", "_vendor", "_basis"),
     "_agent": ("_host", "_vendor", "_basis"),
     "_host": (),

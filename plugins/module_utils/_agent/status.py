@@ -72,8 +72,12 @@ class AgentStatus:
             return None
         return self.now - self.last_session
 
-    def health(self, interval: int) -> Health:
-        """Whether the last session is younger than two heartbeats; C(interval) is their distance in minutes."""
+    def health(self, interval: int, initiates: bool = True) -> Health:
+        """Whether the last session is younger than two heartbeats; C(interval) is their distance in minutes.
+
+        C(initiates): whether the agent is one that contacts its manager. Of others, the vendor does not say whether they
+        count the sessions that the manager begins.
+        """
         if self.activation == UNKNOWN:
             return Health(None, self.reason)
         if self.activation == NOT_ACTIVATED:
@@ -81,21 +85,22 @@ class AgentStatus:
         if self.last_session_problem:
             return Health(None, self.last_session_problem)
         age = self.age
-        if age is None:
-            return Health(False, "The agent has never had a session with its manager.")
         limit = 2 * interval * 60
-        old = f"The last session with the manager is {_spelled(age)} old"
-        if age >= limit:
-            return Health(False, f"{old}, which is not younger than two heartbeats ({_spelled(limit)}).")
+        old = f"The last session with the manager is {_spelled(age or 0)} old"
+        if age is None or age >= limit:
+            late = f"{old}, which is not younger than two heartbeats ({_spelled(limit)})."
+            reason = "The agent has never had a session with its manager." if age is None else late
+            untold = " Where the manager initiates all communication, this may not tell of its sessions."
+            return Health(False, reason) if initiates else Health(None, reason + untold)
         if self.state is None:
             return Health(None, f"{old}, but the agent does not say which state it is in.")
         if self.state != _GREEN:
             return Health(False, f"{old}, but the agent's state is {shown(self.state, 50)}.")
         return Health(True, f"{old}, and the agent's state is {_GREEN}.")
 
-    def as_dict(self, interval: int) -> Dict[str, object]:
-        """Its state, the last session and its health, in plain types, for results."""
-        health = self.health(interval)
+    def as_dict(self, interval: int, initiates: bool = True) -> Dict[str, object]:
+        """Its state, the last session and its health (see C(health)), in plain types, for results."""
+        health = self.health(interval, initiates)
         return dict(
             agent_state=self.state,
             last_session=_moment(self.last_session) if self.last_session else None,

@@ -7,18 +7,23 @@
 from __future__ import annotations
 
 import concurrent.futures
+import platform
 import socket
 import ssl
 import time
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from .._agent.status import UNKNOWN, AgentStatus, read_status_of_host
+from .._basis.errors import OptionError
 from .._basis.text import shown
 from .._vendor.communication import AGENT_INITIATED, AGENT_PORT, MANAGER_INITIATED
+from .._vendor.manager_address import read_manager_address
 from .background import in_background, wait_until
 from .diagnosis import Attempt, Problem, diagnose, diagnose_listening
-from .endpoints import Endpoint
+from .endpoints import HEARTBEAT, LEGACY_REGION, Asked, Endpoint
 from .listening import read_listening
+from .options import host_of
 from .resolution import Lookup
 from .sources import read_sources
 from .tls import Handshake, client_context, shake_hands
@@ -37,19 +42,27 @@ _MOST_WORDS = 20
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of all endpoints, and of the agent's own port."""
+    """What came of all endpoints, of each manager and check, of the agent's own port, and of the agent itself."""
 
     endpoints: List[Dict[str, Any]]
+    managers: List[Dict[str, Any]]
+    checks: Dict[str, bool]
+    agent: Dict[str, Any]
     listening: Dict[str, Any]
     resolver: Dict[str, Any]
     problems: List[Dict[str, Any]]
-    reachable: bool
+    reachable: Optional[bool]
     seconds: float
 
 
-def check(endpoints: Sequence[Endpoint], direction: str, timeout: float) -> Checked:
-    """Try all endpoints, and look who listens on the agents' port. Takes C(timeout) seconds, and a moment more."""
+def check(asked: Asked, direction: str, timeout: float) -> Checked:
+    """Try all endpoints, look who listens on the agents' port, and ask the agent about its last session.
+
+    Takes C(timeout) seconds, and a moment more.
+    """
     began = time.monotonic()
+    agent = in_background(read_status_of_host, platform.system(), timeout)
+    endpoints = asked.endpoints
     sources = read_sources({endpoint.name for endpoint in endpoints})
     context = client_context()
     lookups = {
@@ -58,7 +71,8 @@ def check(endpoints: Sequence[Endpoint], direction: str, timeout: float) -> Chec
     }
     ways = [in_background(_go, endpoint, lookups[endpoint.name], context, began, timeout) for endpoint in endpoints]
     listening = read_listening(AGENT_PORT)
-    results, problems = [], []
+    results = []
+    found: Dict[Endpoint, Dict[str, Any]] = {}
     for endpoint, way in zip(endpoints, ways):
         attempts, handshake = wait_until(way, began + timeout + 1) or ([], None)
         resolution = lookups[endpoint.name].result()
@@ -67,6 +81,7 @@ def check(endpoints: Sequence[Endpoint], direction: str, timeout: float) -> Chec
             dict(
                 name=endpoint.name,
                 port=endpoint.port,
+                check=endpoint.check,
                 purpose=endpoint.purpose,
                 required=endpoint.required,
                 documented=endpoint.documented,
@@ -79,13 +94,38 @@ def check(endpoints: Sequence[Endpoint], direction: str, timeout: float) -> Chec
             )
         )
         if problem:
-            problems.append(_shown(endpoint.name, endpoint.port, endpoint.required, problem))
-    problem = diagnose_listening(listening) if direction != AGENT_INITIATED else None
+            found[endpoint] = _shown(endpoint.name, endpoint.port, endpoint.check, endpoint.required, problem)
+    problems = list(found.values())
+    problem = diagnose_listening(listening) if direction != AGENT_INITIATED and HEARTBEAT in asked.checks else None
     if problem:
         # An agent of a bidirectional communication beats all the same, and hears of changes then.
-        problems.append(_shown(None, listening.port, direction == MANAGER_INITIATED, problem))
+        problems.append(_shown(None, listening.port, HEARTBEAT, direction == MANAGER_INITIATED, problem))
+    reachable = _works(problems) if HEARTBEAT in asked.checks else None
+    status = wait_until(agent, began + timeout + 1) or AgentStatus(UNKNOWN, None, "The agent does not answer in time.")
     return Checked(
         results,
+        [
+            dict(
+                manager=manager.given,
+                region=manager.region,
+                reachable=_works(_of(manager.endpoints, found)) if HEARTBEAT in asked.checks else None,
+                problems=_of(manager.endpoints, found),
+            )
+            for manager in asked.managers
+        ],
+        {
+            name: bool(reachable)
+            if name == HEARTBEAT
+            else not [one for one in found if one.check == name and not one.optional]
+            for name in asked.checks
+        },
+        dict(
+            activation=status.activation,
+            activation_reason=status.reason,
+            manager_url=status.manager_url,
+            is_asked=_is_asked(status.manager_url, asked),
+            **status.as_dict(asked.interval, direction != MANAGER_INITIATED),
+        ),
         listening.as_dict(),
         dict(
             services=[shown(service) for service in sources.services[:_MOST_WORDS]],
@@ -93,13 +133,35 @@ def check(endpoints: Sequence[Endpoint], direction: str, timeout: float) -> Chec
             search=[shown(domain) for domain in sources.search[:_MOST_WORDS]],
         ),
         problems,
-        not any(problem["required"] for problem in problems),
+        reachable,
         round(time.monotonic() - began, 3),
     )
 
 
-def _shown(name: Optional[str], port: int, required: bool, problem: Problem) -> Dict[str, Any]:
-    return dict(name=name, port=port, required=required, **asdict(problem))
+def _works(problems: Sequence[Dict[str, Any]]) -> bool:
+    return not any(problem["required"] for problem in problems)
+
+
+def _of(endpoints: Sequence[Endpoint], problems: Dict[Endpoint, Dict[str, Any]]) -> List[Dict[str, Any]]:
+    return [problems[endpoint] for endpoint in endpoints if endpoint in problems]
+
+
+def _is_asked(manager_url: Optional[str], asked: Asked) -> Optional[bool]:
+    """Whether the agent's manager has the name or the region of one that was asked for; C(None) where unknown."""
+    if manager_url is None:
+        return None
+    try:
+        where = read_manager_address(manager_url, "manager")
+        host = None if where.is_cloud else host_of(where.host, "manager")
+    except OptionError:
+        return None
+    if host is None:
+        return (where.region or LEGACY_REGION) in [manager.region for manager in asked.managers]
+    return host in [manager.host for manager in asked.managers]
+
+
+def _shown(name: Optional[str], port: int, purpose: str, required: bool, problem: Problem) -> Dict[str, Any]:
+    return dict(name=name, port=port, check=purpose, required=required, **asdict(problem))
 
 
 def _go(
@@ -113,6 +175,9 @@ def _go(
     try:
         for done in concurrent.futures.as_completed(tries, max(0.0, deadline - time.monotonic()) + 0.5):
             connection = done.result()[1]
+            if connection and not endpoint.tls:
+                connection.close()
+                break
             if connection:
                 end = min(time.monotonic() + _STEP * timeout, began + timeout)
                 handshake = shake_hands(connection, endpoint.name, context, end)

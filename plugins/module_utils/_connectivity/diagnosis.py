@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from .._basis.text import enumerated, shown
 from .._dns.wire import NOERROR, NXDOMAIN
 from . import tls
-from .endpoints import Endpoint
+from .endpoints import HEARTBEAT, Endpoint
 from .listening import Listening
 from .resolution import HOSTS_FILE_SOURCE, Resolution, Said
 from .sources import HOSTS_FILE, NSSWITCH_CONF, RESOLV_CONF, Sources
@@ -29,8 +29,6 @@ LISTENING = "listening"
 
 _LOCAL_DNS = "workload_security.agent.local_dns"
 _DIRECTION = "workload_security.agent.communication_direction"
-
-_PORT_OPTIONS = " (options manager and heartbeat_port)"
 
 _NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL)
 
@@ -72,6 +70,8 @@ def diagnose(
         return Problem(RESOLUTION, *_unresolved(endpoint, sources, resolution))
     if attempts and all(attempt.error for attempt in attempts):
         return Problem(TCP, *_unconnected(endpoint, resolution, attempts))
+    if not endpoint.tls:
+        return None if attempts else Problem(TLS, *_unspoken(endpoint, None))
     if handshake is None or handshake.failed:
         return Problem(TLS, *_unspoken(endpoint, handshake))
     # Managers on the premises sign their certificates themselves, and agents keep to the one that they met first.
@@ -105,7 +105,7 @@ def _nothing_listens(listening: Listening) -> str:
 
 def _unresolved(endpoint: Endpoint, sources: Sources, resolution: Resolution) -> Sequence[str]:
     name = endpoint.name
-    if not endpoint.documented:
+    if not endpoint.documented and endpoint.is_cloud:
         return (
             f"{name} has no address on this host, and the vendor does not document it for this region: it may not exist",
             "nothing, unless the vendor says that agents of this region need it",
@@ -116,7 +116,7 @@ def _unresolved(endpoint: Endpoint, sources: Sources, resolution: Resolution) ->
     )
     public = (
         f"let the site's name servers resolve {name.partition('.')[2]} from the internet; or {record}"
-        if endpoint.is_cloud
+        if endpoint.is_public
         else record
     )
     if not sources.asks_dns:
@@ -181,25 +181,25 @@ def _unconnected(endpoint: Endpoint, resolution: Resolution, attempts: Sequence[
     if all(_is_own(attempt.address) for attempt in attempts):
         return (
             f"{endpoint.name} resolves to this host itself ({tried})",
-            f"give {endpoint.name} the manager's address where it is resolved ({resolution.source}), with {_LOCAL_DNS}",
+            f"give {endpoint.name} {endpoint.server}'s address where it is resolved ({resolution.source}), with {_LOCAL_DNS}",
         )
     numbers = {attempt.number for attempt in attempts}
     if numbers == {errno.ECONNREFUSED}:
         return (
             f"{where} refuses connections ({tried}): nothing listens there, or a firewall rejects them",
-            f"see that the manager runs, and that this is its port{'' if endpoint.is_cloud else _PORT_OPTIONS};"
+            f"see that {endpoint.server} runs, and that this is its port{_port_hint(endpoint)};"
             f" let TCP port {endpoint.port} through firewalls",
         )
     if numbers <= set(_NO_WAY):
         return (
             f"there is no way from this host to {where} ({tried})",
             f"see that this host has a route to {', '.join(attempt.address for attempt in attempts)}, and that this is"
-            " the manager's address",
+            f" {endpoint.server}'s address",
         )
     return (
         f"cannot connect to {where} ({tried}): most likely a firewall drops the packets, or no machine has this address",
         f"let TCP port {endpoint.port} from this host to {', '.join(attempt.address for attempt in attempts)} through"
-        " firewalls, and see that this is the manager's address",
+        f" firewalls, and see that this is {endpoint.server}'s address",
     )
 
 
@@ -254,6 +254,11 @@ def _foreign(endpoint: Endpoint, handshake: tls.Handshake) -> Sequence[str]:
         " answers, or a proxy opens TLS on the way",
         f"see that {endpoint.name} resolves to the vendor's addresses, and exempt it from TLS inspection",
     )
+
+
+def _port_hint(endpoint: Endpoint) -> str:
+    is_own = endpoint.check == HEARTBEAT and not endpoint.is_public
+    return " (options manager and heartbeat_port)" if is_own else ""
 
 
 def _servers(answers: Sequence[Said]) -> List[str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which names and ports of the manager an agent's host needs, by communication direction and deployment.
+"""Which names and ports an agent's host needs, by communication direction and deployment.
 
 From the vendor's page on the required URLs, read in November 2026.
 """
@@ -11,10 +11,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import List, Sequence
+from typing import List, Optional, Sequence, Tuple
 
-from .._vendor.communication import CLOUD_PORT, MANAGER_INITIATED, RELAY_PORT
-from .._vendor.hostnames import required_hostnames, undocumented_hostnames
+from .._vendor.communication import CLOUD_HEARTBEAT_INTERVAL, CLOUD_PORT, HTTP_PORT, MANAGER_INITIATED, RELAY_PORT
+from .._vendor.hostnames import REVOCATION_HOSTNAMES, required_hostnames, undocumented_hostnames, update_hostnames
+
+# What can be looked at.
+HEARTBEAT = "heartbeat"
+UPDATES = "updates"
+REVOCATION = "revocation"
+CHECKS = (HEARTBEAT, UPDATES, REVOCATION)
+
+# The region of accounts from before Cloud One.
+LEGACY_REGION = "us-1"
 
 # By the first label of the cloud's names. What the others are for the vendor does not say.
 _PURPOSES = {
@@ -36,7 +45,8 @@ class Endpoint:
     """A name and a port that agents connect to.
 
     required: communication in the asked direction fails without it. is_cloud: the vendor's own, with a certificate of a
-    public CA. documented: the vendor lists it for this region; if not, it may not exist.
+    public CA. documented: the vendor lists it for this region; if not, one of the vendor's own may not exist. check: what
+    it is looked at for. tls: whether it speaks TLS. optional: its check succeeds without it.
     """
 
     name: str
@@ -45,6 +55,48 @@ class Endpoint:
     required: bool
     is_cloud: bool = False
     documented: bool = True
+    check: str = HEARTBEAT
+    tls: bool = True
+    optional: bool = False
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is on the internet, with names that a site does not make itself."""
+        return self.is_cloud or self.check == REVOCATION
+
+    @property
+    def server(self) -> str:
+        """What answers there, in words."""
+        return "the manager" if self.check == HEARTBEAT else "the server"
+
+
+@dataclass(frozen=True)
+class Manager:
+    """A manager to look at: how it was given, its region in the cloud, its host on the premises, and its endpoints."""
+
+    given: Optional[str]
+    region: Optional[str]
+    host: Optional[str]
+    endpoints: Tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to look at: managers, what else agents need, which checks were asked for.
+
+    interval: minutes from one heartbeat to the next.
+    """
+
+    managers: Tuple[Manager, ...] = ()
+    further: Tuple[Endpoint, ...] = ()
+    checks: Tuple[str, ...] = (HEARTBEAT,)
+    interval: int = CLOUD_HEARTBEAT_INTERVAL
+
+    @property
+    def endpoints(self) -> List[Endpoint]:
+        """Every endpoint, each once, however many managers have it."""
+        own = [endpoint for manager in self.managers for endpoint in manager.endpoints]
+        return list(dict.fromkeys([*own, *self.further]))
 
 
 def cloud_endpoints(region: str, direction: str) -> List[Endpoint]:
@@ -62,13 +114,51 @@ def cloud_endpoints(region: str, direction: str) -> List[Endpoint]:
     return endpoints
 
 
+def legacy_endpoint(host: str, direction: str) -> Endpoint:
+    """A name of the cloud that accounts from before Cloud One use."""
+    return Endpoint(host, CLOUD_PORT, _PURPOSES["agents"], direction != MANAGER_INITIATED, is_cloud=True)
+
+
 def own_endpoints(
-    host: str, console_port: int, heartbeat_port: int, relays: Sequence[str], direction: str
+    host: str, console_port: Optional[int], heartbeat_port: Optional[int], direction: str
 ) -> List[Endpoint]:
-    """The endpoints of a manager on the premises, and of its relays."""
-    initiates = direction != MANAGER_INITIATED
+    """The endpoints of a manager on the premises; C(None) where an address is not one for this."""
+    endpoints = []
+    if heartbeat_port is not None:
+        purpose = "activation, heartbeats and all other communication"
+        endpoints.append(Endpoint(host, heartbeat_port, purpose, direction != MANAGER_INITIATED))
+    if console_port is not None:
+        purpose = "the manager's console and API; downloads of deployment scripts"
+        endpoints.append(Endpoint(host, console_port, purpose, False))
+    return endpoints
+
+
+def relay_endpoints(relays: Sequence[str]) -> List[Endpoint]:
+    """Relays on the premises."""
+    return [Endpoint(relay, RELAY_PORT, _PURPOSES["relay"], False, check=UPDATES) for relay in relays]
+
+
+def update_endpoints(region: str) -> List[Endpoint]:
+    """Where agents of a region get updates and look files and addresses up, outside of the region's own domain."""
     return [
-        Endpoint(host, heartbeat_port, "activation, heartbeats and all other communication", initiates),
-        Endpoint(host, console_port, "the manager's console and API; downloads of deployment scripts", False),
-        *(Endpoint(relay, RELAY_PORT, "updates of agents", False) for relay in relays),
+        Endpoint(
+            name,
+            CLOUD_PORT,
+            "updates, and look-ups of what is known of files and addresses",
+            required=False,
+            is_cloud=True,
+            check=UPDATES,
+            # Names for IPv6 alone.
+            optional=name.startswith("ipv6-"),
+        )
+        for name in update_hostnames(region)
+    ]
+
+
+def revocation_endpoints() -> List[Endpoint]:
+    """Where the certificates of the cloud's servers are looked up."""
+    purpose = "lists of revoked certificates; not on the vendor's list"
+    return [
+        Endpoint(name, HTTP_PORT, purpose, required=False, documented=False, check=REVOCATION, tls=False)
+        for name in REVOCATION_HOSTNAMES
     ]

@@ -2,28 +2,44 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the module: which manager, in which direction, and how long it may take."""
+"""The options of the module: which managers, in which direction, what of them, and how long it may take."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, Dict, List, Tuple
-from urllib.parse import urlsplit
+from typing import Any, Dict, List, Optional, Tuple
 
+from .._agent.status import INTERVAL, read_interval
 from .._basis.errors import OptionError
 from .._basis.numbers import in_range, port_number
 from .._basis.plain import items
 from .._dns.records import address, host_name
 from .._vendor.communication import CONSOLE_PORT, DIRECTIONS, HEARTBEAT_PORT
-from .._vendor.regions import CLOUD_DOMAIN, LEGACY_DOMAIN
-from .endpoints import Endpoint, cloud_endpoints, own_endpoints
+from .._vendor.manager_address import ManagerAddress, read_manager_address
+from .._vendor.regions import CLOUD_DOMAIN, LEGACY_DOMAIN, known_region
+from .endpoints import (
+    CHECKS,
+    HEARTBEAT,
+    LEGACY_REGION,
+    REVOCATION,
+    UPDATES,
+    Asked,
+    Manager,
+    cloud_endpoints,
+    legacy_endpoint,
+    own_endpoints,
+    relay_endpoints,
+    revocation_endpoints,
+    update_endpoints,
+)
 
 ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "region": {"type": "str"},
-    "manager": {"type": "str"},
+    "manager": {"type": "list", "elements": "str"},
     "heartbeat_port": {"type": "int", "default": HEARTBEAT_PORT},
+    "heartbeat_interval": INTERVAL,
     "relays": {"type": "list", "elements": "str", "default": []},
     "direction": {"type": "str", "required": True, "choices": list(DIRECTIONS)},
+    "checks": {"type": "list", "elements": "str", "choices": list(CHECKS), "default": [HEARTBEAT]},
     "timeout": {"type": "float", "default": 10.0},
 }
 ONE_OF = ("region", "manager")
@@ -32,43 +48,79 @@ ONE_OF = ("region", "manager")
 _SHORTEST, _LONGEST = 1, 300
 
 
-def read_options(params: Dict[str, Any]) -> List[Endpoint]:
-    """The endpoints that the options mean. Raises C(OptionError) for an option that cannot be right."""
+def read_options(params: Dict[str, Any]) -> Asked:
+    """What the options mean. Raises C(OptionError) for an option that cannot be right."""
     in_range("timeout", params["timeout"], _SHORTEST, _LONGEST, "a number of seconds")
+    interval = read_interval(params["heartbeat_interval"])
+    checks = tuple(check for check in CHECKS if check in params["checks"])
+    if not checks:
+        raise OptionError("checks", params["checks"], f"it must hold one of {', '.join(CHECKS)}")
+    managers = _managers(params)
+    regions = list(dict.fromkeys(manager.region for manager in managers if manager.region is not None))
+    relays = [host_of(relay, "relays") for relay in items(params["relays"])]
+    if relays and len(regions) == len(managers):
+        raise OptionError("relays", params["relays"], "a region has its own; leave this out for the cloud")
+    further = relay_endpoints(relays)
+    if UPDATES in checks:
+        further += [endpoint for region in regions for endpoint in update_endpoints(region)]
+        if not further:
+            raise OptionError(
+                "checks", UPDATES, "agents on the premises get updates from relays, so name these in option relays"
+            )
+    if REVOCATION in checks:
+        if not regions:
+            raise OptionError(
+                "checks", REVOCATION, "a manager on the premises has a certificate of its own, which nobody revokes"
+            )
+        further += revocation_endpoints()
+    if HEARTBEAT not in checks:
+        managers = [Manager(one.given, one.region, one.host, ()) for one in managers]
+        further = [endpoint for endpoint in further if endpoint.check in checks]
+    return Asked(tuple(managers), tuple(further), checks, interval)
+
+
+def _managers(params: Dict[str, Any]) -> List[Manager]:
+    direction = params["direction"]
     if params["region"] is not None:
-        if params["relays"]:
-            raise OptionError("relays", params["relays"], "a region has its own; leave this out with option region")
-        return cloud_endpoints(params["region"], params["direction"])
-    host, console_port = _manager(params["manager"])
+        region = known_region(params["region"])
+        return [Manager(None, region, None, tuple(cloud_endpoints(region, direction)))]
+    given = list(dict.fromkeys(items(params["manager"])))
+    if not given:
+        raise OptionError("manager", params["manager"], "it must name a manager; without one, use option region")
     heartbeat_port = port_number("heartbeat_port", params["heartbeat_port"])
-    relays = [_host(relay, "relays") for relay in items(params["relays"])]
-    return own_endpoints(host, console_port, heartbeat_port, relays, params["direction"])
+    addresses = [read_manager_address(text, "manager") for text in given]
+    # The console may be on another host than what waits for heartbeats, if that has an address of its own.
+    apart = any(one.heartbeat_port is not None and not one.is_cloud for one in addresses)
+    return [_manager(text, one, direction, heartbeat_port, apart) for text, one in zip(given, addresses)]
 
 
-def _manager(text: str) -> Tuple[str, int]:
-    """The host and the port of the console, from a host name, an address, or the URL that other modules take."""
-    if "//" not in text:
-        return _host(text, "manager"), CONSOLE_PORT
-    form = "it must be a host name or https://HOST:PORT, such as https://dsm.example.com:4119"
-    # What is not ASCII may become so on the way, and white space vanish.
-    if not text.isascii() or re.search(r"[\x00-\x20\x7f]", text):
-        raise OptionError("manager", None, f"{form}, in ASCII and without white space")
-    try:
-        parts = urlsplit(text)
-        name, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise OptionError("manager", None, form) from None
-    if parts.scheme != "https" or "@" in parts.netloc:
-        # Not shown, as it may hold a password.
-        raise OptionError("manager", None, form)
-    return _host(name, "manager"), port_number("manager", 443 if port is None else port)
+def _manager(text: str, where: ManagerAddress, direction: str, heartbeat_port: int, apart: bool) -> Manager:
+    if where.is_cloud:
+        region = known_region(where.region or LEGACY_REGION, "manager")
+        endpoints = cloud_endpoints(region, direction)
+        if where.region is None:
+            endpoints = [legacy_endpoint(where.host, direction), *endpoints]
+        return Manager(text, region, None, tuple(endpoints))
+    host = host_of(where.host, "manager")
+    console, heartbeat = _ports(where, heartbeat_port, apart)
+    return Manager(text, None, host, tuple(own_endpoints(host, console, heartbeat, direction)))
 
 
-def _host(text: str, option: str) -> str:
+def _ports(where: ManagerAddress, heartbeat_port: int, apart: bool) -> Tuple[Optional[int], Optional[int]]:
+    """The ports of the console and of heartbeats at an address; C(None) where it is not one for this."""
+    if where.heartbeat_port is not None:
+        return None, where.heartbeat_port
+    if where.console_port is None:
+        return CONSOLE_PORT, heartbeat_port
+    return where.console_port, None if apart else heartbeat_port
+
+
+def host_of(text: str, option: str) -> str:
+    """An address or a host name as results spell it, which is not one of the cloud. Raises C(OptionError)."""
     try:
         return address(text, option)
     except OptionError:
         name = host_name(text, option)
     if f".{name}".endswith((f".{CLOUD_DOMAIN}", f".{LEGACY_DOMAIN}")):
-        raise OptionError(option, text, "the cloud has many host names; use option region instead")
+        raise OptionError(option, text, "the cloud has relays of its own; leave this out")
     return name

@@ -26,3 +26,5 @@ CONSOLE_PORT = 4119
 RELAY_PORT = 4122
 # Everything of the cloud.
 CLOUD_PORT = 443
+# Lists of revoked certificates, which carry a signature of their own.
+HTTP_PORT = 80

@@ -39,6 +39,10 @@ _UPDATES = [
         "dsaas.url",
     )
 ]
+# Where certificates of the cloud's servers are looked up whether they are revoked; over HTTP, port 80. From a public
+# runbook of 2026-07, not from the vendor's pages.
+REVOCATION_HOSTNAMES = [f"{name}.rootca1.amazontrust.com" for name in ("crl", "ocsp", "crt")]
+
 # Accounts from before Cloud One.
 _LEGACY = [f"{name}.{LEGACY_DOMAIN}" for name in ("app", "agents", "dsmim")]
 
@@ -53,8 +57,17 @@ def required_hostnames(region: str, shared: bool = False) -> List[str]:
     known_region(region)
     names = _within(region, _EVERYWHERE + ([] if region in _WITHOUT_FURTHER else _FURTHER))
     if shared:
-        names += ([] if region == "ae-1" else [_RELAY]) + _UPDATES + (_LEGACY if region == "us-1" else [])
+        names += update_hostnames(region) + (_LEGACY if region == "us-1" else [])
     return names
+
+
+def update_hostnames(region: str) -> List[str]:
+    """The names outside of the region's own domain that relays and updates have.
+
+    Raises C(OptionError) for a region that is not known.
+    """
+    known_region(region)
+    return ([] if region == "ae-1" else [_RELAY]) + _UPDATES
 
 
 def undocumented_hostnames(region: str) -> List[str]:

@@ -18,9 +18,14 @@ from dataclasses import asdict
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._agent.status import AgentStatus
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import check as check_file
-from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.check import check
-from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.endpoints import Endpoint
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.check import Checked
+from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.endpoints import (
+    Asked,
+    Endpoint,
+    Manager,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.listening import Listening
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.sources import HostsLine, Sources
 from tests.gates.environments import COLLECTIONS
@@ -36,6 +41,11 @@ def files_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """No name server is asked."""
     hosts = {NAME: [HostsLine(3, "127.0.0.1")]}
     monkeypatch.setattr(check_file, "read_sources", lambda names: Sources(["files"], [], [], 1, hosts))
+
+
+def check(endpoints: t.Sequence[Endpoint], direction: str, timeout: float) -> Checked:
+    """What comes of these endpoints alone."""
+    return check_file.check(Asked(further=tuple(endpoints)), direction, timeout)
 
 
 def own(port: int, required: bool = True, name: str = NAME) -> Endpoint:
@@ -63,6 +73,7 @@ def test_endpoints_that_work_and_one_that_does_not(monkeypatch: pytest.MonkeyPat
     assert problem == {
         "name": NAME,
         "port": closed,
+        "check": "heartbeat",
         "required": False,
         "step": "tcp",
         "cause": refuses["cause"],
@@ -119,6 +130,7 @@ def test_everything_that_hangs_costs_one_bounded_time(monkeypatch: pytest.Monkey
 def test_it_says_how_long_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = types.SimpleNamespace(monotonic=iter([100.0, 101.5]).__next__)
     monkeypatch.setattr(check_file, "time", clock)
+    monkeypatch.setattr(check_file, "wait_until", lambda _future, _deadline: None)
     assert check([], "agent_initiated", 10).seconds == 1.5
 
 
@@ -158,6 +170,101 @@ def test_the_module() -> None:
     assert (result["changed"], result["reachable"]) == (False, True)
     assert [one["broken_step"] for one in result["endpoints"]] == [None, "tcp"]
     assert result["endpoints"][0]["tls"]["names"] == ["127.0.0.1"]
+    assert (result["checks"], result["agent"]["healthy"]) == ({"heartbeat": True}, None)
+
+
+def test_of_several_nodes_all_must_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has an entry of its own, beside the overall verdict."""
+    resolving(monkeypatch, {NAME: ["127.0.0.1"], "node2.example.com": ["127.0.0.1"]})
+    names = [NAME, "node2.example.com", "node3.example.com"]
+
+    def nodes(*ports: int) -> Checked:
+        managers = [Manager(name, None, name, (own(port, name=name),)) for name, port in zip(names, ports)]
+        return check_file.check(Asked(tuple(managers)), "agent_initiated", 10)
+
+    with tls_server(server_context(*names)) as server:
+        both = nodes(server.port, server.port)
+        closed = nodes(server.port, free_port())
+        unknown = nodes(server.port, server.port, server.port)
+    assert both.reachable is True
+    assert both.managers == [{"manager": name, "region": None, "reachable": True, "problems": []} for name in names[:2]]
+    for checked, step, last in ((closed, "tcp", 1), (unknown, "resolution", 2)):
+        assert (checked.reachable, checked.checks) == (False, {"heartbeat": False})
+        assert [one["reachable"] for one in checked.managers] == [True] * last + [False]
+        assert checked.managers[last]["problems"] == checked.problems
+        assert (checked.problems[0]["step"], checked.problems[0]["name"]) == (step, names[last])
+
+
+def test_what_was_asked_for_beside_heartbeats_has_a_verdict_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, {NAME: ["127.0.0.1"], "files.example.com": ["127.0.0.1"], "crl.example.com": ["127.0.0.1"]})
+    heard: list[bytes] = []
+    with (
+        tls_server(server_context(NAME)) as server,
+        serving(lambda connection: heard.append(connection.recv(100))) as http,
+    ):
+        heartbeat = Manager(NAME, None, NAME, (own(server.port),))
+        crl = Endpoint("crl.example.com", http.port, "lists", False, documented=False, check="revocation", tls=False)
+        update = Endpoint("files.example.com", free_port(), "updates", False, check="updates")
+        ipv6 = Endpoint("ipv6.example.com", 443, "updates", False, check="updates", optional=True)
+
+        def look(*further: Endpoint, managers: t.Sequence[Manager] = (heartbeat,)) -> Checked:
+            checks = ("heartbeat", "updates", "revocation") if managers else ("updates", "revocation")
+            return check_file.check(Asked(tuple(managers), further, checks), "agent_initiated", 10)
+
+        broken, without, alone = look(crl, update, ipv6), look(crl, ipv6), look(crl, managers=())
+    # What updates need is not what a heartbeat needs.
+    assert (broken.reachable, broken.checks) == (True, {"heartbeat": True, "updates": False, "revocation": True})
+    assert [(one["name"], one["check"]) for one in broken.problems] == [
+        ("files.example.com", "updates"),
+        ("ipv6.example.com", "updates"),
+    ]
+    assert "the server" in broken.problems[0]["remedy"] and "manager" not in broken.problems[0]["remedy"]
+    assert without.checks["updates"] is True, "a name for IPv6 alone counts for nobody"
+    assert (alone.reachable, alone.checks) == (None, {"updates": True, "revocation": True})
+    # Lists of revoked certificates come over plain HTTP: nothing is said there.
+    (found,) = alone.endpoints
+    assert (found["tls"], found["tcp"][0]["connected"], found["broken_step"]) == (None, True, None)
+    assert set(heard) == {b""}
+
+
+URL = "https://dsm.example.com:4120/"
+
+
+@pytest.mark.parametrize(
+    ("url", "manager", "is_asked"),
+    [
+        (URL, Manager("dsm", None, "dsm.example.com", ()), True),
+        ("https://DSM.example.com.:4120/", Manager("dsm", None, "dsm.example.com", ()), True),
+        ("https://[2001:DB8:0::1]:4120/", Manager("dsm", None, "2001:db8::1", ()), True),
+        (URL, Manager("dsm", None, "other.example.com", ()), False),
+        (URL, Manager(None, "jp-1", None, ()), False),
+        ("https://agents-004.workload.jp-1.cloudone.trendmicro.com:443/", Manager(None, "jp-1", None, ()), True),
+        ("https://agents-004.workload.us-1.cloudone.trendmicro.com:443/", Manager(None, "jp-1", None, ()), False),
+        ("https://agents.deepsecurity.trendmicro.com:443/", Manager(None, "us-1", None, ()), True),
+        ("ftp://dsm.example.com/", Manager("dsm", None, "dsm.example.com", ()), None),
+    ],
+)
+def test_whether_the_agents_manager_is_the_one_that_is_meant(
+    monkeypatch: pytest.MonkeyPatch, url: str, manager: Manager, is_asked: bool | None
+) -> None:
+    status = AgentStatus("activated", url, "Said.", "green", 1000, 1300)
+    monkeypatch.setattr(check_file, "read_status_of_host", lambda _system, _timeout: status)
+    agent = check_file.check(Asked((manager,)), "agent_initiated", 10).agent
+    assert (agent["manager_url"], agent["is_asked"]) == (url, is_asked)
+    assert (agent["healthy"], agent["last_session_age"]) == (True, 300)
+
+
+def test_an_agent_without_a_young_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    status = AgentStatus("activated", URL, "Said.", "green", 1000, 7083)
+    monkeypatch.setattr(check_file, "read_status_of_host", lambda _system, _timeout: status)
+    agent = check([], "agent_initiated", 10).agent
+    assert agent["healthy"] is False and "not younger than two heartbeats" in agent["healthy_reason"]
+    # The sessions that a manager begins may not be counted.
+    agent = check([], "manager_initiated", 10).agent
+    assert agent["healthy"] is None and "the manager initiates" in agent["healthy_reason"]
+    monkeypatch.setattr(check_file, "read_status_of_host", lambda *_arguments: threading.Event().wait(60))
+    agent = check([], "agent_initiated", 1).agent
+    assert (agent["healthy"], agent["healthy_reason"]) == (None, "The agent does not answer in time.")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +272,7 @@ def test_the_module() -> None:
     [
         ({"region": "mars-1", "direction": "agent_initiated"}, "region"),
         ({"manager": "dsm", "direction": "agent_initiated", "timeout": 0}, "timeout"),
+        ({"manager": ["dsm", "http://dsm2"], "direction": "agent_initiated"}, "manager"),
     ],
 )
 def test_the_module_refuses(arguments: dict[str, t.Any], option: str) -> None:
@@ -183,8 +291,8 @@ def test_it_runs_on_an_old_python_with_nothing_installed() -> None:
         "    package.__path__ = [sys.argv[1] + ('/ansible_collections' + name).replace('.', '/')]\n"
         "    sys.modules[package.__name__] = package\n"
         "from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import check, options\n"
-        "params = dict(region=None, manager='127.0.0.1', heartbeat_port=int(sys.argv[2]), relays=[],\n"
-        "              direction='agent_initiated', timeout=5.0)\n"
+        "params = dict(region=None, manager=['127.0.0.1'], heartbeat_port=int(sys.argv[2]), heartbeat_interval=10,\n"
+        "              relays=[], direction='agent_initiated', checks=['heartbeat'], timeout=5.0)\n"
         "import dataclasses, json\n"
         "print(json.dumps(dataclasses.asdict(check.check(options.read_options(params), 'agent_initiated', 5))))\n"
     )

@@ -103,6 +103,17 @@ def test_a_name_that_the_vendor_does_not_document_may_not_exist() -> None:
     assert "add" not in problem.remedy
 
 
+def test_a_list_of_revoked_certificates_is_on_the_internet_and_speaks_no_tls() -> None:
+    crl = Endpoint("crl.example.com", 80, "lists", False, documented=False, check="revocation", tls=False)
+    problem = unresolved(said("192.0.2.53", "NXDOMAIN"), endpoint=crl)
+    assert "resolve example.com from the internet" in problem.remedy
+    assert after(CONNECTED, None, endpoint=crl) is None
+    refused = after(failed("192.0.2.7", number=errno.ECONNREFUSED), endpoint=crl)
+    assert refused and "see that the server runs" in refused.remedy and "option" not in refused.remedy
+    late = after([], None, endpoint=crl)
+    assert late and (late.step, late.remedy) == ("tls", "raise option timeout")
+
+
 def test_a_name_of_the_cloud_that_the_site_does_not_resolve() -> None:
     problem = unresolved(said("192.0.2.53", "NXDOMAIN"), endpoint=CLOUD)
     assert "resolve workload.jp-1.cloudone.trendmicro.com from the internet" in problem.remedy

@@ -217,8 +217,10 @@ def test_a_tab_in_a_hosts_file_is_a_tab_and_in_a_message_can_be_seen(tmp_path: P
         {"direction": st.sampled_from(["bidirectional", "manager_initiated", "agent_initiated"]) | TEXT},
         optional={
             "region": TEXT,
-            "manager": TEXT,
+            "manager": TEXT | TEXTS,
             "heartbeat_port": NUMBER,
+            "heartbeat_interval": NUMBER,
+            "checks": TEXTS | st.lists(st.sampled_from(["heartbeat", "updates", "revocation"])),
             "relays": TEXTS,
             "timeout": NUMBER | st.floats(),
         },
@@ -228,7 +230,7 @@ def test_a_tab_in_a_hosts_file_is_a_tab_and_in_a_message_can_be_seen(tmp_path: P
 @example(options={"direction": "bidirectional", "manager": "https://\u212aelvin\n.example.com"})
 def test_any_options_of_manager_connectivity_info(monkeypatch: pytest.MonkeyPatch, options: dict) -> None:
     # What is tried is another matter, and needs a network.
-    nothing = Checked([], {}, {}, [], True, 0.0)
+    nothing = Checked([], [], {}, {}, {}, {}, [], True, 0.0)
     monkeypatch.setattr(manager_connectivity_info, "check", lambda *_arguments: nothing)
     result = run(manager_connectivity_info.main, **options)
     assert_safe(result)

@@ -13,6 +13,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._vendor im
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.hostnames import (
     required_hostnames,
     undocumented_hostnames,
+    update_hostnames,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import REGIONS
 
@@ -63,6 +64,7 @@ def test_what_is_not_documented_for_a_region_is_told_apart_from_what_is() -> Non
 def test_shared_names_come_behind_those_of_the_region() -> None:
     updates = [f"{name}.trendmicro.com" for name in UPDATES]
     assert required_hostnames("de-1", shared=True) == [*required_hostnames("de-1"), RELAY, *updates]
+    assert update_hostnames("us-1") == [RELAY, *updates]
     assert required_hostnames("ae-1", shared=True) == [*required_hostnames("ae-1"), *updates]
     legacy = [f"{name}.deepsecurity.trendmicro.com" for name in ("app", "agents", "dsmim")]
     assert required_hostnames("us-1", shared=True) == [*required_hostnames("us-1"), RELAY, *updates, *legacy]
