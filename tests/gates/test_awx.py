@@ -141,7 +141,7 @@ def test_everything_that_is_named_is_made_before(given):
                 for name in [used] if isinstance(used, str) else used:
                     assert name in made[kind], (module, options, option)
         made.setdefault(module, set()).add(options["name"])
-    assert len(made["job_template"]) == 8 and made["workflow_job_template"] and made["schedule"]
+    assert len(made["job_template"]) == 10 and len(made["workflow_job_template"]) == 2 and made["schedule"]
 
 
 def test_what_templates_and_inventories_name_is_in_the_project(given):
@@ -168,32 +168,46 @@ def test_the_key_is_in_a_file_and_nowhere_else(given):
 def test_only_what_applies_may_write(given):
     (writer,) = [name for name in named(given, "credential") if name.endswith("writer")]
     writing = {name for name, options in named(given, "job_template").items() if options["credentials"] == [writer]}
-    assert writing and all(" apply " in name for name in writing)
+    prefix = writer.removesuffix("writer")
+    assert writing == {f"{prefix}{name}" for name in ("apply policies", "apply computers", "roll out")}
     for name in writing:
-        expected = named(given, "job_template")[name]["extra_vars"]["communication_expected_digest"]
-        assert expected == "{{ lookup('ansible.builtin.vars', communication_digest_name) }}"
+        variables = named(given, "job_template")[name]["extra_vars"]
+        if name.endswith("roll out"):
+            assert variables["rollout_plan_file"] == "{{ rollout_plan_copy }}"
+        else:
+            digest = variables["communication_expected_digest"]
+            assert digest == "{{ lookup('ansible.builtin.vars', communication_digest_name) }}"
 
 
-def test_nothing_is_applied_before_both_plans_are_approved(given):
-    (workflow,) = named(given, "workflow_job_template").values()
-    nodes = {node["identifier"]: node for node in workflow["workflow_nodes"]}
-    follow = {
+@pytest.mark.parametrize(
+    ("workflow", "follows"),
+    [
+        (
+            "change",
+            {
+                "plan policies": ["approve"],
+                "plan computers": ["approve"],
+                "approve": ["apply policies"],
+                "apply policies": ["apply computers"],
+                "apply computers": [],
+            },
+        ),
+        ("rollout", {"plan": ["approve"], "approve": ["roll out"], "roll out": []}),
+    ],
+)
+def test_nothing_is_applied_before_all_plans_are_approved(given, workflow, follows):
+    (made,) = [one for name, one in named(given, "workflow_job_template").items() if name.endswith(f" {workflow}")]
+    nodes = {node["identifier"]: node for node in made["workflow_nodes"]}
+    assert follows == {
         name: [node["identifier"] for node in node.get("related", {}).get("success_nodes", [])]
         for name, node in nodes.items()
     }
-    assert follow == {
-        "plan policies": ["approve"],
-        "plan computers": ["approve"],
-        "approve": ["apply policies"],
-        "apply policies": ["apply computers"],
-        "apply computers": [],
-    }
     assert nodes["approve"]["unified_job_template"]["type"] == "workflow_approval"
-    assert nodes["approve"]["all_parents_must_converge"] is True
+    plans = [node for name, node in nodes.items() if name.startswith("plan")]
+    assert nodes["approve"].get("all_parents_must_converge", len(plans) == 1)
     templates = named(given, "job_template")
-    for name, node in nodes.items():
-        if name.startswith("plan"):
-            assert templates[node["unified_job_template"]["name"]]["job_type"] == "check"
+    for node in plans:
+        assert templates[node["unified_job_template"]["name"]]["job_type"] == "check"
 
 
 def test_the_image_takes_the_cores_that_are_supported():

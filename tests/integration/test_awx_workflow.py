@@ -18,6 +18,7 @@ import yaml
 from tests.gates.environments import ROOT
 from tests.integration.support import ansible_playbook, writes
 from tests.lab.manager.process import LabManager
+from tests.lab.manager.settings import DIRECTION
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +42,7 @@ class Awx:
         for name, options in {
             "computers/computers.yml": {"ca_path": lab.ca_path},
             "computers/group_vars/all.yml": {"communication_manager": {"ca_path": lab.ca_path}},
+            "managers/group_vars/all.yml": {"communication_manager": {"ca_path": lab.ca_path}},
         }.items():
             with (self._folder / name).open("a", encoding="utf-8") as file:
                 file.write(yaml.safe_dump(options))
@@ -55,11 +57,41 @@ class Awx:
 
     def run(self, limit: str, *arguments: str, **variables: str) -> Job:
         """Run the playbook computers on a slice of the hosts."""
+        return self._run("computers/computers.yml", "computers.yml", "--limit", limit, *arguments, **variables)
+
+    def roll_out(self, *arguments: str, **variables: t.Any) -> Job:
+        """Run the playbook rollout on the manager."""
+        return self._run("managers/hosts.yml", "rollout.yml", *arguments, **variables)
+
+    def _run(self, inventory: str, playbook: str, *arguments: str, **variables: t.Any) -> Job:
         extra = json.dumps({"awx_job_id": 1, **variables})
-        command = ("-i", "computers/computers.yml", "--limit", limit, "-e", extra, *arguments, "computers.yml")
+        command = ("-i", inventory, "-e", extra, *arguments, playbook)
         ran = ansible_playbook(*command, environment=self._environment, cwd=self._folder)
         told = re.search(r"CUSTOM STATS: \*+\s+RUN: (\{.*?\})", ran.stdout, re.DOTALL)
         return Job(ran.returncode, ran.stdout, json.loads(told[1]) if told else {})
+
+
+def template(name: str, **values: str) -> dict[str, t.Any]:
+    """The variables of a job template, with values for what stands in braces for AWX to put in."""
+    text = re.sub("!unsafe", "", (ROOT / "awx" / "defaults.yml").read_text(encoding="utf-8"))
+    for word, value in values.items():
+        text = text.replace(f"{{{{ {word} }}}}", value)
+    return next(one for one in yaml.safe_load(text)["awx_job_templates"] if one["name"] == name)["extra_vars"]
+
+
+def test_a_rollout_is_of_the_plan_that_was_approved_or_of_none(lab, tmp_path):
+    awx, folder = Awx(lab, tmp_path), tmp_path / "rollouts"
+    lab.clear_requests()
+    planned = awx.roll_out("--check", "--diff", **template("plan rollout", awx_rollout_directory=str(folder)))
+    assert planned.status == 0 and "1. policies, " in planned.output and writes(lab) == [], planned.output
+    (policy,) = [one for one in lab.api("GET", "/policies")["policies"] if one["name"] == "Linux Server"]
+    meanwhile = {"policySettings": {DIRECTION: {"value": "Manager Initiated"}}}
+    lab.api("POST", f"/policies/{policy['ID']}", meanwhile)
+    lab.clear_requests()
+    done = awx.roll_out(**template("roll out", awx_rollout_directory=str(folder)))
+    assert done.status == 2 and "is not the reviewed one" in done.output, done.output
+    digests = [set(re.findall(r"\bplan ([0-9a-f]{16}): ", output)) for output in (planned.output, done.output)]
+    assert digests[0] == digests[1] and len(digests[0]) == 1 and writes(lab) == []
 
 
 def test_a_slice_is_planned_and_only_that_is_carried_out(lab, tmp_path):
