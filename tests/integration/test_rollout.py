@@ -21,7 +21,7 @@ import yaml
 
 from tests.integration.support import ansible_playbook, writes
 from tests.lab.manager.process import LabManager
-from tests.lab.manager.settings import HEARTBEAT_INTERVAL
+from tests.lab.manager.settings import DIRECTION, HEARTBEAT_INTERVAL
 from tests.lab.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -315,3 +315,37 @@ def test_killed_in_each_phase_the_same_command_goes_on(site):
     assert site.state == {} and all(set(value) == {"7 Minutes"} for value in values.values())
     shown = {one["ID"]: one for one in lab.api("GET", "/computers", query={"expand": "computerSettings"})["computers"]}
     assert all(shown[number]["computerSettings"][HEARTBEAT_INTERVAL]["value"] == "7 Minutes" for number in ids)
+
+
+@pytest.mark.both_cores
+def test_killed_in_a_rehearsal_the_same_command_rehearses_again(site):
+    lab, (number, *_others) = site.lab, site.agents()
+    lab.api("POST", of(number), {"computerSettings": {DIRECTION: {"value": "Manager Initiated"}}})
+    agents = {"communication_direction": {"direction": "agent_initiated"}}
+    site.write([{"name": "a", "computers": [number], **agents}], rollout_heartbeats=1000)
+    lab.clear_requests()
+    lab.add_fault(method="POST", path=f"^{TASKS}$", action={"kind": "stall", "seconds": 300})
+    site.kill_when(site.sent, "the rehearsal is sent")
+    assert site.state["phases"] == ["begun"] and site.settings() == {of(number): ["Bidirectional"]}
+    ran = site.run()
+    assert ran.returncode == 0, ran.stdout
+    written = ["Bidirectional", "Manager Initiated", "Agent/Appliance Initiated"]
+    assert site.state == {} and site.settings() == {of(number): written}
+
+
+@pytest.mark.both_cores
+def test_hosts_that_are_asked_are_not_taken_for_managers(site):
+    lab, (number, *_others) = site.lab, site.agents()
+    host = lab.api("GET", of(number))["hostName"]
+    agents = {"communication_direction": {"direction": "agent_initiated"}}
+    lab.api("POST", of(number), {"computerSettings": {DIRECTION: {"value": "Bidirectional"}}})
+    site.write([{"name": "a", "computers": [number], **agents}], rollout_hosts=[host])
+    inventory = yaml.safe_load((site.folder / "hosts.yml").read_text())
+    inventory["all"]["hosts"][host] = {}
+    (site.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 2 and f"where each host stands for a manager: {host}." in ran.stdout, (
+        ran.stdout
+    )
+    assert writes(lab) == []

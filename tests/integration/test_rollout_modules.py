@@ -25,7 +25,7 @@ from tests.integration.in_process import run_tasks
 from tests.integration.scene import RULE
 from tests.integration.support import RESTRICTION, LabClock, connection, writes
 from tests.lab.manager.process import LabManager
-from tests.lab.manager.settings import HEARTBEAT_INTERVAL
+from tests.lab.manager.settings import DIRECTION, HEARTBEAT_INTERVAL
 from tests.lab.replacing_rule import REPLACING
 
 PROFILE = "workload_security.agent.communication_profile"
@@ -120,6 +120,35 @@ def test_what_the_plan_brings_is_what_hosts_are_asked(alive, tmp_path):
     # Of whom a snapshot is to be kept.
     targets = json.loads((tmp_path / "waves.json").read_text())["targets"]
     assert targets == {"policies": [], "computers": sorted(one["ID"] for one in chosen)}
+
+
+def test_agents_that_only_answer_are_to_initiate_while_they_listen_first(alive, tmp_path):
+    """Those that a policy or they themselves make switch; not those that initiate already, nor what reaches a Mac."""
+    calls = {"policySettings": {DIRECTION: {"value": "Manager Initiated"}}}
+    policies = [alive.api("POST", "/policies", {"name": name, "parentID": 1, **calls})["ID"] for name in "abc"]
+    mac = next(
+        one for one in alive.api("GET", "/computers", query={"expand": "none"})["computers"]
+        if "macOS" in one["platform"] and one["agentVersion"] != "0.0.0.0"
+    )["ID"]  # fmt: skip
+    below, own, both, above_mac = [one["ID"] for one in agents(alive, 4)]
+    nothing = {name: {"value": ""} for name in (DIRECTION, HEARTBEAT_INTERVAL)}
+    for number, policy in ((below, 0), (own, 1), (both, 1), (above_mac, 2), (mac, 2)):
+        alive.api("POST", f"/computers/{number}", {"policyID": policies[policy], "computerSettings": nothing})
+    for number, direction in ((both, "Bidirectional"), (mac, "Agent/Appliance Initiated")):
+        alive.api("POST", f"/computers/{number}", {"computerSettings": {DIRECTION: {"value": direction}}})
+    alive.clear_requests()
+    switch = {"communication_direction": {"direction": "agent_initiated"}}
+    profiles = [{"name": "all", "policies": [policies[0], policies[2]], "computers": [own, both], **switch}]
+    _result, waves = waves_of(alive, tmp_path, profiles)
+    rehearsed = [wave["rehearsal"] for wave in waves if wave["rehearsal"]]
+    for kind, wanted in (("policies", [policies[0]]), ("computers", [own])):
+        for key, direction in (("profiles", "bidirectional"), ("back", None)):
+            found = [profile for one in rehearsed for profile in one[key] if profile[kind]]
+            assert [profile[kind] for profile in found] == [wanted], (kind, key)
+            before = "manager_initiated" if kind == "policies" else "inherited"
+            assert found[0]["communication_direction"] == {"direction": direction or before}
+    assert sorted(number for one in rehearsed for number in one["judged"]) == sorted([below, own])
+    assert writes(alive) == []
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from .._manager.client import Client
 from .._vendor.communication import AGENT_INITIATED, CLOUD_HEARTBEAT_INTERVAL
 from .._vendor.deployment import CLOUD
 from .planned import Asked
+from .rehearsal import Rehearsals
 from .work import Work
 
 ROLLOUT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -151,6 +152,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
     waves = make_waves(asked.plan.steps, places, branches, wanted, everybody)
     # What a rule or list holds that they share is known by those who have it.
     targets = {*planned, *(declared if any(wave.everything for wave in waves) else ())}
+    rehearsals = Rehearsals(fleet, asked.plan.steps, computers, branches)
     hosts, unknown = _hosts(asked, outlook, computers)
     told = [*fleet.warnings]
     if unknown:
@@ -160,7 +162,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
             + (f" and {len(unknown) - _HOSTS_NAMED} more" if unknown[_HOSTS_NAMED:] else "")
         )
     return {
-        "changed": _write(client, asked, waves, targets, hosts, check_mode),
+        "changed": _write(client, asked, waves, targets, hosts, rehearsals, check_mode),
         "digest": asked.plan.digest,
         "waves_file": asked.waves_file,
         "waves": [_told(wave) for wave in waves],
@@ -279,6 +281,7 @@ def _write(
     waves: t.Sequence[Wave],
     targets: t.Iterable[Target],
     hosts: t.Sequence[Result],
+    rehearsals: Rehearsals,
     check_mode: bool,
 ) -> bool:
     """Write the waves into their file, with all targets to keep a snapshot of; returns whether that changes it."""
@@ -292,7 +295,11 @@ def _write(
             "computers": sorted(one.id for one in targets if isinstance(one, Computer)),
         },
         "waves": [
-            {**asdict(wave), "hosts": [host for host in hosts if host["computer_id"] in concerned]}
+            {
+                **asdict(wave),
+                "hosts": [host for host in hosts if host["computer_id"] in concerned],
+                "rehearsal": rehearsals.of(wave),
+            }
             for wave in waves
             for concerned in [frozenset(wave.concerned)]
         ],

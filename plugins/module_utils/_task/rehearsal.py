@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Agents that have only answered, and are to initiate: whether they can shows while they still listen, and not after.
+
+An agent that stops listening, and cannot find its manager, is out of reach for good. So it is bidirectional first.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._communication.waves import Branch, Key, Wave
+from .._facets.step import SET, Step
+from .._fleet.catalogue import COMMUNICATION_DIRECTION
+from .._fleet.fleet import Fleet
+from .._fleet.objects import Computer, Target
+from .._fleet.outlook import Outlook
+from .._vendor.communication import AGENT_INITIATED, BIDIRECTIONAL, MANAGER_INITIATED
+
+Result = t.Dict[str, t.Any]
+
+
+class Rehearsals:
+    """The targets of a plan that make agents initiate that the manager has called until now.
+
+    C(computers): those that the plan concerns, with their overrides; C(branches): every policy.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        steps: t.Sequence[Step],
+        computers: t.Iterable[Computer],
+        branches: t.Mapping[int, Branch],
+    ) -> None:
+        today, later = Outlook(fleet), Outlook(fleet)
+        known: dict[str, t.Mapping[int, Target]] = {"policy": fleet.policies, "computer": fleet.computers}
+        switching = {
+            (step.subject.type, step.subject.id or 0): step
+            for step in steps
+            if step.action == SET and step.key == COMMUNICATION_DIRECTION.option
+        }
+        for (kind, number), step in switching.items():
+            later.set(known[kind][number], COMMUNICATION_DIRECTION, step.after)
+        macs = {computer.id for computer in computers if computer.is_macos}
+        self._before: dict[Key, t.Any] = {}
+        for (kind, number), step in switching.items():
+            target = known[kind][number]
+            # Agents on macOS take no other direction than that they initiate.
+            has_macs = not macs.isdisjoint(branches[number].computers if kind == "policy" else (number,))
+            if (
+                not has_macs
+                and _direction(today, target) == MANAGER_INITIATED
+                and _direction(later, target) == AGENT_INITIATED
+            ):
+                self._before[kind, number] = step.before
+        self._agents = {
+            computer.id
+            for computer in computers
+            if _direction(today, computer) == MANAGER_INITIATED and _direction(later, computer) == AGENT_INITIATED
+        }
+        self._branches = branches
+
+    def of(self, wave: Wave) -> Result | None:
+        """What a wave is to try first: profiles that let agents initiate, profiles that take that back, and whom to judge.
+
+        C(None) where there is nothing to try, or nobody who can be judged.
+        """
+        keys: list[Key] = [("policy", number) for number in wave.policies]
+        keys += [("computer", number) for number in wave.computers]
+        targets = [key for key in keys if key in self._before]
+        reached: set[int] = set()
+        for kind, number in targets:
+            reached.update(self._branches[number].computers if kind == "policy" else (number,))
+        judged = [number for number in wave.judged if number in reached & self._agents]
+        if not judged:
+            return None
+        by_value: dict[str, list[Key]] = {}
+        for key in targets:
+            by_value.setdefault(self._before[key], []).append(key)
+        return {
+            "judged": judged,
+            "profiles": [_profile("agents initiate while they listen", targets, BIDIRECTIONAL)],
+            "back": [_profile(f"direction {value} as before", some, value) for value, some in by_value.items()],
+        }
+
+
+def _direction(outlook: Outlook, target: Target) -> t.Any:
+    return outlook.effective(target, COMMUNICATION_DIRECTION)[0]
+
+
+def _profile(name: str, targets: t.Sequence[Key], direction: str) -> Result:
+    return {
+        "name": name,
+        "policies": [number for kind, number in targets if kind == "policy"],
+        "computers": [number for kind, number in targets if kind == "computer"],
+        "communication_direction": {"direction": direction},
+    }
