@@ -22,7 +22,8 @@ description:
   - Rules and lists that exist already change for all who have them. They are written in the last wave, with all targets
     that need them.
   - Agents that were silent before, and computers without an agent, come last, since no gate can judge them. An agent is
-    silent if the manager heard it more than two heartbeats earlier than the one that it heard last.
+    silent if the manager heard it more than two heartbeats earlier than the one that it heard last. A policy comes with
+    them if less than half of the agents below it were heard of since.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:

@@ -345,7 +345,5 @@ def test_hosts_that_are_asked_are_not_taken_for_managers(site):
     (site.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
     lab.clear_requests()
     ran = site.run()
-    assert ran.returncode == 2 and f"where each host stands for a manager: {host}." in ran.stdout, (
-        ran.stdout
-    )
+    assert ran.returncode == 2 and f"where each host stands for a manager: {host}." in ran.stdout, ran.stdout
     assert writes(lab) == []

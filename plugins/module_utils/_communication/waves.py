@@ -33,12 +33,13 @@ _BOUND = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) *(?P<percent>%?)",
 
 
 class Place(t.NamedTuple):
-    """Where a computer belongs, and whether its agent can be judged: it was heard of lately."""
+    """Where a computer belongs, whether its agent can be judged, as it was heard of lately, and whether it has one."""
 
     id: int
     policy: int | None
     group: int | None
     heard: bool = True
+    has_agent: bool = True
 
 
 class Branch(t.NamedTuple):
@@ -89,8 +90,8 @@ class Wave:
     """Targets that are written together, by their IDs.
 
     everything: whether all that is left of the plan is written, rules and lists included. concerned: the computers that
-    this changes anything for. judged: those of them whose agents can be judged. blind: whether it has a target of which
-    none can, so that no gate may let it pass.
+    this changes anything for. judged: those of them whose agents can be judged. blind: whether it has a target, or changes
+    something shared, of whose agents none can, or less than half, so that no gate may let it pass.
     """
 
     name: str
@@ -123,7 +124,8 @@ def make_waves(
     if cut.rest:
         last = cut.wave("what targets share", cut.shared | cut.silent)
         concerned = tuple(sorted({*last.concerned, *(everybody if cut.changing else ())}))
-        waves.append(replace(last, everything=True, concerned=concerned, judged=cut.heard(concerned)))
+        blind = last.blind or (bool(cut.changing) and cut.too_silent(concerned))
+        waves.append(replace(last, everything=True, concerned=concerned, judged=cut.heard(concerned), blind=blind))
     else:
         waves.append(cut.wave("agents that were silent before", cut.silent))
     return [wave for wave in waves if wave.policies or wave.computers or wave.everything]
@@ -194,7 +196,8 @@ class _Cut:
             policies = {number for kind, number in brought if kind == "policy"}
             waits_for = above if any(map(_goes_back, own)) else policies & above if target[0] == "policy" else policies
             first[target] = {("policy", number) for number in waits_for}
-        self.silent |= _with_waiting(brings_silent, first)
+        # A policy can be among them that some are heard below, who go back to its value.
+        self.silent = _with_waiting(self.silent | brings_silent, first)
         self.shared = _with_waiting(self.shared - self.silent, first) - self.silent
         for target in of_target.keys() - self.silent - self.shared:
             (self.back if first[target] else self.free).add(target)
@@ -268,13 +271,19 @@ class _Cut:
         """Those whose agents were heard of lately."""
         return tuple(number for number in computers if self._places[number].heard)
 
+    def too_silent(self, computers: t.Collection[int]) -> bool:
+        """Whether those who were heard of lately cannot speak for the others: they are none, or less than half of all agents.
+
+        Nobody at all is harmed by anything.
+        """
+        heard = len(self.heard(computers))
+        agents = sum(self._places[number].has_agent for number in computers)
+        return bool(computers) and (not heard or 2 * heard < agents)
+
     def _unjudged(self, target: Key) -> bool:
         """Whether nobody can tell what becomes of it. A policy that no computer has harms none."""
         kind, number = target
-        if kind == "computer":
-            return not self._places[number].heard
-        computers = self._branches[number].computers
-        return bool(computers) and not self.heard(computers)
+        return self.too_silent((number,) if kind == "computer" else self._branches[number].computers)
 
     def _above(self, target: Key) -> t.Iterator[int]:
         kind, number = target

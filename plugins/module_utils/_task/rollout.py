@@ -141,7 +141,9 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
     outlook = Outlook(fleet)
     latest = max((computer.last_agent_communication or 0 for computer in listed), default=0)
     places = {
-        one.id: Place(one.id, one.policy_id, one.group_id, _is_heard(outlook, one, latest, asked.deployment))
+        one.id: Place(
+            one.id, one.policy_id, one.group_id, _is_heard(outlook, one, latest, asked.deployment), one.has_agent
+        )
         for one in computers
     }
     of_waves = {

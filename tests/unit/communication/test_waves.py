@@ -91,14 +91,20 @@ class Scene:
             above = self.branches[above].parent
 
 
+# Whether an agent was heard of lately, and whether there is one.
+HEARD = [(True, True)] * 8 + [(False, True)] * 3 + [(False, False)]
+
+
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     parents: dict[int, int | None] = {}
     for number in range(1, draw(st.integers(1, 6)) + 1):
         parents[number] = draw(st.sampled_from([None, *parents]))
     computers = draw(st.lists(st.tuples(st.sampled_from([None, *parents]), st.sampled_from([None, 1, 2]),
-                                        st.integers(0, 9).map(bool)), max_size=12))  # fmt: skip
-    places = {number: Place(number, *rest) for number, rest in enumerate(computers, start=1)}
+                                        st.sampled_from(HEARD)), max_size=12))  # fmt: skip
+    places = {
+        number: Place(number, policy, group, *heard) for number, (policy, group, heard) in enumerate(computers, 1)
+    }
     scene = Scene([], places, {number: Branch(number, parent, ()) for number, parent in parents.items()}, [])
     for policy in parents:
         below = tuple(number for number in places if policy in scene.above("computer", number))
@@ -147,13 +153,21 @@ def waves_are_a_partition_and_always_the_same(scene: Scene, shuffle: random.Rand
     assert scene.waves == waves
 
 
+def too_silent(places: list[Place]) -> bool:
+    """Whether most agents of some computers were not heard of lately, or there is none at all."""
+    agents = [place.heard for place in places if place.has_agent]
+    return bool(places) and (not any(agents) or agents.count(True) < agents.count(False))
+
+
 def a_wave_says_whom_it_concerns_and_who_can_be_judged(scene: Scene) -> None:
     for wave in scene.waves:
         below = {number for policy in wave.policies for number in scene.branches[policy].computers}
         assert {*wave.computers, *below} <= set(wave.concerned)
         assert wave.judged == tuple(number for number in wave.concerned if scene.places[number].heard)
         seen = [scene.branches[number].computers for number in wave.policies] + [(one,) for one in wave.computers]
-        assert wave.blind == any(of and not any(scene.places[one].heard for one in of) for of in seen)
+        shared = any(step.action == WRITE and step.subject.id is not None for step in scene.steps)
+        seen += [wave.concerned] if wave.everything and shared else []
+        assert wave.blind == any(too_silent([scene.places[one] for one in of]) for of in seen)
     assert not any(wave.blind for wave in scene.waves[:-1]), "nothing comes after what cannot be judged"
 
 
@@ -270,6 +284,19 @@ def test_no_wave_brings_along_what_is_written_to_a_policy_above_or_to_agents_tha
     assert [(targets_of(wave), wave.blind) for wave in waves] == [
         ([("policy", 1), ("computer", 1), ("computer", 2)], True)
     ]
+
+
+@pytest.mark.parametrize(
+    ("heard", "silent", "without", "blind"),
+    [(1, 999, 0, True), (499, 500, 0, True), (500, 500, 0, False), (1, 0, 999, False), (0, 0, 3, True)],
+)
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_few_agents_that_were_heard_do_not_speak_for_all(heard, silent, without, blind, shared):
+    states = [(True, True)] * heard + [(False, True)] * silent + [(False, False)] * without
+    places = {number: Place(number, 1, None, *state) for number, state in enumerate(states, start=1)}
+    steps = [CHANGED_LIST] if shared else [set_step("policy", 1)]
+    (wave,) = make_waves(steps, places, {1: Branch(1, None, tuple(places))}, DEFAULTS, places)
+    assert (wave.blind, len(wave.judged), len(wave.concerned)) == (blind, heard, len(places))
 
 
 def test_a_named_wave_comes_where_it_was_named():
