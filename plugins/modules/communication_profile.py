@@ -325,7 +325,8 @@ options:
             description:
               - "V(present): keeps the rule, its lists, and its assignment to each target."
               - "V(assigned): keeps the rule assigned to each target, whatever the rule is and whoever made it. It must exist.
-                This is how a complete snapshot keeps rules that cannot be declared."
+                A warning says if it restricts nothing. This is how a complete snapshot keeps rules
+                that cannot be declared."
               - "V(absent): unassigns the rule from each target. Once no policy or computer has it, the rule and its
                 lists are deleted, but only if this collection created them. To find that out, the assignments of the
                 whole fleet are read."

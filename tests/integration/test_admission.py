@@ -103,6 +103,34 @@ def test_a_port_that_is_open_to_the_world_is_never_restricted(lab, source):
     assert f"is undone by the rule '{shown['name']}', which admits anybody" in warning
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        *(
+            ({**source}, "restricts nothing by the rule '.*', which admits anybody to the agents' port")
+            for source in WORLD
+        ),
+        (
+            {"items": ["192.0.2.1"], "action": "allow", "priority": "0"},
+            "restricts nothing by the rule '.*', .*: action is allow",
+        ),
+        ({"items": ["192.0.2.1"], "direction": "outgoing"}, "restricts nothing by .*: packet direction is outgoing"),
+        ({"items": ["192.0.2.1"], "scheduleID": 1}, "may restrict nothing by .*"),
+        ({"items": ["192.0.2.1"], "destinationPortMultiple": ["4118", "4119"]}, "may restrict nothing by the rule"),
+        ({"items": ["192.0.2.1"]}, None),
+    ],
+    ids=lambda value: json.dumps(value) if isinstance(value, dict) else None,
+)
+def test_a_rule_that_is_assigned_as_it_is_is_judged(lab, fields, told):
+    some, number = policy(lab), rule(lab, **fields)
+    name = lab.api("GET", f"/firewallrules/{number}")["name"]
+    task = {"policies": [some["ID"]], "state": "assigned", "rule_name": name}
+    warnings = run_facet(lab, "firewall_restriction", task, check=True)["warnings"]
+    assert [re.fullmatch(f"firewall_restriction {told}.*, on .*", one) is not None for one in warnings] == [
+        True
+    ] * bool(told), warnings
+
+
 def test_rules_that_admit_everybody_together(lab):
     halves = [rule(lab, items=[half]) for half in ("0.0.0.0/3", "32.0.0.0/3", "64.0.0.0/2", "128.0.0.0/1")]
     facet, _warnings = told(lab, policy(lab, *halves[:2]))
@@ -189,6 +217,9 @@ def test_what_cannot_be_read_is_not_known(lab, fields, because):
     restriction = {"policies": [some["ID"]], **RESTRICTION}
     warnings = run_facet(lab, "firewall_restriction", restriction, check=True)["warnings"]
     assert any("may be undone by the rule" in warning and because in warning for warning in warnings)
+    assigned = {"policies": [some["ID"]], "state": "assigned", "rule_name": facet["rules"][0]["name"]}
+    (warning,) = run_facet(lab, "firewall_restriction", assigned, check=True)["warnings"]
+    assert "may restrict nothing by the rule" in warning and because in warning
 
 
 def test_lists_and_rules_that_are_not_shown_are_not_known(lab):

@@ -162,6 +162,24 @@ def openings(fleet: Fleet, rule_ids: frozenset[int]) -> list[str]:
     return sentences
 
 
+def restricts_nothing(fleet: Fleet, rule: Rule) -> str | None:
+    """Why a rule that was not declared by what it is may not restrict the agents' port, behind "the restriction"."""
+    name = quoted(rule.get("name"), 100)
+    match = match_of(rule, AGENT_PORT, fleet.port_list)
+    if match.replaces is not True:
+        may = "restricts" if match.replaces is False else "may restrict"
+        return f"{may} nothing by the rule {name}, which does not replace the hidden one for sure: {enumerated(match.failing, 3)}"
+    admitted = _admitted(fleet, rule)
+    if admitted.everybody is None:
+        untold = f"it is not known which addresses that admits, because {admitted.untold[0]}"
+        return f"may restrict nothing by the rule {name}: {untold}"
+    return (
+        f"restricts nothing by the rule {name}, which admits anybody to the agents' port"
+        if admitted.everybody
+        else None
+    )
+
+
 def opening_candidates(fleet: Fleet, port: int) -> frozenset[int]:
     """The rules that replace the hidden rule for a port, or may do so, whomever they admit."""
     return frozenset(

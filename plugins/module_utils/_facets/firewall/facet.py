@@ -23,7 +23,14 @@ from ..._manager.client import FIREWALL_RULE, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, subject_of
 from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
-from .description import RulesThere, describe_restriction, opening_candidates, openings, without_effect
+from .description import (
+    RulesThere,
+    describe_restriction,
+    opening_candidates,
+    openings,
+    restricts_nothing,
+    without_effect,
+)
 from .guarding import Closing, Needed, guard_of
 from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, PRESENT, STATES, Restriction, Wish
 from .shared_objects import FACET, Unfit, deletable_lists, deletable_rule, find_named, needed_objects
@@ -261,7 +268,18 @@ class FirewallRestriction(Facet[Wish]):
             one: frozenset(rule_id for rule_id, rule in fleet.rules.items() if rule["name"] == one.rule_name)
             for one in set(restricted.values())
         }
+        # Of a rule that is taken as it is, nobody has said whom it admits.
+        useless = {
+            one: sentence
+            for one in own
+            if not one.described
+            and not self._needed.writes.get(one.rule_name)
+            and (there := self._needed.rules.get(one.rule_name))
+            and (sentence := restricts_nothing(fleet, there))
+        }
         for target, restriction in restricted.items():
+            if restriction in useless:
+                undone.setdefault(useless[restriction], []).append(target.label)
             for sentence in self._undoing(fleet, target, restriction.port, own[restriction]):
                 undone.setdefault(sentence, []).append(target.label)
         return (
