@@ -9,11 +9,14 @@ import gc
 import os
 import sys
 
+import pytest
+
 try:
     from hypothesis import HealthCheck, settings
 except ImportError:  # in the environment of the tools, whose tests generate nothing
     settings = None
 
+from tests import playbooks
 from tests.gates.environments import BYTECODE, link_collection
 
 COLLECTIONS = str(link_collection())
@@ -36,10 +39,25 @@ if settings:
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
     settings.register_profile("explore", settings.get_profile("gates"), derandomize=False, max_examples=1000)
+    # Where all of them are tried on another Python already, and what is new are the libraries.
+    settings.register_profile("again", settings.get_profile("gates"), max_examples=10)
     settings.load_profile("gates")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the profile C(again) count for tests, too, that want more examples than others."""
+    if settings and config.getoption("--hypothesis-profile") == "again":
+        for test in {item.function for item in items if hasattr(item.function, "hypothesis")}:
+            few = settings(test._hypothesis_internal_use_settings, max_examples=settings().max_examples)
+            test._hypothesis_internal_use_settings = few
 
 
 def pytest_collection_finish() -> None:
     """Take what all tests share out of sight of the garbage collector: each task over a fleet collects once."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """End what runs of playbooks have started, so that what it has cost is counted."""
+    playbooks.end()

@@ -49,7 +49,10 @@ def _compiled(path, source):
 
 zipimport._compile_source = _compiled
 
-if any(word.rpartition("/")[2].startswith("ansible-") for word in getattr(sys, "orig_argv", [])[1:2]):
+if any(
+    word.rpartition("/")[2].startswith("ansible-") or word.endswith("/playbooks/server.py")
+    for word in getattr(sys, "orig_argv", [])[1:2]
+):
     from ansible.utils.collection_loader import _collection_finder
 
     def _compiled_for_a_collection(source, filename, **_as_always):

@@ -11,6 +11,7 @@ import typing as t
 
 import pytest
 
+from tests import playbooks
 from tests.end_to_end.controller import end_on_controller
 from tests.end_to_end.site import MANAGER_NAME, Site
 from tests.lab.agent.install import DEFAULT_TIME_FACTOR
@@ -27,6 +28,7 @@ def hosts() -> t.Iterator[LabHosts]:
         except LabUnavailable as reason:
             pytest.skip(str(reason))
         stack.callback(end_on_controller, lab)
+        stack.callback(playbooks.end, lab.prefix)
         yield lab
 
 

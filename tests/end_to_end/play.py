@@ -18,10 +18,9 @@ from pathlib import Path
 
 import yaml
 
+from tests import playbooks
 from tests.end_to_end.controller import module_of, run_on_controller
-from tests.lab.hosts.process import Host, LabHosts
-
-PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
+from tests.lab.hosts.process import Host, LabError, LabHosts
 
 
 @dataclass
@@ -42,12 +41,19 @@ def run_playbook(
     cwd: Path | None = None,
     **environment: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a playbook to its end, with C(check) to a good one; the inventory is a file or names with a comma."""
+    """Run a playbook to its end, with C(check) to a good one; the inventory is a file or names with a comma.
+
+    All that it prints is its C(stdout).
+    """
     # As in the repository's ansible.cfg, unless a test wants it otherwise: without files for each task.
     defaults = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1"}
     variables = {**defaults, **os.environ, **environment}
-    command = [PLAYBOOK, "-i", str(inventory), str(playbook), *arguments]
-    return hosts.run(command, env=variables, cwd=cwd, timeout=300.0, check=check)
+    ran = playbooks.ansible_playbook(
+        "-i", str(inventory), str(playbook), *arguments, environment=variables, cwd=cwd, prefix=hosts.prefix
+    )
+    if check and ran.returncode:
+        raise LabError(f"{playbook.name} ended with status {ran.returncode}:\n{ran.stdout}")
+    return ran
 
 
 def keep(expression: str) -> dict[str, t.Any]:
@@ -103,4 +109,4 @@ def play(
     playbook = folder / "playbook.yml"
     playbook.write_text(yaml.safe_dump(book, sort_keys=False), encoding="utf-8")
     ran = run_playbook(hosts, playbook, inventory, *arguments)
-    return Played(ran.returncode, ran.stdout + ran.stderr, kept(ran.stdout).get(book[0]["hosts"], []))
+    return Played(ran.returncode, ran.stdout, kept(ran.stdout).get(book[0]["hosts"], []))

@@ -75,6 +75,8 @@ def pytest_gate(
 FAULTS = "tests/integration/test_faults.py"
 # What ruamel.yaml writes.
 CAPTURES = "tests/integration/test_capture.py"
+# Tests that draw their examples have tried all of them with the newest.
+AGAIN = ("--hypothesis-profile=again",)
 # How tests are dealt out to processes: where the fixtures of a file are dear, it stays together.
 BY_FILE = ("-n", "2", "--dist", "loadfile")
 BY_TEST = ("-n", "2", "--dist", "worksteal")
@@ -94,7 +96,7 @@ GATES: List[Gate] = [
     pytest_gate("repository", "tools", "tests/gates/test_repository.py", cost=5),
     pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, cost=60, parallel=BY_TEST, quick=()),
     # With the lowest versions of libraries as well: the environments differ in nothing else.
-    pytest_gate("unit on the oldest core", "lowest", "tests/unit", cost=90),
+    pytest_gate("unit on the oldest core", "lowest", "tests/unit", *AGAIN, cost=50),
     pytest_gate("libraries at their lowest", "lowest", FAULTS, CAPTURES, cost=60),
     pytest_gate("contract", "main", "tests/contract", cost=40, parallel=WAITING),
     pytest_gate(

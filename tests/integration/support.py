@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import threading
 import typing as t
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from tests import playbooks
 from tests.lab.manager.process import LabManager
 
 # Options of a module with one facet, as Ansible fills them in.
@@ -109,20 +109,13 @@ def keep(expression: str, path: Path) -> dict[str, t.Any]:
 
 
 def ansible_playbook(
-    *arguments: str, environment: t.Mapping[str, str] | None = None, cwd: Path | None = None
+    *arguments: str,
+    environment: t.Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    **how: t.Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Run ansible-playbook, whatever comes of it; all that it prints is its C(stdout)."""
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), *arguments],
-        cwd=cwd,
-        env={**os.environ, **(environment or {})},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    """Run ansible-playbook, whatever comes of it; all that it prints is its C(stdout). See C(tests.playbooks)."""
+    return playbooks.ansible_playbook(*arguments, environment={**os.environ, **(environment or {})}, cwd=cwd, **how)
 
 
 @dataclass
@@ -144,12 +137,12 @@ def play(
     defaults: t.Mapping[str, t.Any] | None = None,
     keywords: t.Mapping[str, t.Any] | None = None,
     folder: Path | None = None,
-    meanwhile: t.Callable[[subprocess.Popen[str]], None] = lambda process: None,
+    **how: t.Any,
 ) -> Played:
     """Run tasks in a real ansible-playbook. A task is {module: options}, with check_mode and such beside it.
 
     C(keywords) are those of the play. It is started in C(folder), where the playbook lies unless told otherwise;
-    C(meanwhile) gets its process once it runs.
+    C(how) is for C(tests.playbooks).
 
     Every task may fail: its result says so. The connection comes from module_defaults of the action group, the key
     from the environment, unless told otherwise.
@@ -182,32 +175,18 @@ def play(
     ]
     playbook = tmp_path / "playbook.yml"
     playbook.write_text(yaml.safe_dump(book, sort_keys=False))
-    with subprocess.Popen(
-        [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), *arguments],
-        env={
-            **os.environ,
-            **KEEPING,
-            "WORKLOAD_SECURITY_API_KEY": lab.api_key,
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-            # As in the repository's ansible.cfg: without files for each task.
-            "ANSIBLE_PIPELINING": "true",
-            **(environment or {}),
-        },
-        cwd=folder or tmp_path,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            meanwhile(process)
-            output, _nothing = process.communicate(timeout=300)
-        except BaseException:
-            process.kill()
-            raise
+    variables = {
+        **KEEPING,
+        "WORKLOAD_SECURITY_API_KEY": lab.api_key,
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+        # As in the repository's ansible.cfg: without files for each task.
+        "ANSIBLE_PIPELINING": "true",
+        **(environment or {}),
+    }
+    ran = ansible_playbook(str(playbook), *arguments, environment=variables, cwd=folder or tmp_path, **how)
     results = json.loads(dump.read_text()) if dump.exists() else []
-    return Played(process.returncode, output, results)
+    return Played(ran.returncode, ran.stdout, results)
 
 
 def writes(lab: LabManager, key: str = "admin") -> list[dict[str, t.Any]]:

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
-import subprocess
 import typing as t
 
 import pytest
@@ -106,9 +106,9 @@ def test_a_run_that_is_interrupted_says_what_is_done(lab, tmp_path, number):
     total = selected(lab)
     slow(lab, 0.3)
 
-    def interrupt(process: subprocess.Popen[str]) -> None:
+    def interrupt(pid: int) -> None:
         until(lambda: len(writes(lab)) >= 3, "three writes")
-        process.send_signal(number)
+        os.kill(pid, number)
 
     played = play(lab, [heartbeat()], tmp_path, meanwhile=interrupt)
     assert played.status != 0 and played.results == []

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import subprocess
 import tempfile
@@ -19,13 +20,16 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.api_key import EXPOSED
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.proxy import PROXY_EXPOSED
+from tests.integration import support
 from tests.integration.in_process import manager_group, run_tasks
-from tests.integration.support import ELSEWHERE, RESTRICTION, play
+from tests.integration.support import ELSEWHERE, RESTRICTION
 from tests.lab.proxy import LabProxy
 
 pytestmark = pytest.mark.slow
 
 NAMESPACE = "workload_security.agent"
+# What command lines and environments say of processes is looked at.
+play = functools.partial(support.play, own_process=True)
 
 
 def spellings(key: str) -> list[bytes]:

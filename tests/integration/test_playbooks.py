@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs of ansible-playbook that are forks of a loaded one come to the same as processes of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests import playbooks
+from tests.integration.support import ansible_playbook
+
+pytestmark = [pytest.mark.slow, pytest.mark.both_cores]
+
+TASKS = [
+    {"ansible.builtin.debug": {"msg": "{{ lookup('env', 'WORKLOAD_SECURITY_SAID') }} in {{ lookup('pipe', 'pwd') }}"}},
+    {
+        "ansible.builtin.command": "printenv WORKLOAD_SECURITY_SAID ANSIBLE_FORKS",
+        "changed_when": False,
+        "register": "ran",
+    },
+    {"ansible.builtin.debug": {"var": "ran.stdout_lines"}},
+    {"ansible.builtin.copy": {"content": "{{ said }}", "dest": "written"}, "diff": True},
+    {"ansible.builtin.debug": {"msg": "{{ nowhere | default('{{ evil }}') }}"}},
+    {"ansible.builtin.fail": {"msg": "{{ said }}"}, "when": "fails | bool"},
+]
+# One that nothing else has, so that the first run is a process of its own.
+ENVIRONMENT = {"ANSIBLE_FORKS": "3", "ANSIBLE_LOCALHOST_WARNING": "false"}
+
+
+def run(folder: Path, said: str, fails: bool, **how: object) -> tuple[int, str, str]:
+    """Run the tasks in a new folder: exit status, what was printed, and what was written."""
+    folder.mkdir(parents=True)
+    tasks = [{"name": f"Task {number}", **task} for number, task in enumerate(TASKS)]
+    book = [{"name": "Test", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+    (folder / "playbook.yml").write_text(yaml.safe_dump(book, sort_keys=False))
+    ended = ansible_playbook(
+        "playbook.yml",
+        *("-e", f"said={said}", "-e", f"fails={fails}"),
+        environment={**ENVIRONMENT, "WORKLOAD_SECURITY_SAID": said},
+        cwd=folder,
+        **how,
+    )
+    return ended.returncode, ended.stdout.replace(str(folder), ""), (folder / "written").read_text()
+
+
+def test_each_run_has_its_own_environment_folder_and_end(tmp_path):
+    cases = [("one", False), ("two", True), ("three", False)]
+    expected = [run(tmp_path / "own" / said, said, fails, own_process=True) for said, fails in cases]
+    assert [status for status, _printed, _written in expected] == [0, 2, 0]
+    assert all(f"{said} in" in printed and written == said for (said, _), (_, printed, written) in zip(cases, expected))
+    before = set(playbooks._servers)
+    run(tmp_path / "first", "none", False)
+    assert set(playbooks._servers) == before, "the first is a process of its own"
+    assert [run(tmp_path / said, said, fails) for said, fails in cases] == expected
+    assert len(set(playbooks._servers) - before) == 1
+
+
+def test_a_signal_and_the_time_end_a_run(tmp_path):
+    tasks = [{"name": "Wait", "ansible.builtin.pause": {"seconds": 20}}]
+    book = [{"name": "Test", "hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+    (tmp_path / "playbook.yml").write_text(yaml.safe_dump(book))
+    how = {"environment": {**os.environ, **ENVIRONMENT}, "cwd": tmp_path}
+    for _again in range(2):
+        ended = playbooks.ansible_playbook("playbook.yml", **how, meanwhile=lambda pid: os.kill(pid, signal.SIGKILL))
+        assert ended.returncode == -signal.SIGKILL
+    with pytest.raises(subprocess.TimeoutExpired):
+        playbooks.ansible_playbook("playbook.yml", **how, timeout=1)

@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs of ansible-playbook that do not start Ansible anew each time, which costs more than what a playbook does.
+
+The first run in an environment is a process of its own. For those after it, C(server.py) loads Ansible and the
+collection once, in that environment, and each run is a fork of it: the same code with the same configuration. Such a
+run has the server's command line and environment for who looks from outside; C(own_process) is for tests of that.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import typing as t
+from pathlib import Path
+
+_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
+_SERVER = Path(__file__).with_name("server.py")
+# What differs from run to run, and is not read when Ansible is loaded.
+_OF_A_RUN = ("PWD", "PYTEST_CURRENT_TEST", "WORKLOAD_SECURITY_")
+# Keys: what comes before the command, and the environment.
+_Key = t.Tuple[t.Tuple[str, ...], t.FrozenSet[t.Tuple[str, str]]]
+_seen: set[_Key] = set()
+_servers: dict[_Key, _Server] = {}
+
+
+def ansible_playbook(
+    *arguments: str,
+    environment: t.Mapping[str, str],
+    cwd: Path | None = None,
+    timeout: int = 300,
+    prefix: t.Sequence[str] = (),
+    own_process: bool = False,
+    meanwhile: t.Callable[[int], None] = lambda pid: None,
+) -> subprocess.CompletedProcess[str]:
+    """Run ansible-playbook, whatever comes of it; all that it prints is its C(stdout).
+
+    C(environment) is the whole one; C(timeout) in whole seconds; C(prefix) is what starts a program in another network;
+    C(meanwhile) gets the process ID once it runs, where there is no prefix.
+    """
+    folder = cwd or Path.cwd()
+    command = [*prefix, _PLAYBOOK, *arguments]
+    key = (tuple(prefix), frozenset(item for item in environment.items() if not item[0].startswith(_OF_A_RUN)))
+    # Ansible reads a configuration in its folder when it is loaded.
+    if not own_process and not (folder / "ansible.cfg").exists():
+        if key in _seen:
+            server = _servers.setdefault(key, _Server(prefix, environment))
+            # Runs at the same time are rare; one server does one after the other.
+            if server.lock.acquire(blocking=False):
+                try:
+                    return server.run(command[len(prefix) :], environment, folder, timeout, meanwhile)
+                finally:
+                    server.lock.release()
+        _seen.add(key)
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            meanwhile(process.pid)
+            printed, _nothing = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, printed, "")
+
+
+def end(prefix: t.Sequence[str] = ()) -> None:
+    """End the servers that run what comes after C(prefix), and wait until they are gone."""
+    for key in [key for key in _servers if key[0] == tuple(prefix)]:
+        _servers.pop(key).end()
+
+
+@dataclasses.dataclass
+class _Server:
+    """Ansible, loaded in one environment. It is started at the first run, and ends with this process."""
+
+    prefix: t.Sequence[str]
+    environment: t.Mapping[str, str]
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    process: subprocess.Popen[str] | None = None
+
+    def run(
+        self,
+        command: t.Sequence[str],
+        environment: t.Mapping[str, str],
+        folder: Path,
+        timeout: int,
+        meanwhile: t.Callable[[int], None],
+    ) -> subprocess.CompletedProcess[str]:
+        """A run in a fork of the server."""
+        if not self.process:
+            self.process = subprocess.Popen(
+                [*self.prefix, sys.executable, str(_SERVER)],
+                cwd="/",
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        with tempfile.NamedTemporaryFile("r", encoding="utf-8", prefix="playbook-") as output:
+            told = {"argv": command, "env": dict(environment), "cwd": str(folder), "output": output.name}
+            pid = self._ask({**told, "timeout": timeout})
+            try:
+                meanwhile(pid)
+            except BaseException:
+                os.kill(pid, signal.SIGKILL)
+                raise
+            finally:
+                status = self._ask({"wait": pid})
+            if status not in (-signal.SIGALRM, -signal.SIGKILL):
+                # What it has started may still print.
+                fcntl.flock(output, fcntl.LOCK_SH)
+            if status == -signal.SIGALRM:
+                raise subprocess.TimeoutExpired(command, timeout, output.read())
+            return subprocess.CompletedProcess(command, status, output.read(), "")
+
+    def _ask(self, what: dict[str, t.Any]) -> int:
+        assert self.process and self.process.stdin and self.process.stdout
+        print(json.dumps(what), file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+    def end(self) -> None:
+        if self.process:
+            assert self.process.stdin and self.process.stdout
+            self.process.stdin.close()
+            self.process.wait()
+            self.process.stdout.close()

@@ -1,0 +1,113 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ansible, loaded once: each line on standard input asks for a run of ansible-playbook, which is a fork of this.
+
+A line is JSON: C(argv), C(env), C(cwd), C(output), a file, and C(timeout) in seconds, of a run, which is answered by its
+process ID; or C(wait), such an ID, which is answered by the exit status, or the negative number of the signal that ended
+it, SIGALRM after its timeout. It ends with its input.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import shutil
+import signal
+import sys
+import tempfile
+import typing as t
+import warnings
+from pathlib import Path
+
+# As ansible-playbook does: by this name Ansible knows what it is.
+sys.argv[:] = ["ansible-playbook"]
+
+from ansible import constants  # noqa: E402
+from ansible.cli.playbook import main  # noqa: E402
+from ansible.plugins import loader  # noqa: E402
+from ansible.utils.path import cleanup_tmp_file  # noqa: E402
+
+COLLECTION = "ansible_collections.workload_security.agent"
+# What nearly every run loads, by kind.
+BUILTIN: dict[t.Any, tuple[str, ...]] = {
+    loader.action_loader: ("assert", "copy", "debug", "fail", "include_vars", "set_fact", "validate_argument_spec"),
+    loader.cache_loader: ("memory",),
+    loader.callback_loader: ("default",),
+    loader.connection_loader: ("local", "ssh"),
+    loader.shell_loader: ("sh",),
+    loader.strategy_loader: ("linear",),
+}
+
+
+def load() -> None:
+    """Import what runs import, and read what they read of the collections."""
+    loader.init_plugin_loader()
+    # Each run asks for it again, as it has to.
+    warnings.filterwarnings("ignore", "AnsibleCollectionFinder has already been configured")
+    importlib.import_module("ansible_collections.ansible.builtin")
+    for kind, names in BUILTIN.items():
+        for name in names:
+            kind.get(name, class_only=True)
+    for kind in (loader.filter_loader, loader.test_loader):
+        list(kind.all())
+    list(loader.inventory_loader.all(class_only=True))
+    actions = importlib.import_module(f"{COLLECTION}.plugins.action")
+    for module in pkgutil.iter_modules(actions.__path__):
+        importlib.import_module(f"{actions.__name__}.{module.name}")
+    gc.collect()
+    gc.freeze()
+
+
+def serve(requests: t.TextIO, replies: t.TextIO) -> dict[str, t.Any] | None:
+    """Do what is asked for; returns what to run in the process of a run, and C(None) in this one at the end."""
+    for line in requests:
+        told = json.loads(line)
+        if "wait" in told:
+            answer = os.waitstatus_to_exitcode(os.waitpid(told["wait"], 0)[1])
+        elif answer := os.fork():
+            pass
+        else:
+            return told
+        print(answer, file=replies, flush=True)
+    return None
+
+
+def become(told: dict[str, t.Any], packed: str) -> None:
+    """Make this process what it would be had it been started for this run. C(packed): where packed modules are kept."""
+    signal.alarm(told["timeout"])
+    os.environ.clear()
+    os.environ.update(told["env"])
+    os.chdir(told["cwd"])
+    sys.argv[:] = told["argv"]
+    nothing, output = os.open(os.devnull, os.O_RDONLY), os.open(told["output"], os.O_WRONLY)
+    # Until the last process that may print, as those of tasks do, has ended.
+    fcntl.flock(output, fcntl.LOCK_EX)
+    # What shows that a task is interrupted has kept where errors were shown when it was loaded.
+    screen = importlib.import_module(f"{COLLECTION}.plugins.plugin_utils._manager_action")._SCREEN
+    for source, place in ((nothing, 0), (output, 1), (output, 2), (output, screen)):
+        os.dup2(source, place)
+    # The folder for its own files is made when Ansible is loaded.
+    atexit.unregister(cleanup_tmp_file)
+    constants.DEFAULT_LOCAL_TMP = constants.config.get_config_value("DEFAULT_LOCAL_TMP")
+    Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(packed)
+
+
+if __name__ == "__main__":
+    # What runs write is not for who asks.
+    REQUESTS, REPLIES = (os.fdopen(os.dup(number), mode) for number, mode in ((0, "r"), (1, "w")))
+    os.dup2(2, 1)
+    load()
+    PACKED = tempfile.mkdtemp(prefix="packed-modules-")
+    if TOLD := serve(REQUESTS, REPLIES):
+        REQUESTS.close()
+        REPLIES.close()
+        become(TOLD, PACKED)
+        main()
+    shutil.rmtree(PACKED)
