@@ -73,7 +73,7 @@ class HostsFile(Place):
             managed_file.replace(self._path, self._content, new)
         except managed_file.Irreplaceable as error:
             if not self._in_place:
-                raise self._not_replaced(str(error)) from error
+                raise self._not_replaced(str(error)) from None
             managed_file.overwrite(self._path, self._content or b"", new)
         if self.read(self._names) != after:
             raise DnsError("not_kept", f"{self._shown_path} does not hold what was written to it")
