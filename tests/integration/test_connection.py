@@ -60,9 +60,16 @@ def test_through_a_jump_host(lab, tmp_path):
             {INFO: {**COUNT, "jump_host": {**way, "private_key": str(tmp_path / "stranger")}}},
         ]
         other_host, other_user = run_tasks(lab, tasks).results
+        configuration = tmp_path / "ssh_config"
+        configuration.write_text(
+            f"Host gate\n  HostName {ssh.host}\n  Port {ssh.port}\n  IdentityFile {ssh.private_key}\n"
+        )
+        gate = {"host": "gate", "ssh_config": str(configuration), "known_hosts": str(ssh.known_hosts)}
+        (by_alias,) = run_tasks(lab, [{INFO: {**COUNT, "jump_host": gate}}]).results
+        assert by_alias.get("result") == 30, by_alias
         assert good.get("result") == 30, good
         assert "direct-tcpip" in ssh.log or "Accepted publickey" in ssh.log
     for refused in (other_host, other_user):
         assert refused["failed"] and refused["failure"]["code"] == "jump_host", refused
     assert "it is another server, or somebody is in between" in other_host["msg"] and str(wrong) in other_host["msg"]
-    assert len(lab.requests()) == 1
+    assert len(lab.requests()) == 2

@@ -52,8 +52,8 @@ def test_computers_are_found_whatever_their_case_and_windows_hosts_by_their_hear
     inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": local}}))
     variables = {
         "connectivity_manager": {"url": lab.url, "ca_path": lab.ca_path},
-        # Nobody is there, which the hosts find out at once.
-        "connectivity_manager_host": "127.0.0.1",
+        # Two nodes, as a URL and as agents have it. Nobody is there, which the hosts find out at once.
+        "connectivity_manager_host": ["127.0.0.1", "dsm://localhost:14120/"],
         "connectivity_directory": str(tmp_path / "reports"),
         "connectivity_timeout": 2,
     }
@@ -76,6 +76,9 @@ def test_computers_are_found_whatever_their_case_and_windows_hosts_by_their_hear
     found = rows[win]["agent_initiated"]
     assert found["answer"] in ("yes", "already"), found
     assert "but the manager last heard of the agent at " in found["reasons"][0]
-    assert rows["DB1"]["agent_initiated"]["answer"] == "no", "a host that can look is believed"
+    looked = rows["DB1"]["agent_initiated"]
+    assert looked["answer"] == "no", "a host that can look is believed"
+    for node in ("127.0.0.1 port 4120: ", "localhost port 14120: "):
+        assert any(reason.startswith(node) for reason in looked["reasons"]), "each node is needed"
     requests = lab.requests()
     assert len(requests) <= 10 and {one["kind"] for one in requests} == {"read"}

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Mapping, Optional
 
 from .._basis.errors import OptionError
 from .._basis.files import readable_file
 from .._basis.numbers import port_number
 from .._basis.text import shown
+from .configuration import Configured, look_up, parts_of
 from .known_hosts import SSH_PORT
 
 KNOWN_HOSTS = "~/.ssh/known_hosts"
@@ -20,10 +21,11 @@ KNOWN_HOSTS = "~/.ssh/known_hosts"
 # Documented in plugins/doc_fragments/connection.py and in plugins/modules/agent_cipher_probe.py, in the same words.
 SERVER_ARGUMENTS: Dict[str, Dict[str, Any]] = {
     "host": {"type": "str", "required": True},
-    "port": {"type": "int", "default": SSH_PORT},
+    "port": {"type": "int"},
     "user": {"type": "str"},
     "private_key": {"type": "path", "no_log": False},
     "known_hosts": {"type": "path", "default": KNOWN_HOSTS},
+    "ssh_config": {"type": "path"},
 }
 
 _LONGEST_HOST = 253
@@ -33,7 +35,8 @@ _LONGEST_HOST = 253
 class Server:
     """An SSH server, and how to log in: with this private key, or else with the keys of the SSH agent.
 
-    The server's own key must be in C(known_hosts). C(role) is what messages call it.
+    The server's own key must be in C(known_hosts). C(role) is what messages call it. or_agent: a private key that needs
+    a passphrase means the one in the SSH agent. via: another server, from which to connect to this one.
     """
 
     host: str
@@ -42,6 +45,8 @@ class Server:
     private_key: Optional[str] = None
     known_hosts: str = KNOWN_HOSTS
     role: str = "the SSH server"
+    or_agent: bool = False
+    via: Optional[Server] = None
 
     def __str__(self) -> str:
         return f"{self.role} {shown(self.host)} port {self.port}"
@@ -54,8 +59,8 @@ def read_server(option: str, given: object, role: str) -> Server:
     """
     if not isinstance(given, Mapping):
         raise OptionError(option, given, "it must be a dictionary with at least host")
-    private_key = _text(given, "private_key")
-    return Server(
+    private_key, ssh_config = _text(given, "private_key"), _text(given, "ssh_config")
+    server = Server(
         host=_host(f"{option}.host", _text(given, "host")),
         port=SSH_PORT if given.get("port") is None else port_number(f"{option}.port", given["port"]),
         user=_user(f"{option}.user", _text(given, "user")),
@@ -65,6 +70,42 @@ def read_server(option: str, given: object, role: str) -> Server:
         ),
         role=role,
     )
+    if ssh_config is None:
+        return server
+    path = readable_file(f"{option}.ssh_config", ssh_config, "a configuration of OpenSSH")
+    own = Configured(server.host, None if given.get("port") is None else str(server.port), server.user)
+    return _configured(f"{option}.ssh_config", path, server, own)
+
+
+def _configured(option: str, path: str, server: Server, own: Configured, *, is_hop: bool = False) -> Server:
+    """The server with what the configuration file says, as far as C(own) does not say it."""
+    found = look_up(option, path, own.host)
+    port, user = own.port or found.port, own.user or found.user
+    alias = shown(own.host)
+    try:
+        server = replace(
+            server,
+            host=_host("HostName", found.host),
+            port=SSH_PORT if port is None else port_number("Port", port),
+            user=_user("User", user),
+            private_key=server.private_key or found.identity,
+            or_agent=server.private_key is None,
+        )
+        if found.jump is None:
+            return server
+        jump = parts_of(found.jump)
+        hop = _host("ProxyJump", jump.host)
+    except OptionError as error:
+        said = f"its {error.option} for {alias} is wrong: {error.what_would_be_right}"
+        raise OptionError(option, path, said) from None
+    if hop.lower() in (own.host.lower(), server.host.lower()):
+        # As with OpenSSH: what is said of all hosts is not meant for the server that it leads through.
+        return server
+    if is_hop:
+        must = f"{alias} is a ProxyJump and has one itself, and no more than one further server is supported"
+        raise OptionError(option, path, must)
+    via = Server(hop, known_hosts=server.known_hosts, role=f"ProxyJump of {server.role}")
+    return replace(server, via=_configured(option, path, via, jump, is_hop=True))
 
 
 def _text(given: Mapping[str, Any], name: str) -> Optional[str]:
@@ -75,7 +116,7 @@ def _text(given: Mapping[str, Any], name: str) -> Optional[str]:
 
 def _host(option: str, host: Optional[str]) -> str:
     # A leading dash is no host, and would be read as something else by other SSH tools.
-    if host is None or host[0] == "-" or len(host) > _LONGEST_HOST or not all("!" <= each <= "~" for each in host):
+    if not host or host[0] == "-" or len(host) > _LONGEST_HOST or not all("!" <= each <= "~" for each in host):
         raise OptionError(option, host, "it must be the name or address of an SSH server, in ASCII")
     return host
 

@@ -64,12 +64,18 @@ class Session:
         self._server = server
         deadline = _Deadline(seconds)
         known = _known(server)
-        key = load_private_key(server.private_key) if server.private_key is not None else None
-        connection = _connect(server, deadline)
+        key = self._load_key()
+        self._before = None if server.via is None else Session(server.via, deadline.left(server))
+        try:
+            connection = _connect(server, deadline) if self._before is None else self._before._hop(server, deadline)
+        except BaseException:
+            self._close_before()
+            raise
         try:
             self._transport: Any = self._paramiko.Transport(connection)
         except BaseException:
             connection.close()
+            self._close_before()
             raise
         try:
             self._exchange_keys(known, deadline)
@@ -90,8 +96,21 @@ class Session:
 
         Raises C(Refused) where the server says no, and another C(SshError) where it says nothing, or is gone.
         """
+        return Channel(self._channel(host, port, seconds), str(self._server))
+
+    def close(self) -> None:
+        """End the session, with everything that runs through it."""
+        self._transport.close()
+        self._close_before()
+
+    def _close_before(self) -> None:
+        if self._before is not None:
+            self._before.close()
+
+    def _channel(self, host: str, port: int, seconds: float) -> Any:
+        """As C(open), what the library calls a channel."""
         try:
-            channel = self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
+            return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
         except self._paramiko.ChannelException as error:
             prohibited = error.code == _ADMINISTRATIVELY_PROHIBITED
             why = "does not allow connections to" if prohibited else "cannot connect to"
@@ -104,11 +123,24 @@ class Session:
             raise SshError(
                 f"{self._server} did not open a connection to {host} port {port}: {said(error)}", permanent=False
             ) from error
-        return Channel(channel, str(self._server))
 
-    def close(self) -> None:
-        """End the session, with everything that runs through it."""
-        self._transport.close()
+    def _hop(self, server: Server, deadline: _Deadline) -> _Hop:
+        """A connection to the next server."""
+        return _Hop(self._channel(server.host, server.port, deadline.left(server)))
+
+    def _load_key(self) -> Any:
+        """The private key, None for those of the SSH agent."""
+        server = self._server
+        self._unusable = "no private_key is given"
+        if server.private_key is None:
+            return None
+        try:
+            return load_private_key(server.private_key)
+        except SshError as error:
+            if not server.or_agent:
+                raise
+            self._unusable = str(error)
+            return None
 
     def _exchange_keys(self, known: Known, deadline: _Deadline) -> None:
         transport = self._transport
@@ -134,7 +166,7 @@ class Session:
             keys = agent.get_keys()
             if not keys:
                 raise SshError(
-                    f"no SSH session with {server}: no private_key is given and the SSH agent has no key",
+                    f"no SSH session with {server}: {self._unusable} and the SSH agent has no key",
                     permanent=True,
                 )
             self._offer(keys, "keys of the SSH agent", deadline)
@@ -213,18 +245,37 @@ class _Deadline:
         return left
 
 
-class _Socket(socket.socket):
-    """A socket with an allowance of bytes to receive, None for no end."""
+class _Bounded:
+    """An allowance of bytes to receive, None for no end."""
 
     allowance: Optional[int] = _LONGEST_LOGIN
 
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        data = super().recv(size, flags)
+    def counted(self, data: bytes) -> bytes:
+        """What was received."""
         if self.allowance is not None:
             self.allowance -= len(data)
             if self.allowance < 0:
                 raise ConnectionAbortedError(0, "it sends and sends, and does not come to the login")
         return data
+
+
+class _Socket(_Bounded, socket.socket):
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        return self.counted(super().recv(size, flags))
+
+
+class _Hop(_Bounded):
+    """The library's channel as the socket of another session."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+
+    def recv(self, size: int) -> bytes:
+        """As that of a socket."""
+        return self.counted(self._channel.recv(size))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._channel, name)
 
 
 def _connect(server: Server, deadline: _Deadline) -> _Socket:
