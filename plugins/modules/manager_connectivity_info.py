@@ -80,8 +80,8 @@ options:
     description:
       - What to look at.
       - "V(heartbeat): the names and ports of the managers, and the agents' port on this host."
-      - "V(updates): in the cloud, also the names outside of the region's own domain where agents get updates. On the
-        premises O(relays), which must be given."
+      - "V(updates): in the cloud the region's relay, and the names outside of the region's own domain where agents get
+        updates. On the premises O(relays), which must be given. Relays are also looked at with V(heartbeat)."
       - "V(revocation): in the cloud, the hosts with the lists of revoked certificates, over HTTP on port 80. An agent's
         host may have to look there before it trusts the cloud's certificates. The vendor does not list them; they are
         those of Amazon's CA."

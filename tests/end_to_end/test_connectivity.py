@@ -385,4 +385,4 @@ def test_the_cloud_and_a_proxy_that_opens_tls(place: Place, cloud: LabManager) -
     assert {problem["check"] for problem in results[10]["problems"]} == {"updates"}
     assert len(results[10]["problems"]) == 14
     own = [one for one in results[10]["endpoints"] if one["check"] == "heartbeat"]
-    assert len(own) == 18 and all(one["tls"]["trusted"] and one["tls"]["name_matches"] for one in own)
+    assert len(own) == 17 and all(one["tls"]["trusted"] and one["tls"]["name_matches"] for one in own)

@@ -106,7 +106,8 @@ def cloud_endpoints(region: str, direction: str) -> List[Endpoint]:
         label = name.partition(".")[0]
         purpose = _HEARTBEATS if re.fullmatch(r"agents-\d+", label) else _PURPOSES.get(label, _NOT_SAID)
         required = direction != MANAGER_INITIATED and label not in _BESIDE
-        endpoints.append(Endpoint(name, CLOUD_PORT, purpose, required, is_cloud=True))
+        check = UPDATES if label == "relay" else HEARTBEAT
+        endpoints.append(Endpoint(name, CLOUD_PORT, purpose, required, is_cloud=True, check=check))
     endpoints += [
         Endpoint(name, CLOUD_PORT, _NOT_DOCUMENTED, required=False, is_cloud=True, documented=False)
         for name in undocumented_hostnames(region)

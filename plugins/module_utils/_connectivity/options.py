@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._agent.status import INTERVAL, read_interval
 from .._basis.errors import OptionError
@@ -23,6 +24,7 @@ from .endpoints import (
     REVOCATION,
     UPDATES,
     Asked,
+    Endpoint,
     Manager,
     cloud_endpoints,
     legacy_endpoint,
@@ -74,9 +76,13 @@ def read_options(params: Dict[str, Any]) -> Asked:
             )
         further += revocation_endpoints()
     if HEARTBEAT not in checks:
-        managers = [Manager(one.given, one.region, one.host, ()) for one in managers]
-        further = [endpoint for endpoint in further if endpoint.check in checks]
+        managers = [replace(one, endpoints=_checked(one.endpoints, checks)) for one in managers]
+        further = list(_checked(further, checks))
     return Asked(tuple(managers), tuple(further), checks, interval)
+
+
+def _checked(endpoints: Sequence[Endpoint], checks: Sequence[str]) -> Tuple[Endpoint, ...]:
+    return tuple(endpoint for endpoint in endpoints if endpoint.check in checks)
 
 
 def _managers(params: Dict[str, Any]) -> List[Manager]:

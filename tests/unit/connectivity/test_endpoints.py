@@ -109,7 +109,9 @@ def test_updates_and_revocation_are_looked_at_when_asked() -> None:
     found = asked(region="jp-1", checks=every).endpoints
     assert found[:18] == asked(region="jp-1").endpoints
     by_check = {check: [one for one in found if one.check == check] for check in every}
-    assert len(by_check["updates"]) == 14 and len(by_check["revocation"]) == 3
+    # The region's own relay is looked at anyway.
+    assert by_check["updates"][0].name == "relay.workload.jp-1.cloudone.trendmicro.com"
+    assert len(by_check["updates"]) == 15 and len(by_check["revocation"]) == 3
     names = [one.name for one in by_check["updates"]]
     assert "dsaas-en-f.trx.trendmicro.com" in names and "relay.deepsecurity.trendmicro.com" in names
     assert [one.name for one in by_check["updates"] if one.optional] == [
