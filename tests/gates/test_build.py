@@ -136,7 +136,9 @@ def test_installed_modules_start(started, module):
 
 
 def test_galaxy_imports_it(artifact, tmp_path):
-    imported = run(sys.executable, "-m", "galaxy_importer.main", str(artifact), cwd=tmp_path)
+    """All of its checks but ansible-lint, which C(make lint) runs with the same profile and fewer exceptions."""
+    importer = [sys.executable, "-m", "galaxy_importer.main", str(artifact)]
+    imported = run(*importer, cwd=tmp_path, GALAXY_IMPORTER_RUN_ANSIBLE_LINT="false")
     assert imported.returncode == 0, imported.stdout
     complaints = [line for line in imported.stdout.splitlines() if line.startswith(("ERROR", "WARNING"))]
     assert not complaints, imported.stdout

@@ -40,7 +40,12 @@ _SSHD_CONFIG = """\
 UsePAM no
 UseDNS no
 HostKey /etc/ssh/ssh_host_ed25519_key
+SetEnv PYTHONPATH=/opt/lab/tests/bytecode
 """
+
+# What Python compiles of modules, which come to hosts as archives of sources, is kept for all hosts of all runs.
+_BYTECODE = Path(__file__).resolve().parents[2] / "bytecode"
+_KEPT = _BYTECODE.parents[1] / ".cache" / "bytecode"
 
 
 class LabHosts:
@@ -166,6 +171,9 @@ class LabHosts:
         shutil.copy(self.folder / "key.pub", common / "root/.ssh/authorized_keys")
         (common / "etc/ssh/sshd_config.d/lab.conf").write_text(_SSHD_CONFIG, encoding="ascii")
         (common / "etc/resolv.conf").write_text("# no name server\n", encoding="ascii")
+        shutil.copytree(_BYTECODE, common / "opt/lab/tests/bytecode")
+        (common / "opt/lab/.cache/bytecode").mkdir(parents=True)
+        _KEPT.mkdir(parents=True, exist_ok=True)
 
     def _make(self, name: str, port: Port) -> Host:
         machine = self.folder / name
@@ -177,6 +185,7 @@ class LabHosts:
         )
         layers = f"lowerdir=/mnt/common:{self._image},upperdir=/mnt/{name}/disk,workdir=/mnt/{name}/work"
         self._inside(["mount", "-t", "overlay", "-o", layers, "overlay", f"/mnt/{name}/root"])
+        self._inside(["mount", "--bind", str(_KEPT), f"/mnt/{name}/root/opt/lab/.cache/bytecode"])
         common = f"-F none -o UserKnownHostsFile={self.folder}/known_hosts -o ControlPath={self.folder}/control/%C"
         connection = {
             "ansible_user": "root",
