@@ -185,7 +185,8 @@ class LabHosts:
         )
         layers = f"lowerdir=/mnt/common:{self._image},upperdir=/mnt/{name}/disk,workdir=/mnt/{name}/work"
         self._inside(["mount", "-t", "overlay", "-o", layers, "overlay", f"/mnt/{name}/root"])
-        self._inside(["mount", "--bind", str(_KEPT), f"/mnt/{name}/root/opt/lab/.cache/bytecode"])
+        kept = Path("/mnt", name, "root", "opt/lab/.cache/bytecode")
+        self._inside(["mount", "--bind", str(_KEPT), str(kept)])
         common = f"-F none -o UserKnownHostsFile={self.folder}/known_hosts -o ControlPath={self.folder}/control/%C"
         connection = {
             "ansible_user": "root",
