@@ -81,6 +81,7 @@ def template(name: str, **values: str) -> dict[str, t.Any]:
 
 def test_a_rollout_is_of_the_plan_that_was_approved_or_of_none(lab, tmp_path):
     awx, folder = Awx(lab, tmp_path), tmp_path / "rollouts"
+    lab.let_live()
     lab.clear_requests()
     planned = awx.roll_out("--check", "--diff", **template("plan rollout", awx_rollout_directory=str(folder)))
     assert planned.status == 0 and "1. policies, " in planned.output and writes(lab) == [], planned.output
