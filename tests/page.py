@@ -204,7 +204,7 @@ class Browser:
             f" --user-data-dir={self.profile} --log-net-log={log} --dump-dom"
         )
         command = [self.program, *always.split(), *flags, page.as_uri()]
-        markup = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+        markup = subprocess.run(command, capture_output=True, text=True, timeout=900, check=True).stdout
         network = json.loads(log.read_text(encoding="utf-8"))
         start = network["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
         started = [event["params"] for event in network["events"] if event["type"] == start and "params" in event]
@@ -238,7 +238,9 @@ def find_browser(profile: Path) -> Browser | None:
 # What a page is like in a narrow window, and what is left of it where no script may run.
 _FRAMED = """
 const page = document.querySelector("iframe");
-await new Promise((resolve) => { page.contentDocument?.readyState === "complete" ? resolve() : (page.onload = resolve); });
+// Until its own document is there, a frame has an empty one, which is complete.
+const isThere = () => page.contentDocument?.URL === "about:srcdoc" && page.contentDocument.readyState === "complete";
+await new Promise((resolve) => { isThere() ? resolve() : (page.onload = resolve); });
 await new Promise((resolve) => setTimeout(resolve, 300));
 const inside = page.contentDocument;
 const root = inside.documentElement;
