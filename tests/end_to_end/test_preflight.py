@@ -167,9 +167,9 @@ def reports(scene: Scene) -> dict[str, dict[str, t.Any]]:
         "everybody": {"connectivity_source_ips": ["198.18.0.0/16", "2001:db8::/64"]},
         "region": {
             "connectivity_manager": {},
-            "connectivity_manager_host": "",
+            # As an agent has it, which stands for the region.
+            "connectivity_manager_host": ["https://agents-003.workload.jp-1.cloudone.trendmicro.com:443/"],
             "connectivity_manager_addresses": [],
-            "connectivity_region": "jp-1",
             "connectivity_checks": ["heartbeat", "revocation"],
         },
     }
