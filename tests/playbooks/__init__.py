@@ -30,6 +30,8 @@ _OF_A_RUN = ("PWD", "PYTEST_CURRENT_TEST", "WORKLOAD_SECURITY_")
 # Keys: what comes before the command, and the environment.
 _Key = t.Tuple[t.Tuple[str, ...], t.FrozenSet[t.Tuple[str, str]]]
 _seen: set[_Key] = set()
+# As each takes 100 MB of memory.
+_MOST = 3
 _servers: dict[_Key, _Server] = {}
 
 
@@ -53,7 +55,7 @@ def ansible_playbook(
     # Ansible reads a configuration in its folder when it is loaded.
     if not own_process and not (folder / "ansible.cfg").exists():
         if key in _seen:
-            server = _servers.setdefault(key, _Server(prefix, environment))
+            server = _server(key, environment)
             # Runs at the same time are rare; one server does one after the other.
             if server.lock.acquire(blocking=False):
                 try:
@@ -77,6 +79,16 @@ def ansible_playbook(
             process.kill()
             raise
     return subprocess.CompletedProcess(command, process.returncode, printed, "")
+
+
+def _server(key: _Key, environment: t.Mapping[str, str]) -> _Server:
+    """The server for runs in an environment, which is then the last to be ended for the sake of others."""
+    server = _servers.pop(key, None) or _Server(key[0], environment)
+    idle = [other for other, one in _servers.items() if not one.lock.locked()]
+    for other in idle[: max(0, len(_servers) + 1 - _MOST)]:
+        _servers.pop(other).end()
+    _servers[key] = server
+    return server
 
 
 def end(prefix: t.Sequence[str] = ()) -> None:
