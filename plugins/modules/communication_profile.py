@@ -260,6 +260,36 @@ options:
             these options together. By default that is an error.
         type: bool
         default: false
+      try_on:
+        description:
+          - Computers below the policies of this profile, on which P(workload_security.agent.rollout#role) tries what the
+            plan changes of these policies. It sets that on the computers themselves, judges them, then writes to the
+            policies, and in the end takes it away from the computers again.
+          - Outside a rollout it is only checked, and nothing is tried.
+          - The computers must inherit today what is tried, and no profile may declare it of them. A restriction can be
+            tried only by a rule that does not change for others, on computers that have no other rule for the agents'
+            port, because a computer cannot lose a rule that its policy has. Otherwise the rollout does not begin.
+        type: dict
+        suboptions:
+          computers:
+            description:
+              - See option O(profiles[].computers).
+            type: list
+            elements: raw
+          computer_groups:
+            description:
+              - See option O(profiles[].computer_groups).
+            type: list
+            elements: raw
+          computers_matching:
+            description:
+              - See option O(profiles[].computers_matching).
+            type: list
+            elements: str
+          computers_query:
+            description:
+              - See option O(profiles[].computers_query).
+            type: str
       heartbeat:
         description:
           - See M(workload_security.agent.heartbeat).

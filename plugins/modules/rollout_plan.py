@@ -24,6 +24,9 @@ description:
   - Agents that were silent before, and computers without an agent, come last, since no gate can judge them. An agent is
     silent if the manager heard it more than two heartbeats earlier than the one that it heard last. A policy comes with
     them if less than half of the agents below it were heard of since.
+  - Where a profile has O(workload_security.agent.communication_profile#module:profiles[].try_on), the first waves are those
+    of the trial, and the trial ends after the last of its policies. A trial that would not show what the change of the
+    policy does is an error.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -143,6 +146,11 @@ waves:
       description: Whether it has a target of which no agent can be judged.
       returned: always
       type: bool
+    kind:
+      description: Whether it is a part of the C(plan), of a C(trial) before that, or the C(end of trial).
+      returned: always
+      type: str
+      sample: plan
 hosts:
   description:
     - The hosts whose computer the plan may concern, with its C(computer_id), its C(direction) once the plan is done, and

@@ -346,7 +346,7 @@ def test_a_profile_takes_the_targets_that_modules_take():
     for name, option in own.items():
         same = {**suboptions[name], "description": option["description"]}
         assert same == option, name
-    assert set(suboptions) == {"name", *own, *FACETS}
+    assert set(suboptions) == {"name", *own, "try_on", *FACETS}
 
 
 def test_communication_info_tells_all_facets():

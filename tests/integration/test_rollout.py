@@ -355,3 +355,60 @@ def test_hosts_that_are_asked_are_not_taken_for_managers(site):
     ran = site.run()
     assert ran.returncode == 2 and f"where each host stands for a manager: {host}." in ran.stdout, ran.stdout
     assert writes(lab) == []
+
+
+@pytest.fixture
+def tried(site: Site) -> tuple[int, int, int]:
+    """A policy and two agents below it, of which the change of the policy is tried on the first."""
+    policy = site.lab.api("POST", "/policies", {"name": "Tried"})["ID"]
+    first, second = site.agents()[:2]
+    for number in (first, second):
+        site.lab.api("POST", of(number), {"policyID": policy})
+    profile = {"name": "a", "policies": [policy], "try_on": {"computers": [first]}, **interval(7)}
+    site.write([profile], rollout_heartbeats=1000)
+    site.lab.clear_requests()
+    return policy, first, second
+
+
+def test_a_trial_ends_wherever_it_was_killed(site, tried):
+    lab, (policy, first, _second) = site.lab, tried
+    checked = site.run("--check")
+    assert checked.returncode == 0 and "1. trial, 1; computers that change: 1" in checked.stdout, checked.stdout
+    assert "3. end of the trial; computers that change: 1" in checked.stdout, checked.stdout
+    assert writes(lab) == [] and site.state == {}
+
+    def kill_while(path: str, value: str, what: str) -> list[str]:
+        """Kill it when the manager has this request, and nobody waits for the answer."""
+        lab.clear_faults()
+        lab.clear_requests()
+        lab.add_fault(method="POST", path=f"^{path}$", body=f'"{value}"', action={"kind": "stall", "seconds": 300})
+        site.kill_when(lambda: value in site.settings().get(path, []), what)
+        return site.state["phases"]
+
+    assert kill_while(of(first), "7 Minutes", "it is tried") == ["begun", "waiting", "waiting"]
+    assert kill_while(f"/policies/{policy}", "7 Minutes", "the policy is written") == ["passed", "begun", "waiting"]
+    assert kill_while(of(first), "", "the trial is taken away") == ["passed", "passed", "begun"]
+    lab.clear_faults()
+    ran = site.run()
+    assert ran.returncode == 0 and "all 3 waves of plan" in ran.stdout and site.state == {}, ran.stdout
+    assert own_interval(lab, "policies", policy) == "7 Minutes" and own_interval(lab, "computers", first) is None
+
+
+def test_a_policy_that_fails_after_its_trial_leaves_nothing_of_it(site, tried):
+    lab, (policy, first, second) = site.lab, tried
+    lab.let_live([second], messages=["Communication error"])
+    ran = site.run()
+    assert ran.returncode == 2 and "The rollout has failed: wave 2 of 3" in ran.stdout, ran.stdout
+    assert (site.state["phases"], site.state["left_alone"]) == (["passed", "failed", "waiting"], [])
+    assert site.settings()[of(first)] == ["7 Minutes", ""]
+    assert own_interval(lab, "policies", policy) is None and own_interval(lab, "computers", first) is None
+
+
+def own_interval(lab: LabManager, kind: str, number: int) -> str | None:
+    """The heartbeat that is set on a policy or computer itself."""
+    query = [("overrides", "true"), ("expand", "computerSettings")]
+    (found,) = [
+        one for one in lab.api("POST", f"/{kind}/search", {}, query=query)[kind] if one.get("ID") == number
+    ] or [{}]
+    settings = found.get("policySettings") or found.get("computerSettings") or {}
+    return settings.get(HEARTBEAT_INTERVAL, {}).get("value") or None

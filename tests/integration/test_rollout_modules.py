@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing as t
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._task.roll
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import manager_subnets
 from tests.integration.captured import CAPTURE, read
 from tests.integration.in_process import run_tasks
-from tests.integration.scene import RULE
+from tests.integration.scene import RULE, Truth
 from tests.integration.support import RESTRICTION, LabClock, connection, writes
 from tests.lab.manager.process import LabManager
 from tests.lab.manager.settings import DIRECTION, HEARTBEAT_INTERVAL
@@ -96,7 +97,7 @@ def test_a_plan_is_cut_into_waves_and_nothing_is_written_to_the_manager(alive, t
     (last,) = [wave for wave in waves if wave["policies"]]
     assert last["policies"] == [policy] and set(below) <= set(last["concerned"])
     assert result["waves"][0] == {"name": "pilot", "policies": 0, "computers": 2, "concerned": 2, "judged": 2,
-                                  "everything": False, "blind": False}  # fmt: skip
+                                  "everything": False, "blind": False, "kind": "plan"}  # fmt: skip
     (host,) = result["hosts"]
     assert (host["name"], host["computer_id"], host["questions"]) == ("web", ids[0], [])
     assert [wave["hosts"] for wave in waves if ids[0] in wave["concerned"]] == [[host]]
@@ -149,6 +150,145 @@ def test_agents_that_only_answer_are_to_initiate_while_they_listen_first(alive, 
             assert found[0]["communication_direction"] == {"direction": direction or before}
     assert sorted(number for one in rehearsed for number in one["judged"]) == sorted([below, own])
     assert writes(alive) == []
+
+
+def below(lab: LabManager, many: int) -> tuple[int, list[int]]:
+    """A new policy and as many agents as are right below it."""
+    policy = lab.api("POST", "/policies", {"name": "Tried"})["ID"]
+    ids = [one["ID"] for one in agents(lab, many)]
+    for number in ids:
+        lab.api("POST", f"/computers/{number}", {"policyID": policy})
+    return policy, ids
+
+
+def test_what_a_policy_changes_is_tried_on_computers_below_it_first(alive, tmp_path):
+    policy, ids = below(alive, 5)
+    facets = {
+        "heartbeat": {"interval": 7, "raise_offline_errors_for_inactive_vms": True},
+        "firewall_restriction": {**RESTRICTION, "accept_inherited": True},
+    }
+    profile = {"name": "a", "policies": [policy], "try_on": {"computers": ids[1:4]}, **facets}
+    result, waves = waves_of(alive, tmp_path, [profile], waves=[1])
+    assert not result["failed"], result
+    kinds = [(one["kind"], one["policies"], len(one["computers"])) for one in waves]
+    assert kinds == [("trial", [], 1), ("trial", [], 2), ("plan", [policy], 0), ("end of trial", [], 3)]
+    assert [one["kind"] for one in result["waves"]] == [kind for kind, _policies, _computers in kinds]
+    assert all(one["judged"] == one["concerned"] for one in waves)
+    held = json.loads((tmp_path / "waves.json").read_text())
+    # A snapshot has them, too.
+    assert held["targets"] == {"policies": [policy], "computers": sorted(ids[1:4])}
+    trial, plan = str(tmp_path / "trial.json"), str(tmp_path / "plan.json")
+    before = Truth.of(alive)
+    planned, tried = run_tasks(
+        alive,
+        [
+            {PROFILE: {"profiles": held["trial"]["profiles"], "plan_file": trial}, "check_mode": True},
+            {PROFILE: {"apply_plan": trial}},
+        ],
+    ).results
+    assert planned["digest"] == tried["digest"] and tried["changed"]
+    written = Truth.of(alive)
+    assert {part[:2] for part in written.parts_changed_since(before)} == {("computer", number) for number in ids[1:4]}
+    # The plan itself is still the one that was reviewed; then the computers inherit what they had tried.
+    applied, ended, again = run_tasks(
+        alive,
+        [
+            {PROFILE: {"apply_plan": plan}},
+            *[{PROFILE: {"profiles": held["trial"]["end"], "undo_plan": trial}}] * 2,
+        ],
+    ).results
+    assert applied["changed"] and ended["changed"] and not again["changed"], (applied, ended)
+    assert (applied["failed"], ended["left_alone"]) == (False, [])
+    after = Truth.of(alive)
+    assert {part[:2] for part in after.parts_changed_since(before)} == {("policy", policy)}
+    tried_values = written.targets["computer", ids[1]]
+    for part in {part for _kind, _id, part in after.parts_changed_since(before)}:
+        assert after.targets["policy", policy][part] == tried_values[part]
+    # With nothing left to change, nothing is tried.
+    again, waves = waves_of(alive, tmp_path, [profile], waves=[1])
+    assert not again["failed"] and waves == []
+
+
+def test_the_trial_of_a_rule_leaves_nothing_behind(alive, tmp_path):
+    policy, ids = below(alive, 2)
+    profile = {"name": "a", "policies": [policy], "try_on": {"computers": ids}, "firewall_restriction": RESTRICTION}
+    waves_of(alive, tmp_path, [profile])
+    held, before = json.loads((tmp_path / "waves.json").read_text()), Truth.of(alive)
+    trial = str(tmp_path / "trial.json")
+    tasks = [
+        {PROFILE: {"profiles": held["trial"]["profiles"], "plan_file": trial}},
+        {PROFILE: {"profiles": held["trial"]["end"], "undo_plan": trial}},
+    ]
+    assert [one["changed"] for one in run_tasks(alive, tasks).results] == [True, True]
+    assert Truth.of(alive) == before
+
+
+@pytest.mark.parametrize(
+    ("prepare", "change", "told"),
+    [
+        ("", {"try_on": {"computers": ["nobody"]}}, "'profiles[a].try_on.computers' is 'nobody'"),
+        ("", {"try_on": {}}, "'profiles[a].try_on': targets must be named"),
+        ("", {"try_on": {"computers": []}}, "'profiles[a].try_on': targets must be named"),
+        ("", {"try_on": {"count": 3}}, "count"),
+        ("", {"policies": None, "computers": [1]}, "'profiles[a].try_on': it must be left out where a profile has no"),
+        ("elsewhere", {}, "is below no policy of the profile"),
+        ("silent", {}, "was silent, and cannot be judged"),
+        ("own", {}, "interval of the computer '.*' (ID .*) is set on the computer"),
+        ("between", {}, "interval of the computer '.*' (ID .*) is set on the policy 'Between'"),
+        (
+            "answers",
+            {"heartbeat": None, "communication_direction": {"direction": "agent_initiated"}},
+            "has only answered until now",
+        ),
+        ("declared", {}, "a profile declares heartbeat of it"),
+        ("twice", {}, "another profile is tried on it, too"),
+        ("set", {"heartbeat": {"interval": "inherited"}}, "interval of the policy 'Tried' .* goes back to what is set above"),
+        ("rule", {"firewall_restriction": RESTRICTION}, "keeps the rules that it has for the agents' port beside that: 'Old'"),
+        ("rule", {"firewall_restriction": {"state": "absent", "rule_name": "Old"}}, "cannot lose the rule 'Old'"),
+        ("list", {"firewall_restriction": RESTRICTION}, "would change for all who have it"),
+    ],
+)  # fmt: skip
+def test_a_trial_that_would_not_show_what_the_policy_does_is_an_error(alive, tmp_path, prepare, change, told):
+    policy, (number, _other) = below(alive, 2)
+    profile = {"name": "a", "policies": [policy], "try_on": {"computers": [number]}, "heartbeat": {"interval": 7}}
+    profile = {key: value for key, value in {**profile, **change}.items() if value is not None}
+    more = []
+    if prepare == "elsewhere":
+        alive.api("POST", f"/computers/{number}", {"policyID": alive.api("POST", "/policies", {"name": "X"})["ID"]})
+    elif prepare == "silent":
+        alive.let_live([number], beats=False)
+        alive.advance(36000)
+    elif prepare == "own":
+        alive.api("POST", f"/computers/{number}", {"computerSettings": {HEARTBEAT_INTERVAL: {"value": "7 Minutes"}}})
+    elif prepare == "between":
+        between = alive.api("POST", "/policies", {"name": "Between", "parentID": policy})["ID"]
+        alive.api("POST", f"/policies/{between}", {"policySettings": {HEARTBEAT_INTERVAL: {"value": "9 Minutes"}}})
+        alive.api("POST", f"/computers/{number}", {"policyID": between})
+    elif prepare == "set":
+        alive.api("POST", f"/policies/{policy}", {"policySettings": {HEARTBEAT_INTERVAL: {"value": "9 Minutes"}}})
+    elif prepare == "answers":
+        alive.api("POST", f"/policies/{policy}", {"policySettings": {DIRECTION: {"value": "Manager Initiated"}}})
+    elif prepare == "declared":
+        more = [{"name": "b", "computers": [number], "heartbeat": {"missed_before_alert": 4}}]
+    elif prepare == "twice":
+        more = [{**profile, "name": "b", "heartbeat": {"missed_before_alert": 4}}]
+    elif prepare == "rule":
+        body = {"name": "Old", **REPLACING, "sourceIPType": "single", "sourceIPValue": "192.0.2.10"}
+        old = alive.api("POST", "/firewallrules", body)["ID"]
+        alive.api("POST", f"/policies/{policy}/firewall/assignments", {"ruleIDs": [old]})
+    elif prepare == "list":
+        alive.api("POST", "/iplists", {"name": f"{RULE} (IPs)", "items": ["192.0.2.77"]})
+    plan = str(tmp_path / "plan.json")
+    planned, result = run_tasks(
+        alive,
+        [
+            {PROFILE: {"profiles": [profile, *more], "plan_file": plan}, "check_mode": True},
+            {PLAN: {"plan_file": plan, "waves_file": str(tmp_path / "waves.json")}},
+        ],
+    ).results
+    failed = planned if planned["failed"] else result
+    assert re.search(re.escape(told).replace(r"\.\*", ".*"), failed["msg"]), failed["msg"]
+    assert not (tmp_path / "waves.json").exists()
 
 
 @pytest.mark.parametrize(

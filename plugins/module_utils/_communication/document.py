@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from .._basis.errors import OptionError
 from .._facets.facet import Conflict, Facet, Scope
 from .._facets.registry import FACETS
-from .._fleet.targets import TARGET_ARGUMENTS, Selector
+from .._fleet.targets import COMPUTER_ARGUMENTS, TARGET_ARGUMENTS, Selector
 from .slices import Slice
 
 Options = t.Mapping[str, t.Any]
@@ -26,11 +26,15 @@ DECLARED, TARGETS, FLEET = SCOPES
 
 @dataclass(frozen=True)
 class Profile:
-    """What is wanted (C(wishes), by facet name) of the targets that C(selector) selects."""
+    """What is wanted (C(wishes), by facet name) of the targets that C(selector) selects.
+
+    try_on: computers on which a rollout tries it before it writes to the policies.
+    """
 
     name: str
     selector: Selector
     wishes: t.Mapping[str, t.Any]
+    try_on: Selector | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Document:
 def profile_arguments() -> dict[str, dict[str, t.Any]]:
     """The options of one profile, as Ansible checks them."""
     facets = {name: {"type": "dict", "options": facet.arguments} for name, facet in FACETS.items()}
-    return {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **facets}
+    trial = {"try_on": {"type": "dict", "options": COMPUTER_ARGUMENTS}}
+    return {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **trial, **facets}
 
 
 def read_document(
@@ -76,12 +81,22 @@ def read_document(
         }
         if not wishes:
             raise OptionError(path, None, f"it must declare at least one of {', '.join(FACETS)}")
-        read.append(Profile(name, Selector.from_options(options, path), wishes))
+        selector = Selector.from_options(options, path)
+        read.append(Profile(name, selector, wishes, _try_on(options.get("try_on"), selector, f"{path}.try_on")))
     if not read and undeclared == REMOVE:
         # Else a list that is empty by mistake would empty the manager.
         raise OptionError("profiles", [], "it must hold at least one profile, since undeclared is remove")
     document = _document(read, facets)
     return document if undeclared == KEEP else Document(document.profiles, tuple(facets), undeclared, scope)
+
+
+def _try_on(given: Options | None, selector: Selector, path: str) -> Selector | None:
+    """On which computers a profile is tried first. Raises C(OptionError)."""
+    if given is None:
+        return None
+    if not selector.chooses_policies:
+        raise OptionError(path, None, "it must be left out where a profile has no policies, as their change is tried")
+    return Selector.from_options(given, path)
 
 
 def facet_document(name: str, options: Options, deployment: str) -> Document:

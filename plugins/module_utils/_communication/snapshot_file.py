@@ -149,7 +149,8 @@ class DocumentText:
     def _profile(self, number: int, name: str, item: dict[t.Any, t.Any]) -> Written:
         path = profiles_path(self._variable, name)
         # What the module does not know stays, and says nothing here.
-        arguments = {option: argument for option, argument in profile_arguments().items() if option != "name"}
+        silent = ("name", "try_on")
+        arguments = {option: argument for option, argument in profile_arguments().items() if option not in silent}
         known = {option: value for option, value in item.items() if option in arguments and value is not None}
         untold = frozenset(option for option, value in known.items() if option in FACETS and _is_untold(value))
         told = {option: value for option, value in known.items() if option not in untold}

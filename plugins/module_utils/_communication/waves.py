@@ -29,6 +29,9 @@ T = t.TypeVar("T")
 # Waves that are not told otherwise: one computer, then so many of all.
 DEFAULT = ("1", "1 %", "10 %", "100 %")
 
+# What a wave writes: its part of the plan, that of a trial before it, or the end of the trial.
+KINDS = OF_PLAN, OF_TRIAL, END_OF_TRIAL = ("plan", "trial", "end of trial")
+
 _BOUND = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) *(?P<percent>%?)", re.ASCII)
 
 
@@ -92,6 +95,7 @@ class Wave:
     everything: whether all that is left of the plan is written, rules and lists included. concerned: the computers that
     this changes anything for. judged: those of them whose agents can be judged. blind: whether it has a target, or changes
     something shared, of whose agents none can, or less than half, so that no gate may let it pass.
+    kind: one of C(KINDS).
     """
 
     name: str
@@ -101,6 +105,30 @@ class Wave:
     concerned: tuple[int, ...] = ()
     judged: tuple[int, ...] = ()
     blind: bool = False
+    kind: str = OF_PLAN
+
+
+def with_trial(
+    waves: t.Sequence[Wave], computers: t.Iterable[Place], policies: t.Container[int], wanted: t.Sequence[Bound | Named]
+) -> list[Wave]:
+    """Waves with those of a trial on some computers before them, and its end once the policies that are tried are written.
+
+    So it does not wait for agents that no gate can judge, which come last.
+    """
+    places = {place.id: place for place in computers}
+    if not places:
+        return [*waves]
+    order = fair_order(places.values())
+    cut = _Cut((), places, {})
+    tried = cut.of_computers("trial", [one for one in wanted if isinstance(one, Bound)], order)
+    end = cut.wave("end of the trial", [("computer", number) for number in order])
+    written = [number for number, wave in enumerate(waves, start=1) if any(one in policies for one in wave.policies)]
+    return [
+        *(replace(wave, kind=OF_TRIAL) for wave in tried if wave.computers),
+        *waves[: max(written, default=len(waves))],
+        replace(end, kind=END_OF_TRIAL),
+        *waves[max(written, default=len(waves)) :],
+    ]
 
 
 def make_waves(

@@ -17,7 +17,7 @@ from .._basis.errors import FileError, OptionError
 from .._basis.files import keep_whole, read_whole
 from .._basis.text import one_line, quoted, shown
 from .._communication.plan_file import LONGEST, PlanFile
-from .._communication.waves import DEFAULT, Bound, Branch, Named, Place, Wave, make_waves
+from .._communication.waves import DEFAULT, Bound, Branch, Named, Place, Wave, make_waves, with_trial
 from .._facets.firewall.restriction import PRESENT
 from .._facets.step import ASSIGN, SET
 from .._fleet.catalogue import COMMUNICATION_DIRECTION, HEARTBEAT_INTERVAL
@@ -30,6 +30,7 @@ from .._vendor.communication import AGENT_INITIATED, CLOUD_HEARTBEAT_INTERVAL
 from .._vendor.deployment import CLOUD
 from .planned import Asked
 from .rehearsal import Rehearsals
+from .rollout_trial import Trial, make_trial
 from .work import Work
 
 ROLLOUT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -130,12 +131,19 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
     listed = fleet.list_computers()
     profiles = [profile.selector for profile in asked.asked.document.profiles]
     chosen = [one for one in asked.wanted if isinstance(one, _Chosen)]
-    resolved = [targets for targets, _missing in resolve(fleet, [*profiles, *(one.selector for one in chosen)])]
+    trials = {
+        number: profile.try_on
+        for number, profile in enumerate(asked.asked.document.profiles)
+        if profile.try_on is not None
+    }
+    selectors = [*profiles, *(one.selector for one in chosen), *trials.values()]
+    resolved = [targets for targets, _missing in resolve(fleet, selectors)]
+    tried_on = dict(zip(trials, resolved[len(profiles) + len(chosen) :]))
     branches = _branches(fleet)
     declared = [target for targets in resolved[: len(profiles)] for target in targets]
     planned = _planned(fleet, asked)
     everybody = _below(branches, declared)
-    concerned = everybody | _below(branches, planned)
+    concerned = everybody | _below(branches, planned) | {one.id for found in tried_on.values() for one in found}
     computers = [fleet.computers[number] for number in sorted(concerned)]
     fleet.read_overrides(computers)
     outlook = Outlook(fleet)
@@ -152,9 +160,20 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
     }
     wanted = [one if isinstance(one, Bound) else Named(one.name, of_waves[one.name]) for one in asked.wanted]
     waves = make_waves(asked.plan.steps, places, branches, wanted, everybody)
+    trial = make_trial(
+        outlook,
+        asked.asked.document,
+        asked.asked.options["profiles"],
+        asked.plan.steps,
+        resolved[: len(profiles)],
+        tried_on,
+        lambda number: places[number].heard,
+    )
+    waves = with_trial(waves, [places[number] for number in trial.computers], trial.policies, wanted)
     # What a rule or list holds that they share is known by those who have it.
     targets = {*planned, *(declared if any(wave.everything for wave in waves) else ())}
     rehearsals = Rehearsals(fleet, asked.plan.steps, computers, branches)
+    targets.update(fleet.computers[number] for number in trial.computers)
     hosts, unknown = _hosts(asked, outlook, computers)
     told = [*fleet.warnings]
     if unknown:
@@ -164,7 +183,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
             + (f" and {len(unknown) - _HOSTS_NAMED} more" if unknown[_HOSTS_NAMED:] else "")
         )
     return {
-        "changed": _write(client, asked, waves, targets, hosts, rehearsals, check_mode),
+        "changed": _write(client, asked, waves, targets, trial, hosts, rehearsals, check_mode),
         "digest": asked.plan.digest,
         "waves_file": asked.waves_file,
         "waves": [_told(wave) for wave in waves],
@@ -274,6 +293,7 @@ def _told(wave: Wave) -> Result:
         "judged": len(wave.judged),
         "everything": wave.everything,
         "blind": wave.blind,
+        "kind": wave.kind,
     }
 
 
@@ -282,11 +302,15 @@ def _write(
     asked: RolloutAsked,
     waves: t.Sequence[Wave],
     targets: t.Iterable[Target],
+    trial: Trial,
     hosts: t.Sequence[Result],
     rehearsals: Rehearsals,
     check_mode: bool,
 ) -> bool:
-    """Write the waves into their file, with all targets to keep a snapshot of; returns whether that changes it."""
+    """Write the waves into their file, with all targets to keep a snapshot of, and the trial's documents.
+
+    Returns whether that changes it.
+    """
     held = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -296,6 +320,7 @@ def _write(
             "policies": sorted(one.id for one in targets if isinstance(one, Policy)),
             "computers": sorted(one.id for one in targets if isinstance(one, Computer)),
         },
+        "trial": {"profiles": trial.profiles, "end": trial.end},
         "waves": [
             {
                 **asdict(wave),

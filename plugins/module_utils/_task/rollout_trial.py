@@ -1,0 +1,179 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A trial: what a plan changes of a policy, first as overrides of some computers below it, which are taken away again.
+
+A trial must show what the policy's change will do to the computer. Where it cannot, it is refused, and says why.
+"""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import dataclass
+
+from .._basis.errors import OptionError
+from .._basis.text import enumerated, in_words, quoted
+from .._communication.document import REMOVE, Document
+from .._facets.firewall.snapshot import restricting_rules
+from .._facets.step import ASSIGN, SET, UNASSIGN, WRITE, Step, needed_by
+from .._fleet.catalogue import BY_OPTION, INHERITED
+from .._fleet.objects import Computer, Policy, Target
+from .._fleet.outlook import Outlook
+from .._vendor.communication import AGENT_INITIATED, MANAGER_INITIATED
+
+Options = t.Dict[str, t.Any]
+# The options that name what a restriction made, so that it can be taken away.
+_NAMES = ("rule_name", "ip_list_name", "mac_list_name")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Computers with what is tried on them, and the policies that this is about, by their IDs.
+
+    profiles: a document that writes it. end: one that takes it away.
+    """
+
+    computers: frozenset[int]
+    policies: frozenset[int]
+    profiles: t.Sequence[Options]
+    end: t.Sequence[Options]
+
+
+def make_trial(
+    outlook: Outlook,
+    document: Document,
+    options: t.Sequence[t.Mapping[str, t.Any]],
+    steps: t.Sequence[Step],
+    targets: t.Sequence[t.Sequence[Target]],
+    tried_on: t.Mapping[int, t.Sequence[Target]],
+    heard: t.Callable[[int], bool],
+) -> Trial:
+    """The trial of what these steps of a document's plan change.
+
+    options: those of the document's profiles. targets: those of each profile. tried_on: by the number of a profile, the
+    computers to try it on. heard: whether the agent of a computer can be judged. Raises C(OptionError).
+    """
+    if tried_on and document.undeclared == REMOVE:
+        raise OptionError(
+            "plan_file", None, "its undeclared must not be remove if a profile has try_on, as it would remove the trial"
+        )
+    own = {
+        (facet, target)
+        for profile, found in zip(document.profiles, targets)
+        for facet in profile.wishes
+        for target in found
+        if isinstance(target, Computer)
+    }
+    by_content: dict[str, list[int]] = {}
+    computers: set[int] = set()
+    policies: set[int] = set()
+    for number, found in tried_on.items():
+        profile = document.profiles[number]
+        change = _Change(outlook, steps, profile.wishes.keys(), targets[number], f"profiles[{profile.name}].try_on")
+        for computer in t.cast("t.Sequence[Computer]", found):
+            content: dict[str, Options] = {}
+            for policy, step in change.reaching(computer):
+                if (step.facet, computer) in own:
+                    raise change.error(computer, f"a profile declares {step.facet} of it")
+                if step.action == SET:
+                    change.check_setting(computer, policy, step)
+                    content.setdefault(step.facet, {})[step.key] = in_words(step.after)
+                else:
+                    change.check_rule(computer, step)
+                    content[step.facet] = {**options[number][step.facet], "accept_inherited": False}
+                policies.add(policy.id)
+            if content:
+                if not heard(computer.id):
+                    raise change.error(computer, f"the agent of the {computer.label} was silent, and cannot be judged")
+                if computer.id in computers:
+                    raise change.error(computer, "another profile is tried on it, too")
+                computers.add(computer.id)
+                by_content.setdefault(json.dumps(content, sort_keys=True), []).append(computer.id)
+    profiles, end = [], []
+    for count, (text, ids) in enumerate(by_content.items(), start=1):
+        content = json.loads(text)
+        profiles.append({"name": f"trial {count}", "computers": ids, **content})
+        # Whoever is gone by then has nothing to be taken away.
+        gone = {"name": f"end of trial {count}", "computers": ids, "allow_missing": True, "allow_empty": True}
+        end.append({**gone, **{facet: _taken_away(facet, declared) for facet, declared in content.items()}})
+    return Trial(frozenset(computers), frozenset(policies), profiles, end)
+
+
+def _taken_away(facet: str, declared: Options) -> Options:
+    if facet == "firewall_restriction":
+        return {"state": "absent", **{name: declared[name] for name in _NAMES if declared.get(name) is not None}}
+    return dict.fromkeys(declared, INHERITED)
+
+
+class _Change:
+    """What a plan changes of the policies of one profile."""
+
+    def __init__(
+        self,
+        outlook: Outlook,
+        steps: t.Sequence[Step],
+        facets: t.Container[str],
+        targets: t.Iterable[Target],
+        option: str,
+    ) -> None:
+        self._outlook, self._option = outlook, option
+        self._by_id = {step.id: step for step in steps}
+        self._policies = {target.id for target in targets if isinstance(target, Policy)}
+        self._on_policies: dict[int, list[Step]] = {}
+        # What will be set, by type and ID of the target, and option.
+        self._set = {(*step.subject[:2], step.key) for step in steps if step.action == SET and step.after != INHERITED}
+        for step in steps:
+            if step.subject.type == "policy" and step.facet in facets and step.action in (SET, ASSIGN, UNASSIGN):
+                self._on_policies.setdefault(step.subject.id or 0, []).append(step)
+
+    def error(self, computer: Computer, why: str) -> OptionError:
+        """That a trial on this computer would not show what the policy's change does."""
+        return OptionError(
+            self._option, computer.name, f"it must be computers on which the change can be tried, and {why}"
+        )
+
+    def reaching(self, computer: Computer) -> list[tuple[Policy, Step]]:
+        """What changes for a computer by policies of the profile: of each option or rule, that of the nearest policy."""
+        lineage = self._outlook.fleet.lineage(computer)
+        if not any(policy.id in self._policies for policy in lineage):
+            raise self.error(computer, f"the {computer.label} is below no policy of the profile")
+        found: dict[tuple[str, str], tuple[Policy, Step]] = {}
+        for policy in lineage:
+            for step in self._on_policies.get(policy.id, ()) if policy.id in self._policies else ():
+                found.setdefault((step.facet, step.key), (policy, step))
+        return list(found.values())
+
+    def check_setting(self, computer: Computer, policy: Policy, step: Step) -> None:
+        """Raise C(OptionError) where a setting of the policy does not reach the computer, or has no value of its own."""
+        if step.after == INHERITED:
+            raise self.error(computer, f"{step.key} of the {policy.label} goes back to what is set above it")
+        today = self._outlook.effective(computer, BY_OPTION[step.key])[0]
+        if step.after == AGENT_INITIATED and today == MANAGER_INITIATED:
+            # It could neither reach the manager, nor be reached to be put back.
+            why = "has only answered until now, and whether it can initiate is rehearsed with its policy alone"
+            raise self.error(computer, f"the agent of the {computer.label} {why}")
+        places: tuple[Target, ...] = (computer, *self._outlook.fleet.lineage(computer))
+        for place in places:
+            if place == policy:
+                return
+            is_set = self._outlook.override(place, BY_OPTION[step.key]) is not None
+            if is_set or (place.kind.noun, place.id, step.key) in self._set:
+                raise self.error(computer, f"{step.key} of the {computer.label} is set on the {place.label}")
+
+    def check_rule(self, computer: Computer, step: Step) -> None:
+        """Raise C(OptionError) where a rule of a computer would not restrict it as the same one of its policy will."""
+        fleet = self._outlook.fleet
+        if step.action == UNASSIGN:
+            raise self.error(computer, f"a computer cannot lose the rule {quoted(step.key, 100)} that its policy has")
+        there = fleet.assignments.effective(computer) & restricting_rules(fleet)
+        if there:
+            names = enumerated([quoted(fleet.rules[rule_id].get("name"), 100) for rule_id in sorted(there)], 3)
+            raise self.error(
+                computer, f"the {computer.label} keeps the rules that it has for the agents' port beside that: {names}"
+            )
+        for need in needed_by([step], self._by_id):
+            changed = self._by_id[need]
+            if changed.action == WRITE and changed.subject.id is not None:
+                raise self.error(computer, f"the {changed.subject.label} would change for all who have it")
