@@ -168,7 +168,10 @@ def test_the_role_in_a_play_of_ones_own(site):
     ]
     book = site.folder / "own.yml"
     book.write_text(yaml.safe_dump(play))
-    for variables, told in (({}, "interval 7 for 1 policy"), ({"communication_undeclared": "sometimes"}, "got: sometimes")):
+    for variables, told in (
+        ({}, "interval 7 for 1 policy"),
+        ({"communication_undeclared": "sometimes"}, "got: sometimes"),
+    ):
         site.write([PROFILE], {"manager": variables})
         ended = site.run(str(book), key="read_only")
         assert ended.status == 2 and told in ended.output, ended.output
