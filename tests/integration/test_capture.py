@@ -617,6 +617,11 @@ FAULTS: dict[str, tuple[bytes, str, str]] = {
         "path",
         "its aliases make more than 1000000 values",
     ),
+    "huge name": (
+        b"communication_profiles: [{name: 0x%s, policies: [Alpha], heartbeat: {interval: 1}}]\n" % (b"f" * 5000),
+        "path",
+        "a number with thousands of digits",
+    ),
     "too deep": (b"a: " + b"[" * 5000 + b"]" * 5000 + b"\n", "path", "nested too deeply"),
     "namesakes": (
         b"communication_profiles: [{name: x, policies: [Alpha]}, {name: x, policies: [Beta]}]\n",

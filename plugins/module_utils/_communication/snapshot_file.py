@@ -45,6 +45,8 @@ else:
 _LONGEST = 64 * 1024 * 1024
 # The most values in it, each counted wherever an alias stands for it; a long file may have more.
 _MOST_VALUES = 1_000_000
+# Bits of a number. Python does not write out much longer ones.
+_LONGEST_NUMBER = 10_000
 # The first words of the comments that say what could not be captured, and all of such a comment.
 NOT_CAPTURED = "# not captured: "
 _NOTE = re.compile(rf"^({NOT_CAPTURED}({'|'.join(FACETS)}) of .+: .+)(?:\n|\Z)", re.MULTILINE)
@@ -450,7 +452,7 @@ def _as_given(given: t.Any, valid: t.Any) -> t.Any:
 
 
 def _check_size(value: t.Any, most: int) -> None:
-    """Raise an error of YAML where aliases make more values than that of a short text."""
+    """Raise an error of YAML where aliases make more values than that of a short text, or for a number of endless digits."""
     left = most
 
     def count(one: t.Any) -> None:
@@ -458,6 +460,8 @@ def _check_size(value: t.Any, most: int) -> None:
         left -= 1
         if left < 0:
             raise MarkedYAMLError(problem=f"its aliases make more than {most} values of it, which is not supported")
+        if isinstance(one, int) and one.bit_length() > _LONGEST_NUMBER:
+            raise MarkedYAMLError(problem="it has a number with thousands of digits")
         for item in one.values() if isinstance(one, dict) else one if isinstance(one, list) else ():
             count(item)
 
