@@ -73,6 +73,15 @@ def pytest_gate(
 
 # Every fault at every request: once, where the libraries that have to cope with it are the oldest.
 FAULTS = "tests/integration/test_faults.py"
+# And what libraries tell of replies that do not come, of certificates, and of connections that break.
+TOLD = tuple(
+    f"tests/integration/{test}"
+    for test in (
+        "test_faults_others.py::test_a_reply_past_the_timeout",
+        "test_faults_others.py::test_an_untrusted_certificate",
+        "test_runs_that_end.py::test_different_signs_of_a_manager_that_is_down_are_one_answer",
+    )
+)
 # What ruamel.yaml writes.
 CAPTURES = "tests/integration/test_capture.py"
 # Tests that draw their examples have tried all of them with the newest.
@@ -97,7 +106,7 @@ GATES: List[Gate] = [
     pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, cost=60, parallel=BY_TEST, quick=()),
     # With the lowest versions of libraries as well: the environments differ in nothing else.
     pytest_gate("unit on the oldest core", "lowest", "tests/unit", *AGAIN, cost=70),
-    pytest_gate("libraries at their lowest", "lowest", FAULTS, CAPTURES, cost=60),
+    pytest_gate("libraries at their lowest", "lowest", FAULTS, *TOLD, CAPTURES, cost=60),
     pytest_gate("contract", "main", "tests/contract", cost=40, parallel=WAITING),
     pytest_gate(
         "integration",

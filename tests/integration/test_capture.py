@@ -611,6 +611,17 @@ FAULTS: dict[str, tuple[bytes, str, str]] = {
         "targets must be named",
     ),
     "itself": (b"--- &root\ncommunication_profiles: []\nx: *root\n", "path", "stands in itself by an alias"),
+    "aliases": (
+        b"communication_profiles: []\nx0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+        + b"".join(b"x%d: &x%d [%s]\n" % (n, n, b", ".join([b"*x%d" % (n - 1)] * 10)) for n in range(1, 30)),
+        "path",
+        "its aliases make more than 1000000 values",
+    ),
+    "huge name": (
+        b"communication_profiles: [{name: 0x%s, policies: [Alpha], heartbeat: {interval: 1}}]\n" % (b"f" * 5000),
+        "path",
+        "a number with thousands of digits",
+    ),
     "too deep": (b"a: " + b"[" * 5000 + b"]" * 5000 + b"\n", "path", "nested too deeply"),
     "namesakes": (
         b"communication_profiles: [{name: x, policies: [Alpha]}, {name: x, policies: [Beta]}]\n",

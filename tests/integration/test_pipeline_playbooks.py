@@ -54,14 +54,15 @@ class Site:
         (self.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
 
     def run(self, playbook: str, *arguments: str, key: str = "admin") -> Ended:
-        """Run a playbook of the collection as a pipeline does, from the folder of the inventory."""
+        """Run a playbook of the collection, or a file, as a pipeline does, from the folder of the inventory."""
         secret = {"admin": self.lab.api_key, "read_only": self.lab.read_only_api_key}[key]
         environment = {
             "WORKLOAD_SECURITY_API_KEY": secret,
             "ANSIBLE_PIPELINING": "true",
             "PWD": str(self.folder),
         }
-        command = ("-i", "hosts.yml", f"workload_security.agent.{playbook}", *arguments)
+        name = playbook if playbook.endswith(".yml") else f"workload_security.agent.{playbook}"
+        command = ("-i", "hosts.yml", name, *arguments)
         ran = ansible_playbook(*command, environment=environment, cwd=self.folder)
         return Ended(ran.returncode, ran.stdout)
 
@@ -152,6 +153,29 @@ def test_drift_is_reported_with_a_key_that_only_reads(site):
     assert ended.status == 2, ended.output
     (undeclared,) = json.loads((reports / "manager.json").read_text())["undeclared"]
     assert (undeclared["option"], undeclared["before"]) == ("missed_before_alert", 4)
+
+
+def test_the_role_in_a_play_of_ones_own(site):
+    """Drift ends it with 2, and so do variables that do not fit, as the documentation says."""
+    play = [
+        {
+            "name": "Compare",
+            "hosts": "all",
+            "connection": "local",
+            "gather_facts": False,
+            "roles": [{"role": "workload_security.agent.communication", "communication_fail_on_drift": True}],
+        }
+    ]
+    book = site.folder / "own.yml"
+    book.write_text(yaml.safe_dump(play))
+    for variables, told in (
+        ({}, "interval 7 for 1 policy"),
+        ({"communication_undeclared": "sometimes"}, "got: sometimes"),
+    ):
+        site.write([PROFILE], {"manager": variables})
+        ended = site.run(str(book), key="read_only")
+        assert ended.status == 2 and told in ended.output, ended.output
+    assert writes(site.lab, "read_only") == []
 
 
 ERRORS = [(playbook, case) for playbook in ("plan", "drift")

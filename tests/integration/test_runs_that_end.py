@@ -100,6 +100,16 @@ def test_different_signs_of_a_manager_that_is_down_are_one_answer(lab):
     assert len({one["path"] for one in writes(lab)}) == 10
 
 
+@pytest.mark.slow
+def test_a_manager_that_does_not_answer_in_time_stops_a_run(lab):
+    """Neither the write nor the look after it: nobody knows what became of it, and nothing else is tried."""
+    lab.add_fault(path=r"^/computers/\d+$", times=0, action={"kind": "delay", "seconds": 5})
+    result = heartbeat(lab, stop_after=1, timeout=1)
+    assert states(result) == {"not_known": 1, "not_tried": 299}
+    (code,) = {one["failure"]["code"] for one in result["failed_targets"] if one["failure"]}
+    assert code == "timed_out" and not result["changed"]
+
+
 def test_what_is_no_manager_stops_a_run(lab):
     """A portal that comes between, with redirects or pages of its own."""
     in_turn(lab, answer(302), {"kind": "status", "status": 200, "body": "<html>Please sign in</html>"})

@@ -323,6 +323,37 @@ def test_tasks_of_others_are_left_alone(lab, leaf):
     assert {one["ID"] for one in lab.api("GET", TASKS)["scheduledTasks"]} == names and gone not in names
 
 
+def test_tasks_that_cannot_be_removed_hold_up_no_sending(lab, leaf):
+    """The first one tells enough: trying each of them would take an hour before anything is sent."""
+    lab.switch(finished_scheduled_task="kept")
+    ids = initiate(lab, leaf, "Bidirectional")
+    for number in range(4):
+        own = {
+            "name": f"workload_security.agent: send policy 0123abc{number} to all",
+            "type": "send-policy",
+            "runNow": True,
+            "scheduleDetails": {
+                "recurrenceType": "none",
+                "recurrenceCount": 1,
+                "onceOnlyScheduleParameters": {"startTime": 0},
+            },
+            "sendPolicyTaskParameters": {"computerFilter": {"type": "computer", "computerID": ids[0]}},
+        }
+        lab.api("POST", TASKS, own)
+    lab.add_fault(method="DELETE", path=f"{TASKS}/", times=0, action={"kind": "status", "status": 429})
+    lab.clear_requests()
+    before = computers(lab)
+    sent = send(lab, policies=[leaf])
+    assert sent.result["sending"] == "sent" and requested_since(lab, before) == set(ids)
+    assert len({one["path"] for one in lab.requests() if one["method"] == "DELETE"}) == 1
+    (warning,) = sent.result["warnings"]
+    assert "could not be removed" in warning
+    # The next run does it.
+    lab.clear_faults()
+    send(lab, policies=[leaf], wait=True)
+    assert lab.api("GET", TASKS)["scheduledTasks"] == []
+
+
 def test_a_task_that_was_left_behind_is_used_again(lab, leaf):
     ids = initiate(lab, leaf, "Bidirectional")
     lab.switch(scheduled_task_start=86_400)

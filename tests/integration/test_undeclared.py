@@ -167,6 +167,53 @@ def test_the_clouds_own_heartbeat_is_shown_and_is_no_drift(cloud_lab):
     assert not options & {"interval", "missed_before_alert", "maximum_clock_change"}
 
 
+def test_what_the_vendor_has_set_in_the_cloud_is_said_to_the_end(cloud_lab):
+    """A policy that the vendor gave another heartbeat: no drift, nothing to remove, and a warning that names it."""
+    lab = cloud_lab
+    lab.reset()
+    policy = lab.api("POST", "/policies/search", {})["policies"][0]
+    value = {INTERVAL: {"value": "5 Minutes"}, SETTINGS["missed_before_alert"]: {"value": "4"}}
+    lab.add_fault(
+        path="^/policies/search$",
+        times=0,
+        action={"kind": "mutate", "pointer": "/policies/0/policySettings", "to": {"value": value}},
+    )
+    profiles = [{"name": "a", "policies": [policy["ID"]], "communication_direction": {"direction": "agent_initiated"}}]
+    lab.clear_requests()
+    for what in ("report", "remove"):
+        result = run(lab, profiles, check=True, undeclared=what, scope="fleet", deployment="cloud")
+        assert not result["failed"], result
+        of_heartbeat = {one["option"] for one in [*result["plan"], *result.get("undeclared", [])]}
+        assert not of_heartbeat & {"interval", "missed_before_alert"}
+        for note in ("heartbeat.interval is 5 on policy", "heartbeat.missed_before_alert is 4 on policy"):
+            (told,) = [one for one in result["warnings"] if one.startswith(note)]
+            assert f"(ID {policy['ID']}). In the cloud only the vendor sets it" in told
+    assert writes(lab) == []
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_document_without_profiles_changes_nothing_and_never_empties_a_manager(scene, check):
+    lab = scene.lab
+    before = Truth.of(lab)
+    kept, nobody, all_of_it, refused, emptied = (
+        run(lab, [], check=check, **options)
+        for options in (
+            {},
+            {"undeclared": "report"},
+            {"undeclared": "report", "scope": "fleet"},
+            {"undeclared": "remove"},
+            {"undeclared": "remove", "scope": "fleet"},
+        )
+    )
+    assert not kept["failed"] and not kept["changed"] and "undeclared" not in kept
+    assert not nobody["failed"] and nobody["undeclared"] == [], "nobody is in its scope"
+    assert not all_of_it["changed"] and told(all_of_it["undeclared"]) >= {("missed_before_alert", "4", "Beta")}
+    for result in (refused, emptied):
+        assert result["failed"] and "option 'profiles' is '[]'" in result["msg"]
+        assert result["failure"]["code"] == "bad_option"
+    assert Truth.of(lab) == before
+
+
 def test_what_only_the_vendor_sets_in_the_cloud():
     facet = Heartbeat("cloud")
     for number, interval in ((1, 5), (2, 5), (3, 10)):

@@ -35,7 +35,7 @@ from .snapshot_editor import Editor, Node, shown_as_escapes
 try:
     from ruamel.yaml import YAML, constructor, events
     from ruamel.yaml.comments import CommentedMap
-    from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 except ImportError as import_error:
     RUAMEL_IMPORT_ERROR: str | None = str(import_error)
 else:
@@ -43,6 +43,10 @@ else:
 
 # The longest file that is read, in bytes.
 _LONGEST = 64 * 1024 * 1024
+# The most values in it, each counted wherever an alias stands for it; a long file may have more.
+_MOST_VALUES = 1_000_000
+# Bits of a number. Python does not write out much longer ones.
+_LONGEST_NUMBER = 10_000
 # The first words of the comments that say what could not be captured, and all of such a comment.
 NOT_CAPTURED = "# not captured: "
 _NOTE = re.compile(rf"^({NOT_CAPTURED}({'|'.join(FACETS)}) of .+: .+)(?:\n|\Z)", re.MULTILINE)
@@ -305,6 +309,7 @@ class DocumentText:
         yaml.Constructor = _constructor()
         try:
             said = yaml.load(text)
+            _check_size(said, max(_MOST_VALUES, len(text)))
             # Raises what follows where it is in itself.
             _comparable(said)
         except (YAMLError, ValueError, TypeError, RecursionError) as error:
@@ -445,6 +450,23 @@ def _is_untold(value: t.Any) -> bool:
 def _as_given(given: t.Any, valid: t.Any) -> t.Any:
     """A valid value, but a number that may be one as a number."""
     return given if isinstance(given, (int, bool)) and valid == str(given) else valid
+
+
+def _check_size(value: t.Any, most: int) -> None:
+    """Raise an error of YAML where aliases make more values than that of a short text, or for a number of endless digits."""
+    left = most
+
+    def count(one: t.Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise MarkedYAMLError(problem=f"its aliases make more than {most} values of it, which is not supported")
+        if isinstance(one, int) and one.bit_length() > _LONGEST_NUMBER:
+            raise MarkedYAMLError(problem="it has a number with thousands of digits")
+        for item in one.values() if isinstance(one, dict) else one if isinstance(one, list) else ():
+            count(item)
+
+    count(value)
 
 
 def _comparable(value: t.Any) -> t.Any:

@@ -75,7 +75,8 @@ def request_sending(client: Client, recipients: Recipients) -> Request:
     ours = [task for page in client.pages(SCHEDULED_TASK, of_type) for task in page if _is_ours(task)]
     for task in ours[:_REMOVED_AT_ONCE]:
         if task.get("lastRunTime"):
-            warnings += _remove(client, task["ID"])
+            # What keeps one from being removed may take minutes to find out for each.
+            warnings += [] if warnings else _remove(client, task["ID"])
         elif _filter_of(task) == recipients.computer_filter:
             waiting = task["ID"]
     try:

@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import FileError, OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.snapshot import (
     Edit,
     LeftOut,
@@ -20,7 +24,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     NewProfile,
     Snapshot,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._communication.snapshot_file import DocumentText
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.snapshot_file import (
+    DocumentText,
+    replace_text,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.objects import Policy
 from tests.integration.captured import read
 
@@ -228,3 +235,33 @@ def test_what_an_alias_elsewhere_refers_to_is_kept_for_it():
     after = edited(text, {0: Edit(added=[Named("policies", "B")])})
     assert after.startswith("b: [1,2]\n")
     assert (read(after)["other"], read(after)[VARIABLE][0]["policies"]) == (["A"], ["A", "B"])
+
+
+@pytest.mark.parametrize("before", [None, "old: true\n"])
+def test_of_several_runs_at_once_one_writes_and_the_others_are_told(tmp_path, before):
+    path = tmp_path / "site.yml"
+    if before is not None:
+        path.write_text(before)
+
+    def run(number: int) -> str:
+        try:
+            replace_text(str(path), before, f"run: {number}\n")
+        except OptionError as error:
+            return str(error)
+        return f"run: {number}\n"
+
+    with ThreadPoolExecutor(8) as pool:
+        ended = list(pool.map(run, range(8)))
+    wrote = [one for one in ended if one.startswith("run: ")]
+    assert wrote == [path.read_text()] and os.listdir(tmp_path) == ["site.yml"]
+    assert all("it must not be changed by somebody else meanwhile" in one for one in set(ended) - set(wrote))
+
+
+def test_a_file_that_cannot_be_written_is_told_by_its_option(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").write_text("")
+    for path in ("/proc/site.yml", tmp_path / "loop", tmp_path / "file" / "site.yml"):
+        with pytest.raises(FileError, match="option 'path' is '.*': the file cannot be written: ") as caught:
+            replace_text(str(path), None, "x: 1\n")
+        assert caught.value.as_failure()["option"] == "path"
+    assert sorted(os.listdir(tmp_path)) == ["file", "loop"]
