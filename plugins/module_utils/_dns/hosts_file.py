@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
-from ansible.module_utils.common.parameters import env_fallback
-
 from .._basis.files import is_mount, tidy
 from .._basis.text import enumerated, quoted, shown
 from . import managed_file
@@ -20,11 +18,10 @@ from .hosts_text import Hosts, read_hosts, text_of, with_tabs, without
 from .place import Place
 from .records import Record
 
-ARGUMENTS = {
+ARGUMENTS: Dict[str, Any] = {
     "path": {"type": "path", "default": "/etc/hosts"},
     "replace_conflicts": {"type": "bool", "default": False},
-    # As files' modules of Ansible's own have it.
-    "unsafe_writes": {"type": "bool", "default": False, "fallback": (env_fallback, ["ANSIBLE_UNSAFE_WRITES"])},
+    "unsafe_writes": {"type": "bool", "default": False},
 }
 
 # How long a line of a file can be, in characters, to be shown in a diff.

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from typing import Any, Dict
 
+from ansible.module_utils.common.parameters import env_fallback
+
 from .._basis.errors import Problem
 from .._basis.module import Module
 from . import dnsmasq, hosts_file, rfc2136, unbound
 from .converge import ABSENT, PRESENT, converge
 
+# Everywhere in Ansible, this variable of the host is the default of this option.
+_UNSAFE_WRITES = {**hosts_file.ARGUMENTS["unsafe_writes"], "fallback": (env_fallback, ["ANSIBLE_UNSAFE_WRITES"])}
+
 _PLACES = {
-    "hosts_file": (hosts_file.HostsFile, hosts_file.ARGUMENTS),
+    "hosts_file": (hosts_file.HostsFile, {**hosts_file.ARGUMENTS, "unsafe_writes": _UNSAFE_WRITES}),
     "rfc2136": (rfc2136.Rfc2136, rfc2136.ARGUMENTS),
     "unbound": (unbound.Unbound, unbound.ARGUMENTS),
     "dnsmasq": (dnsmasq.Dnsmasq, dnsmasq.ARGUMENTS),
