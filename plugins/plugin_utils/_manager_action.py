@@ -27,6 +27,8 @@ from ..module_utils._task.worker import run_in_worker
 
 # Seconds before the first line: tasks that end sooner need none.
 _SOON = 5
+# Seconds between two looks at whether Ansible is still there.
+_LOOK = 0.2
 
 
 def _screen() -> int | None:
@@ -63,7 +65,7 @@ class ManagerAction(ActionBase):
         internal: dict[str, t.Any] = {}
         self._update_module_args(self._task.action, internal, task_vars or {})
         try:
-            with _surroundings(environment, self._loader.get_basedir()):
+            with _ending_with_ansible(), _surroundings(environment, self._loader.get_basedir()):
                 result.update(
                     run_in_worker(
                         self.work, self._task.action, self._task.args, internal, dict(os.environ), self._watch
@@ -129,6 +131,26 @@ def watched(name: str, progress: Progress, seconds: int) -> t.Iterator[None]:
             ended.set()
             if seconds:
                 shows.join()
+
+
+@contextlib.contextmanager
+def _ending_with_ansible() -> t.Iterator[None]:
+    """End this worker at once when Ansible is gone that started it, as after SIGKILL.
+
+    It has a session of its own, and would go on writing, unseen, beside the run that the user starts next.
+    """
+    ansible, ended = os.getppid(), threading.Event()
+
+    def look() -> None:
+        while not ended.wait(_LOOK):
+            if os.getppid() != ansible:
+                os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 @contextlib.contextmanager

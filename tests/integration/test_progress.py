@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -132,3 +133,26 @@ def test_a_run_that_takes_longer_than_its_timeout_says_what_is_done_and_writes_n
     # A machine that is slow today may not come to write in that time.
     assert re.match(r"heartbeat: interrupted while (writing: \d+ of \d+ done|reading|planning)", line)
     assert lab.requests()[-1]["path"] == "/computers/search"
+
+
+def test_a_run_whose_ansible_was_killed_writes_no_more(lab, tmp_path):
+    """The worker has a session of its own, so that it outlives what started it unless it looks after that itself."""
+    lab.add_fault(method="POST", path=WRITES, times=0, action={"kind": "stall", "seconds": 300})
+    workers: list[int] = []
+
+    def kill(pid: int) -> None:
+        until(lambda: writes(lab), "a write is under way")
+        workers.extend(int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        os.kill(pid, signal.SIGKILL)
+
+    play(lab, [heartbeat(timeout=600)], tmp_path, meanwhile=kill)
+    assert workers
+    until(lambda: not any(map(is_there, workers)), "its worker has ended")
+
+
+def is_there(pid: int) -> bool:
+    """Whether a process runs; one that has ended may wait for somebody to ask how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -24,7 +24,7 @@ from utils._dns import dnsmasq, unbound
 from utils._dns.converge import converge
 from utils._dns.hosts_file import HostsFile
 params = {"state": "present", "hostnames": ["dsm.lab.test"], "region": "us-1", "addresses": ["192.0.2.1", "2001:db8::1"]}
-place = HostsFile({"path": arguments[0], "replace_conflicts": True})
+place = HostsFile({"path": arguments[0], "replace_conflicts": True, "unsafe_writes": False})
 done = converge(place, {**params, "cname": None, "ttl": None}, check_mode=False)
 result = [done["changed"], len(done["records"]), place.warnings]
 """
