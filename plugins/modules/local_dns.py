@@ -32,6 +32,7 @@ attributes:
     support: full
 requirements:
   - dnspython >= 2.3, if O(rfc2136) is used
+  - gssapi, if O(rfc2136.authentication=gss_tsig)
 options:
   state:
     description:
@@ -114,7 +115,7 @@ options:
     description:
       - A zone of a primary name server that takes dynamic updates (RFC 2136). Runs anywhere that reaches the server,
         most often with C(delegate_to=localhost).
-      - This is the place for Windows hosts.
+      - This is the place for Windows hosts. The zones of an Active Directory are among those that it can be.
       - The update names what was read before as its prerequisite, so that a change by somebody else in between is not
         overwritten.
       - Records of other types than A, AAAA and CNAME are left alone. A name that has some cannot become an alias.
@@ -135,11 +136,21 @@ options:
           - The zone that holds the host names.
           - If not set, the server is asked for it.
         type: str
+      authentication:
+        description:
+          - How the server knows who makes an update.
+          - "V(none): by the address that it comes from."
+          - "V(tsig): by the signature of a key that it shares, which O(rfc2136.key_file), or O(rfc2136.key_name) and
+            O(rfc2136.key_secret), name. Questions are signed as well."
+          - "V(gss_tsig): by the signature of a principal of Kerberos, whose ticket comes from O(rfc2136.keytab),
+            O(rfc2136.ticket_cache), or the environment. This is what DNS of Active Directory wants where a zone takes
+            I(secure only) updates. Updates go over TCP. Questions are not signed, as Active Directory answers everybody's."
+          - If not set, V(tsig) with a key, and V(none) without.
+        type: str
+        choices: [none, tsig, gss_tsig]
       key_name:
         description:
           - Name of the key that signs updates (TSIG). With O(rfc2136.key_file), which of its keys to take.
-          - If neither this nor O(rfc2136.key_file) is set, updates are not signed, and the server must trust the address
-            that they come from.
         type: str
       key_secret:
         description:
@@ -165,6 +176,27 @@ options:
             servers that take nothing else.
         type: bool
         default: false
+      principal:
+        description:
+          - The principal that signs with O(rfc2136.authentication=gss_tsig), as V(ansible@CORP.EXAMPLE.COM).
+          - If not set, the first in O(rfc2136.keytab), or that of the ticket cache.
+        type: str
+      keytab:
+        description:
+          - A file on the machine that the module runs on, with the keys of O(rfc2136.principal). Tickets that are got with
+            it are kept nowhere.
+        type: path
+      ticket_cache:
+        description:
+          - Where the tickets are that C(kinit) has got, as V(/tmp/krb5cc_1000), V(KCM:) or V(KEYRING:persistent:1000).
+          - If neither this nor O(rfc2136.keytab) is set, what Kerberos itself takes, which C(KRB5CCNAME) and
+            C(KRB5_CLIENT_KTNAME) in the environment tell.
+        type: str
+      server_name:
+        description:
+          - The server's full host name, of which Kerberos's name of its service is made, C(DNS/dc1.corp.example.com).
+          - If not set, O(rfc2136.server). Needed where that is an address.
+        type: str
       protocol:
         description:
           - How to reach the server. What does not fit into V(udp) goes over TCP.
@@ -307,6 +339,18 @@ EXAMPLES = r"""
   delegate_to: localhost
   run_once: true
 
+- name: Put the name into a zone of Active Directory that takes secure updates only, as an account with a keytab
+  workload_security.agent.local_dns:
+    hostnames: [dsm.corp.example.com]
+    addresses: [192.0.2.10]
+    rfc2136:
+      server: dc1.corp.example.com
+      authentication: gss_tsig
+      principal: ansible@CORP.EXAMPLE.COM
+      keytab: /etc/ansible/ansible.keytab
+  delegate_to: localhost
+  run_once: true
+
 - name: Point the names of the cloud to a proxy, on the site's resolvers
   workload_security.agent.local_dns:
     region: us-1
@@ -424,9 +468,14 @@ failure:
         - V(no_server), if no name server answers, V(not_included), V(refused) or V(not_reloaded), if it will not load
           the file, V(other_answer), if it then answers something else. V(no_program) or V(no_answer), if one of its
           programs is missing or hangs.
-        - O(rfc2136) has more of them, such as V(concurrent_change). Where an update gets no answer that can be believed,
+        - O(rfc2136) has more of them, such as V(concurrent_change). V(refused) means that who makes the update has no right
+          to the name, V(bad_time) that clocks differ. Where an update gets no answer that can be believed,
           the records are read again. RV(failure.message) then says that the change was not made, or, where they
           cannot be read, that it is not known whether it was.
+        - With O(rfc2136.authentication=gss_tsig), V(no_ticket), if there is none or it has expired, V(bad_keytab),
+          V(unknown_principal), if the KDC does not know who asks, V(unknown_service) or V(wrong_realm), if it does not
+          know the server, V(no_kdc), if none answers, V(bad_key), if the server does not accept the ticket,
+          V(no_gss_tsig), if it takes none, V(missing_library), and V(kerberos) for all else that Kerberos refuses.
       returned: always
       type: str
       sample: other_answer

@@ -228,7 +228,18 @@ class Writer:
     """Somebody who reads and writes one name as the module does, told when."""
 
     def __init__(self, hosts: LabHosts, primary: Bind, address: str) -> None:
-        unset = dict.fromkeys(["zone", "key_algorithm", "key_file"])
+        unset = dict.fromkeys(
+            [
+                "zone",
+                "key_algorithm",
+                "key_file",
+                "authentication",
+                "principal",
+                "keytab",
+                "ticket_cache",
+                "server_name",
+            ]
+        )
         place = {**unset, "port": 53, "allow_hmac_md5": False, "protocol": "udp", **rfc2136(primary)}
         arguments = json.dumps([place, NAME, address])
         self._process = subprocess.Popen(

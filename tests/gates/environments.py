@@ -48,11 +48,16 @@ SUITABLE: Dict[str, List[Version]] = {
     "tools": [(3, 13), (3, 12), (3, 14), (3, 11)],
 }
 
+# The environments with a library that is compiled, from requirements/kerberos.txt.
+WITH_KERBEROS = ("newest", "oldest")
+
 # A program that some tests cannot do without, and the Debian package that has it.
 PROGRAMS = {
+    "cc": "gcc",
     "chromium": "chromium",
     "gnutls-serv": "gnutls-bin",
     "ip": "iproute2",
+    "krb5-config": "libkrb5-dev",
     "mmdebstrap": "mmdebstrap",
     "openssl": "openssl",
     "rpmbuild": "rpm",
@@ -161,13 +166,23 @@ def _make_one(name: str, interpreters: Interpreters) -> None:
     for command in ([str(interpreter), "-m", "venv", str(folder)], [str(python_of(name)), "-m", "pip", *install]):
         if subprocess.run(command, check=False).returncode:
             raise SystemExit(f"Could not make .venv/{name}: {' '.join(command)} failed, with the reason above.")
+    if name in WITH_KERBEROS:
+        _install_kerberos(name)
     stamp.write_text(recipe)
+
+
+def _install_kerberos(name: str) -> None:
+    """Compile it quickly; that it runs quickly matters less. Machines without a compiler do without."""
+    command = [str(python_of(name)), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    command += ["-r", str(ROOT / "requirements" / "kerberos.txt")]
+    if subprocess.run(command, env=dict(os.environ, CFLAGS="-O0 -g0"), check=False).returncode:
+        print(f"No gssapi in .venv/{name}, for the reason above: what needs it is not tested", file=sys.stderr)
 
 
 def _recipe(name: str, interpreter: Path) -> str:
     """What the environment is made from: another text means that it has to be made again."""
     digest = hashlib.sha256()
-    for file in (f"{name}.txt", "tests.txt", "harness.txt", "constraints.txt"):
+    for file in (f"{name}.txt", "tests.txt", "harness.txt", "constraints.txt", "kerberos.txt"):
         digest.update((ROOT / "requirements" / file).read_bytes())
     return f"{interpreter} {digest.hexdigest()}\n"
 

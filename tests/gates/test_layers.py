@@ -89,7 +89,10 @@ FROM_OUTSIDE = ("agent_cipher_probe",)
 # What runs on managed hosts even where no module names it.
 ON_MANAGED_HOSTS = ("_agent", "_basis", "_connectivity", "_dns", "_host", "_vendor")
 # A library that a file of these may use if it is there, since it is needed beside the manager alone.
-OPTIONAL = {Path("plugins/module_utils/_dns/primary.py"): {"dns"}}
+OPTIONAL = {
+    Path("plugins/module_utils/_dns/kerberos.py"): {"gssapi"},
+    Path("plugins/module_utils/_dns/primary.py"): {"dns"},
+}
 
 GOING_AWAY = (
     "ansible.module_utils.six",

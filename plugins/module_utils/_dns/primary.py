@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import struct
 import time
-from typing import Dict, List, NoReturn, Optional, Set, Tuple
+import uuid
+from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Set, Tuple
 
 from .._basis.errors import OptionError
 from .._basis.libraries import require
@@ -18,17 +20,20 @@ from .._basis.text import one_line, shown
 from .errors import DnsError, NotKnown
 from .records import Record
 from .tsig_key import BROKEN_ALGORITHM, Key
-from .wire import by_datagram
+from .wire import by_datagram, by_stream
+
+if TYPE_CHECKING:
+    from .kerberos import Kerberos
 
 try:
     import dns.exception
     import dns.flags
     import dns.message
     import dns.name
-    import dns.query
     import dns.rcode
     import dns.rdataclass
     import dns.rdatatype
+    import dns.rdtypes.ANY.TKEY
     import dns.tsig
     import dns.update
 except ImportError as import_error:
@@ -52,6 +57,14 @@ _OF_DNSSEC = ("RRSIG", "NSEC", "NSEC3", "KEY")
 _NOBODY = "_wildcard"
 _LONGEST_NAME = 253
 
+# Kerberos takes one message and its answer. Other ways to prove who one is, which GSS-API has as well, take more.
+_ROUNDS = 5
+# A name for a key, beside no zone: where names in a message end alike, dnspython shortens the key's, and Samba then takes
+# the signature for a wrong one.
+_KEY_DOMAIN = "workload-security-agent."
+_BY_GSS_API = 3  # a mode of RFC 2930
+_KEY_LASTS = 3600  # seconds
+
 # A datagram may be lost, so it is sent more than once. An update that was taken already fails its prerequisites the
 # next time, and so is never done twice.
 # What goes through every network in one datagram, in bytes (RFC 1035, section 4.2.1).
@@ -60,6 +73,7 @@ _LONGEST_DATAGRAM = 512
 
 # In the third byte of a message.
 _IS_ANSWER, _TRUNCATED = 0x80, 0x02
+_HEADER = 12
 
 
 class _NotSent(DnsError):
@@ -67,24 +81,88 @@ class _NotSent(DnsError):
 
 
 class Primary:
-    """A primary server. Every answer must carry the key's signature, if there is a key. Methods raise C(DnsError).
+    """A primary server. Methods raise C(DnsError).
 
+    With a C(key), every question is signed, and every answer must be. With C(kerberos), this holds for updates alone,
+    after C(log_on): Active Directory answers everybody's questions, as its clients ask them, without signatures.
     C(timeout) is in seconds, for each question, and each of the server's addresses until one has answered.
     C(wildcards) are the names that were asked for and have no records of their own, but those of a wildcard.
     """
 
-    def __init__(self, server: str, *, port: int, key: Optional[Key], over_tcp: bool, timeout: float) -> None:
+    def __init__(
+        self,
+        server: str,
+        *,
+        port: int,
+        key: Optional[Key],
+        kerberos: Optional[Kerberos],
+        over_tcp: bool,
+        timeout: float,
+    ) -> None:
         """Raises C(MissingLibrary) without dnspython. Nothing is sent yet."""
         require({"dnspython": DNSPYTHON_IMPORT_ERROR})
         self._server = server
         self._port = port
         self._over_tcp = over_tcp
         self._timeout = timeout
-        self._key_name = shown(key.name, 200) if key else None
+        self._kerberos = kerberos
+        self._signer = f"key {shown(key.name, 200)}" if key else "nobody"
         self._key_option = key.option if key else None
-        self._key = key and _tsig_key(key)
+        self._key = _tsig_key(key) if key else None
+        # Signs updates: the same, or what the server and Kerberos have agreed upon.
+        self._update_key = self._key
         self._addresses: List[str] = []
         self.wildcards: Set[str] = set()
+
+    def log_on(self) -> None:
+        """Agree with the server on a key that signs updates, if Kerberos is to tell who makes them (RFC 3645)."""
+        if self._kerberos is None:
+            return
+        context = self._kerberos.context()
+        key = dns.tsig.Key(dns.name.from_text(f"{uuid.uuid4()}.{_KEY_DOMAIN}"), context, dns.tsig.GSS_TSIG)
+        with self._kerberos.problems():
+            token = context.step()
+            for _round in range(_ROUNDS):
+                answer = self._agree(key, token)
+                # Where the answer is signed, it was taken in already, since its signature needs it.
+                token = None if context.complete else context.step(answer)
+                if context.complete:
+                    self._signer, self._update_key = self._kerberos.signer, key
+                    return
+        raise self._no_gss_tsig("it asks for more and more")
+
+    def _agree(self, key: dns.tsig.Key, token: Optional[bytes]) -> bytes:
+        """What the server answers to one message of Kerberos."""
+        now = int(time.time())
+        message = dns.message.make_query(key.name, dns.rdatatype.TKEY, dns.rdataclass.ANY)
+        message.flags &= ~dns.flags.RD
+        message.find_rrset(message.additional, key.name, dns.rdataclass.ANY, dns.rdatatype.TKEY, create=True).add(
+            dns.rdtypes.ANY.TKEY.TKEY(
+                *(dns.rdataclass.ANY, dns.rdatatype.TKEY, dns.tsig.GSS_TSIG),
+                *(now, now + _KEY_LASTS, _BY_GSS_API, dns.rcode.NOERROR, token or b""),
+            )
+        )
+        message.keyring = dns.tsig.GSSTSigAdapter({key.name: key})
+        reply = self._exchange(message, None, over_tcp=True)
+        found = reply.get_rrset(reply.answer, key.name, dns.rdataclass.ANY, dns.rdatatype.TKEY)
+        if reply.rcode() != dns.rcode.NOERROR or not found:
+            raise self._no_gss_tsig(f"it answers {dns.rcode.to_text(reply.rcode())}")
+        answer = found[0]
+        if answer.error in (dns.rcode.BADALG, dns.rcode.BADMODE):
+            raise self._no_gss_tsig(f"it answers {dns.rcode.to_text(answer.error)}")
+        if answer.error:
+            self._rejected_signature(
+                dns.tsig.PeerBadTime() if answer.error == dns.rcode.BADTIME else dns.tsig.PeerBadKey()
+            )
+        return bytes(answer.key)
+
+    def _no_gss_tsig(self, why: str) -> DnsError:
+        return DnsError(
+            "no_gss_tsig",
+            f"{self} takes no signatures by Kerberos (GSS-TSIG), {why}: check options rfc2136.authentication and "
+            "rfc2136.server",
+            "rfc2136.authentication",
+        )
 
     def zone_of(self, name: str) -> str:
         """The zone that holds a name, as the server tells it."""
@@ -178,7 +256,9 @@ class Primary:
                 # Every record of this place has a TTL.
                 message.add(_name(name), _rdataset(records, ttl=records[0].ttl or 0))
         try:
-            reply = self._exchange(message)
+            # A ticket may end before it has signed.
+            with self._kerberos.problems() if self._kerberos else contextlib.nullcontext():
+                reply = self._exchange(message, self._update_key, over_tcp=self._over_tcp or self._kerberos is not None)
         except _NotSent:
             raise
         except DnsError as error:
@@ -188,14 +268,14 @@ class Primary:
             try:
                 self._refused(code, f"an update of zone {zone}", zone)
             except DnsError as error:
-                if self._key is None or reply.had_tsig:
+                if self._update_key is None or reply.had_tsig:
                     raise
                 raise NotKnown(error.code, str(error), error.option) from None
         return code == dns.rcode.NOERROR
 
     def _ask(self, name: str, kind: str) -> dns.message.Message:
         """What the server says of a name, which exists or does not."""
-        reply = self._exchange(dns.message.make_query(_name(name), kind))
+        reply = self._exchange(dns.message.make_query(_name(name), kind), self._key, over_tcp=self._over_tcp)
         if reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             self._refused(reply.rcode(), f"a question about {name}", None)
         if not reply.flags & dns.flags.AA:
@@ -207,17 +287,21 @@ class Primary:
             )
         return reply
 
-    def _exchange(self, message: dns.message.Message) -> dns.message.Message:
-        if self._key:
-            message.use_tsig(self._key)
+    def _exchange(
+        self, message: dns.message.Message, key: Optional[dns.tsig.Key], *, over_tcp: bool
+    ) -> dns.message.Message:
+        if key:
+            message.use_tsig(key)
         errors: Dict[str, Exception] = {}
         for address in self._addresses or self._look_up():
             try:
-                reply = self._send(message, address)
-            except (OSError, EOFError, dns.exception.Timeout) as error:
+                reply = self._send(message, address, over_tcp)
+            except OSError as error:
                 errors[address] = error
             except dns.tsig.PeerError as error:
                 self._rejected_signature(error)
+            except dns.tsig.BadTime as error:
+                raise self._bad_time("the answer's signature is of another time") from error
             except dns.exception.TooBig as error:
                 raise _NotSent(
                     "too_big", "these are too many names for one update: use several tasks", "hostnames"
@@ -230,7 +314,7 @@ class Primary:
             else:
                 self._addresses = [address]
                 # A refusal may come unsigned: nothing is done on its word.
-                if self._key and not reply.had_tsig and reply.rcode() in _TELLING:
+                if key and not reply.had_tsig and reply.rcode() in _TELLING:
                     raise DnsError("bad_answer", f"{self} sent an answer that is {self._unsigned}")
                 return reply
         reasons = "; ".join(f"{address}: {_words(error)}" for address, error in errors.items())
@@ -245,28 +329,46 @@ class Primary:
             ) from error
         return list(dict.fromkeys(str(address[4][0]) for address in found))
 
-    def _send(self, message: dns.message.Message, address: str) -> dns.message.Message:
+    def _send(self, message: dns.message.Message, address: str, over_tcp: bool) -> dns.message.Message:
         wire = message.to_wire()
-        if not self._over_tcp and len(wire) <= _LONGEST_DATAGRAM:
-            reply = self._send_datagrams(message, wire, address)
+        family, _kind, _protocol, _name, where = socket.getaddrinfo(
+            address, self._port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )[0]
+        if not over_tcp and len(wire) <= _LONGEST_DATAGRAM:
+            reply = self._send_datagrams(message, wire, family, where)
             if reply:
                 return reply
-        return dns.query.tcp(message, address, self._timeout, self._port)
+        answer = by_stream(family, where, wire, time.monotonic() + self._timeout)
+        try:
+            reply = _read(message, answer)
+        except dns.tsig.BadSignature:
+            if self._kerberos is None or len(answer) < _HEADER:
+                raise
+            # Samba's own server signs what it answers to updates in a way that nobody can verify. Nothing is done on its
+            # word, but it may say why it refuses.
+            reply = dns.message.Message(id=message.id)
+            reply.flags = int.from_bytes(answer[2:4], "big")
+            return reply
+        if not message.is_response(reply):
+            raise dns.exception.FormError("it does not belong to the question")
+        return reply
 
-    def _send_datagrams(self, message: dns.message.Message, wire: bytes, address: str) -> Optional[dns.message.Message]:
+    def _send_datagrams(
+        self, message: dns.message.Message, wire: bytes, family: int, where: Tuple[Any, ...]
+    ) -> Optional[dns.message.Message]:
         """The answer, C(None) if it is too long; anybody can send datagrams, so all others are passed over."""
         answer: Optional[dns.message.Message] = None
         why_not = ""
 
         def is_answer(datagram: bytes) -> bool:
             nonlocal answer, why_not
-            if len(datagram) < 12 or datagram[:2] != wire[:2] or not datagram[2] & _IS_ANSWER:
+            if len(datagram) < _HEADER or datagram[:2] != wire[:2] or not datagram[2] & _IS_ANSWER:
                 why_not = "it does not belong to the question"
                 return False
             if datagram[2] & _TRUNCATED:
                 return True
             try:
-                reply = dns.message.from_wire(datagram, keyring=message.keyring, request_mac=message.mac)
+                reply = _read(message, datagram)
             except dns.tsig.PeerError:
                 raise
             except (dns.exception.DNSException, ValueError, LookupError, struct.error) as error:
@@ -276,15 +378,12 @@ class Primary:
                 why_not = "it does not belong to the question"
                 return False
             # A refusal may come unsigned: nothing is done on its word.
-            if self._key and not reply.had_tsig and reply.rcode() in _TELLING:
+            if message.had_tsig and not reply.had_tsig and reply.rcode() in _TELLING:
                 why_not = f"it is {self._unsigned}"
                 return False
             answer = reply
             return True
 
-        family, _kind, _protocol, _name, where = socket.getaddrinfo(
-            address, self._port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
-        )[0]
         try:
             by_datagram(family, where, wire, time.monotonic() + self._timeout, is_answer)
         except socket.timeout as error:
@@ -294,32 +393,52 @@ class Primary:
         return answer
 
     def _rejected_signature(self, error: dns.tsig.PeerError) -> NoReturn:
+        if self._kerberos and not isinstance(error, dns.tsig.PeerBadTime):
+            raise DnsError(
+                "bad_key",
+                f"{self} does not accept the Kerberos ticket for {self._kerberos.service} (BADKEY): it is another server "
+                "than its name says, its keytab has other keys, or its clock differs by more than five minutes. Its log "
+                "tells which; check option rfc2136.server_name",
+                "rfc2136.server_name",
+            ) from error
         if isinstance(error, dns.tsig.PeerBadKey):
             raise DnsError(
                 "bad_key",
-                f"{self} does not know key {self._key_name} with this algorithm (BADKEY): check options "
+                f"{self} does not know {self._signer} with this algorithm (BADKEY): check options "
                 "rfc2136.key_name and rfc2136.key_algorithm, or the file that rfc2136.key_file names",
                 "rfc2136.key_name",
             ) from error
         if isinstance(error, dns.tsig.PeerBadTime):
-            raise DnsError(
-                "bad_time",
-                f"the clocks of {self} and of this machine differ too much (BADTIME): set the clocks",
-            ) from error
+            raise self._bad_time("BADTIME") from error
         raise DnsError(
             "bad_signature",
-            f"{self} knows key {self._key_name} with another secret (BADSIG): check option {self._key_option}",
+            f"{self} knows {self._signer} with another secret (BADSIG): check option {self._key_option}",
             self._key_option,
         ) from error
 
+    def _bad_time(self, sign: str) -> DnsError:
+        return DnsError(
+            "bad_time", f"the clocks of {self} and of this machine differ too much ({sign}): set the clocks"
+        )
+
     def _refused(self, code: dns.rcode.Rcode, what: str, zone: Optional[str]) -> NoReturn:
         option: Optional[str] = None
-        if code == dns.rcode.REFUSED and zone and self._key:
-            option = "rfc2136.key_name"
-            advice = f"its policy does not let key {self._key_name} do this: check option {option}, or the policy"
+        if code == dns.rcode.REFUSED and zone and self._update_key:
+            option = "rfc2136.principal" if self._kerberos else "rfc2136.key_name"
+            advice = f"its policy does not let {self._signer} do this: check option {option}, or the policy"
+        elif code == dns.rcode.SERVFAIL and zone and self._kerberos:
+            option = "rfc2136.principal"
+            advice = (
+                f"Samba answers so where {self._signer} may not change a name: check option {option}, and who has the "
+                "right to the name's record; otherwise the server's log tells why"
+            )
+            raise DnsError("refused", f"{self} answers {what} with SERVFAIL: {advice}", option)
         elif code == dns.rcode.REFUSED and zone:
             option = "rfc2136.key_name"
-            advice = f"its policy lets nobody do this without a key: give options {option} and rfc2136.key_secret"
+            advice = (
+                f"its policy lets nobody do this without a key: give options {option} and rfc2136.key_secret, or for "
+                "Active Directory rfc2136.authentication gss_tsig"
+            )
         elif code == dns.rcode.REFUSED:
             option = "rfc2136.server"
             advice = f"it does not have the zone, or does not tell this machine: check option {option}"
@@ -339,7 +458,7 @@ class Primary:
 
     @property
     def _unsigned(self) -> str:
-        return f"not signed with key {self._key_name}"
+        return f"not signed with the key of {self._signer}" if self._kerberos else f"not signed with {self._signer}"
 
     def __str__(self) -> str:
         return f"name server {shown(self._server, 200)} port {self._port}"
@@ -352,6 +471,11 @@ def _tsig_key(key: Key) -> dns.tsig.Key:
         return dns.tsig.Key(key.name, key.secret, algorithm)
     except dns.exception.DNSException as error:
         raise OptionError("rfc2136.key_name", key.name, f"it must be a domain name: {_words(error)}") from error
+
+
+def _read(message: dns.message.Message, answer: bytes) -> dns.message.Message:
+    """An answer to the message, with its signature verified if it has one."""
+    return dns.message.from_wire(answer, keyring=message.keyring, request_mac=message.mac)
 
 
 def _name(text: str) -> dns.name.Name:

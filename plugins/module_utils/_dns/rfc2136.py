@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The zones of a primary server that takes dynamic updates (RFC 2136), signed with a shared key (RFC 8945).
+"""The zones of a primary server that takes dynamic updates (RFC 2136), signed by a shared key (RFC 8945) or Kerberos.
 
 One update message for each zone: it names what was read as a prerequisite, so that the server takes all of it, or,
 where somebody has changed something since, nothing.
@@ -10,7 +10,8 @@ where somebody has changed something since, nothing.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+import ipaddress
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from .._basis.errors import OptionError
 from .._basis.numbers import in_range, port_number
@@ -20,11 +21,19 @@ from .errors import DnsError, NotKnown
 from .place import Place
 from .records import ADDRESS_TYPES, Record, host_name
 
+if TYPE_CHECKING:
+    from .kerberos import Kerberos
+
 ARGUMENTS: Dict[str, Any] = dict(
     server=dict(type="str", required=True),
     port=dict(type="int", default=53),
     zone=dict(type="str"),
+    authentication=dict(type="str", choices=["none", "tsig", "gss_tsig"]),
     **tsig_key.ARGUMENTS,
+    principal=dict(type="str"),
+    keytab=dict(type="path", no_log=False),
+    ticket_cache=dict(type="str"),
+    server_name=dict(type="str"),
     protocol=dict(type="str", choices=["udp", "tcp"], default="udp"),
     timeout=dict(type="float", default=5),
 )
@@ -54,7 +63,8 @@ class Rfc2136(Place):
         in_range("rfc2136.timeout", options["timeout"], 0.1, 60, "a number of seconds")
         if not options["server"].strip():
             raise OptionError("rfc2136.server", options["server"], "it must be the name or address of a name server")
-        key = tsig_key.key_of(options)
+        kerberos = _kerberos(options)
+        key = _key(options)
         self._zone = host_name(options["zone"], "rfc2136.zone") if options["zone"] else None
         self._zones: Dict[str, str] = {}
         self._before: List[Record] = []
@@ -62,6 +72,7 @@ class Rfc2136(Place):
             options["server"].strip(),
             port=options["port"],
             key=key,
+            kerberos=kerberos,
             over_tcp=options["protocol"] == "tcp",
             timeout=options["timeout"],
         )
@@ -71,6 +82,7 @@ class Rfc2136(Place):
         for name in names:
             if self._zone and not f".{name}".endswith(f".{self._zone}"):
                 raise OptionError("rfc2136.zone", self._zone, f"{name} is not in this zone; if not set, it is found")
+        self._primary.log_on()
         self._zones = {name: self._zone or self._primary.zone_of(name) for name in names}
         self._before = self._held(names)
         return self._before
@@ -149,6 +161,53 @@ class Rfc2136(Place):
 
     def _held(self, names: List[str]) -> List[Record]:
         return sorted(record for name in names for record in self._primary.records(name))
+
+
+def _key(options: Mapping[str, Any]) -> Optional[tsig_key.Key]:
+    """The key that signs everything, where the options ask for one or name one."""
+    named = next((name for name in ("key_file", "key_name", "key_secret") if (options[name] or "").strip()), None)
+    authentication = options["authentication"]
+    if named and authentication not in (None, "tsig"):
+        raise OptionError(
+            "rfc2136.authentication", authentication, f"{named} is for tsig, which is the default with it"
+        )
+    if authentication == "tsig" and not named:
+        raise OptionError("rfc2136.key_name", None, "it is needed for authentication tsig, or key_file is")
+    return tsig_key.key_of(options)
+
+
+def _kerberos(options: Mapping[str, Any]) -> Optional[Kerberos]:
+    """Who signs updates by Kerberos, where the options ask for it."""
+    given = {name: (options[name] or "").strip() for name in ("principal", "keytab", "ticket_cache", "server_name")}
+    if options["authentication"] != "gss_tsig":
+        for name, value in given.items():
+            if value:
+                raise OptionError(f"rfc2136.{name}", value, "it is for authentication gss_tsig alone")
+        return None
+    if given["keytab"] and given["ticket_cache"]:
+        raise OptionError("rfc2136.ticket_cache", given["ticket_cache"], "tickets come from here or from keytab")
+    server, option = given["server_name"], "rfc2136.server_name"
+    if not server:
+        server, option = options["server"].strip(), "rfc2136.server"
+        if _is_address(server):
+            raise OptionError(
+                "rfc2136.server_name",
+                None,
+                f"Kerberos knows servers by their host names: name that of {server}, as dc1.corp.example.com",
+            )
+    # Imported here, since nobody else needs the library, which is not everywhere.
+    from .kerberos import Kerberos
+
+    principal, keytab, ticket_cache = (given[name] or None for name in ("principal", "keytab", "ticket_cache"))
+    return Kerberos(host_name(server, option), principal, keytab, ticket_cache)
+
+
+def _is_address(server: str) -> bool:
+    try:
+        ipaddress.ip_address(server.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _of(names: Set[str], records: List[Record]) -> List[Record]:

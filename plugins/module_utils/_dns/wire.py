@@ -78,7 +78,9 @@ def look_up(server: str, name: str, type: str, timeout: float, port: int = 53) -
     try:
         reply = by_datagram(family, where, query, deadline, lambda reply: _is_reply(reply, query))
         if _HEADER.unpack_from(reply)[1] & _TRUNCATED:
-            reply = _ask_by_stream(family, where, query, deadline)
+            reply = by_stream(family, where, query, deadline)
+            if not _is_reply(reply, query):
+                raise DnsMalformed(f"the answer over TCP is none to the question: {reply[:24]!r}")
     except socket.timeout:
         raise late from None
     return _read(reply)
@@ -117,16 +119,17 @@ def by_datagram(
                 _left(deadline)
 
 
-def _ask_by_stream(family: int, where: Tuple[Any, ...], query: bytes, deadline: float) -> bytes:
+def by_stream(family: int, where: Tuple[Any, ...], query: bytes, deadline: float) -> bytes:
+    """Send a query to a server by TCP; the first message that comes back, whatever it is.
+
+    Takes and raises what C(by_datagram) does, and C(DnsMalformed) where the connection ends before the message does.
+    """
     with socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.settimeout(_left(deadline))
         connection.connect(where)
         connection.sendall(struct.pack("!H", len(query)) + query)
         (length,) = struct.unpack("!H", _receive(connection, 2, deadline))
-        reply = _receive(connection, length, deadline)
-    if not _is_reply(reply, query):
-        raise DnsMalformed(f"the answer over TCP is none to the question: {reply[:24]!r}")
-    return reply
+        return _receive(connection, length, deadline)
 
 
 def _receive(connection: socket.socket, length: int, deadline: float) -> bytes:
@@ -143,7 +146,7 @@ def _receive(connection: socket.socket, length: int, deadline: float) -> bytes:
 def _left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
-        raise socket.timeout
+        raise socket.timeout("timed out")
     return left
 
 

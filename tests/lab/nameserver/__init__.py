@@ -4,9 +4,11 @@
 
 """Real name servers in hosts of the lab, with configurations as sites have them."""
 
+from tests.lab.nameserver.active_directory import ActiveDirectory
 from tests.lab.nameserver.bind import Bind, TsigKey
 from tests.lab.nameserver.dnsmasq import Dnsmasq, PiHole
+from tests.lab.nameserver.kdc import Kdc
 from tests.lab.nameserver.server import NameServer
 from tests.lab.nameserver.unbound import Unbound
 
-__all__ = ["Bind", "Dnsmasq", "NameServer", "PiHole", "TsigKey", "Unbound"]
+__all__ = ["ActiveDirectory", "Bind", "Dnsmasq", "Kdc", "NameServer", "PiHole", "TsigKey", "Unbound"]

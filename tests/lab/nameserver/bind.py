@@ -23,6 +23,7 @@ options {
     dnssec-validation no;
     listen-on { any; };
     listen-on-v6 { any; };
+%s
 };
 """
 
@@ -64,7 +65,8 @@ class Bind(NameServer):
     """The primary server of C(zone).
 
     C(key) may change everything in the zone, unless C(policy), the rules of BIND's update-policy, says otherwise.
-    C(more_keys) are known to the server. C(records) are lines of the zone's file.
+    C(more_keys) are known to the server. C(records) are lines of the zone's file,
+    C(options) statements among BIND's options.
     """
 
     program = "named"
@@ -78,6 +80,7 @@ class Bind(NameServer):
         more_keys: t.Sequence[TsigKey] = (),
         policy: str | None = None,
         records: str = "",
+        options: str = "",
     ) -> None:
         super().__init__(host)
         self.zone = zone
@@ -85,12 +88,13 @@ class Bind(NameServer):
         self.more_keys = more_keys
         self.policy = f"grant {self.key.name} zonesub ANY;" if policy is None else policy
         self.records = records
+        self.options = options
 
     def configure(self) -> None:
         """Write the options, the keys, and the zone."""
         file = f"/var/lib/bind/db.{self.zone}"
         keys = "".join(_KEY.format(key=key) for key in (self.key, *self.more_keys))
-        self.host.write("/etc/bind/named.conf.options", _OPTIONS)
+        self.host.write("/etc/bind/named.conf.options", _OPTIONS % self.options)
         self.host.write(
             "/etc/bind/named.conf.local", keys + _ZONE.format(zone=self.zone, file=file, policy=self.policy), 0o640
         )

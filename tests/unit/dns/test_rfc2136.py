@@ -52,6 +52,11 @@ def place(asked: PrimaryServer, **options: t.Any) -> Rfc2136:
         key_algorithm="hmac-sha256",
         key_file=None,
         allow_hmac_md5=False,
+        authentication=None,
+        principal=None,
+        keytab=None,
+        ticket_cache=None,
+        server_name=None,
         protocol="udp",
         timeout=6,
     )

@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who signs updates, from options. What real servers say to it is in tests/end_to_end/test_active_directory.py."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import Problem
+from ansible_collections.workload_security.agent.plugins.module_utils._dns import kerberos
+from ansible_collections.workload_security.agent.plugins.module_utils._dns.rfc2136 import ARGUMENTS, Rfc2136
+
+
+def failure(**options: t.Any) -> Problem:
+    """How the place that these options name fails before anything is sent: nobody listens at this port."""
+    defaults = {name: argument.get("default") for name, argument in ARGUMENTS.items()}
+    with pytest.raises(Problem) as caught:
+        Rfc2136({**defaults, "server": "dc1.corp.example", "port": 1, **options}).read(["dsm.corp.example"])
+    return caught.value
+
+
+GSS_TSIG: t.Any = {"authentication": "gss_tsig"}
+KEY = {"key_name": "ansible", "key_secret": "c2VjcmV0"}
+
+
+@pytest.mark.parametrize(
+    "options, option, words",
+    [
+        ({"authentication": "tsig"}, "key_name", "key_file"),
+        ({"authentication": "tsig", "key_name": " ", "key_secret": "\n"}, "key_name", "key_file"),
+        ({"authentication": "none", **KEY}, "authentication", "key_name is for tsig"),
+        ({**GSS_TSIG, **KEY}, "authentication", "key_name is for tsig"),
+        ({**GSS_TSIG, "key_file": "/etc/key"}, "authentication", "key_file is for tsig"),
+        ({"keytab": "/etc/keytab"}, "keytab", "gss_tsig"),
+        ({"principal": "ansible", **KEY}, "principal", "gss_tsig"),
+        ({"authentication": "none", "ticket_cache": "KCM:"}, "ticket_cache", "gss_tsig"),
+        ({"server_name": "dc1"}, "server_name", "gss_tsig"),
+        ({**GSS_TSIG, "keytab": "/etc/keytab", "ticket_cache": "KCM:"}, "ticket_cache", "keytab"),
+        ({**GSS_TSIG, "server": "192.0.2.1"}, "server_name", "192.0.2.1"),
+        ({**GSS_TSIG, "server": "fe80::1%eth0"}, "server_name", "host names"),
+        ({**GSS_TSIG, "server": "not a host"}, "server", "host name"),
+        ({**GSS_TSIG, "server": "192.0.2.1", "server_name": "not a host"}, "server_name", "host name"),
+    ],
+)
+def test_options_that_contradict_each_other_are_named(options, option, words):
+    error = failure(**options)
+    assert (error.code, error.option) == ("bad_option", f"rfc2136.{option}")
+    assert words in str(error) and KEY["key_secret"] not in str(error)
+
+
+def test_the_missing_library_is_named_and_how_to_have_it(monkeypatch):
+    monkeypatch.setattr(kerberos, "GSSAPI_IMPORT_ERROR", "No module named 'gssapi'")
+    error = failure(**GSS_TSIG)
+    assert (error.code, error.option) == ("missing_library", "rfc2136.authentication")
+    assert "gssapi" in str(error) and "python3-gssapi" in str(error)
