@@ -92,7 +92,7 @@ def realm_fixture(hosts: LabHosts, tmp_path_factory: pytest.TempPathFactory) -> 
     host = hosts.add("ns1")
     with Kdc(host) as kdc:
         kdc.add("DNS/ns1.lab.test", "ansible", "stranger", "gone")
-        host.run("install -o bind -m 400 /root/DNS_ns1.lab.test.keytab /etc/bind/dns.keytab")
+        host.run("install -o bind -m 400 /etc/DNS_ns1.lab.test.keytab /etc/bind/dns.keytab")
         options = 'tkey-gssapi-keytab "/etc/bind/dns.keytab";'
         with Bind(host, policy=f"grant ansible@{kdc.realm} zonesub ANY;", options=options) as bind:
             controller = Controller(hosts, tmp_path_factory.mktemp("realm"), {"ns1.lab.test": host})

@@ -83,4 +83,4 @@ class ActiveDirectory(NameServer):
     @staticmethod
     def keytab(user: str) -> str:
         """Where the keytab of a user is on the host."""
-        return f"/root/{user}.keytab"
+        return f"/etc/{user}.keytab"

@@ -75,7 +75,7 @@ class Kdc:
     @staticmethod
     def keytab(principal: str) -> str:
         """Where the keytab of a principal is on the host."""
-        return f"/root/{principal.replace('/', '_')}.keytab"
+        return f"/etc/{principal.replace('/', '_')}.keytab"
 
     def add(self, *principals: str) -> None:
         """Make principals, each with random keys in a keytab."""

@@ -538,8 +538,13 @@ def test_a_server_by_name(server):
 
 
 def test_each_address_of_the_server_is_tried(server, monkeypatch):
-    found = [(0, 0, 0, "", (address, server.port)) for address in ("127.0.0.77", server.address)]
-    monkeypatch.setattr(primary.socket, "getaddrinfo", lambda *_arguments, **_options: found)
+    look_up = primary.socket.getaddrinfo
+
+    def both(host, *arguments, **options):
+        hosts = ("127.0.0.77", server.address) if host == "ns1.lab.test" else (host,)
+        return [found for name in hosts for found in look_up(name, *arguments, **options)]
+
+    monkeypatch.setattr(primary.socket, "getaddrinfo", both)
     bring(server, a("192.0.2.1"), server="ns1.lab.test", protocol="tcp")
     assert server.get(NAME, "A") == {"192.0.2.1"}
 
