@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis import files
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import hosts_file
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.converge import converge
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
@@ -205,7 +206,8 @@ def mount(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_mount_fails_in_check_mode_too_and_warns_when_it_is_written(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosts_file, "is_mount", lambda asked: asked == str(path))
+    for module in (files, hosts_file):
+        monkeypatch.setattr(module, "is_mount", lambda asked: asked == str(path))
     for check in (True, False):
         with pytest.raises(
             DnsError, match="cannot write .*: it is a mount .* hosts_file.unsafe_writes: true"
@@ -215,6 +217,29 @@ def test_a_mount_fails_in_check_mode_too_and_warns_when_it_is_written(
     (warning,) = run(path, in_place=True, addresses=["192.0.2.11"])["warnings"][1:]
     assert "is a mount of its own, as in containers, which may get a new one at each start" in warning
     assert not run(path, addresses=["192.0.2.11"])["changed"]
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("what", ["mount", "folder", "missing"])
+def test_what_this_user_cannot_write_fails_in_check_mode_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch, what: str, check: bool
+) -> None:
+    """Root, which tests may run as, is refused by a read-only mount alone: see the end-to-end tests."""
+    monkeypatch.setattr(os, "access", lambda *_arguments: False)
+    if what == "mount":
+        monkeypatch.setattr(files, "is_mount", lambda asked: asked == str(path))
+    if what == "missing":
+        path.unlink()
+    for in_place in (True, False):
+        with pytest.raises(
+            DnsError, match=r"cannot write .*hosts: Permission denied \(this user may not; use become\)$"
+        ):
+            run(path, check=check, in_place=in_place, addresses=["192.0.2.10"])
+    assert what == "missing" or path.read_bytes() == OLD
+
+
+def test_a_folder_that_an_earlier_task_may_make_is_no_fault_in_check_mode(tmp_path: Path) -> None:
+    assert run(tmp_path / "folder" / "hosts", check=True, addresses=["192.0.2.10"])["changed"]
 
 
 def test_what_cannot_be_replaced_names_the_option(mount: Path) -> None:
