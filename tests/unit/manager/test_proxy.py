@@ -106,8 +106,21 @@ def test_a_connection_that_ended_is_replaced(proxy, reach, clock):
 
 def test_the_managers_certificate_is_verified_by_its_own_name(proxy, reach, certificates):
     server, transport = reach(reply(), context=certificates.for_names("proxy.example"), proxy=proxy.url)
-    assert "127.0.0.1" in fails(transport, errors.UntrustedCertificate, proxy.password).message
+    message = fails(transport, errors.UntrustedCertificate, proxy.password).message
+    # It may be the certificate of a proxy that looks into connections.
+    assert message.endswith(f"127.0.0.1', through the proxy 127.0.0.1 port {proxy.port} (from option proxy)")
     assert server.requests == []
+
+
+def test_a_proxy_that_connects_to_a_page_of_its_own(reach):
+    page = b"HTTP/1.1 200 OK\r\n\r\n<html>Log in here, Hunter-2</html>"
+    with Server(None) as portal:
+        portal.finish_request = lambda connection, _address: connection.recv(1000) and connection.sendall(page)
+        _server, transport = reach(reply(), environment={"HTTPS_PROXY": f"http://lab:Hunter-2@127.0.0.1:{portal.port}"})
+        error = fails(transport, errors.ConnectionFailed, "Hunter-2")
+    assert error.message.endswith(
+        f", through the proxy 127.0.0.1 port {portal.port} (from HTTPS_PROXY in the environment)"
+    )
 
 
 @pytest.mark.parametrize("given", ["no user", "wrong password"])
