@@ -120,7 +120,7 @@ options:
         unless E(NO_PROXY) names the manager. Both of the latter may be in lower case, which counts more.
       - E(NO_PROXY) is read as Python's C(urllib) and C(requests) do. It is a list with commas. A name stands for that
         host and all hosts below it, with a port only for that port. An address or a network such as C(10.0.0.0/8)
-        stands for managers whose O(url) has an address. C(*) stands for every host.
+        stands for managers whose O(url) has an address, one of IPv6 may be in brackets. C(*) stands for every host.
       - It cannot be combined with O(jump_host).
     type: str
   use_proxy:

@@ -287,18 +287,22 @@ def test_what_cannot_be_replaced_is_told_why(hosts: LabHosts, host: Host, tmp_pa
         writing,
         task("hosts_file", True, addresses=["198.18.0.9"]),
         *(step for one in in_place for step in (one, looking, one)),
+        shell("mount -o remount,bind,ro /etc/hosts"),
+        in_place[0],
+        task("hosts_file", True, options={"unsafe_writes": True}, addresses=["198.18.0.9"]),
         shell("umount /etc/hosts"),
         {**writing, **daemon},
         on=host,
     )
     told = failures(played)
-    assert [one["code"] for one in told] == ["unwritable"] * 4
+    assert [one["code"] for one in told] == ["unwritable"] * 6
     for one, words in zip(
         told,
         (
             "the file system is mounted read only",
             *["it is a mount of its own, as in containers; with hosts_file.unsafe_writes: true, it is written in place"]
             * 2,
+            *["the file system is mounted read only"] * 2,
             "Permission denied (this user may not; use become)",
         ),
         strict=True,

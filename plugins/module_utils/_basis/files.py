@@ -143,7 +143,7 @@ def replace_whole(
 
 
 def overwrite_whole(path: str, before: bytes, content: bytes, check: Callable[[], None]) -> None:
-    """Write into a file that holds C(before), for one that cannot be replaced, such as a mount in a container.
+    """Write into a file of lines that holds C(before), for one that cannot be replaced, such as a mount in a container.
 
     Readers may see a part of it, and a run that is killed may leave one. What cannot be written as a whole, as where the
     disk is full, is taken back. C(check) is called when no other run of ours writes the file; what it raises leaves the
@@ -164,11 +164,12 @@ def overwrite_whole(path: str, before: bytes, content: bytes, check: Callable[[]
 
 
 def _fill(file: FileIO, content: bytes) -> None:
+    # Whoever looks, or ends this run, before what is left of the old lines is cut off, finds empty lines there.
+    rest = memoryview(content.ljust(os.fstat(file.fileno()).st_size, b"\n"))
     file.seek(0)
-    rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) :]
-    file.truncate()
+    file.truncate(len(content))
     os.fsync(file.fileno())
 
 
@@ -180,7 +181,7 @@ def is_mount(path: str) -> bool:
     except OSError:
         return False
     # The fifth word of a line is the place; blanks and such in it are octal escapes.
-    places = [line.split()[4:5] for line in mounts.splitlines()]
+    places = [line.split(b" ")[4:5] for line in mounts.split(b"\n")]
     return [re.sub(rb"[ \t\n\\]", lambda byte: b"\\%03o" % byte[0][0], target)] in places
 
 

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.validation import check_type_int
+from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .errors import OptionError, Problem
 from .text import in_json, shown
@@ -38,7 +39,7 @@ def failed(problem: Problem) -> Dict[str, Any]:
 
 def refused(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> Dict[str, Any]:
     """What a task returns whose options Ansible's own check refused with this message."""
-    option, msg = _item_in(specification, given, msg)
+    option, msg = _variable_in(specification, given) or _item_in(specification, given, msg)
     msg = in_json(msg, LONGEST_MESSAGE)
     return {"msg": msg, "failure": {"code": "bad_option", "option": option, "message": msg}}
 
@@ -106,6 +107,8 @@ def _no_text(specification: Mapping[str, Any], given: Mapping[str, Any], path: s
                 named = f"[{shown(item.get('name') or number, 100)}]" if is_list else ""
                 yield from _no_text(argument["options"], item, f"{where}{named}.")
             is_one = _what_is(item, kind)
+            if item is None and is_list and kind in ("str", "path"):
+                is_one = "null"
             if is_one:
                 yield OptionError(where, None if argument.get("no_log") else item, f"it must be text, and is {is_one}")
 
@@ -178,6 +181,23 @@ def _stumbles(specification: Mapping[str, Any], given: Mapping[str, Any], path: 
                     yield OptionError(where, item, "it must be a whole number")
                 except TypeError:
                     pass  # In words of Ansible's own.
+
+
+def _variable_in(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Optional[Tuple[str, str]]:
+    """The option that is refused as a variable of the environment has it, and a message that names both."""
+    for option, argument in specification.items():
+        read, names = argument.get("fallback") or (None, ())
+        if option in given or read is None:
+            continue
+        try:
+            value = read(*names)
+        except AnsibleFallbackNotFound:
+            continue
+        alone = {option: {name: part for name, part in argument.items() if name != "fallback"}}
+        errors = _errors(alone, {option: value})
+        if errors:
+            return option, f"option '{option}' (from {' or '.join(names)} in the environment): {'; '.join(errors)}"
+    return None
 
 
 def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> Tuple[Optional[str], str]:

@@ -61,8 +61,11 @@ class HostsFile(Place):
         return sorted(records)
 
     def expect_writable(self) -> None:
-        if is_mount(self._path) and not self._in_place:
-            raise self._not_replaced(f"cannot write {self._shown_path}: it is a mount of its own, as in containers")
+        try:
+            managed_file.expect_writable(self._path)
+        except managed_file.Irreplaceable as error:
+            if not self._in_place:
+                raise self._not_replaced(str(error)) from None
 
     def write(self, _before: List[Record], after: List[Record]) -> None:
         new = self._new(after).text()

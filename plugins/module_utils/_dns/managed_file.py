@@ -96,6 +96,24 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
         raise failed from error
 
 
+def expect_writable(path: str) -> None:
+    """Raise what C(replace) is known to raise here, without a try; for check mode.
+
+    A folder that is missing is no reason: an earlier task of the same run may make it.
+    """
+    target = os.path.realpath(path)
+    folder = os.path.dirname(target)
+    mount = files.is_mount(target)
+    if not mount and (os.access(folder, os.W_OK) or not os.path.exists(folder)):
+        return
+    number = errno.EROFS if os.statvfs(target if mount else folder).f_flag & os.ST_RDONLY else errno.EACCES
+    failed = _failed("unwritable", "write", path, OSError(number, os.strerror(number)))
+    if not os.access(target, os.W_OK):
+        raise failed
+    told = f"cannot write {shown(path)}: it is a mount of its own, as in containers" if mount else str(failed)
+    raise Irreplaceable(failed.code, told)
+
+
 def overwrite(path: str, before: bytes, after: bytes) -> None:
     """Like C(replace), but write into the file: readers may see a part of it, and a run that is killed may leave one.
 

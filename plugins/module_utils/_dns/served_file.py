@@ -86,6 +86,9 @@ class ServedFile(Place):
         self.unfinished = self._unread or contradiction is not None
         return sorted(ours)
 
+    def expect_writable(self) -> None:
+        managed_file.expect_writable(self._path)
+
     def write(self, before: List[Record], after: List[Record]) -> None:
         records = sorted([record for record in self._held if record.name not in self._names] + after)
         data = self.render(records)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional, Tuple
 
 from .._basis.errors import OptionError
+from .._basis.files import read_beginning
 from .._basis.text import enumerated, shown
 from .errors import DnsError
 
@@ -38,8 +39,9 @@ _LONGEST_FILE = 65536
 
 _NO_KEY = "it holds no key as tsig-keygen or dnssec-keygen write it"
 
-# What BIND's configuration takes: strings, in which nothing is a comment, and three kinds of comments.
-_STRING_OR_COMMENT = re.compile(r'("[^"\n]*")|/\*.*?\*/|(?://|#)[^\n]*', re.DOTALL)
+# What BIND's configuration takes: strings, in which nothing is a comment, and three kinds of comments. Without an end,
+# one goes on to the end of the file, and so is read once.
+_STRING_OR_COMMENT = re.compile(r'("[^"\n]*")|/\*.*?(?:\*/|\Z)|(?://|#)[^\n]*', re.DOTALL)
 _STATEMENT = re.compile(r'\bkey\s+"?([^\s"{};]+)"?\s*\{([^{}]*)\}\s*;')
 _FIELD = re.compile(r'\b(algorithm|secret)\s+"?([^\s";]+)"?\s*;')
 
@@ -128,12 +130,10 @@ def _decoded(secret: str, where: str) -> bytes:
 def _from_file(path: str, name: str) -> Tuple[str, str, str]:
     """The name, the algorithm and the secret of the key in a file; of several, the one with this name."""
     try:
-        with open(path, "rb") as file:
-            text = file.read(_LONGEST_FILE).decode("latin-1")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        text = read_beginning(path, _LONGEST_FILE).decode("latin-1")
+    except OSError as error:
         raise DnsError(
-            "unreadable", f"key file '{shown(path)}' cannot be read: {reason}", "rfc2136.key_file"
+            "unreadable", f"key file '{shown(path)}' cannot be read: {error.strerror}", "rfc2136.key_file"
         ) from error
     keys = _keys_in(text, os.path.basename(path), name)
     if not keys:

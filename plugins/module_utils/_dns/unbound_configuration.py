@@ -29,6 +29,8 @@ _WORD = re.compile(
 # and a depth of two.
 _LONGEST = 16 * 1024 * 1024
 _DEEPEST = 30
+# How often files are read. From ever new folders, each would be read anew.
+_MOST_READS = 10_000
 
 
 def configuration_with(path: str, ours: str, text: str) -> Optional[str]:
@@ -61,6 +63,10 @@ class _Expansion:
             raise DnsError("unreadable", f"{shown(path)} is included more than {_DEEPEST} files deep")
         before = self._folder
         if (real, before) not in self._known:
+            if len(self._known) >= _MOST_READS:
+                raise DnsError(
+                    "unreadable", f"the configuration of Unbound includes files more than {_MOST_READS} times"
+                )
             expanded = self._expanded(path, [*within, real])
             self._known[real, before] = expanded, self._folder
         expanded, self._folder = self._known[real, before]

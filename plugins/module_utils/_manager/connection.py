@@ -38,12 +38,12 @@ def variable(option: str) -> str:
     return f"WORKLOAD_SECURITY_{option.upper()}"
 
 
-def _from_environment(option: str) -> t.Any:
-    """What the environment says of an option; a variable that is empty says nothing."""
-    value = os.environ.get(variable(option))
+def _from_environment(name: str) -> t.Any:
+    """What a variable of the environment says of its option; one that is empty says nothing."""
+    value = os.environ.get(name)
     if not value:
         raise AnsibleFallbackNotFound
-    return _server(value) if option == "jump_host" else value
+    return _server(value) if name == variable("jump_host") else value
 
 
 def _server(text: str) -> t.Any:
@@ -78,7 +78,10 @@ _ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 # Documented in plugins/doc_fragments/connection.py.
 CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    **{option: {**argument, "fallback": (_from_environment, [option])} for option, argument in _ARGUMENTS.items()},
+    **{
+        option: {**argument, "fallback": (_from_environment, [variable(option)])}
+        for option, argument in _ARGUMENTS.items()
+    },
     # They have variables of their own, where either option outdoes both.
     **API_KEY_ARGUMENTS,
 }

@@ -75,6 +75,7 @@ class Pool:
         if URLLIB3_IMPORT_ERROR is not None:
             raise MissingLibrary(URLLIB3_NEEDED, URLLIB3_IMPORT_ERROR)
         self._clock = clock
+        self._proxy = connection.proxy
         self._no_retries = Retry(False, redirect=False)
         self._tunnel = Tunnel(connection.jump_host, connection.timeout) if connection.jump_host else None
         self._pool = _connections(connection, self._tunnel, lambda: Limit(clock, connection.timeout, ends_at))
@@ -97,7 +98,11 @@ class Pool:
         except Exception as error:
             if isinstance(error, http_errors.ClosedPoolError):
                 raise
-            return _request_failure(error)
+            failure = _request_failure(error)
+            if self._proxy is not None and failure.kind not in (ProxyRefused, ProxyUnauthorized):
+                # What looks like the manager's may be the proxy's, such as a page or a certificate of its own.
+                failure.message = f"{failure.message.rstrip('.')}, through {self._proxy}"
+            return failure
         try:
             return self._reply(response)
         except Exception as error:

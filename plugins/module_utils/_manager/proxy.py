@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import contextlib
 import ipaddress
+import re
 import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from .._basis.errors import OptionError
+from .._vendor.manager_address import HOST_AND_PORT
 
 PROXY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     # It may hold a password.
@@ -34,6 +36,12 @@ PROXY_EXPOSED = (
 
 _FORM = "it must be http://[USER:PASSWORD@]HOST[:PORT], such as http://proxy.example.com:3128"
 _PORT = 80
+
+# No password can be in this. In the others one may, also where its place is wrong, as in USER:PASSWORD.
+_WITHOUT_PASSWORD = re.compile(rf"(?:[A-Za-z0-9+.-]*://)?(?!.*@){HOST_AND_PORT.pattern}(?:[/?#].*)?", re.DOTALL)
+
+# In characters. What is shorter may be any word or number: to mask it would hide ordinary text, and protect nothing.
+_LONG_ENOUGH = 8
 
 
 @dataclass(frozen=True)
@@ -83,18 +91,27 @@ def proxy_secrets(params: Mapping[str, t.Any], environment: Mapping[str, str]) -
     """What must not be shown of proxies that the options or the environment name: all that their passwords are in."""
     secrets = set()
     for given in (params.get("proxy"), *map(environment.get, VARIABLES)):
+        if may_hold_password(str(given or "")):
+            secrets.add(str(given))
         userinfo, at, _host = str(given or "").rpartition("@")
         if at:
             credentials = userinfo.rpartition("//")[2]
             password = credentials.partition(":")[2]
-            secrets |= {str(given), credentials, password, unquote(password), _encoded(unquote(credentials))}
-    return secrets - {""}
+            secrets |= {credentials, password, unquote(password), _encoded(unquote(credentials))}
+    return {secret for secret in secrets if len(secret) >= _LONG_ENOUGH}
+
+
+def may_hold_password(given: str) -> bool:
+    """Whether a password may be in what was given as a proxy, whether or not it can be one."""
+    return not _WITHOUT_PASSWORD.fullmatch(given)
 
 
 def _proxy(given: str, origin: str) -> Proxy:
     address = given if "://" in given else f"http://{given}"
     wrong = OptionError(
-        "proxy", None if "@" in given else given, f"{_FORM}{'' if origin == 'option proxy' else f' (it is {origin})'}"
+        "proxy",
+        None if may_hold_password(given) else given,
+        f"{_FORM}{'' if origin == 'option proxy' else f' (it is {origin})'}",
     )
     if not all("!" <= character <= "~" for character in address):
         raise wrong
@@ -105,7 +122,7 @@ def _proxy(given: str, origin: str) -> Proxy:
         raise wrong from None
     if parts.scheme != "http" or not host or not port or parts.path not in ("", "/") or parts.query or parts.fragment:
         raise wrong
-    if "%" in host or (":" in host) != ("[" in parts.netloc.rpartition("@")[2]):
+    if "%" in host or not HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2]):
         raise wrong
     credentials = None
     if "@" in parts.netloc:
@@ -121,15 +138,19 @@ def _is_bypassed(url: str, environment: Mapping[str, str]) -> bool:
     """Whether C(NO_PROXY) names the manager, as Python's urllib reads it, with networks as its requests does.
 
     A name stands for itself and all names below it, whether or not a dot is in front, and with a port for that port
-    alone; C(*) stands for everything.
+    alone; C(*) stands for everything. An IPv6 address may be in brackets.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
-    port = parts.port or 443
+    port = f":{parts.port or 443}"
     name = next((name for name in _BYPASS_VARIABLES if name in environment), "")
     for entry in environment.get(name, "").lower().split(","):
         entry = entry.strip().lstrip(".")
-        if entry == "*" or (entry and f".{host}:{port}".endswith((f".{entry}", f".{entry}:{port}"))):
+        # The colons of an IPv6 address without brackets are its own.
+        if entry.startswith("[") or entry.count(":") == 1:
+            entry = entry.removesuffix(port).strip("[]")
+        entry = entry.rstrip(".")
+        if entry == "*" or (entry and f".{host}".endswith(f".{entry}")):
             return True
         with contextlib.suppress(ValueError):
             if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
@@ -138,7 +159,7 @@ def _is_bypassed(url: str, environment: Mapping[str, str]) -> bool:
 
 
 def _encoded(credentials: str) -> str:
-    return base64.b64encode(credentials.encode()).decode("ascii")
+    return base64.b64encode(credentials.encode("utf-8", "surrogatepass")).decode("ascii")
 
 
 def _text(value: object) -> str | None:

@@ -29,7 +29,7 @@ from .._manager.client import Client
 from .._manager.connection import CONNECTION_ARGUMENTS, Connection
 from .._manager.pool import URLLIB3_IMPORT_ERROR, URLLIB3_NEEDED
 from .._manager.progress import Progress
-from .._manager.proxy import proxy_secrets
+from .._manager.proxy import may_hold_password, proxy_secrets
 from .._manager.transport import Transport
 from .._sending.result import SENDING_ARGUMENTS, SendingAsked, send_policies
 from .planned import PROFILES_ARGUMENTS, Asked
@@ -185,7 +185,7 @@ def result_of(work: Work[t.Any], host: Host) -> Result:
         if not secrets_of(host.params["api_key"]):
             # Too short for a key: to mask it would hide ordinary text.
             host.no_log_values.discard(host.params["api_key"])
-        if "@" not in (host.params["proxy"] or ""):
+        if not may_hold_password(host.params["proxy"] or ""):
             # Without a password, messages may name it.
             host.no_log_values.discard(host.params["proxy"])
         host.no_log_values.update(proxy_secrets(host.params, environment))

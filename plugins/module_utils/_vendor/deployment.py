@@ -48,6 +48,8 @@ def normalize_url(url: str) -> str:
             "url", url, "it is Vision One's own API, which has no policies; use option region, or the manager's URL"
         )
     host, port = address.host, address.console_port
+    if address.is_cloud:
+        host = host.rstrip(".")
     if address.region and not host.startswith("workload."):
         host, port = f"workload.{address.region}.{CLOUD_DOMAIN}", None
     elif host == _LEGACY_AGENTS:

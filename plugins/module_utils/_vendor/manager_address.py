@@ -18,6 +18,9 @@ from .regions import CLOUD_DOMAIN, LEGACY_DOMAIN
 
 ADDRESS_FORM = "a host name, HOST:PORT, https://HOST:PORT, or dsm://HOST:PORT/ as agents have it"
 
+# What stands between // and the next slash. Not all versions of Python's own reader object to more around the brackets.
+HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::[0-9]+)?")
+
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 # User name and password: what is before the last @ of the part between // and the next /, ? or #.
@@ -115,7 +118,7 @@ def _host_and_port(url: str, text: str, option: str, form: str) -> Tuple[str, Op
         raise OptionError(option, text, f"it must be {form}") from None
     bracketed = "[" in parts.netloc
     good = _is_ipv6(host) if bracketed else _HOST_NAME.fullmatch(host)
-    if not good or port == 0 or parts.netloc.endswith(":"):
+    if not good or port == 0 or not HOST_AND_PORT.fullmatch(parts.netloc):
         raise OptionError(option, text, f"it must be {form}")
     return host, port
 

@@ -148,6 +148,7 @@ def told(state: str | None = "green", last: str | None = "1000", now: str | None
     [
         ({}, True, "5 minutes old, and the agent's state is green"),
         ({"now": "1000"}, True, "0 seconds old"),
+        ({"now": "1001"}, True, "is 1 second old"),
         ({"now": str(1000 + 1199)}, True, "19 minutes old"),
         ({"now": str(1000 + 1200)}, False, "20 minutes old, which is not younger than two heartbeats"),
         ({"now": str(1000 + 86400 * 400)}, False, "400 days old"),

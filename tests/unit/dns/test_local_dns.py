@@ -13,7 +13,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.workload_security.agent.plugins.module_utils._dns import hosts_file
+from ansible_collections.workload_security.agent.plugins.module_utils._basis import files
 from ansible_collections.workload_security.agent.plugins.modules.local_dns import main
 
 OLD = "192.0.2.9 dsm.example.com\n"
@@ -110,7 +110,7 @@ def test_comma_text_is_taken_as_people_write_it(run, warnings: list[str], path: 
 def test_unsafe_writes_has_the_default_of_ansible_s_own_modules(
     run, warnings: list[str], path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hosts_file, "is_mount", lambda _path: True)
+    monkeypatch.setattr(files, "is_mount", lambda _path: True)
     wanted = {"hostnames": ["relay.example.com"], "addresses": ["192.0.2.10"], "_ansible_check_mode": True}
     refused = run(**wanted, hosts_file={"path": str(path)})
     assert (refused["failure"]["code"], refused["failure"]["option"]) == ("unwritable", "hosts_file.unsafe_writes")

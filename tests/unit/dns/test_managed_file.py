@@ -167,6 +167,29 @@ def test_a_file_is_written_in_place(path: Path) -> None:
     assert path.stat().st_ino == number and alone(path)
 
 
+def test_a_run_that_is_killed_before_the_old_end_is_cut_off_leaves_no_part_of_old_lines(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = b"127.0.0.1 localhost\n192.0.2.10 dsm.example.com\n"
+    path.write_bytes(before)
+    real = files._fill
+    seen = []
+
+    class Watched:
+        def __init__(self, file: t.Any) -> None:
+            self.file = file
+
+        def __getattr__(self, name: str) -> t.Any:
+            if name == "truncate":
+                seen.append(path.read_bytes())
+            return getattr(self.file, name)
+
+    monkeypatch.setattr(files, "_fill", lambda file, content: real(Watched(file), content))
+    managed_file.overwrite(str(path), before, b"127.0.0.1 localhost\n")
+    assert [content.split() for content in seen] == [[b"127.0.0.1", b"localhost"]]
+    assert path.read_bytes() == b"127.0.0.1 localhost\n"
+
+
 def test_in_place_too_a_change_by_somebody_else_is_not_overwritten(path: Path) -> None:
     with pytest.raises(DnsError, match="changed by somebody else") as caught:
         managed_file.overwrite(str(path), b"older\n", b"new")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import os
 import typing as t
 from pathlib import Path
 
@@ -140,8 +141,17 @@ def test_a_file_without_a_usable_key_is_named_and_not_shown(tmp_path, text, opti
     assert words in str(error) and "secret=" not in str(error)
 
 
-@pytest.mark.parametrize("path", ["/no/such/file", "/", "/etc\0"])
-def test_a_file_that_cannot_be_read(path):
+def test_a_comment_without_an_end_hides_all_that_follows(tmp_path):
+    # With one look for the end from each beginning, twenty thousand of them would take seconds.
+    for text in (f"/* {STATEMENT}", f"{'/* ' * 20000}{STATEMENT}"):
+        assert "it holds no key" in str(failure(tmp_path, text))
+
+
+@pytest.mark.parametrize("path", ["/no/such/file", "/", "/etc\0", "/dev/zero", "pipe"])
+def test_a_file_that_cannot_be_read(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    # Opened as a file, it would be waited for without end.
+    os.mkfifo("pipe")
     with pytest.raises(Problem) as caught:
         key_of(options(key_file=path))
     assert (caught.value.code, caught.value.option) == ("unreadable", "rfc2136.key_file")

@@ -190,6 +190,19 @@ def test_doubling_at_each_step_ends(folder: Path, leads_to_ours: bool) -> None:
         assert expanded(folder, 'include: "$/0"\n') is None
 
 
+def test_files_that_are_included_from_ever_new_folders_come_to_an_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unbound_configuration, "_MOST_READS", 300)
+    for number in range(25):
+        include = f'include: "{folder}/{number + 1}"'
+        (folder / f"{number}").write_text(f'directory: "a"\n{include}\ndirectory: "b"\n{include}\n')
+    (folder / "25").write_text("")
+    with pytest.raises(DnsError, match="the configuration of Unbound includes files more than 300 times") as caught:
+        expanded(folder, 'include: "$/0"\n')
+    assert caught.value.code == "unreadable"
+
+
 def test_what_is_no_file_stays_included_and_is_not_waited_for(folder: Path) -> None:
     os.mkfifo(folder / "conf.d" / "pipe.conf")
     (folder / "conf.d" / "zero.conf").symlink_to("/dev/zero")

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
@@ -23,6 +23,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager i
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.proxy import (
     Proxy,
+    may_hold_password,
     proxy_secrets,
     read_proxy,
 )
@@ -105,8 +106,21 @@ def test_a_connection_that_ended_is_replaced(proxy, reach, clock):
 
 def test_the_managers_certificate_is_verified_by_its_own_name(proxy, reach, certificates):
     server, transport = reach(reply(), context=certificates.for_names("proxy.example"), proxy=proxy.url)
-    assert "127.0.0.1" in fails(transport, errors.UntrustedCertificate, proxy.password).message
+    message = fails(transport, errors.UntrustedCertificate, proxy.password).message
+    # It may be the certificate of a proxy that looks into connections.
+    assert message.endswith(f"127.0.0.1', through the proxy 127.0.0.1 port {proxy.port} (from option proxy)")
     assert server.requests == []
+
+
+def test_a_proxy_that_connects_to_a_page_of_its_own(reach):
+    page = b"HTTP/1.1 200 OK\r\n\r\n<html>Log in here, Hunter-2</html>"
+    with Server(None) as portal:
+        portal.finish_request = lambda connection, _address: connection.recv(1000) and connection.sendall(page)
+        _server, transport = reach(reply(), environment={"HTTPS_PROXY": f"http://lab:Hunter-2@127.0.0.1:{portal.port}"})
+        error = fails(transport, errors.ConnectionFailed, "Hunter-2")
+    assert error.message.endswith(
+        f", through the proxy 127.0.0.1 port {portal.port} (from HTTPS_PROXY in the environment)"
+    )
 
 
 @pytest.mark.parametrize("given", ["no user", "wrong password"])
@@ -222,7 +236,10 @@ def test_where_a_proxy_is_told():
         ("4119", False),
         ("*.example.com", False),
         ("192.0.2.0/24", False),
+        ("example.com.", True),
+        ("dsm.example.com.:4119", True),
         (",,", False),
+        (".", False),
     ],
 )
 def test_no_proxy(no_proxy, bypassed):
@@ -242,6 +259,13 @@ def test_no_proxy(no_proxy, bypassed):
         ("https://[2001:db8::7]/api", "2001:db8::/32", True),
         ("https://[2001:db8::7]/api", "2001:db8:0::7", True),
         ("https://[2001:db8::7]/api", "192.0.2.0/24,2001:db9::/32", False),
+        # As urllib has them; with a port there is no other way.
+        ("https://[2001:db8::7]/api", "[2001:db8::7]", True),
+        ("https://[2001:db8::7]/api", "[2001:db8::7]:443", True),
+        ("https://[2001:db8::7]/api", "[2001:db8::7]:4119", False),
+        # Another address, and no port.
+        ("https://[2001:db8::7]/api", "2001:db8::7:443", False),
+        ("https://[2001:db8::7]/api", "[]", False),
         ("https://dsm.example.com./api", "example.com", True),
     ],
 )
@@ -266,6 +290,9 @@ def test_no_proxy_for_addresses(url, no_proxy, bypassed):
         "http://[::1",
         "http://::1",
         "http://proxy%41:1",
+        # Python's own reading takes the address for the host, whatever is around it.
+        "http://proxy[::1]:1",
+        "http://[::1]proxy:1",
         "://",
         "http://a\nb",
     ],
@@ -278,6 +305,18 @@ def test_what_cannot_be_a_proxy(given):
             assert "http://[USER:PASSWORD@]HOST[:PORT]" in str(caught.value)
             assert ("HTTPS_PROXY in the environment" in str(caught.value)) == bool(environment)
             assert not secret or "Hunter-2" not in f"{caught.value}{caught.value.value}"
+
+
+@pytest.mark.parametrize("text", ["user:Hunter-2", "http://user:Hunter-2", "http://user:Hunter-2/", "user:2:Hunter-2"])
+def test_a_password_in_the_wrong_place_is_not_repeated(text):
+    for params, environment in (({"proxy": text}, {}), ({}, {"HTTPS_PROXY": text})):
+        with pytest.raises(OptionError) as caught:
+            read_proxy(params, URL, environment)
+        assert "Hunter-2" not in f"{caught.value}{caught.value.value}"
+        assert text in proxy_secrets(params, environment)
+    assert may_hold_password(text)
+    for named in ("proxy", "http://proxy:3128/", "socks5://proxy:1080", "[::1]:3128", "https://proxy/path", ""):
+        assert not may_hold_password(named)
 
 
 def test_a_user_and_a_password():
@@ -294,13 +333,21 @@ def test_a_user_and_a_password():
 
 
 def test_what_is_masked():
-    url = "http://me:p%40ss@proxy:3128"
-    masked = {url, "me:p%40ss", "p%40ss", "p@ss", base64.b64encode(b"me:p@ss").decode()}
+    url = "http://me:p%40ss-word@proxy:3128"
+    masked = {url, "me:p%40ss-word", "p%40ss-word", "p@ss-word", base64.b64encode(b"me:p@ss-word").decode()}
     assert proxy_secrets({"proxy": url}, {}) == masked == proxy_secrets({"proxy": None}, {"HTTPS_PROXY": url})
     assert proxy_secrets({"proxy": "http://proxy:3128"}, {"https_proxy": "proxy:1"}) == set()
+    # To mask these alone would blacken whatever has them in it: a port, a name, the word proxy.
+    short = proxy_secrets({"proxy": "http://me:proxy@proxy:3128"}, {"https_proxy": "me:1@proxy"})
+    assert {"proxy", "1", "me:1", ""}.isdisjoint(short)
+    assert {"http://me:proxy@proxy:3128", "me:proxy", "me:1@proxy"} <= short
 
 
-@given(st.one_of(st.text(), st.from_regex(r"(https?://)?[\[\]:@/?#%.a-z0-9]*")))
+_ANY = st.text(st.characters())  # what is no text to the system, too, which Python has as lone surrogates
+
+
+@example("http://me:\udcff@proxy:3128")
+@given(st.one_of(_ANY, _ANY.map("http://me:{}@proxy".format), st.from_regex(r"(https?://)?[\[\]:@/?#%.a-z0-9]*")))
 def test_whatever_comes_is_a_proxy_or_an_option_error(text):
     try:
         proxy = asked(proxy=text)

@@ -100,6 +100,40 @@ def test_what_is_refused_is_refused_as_by_a_module(given, code, told):
     assert "S3cret" not in str(result)
 
 
+def test_null_in_a_list_of_texts_is_not_made_the_text_none():
+    names = {"names": {"type": "list", "elements": "str"}, "files": {"type": "list", "elements": "path"}}
+    work: Work = of_reading(names, lambda params, _deployment: params, lambda _client, _params: {})
+    for option in names:
+        told = f"option '{option}': it must be text, and is null"
+        assert run({**MANAGER, option: ["x", None]}, work)["msg"] == told
+        assert "msg" not in run({**MANAGER, option: None}, work)
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "told"),
+    [
+        ("timeout", "soon", "argument 'timeout' is of type str"),
+        ("validate_certs", "flase", "The value 'flase' is not a valid boolean"),
+        ("deployment", "clowd", "value of deployment must be one of"),
+        ("jump_host", "{", "unable to evaluate string as dictionary"),
+        ("jump_host", "host=jump,prt=22", "jump_host.prt"),
+        ("jump_host", "host=jump,port=ssh", "argument 'port' is of type str"),
+        ("jump_host", "port=22", "missing required arguments: host"),
+    ],
+)
+def test_an_error_in_a_variable_names_the_variable(monkeypatch, option, text, told):
+    name = f"WORKLOAD_SECURITY_{option.upper()}"
+    monkeypatch.setenv(name, text)
+    result = run(MANAGER)
+    assert result["msg"].startswith(f"option '{option}' (from {name} in the environment): ") and told in result["msg"]
+    assert (result["failure"]["code"], result["failure"]["option"]) == ("bad_option", option)
+    # Where the task itself has it, nothing is said of the variable.
+    assert (
+        "environment"
+        not in run({**MANAGER, "concurrency": "x", option: {"host": "a"} if "host" in option else "1"})["msg"]
+    )
+
+
 def test_warnings_come_with_the_result_each_once():
     def read(_client, _params):
         return {"warnings": ["one\nline", "twice", "twice", f"the key {KEY}"]}

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
+from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from urllib3.util import parse_url
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.deployment import (
@@ -60,6 +63,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._vendor.re
             "https://workload.new-9.cloudone.trendmicro.com/api",
         ),
         ("https://agents.deepsecurity.trendmicro.com:443/", "https://app.deepsecurity.trendmicro.com/api"),
+        ("https://agents.deepsecurity.trendmicro.com./", "https://app.deepsecurity.trendmicro.com/api"),
+        ("https://workload.us-1.cloudone.trendmicro.com.", "https://workload.us-1.cloudone.trendmicro.com/api"),
     ],
 )
 def test_spellings_of_a_url(given_url, normal):
@@ -92,6 +97,10 @@ def test_spellings_of_a_url(given_url, normal):
         ("https://[::1", "https://HOST:PORT"),
         ("https://[dsm]", "https://HOST:PORT"),
         ("https://[192.0.2.1]", "https://HOST:PORT"),
+        # Python's own reading takes the address for the host, whatever is around it.
+        ("https://dsm.example.com[::1]:4119", "https://HOST:PORT"),
+        ("https://[::1]dsm.example.com:4119", "https://HOST:PORT"),
+        ("https://dsm:+4119", "https://HOST:PORT"),
         ("https://[fe80::1%eth0]", "https://HOST:PORT"),
         ("https://2001:db8::1", "https://HOST:PORT"),
         ("https://dsm/?x=1", "end after the port, after the folder that the manager is in, or with /api"),
@@ -139,6 +148,35 @@ def test_a_password_in_the_url_is_not_repeated(url):
         normalize_url(url)
     for part in ("hunter2", "ter2", "user:"):
         assert part not in repr(caught.value) + str(caught.value) + caught.value.value
+
+
+_PIECES = [
+    "dsm.example.com",
+    "evil.example",
+    "[::1]",
+    "::1",
+    "127.0.0.1",
+    *"@:/\\?#[]%.",
+    "4119",
+    "api",
+    "..",
+    "%40",
+    "1",
+]
+
+
+@example("https://dsm.example.com[::1]:4119")
+@given(st.lists(st.sampled_from(_PIECES), max_size=8).map(lambda pieces: f"https://{''.join(pieces)}"))
+def test_the_host_is_all_that_stands_before_the_port(text):
+    try:
+        url = normalize_url(text)
+    except OptionError:
+        return
+    host = re.sub(":[0-9]+$", "", urlsplit(url).netloc)
+    assert re.fullmatch(rf"https://{re.escape(host)}(:[0-9]+)?(/.*)?", text)
+    # As the library for requests reads it.
+    read = parse_url(url)
+    assert (read.host, read.auth, read.scheme) == (host, None, "https")
 
 
 @given(st.one_of(st.text(), st.text().map("https://".__add__), st.from_regex(r"https://[\[\]:@/?#%.a-z0-9]*")))
@@ -224,7 +262,21 @@ def test_what_an_address_tells(text, address):
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "dsm example", "dsm/api", "dsm:0", "dsm:x", "a:1:2", "-dsm", "http://dsm", "dsm://", "dsm?", "d\\m"],
+    [
+        "",
+        " ",
+        "dsm example",
+        "dsm/api",
+        "dsm:0",
+        "dsm:x",
+        "a:1:2",
+        "-dsm",
+        "http://dsm",
+        "dsm://",
+        "dsm?",
+        "d\\m",
+        "dsm[::1]",
+    ],
 )
 def test_what_is_no_address_of_a_manager(text):
     with pytest.raises(OptionError, match="option 'manager'") as caught:
