@@ -13,7 +13,7 @@ options:
     description:
       - URL of the manager, such as V(https://dsm.example.com:4119). V(/api) at its end may be left out. Behind a
         reverse proxy, it may have a path, such as V(https://www.example.com/dsm).
-      - An address that agents have may be given, such as C(manager_url) of
+      - You can also give the address that agents use, such as C(manager_url) of
         M(workload_security.agent.agent_cipher_facts). V(dsm://dsm.example.com:4120/) then means
         V(https://dsm.example.com:4119), with the usual port of the console.
       - One of O(url) and O(region) is required.
@@ -70,8 +70,8 @@ options:
   timeout:
     description:
       - How many seconds to wait for a connection, and for each part of a reply. From 1 to 600.
-      - A whole reply may take ten times as long, and one second more for each 32 KiB. So large pages arrive on slow
-        lines, but a reply that comes a byte at a time is ended.
+      - A whole reply may take ten times as long, and one second more for each 32 KiB. So large pages arrive over slow
+        connections, but a reply that comes one byte at a time is cut off.
       - If not set, the value of the environment variable E(WORKLOAD_SECURITY_TIMEOUT) is used.
     type: int
     default: 30
@@ -114,13 +114,14 @@ options:
     default: 10
   proxy:
     description:
-      - The HTTP proxy through which to reach the manager, as V(http://HOST:PORT) or V(http://USER:PASSWORD@HOST:PORT),
-        with characters that are special in a URL as C(%XX). TLS passes through it unopened, all the way to the manager.
+      - The HTTP proxy through which to reach the manager, as V(http://HOST:PORT) or V(http://USER:PASSWORD@HOST:PORT).
+        Write characters that are special in a URL as C(%XX). The proxy cannot read the traffic, because TLS goes all
+        the way to the manager.
       - If not set, the value of the environment variable E(WORKLOAD_SECURITY_PROXY) is used, or else E(HTTPS_PROXY),
-        unless E(NO_PROXY) names the manager. Both of the latter may be in lower case, which counts more.
-      - E(NO_PROXY) is read as Python's C(urllib) and C(requests) do. It is a list with commas. A name stands for that
-        host and all hosts below it, with a port only for that port. An address or a network such as C(10.0.0.0/8)
-        stands for managers whose O(url) has an address, one of IPv6 may be in brackets. C(*) stands for every host.
+        unless E(NO_PROXY) names the manager. The last two may also be in lower case, which takes precedence.
+      - E(NO_PROXY) is read as Python's C(urllib) and C(requests) do. It is a list separated by commas. A name means
+        that host and all hosts below it, or with a port, only that port. An address or a network such as C(10.0.0.0/8)
+        applies to managers whose O(url) has an address, which may be in brackets if it is IPv6. C(*) means every host.
       - It cannot be combined with O(jump_host).
     type: str
   use_proxy:
@@ -131,7 +132,8 @@ options:
     default: true
   jump_host:
     description:
-      - An SSH server through which to reach the manager. TLS passes through it unopened, all the way to the manager.
+      - An SSH server through which to reach the manager. It cannot read the traffic, because TLS goes all the way to
+        the manager.
       - Passwords are not supported.
       - If not set, the value of the environment variable E(WORKLOAD_SECURITY_JUMP_HOST) is used. It is the name of the
         SSH server, or all suboptions as V(host=jump.example.com, user=me) or as JSON.
@@ -146,18 +148,18 @@ options:
       port:
         description:
           - Port of the SSH server.
-          - If not set, the one that C(ssh_config) says is used, or else 22.
+          - If not set, the port in C(ssh_config) is used, or else 22.
         type: int
       user:
         description:
           - User to log in as.
-          - If not set, the one that C(ssh_config) says is used, or else the name of the user who runs the module.
+          - If not set, the user in C(ssh_config) is used, or else the user who runs the module.
         type: str
       private_key:
         description:
           - Path of a private key without a passphrase, RSA, ECDSA or Ed25519, in the format of OpenSSH, in PEM or in
             PKCS#8.
-          - If not set, the one that C(ssh_config) says is used, or else the keys in the SSH agent.
+          - If not set, the key in C(ssh_config) is used, or else the keys in the SSH agent.
         type: path
       known_hosts:
         description:
@@ -169,12 +171,12 @@ options:
         default: ~/.ssh/known_hosts
       ssh_config:
         description:
-          - Path of a configuration file of OpenSSH, such as V(~/.ssh/config), in which C(host) is looked up, most often
-            as an alias. C(HostName), C(Port), C(User), the first C(IdentityFile) that is there, and C(ProxyJump) to one
-            further server are taken from it, unless an option here says otherwise. The host keys of both servers must
-            be in C(known_hosts).
-          - Needs paramiko, which reads C(Host), C(Match) and C(Include). C(ProxyCommand) is refused. A private key with
-            a passphrase is looked for in the SSH agent.
+          - Path of a configuration file of OpenSSH, such as V(~/.ssh/config), in which C(host) is looked up, usually as
+            an alias. C(HostName), C(Port), C(User), the first C(IdentityFile) that exists, and C(ProxyJump) to one
+            other server are read from it, unless an option here says otherwise. The host keys of both servers must be
+            in C(known_hosts).
+          - Needs paramiko, which reads C(Host), C(Match) and C(Include). C(ProxyCommand) is refused. If a private key
+            has a passphrase, the SSH agent must have that key.
           - If not set, no such file is read.
         type: path
 requirements:
@@ -187,7 +189,7 @@ notes:
     C(connection=local) or C(delegate_to=localhost).
   - Give the API key as O(api_key_file), as O(api_key) from a variable in a vault, or in the environment of
     C(ansible-playbook) itself. There only the same user and root can see it. But if facts of C(localhost) are gathered,
-    it is among them (C(ansible_facts.env)), and in a fact cache.
+    an environment variable is among them (C(ansible_facts.env)), and in a fact cache.
   - Do not set E(WORKLOAD_SECURITY_API_KEY) with C(environment) of a block or play, nor of a task that runs as a module
     (see the attribute C(action)), and never give a key after C(-e). For modules, Ansible puts the former into the
     command line of a shell, where every user of the machine can read it, and with C(-vvv) onto the screen and into its

@@ -8,19 +8,19 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: agent_cipher_facts
-short_description: Find which agent a host has, which TLS cipher suites it supports, and when it met its manager
+short_description: Find a host's agent, its TLS cipher suites, and when it last contacted its manager
 version_added: 0.1.0
 description:
   - Finds the agent that is installed on the host, without the manager, and sets the facts
     C(ansible_facts.workload_security_agent).
   - The agent's version comes from the host's package data (rpm, dpkg, Solaris, AIX or macOS), or from the agent itself
-    (C(dsa_query)). Its release, cipher suites and TLS versions are what is documented of that version. No connection is
-    made. To find what an agent really accepts, use M(workload_security.agent.agent_cipher_probe).
+    (C(dsa_query)). Its release, cipher suites and TLS versions are those that are documented for that version. No
+    connection is made. To find what an agent really accepts, use M(workload_security.agent.agent_cipher_probe).
   - The manager that the agent is activated against comes from the agent itself. Only C(root) may ask it, and only
     while its service runs; otherwise RV(ansible_facts.workload_security_agent.activation) is V(unknown).
   - The agent also tells when it last had a session with its manager. An agent whose own state is C(green) may have had
-    none for hours, so RV(ansible_facts.workload_security_agent.healthy) is V(true) only if the last session is younger
-    than two heartbeats.
+    none for hours, so RV(ansible_facts.workload_security_agent.healthy) is V(true) only if the last session was less
+    than two heartbeats ago.
   - It needs no options, so it can be one of the modules that gather facts. See the examples.
 author:
   - The workload_security.agent contributors (@workload-security)
@@ -48,11 +48,11 @@ attributes:
       - As one of the modules that gather facts, name it for other hosts only.
 notes:
   - How the databases of dpkg, Solaris, AIX and macOS hold the version is not documented, nor is the name of the receipt
-    on macOS. They are read tolerantly. What is not known is V(null), and
-    RV(ansible_facts.workload_security_agent.sources) says what was asked and what went wrong.
-  - An agent that the manager contacts, as the communication direction is C(manager_initiated), may not count the
-    manager's sessions as its own. The vendor does not say.
-  - On macOS the vendor does not support C(dsa_query), so the manager stays unknown there.
+    on macOS. They are read as tolerantly as possible. Values that are not known are V(null), and
+    RV(ansible_facts.workload_security_agent.sources) says which sources were read and what went wrong.
+  - With the communication direction C(manager_initiated), an agent may not count the sessions that the manager starts.
+    The vendor does not say.
+  - On macOS, the vendor does not support C(dsa_query), so the manager is unknown there.
   - According to the vendor's table of platforms, no agent supports TLS 1.2 on CloudLinux 5 and Ubuntu 10.04. This
     module does not take the platform into account.
 seealso:

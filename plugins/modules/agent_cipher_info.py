@@ -17,7 +17,7 @@ description:
     those for which this is not known, and for each the nearest later release that is documented to work.
   - An agent is kept if it shares B(at least one) suite with those that the manager will still accept, in a TLS version
     that the manager will still accept.
-  - Without O(computer_groups), O(computers_matching) and O(computers_query), it looks at all computers.
+  - Without O(computer_groups), O(computers_matching) and O(computers_query), it checks all computers.
   - What the vendor's page does not cover is V(undocumented), and what may belong to more than one place on it is
     V(ambiguous). Nothing is guessed. If all of these places lead to the same answer, that is the answer.
 author:
@@ -33,8 +33,8 @@ extends_documentation_fragment:
 options:
   require:
     description:
-      - What the vendor's own scripts for strong cipher suites make a manager require, instead of O(required_suites) and
-        O(minimum_tls).
+      - The requirements that the vendor's own scripts for strong cipher suites set on a manager, instead of
+        O(required_suites) and O(minimum_tls).
     type: dict
     suboptions:
       preset:
@@ -43,9 +43,9 @@ options:
             mode. Four suites with ECDHE, and TLS 1.2."
           - "V(strong_gcm): C(EnableStrongCiphers12.script), which the vendor publishes for manager, relays and agents
             from 12.0 on. Two suites with ECDHE and AES-GCM, and TLS 1.2."
-          - The vendor's first script is for agents of 10.0 and 11.0 whose list of outbound suites is extended by strong
-            ones, but nobody has published which these are. So it is not known what becomes of agents from 10.0 Update
-            16 on, and of 11.0, if their documented suites are not enough.
+          - The vendor's first script is for agents of 10.0 and 11.0 to whose outbound suites strong ones have been
+            added, but nobody has published which these are. So for agents of 10.0 (from Update 16 on) and 11.0 whose
+            documented suites are not enough, it is not known whether they are kept.
         type: str
         required: true
         choices:
@@ -71,13 +71,12 @@ options:
     suboptions:
       name:
         description:
-          - What to call it in the result.
+          - The name of the requirement in the result.
         type: str
         required: true
       preset:
         description:
-          - See O(require.preset). It takes the place of O(requirements[].required_suites) and
-            O(requirements[].minimum_tls).
+          - See O(require.preset). It replaces O(requirements[].required_suites) and O(requirements[].minimum_tls).
         type: str
         choices:
           - strong
@@ -125,7 +124,7 @@ notes:
     these are cut off by a requirement that needs TLS 1.2, and no release is named for an upgrade.
   - The module does not check whether an agent of a release exists for a computer's platform. Builds that are known for
     only one platform name it.
-  - What really listens may be configured differently, for example in FIPS mode.
+  - An agent may be configured to accept other suites, for example in FIPS mode.
 seealso:
   - module: workload_security.agent.computer_info
   - plugin: workload_security.agent.agent_cipher_suites

@@ -11,10 +11,11 @@ module: agent_health_info
 short_description: See whether agents are online and have their policies, for monitoring
 version_added: 0.1.0
 description:
-  - Counts agents that are offline or silent, that have errors of communication, or that have not taken their policy, and
-    says it in the line that Nagios and its relatives read.
-  - Without O(computer_groups), O(computers_matching) and O(computers_query), it looks at all computers.
-  - An agent has one trouble at most, the first that is found of V(offline), V(errors), V(silent) and V(not_arrived).
+  - Counts agents that are offline or silent, have communication errors, or have not taken their policy, and returns a
+    line in the format of Nagios and similar systems.
+  - Without O(computer_groups), O(computers_matching) and O(computers_query), it checks all computers.
+  - Each agent counts for at most one problem, the first that applies of V(offline), V(errors), V(silent) and
+    V(not_arrived).
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -28,18 +29,18 @@ extends_documentation_fragment:
 options:
   silent_after:
     description:
-      - After how many minutes without communication an agent is silent. Take more than two heartbeats.
+      - After how many minutes without communication an agent counts as silent. Set it to more than two heartbeats.
     type: int
     default: 30
   not_arrived_after:
     description:
-      - How many minutes after the manager was to send an agent its policy it counts as not arrived.
+      - After how many minutes a policy counts as not arrived, counted from when the manager was to send it.
     type: int
     default: 60
   warning:
     description:
-      - From how many agents with a trouble on RV(state) is V(WARNING). Each is a number of agents, such as V(1), a
-        percentage of the agents that are looked at, such as V(2.5%), or V(never).
+      - How many agents with a problem make RV(state) V(WARNING). Each value is a number of agents, such as V(1), a
+        percentage of the agents that are checked, such as V(2.5%), or V(never).
     type: dict
     suboptions:
       offline:
@@ -81,13 +82,13 @@ options:
         default: 10%
   computers_most:
     description:
-      - How many computers with a trouble to list in RV(computers), with the most urgent ones first.
+      - How many computers with a problem to list in RV(computers), with the most urgent ones first.
     type: int
     default: 100
 notes:
-  - The module sends one request for every 5,000 computers, and one each for policies and groups where a query looks at them.
+  - The module sends one request for every 5,000 computers, and one each for policies and groups if a query uses them.
   - The clock of the machine that the module runs on decides which agents are silent.
-  - The module does not fail for agents with a trouble. Test RV(status), or use the playbook C(health).
+  - The module does not fail because of agents with a problem. Test RV(status), or use the playbook C(health).
 seealso:
   - module: workload_security.agent.communication_fleet_info
   - module: workload_security.agent.policy_sending
@@ -95,7 +96,7 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: Look after the agents of a manager
+- name: Check the agents of a manager
   workload_security.agent.agent_health_info:
     url: https://dsm.example.com:4119
     silent_after: 25
@@ -107,7 +108,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     var: health.line
 
-- name: Fail where it is critical or not known
+- name: Fail if the state is critical or unknown
   ansible.builtin.assert:
     that: health.status < 2
     fail_msg: "{{ health.line }}"
@@ -121,7 +122,7 @@ manager:
   type: str
   sample: https://dsm.example.com:4119/api
 read_at:
-  description: When the agents were looked at, in UTC, by the clock of the machine that the module runs on.
+  description: When the agents were checked, in UTC, by the clock of the machine that the module runs on.
   returned: success
   type: str
   sample: "2026-06-12T08:15:00Z"
@@ -133,32 +134,32 @@ status:
   sample: 1
 state:
   description:
-    - The same as a word. V(UNKNOWN) if there is no agent to look at, or the manager does not tell enough of one, and
-      nothing is worse.
+    - The same as a word. V(UNKNOWN) if there is no agent to check, or if the manager says too little about an agent and
+      no threshold is reached.
   returned: success
   type: str
   sample: WARNING
 line:
-  description: State, what is wrong, and numbers with their thresholds behind a bar, all in one line.
+  description: One line with the state, what is wrong, and after a vertical bar, the numbers with their thresholds.
   returned: success
   type: str
   sample: "WARNING - 298 of 300 agents are well, 2 offline (web-01, web-02)|agents=300;;;0 offline=2;1;30;0;300"
 agents:
-  description: How many agents were looked at.
+  description: How many agents were checked.
   returned: success
   type: int
   sample: 300
 counts:
   description:
-    - How many agents are C(well) or have each trouble, of how many the manager does not tell enough (C(unknown)), and how
-      many computers have no agent (C(no_agent)).
+    - How many agents are C(well), how many have each problem, for how many the manager says too little (C(unknown)),
+      and how many computers have no agent (C(no_agent)).
   returned: success
   type: dict
   sample: {well: 298, offline: 2, errors: 0, silent: 0, not_arrived: 0, unknown: 0, no_agent: 4}
 troubles:
   description:
-    - Each C(trouble) with the manager's own text as C(status), the number of C(computers), and up to five of their names
-      as C(examples), the 20 most frequent ones.
+    - The 20 most frequent problems (C(trouble)), each with the manager's own text as C(status), the number of
+      C(computers), and up to five of their names as C(examples).
   returned: success
   type: list
   elements: dict
@@ -168,7 +169,7 @@ troubles:
       computers: 7
       examples: [web-01.example.com]
 computers:
-  description: The most urgent computers with a trouble, as many as O(computers_most) says.
+  description: The most urgent computers with a problem, at most O(computers_most) of them.
   returned: success
   type: list
   elements: dict
@@ -182,7 +183,7 @@ computers:
       type: int
       returned: always
     name:
-      description: Host name, or display name where there is none.
+      description: Host name, or display name if there is none.
       type: str
       returned: always
     trouble:
@@ -190,15 +191,15 @@ computers:
       type: str
       returned: always
     status:
-      description: The manager's text that tells of the trouble, null where none does.
+      description: The manager's text about the problem, null if there is none.
       type: str
       returned: always
     silent_for:
-      description: Minutes since the agent last communicated, null where the manager does not say.
+      description: Minutes since the agent last communicated, null if the manager does not say.
       type: int
       returned: always
     not_arrived_for:
-      description: Minutes since its policy was to be sent, null where none is on its way.
+      description: Minutes since its policy was to be sent, null if none is being sent.
       type: int
       returned: always
     last_agent_communication:

@@ -24,10 +24,10 @@ description:
     differs is changed. What a profile declares stays declared, with today's value, which is V(inherited) if nothing is
     set any more. If other values hold for some targets of a profile, these move to another profile; from a query they
     are excluded by their IDs.
-  - Without any option that chooses targets, the whole manager is captured. Targets of the file's profiles are brought up
-    to date in any case.
+  - Without any option that chooses targets, the whole manager is captured. Targets of the file's profiles are always
+    brought up to date.
   - Values that are templates or are vaulted are not known here, and stay as they are.
-  - The manager is only read, and an API key that may only read is enough.
+  - Nothing is written to the manager, and a read-only API key is enough.
 author:
   - The workload_security.agent contributors (@workload-security)
 requirements:
@@ -51,7 +51,7 @@ attributes:
 options:
   path:
     description:
-      - The file. It is replaced as a whole, and keeps its mode and owner. Folders that are missing are made.
+      - The file. It is replaced as a whole, and keeps its mode and owner. Missing folders are created.
     type: path
     required: true
   variable:
@@ -68,14 +68,14 @@ options:
     default: [heartbeat, communication_direction, firewall_restriction]
   complete:
     description:
-      - Whether to write a snapshot to go back to, with M(workload_security.agent.communication_profile) or the playbook
-        C(rollback). It names targets by their IDs, so that they are found whatever they are called by then, with their
-        names in comments. It also names chosen targets on which nothing is set, and rules that cannot be declared by what they
-        are, which it keeps by their names (O(workload_security.agent.firewall_restriction#module:state=assigned)).
-      - The file begins with C(communication_undeclared) and C(communication_scope), which make the role C(communication)
-        take away whatever the targets have got since. Of what is in RV(left_out), a direction or heartbeat cannot be
-        restored, and of a rule only who has it.
-      - The file must not exist yet, as a snapshot is of one moment.
+      - Whether to write a snapshot to return to, with M(workload_security.agent.communication_profile) or the playbook
+        C(rollback). It names targets by their IDs, with their names in comments, so that they are found even if they
+        have been renamed. It includes chosen targets on which nothing is set. Of rules that cannot be declared, it
+        records the names (O(workload_security.agent.firewall_restriction#module:state=assigned)).
+      - The file begins with C(communication_undeclared) and C(communication_scope), which make the role
+        C(communication) remove whatever has been set on the targets since. Directions and heartbeat settings in
+        RV(left_out) cannot be restored. Of rules in RV(left_out), only the assignments can be restored.
+      - The file must not exist yet, because a snapshot is of one moment.
     type: bool
     default: false
 seealso:
@@ -126,7 +126,7 @@ overrides:
   sample: 1204
 left_out:
   description:
-    - What is set and cannot be declared, the same of many targets together.
+    - What is set but cannot be declared. Targets with the same entry are together.
   returned: success
   type: list
   elements: dict

@@ -13,8 +13,8 @@ version_added: 0.1.0
 description:
   - Agents look for the manager by its host name. Agents that initiate communication, and agents that communicate in
     both directions, are cut off if that name cannot be resolved.
-  - Keeps the records of host names in one of four places, and leaves everything else in that place alone. Each named
-    host name gets exactly the given addresses or alias there, or none at all.
+  - Keeps the records of host names in one of four places, and leaves everything else in that place alone. Each of
+    O(hostnames) gets exactly the given addresses or alias there, or none at all.
   - A change counts only when the place itself shows it. A name server is asked, and if it does not give the expected
     answer, its file is restored.
 author:
@@ -43,8 +43,8 @@ options:
     default: present
   hostnames:
     description:
-      - The host names. A manager on the premises has one.
-      - C(localhost) and the other names of the loopback are refused.
+      - The host names. An on-premises manager has one.
+      - C(localhost) and the other loopback names are refused.
       - Required if O(region) is not set.
     type: list
     elements: str
@@ -52,10 +52,10 @@ options:
     description:
       - A region of the cloud, such as V(us-1). Adds the names of its manager and its relays to O(hostnames), as
         P(workload_security.agent.required_hostnames#filter) lists them.
-      - Names that the vendor does not document for a region, as C(agent-comm) in V(trend-us-1), get no records. A
+      - Names that the vendor does not document for a region, such as C(agent-comm) in V(trend-us-1), get no records. A
         warning tells which these are; they can be named in O(hostnames).
-      - These names are public. A place for them is needed where hosts cannot ask public name servers, or must reach
-        the manager by another way, such as a proxy.
+      - These names are public. A place for them is needed where hosts cannot ask public name servers, or must reach the
+        manager another way, such as through a proxy.
     type: str
   addresses:
     description:
@@ -65,26 +65,26 @@ options:
     elements: str
   cname:
     description:
-      - The name of which each name becomes an alias. Only for O(rfc2136).
+      - The name that each name becomes an alias of. Only for O(rfc2136).
     type: str
   ttl:
     description:
-      - For how many seconds an answer may be remembered. Only for O(rfc2136) and O(unbound).
+      - How many seconds resolvers may cache an answer. Only for O(rfc2136) and O(unbound).
       - If not set, a name that has records keeps theirs, and one that has none gets 3600.
     type: int
   hosts_file:
     description:
       - The hosts file of the host that the module runs on.
       - The records lie in one block, which comes first in the file and is marked. All other bytes of the file stay as
-        they are. When the last record goes, so does the block.
-      - The file is replaced in one step, and keeps its owner, mode, access control list and security context. Where it
-        is a symbolic link, the file that it leads to is replaced. A file that cannot be replaced, as in containers, is
-        an error, or is written in place with O(hosts_file.unsafe_writes).
+        they are. When the last record is removed, so is the block.
+      - The file is replaced in one step, and keeps its owner, mode, access control list and security context. If it is
+        a symbolic link, the file that it points to is replaced. A file that cannot be replaced, as in containers, is an
+        error, or is written in place with O(hosts_file.unsafe_writes).
       - A run that is killed may leave a hidden file next to this one. The next run removes it. This also holds for
         O(unbound) and O(dnsmasq).
-      - The block must not hold anything else. A block that is broken, twice there or holds other lines is refused.
-      - A warning tells where the comments at the top of the file say that it is regenerated, as those of cloud-init do,
-        and what to change instead. Another one tells where an address resolves back to another name because of the
+      - The block must not hold anything else. A block that is broken, occurs twice or holds other lines is refused.
+      - If the comments at the top of the file say that it is regenerated, as those of cloud-init do, a warning says
+        what to change instead. Another warning appears if an address resolves back to another name because of the
         block.
     type: dict
     suboptions:
@@ -95,11 +95,11 @@ options:
         default: /etc/hosts
       replace_conflicts:
         description:
-          - Whether lines outside of the block count as well. Then a name is taken out of a line that says something
-            else of it, and the block holds nothing that a line says as well. Other names on such a line, and its
+          - Whether lines outside the block count as well. If V(true), a name is removed from a line that contradicts
+            its records, and the block repeats nothing that a line says already. Other names on such a line, and its
             comment, stay.
-          - If V(false), lines outside of the block stay as they are. Those that contradict are reported, with a
-            warning, since resolvers add what they say, or take it instead.
+          - If V(false), lines outside the block stay as they are. Those that contradict it are reported, with a
+            warning, because resolvers use them in addition to the block, or instead of it.
         type: bool
         default: false
       unsafe_writes:
@@ -107,15 +107,15 @@ options:
           - Whether a file that cannot be replaced is written in place. This is what F(/etc/hosts) in a container needs,
             as it is a mount there.
           - Then a program may read half of the file, and a run that is killed may leave half of it. Runs of this module
-            take turns.
-          - If the environment variable E(ANSIBLE_UNSAFE_WRITES) is set on the host, it is the default.
+            wait for each other.
+          - If the environment variable E(ANSIBLE_UNSAFE_WRITES) is set on the host, its value is the default.
         type: bool
         default: false
   rfc2136:
     description:
-      - A zone of a primary name server that takes dynamic updates (RFC 2136). Runs anywhere that reaches the server,
-        most often with C(delegate_to=localhost).
-      - This is the place for Windows hosts. The zones of an Active Directory are among those that it can be.
+      - A zone of a primary name server that accepts dynamic updates (RFC 2136). Runs on any machine that reaches the
+        server, usually with C(delegate_to=localhost).
+      - Use this place for Windows hosts. The zone may be one of Active Directory.
       - The update names what was read before as its prerequisite, so that a change by somebody else in between is not
         overwritten.
       - Records of other types than A, AAAA and CNAME are left alone. A name that has some cannot become an alias.
@@ -138,23 +138,24 @@ options:
         type: str
       authentication:
         description:
-          - How the server knows who makes an update.
-          - "V(none): by the address that it comes from."
-          - "V(tsig): by the signature of a key that it shares, which O(rfc2136.key_file), or O(rfc2136.key_name) and
-            O(rfc2136.key_secret), name. Questions are signed as well."
-          - "V(gss_tsig): by the signature of a principal of Kerberos, whose ticket comes from O(rfc2136.keytab),
-            O(rfc2136.ticket_cache), or the environment. This is what DNS of Active Directory wants where a zone takes
-            I(secure only) updates. Updates go over TCP. Questions are not signed, as Active Directory answers everybody's."
-          - If not set, V(tsig) with a key, and V(none) without.
+          - How the server authenticates updates.
+          - "V(none): by the address that an update comes from."
+          - "V(tsig): by the signature of a shared key. Set O(rfc2136.key_file), or O(rfc2136.key_name) and
+            O(rfc2136.key_secret). Queries are signed as well."
+          - "V(gss_tsig): by the signature of a Kerberos principal, whose ticket comes from O(rfc2136.keytab),
+            O(rfc2136.ticket_cache), or the environment. Active Directory requires this if a zone accepts I(secure only)
+            dynamic updates. Updates go over TCP. Queries are not signed, because Active Directory answers them for
+            everybody."
+          - If not set, V(tsig) if a key is given, and V(none) otherwise.
         type: str
         choices: [none, tsig, gss_tsig]
       key_name:
         description:
-          - Name of the key that signs updates (TSIG). With O(rfc2136.key_file), which of its keys to take.
+          - Name of the key that signs updates (TSIG). With O(rfc2136.key_file), which of its keys to use.
         type: str
       key_secret:
         description:
-          - The key's secret, in base64. Blanks and newlines around it do not count.
+          - The key's secret, in base64. Blanks and newlines around it are ignored.
           - Needed with O(rfc2136.key_name), if O(rfc2136.key_file) is not set.
         type: str
       key_algorithm:
@@ -168,38 +169,40 @@ options:
           - A file on the machine that the module runs on, with the key's name, algorithm and secret, as
             C(tsig-keygen) and C(rndc-confgen) write it and C(nsupdate -k) reads it, V(key "name" { algorithm ...;
             secret "..."; };).
-          - Either file of a pair that older versions of C(dnssec-keygen) made, V(K*.key) or V(K*.private), is taken, too.
+          - Either file of a pair that older versions of C(dnssec-keygen) created, V(K*.key) or V(K*.private), is also
+            accepted.
         type: path
       allow_hmac_md5:
         description:
-          - Whether a key of the algorithm V(hmac-md5) may sign. MD5 is broken, and RFC 8945 forbids its use. This is for
-            servers that take nothing else.
+          - Whether a key with the algorithm V(hmac-md5) may sign. MD5 is broken, and RFC 8945 forbids its use. Use this
+            only for servers that accept nothing else.
         type: bool
         default: false
       principal:
         description:
-          - The principal that signs with O(rfc2136.authentication=gss_tsig), as V(ansible@CORP.EXAMPLE.COM).
+          - The principal that signs with O(rfc2136.authentication=gss_tsig), such as V(ansible@CORP.EXAMPLE.COM).
           - If not set, the first in O(rfc2136.keytab), or that of the ticket cache.
         type: str
       keytab:
         description:
-          - A file on the machine that the module runs on, with the keys of O(rfc2136.principal). Tickets that are got with
-            it are kept nowhere.
+          - A file on the machine that the module runs on, with the keys of O(rfc2136.principal). Tickets that are
+            obtained with it are not stored.
         type: path
       ticket_cache:
         description:
-          - Where the tickets are that C(kinit) has got, as V(/tmp/krb5cc_1000), V(KCM:) or V(KEYRING:persistent:1000).
-          - If neither this nor O(rfc2136.keytab) is set, what Kerberos itself takes, which C(KRB5CCNAME) and
-            C(KRB5_CLIENT_KTNAME) in the environment tell.
+          - Where C(kinit) stores the tickets, such as V(/tmp/krb5cc_1000), V(KCM:) or V(KEYRING:persistent:1000).
+          - If neither this nor O(rfc2136.keytab) is set, the defaults of Kerberos are used, which C(KRB5CCNAME) and
+            C(KRB5_CLIENT_KTNAME) in the environment can change.
         type: str
       server_name:
         description:
-          - The server's full host name, of which Kerberos's name of its service is made, C(DNS/dc1.corp.example.com).
-          - If not set, O(rfc2136.server). Needed where that is an address.
+          - The server's full host name. It becomes part of the Kerberos service name, such as
+            C(DNS/dc1.corp.example.com).
+          - If not set, O(rfc2136.server) is used. Required if that is an address.
         type: str
       protocol:
         description:
-          - How to reach the server. What does not fit into V(udp) goes over TCP.
+          - How to reach the server. Messages that do not fit into V(udp) go over TCP.
         type: str
         choices: [udp, tcp]
         default: udp
@@ -212,13 +215,13 @@ options:
     description:
       - A file with local data of the Unbound on the host that the module runs on, usually a site's resolver. Unbound's
         configuration has to include it.
-      - C(unbound-checkconf) reads the whole configuration with the new file before that is put in place. Then Unbound
-        loads it, and its answers are checked.
-      - Unbound is told to load it by C(unbound-control). If remote control is off, a signal goes to the process that the
-        PID file names, or else to the one that listens at O(unbound.address) and O(unbound.port). The last resort is
-        C(systemctl reload) or C(rc-service reload).
+      - C(unbound-checkconf) checks the whole configuration with the new file before the file is put in place. Then
+        Unbound loads it, and its answers are checked.
+      - Unbound is told to load it by C(unbound-control). If remote control is off, a signal goes to the process that
+        the PID file names, or else to the process that listens on O(unbound.address) and O(unbound.port). The last
+        resort is C(systemctl reload) or C(rc-service reload).
       - All other names, including those below the host names, are looked up as before. If a host name has no IPv6
-        address here, Unbound answers that it has none. The same holds for IPv4.
+        address here, Unbound answers that it has none. The same is true for IPv4.
     type: dict
     suboptions:
       path:
@@ -229,8 +232,8 @@ options:
         default: /etc/unbound/unbound.conf.d/workload_security_agent.conf
       configuration:
         description:
-          - The main file of Unbound's configuration. Includes are found as Unbound finds them, with C(*), C(?), C([]) and
-            C({}), and from the folder on that its option C(directory) names.
+          - The main file of Unbound's configuration. Includes are resolved as Unbound does it, with C(*), C(?), C([])
+            and C({}), and relative to the folder in its option C(directory).
         type: path
         default: /etc/unbound/unbound.conf
       address:
@@ -247,28 +250,28 @@ options:
     description:
       - A hosts file of the dnsmasq on the host that the module runs on. Its configuration has to name the file, or the
         folder that it lies in, with C(addn-hosts) or C(hostsdir).
-      - First, a second dnsmasq is started for a moment on the loopback, and has to answer from the new file. Only then is
-        the file put in place. A signal makes dnsmasq load it, and its answers are checked.
-      - C(pihole-FTL), the dnsmasq in Pi-hole, is told by the name of its process, or by the folder F(/etc/pihole). It
-        reads hosts files in F(/etc/pihole/hosts), so set O(dnsmasq.path) to a file there. It cannot be started a second
-        time, so the file is tried by the server itself, and removed again if the answers are wrong.
+      - First, a second dnsmasq is started for a moment on the loopback interface, and has to answer from the new file.
+        Only then is the file put in place. A signal makes dnsmasq load it, and its answers are checked.
+      - C(pihole-FTL), the dnsmasq in Pi-hole, is recognized by the name of its process, or by the folder
+        F(/etc/pihole). It reads hosts files in F(/etc/pihole/hosts), so set O(dnsmasq.path) to a file there. It cannot
+        be started a second time, so the running server tries the file, which is removed again if the answers are wrong.
       - With C(localise-queries), dnsmasq may answer only those addresses that are on the subnet of O(dnsmasq.address).
-        Such an answer is believed if it holds no other address than the given ones, and these are nearer to
-        O(dnsmasq.address) than the missing ones. If a server answers at C(127.0.0.1), too, it must answer all of them.
+        Such an answer is accepted if it holds only given addresses, and these are nearer to O(dnsmasq.address) than the
+        missing ones. If a server answers at C(127.0.0.1), too, it must answer all of them.
       - If a name has only IPv4 addresses here, dnsmasq forwards questions for its IPv6 addresses, and the other way
         around. If the servers that it forwards to know the name as well, give all its addresses, IPv4 and IPv6.
     type: dict
     suboptions:
       path:
         description:
-          - The file, which holds nothing else. Its folder has to be there.
+          - The file, which holds nothing else. Its folder must exist.
         type: path
         default: /etc/dnsmasq.hosts/workload_security_agent
       pid_file:
         description:
-          - The file that holds the number of dnsmasq's process.
+          - The file that holds the process ID of dnsmasq.
           - If not set, F(/run/dnsmasq/dnsmasq.pid), F(/run/dnsmasq.pid) or F(/run/pihole-FTL.pid).
-          - If it names no process of dnsmasq, the signal goes to the process that listens at O(dnsmasq.address) and
+          - If it names no process of dnsmasq, the signal goes to the process that listens on O(dnsmasq.address) and
             O(dnsmasq.port).
         type: path
       address:
@@ -282,12 +285,12 @@ options:
         type: int
         default: 53
 notes:
-  - Exactly one of O(hosts_file), O(rfc2136), O(unbound) and O(dnsmasq) is needed. An empty dictionary takes its
+  - Exactly one of O(hosts_file), O(rfc2136), O(unbound) and O(dnsmasq) is needed. An empty dictionary uses its
     defaults.
-  - Needs C(become) where the files belong to C(root). O(hosts_file), O(unbound) and O(dnsmasq) need nothing but Python
-    on the host. They are not for Windows.
-  - A name server has to run, also for O(state=absent). Where an earlier run was cut short, so that the file holds what
-    the server does not answer yet, the file is loaded again.
+  - Needs C(become) if the files belong to C(root). O(hosts_file), O(unbound) and O(dnsmasq) need only Python on the
+    host. They do not support Windows.
+  - A name server has to be running, also for O(state=absent). If an earlier run was interrupted, so that the server
+    does not answer from the file yet, the file is loaded again.
 seealso:
   - plugin: workload_security.agent.required_hostnames
     plugin_type: filter
@@ -400,7 +403,7 @@ before:
       type: str
       sample: 192.0.2.10
     ttl:
-      description: For how many seconds it may be remembered, V(null) in hosts files.
+      description: How many seconds it may be cached, V(null) in hosts files.
       returned: always
       type: int
       sample: 3600
@@ -414,8 +417,8 @@ records:
   contains: *record
 conflicts:
   description:
-    - With O(hosts_file), what lines outside of the block say against RV(records). All of it, while the warning names
-      ten lines.
+    - With O(hosts_file), the lines outside the block that contradict RV(records). This lists all of them; the warning
+      names only ten.
   returned: success
   type: list
   elements: dict
@@ -443,13 +446,13 @@ conflicts:
       sample: 4
     text:
       description:
-        - The line, at most 500 characters of it. What cannot be seen appears as in Python, such as C(\x1b). A tab is a
-          tab.
+        - The line, at most 500 characters of it. Invisible characters appear as in Python, such as C(\x1b), except
+          tabs.
       returned: always
       type: str
       sample: 192.0.2.9 dsm.example.com old-dsm
     replaced:
-      description: Whether the name is taken out of the line.
+      description: Whether the name is removed from the line.
       returned: always
       type: bool
       sample: false
@@ -461,21 +464,22 @@ failure:
     code:
       description:
         - One word to test for.
-        - V(bad_option), for a value that cannot be right.
-        - V(unreadable) or V(unwritable), for a file. V(changed_meanwhile), if somebody else wrote it at the same time.
-          V(broken_block) or V(not_ours), if the file holds something that would be overwritten. V(not_kept), if it does
-          not hold what was written.
-        - V(no_server), if no name server answers, V(not_included), V(refused) or V(not_reloaded), if it will not load
-          the file, V(other_answer), if it then answers something else. V(no_program) or V(no_answer), if one of its
-          programs is missing or hangs.
-        - O(rfc2136) has more of them, such as V(concurrent_change). V(refused) means that who makes the update has no right
-          to the name, V(bad_time) that clocks differ. Where an update gets no answer that can be believed,
-          the records are read again. RV(failure.message) then says that the change was not made, or, where they
-          cannot be read, that it is not known whether it was.
-        - With O(rfc2136.authentication=gss_tsig), V(no_ticket), if there is none or it has expired, V(bad_keytab),
-          V(unknown_principal), if the KDC does not know who asks, V(unknown_service) or V(wrong_realm), if it does not
-          know the server, V(no_kdc), if none answers, V(bad_key), if the server does not accept the ticket,
-          V(no_gss_tsig), if it takes none, V(missing_library), and V(kerberos) for all else that Kerberos refuses.
+        - "V(bad_option): an option has an invalid value."
+        - "For files, V(unreadable) or V(unwritable): it cannot be read or written. V(changed_meanwhile): somebody else
+          wrote to it at the same time. V(broken_block) or V(not_ours): it holds something that would be overwritten.
+          V(not_kept): it does not hold what was written."
+        - "For name servers, V(no_server): none answers. V(not_included), V(refused) or V(not_reloaded): it does not
+          load the file. V(other_answer): it loads the file, but answers something else. V(no_program) or V(no_answer):
+          one of its programs is missing or hangs."
+        - "O(rfc2136) has more of them. V(concurrent_change): somebody else changed the records. V(refused): the account
+          or key has no right to the name. V(bad_time): clocks differ. If an update gets no valid answer, the records
+          are read again. RV(failure.message) then says that the change was not made, or if they cannot be read, that it
+          is not known whether it was made."
+        - "With O(rfc2136.authentication=gss_tsig), V(no_ticket): there is no ticket, or it has expired. V(bad_keytab):
+          the keytab cannot be used. V(unknown_principal): the KDC does not know the principal. V(unknown_service) or
+          V(wrong_realm): the KDC does not know the server. V(no_kdc): no KDC answers. V(bad_key): the server does not
+          accept the ticket. V(no_gss_tsig): the server does not support GSS-TSIG. V(missing_library): gssapi or
+          dnspython is missing. V(kerberos): Kerberos refuses for another reason."
       returned: always
       type: str
       sample: other_answer

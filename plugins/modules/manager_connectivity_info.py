@@ -18,8 +18,8 @@ description:
   - With several managers, or nodes of one, all names must resolve and answer.
   - For the first step that fails, it names the likely cause, and the option or record that fixes it.
   - It also reports whether something listens on the agents' port, and who is connected to it.
-  - It asks the agent when it last had a session with its manager, if there is an agent and the module runs as C(root).
-  - It needs only Python on the host, neither an agent nor C(root). Nothing is sent after the handshakes.
+  - If there is an agent, and the module runs as C(root), it asks the agent when it last had a session with its manager.
+  - It needs only Python on the host. An agent and C(root) are not required. Nothing is sent after the handshakes.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -41,29 +41,30 @@ options:
   manager:
     description:
       - The managers, or the nodes of one, that agents connect to. Each is a host name or address, C(HOST:PORT), a URL
-        such as V(https://dsm.example.com:4119), or what agents know it by, such as V(dsm://dsm.example.com:4120/) and
-        the C(manager_url) of M(workload_security.agent.agent_cipher_facts). A name of the cloud stands for its region.
-      - A URL of the console, or a host name alone, is also asked for heartbeats, on O(heartbeat_port). If one of the
-        managers is an address for heartbeats, V(dsm://) or port 4120, URLs of the console are not, so that the console
-        may be on a host of its own.
+        such as V(https://dsm.example.com:4119), or the address that agents show, such as V(dsm://dsm.example.com:4120/)
+        or the C(manager_url) of M(workload_security.agent.agent_cipher_facts). A host name of the cloud means its
+        region.
+      - For a URL of the console, or a host name alone, O(heartbeat_port) is also checked. But if one of the managers is
+        an address for heartbeats (V(dsm://) or port 4120), URLs of the console are not checked for heartbeats, so the
+        console may be on a separate host.
     type: list
     elements: str
   heartbeat_port:
     description:
-      - The port on which O(manager) waits for heartbeats, if its address does not say. From 1 to 65535. A region has
-        its own.
+      - The port on which O(manager) accepts heartbeats, if its address has no port for them. From 1 to 65535. A region
+        has its own.
     type: int
     default: 4120
   heartbeat_interval:
     description:
       - How many minutes the manager lets pass from one heartbeat of this agent to the next. From 1 to 1440.
-      - An agent is healthy if its last session with its manager is younger than two heartbeats. In the cloud, the
+      - An agent is healthy if its last session with its manager was less than two heartbeats ago. In the cloud, the
         interval is fixed at V(10).
     type: int
     default: 10
   relays:
     description:
-      - Host names or addresses of relays on the premises, which are asked on port 4122. A region has its own.
+      - Host names or addresses of on-premises relays, which are checked on port 4122. A region has its own.
     type: list
     elements: str
     default: []
@@ -72,7 +73,7 @@ options:
       - The communication direction to check for, whether or not it is set today.
       - With V(bidirectional) and V(agent_initiated), the agent must reach the manager.
       - With V(manager_initiated), something must listen on the agents' port, and no connection from this host is
-        required. They are tried all the same.
+        required. Connections are tried anyway.
     type: str
     required: true
     choices: [bidirectional, manager_initiated, agent_initiated]
@@ -81,10 +82,10 @@ options:
       - What to look at.
       - "V(heartbeat): the names and ports of the managers, and the agents' port on this host."
       - "V(updates): in the cloud the region's relay, and the names outside of the region's own domain where agents get
-        updates. On the premises O(relays), which must be given. Relays are also looked at with V(heartbeat)."
+        updates. On-premises, O(relays), which must be given. Relays are also checked with V(heartbeat)."
       - "V(revocation): in the cloud, the hosts with the lists of revoked certificates, over HTTP on port 80. An agent's
-        host may have to look there before it trusts the cloud's certificates. The vendor does not list them; they are
-        those of Amazon's CA."
+        host may need these lists before it trusts the cloud's certificates. The vendor does not document these hosts;
+        they belong to Amazon's CA."
       - Only V(heartbeat) counts for RV(reachable). See RV(checks).
     type: list
     elements: str
@@ -99,12 +100,13 @@ options:
     type: float
     default: 10
 notes:
-  - An agent may be configured to use a proxy. This module connects directly, and does not test the way through a proxy.
-  - Agents of the cloud are told one of the numbered names, such as C(agents-003). Since nobody knows which, all of
-    them are required.
+  - An agent may be configured to use a proxy. This module connects directly, and does not test connections through a
+    proxy.
+  - Each agent in the cloud is assigned one of the numbered names, such as C(agents-003). Because it is not known which,
+    all of them are required.
   - Four names that the vendor lists for all other regions are not documented for V(trend-us-1). There they are tried,
     not required, and marked with V(false) in RV(endpoints[].documented).
-  - For some names the vendor does not say what they are for. These are required, unless they are known to serve
+  - For some names, the vendor does not say what they are for. These are required, unless they are known to serve
     updates or detection.
   - Whether the manager can reach the agents' port cannot be seen from the host. RV(listening.connected_from) shows who
     is connected.
@@ -122,12 +124,12 @@ EXAMPLES = r"""
     direction: agent_initiated
   register: connectivity
 
-- name: Stop where it cannot, and say what to do
+- name: Fail if it cannot, and say what to do
   ansible.builtin.assert:
     that: connectivity.reachable
     fail_msg: "{{ connectivity.problems | selectattr('required') | map(attribute='remedy') | join('; ') }}"
 
-- name: The same with three nodes, and a console on a host of its own
+- name: The same with three nodes, and a console on a separate host
   workload_security.agent.manager_connectivity_info:
     manager:
       - https://dsm.example.com:4119
@@ -136,7 +138,7 @@ EXAMPLES = r"""
       - dsm://node3.example.com:4120/
     direction: agent_initiated
 
-- name: Look at everything that an agent of the cloud needs, and whether it talks with its manager
+- name: Check everything that an agent in the cloud needs, and whether it is in contact with its manager
   workload_security.agent.manager_connectivity_info:
     region: jp-1
     direction: agent_initiated
@@ -145,7 +147,7 @@ EXAMPLES = r"""
   become: true
   register: everything
 
-- name: Stop where something of it does not work
+- name: Fail if any of it does not work
   ansible.builtin.assert:
     that:
       - everything.checks.values() is all

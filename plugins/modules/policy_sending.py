@@ -11,12 +11,14 @@ module: policy_sending
 short_description: Send policies to agents now, and wait until they have arrived
 version_added: 0.1.0
 description:
-  - Lets the manager send their policies to the agents of chosen computers, by one scheduled task that runs once. The
-    manager's API has no other way.
-  - With O(wait), it looks at these computers until each has taken its policy, is known to be offline, or the time is over.
-  - The manager sends to the agents that it can reach at once. Agents that initiate the communication take their policy at
-    their next heartbeat. RV(expected_within) says how long that can take.
-  - A policy stands for all computers that have it or a policy below it, as a change of it reaches them all.
+  - Makes the manager send policies to the agents of the chosen computers, with one scheduled task that runs once. The
+    manager's API offers no other way.
+  - With O(wait), it checks these computers until each has taken its policy or is known to be offline, or until the time
+    is up.
+  - Agents that the manager can reach get their policy at once. Agents that initiate the communication take their policy
+    at their next heartbeat. RV(expected_within) says how long that can take.
+  - Choosing a policy means all computers that have it or a policy below it, because a change of the policy reaches them
+    all.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -40,33 +42,34 @@ attributes:
 options:
   send:
     description:
-      - Whether to send at all. With V(false), O(wait) waits for what was sent before, such as by a policy that is sent
-        by itself whenever it changes, and nothing is written.
+      - Whether to send the policies. With V(false), nothing is written, and O(wait) waits for policies that the manager
+        was already to send, such as after a change of a policy that the manager sends automatically.
     type: bool
     default: true
   include_others:
     description:
-      - A scheduled task sends to one computer, to the computers of one policy or group, with or without those below it, or
-        to all. Where none of these holds the chosen computers alone, V(true) sends to the narrowest that holds them, and so
-        to other computers, too. RV(others) counts them.
-      - By default that is an error that says which one it is, and how many others it holds.
-      - Other computers get what is set for them on the manager, including changes that somebody else holds back until a
-        maintenance window.
+      - A scheduled task sends to one computer, to the computers of one policy or group, with or without those below it,
+        or to all. If none of these is exactly the chosen computers, V(true) sends to the smallest one that includes
+        them, and therefore to other computers as well. RV(others) counts these.
+      - By default, that is an error, which names this choice and says how many other computers it includes.
+      - The other computers get what is set for them on the manager, including changes that somebody is holding back for
+        a maintenance window.
     type: bool
     default: false
   wait:
     description:
       - Whether to wait until the policies have arrived. The task fails if one of them has not.
-      - An agent that is offline is not waited for, and does not let the task fail. RV(counts) has such agents as C(offline).
+      - The task does not wait for agents that are offline, and does not fail because of them. RV(counts) counts them as
+        C(offline).
     type: bool
     default: false
   wait_timeout:
     description:
-      - How many minutes to wait at most. By default as long as RV(expected_within), or 60 where that is not known.
+      - How many minutes to wait at most. The default is RV(expected_within), or 60 if that is not known.
     type: int
   wait_interval:
     description:
-      - How many seconds to wait between two looks. Each look costs one request for every 5,000 computers.
+      - How many seconds to wait between two checks. Each check takes one request for every 5,000 computers.
     type: int
     default: 30
   list_targets:
@@ -76,9 +79,9 @@ options:
     default: false
 notes:
   - The API key needs the right to create scheduled tasks.
-  - A manager removes the scheduled task once it has run. Where it does not, this module does, at the end of O(wait) or in
+  - A manager removes the scheduled task once it has run. If it does not, this module does, at the end of O(wait) or in
     the next run. Their names start with C(workload_security.agent:). Other tasks are left alone.
-  - A run that was interrupted can be repeated. A task that it left behind, and that has not run yet, is used again.
+  - If a run was interrupted, run it again. If it left a scheduled task behind that has not run yet, that one is used.
 seealso:
   - module: workload_security.agent.communication_profile
   - module: workload_security.agent.agent_health_info
@@ -116,40 +119,43 @@ manager:
   sample: https://dsm.example.com:4119/api
 sending:
   description:
-    - V(sent) if the manager has taken the scheduled task, V(not_sent) if it was given none, as in check mode, and
-      V(may_be_sent) if its answer was an error or got lost, and nothing shows what became of the task.
+    - "V(sent): the manager has accepted the scheduled task. V(not_sent): none was created, as in check mode.
+      V(may_be_sent): the manager's answer was an error or was lost, and nothing shows whether the scheduled task was
+      created."
   returned: success, and where policies were sent
   type: str
   sample: sent
 sent_to:
-  description: Whom the scheduled task sends to, null where nothing is sent.
+  description: Who gets policies from the scheduled task, null if nothing is sent.
   returned: success, and where policies were sent
   type: str
   sample: policy 'Linux Web Server' (ID 12) and those below
 sent:
-  description: To how many of the chosen computers the policy is sent, or would be in check mode.
+  description: How many of the chosen computers the policy is sent to, or would be sent to in check mode.
   returned: success, and where policies were sent
   type: int
   sample: 118
 others:
-  description: How many other computers are sent their policy with them, see O(include_others).
+  description: How many other computers are also sent their policy, see O(include_others).
   returned: success, and where policies were sent
   type: int
   sample: 0
 expected_within:
   description:
-    - Within how many minutes agents that initiate the communication can take their policy. It is the longest interval of
-      heartbeats of the chosen computers, which is 10 minutes on the cloud. Null where the manager does not say.
+    - How many minutes it can take until agents that initiate the communication have taken their policy. This is the
+      longest heartbeat interval of the chosen computers, which is 10 minutes in the cloud. Null if the manager does not
+      say.
   returned: success, and where policies were sent
   type: int
   sample: 10
 counts:
   description:
     - How far the policies have come, as numbers of computers.
-    - C(arrived) have taken their policy since. C(offline) have not, since their agent is offline; they take it when they
-      are back. C(failed) have not, since manager and agent do not get along; RV(failures) says why.
-    - C(waiting) may take it yet, or have taken it since the last look, which is all of them without O(wait). Of C(unknown)
-      the manager does not say when their policy was to be sent. C(no_agent) have no agent, and nothing is sent to them.
+    - C(arrived) have taken their policy since. C(offline) have not, because their agent is offline; they take it when
+      they are back online. C(failed) have not, because of an error between manager and agent; RV(failures) says why.
+    - C(waiting) have not yet, but still may, or have taken it since the last check; without O(wait), these are all
+      computers. For C(unknown), the manager does not say when their policy was to be sent. C(no_agent) have no agent,
+      and nothing is sent to them.
   returned: success, and where policies were sent
   type: dict
   sample: {arrived: 115, waiting: 0, offline: 2, failed: 1, unknown: 0, no_agent: 0}
@@ -162,8 +168,8 @@ examples:
     offline: [web-77.example.com]
 failures:
   description:
-    - Each C(status) that the manager shows of agents of the computers that are C(failed), with the number of C(computers) and up to five
-      of their names as C(examples), the 20 most frequent ones.
+    - The 20 most frequent C(status) texts that the manager shows for computers that are C(failed), each with the number
+      of C(computers) and up to five of their names as C(examples).
   returned: success, and where policies were sent
   type: list
   elements: dict
@@ -179,17 +185,17 @@ computers:
   type: list
   elements: dict
 looks:
-  description: How often the computers were looked at.
+  description: How often the computers were checked.
   returned: success, and where policies were sent
   type: int
   sample: 5
 waited:
-  description: How many seconds passed from the first look to the last one.
+  description: How many seconds passed from the first check to the last one.
   returned: success, and where policies were sent
   type: int
   sample: 120
 waited_at_most:
-  description: How many minutes it would have waited.
+  description: How many minutes it would have waited at most.
   returned: if O(wait), and there is something to wait for
   type: int
   sample: 10

@@ -11,11 +11,11 @@ module: rollout_gate
 short_description: Judge whether the agents of a wave are well after a change
 version_added: 0.1.0
 description:
-  - Waits until every agent that a wave concerns has talked to the manager and taken its policy since the wave began, and
-    fails if one does not within some heartbeats, is offline, has an error of communication, or an alert that it did not
-    have before. What cannot be judged fails, too.
-  - Before the wave, a task with O(judge=false) notes what is before. Only dates of the manager are compared, so that no
-    other clock counts.
+  - Waits until every agent that a wave affects has contacted the manager and taken its policy since the wave began. It
+    fails if an agent does not do so within O(heartbeats), is offline, has a communication error, or has an alert that
+    it did not have before. If something cannot be judged, it also fails.
+  - Before the wave, run it with O(judge=false), which saves the state of the agents. Only timestamps from the manager
+    are compared, so no other clock matters.
   - Nothing is written to the manager.
 author:
   - The workload_security.agent contributors (@workload-security)
@@ -28,7 +28,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - In check mode, it looks once, and does not fail.
+      - In check mode, it checks the agents once, and does not fail.
   diff_mode:
     support: none
   idempotent:
@@ -36,34 +36,34 @@ attributes:
 options:
   waves_file:
     description:
-      - The file with the waves, which M(workload_security.agent.rollout_plan) wrote.
+      - The file with the waves, which M(workload_security.agent.rollout_plan) has written.
     type: path
     required: true
   wave:
     description:
-      - The number of the wave, the first one being 1.
+      - The number of the wave. The first one is 1.
     type: int
     required: true
   before_file:
     description:
-      - The file that keeps what is before the wave. One that is there is not written again.
+      - The file with the state of the agents before the wave. If it exists, it is not written again.
     type: path
     required: true
   judge:
     description:
-      - Whether to judge, or with V(false) to note what is before.
+      - V(true) judges the agents. V(false) only saves their state in O(before_file).
     type: bool
     default: true
   heartbeats:
     description:
-      - How many heartbeats to wait at most. The longest interval of the computers counts, or 60 minutes where the manager
-        does not tell it.
+      - How many heartbeats to wait at most. The longest interval of the computers counts, or 60 minutes if the manager
+        does not say.
     type: int
     default: 3
   wait_interval:
     description:
-      - How many seconds to wait between two looks. Each look costs one request for every 5,000 computers. What is wrong
-        at one look fails the task if it still is at the next.
+      - How many seconds to wait between two checks. Each check takes one request for every 5,000 computers. A problem
+        fails the task if it is still there at the next check.
     type: int
     default: 30
 seealso:
@@ -73,7 +73,7 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: Note what is before the first wave
+- name: Save the state of the agents before the first wave
   workload_security.agent.rollout_gate:
     url: https://dsm.example.com:4119
     waves_file: /srv/rollout/waves.json
@@ -99,8 +99,8 @@ judged:
   sample: 90
 counts:
   description:
-    - How many agents have C(passed), have C(failed), are C(waiting), are C(unknown) as they cannot be judged, and how many
-      computers are C(gone), which are not judged.
+    - How many agents have C(passed), have C(failed), are C(waiting), are C(unknown) because they cannot be judged, and
+      how many computers are C(gone) from the manager, which are not judged.
   returned: success, and where the wave does not pass
   type: dict
   sample: {passed: 90, failed: 0, waiting: 0, unknown: 0, gone: 0}
@@ -112,7 +112,7 @@ reasons:
   type: list
   elements: dict
 looks:
-  description: How often it looked.
+  description: How often it checked the agents.
   returned: success, and where the wave does not pass
   type: int
   sample: 4

@@ -8,25 +8,25 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: rollout_plan
-short_description: Cut a plan into waves
+short_description: Divide a plan into waves
 version_added: 0.1.0
 description:
-  - Reads a plan that M(workload_security.agent.communication_profile) wrote, and cuts it into waves, which
+  - Reads a plan that M(workload_security.agent.communication_profile) has written, and divides it into waves, which
     P(workload_security.agent.rollout#role) carries out one after the other. Nothing is written to the manager.
-  - Computers come first, since each is changed by itself. Any beginning of their order is a fair sample of the policies,
-    and within a policy of the groups, that are in the plan. The order is always the same.
-  - Policies follow, those with the fewest computers below first. A policy is one step, which concerns all of these
-    computers at once. The limit of a wave is one of computers there, too, and a policy with more of them waits for a later
+  - Computers come first, because each can be changed by itself. However many come first, they are a fair sample of the
+    policies in the plan, and within a policy, of the groups. The order is always the same.
+  - Policies follow, those with the fewest computers below them first. A policy is one step, which changes all of these
+    computers at once. The limit of a wave counts these computers, too, and a policy with more of them waits for a later
     wave.
-  - Computers and policies that lose a value of their own, below a policy that changes, come after that policy.
-  - Rules and lists that exist already change for all who have them. They are written in the last wave, with all targets
-    that need them.
-  - Agents that were silent before, and computers without an agent, come last, since no gate can judge them. An agent is
-    silent if the manager heard it more than two heartbeats earlier than the one that it heard last. A policy comes with
-    them if less than half of the agents below it were heard of since.
-  - Where a profile has O(workload_security.agent.communication_profile#module:profiles[].try_on), the first waves are those
-    of the trial, and the trial ends after the last of its policies. A trial that would not show what the change of the
-    policy does is an error.
+  - If a computer or policy is to inherit a value again, it comes after the policy above it that changes.
+  - If an existing rule or list changes, it changes for all targets that have it. It is written in the last wave, with
+    all targets that need it.
+  - Agents that were silent before, and computers without an agent, come last, because no gate can judge them. An agent
+    counts as silent if its last communication is more than two heartbeats older than the most recent one of any agent.
+    A policy comes with them if fewer than half of the agents below it have communicated since then.
+  - If a profile has O(workload_security.agent.communication_profile#module:profiles[].try_on), the first waves are
+    those of the trial, and the trial ends after the wave with the last of its policies. A trial that would not show
+    what the change of the policy does is an error.
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -49,23 +49,23 @@ options:
     required: true
   waves_file:
     description:
-      - The file to write the waves to, as JSON, for its owner only.
+      - The file to write the waves to, as JSON. Only its owner can read it.
     type: path
     required: true
   waves:
     description:
-      - Numbers of computers, such as V(10), or parts of all, such as V(1 %), each of all that is done once the wave is.
-        What is left after the last of them is one more wave.
+      - Numbers of computers, such as V(10), or percentages of all, such as V(1 %). Each is a running total that
+        includes the waves before. What is left after the last number is one more wave.
       - A dictionary is a wave that you name, with a C(name) and with targets as in
         O(workload_security.agent.communication_profile#module:profiles), such as C(computers), C(computer_groups) and
-        C(policies). What the plan does not change is left out of it, and so is what has to wait.
+        C(policies). Targets that the plan does not change are left out, and so are those that have to wait.
     type: list
     elements: raw
     default: ["1", "1 %", "10 %", "100 %"]
   hosts:
     description:
-      - The hosts that can be asked. Each is a list of the host's name, and of others by which the manager may know its
-        computer, as host name or display name, in whatever case.
+      - The hosts that can be checked. Each is a list of the host's name and other names that its computer may have on
+        the manager, as host name or display name. Case does not matter.
     type: list
     elements: list
     default: []
@@ -83,7 +83,7 @@ EXAMPLES = r"""
     plan_file: /srv/rollout/plan.json
   check_mode: true
 
-- name: Cut the plan into waves, with machines of the test laboratory first
+- name: Divide the plan into waves, with the machines of the test laboratory first
   workload_security.agent.rollout_plan:
     url: https://dsm.example.com:4119
     plan_file: /srv/rollout/plan.json
@@ -124,46 +124,49 @@ waves:
       type: int
       sample: 0
     computers:
-      description: How many computers change in it themselves.
+      description: How many computers are themselves changed in it.
       returned: always
       type: int
       sample: 90
     concerned:
-      description: How many computers that concerns, those below its policies included.
+      description: How many computers it affects, including those below its policies.
       returned: always
       type: int
       sample: 90
     judged:
-      description: How many of them have an agent that was heard of lately, so that the gate can judge it.
+      description: How many of them have an agent that has communicated recently, so that the gate can judge it.
       returned: always
       type: int
       sample: 90
     everything:
-      description: Whether all that is left of the plan is written with it, rules and lists included.
+      description: Whether it writes everything that is left of the plan, including rules and lists.
       returned: always
       type: bool
     blind:
-      description: Whether it has a target of which no agent can be judged.
+      description: Whether it has targets whose agents cannot be judged.
       returned: always
       type: bool
     kind:
-      description: Whether it is a part of the C(plan), of a C(trial) before that, or the C(end of trial).
+      description:
+        - "C(plan): it is a part of the plan."
+        - "C(trial): it is a part of the trial before that."
+        - "C(end of trial): it removes what was tried."
       returned: always
       type: str
       sample: plan
 hosts:
   description:
-    - The hosts whose computer the plan may concern, with its C(computer_id), its C(direction) once the plan is done, and
-      the C(questions) to ask before, which are V(agent_initiated) if its agent is to initiate and V(firewall_restriction)
-      if its port is to be restricted.
+    - The hosts whose computers the plan may affect, each with its C(computer_id), its C(direction) after the plan, and
+      the C(questions) to check before, which are V(agent_initiated) if its agent is to initiate and
+      V(firewall_restriction) if its port is to be restricted.
   returned: success
   type: list
   elements: dict
   sample: [{name: web1, computer_id: 41, direction: agent_initiated, questions: [agent_initiated]}]
 restriction:
   description:
-    - Whom the document admits to the agents' port (C(source_ips)), and from where the manager connects
-      (C(manager_addresses), C(region)). Null where profiles differ, and without a restriction.
+    - Which addresses the document admits to the agents' port (C(source_ips)), and where the manager connects from
+      (C(manager_addresses), C(region)). Null if profiles differ, or if there is no restriction.
   returned: success
   type: dict
 requests:
