@@ -72,18 +72,18 @@ options:
           port:
             description:
               - Port of the SSH server.
-              - If not set, the one that C(ssh_config) says is used, or else 22.
+              - If not set, the port in C(ssh_config) is used, or else 22.
             type: int
           user:
             description:
               - User to log in as.
-              - If not set, the one that C(ssh_config) says is used, or else the name of the user who runs the module.
+              - If not set, the user in C(ssh_config) is used, or else the user who runs the module.
             type: str
           private_key:
             description:
               - Path of a private key without a passphrase, RSA, ECDSA or Ed25519, in the format of OpenSSH, in PEM or
                 in PKCS#8.
-              - If not set, the one that C(ssh_config) says is used, or else the keys in the SSH agent.
+              - If not set, the key in C(ssh_config) is used, or else the keys in the SSH agent.
             type: path
           known_hosts:
             description:
@@ -95,12 +95,12 @@ options:
             default: ~/.ssh/known_hosts
           ssh_config:
             description:
-              - Path of a configuration file of OpenSSH, such as V(~/.ssh/config), in which C(host) is looked up, most
-                often as an alias. C(HostName), C(Port), C(User), the first C(IdentityFile) that is there, and
-                C(ProxyJump) to one further server are taken from it, unless an option here says otherwise. The host
-                keys of both servers must be in C(known_hosts).
-              - Needs paramiko, which reads C(Host), C(Match) and C(Include). C(ProxyCommand) is refused. A private key
-                with a passphrase is looked for in the SSH agent.
+              - Path of a configuration file of OpenSSH, such as V(~/.ssh/config), in which C(host) is looked up,
+                usually as an alias. C(HostName), C(Port), C(User), the first C(IdentityFile) that exists, and
+                C(ProxyJump) to one other server are read from it, unless an option here says otherwise. The host keys
+                of both servers must be in C(known_hosts).
+              - Needs paramiko, which reads C(Host), C(Match) and C(Include). C(ProxyCommand) is refused. If a private
+                key has a passphrase, the SSH agent must have that key.
               - If not set, no such file is read.
             type: path
   versions:

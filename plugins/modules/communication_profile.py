@@ -72,10 +72,11 @@ options:
     type: str
   undo_plan:
     description:
-      - The file of a plan that was applied, be it in part. Of O(profiles), only what takes that plan back is carried out.
-        This is how a rollout puts a wave back to its snapshot, with O(undeclared=remove) and O(scope=targets).
-      - What that plan has not written stays as it is. If somebody else has changed what it has written to a target since,
-        that facet of the target stays as it is now, and so does whatever would have to wait for it. RV(left_alone) names
+      - The file of a plan that was applied, in full or in part. Only those changes of O(profiles) that undo that plan
+        are carried out. A rollout uses it to put a wave back to its snapshot, with O(undeclared=remove) and
+        O(scope=targets).
+      - What that plan has not written stays as it is. If somebody else has since changed what it has written to a
+        target, that facet of the target stays as it is now, and so does whatever depends on it. RV(left_alone) lists
         both.
       - The file is not trusted, and is only compared with what the manager has. It cannot be combined with O(plan_file)
         or O(apply_plan).
@@ -109,13 +110,13 @@ options:
     default: declared
   only:
     description:
-      - Carry out only the steps of these targets, with all that they need, such as a rule and its lists. Whoever is named
-        here and is not a target of the document gets nothing.
-      - The document is planned as a whole all the same, so that whatever is carried out is right beside the rest.
-      - What concerns others, too, is left to a task without O(only). These are changes of rules and lists that the
-        targets have already, and deletions. RV(later) counts it.
-      - With O(apply_plan), the plan in the file is compared as a whole, and then these targets are carried out. That way
-        a plan that was reviewed once is carried out in waves.
+      - Carry out only the steps of these targets, with all that they need, such as a rule and its lists. Nothing is
+        written to targets that are named here but are not in the document.
+      - The document is still planned as a whole, so that the steps take the rest into account.
+      - Changes that affect other targets, too, are left to a task without O(only). These are changes of rules and lists
+        that the targets already have, and deletions. RV(later) counts them.
+      - With O(apply_plan), the plan in the file is compared as a whole, and then the steps of these targets are carried
+        out. That way, a plan that was reviewed once can be carried out in waves.
     type: dict
     suboptions:
       policies:
@@ -262,13 +263,14 @@ options:
         default: false
       try_on:
         description:
-          - Computers below the policies of this profile, on which P(workload_security.agent.rollout#role) tries what the
-            plan changes of these policies. It sets that on the computers themselves, judges them, then writes to the
-            policies, and in the end takes it away from the computers again.
-          - Outside a rollout it is only checked, and nothing is tried.
-          - The computers must inherit today what is tried, and no profile may declare it of them. A restriction can be
-            tried only by a rule that does not change for others, on computers that have no other rule for the agents'
-            port, because a computer cannot lose a rule that its policy has. Otherwise the rollout does not begin.
+          - Computers below the policies of this profile, on which P(workload_security.agent.rollout#role) first tries
+            what the plan changes on these policies. It sets the changes on the computers themselves, judges them, then
+            writes to the policies, and finally removes the changes from the computers.
+          - Outside a rollout, this option is only checked, and nothing is tried.
+          - The computers must currently inherit what is tried, and no profile may declare it for them. A restriction
+            can be tried only with a rule that does not change for others, on computers that have no other rule for the
+            agents' port, because a computer cannot lose a rule that its policy has. Otherwise, the rollout does not
+            begin.
         type: dict
         suboptions:
           computers:
@@ -516,7 +518,7 @@ EXAMPLES = r"""
     only:
       computers: [web-1, web-2]
 
-- name: The second third of it, while other machines do the others
+- name: The second of three slices, while other machines do the others
   workload_security.agent.communication_profile:
     url: https://dsm.example.com:4119
     apply_plan: plan.json
