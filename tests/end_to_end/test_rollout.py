@@ -118,7 +118,7 @@ def test_hosts_that_are_not_ready_stop_it_before_anything_is_written(scene: Scen
         f"{READY} (firewall_restriction: no, the manager's name resolves to {address}, and would be shut out)",
         f"{LOST} (agent_initiated: no, {MANAGER_NAME} port 4120: no name server answers this host",
         f"{OFF} (agent_initiated: unknown, the host gives no answer: ",
-        "these hosts are not asked, since the manager knows no computer of the plan by their names, or several: 'stranger'",
+        "these hosts are not checked: their names match no computer of the plan, or several: 'stranger'",
     ):
         assert told in done.stdout + done.stderr, done.stdout
     assert max(map(len, done.stdout.splitlines())) < 1500, "what hosts see is not printed"
@@ -142,8 +142,8 @@ def test_hosts_that_are_ready_are_changed_and_asked_again_at_the_gate(scene: Sce
     )
     assert done.returncode == 2, done.stdout
     assert "wave 2 of 2, Make sure that hosts reach their manager" in done.stdout
-    assert f"these do not, or cannot be asked: {LOST} That wave was put back" in done.stdout, done.stdout
-    assert "1 waves had passed, 0 were not begun" in done.stdout
+    assert f"these do not, or could not be checked: {LOST} That wave was put back" in done.stdout, done.stdout
+    assert "1 waves had passed, 0 did not start" in done.stdout
     query = {"overrides": "true", "expand": "computerSettings"}
     settings = site.manager.api("GET", f"/computers/{scene.ids(LOST)[0]}", query=query).get("computerSettings") or {}
     assert OFFLINE_ERRORS not in settings, settings

@@ -241,7 +241,7 @@ def test_what_cannot_be_judged_stops_before_anything_is_written(site):
     site.write([{"name": "a", "computers": ids, **interval(9)}])
     lab.clear_requests()
     ran = site.run()
-    assert ran.returncode == 2 and "holds a rollout of something else" in ran.stdout and writes(lab) == []
+    assert ran.returncode == 2 and "holds a rollout of another plan" in ran.stdout and writes(lab) == []
     site.write([{"name": "a", "computers": ids, **interval(7)}], rollout_unjudged=True)
     ran = site.run()
     assert ran.returncode == 0, ran.stdout
@@ -268,11 +268,11 @@ def test_what_somebody_has_set_meanwhile_is_not_put_back(site):
     content = plan.read_bytes()
     plan.write_bytes(content[:-9])
     ran = site.run()
-    assert ran.returncode == 2 and "nothing is put back" in ran.stdout and "tries again" in ran.stdout, ran.stdout
+    assert ran.returncode == 2 and "nothing is put back" in ran.stdout and "to try again" in ran.stdout, ran.stdout
     assert site.settings() == {} and site.state["phases"] == ["passed", "begun", "waiting"]
     plan.write_bytes(content)
     ran = site.run()
-    assert ran.returncode == 2 and "wave 2 of 3 is not gone on with, and nothing is put back" in ran.stdout, ran.stdout
+    assert ran.returncode == 2 and "wave 2 of 3 stops, and nothing is put back" in ran.stdout, ran.stdout
     assert site.settings() == {} and site.state["phases"] == ["passed", "begun", "waiting"]
 
 

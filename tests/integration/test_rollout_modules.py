@@ -238,14 +238,14 @@ def test_the_trial_of_a_rule_leaves_nothing_behind(alive, tmp_path):
         (
             "answers",
             {"heartbeat": None, "communication_direction": {"direction": "agent_initiated"}},
-            "has only answered until now",
+            "has never contacted the manager by itself",
         ),
         ("declared", {}, "a profile declares heartbeat of it"),
         ("twice", {}, "another profile is tried on it, too"),
         ("set", {"heartbeat": {"interval": "inherited"}}, "interval of the policy 'Tried' .* goes back to what is set above"),
-        ("rule", {"firewall_restriction": RESTRICTION}, "keeps the rules that it has for the agents' port beside that: 'Old'"),
+        ("rule", {"firewall_restriction": RESTRICTION}, "also keeps the rules that it has for the agents' port: 'Old'"),
         ("rule", {"firewall_restriction": {"state": "absent", "rule_name": "Old"}}, "cannot lose the rule 'Old'"),
-        ("list", {"firewall_restriction": RESTRICTION}, "would change for all who have it"),
+        ("list", {"firewall_restriction": RESTRICTION}, "would change for all targets that have it"),
     ],
 )  # fmt: skip
 def test_a_trial_that_would_not_show_what_the_policy_does_is_an_error(alive, tmp_path, prepare, change, told):
@@ -300,7 +300,7 @@ def test_a_trial_that_would_not_show_what_the_policy_does_is_an_error(alive, tmp
         ({"waves": [{"computers": [1]}]}, "option 'waves[0]': it must be a name and targets"),
         ({"waves": [{"name": " ", "computers": [1]}]}, "option 'waves[0].name' is ' '"),
         ({"waves": [{"name": "x", "computers": ["nobody"]}]}, "option 'waves[0].computers' is 'nobody'"),
-        ({"waves": [{"name": "x", "computers": [1]}] * 2}, "each wave must have a name of its own"),
+        ({"waves": [{"name": "x", "computers": [1]}] * 2}, "each wave must have a different name"),
         ({"hosts": [[""]]}, "option 'hosts[0]'"),
         ({"plan_file": "/nowhere"}, "option 'plan_file' is '/nowhere'"),
         (
@@ -471,7 +471,7 @@ def test_the_region_of_a_restriction_is_that_of_its_manager(alive, tmp_path):
     [
         ({"wave": 9}, None, "option 'wave' is '9': it must be the number of a wave, from 1 to 1"),
         ({"waves_file": "/nowhere"}, None, "option 'waves_file' is '/nowhere'"),
-        ({}, None, "a task with judge: false before the wave makes it"),
+        ({}, None, "a task with judge: false before the wave writes it"),
         ({}, "[1]", "it must be a file that this module wrote"),
         ({}, '{"wave": 2, "computers": {}}', "it is about another wave"),
         (

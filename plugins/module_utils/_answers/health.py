@@ -213,10 +213,10 @@ def _line(
     """What monitoring systems read: the state, what is wrong, the worst first, and the numbers behind a bar."""
     words = {
         OFFLINE: "offline",
-        ERRORS: "with errors of communication",
+        ERRORS: "with communication errors",
         SILENT: f"silent for more than {asked.silent_after} min",
         NOT_ARRIVED: f"without their policy for more than {asked.not_arrived_after} min",
-        UNKNOWN: "of which the manager does not tell enough",
+        UNKNOWN: "about which the manager says too little",
     }
     parts = []
     for trouble in (*sorted(TROUBLES, key=lambda one: -levels[one]), UNKNOWN):
@@ -225,7 +225,7 @@ def _line(
             more = f" and {counts[trouble] - _IN_LINE} more" if counts[trouble] > _IN_LINE else ""
             parts.append(f"{counts[trouble]} {words[trouble]} ({', '.join(map(_plain, first))}{more})")
     if not agents:
-        told = "no agent to look at"
+        told = "no agent to check"
     else:
         told = f"{counts[WELL]} of {agents} agents are well{''.join(f', {part}' for part in parts)}"
     numbers = [f"agents={agents};;;0"]

@@ -54,7 +54,7 @@ class PlanChanged(Problem):
             "",
             (
                 "Somebody changed the manager or the document since, or a run of the reviewed plan was interrupted or did not"
-                " do all of it. After such a run, apply_plan goes on, with the file of that plan; otherwise make a new plan"
+                " do all of it. After such a run, apply_plan continues, with the file of that plan; otherwise make a new plan"
                 " and review it"
             ),
         )

@@ -66,7 +66,7 @@ class Bound:
         """Such as C(10) or C(1 %). Raises C(OptionError)."""
         text = "" if isinstance(given, bool) else str(given).strip()
         found = _BOUND.fullmatch(text)
-        right = "it must be a number of computers, such as 10, or a part of all, such as 1 %"
+        right = "it must be a number of computers, such as 10, or a percentage, such as 1 %"
         if not found:
             raise OptionError(option, given, right)
         number, is_percent = Fraction(found["number"]), bool(found["percent"])

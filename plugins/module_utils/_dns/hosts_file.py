@@ -106,7 +106,7 @@ class HostsFile(Place):
         if maker:
             said, advice = maker
             self.warnings.append(
-                f"{self._shown_path} may be written anew, without these records, as it says itself: {quoted(said, 200)};"
+                f"{self._shown_path} may be regenerated without these records, as its comments say: {quoted(said, 200)};"
                 f" {advice}"
             )
         elif is_mount(self._path):

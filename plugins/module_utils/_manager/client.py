@@ -583,6 +583,6 @@ def _unseen(method: str, path: str, met: ManagerError | None, look: ManagerError
         path,
         url=answer.url,
         status=answer.status,
-        message=f"{told} {look.method} {look.path}, to see what became of it, failed: {reason}",
+        message=f"{told} {look.method} {look.path}, to see whether it took effect, failed: {reason}",
         outcome_unknown=True,
     )

@@ -127,7 +127,7 @@ class DeadlinePassed(ManagerError):
     """The time that option deadline gives the task is over."""
 
     code = "deadline"
-    advice = "raise option deadline, or run the task again: it goes on where this run ended"
+    advice = "raise option deadline, or run the task again: it continues where this run stopped"
 
 
 class UntrustedCertificate(ManagerError):

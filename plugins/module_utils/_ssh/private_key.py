@@ -44,7 +44,7 @@ def load_private_key(path: str) -> PKey:
         raise SshError(f"{named} cannot be read: {said(error)}", permanent=True) from error
     if _PUBLIC.match(content):
         raise SshError(
-            f"{named} is a public key: give the private one, which most often is beside it, without .pub",
+            f"{named} is a public key: give the private key, which is usually next to it, without .pub",
             permanent=True,
         )
     is_openssh = b"-----BEGIN OPENSSH PRIVATE KEY-----" in content

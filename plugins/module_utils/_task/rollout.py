@@ -87,7 +87,7 @@ class RolloutAsked:
         names = [one.name for one in wanted if isinstance(one, _Chosen)]
         for number, name in enumerate(names):
             if name in names[:number]:
-                raise OptionError("waves", name, "each wave must have a name of its own")
+                raise OptionError("waves", name, "each wave must have a different name")
         hosts = dict(_names(f"hosts[{number}]", names) for number, names in enumerate(params["hosts"]))
         plan = t.cast(PlanFile, asked.reviewed and asked.reviewed.plan)
         return cls(asked, plan, params["waves_file"], wanted, hosts, deployment)
@@ -178,7 +178,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
     told = [*fleet.warnings]
     if unknown:
         told.append(
-            "these hosts are not asked, since the manager knows no computer of the plan by their names, or several:"
+            "these hosts are not checked: their names match no computer of the plan, or several:"
             f" {', '.join(map(quoted, unknown[:_HOSTS_NAMED]))}"
             + (f" and {len(unknown) - _HOSTS_NAMED} more" if unknown[_HOSTS_NAMED:] else "")
         )

@@ -93,7 +93,7 @@ class GateAsked:
             raise OptionError(
                 "before_file",
                 params["before_file"],
-                "it must be there; a task with judge: false before the wave makes it",
+                "it must exist; a task with judge: false before the wave writes it",
             )
         return cls(
             params["wave"],
@@ -207,7 +207,7 @@ class _Gate:
     def _judge(self, number: int, status: AgentStatus) -> Verdict:
         before = self._before.get(number)
         if before is None:
-            return Verdict(UNKNOWN, "it is not known what it was like before the wave")
+            return Verdict(UNKNOWN, "its state before the wave is not known")
         # It must have talked after it took its policy: what it took may be what keeps it from talking.
         return judge(status, before.taken, before.messages, max(before.heard, status.taken or 0))
 
@@ -252,7 +252,7 @@ class _Gate:
         )  # fmt: skip
         message = (
             f"wave {self._asked.wave} does not pass: of {len(self._seen)} agents, {counts[PASSED]} passed, {counts[FAILED]}"
-            f" failed, {counts[UNKNOWN]} cannot be judged, and {counts[WAITING]} were waited for in vain, at most"
+            f" failed, {counts[UNKNOWN]} cannot be judged, and {counts[WAITING]} did not pass within"
             f" {limit} minutes; {told}"
         )
         return {"code": code, "message": message}

@@ -152,7 +152,7 @@ class _Change:
         today = self._outlook.effective(computer, BY_OPTION[step.key])[0]
         if step.after == AGENT_INITIATED and today == MANAGER_INITIATED:
             # It could neither reach the manager, nor be reached to be put back.
-            why = "has only answered until now, and whether it can initiate is rehearsed with its policy alone"
+            why = "has never contacted the manager by itself; whether it can is rehearsed with its policy"
             raise self.error(computer, f"the agent of the {computer.label} {why}")
         places: tuple[Target, ...] = (computer, *self._outlook.fleet.lineage(computer))
         for place in places:
@@ -171,9 +171,9 @@ class _Change:
         if there:
             names = enumerated([quoted(fleet.rules[rule_id].get("name"), 100) for rule_id in sorted(there)], 3)
             raise self.error(
-                computer, f"the {computer.label} keeps the rules that it has for the agents' port beside that: {names}"
+                computer, f"the {computer.label} also keeps the rules that it has for the agents' port: {names}"
             )
         for need in needed_by([step], self._by_id):
             changed = self._by_id[need]
             if changed.action == WRITE and changed.subject.id is not None:
-                raise self.error(computer, f"the {changed.subject.label} would change for all who have it")
+                raise self.error(computer, f"the {changed.subject.label} would change for all targets that have it")

@@ -182,6 +182,6 @@ STEP = after({*whole()} - {f"set {POLICY.name}"})[f"set {POLICY.name}"]
 
 
 def test_of_a_digest_alone_nothing_goes_on_and_it_is_said_what_would() -> None:
-    with pytest.raises(PlanChanged, match="was interrupted.*apply_plan goes on") as caught:
+    with pytest.raises(PlanChanged, match="was interrupted.*apply_plan continues") as caught:
         Reviewed("0" * 16).check(plan([STEP], targets=TARGETS), lambda step: True)
     assert caught.value.no_longer is None

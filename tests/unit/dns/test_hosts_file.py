@@ -311,7 +311,7 @@ def test_a_file_that_is_written_anew_by_others_warns_and_names_what_to_change(pa
     path.write_bytes(header)
     for _time in range(2):
         (warning,) = run(path, addresses=["192.0.2.10"])["warnings"]
-        assert f"{path} may be written anew, without these records, as it says itself: '#" in warning
+        assert f"{path} may be regenerated without these records, as its comments say: '#" in warning
         assert HEADERS[header] in warning and "\n" not in warning
     assert run(path, state="absent")["warnings"] == []
 

@@ -93,7 +93,7 @@ def test_keys_that_are_for_something_else(file):
 def test_the_public_key_instead(tmp_path, kind):
     key = make_key(tmp_path / "key", kind)
     public = key.with_suffix(".pub")
-    assert f"private_key {public} is a public key: give the private one" in refused(public)
+    assert f"private_key {public} is a public key: give the private key" in refused(public)
     for form in ("RFC4716", "PKCS8", "PEM"):
         if kind != "ed25519" or form == "RFC4716":
             ran = subprocess.run(["ssh-keygen", "-e", "-m", form, "-f", str(public)], capture_output=True, check=True)
