@@ -300,7 +300,7 @@ def test_a_trial_that_would_not_show_what_the_policy_does_is_an_error(alive, tmp
         ({"waves": [{"computers": [1]}]}, "option 'waves[0]': it must be a name and targets"),
         ({"waves": [{"name": " ", "computers": [1]}]}, "option 'waves[0].name' is ' '"),
         ({"waves": [{"name": "x", "computers": ["nobody"]}]}, "option 'waves[0].computers' is 'nobody'"),
-        ({"waves": [{"name": "x", "computers": [1]}] * 2}, "each wave must have a different name"),
+        ({"waves": [{"name": "x", "computers": [1]}] * 2}, "it must be a name that no other wave has"),
         ({"hosts": [[""]]}, "option 'hosts[0]'"),
         ({"plan_file": "/nowhere"}, "option 'plan_file' is '/nowhere'"),
         (

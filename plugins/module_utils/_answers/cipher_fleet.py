@@ -191,7 +191,7 @@ def _requirements(params: dict[str, t.Any]) -> dict[str, Requirement]:
         path = f"requirements[{number}]."
         name = str(given["name"])
         if not name or name in result:
-            raise OptionError(f"{path}name", name, "each requirement must have a different name")
+            raise OptionError(f"{path}name", name, "it must be a name that no other requirement has")
         requirement = _requirement(given, path, f"{path}preset")
         if requirement is None:
             raise OptionError(

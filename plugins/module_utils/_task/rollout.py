@@ -87,7 +87,7 @@ class RolloutAsked:
         names = [one.name for one in wanted if isinstance(one, _Chosen)]
         for number, name in enumerate(names):
             if name in names[:number]:
-                raise OptionError("waves", name, "each wave must have a different name")
+                raise OptionError("waves", name, "it must be a name that no other wave has")
         hosts = dict(_names(f"hosts[{number}]", names) for number, names in enumerate(params["hosts"]))
         plan = t.cast(PlanFile, asked.reviewed and asked.reviewed.plan)
         return cls(asked, plan, params["waves_file"], wanted, hosts, deployment)
