@@ -111,6 +111,18 @@ def test_stall_and_delay_differ_in_when_the_call_is_carried_out(
     assert value(lab) == "5 Minutes"
 
 
+def test_a_stalled_call_is_not_for_the_fleet_of_the_next_test(lab: LabManager) -> None:
+    lab.add_fault(method="POST", action={"kind": "stall", "seconds": 1})
+    connection = begin(lab, "POST", PATH, admin_headers(lab), b'{"value": "5 Minutes"}')
+    while not any(request["fault"] for request in lab.requests()):
+        time.sleep(0.01)
+    lab.reset()
+    with pytest.raises(BROKEN):
+        connection.getresponse()
+    connection.close()
+    assert value(lab) is None
+
+
 def test_body_replaces_the_reply_of_a_call_that_was_carried_out(lab: LabManager) -> None:
     lab.add_fault(method="POST", action={"kind": "body", "body": "surprise"})
     reply = send(lab, "POST", PATH, admin_headers(lab), b'{"value": "5 Minutes"}')

@@ -79,7 +79,11 @@ class Server:
                 await asyncio.sleep(action["seconds"])
                 return self._response(reply)
             case "stall":
+                fleet = self.manager.state
                 await asyncio.sleep(action["seconds"])
+                if self.manager.state is not fleet:
+                    # What one test has left behind is not for the fleet of the next.
+                    return self._cut(request, call, entry, "before")
                 return self._response(self._processed(call, entry))
             case "drop_fields":
                 return self._response(without_fields(self._processed(call, entry), action["fields"]))
