@@ -341,6 +341,34 @@ def test_killed_in_a_rehearsal_and_after_it_the_same_command_goes_on(site):
     assert site.state == {} and site.settings() == {of(number): [*written, "Agent/Appliance Initiated"]}
 
 
+def test_a_rehearsal_ends_even_if_it_could_not_be_ended_at_first(site):
+    """The refusal fails the wave, and what puts that back knows what the rehearsal has set."""
+    lab, ids = site.lab, site.agents()[:2]
+    calls = {"policySettings": {DIRECTION: {"value": "Manager Initiated"}}}
+    policy = lab.api("POST", "/policies", {"name": "Called", **calls})["ID"]
+    for number in ids:
+        lab.api("POST", of(number), {"policyID": policy})
+    agents = {"communication_direction": {"direction": "agent_initiated"}}
+    profiles = [{"name": "a", "policies": [policy], **agents}]
+    site.write(profiles, rollout_heartbeats=1000, rollout_put_back="none")
+    lab.clear_requests()
+    path = f"/policies/{policy}"
+    lab.add_fault(
+        method="POST", path=f"^{path}$", body="Manager Initiated", action={"kind": "status", "status": 403}
+    )
+    ran = site.run()
+    assert ran.returncode == 2 and "Put back the direction from before the rehearsal" in ran.stdout, ran.stdout
+    assert site.settings() == {path: ["Bidirectional", "Manager Initiated", "Manager Initiated"]}
+    assert (site.state["phases"], site.state["left_alone"]) == (["failed"], [])
+    # Without a rehearsal, it is written at once.
+    (site.kept / "state.json").unlink()
+    site.write(profiles, rollout_heartbeats=1000, rollout_rehearse=False)
+    lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 0 and site.settings() == {path: ["Agent/Appliance Initiated"]}, ran.stdout
+    assert "agents that initiate without a rehearsal: 2" in ran.stdout, ran.stdout
+
+
 @pytest.mark.both_cores
 def test_hosts_that_are_asked_are_not_taken_for_managers(site):
     lab, (number, *_others) = site.lab, site.agents()
