@@ -3,7 +3,7 @@
 PYTHON ?= python3
 GATES := lint types layers repository unit libraries contract integration end_to_end docs build awx sanity
 
-.PHONY: help test quick demo lab attack bench environments format clean $(GATES)
+.PHONY: help test quick demo lab attack bench environments lock format clean $(GATES)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z$$()A-Z ]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ environments:
 
 $(GATES):
 	@$(PYTHON) tests/gates/run.py $@ $(ARGS)
+
+lock: ## Lock the packages of requirements/*.in, or take newer ones: ARGS=--upgrade, ARGS='--upgrade-package NAME'
+	@$(PYTHON) tests/gates/environments.py tools
+	@.venv/tools/bin/python -m tests.gates.lock $(ARGS)
 
 format: ## Set the layout of the code and the order of imports as make lint wants them
 	@$(PYTHON) tests/gates/environments.py tools

@@ -51,6 +51,9 @@ SUITABLE: Dict[str, List[Version]] = {
 # The environments with a library that is compiled, from requirements/kerberos.txt.
 WITH_KERBEROS = ("newest", "oldest")
 
+# What is locked: each requirements/NAME.txt pins all packages with their hashes; make lock writes it from NAME.in.
+LOCKS = (*SUITABLE, "build", "kerberos")
+
 # A program that some tests cannot do without, and the Debian package that has it.
 PROGRAMS = {
     "cc": "gcc",
@@ -162,8 +165,10 @@ def _make_one(name: str, interpreters: Interpreters) -> None:
     print(f"Making .venv/{name} with {interpreter}", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     _ensure_venv(interpreter)
-    install = ["install", "-qq", "--disable-pip-version-check", "-r", str(ROOT / "requirements" / f"{name}.txt")]
-    for command in ([str(interpreter), "-m", "venv", str(folder)], [str(python_of(name)), "-m", "pip", *install]):
+    commands = [[str(interpreter), "-m", "venv", str(folder)]]
+    # What builds packages comes first: it takes a command of its own.
+    commands += [_install(name, lock) for lock in ("build", name)]
+    for command in commands:
         if subprocess.run(command, check=False).returncode:
             raise SystemExit(f"Could not make .venv/{name}: {' '.join(command)} failed, with the reason above.")
     if name in WITH_KERBEROS:
@@ -171,19 +176,25 @@ def _make_one(name: str, interpreters: Interpreters) -> None:
     stamp.write_text(recipe)
 
 
+def _install(name: str, lock: str) -> List[str]:
+    """The command that installs exactly what C(lock) holds, files with other hashes refused."""
+    command = [str(python_of(name)), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    command += ["--require-hashes", "--no-deps", "--no-build-isolation"]
+    return [*command, "-r", str(ROOT / "requirements" / f"{lock}.txt")]
+
+
 def _install_kerberos(name: str) -> None:
     """Compile it quickly; that it runs quickly matters less. Machines without a compiler do without."""
-    command = [str(python_of(name)), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    command += ["-r", str(ROOT / "requirements" / "kerberos.txt")]
-    if subprocess.run(command, env=dict(os.environ, CFLAGS="-O0 -g0"), check=False).returncode:
+    environment = dict(os.environ, CFLAGS="-O0 -g0")
+    if subprocess.run(_install(name, "kerberos"), env=environment, check=False).returncode:
         print(f"No gssapi in .venv/{name}, for the reason above: what needs it is not tested", file=sys.stderr)
 
 
 def _recipe(name: str, interpreter: Path) -> str:
     """What the environment is made from: another text means that it has to be made again."""
     digest = hashlib.sha256()
-    for file in (f"{name}.txt", "tests.txt", "harness.txt", "constraints.txt", "kerberos.txt"):
-        digest.update((ROOT / "requirements" / file).read_bytes())
+    for lock in (name, "build", *(["kerberos"] if name in WITH_KERBEROS else [])):
+        digest.update((ROOT / "requirements" / f"{lock}.txt").read_bytes())
     return f"{interpreter} {digest.hexdigest()}\n"
 
 

@@ -16,9 +16,11 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.gates.environments import ROOT
+from tests.gates.environments import LOCKS, ROOT
 from tests.gates.export import repository_files
 from tests.gates.pages import anchors, broken_links, links, stray_rows, undefined_links
 from tests.gates.role_options import SOURCES, path_of, with_options
@@ -153,15 +155,27 @@ def test_every_role_hands_its_options_on():
 
 
 def test_runtime_requires_the_oldest_core_that_is_tested():
-    pinned = re.search(r"^ansible-core==([\d.]+)$", read(Path("requirements/oldest.txt")), re.MULTILINE)[1]
-    major, minor, _patch = pinned.split(".")
-    assert load("meta/runtime.yml")["requires_ansible"] == f">={major}.{minor}.0"
+    oldest = Version(pins("oldest.txt")["ansible-core"])
+    assert load("meta/runtime.yml")["requires_ansible"] == f">={oldest.major}.{oldest.minor}.0"
 
 
-def test_the_tested_libraries_are_among_those_that_users_may_have():
-    pinned = pins("requirements/tests.txt")
-    for requirement in wanted_libraries():
-        assert pinned[requirement.name] in requirement.specifier
+@pytest.mark.parametrize("name", LOCKS)
+def test_locks_hold_what_is_asked_for(name):
+    """Each direct requirement at a version that it admits: a lock that is older than its source is made again."""
+    locked = locked_in(f"{name}.txt")
+    for asked in asked_for(Path(f"requirements/{name}.in")):
+        found = [one.specifier for one in locked if canonicalize_name(one.name) == canonicalize_name(asked.name)]
+        assert found, f"{asked} is not in requirements/{name}.txt: run make lock"
+        for specifier in found:
+            assert asked.specifier.contains(pinned(specifier)), f"{asked}, but {specifier} is locked: run make lock"
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_locks_pin_every_package_by_its_hashes_and_name_no_place(name):
+    """Nothing but versions and hashes: no index, no path, no address."""
+    text = re.sub(r"^ *#.*\n", "", read(Path(f"requirements/{name}.txt")), flags=re.MULTILINE)
+    one = r"^[\w.-]+(\[[\w,-]+\])?==[\w.]+( ; [^\\\n/@]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+    assert re.fullmatch(f"({one})+", text, re.MULTILINE), re.sub(one, "", text, flags=re.MULTILINE)
 
 
 def test_the_lowest_libraries_that_users_may_have_are_tested():
@@ -172,31 +186,54 @@ def test_the_lowest_libraries_that_users_may_have_are_tested():
         if bound.operator == ">="
     }
     assert len(lowest) == len(wanted_libraries()), "each library has a lower bound"
-    pinned = pins("requirements/lowest.txt")
-    assert pinned.pop("ansible-core") == pins("requirements/oldest.txt")["ansible-core"]
-    assert {name: Version(version) for name, version in pinned.items()} == lowest
+    locked = pins("lowest.txt")
+    assert locked["ansible-core"] == pins("oldest.txt")["ansible-core"]
+    assert {name: Version(locked[canonicalize_name(name)]) for name in lowest} == lowest
 
 
 def test_the_modules_documentation_names_the_lowest_libraries():
-    lowest = pins("requirements/lowest.txt")
+    lowest = pins("lowest.txt")
     files = ("plugins/doc_fragments/connection.py", "plugins/modules/communication_document.py")
     text = "".join(read(Path(file)) for file in files)
     named = dict(re.findall(r"^  - ([\w.]+) >= ([\d.]+)", text, re.MULTILINE))
     named.pop("Python")
     assert named
     for name, version in named.items():
-        assert Version(version) == Version(lowest[name])
+        assert Version(version) == Version(lowest[canonicalize_name(name)])
+
+
+def locked_in(file: str) -> list[Requirement]:
+    """What a lock holds: each package at a version, maybe several of them for different Pythons."""
+    lines = read(Path("requirements") / file).splitlines()
+    return [Requirement(line.rstrip("\\ ")) for line in lines if line and line[0] not in " #"]
+
+
+def pinned(specifier: SpecifierSet) -> str:
+    """The version that a specifier pins."""
+    (exact,) = specifier
+    assert exact.operator == "=="
+    return exact.version
 
 
 def pins(file: str) -> dict[str, str]:
-    """The exact versions that a file of requirements names itself."""
-    return dict(line.split("==") for line in read(Path(file)).splitlines() if "==" in line)
+    """The versions that a lock holds, by package."""
+    return {requirement.name: pinned(requirement.specifier) for requirement in locked_in(file)}
+
+
+def asked_for(path: Path) -> list[Requirement]:
+    """What a file of requirements names, and those that it takes in."""
+    found = []
+    for line in read(path).splitlines():
+        if line.startswith("-r "):
+            found += asked_for(Path(os.path.normpath(path.parent / line.removeprefix("-r "))))
+        elif line and line[0] != "#":
+            found.append(Requirement(line))
+    return found
 
 
 def wanted_libraries() -> list[Requirement]:
     """What meta/requirements.txt says."""
-    lines = read(Path("meta/requirements.txt")).splitlines()
-    return [Requirement(line) for line in lines if line and line[0] != "#"]
+    return asked_for(Path("meta/requirements.txt"))
 
 
 def test_sanity_has_no_ignores():
