@@ -15,10 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.gates import messages
 from tests.gates.environments import ROOT
 from tests.gates.export import export_collection, repository_files
 
 TOOLS = Path(sys.executable).parent
+
+# Codes whose messages are made of others.
+WITHOUT_WORDS = {"other_answer"}
 
 # Where the site lies after it was built, to be looked at.
 SITE = ROOT / ".cache" / "docs"
@@ -46,11 +50,49 @@ def test_schemas_markup_and_references_are_right(collection):
         "antsibull-docs",
         "lint-collection-docs",
         "--plugin-docs",
+        # Sphinx reads the same files, and knows all of their roles.
+        "--skip-rstcheck",
         "--validate-collection-refs",
         "self",
         ".",
         cwd=collection,
     )
+
+
+def test_the_page_of_messages_has_all_of_them():
+    held = (ROOT / messages.PAGE).read_text(encoding="utf-8")
+    assert held == messages.page(), "run .venv/tools/bin/python -m tests.gates.messages"
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins" / "module_utils").rglob("*.py"))
+    codes = set(re.findall(r'^    code = "(\w+)"$|DnsError\(\s*"(\w+)"', sources, re.MULTILINE))
+    assert len(codes) > 40
+    # A problem without a code of its own is none that a task ends with.
+    unlisted = {"".join(code) for code in codes} - {"problem"} - set(re.findall(r"`(\w+)`:$", held, re.MULTILINE))
+    assert unlisted == WITHOUT_WORDS
+
+
+def test_messages_are_found_however_they_are_written():
+    source = """
+_RIGHT = "it must be a port"
+
+class Late(Problem):
+    code = "late"
+    advice = "try again"
+
+def check(value, name):
+    \"\"\"No docstring is a message to anybody.\"\"\"
+    if re.fullmatch("not a message at all", value):
+        raise OptionError("port", value, f"{_RIGHT} from 1 to {LAST}")
+    warnings.append(f"the name {name!r} " + ("is taken by somebody" if value else "cannot be read by anybody"))
+    raise DnsError("refused", f"{name} is refused: {value}")
+"""
+    assert messages.messages_in(source) == {
+        messages.Message("late", "", "try again"),
+        messages.Message("bad_option", "port", "it must be a port from 1 to …"),
+        messages.Message("", "", "it must be a port"),
+        messages.Message("", "", "is taken by somebody"),
+        messages.Message("", "", "cannot be read by anybody"),
+        messages.Message("refused", "", "… is refused: …"),
+    }
 
 
 @pytest.fixture(scope="module", name="site")
