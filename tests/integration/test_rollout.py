@@ -353,9 +353,7 @@ def test_a_rehearsal_ends_even_if_it_could_not_be_ended_at_first(site):
     site.write(profiles, rollout_heartbeats=1000, rollout_put_back="none")
     lab.clear_requests()
     path = f"/policies/{policy}"
-    lab.add_fault(
-        method="POST", path=f"^{path}$", body="Manager Initiated", action={"kind": "status", "status": 403}
-    )
+    lab.add_fault(method="POST", path=f"^{path}$", body="Manager Initiated", action={"kind": "status", "status": 403})
     ran = site.run()
     assert ran.returncode == 2 and "Put back the direction from before the rehearsal" in ran.stdout, ran.stdout
     assert site.settings() == {path: ["Bidirectional", "Manager Initiated", "Manager Initiated"]}
