@@ -95,11 +95,16 @@ COVERED = ("--cov=plugins", "--cov-report=")
 # What depends on the release of ansible-core. The other tests of ansible-test are linters, of one opinion everywhere.
 OF_CORE = tuple(f"--test={name}" for name in ("ansible-doc", "compile", "import", "validate-modules"))
 
+# What Ruff's security rules, which are taken from it, leave out.
+BANDIT = ("bandit", "--quiet", "--configfile", "pyproject.toml", "--recursive", "plugins")
+
 GATES: List[Gate] = [
     Gate("lint", "lint", "tools", ("ansiblelint",), tests=False, cost=25, quick=()),
     Gate("lint of YAML", "lint", "tools", ("yamllint", "--strict", "."), tests=False, cost=5, quick=()),
     Gate("lint of Python", "lint", "tools", ("ruff", "check", "."), tests=False, quick=()),
     Gate("layout of Python", "lint", "tools", ("ruff", "format", "--check", "."), tests=False, quick=()),
+    Gate("security of Python", "lint", "tools", BANDIT, tests=False, cost=5, quick=()),
+    Gate("licenses", "lint", "tools", ("reuse", "lint", "--lines"), tests=False, cost=2, quick=()),
     Gate("types", "types", "tools", ("mypy",), tests=False, cost=20, quick=()),
     pytest_gate("layers", "tools", "tests/gates/test_layers.py", quick=()),
     pytest_gate("repository", "tools", "tests/gates/test_repository.py", cost=5),
