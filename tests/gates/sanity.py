@@ -22,31 +22,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 from ansible.release import __version__ as core_version
 from ansible_test._internal.constants import SUPPORTED_PYTHON_VERSIONS
-from ansible_test._internal.python_requirements import get_venv_packages
 
 from tests.gates.environments import ENVIRONMENTS, ROOT, find_interpreters
 from tests.gates.export import export_collection
-
-# ansible-test makes environments without pip and then runs a script that it downloads, which embeds pip and installs
-# it. This one stands in its place, where only a package index can be reached: the same pip, from the index.
-BOOTSTRAP = """
-import sys
-sys.path.insert(0, {wheel!r})
-from pip._internal.cli.main import main
-sys.exit(main(["install", *(word for word in sys.argv[1:] if word not in ("--no-setuptools", "--no-wheel"))]))
-"""
 
 
 def main() -> int:
     """Run the tests and return ansible-test's exit status."""
     folder = ROOT / ".cache" / "sanity" / core_version
     home = folder / "home"
-    provide_pip(home)
-    forward_pip_settings(home)
     collection = export_collection(folder)
     shutil.rmtree(collection / "tests")
     subprocess.run(["git", "init", "--quiet"], cwd=collection, check=True)
@@ -75,11 +62,11 @@ def parts(arguments: list[str]) -> list[list[str]]:
 
 def run(collection: Path, home: Path, arguments: list[str]) -> int:
     """Run ansible-test once; returns its exit status."""
-    program = str(Path(sys.executable).with_name("ansible-test"))
+    program = Path(__file__).with_name("sanity_runner.py")
     process = subprocess.Popen(
-        [sys.executable, program, "sanity", "--color", "no", *arguments],
+        [sys.executable, str(program), str(home), "sanity", "--color", "no", *arguments],
         cwd=collection,
-        env={**os.environ, "HOME": str(home), "PATH": search_path()},
+        env={**os.environ, "PATH": search_path()},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -93,44 +80,6 @@ def run(collection: Path, home: Path, arguments: list[str]) -> int:
     for reason in dict.fromkeys(not_run):
         print(f"NOT RUN: ansible-core {core_version}: {reason}")
     return process.wait()
-
-
-def provide_pip(home: Path) -> None:
-    """Put the pip that this ansible-test asks for where it looks for its bootstrap script."""
-    version = get_venv_packages(SimpleNamespace(version=""))["pip"]
-    cache = home / ".ansible" / "test" / "cache"
-    script = cache / f"get_pip_{version.replace('.', '_')}.py"
-    if script.exists():
-        return
-    cache.mkdir(parents=True, exist_ok=True)
-    download = ["download", "-qq", "--disable-pip-version-check", "--no-deps", "--dest", str(cache), f"pip=={version}"]
-    subprocess.run([sys.executable, "-m", "pip", *download], check=True)
-    wheel = next(cache.glob(f"pip-{version}-*.whl"))
-    script.write_text(BOOTSTRAP.format(wheel=str(wheel)))
-
-
-def forward_pip_settings(home: Path) -> None:
-    """Give pip in the other home the settings it has here.
-
-    ansible-test passes on nothing of the environment but HOME, so that the PIP_* variables have to become a file.
-    """
-    real_home = Path.home()
-    user_file = next((file for file in (".config/pip/pip.conf", ".pip/pip.conf") if (real_home / file).exists()), None)
-    settings = {
-        name.removeprefix("PIP_").lower().replace("_", "-"): value
-        for name, value in os.environ.items()
-        if name.startswith("PIP_") and name != "PIP_CONFIG_FILE"
-    }
-    settings = {"cache-dir": str(real_home / ".cache" / "pip"), **settings, "quiet": "2"}
-    # pip reads both places, this one first: a variable still wins over the user's file.
-    first, second = home / ".pip" / "pip.conf", home / ".config" / "pip" / "pip.conf"
-    for file in (first, second):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.unlink(missing_ok=True)
-    if user_file:
-        first.symlink_to(real_home / user_file)
-    second.touch(mode=0o600)
-    second.write_text("[global]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items()))
 
 
 def search_path() -> str:

@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""C(sitecustomize) of the environments that C(ansible-test sanity) runs its tests in: see sanity_runner.py.
+
+Its test import loads each file of a collection with all that this imports, anew for each, and from sources: it compiles
+most of them a hundred times. Its linters hold all that they have read.
+"""
+
+from __future__ import annotations
+import __future__
+
+import builtins
+import gc
+import sys
+
+gc.set_threshold(100_000, 50, 1000)
+
+_compile = builtins.compile
+_compiled: dict = {}
+# What a caller's own "from __future__ import ..." means for what it compiles.
+_INHERITED = 0
+for _name in __future__.all_feature_names:
+    _INHERITED |= getattr(__future__, _name).compiler_flag
+
+
+def _compile_once(source, filename, mode, flags=0, dont_inherit=False, *others, **options):
+    if not dont_inherit:
+        flags |= sys._getframe(1).f_code.co_flags & _INHERITED
+    # As the loader of collections calls it.
+    if flags or others or options or not dont_inherit:
+        return _compile(source, filename, mode, flags, True, *others, **options)
+    key = (source, filename, mode)
+    if key not in _compiled:
+        _compiled[key] = _compile(source, filename, mode, flags, True)
+    return _compiled[key]
+
+
+builtins.compile = _compile_once
