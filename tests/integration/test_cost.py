@@ -16,6 +16,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.i
     describe_communication,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._facets.firewall.description import MOST_ASKED
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.fleet import Fleet
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.rules import ASKED_AT_MOST
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
@@ -106,6 +107,18 @@ def test_a_converged_fleet_costs_ten_requests_and_no_write(fleet):
     # What tasks say of themselves is what the manager saw.
     assert seen == {"read": sum(costs.values())}
     assert {name: cost for name, cost in costs.items() if cost > MOST_REQUESTS} == {}
+
+
+def test_a_fleet_is_not_gone_through_for_each_policy(fleet, inheriting_fleet, monkeypatch):
+    """What a task takes grows with policies and computers, and not with the product of both."""
+    times = []
+    every_one = Fleet.read_computers.fget
+    monkeypatch.setattr(Fleet, "read_computers", property(lambda self: times.append(1) or every_one(self)))
+    for one in (fleet, inheriting_fleet):
+        times.clear()
+        assert not run_profiles(one.lab, one.profiles())["changed"]
+        assert len(times) <= 5
+        one.lab.clear_requests()
 
 
 def test_sources_by_mac_address_fit_into_ten_requests_too(fleet):

@@ -171,6 +171,11 @@ class Fleet:
         """The computers whose overrides were read."""
         return [self.computers[number] for number in self._overrides_known]
 
+    @property
+    def read_count(self) -> int:
+        """How many they are."""
+        return len(self._overrides_known)
+
     def read_overrides(self, targets: t.Iterable[Target]) -> None:
         """Read what is set on these targets themselves: of computers, a window of known IDs at a time.
 

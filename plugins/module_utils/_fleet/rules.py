@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from itertools import chain
 
 from .._manager.client import Item
 from .._manager.progress import READING
@@ -143,10 +144,13 @@ class Assignments:
 
     def _pages_list_only_direct_rules(self) -> bool:
         """An object whose page does not list a rule of its parents proves that pages list direct rules only."""
-        known: list[Target] = [*self._fleet.policies.values(), *self._fleet.read_computers]
-        if not self._only_direct and self._looked_at < len(known):
-            self._looked_at = len(known)
-            self._only_direct = any(self.inherited(target) - target.rule_ids for target in known)
+        fleet = self._fleet
+        known = len(fleet.policies) + fleet.read_count
+        # Asked of each target: only a look at what was not there at the last one may take as long as there are targets.
+        if not self._only_direct and self._looked_at < known:
+            self._looked_at = known
+            targets: t.Iterable[Target] = chain(fleet.policies.values(), fleet.read_computers)
+            self._only_direct = any(self.inherited(target) - target.rule_ids for target in targets)
         return self._only_direct
 
     def _read(self, targets: t.Iterable[Target]) -> None:

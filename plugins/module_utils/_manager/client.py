@@ -30,7 +30,7 @@ from .shapes import (
     TEXT,
     TEXTS,
     Shape,
-    is_deeper,
+    are_numbers,
     is_number,
     what_is,
 )
@@ -273,20 +273,24 @@ class Client:
             fields = ", ".join(f"'{shown(name, 50)}'" for name in list(reply)[:5])
             raise _bad_search(kind, f"the reply has no list '{kind.envelope}', but {fields or 'nothing at all'}")
         self._has_answered = True
-        for item in items:
-            _check(kind, item, "POST", path, overrides=bool(overrides))
+        if not _all_fit(kind, items, overrides=bool(overrides)):
+            for item in items:
+                _check(kind, item, "POST", path, overrides=bool(overrides))
         return items
 
     def _ids_of(self, kind: Kind, items: t.Sequence[Item], first: int, last: int | None = None) -> set[int]:
         """The IDs of a page's objects, which must be from the first to the last one asked for, each once."""
-        ids: set[int] = set()
-        for item in items:
-            number = item["ID"]
+        numbers = [item["ID"] for item in items]
+        ids = set(numbers)
+        if len(ids) == len(numbers) and (not ids or (first <= min(ids) and (last is None or max(ids) <= last))):
+            return ids
+        ids.clear()
+        for number in numbers:
             if number in ids or number < first or (last is not None and number > last):
                 what = "twice" if number in ids else "where it was not asked for"
                 raise _bad_search(kind, f"{kind.noun} {number} comes {what}")
             ids.add(number)
-        return ids
+        raise AssertionError("one of them is told above")
 
     def _may_be_cut(self, way: tuple[t.Any, ...], length: int) -> bool:
         """Whether more may follow a page of that length, found in a way to search: kind, overrides, expand."""
@@ -508,6 +512,25 @@ def _between(first: int, last: int) -> list[Criterion]:
     ]
 
 
+def _all_fit(kind: Kind, items: list[t.Any], *, overrides: bool) -> bool:
+    """Whether C(_check) finds nothing in any of them: told field by field, in a third of the time. In doubt, it is no."""
+    if not set(map(type, items)) <= {dict}:
+        return False
+    numbers = [item.get("ID") for item in items]
+    if kind is COMPUTER and overrides and None in numbers:
+        # As in C(_check): of a computer without overrides, the ID is null, or all is left out.
+        numbers = [number for item, number in zip(items, numbers) if number is not None or ("ID" not in item and item)]
+    if not are_numbers(numbers, 1):
+        return False
+    for name, shape in kind.fields.items():
+        if not shape.holds_of_all([value for item in items if (value := item.get(name)) is not None]):
+            return False
+    nameless = [] if overrides else items
+    for name in kind.named_by:
+        nameless = [item for item in nameless if item.get(name) is None]
+    return not nameless
+
+
 def _check(
     kind: Kind,
     item: t.Any,
@@ -541,8 +564,6 @@ def _check(
             raise bad(f"'{name}' of {kind.noun} {number} must be {shape.words}, and is {what_is(value)}")
     if not overrides and all(item.get(name) is None for name in kind.named_by):
         raise bad(f"{kind.noun} {number} has no {' and no '.join(map(repr, kind.named_by))}")
-    if is_deeper(item):
-        raise bad(f"{kind.noun} {number} is nested too deep")
 
 
 def _settings(method: str, path: str, reply: dict[str, t.Any], *, doubt: bool = False) -> dict[str, t.Any]:

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
+import importlib
 import json
 import math
 import re
@@ -17,16 +19,29 @@ from . import limit
 from .errors import BadReply, ManagerError
 from .gate import LONGEST_RETRY_AFTER
 
+# Optional, for speed alone. Releases before 3.9.15 do not bound the depth of what they parse (CVE-2024-27454).
+_ORJSON_NEEDED = (3, 13)
+try:
+    # By its name, since it need not be there, nor fit: a broken installation raises anything.
+    orjson: t.Any = importlib.import_module("orjson")
+    if tuple(map(int, re.findall("[0-9]+", orjson.__version__)[:2])) < _ORJSON_NEEDED:
+        orjson = None
+except Exception:
+    orjson = None
+
 # Members of all objects and lists of a reply together. 5,000 policies with all 219 settings, each an object with one
 # member, and with 100 fields and rules besides, have 2.7 million; the rest is room for commas within texts, which are
 # counted, too. The worst that so many members can take is about 600 MB, instead of gigabytes.
 MOST_MEMBERS = 4_000_000
-# Levels of a reply: the API's own have less than ten.
-DEEPEST = 50
+# Levels of objects and lists in a reply: the API's own have less than ten.
+DEEPEST = 32
 # Of a reply that is no success, no more than so many bytes are read.
 LARGEST_ERROR_REPLY = 64 * 2**10
+_CONTAINERS = frozenset((dict, list))
 # Digits of a number; IDs and times have less than 20.
 _LONGEST_NUMBER = 100
+# Larger bodies are parsed by Python alone, which takes less memory beside what comes out.
+_LARGEST_FOR_ORJSON = 32 * 2**20
 
 
 @dataclass
@@ -78,15 +93,14 @@ class Reply:
                 value = _loads(self.body)
             except (ValueError, RecursionError):
                 fault = f"its body is not JSON: {_explanation(self.body)}"
+            except _TooDeep:
+                fault = f"its body has more than {DEEPEST} levels"
             else:
                 if may_be_empty and value in (None, ""):
                     return None
-                if not isinstance(value, dict):
-                    fault = f"its body is not a JSON object: {_explanation(self.body)}"
-                elif _is_deeper(value, DEEPEST):
-                    fault = f"its body has more than {DEEPEST} levels"
-                else:
+                if isinstance(value, dict):
                     return value
+                fault = f"its body is not a JSON object: {_explanation(self.body)}"
         return Failure(BadReply, fault, self.status, final=True)
 
     def broke_off(self) -> bool:
@@ -97,6 +111,8 @@ class Reply:
             _loads(self.body)
         except (ValueError, RecursionError):
             return True
+        except _TooDeep:
+            pass
         return False
 
     def _oversize(self) -> str | None:
@@ -104,7 +120,7 @@ class Reply:
         if len(self.body) > limit.LARGEST_REPLY:
             return f"its body is larger than {limit.LARGEST_REPLY} bytes"
         # Each member stands behind a comma, or first in its object or list.
-        if sum(map(self.body.count, (b",", b"{", b"["))) > MOST_MEMBERS:
+        if len(self.body) > MOST_MEMBERS and sum(map(self.body.count, (b",", b"{", b"["))) > MOST_MEMBERS:
             return f"its body has more than {MOST_MEMBERS} values, which no page of the manager's API has"
         return None
 
@@ -147,26 +163,52 @@ def _finite(digits: str) -> float:
     return number if math.isfinite(number) else _not_json("a number of that size")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_not_json, parse_int=_integer, parse_float=_finite)
+# A function for each whole number takes longer than all the rest, so that it is only called where one is too long.
+_DECODER = json.JSONDecoder(parse_constant=_not_json, parse_float=_finite)
+_LONG_NUMBERS_DECODER = json.JSONDecoder(parse_constant=_not_json, parse_int=_integer, parse_float=_finite)
+_DIGITS_ALIKE = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
+
+
+class _TooDeep(Exception):
+    """It is JSON, with more than C(DEEPEST) levels."""
 
 
 def _loads(body: bytes) -> t.Any:
-    """Strict JSON in UTF-8, which is what the bytes are searched for. Raises C(ValueError) and C(RecursionError)."""
-    return _DECODER.decode(body.decode("utf-8-sig", "surrogatepass"))
+    """Strict JSON in UTF-8, which is what the bytes are searched for.
+
+    Raises C(ValueError), C(RecursionError) and C(_TooDeep). What comes out is the same with orjson and without: whatever
+    that refuses, and whatever has a number that it does not take for a whole one, Python's own parser decides.
+    """
+    has_long_number = b"0" * (_LONGEST_NUMBER + 1) in body.translate(_DIGITS_ALIKE)
+    if orjson is not None and len(body) <= _LARGEST_FOR_ORJSON and not has_long_number:
+        with contextlib.suppress(ValueError):
+            value = orjson.loads(body)
+            if not _has_fractions(value):
+                return value
+    decoder = _LONG_NUMBERS_DECODER if has_long_number else _DECODER
+    value = decoder.decode(body.decode("utf-8-sig", "surrogatepass"))
+    _has_fractions(value)
+    return value
 
 
-def _is_deeper(value: t.Any, levels: int) -> bool:
+def _has_fractions(value: t.Any) -> bool:
+    """Whether there is a number within that is not whole. Raises C(_TooDeep)."""
+    if value.__class__ not in _CONTAINERS:
+        return isinstance(value, float)
+    found = False
     layer = [value]
-    for _each in range(levels):
-        layer = [
-            item
-            for container in layer
-            for item in (container.values() if isinstance(container, dict) else container)
-            if isinstance(item, (dict, list))
-        ]
-        if not layer:
-            return False
-    return True
+    for _level in range(DEEPEST):
+        below: list[t.Any] = []
+        for container in layer:
+            members = container.values() if container.__class__ is dict else container
+            kinds = set(map(type, members))
+            found = found or float in kinds
+            if not kinds.isdisjoint(_CONTAINERS):
+                below += [member for member in members if member.__class__ in _CONTAINERS]
+        if not below:
+            return found
+        layer = below
+    raise _TooDeep
 
 
 def _explanation(body: bytes) -> str:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 # The vendor's SDK takes IDs for signed 64-bit numbers.
 LARGEST_ID = 2**63 - 1
-# A documented reply has five levels of objects and lists, at most.
-MOST_LEVELS = 30
 
 
 @dataclass(frozen=True)
@@ -21,11 +19,22 @@ class Shape:
 
     words: str
     holds: t.Callable[[t.Any], bool]
+    # The same of many values at once where that is quicker; none of them is null.
+    all_hold: t.Callable[[list[t.Any]], bool] | None = None
+
+    def holds_of_all(self, values: list[t.Any]) -> bool:
+        """Whether each of these values, of which none is null, is that."""
+        return self.all_hold(values) if self.all_hold else all(map(self.holds, values))
 
 
 def is_number(value: t.Any, least: int) -> bool:
     """Whether it is a whole number that can be an ID, and not below C(least). True and false are none."""
     return value.__class__ is int and least <= value <= LARGEST_ID
+
+
+def are_numbers(values: t.Collection[t.Any], least: int) -> bool:
+    """Whether each of them is such a number."""
+    return set(map(type, values)) <= {int} and (not values or (least <= min(values) and max(values) <= LARGEST_ID))
 
 
 def _is_text_or_nothing(value: t.Any) -> bool:
@@ -43,9 +52,9 @@ def _are_settings(value: t.Any) -> bool:
     )
 
 
-TEXT = Shape("text", lambda value: isinstance(value, str))
+TEXT = Shape("text", lambda value: isinstance(value, str), lambda values: set(map(type, values)) <= {str})
 FLAG = Shape("true or false", lambda value: isinstance(value, bool))
-REFERENCE = Shape("an ID, or 0 for none", lambda value: is_number(value, 0))
+REFERENCE = Shape("an ID, or 0 for none", lambda value: is_number(value, 0), lambda values: are_numbers(values, 0))
 IDS = Shape("a list of IDs", _is_list_of(lambda value: is_number(value, 1)))
 TEXTS = Shape("a list of texts", _is_list_of(lambda value: isinstance(value, str)))
 SETTINGS = Shape("an object of settings, each with a text as its value", _are_settings)
@@ -89,11 +98,3 @@ def what_is(value: t.Any) -> str:
         return str(value).lower()
     words = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
     return words.get(type(value), "something else")
-
-
-def is_deeper(value: t.Any, levels: int = MOST_LEVELS) -> bool:
-    """Whether objects and lists are nested in more levels than these."""
-    if not isinstance(value, (dict, list)):
-        return False
-    inside = value.values() if isinstance(value, dict) else value
-    return levels <= 0 or any(is_deeper(item, levels - 1) for item in inside if isinstance(item, (dict, list)))

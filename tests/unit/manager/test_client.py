@@ -10,6 +10,8 @@ import json
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager import client as client_module
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import (
@@ -21,6 +23,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.c
     MOST_OBJECTS,
     POLICY,
     PORT_LIST,
+    SCHEDULED_TASK,
     Client,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
@@ -126,7 +129,7 @@ ITEMS: dict[str, tuple[t.Any, t.Any, str]] = {
         {"ID": 7, "name": "x", "parentGroupID": {}},
         "'parentGroupID' of computer group",
     ),
-    "depth": (POLICY, {"ID": 7, "name": "x", "later": json.loads("[" * 40 + "]" * 40)}, "policy 7 is nested too deep"),
+    "depth": (POLICY, {"ID": 7, "name": "x", "later": json.loads("[" * 40 + "]" * 40)}, "body has more than 32 levels"),
 }
 
 
@@ -266,3 +269,37 @@ def test_a_deleted_object(manager):
     it = manager(GONE)
     with pytest.raises(NotFound):
         Client(it.transport).get(FIREWALL_RULE, 7)
+
+
+# -- a page checked at once
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from([0, 1, 7, -1, 2**63 - 1, 2**63, 1.0, "", "x", "None"]),
+    st.sampled_from([[], ["x"], [1], [None], [True], {}, {"value": "x"}, {"a": {"value": "x"}}, {"a": {"value": 1}}]),
+    st.sampled_from([{"ruleIDs": [1, 2]}, {"ruleIDs": [0]}, {"state": "on"}, {"agentStatus": 1}, {"a": None}]),
+)
+
+
+def objects(kind: t.Any) -> st.SearchStrategy[t.Any]:
+    """Objects of the kind, most of them as they should be."""
+    sound = {"ID": 7, **dict.fromkeys(kind.named_by, "x")}
+    fields = st.sampled_from(["ID", "ID", "else", *kind.fields])
+    changed = st.builds(lambda given: {**sound, **given}, st.dictionaries(fields, VALUES, max_size=3))
+    null = st.builds(lambda given: {**dict.fromkeys(sound), **given}, st.dictionaries(fields, VALUES, max_size=1))
+    return st.one_of(changed, changed, null, st.dictionaries(fields, VALUES, max_size=2), VALUES)
+
+
+@given(st.sampled_from([POLICY, COMPUTER, FIREWALL_RULE, IP_LIST, SCHEDULED_TASK]), st.booleans(), st.data())
+def test_a_page_that_is_found_sound_at_once_has_nothing_that_is_not(kind, overrides, data):
+    items = data.draw(st.lists(objects(kind), max_size=4))
+    at_once = client_module._all_fit(kind, items, overrides=overrides)
+    try:
+        for item in items:
+            client_module._check(kind, item, "POST", "/x", overrides=overrides)
+    except BadReply:
+        assert not at_once
+    else:
+        assert at_once
