@@ -412,10 +412,19 @@ computers:
       type: dict
       returned: always
       sample: {required: 20 LTS Update 2025-09-24}
+    sources:
+      description:
+        - By the name of each requirement, the vendor's pages or script that the outcome comes from. V(none) if none says
+          so.
+      type: dict
+      returned: always
+      sample:
+        required: >-
+          Vision One documentation, Server & Workload Protection, communication between the manager and agents (2025-12)
 computers_csv:
   description:
-    - The same as a table of comma-separated values with a header. For each requirement there are three columns, of
-      its name for the outcome, and for the nearest and the newest release that saves it.
+    - The same as a table of comma-separated values with a header. For each requirement there are four columns, of
+      its name for the outcome, for the nearest and the newest release that saves it, and for the source.
     - Every text is in quotes. What a spreadsheet would take for a formula gets an apostrophe before it, also behind a
       C(;), C(,) or C(|) within a text, since some take that for the end of a cell.
   returned: when O(computers_format=csv)

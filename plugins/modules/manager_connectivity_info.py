@@ -628,12 +628,13 @@ from dataclasses import asdict
 from ..module_utils._basis.errors import Problem
 from ..module_utils._basis.module import Module
 from ..module_utils._connectivity.check import check
-from ..module_utils._connectivity.options import ARGUMENTS, ONE_OF, read_options
+from ..module_utils._connectivity.options import ARGUMENTS, ONE_OF, read_options, secrets_in
 
 
 def main() -> None:
     """Read the options, try all endpoints."""
     module = Module(ARGUMENTS, required_one_of=[ONE_OF], mutually_exclusive=[ONE_OF])
+    module.no_log_values.update(secrets_in(module.params))
     try:
         asked = read_options(module.params)
     except Problem as error:

@@ -50,16 +50,17 @@ class Stage:
     rule: dict[str, t.Any] = field(default_factory=dict)
 
 
-_RULE_FIELDS = {
+# Of a rule with a list of IP addresses.
+RULE_FIELDS = {
     "priority": "4",
     "direction": "incoming",
     "frameType": "ip",
     "protocol": "tcp",
     "sourceIPType": "ip-list",
-    "sourceMACType": "mac-list",
     "destinationPortType": "multiple",
     "destinationPortMultiple": ["4118"],
 }
+_RULE_FIELDS = {**RULE_FIELDS, "sourceMACType": "mac-list"}
 
 APPLY = Stage(
     {

@@ -272,7 +272,7 @@ def test_the_table_says_what_the_list_says(lab):
         *("id", "name", "display_name", "policy", "policy_path", "group_path", "platform", "agent_version"),
     )
     assert tuple(header[:8]) == of_computers
-    more = ("", ": upgrade to", ": newest that saves it")
+    more = ("", ": upgrade to", ": newest that saves it", ": source")
     assert header[8:] == [f"{name}{one}" for name in ("'=modern", "forward secrecy") for one in more]
     assert rows == [
         [
@@ -280,11 +280,16 @@ def test_the_table_says_what_the_list_says(lab):
             *(
                 str(row[part][one["name"]] or "")
                 for one in named
-                for part in ("outcomes", "upgrades", "newest_upgrades")
+                for part in ("outcomes", "upgrades", "newest_upgrades", "sources")
             ),
         ]
         for row in listed
     ]
+    # What is said of the agents, computer by computer.
+    of_agents = {one["agent_version"]: one["source"] for one in read(lab, **TLS_1_2)["requirements"][0]["agents"]}
+    lost = [row for row in listed if row["outcomes"]["=modern"] == "lost"]
+    assert lost and all(row["sources"]["=modern"] == of_agents[row["agent_version"]] for row in lost)
+    assert any(row["sources"]["=modern"] for row in lost)
 
 
 def test_the_worst_come_first_where_only_some_are_listed(lab):

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import ManagerError
-from tests.integration.scene import SETTINGS, Key, Truth, assert_clear, assert_honest
+from tests.integration.scene import RULE_FIELDS, SETTINGS, Key, Truth, assert_clear, assert_honest
 from tests.integration.support import run_profiles, writes
 from tests.integration.test_faults_interrupted import PROCESSES, WRITTEN
 from tests.lab.manager.process import LabManager
@@ -57,20 +57,29 @@ ANY_NONSENSE = st.one_of(
 )
 
 
-def faults(path: str, actions: st.SearchStrategy[dict[str, t.Any]]) -> st.SearchStrategy[dict[str, t.Any]]:
+# Done, and answered when nobody waits any more.
+SLOW = st.just({"kind": "delay", "seconds": 30})
+TIMEOUT = 1
+
+
+def faults(
+    path: str, actions: st.SearchStrategy[dict[str, t.Any]], times: int = 4
+) -> st.SearchStrategy[dict[str, t.Any]]:
     """Actions that some of the requests to a path meet."""
     return st.fixed_dictionaries(
         {
             "method": st.sampled_from(["POST", "DELETE"]),
             "path": st.just(path),
             "skip": st.integers(0, 6),
-            "times": st.integers(1, 4),
+            "times": st.integers(1, times),
             "action": actions,
         }
     )
 
 
-ANY_FAULT = faults("", ANY_FAILURE) | faults(WRITTEN, ANY_FAILURE) | faults(WRITTEN, ANY_NONSENSE)
+ANY_FAULT = st.one_of(
+    faults("", ANY_FAILURE), faults(WRITTEN, ANY_FAILURE), faults(WRITTEN, ANY_NONSENSE), faults("", SLOW, 1)
+)
 
 
 @st.composite
@@ -171,6 +180,13 @@ class Attack(RuleBasedStateMachine):
         except (ManagerError, OptionError) as error:
             return error
 
+    def _run_among(self, faults: list[dict[str, t.Any]], **options: t.Any) -> t.Any:
+        for fault in faults:
+            self.lab.add_fault(**fault)
+        outcome = self._run(timeout=TIMEOUT, **options)
+        self.lab.clear_faults()
+        return outcome
+
     # -- what happens
 
     @rule(data=st.data())
@@ -185,10 +201,7 @@ class Attack(RuleBasedStateMachine):
         if not self.declared:
             return
         before = self._truth()
-        for fault in faults:
-            self.lab.add_fault(**fault)
-        outcome = self._run(concurrency=concurrency)
-        self.lab.clear_faults()
+        outcome = self._run_among(faults, concurrency=concurrency)
         after = self._truth()
         if isinstance(outcome, OptionError):
             # A manager that lies about what there is; nothing was written on the strength of that.
@@ -198,31 +211,35 @@ class Attack(RuleBasedStateMachine):
             note(repr(outcome if isinstance(outcome, ManagerError) else outcome["failed_targets"]))
             assert_honest(before, after, outcome)
 
-    @rule()
-    def check(self) -> None:
-        """Check mode never writes."""
+    @rule(faults=st.lists(ANY_FAULT, max_size=2))
+    def check(self, faults: list[dict[str, t.Any]]) -> None:
+        """Check mode never writes, whatever it meets."""
         if not self.declared:
             return
         self.lab.clear_requests()
-        self._run(check=True)
+        self._run_among(faults, check=True)
         assert writes(self.lab) == []
 
-    @rule(method=st.sampled_from(["POST", "DELETE"]), number=st.integers(1, 6), concurrency=st.sampled_from([1, 4]))
-    def kill(self, method: str, number: int, concurrency: int) -> None:
-        """A run ends after one of its writes, before it hears what came of it."""
+    @rule(
+        method=st.sampled_from(["POST", "DELETE", None]), number=st.integers(1, 6), concurrency=st.sampled_from([1, 4])
+    )
+    def kill(self, method: str | None, number: int, concurrency: int) -> None:
+        """A run ends after one of its writes, or one of all its requests, before it hears what came of it."""
         if not self.declared:
             return
         self.lab.clear_requests()
-        self.lab.add_fault(
-            method=method, path=WRITTEN, skip=number - 1, times=0, action={"kind": "delay", "seconds": 30}
-        )
+        where = {"method": method, "path": WRITTEN} if method else {}
+        number *= 1 if method else 4
+        self.lab.add_fault(**where, skip=number - 1, times=0, action={"kind": "delay", "seconds": 30})
+
+        def there() -> bool:
+            met = [one for one in writes(self.lab) if one["method"] == method] if method else self.lab.requests()
+            return len(met) >= number
+
         process = PROCESSES.Process(target=self._run, kwargs={"concurrency": concurrency})
         process.start()
         try:
-            until(
-                lambda: not process.is_alive() or sum(one["method"] == method for one in writes(self.lab)) >= number,
-                "the run is there",
-            )
+            until(lambda: not process.is_alive() or there(), "the run is there")
         finally:
             process.kill()
             process.join()
@@ -269,9 +286,26 @@ class Attack(RuleBasedStateMachine):
         assert_honest(before, after, outcome)
         for name, key in self.targets.items():
             assert self._wanted(name, before) == after.targets.get(key, {}), name
+        self._assert_rules(after)
         self.lab.clear_requests()
         again = self._run()
         assert isinstance(again, dict) and not again["changed"] and writes(self.lab) == []
+
+    def _assert_rules(self, after: Truth) -> None:
+        """The rules that are declared are as declared, and what nobody has any more is gone with its lists."""
+        declared = [one["firewall_restriction"] for one in self.declared.values() if "firewall_restriction" in one]
+        for facet in declared:
+            name = facet["rule_name"]
+            rule, ips = (
+                after.objects.get((kind, called))
+                for kind, called in (("firewall_rule", name), ("ip_list", f"{name} (IPs)"))
+            )
+            if "source_ips" in facet:
+                assert rule and ips and set(ips[0]["items"]) == set(facet["source_ips"])
+                expected = {**RULE_FIELDS, "action": "bypass", "sourceIPListID": ips[0]["ID"]}
+                assert {field: rule[0].get(field) for field in expected} == expected
+            elif not any(f"rule {name}" in parts for parts in after.targets.values()):
+                assert (rule, ips) == (None, None)
 
     def _wanted(self, name: str, before: Truth) -> dict[str, t.Any]:
         """What a target is to have: what it had, but for what is declared of it."""

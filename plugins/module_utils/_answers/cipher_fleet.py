@@ -387,14 +387,13 @@ def _listed(
     if listed == NONE:
         return
     # Computers with one agent share what is said of it.
-    fates: dict[_Agent, dict[str, dict[str, t.Any]]] = defaultdict(
-        lambda: {"outcomes": {}, "upgrades": {}, "newest_upgrades": {}}
-    )
+    fates: dict[_Agent, dict[str, dict[str, t.Any]]] = defaultdict(lambda: {fate: {} for fate in _FATES})
     for name, judged in judgments.items():
         for agent, one in judged.items():
             fates[agent]["outcomes"][name] = one.verdict.outcome
             fates[agent]["upgrades"][name] = _name(one.upgrade)
             fates[agent]["newest_upgrades"][name] = _name(one.newest)
+            fates[agent]["sources"][name] = one.verdict.source
     for computer in computers:
         fate = fates[_Agent.of(computer)]
         if listed == ALL or any(outcome != KEPT for outcome in fate["outcomes"].values()):
@@ -450,18 +449,21 @@ def _breakdowns(
 
 
 _COLUMNS = ("id", "name", "display_name", "policy", "policy_path", "group_path", "platform", "agent_version")
+# What is said of a computer by each requirement, and what the columns are called behind the requirement's name.
+_FATES = {
+    "outcomes": "",
+    "upgrades": ": upgrade to",
+    "newest_upgrades": ": newest that saves it",
+    "sources": ": source",
+}
 
 
 def _as_csv(rows: t.Iterable[dict[str, t.Any]], requirements: t.Sequence[str]) -> str:
-    """The computers as a table for spreadsheets, with three columns for each requirement."""
-    of_requirements = [
-        column for name in requirements for column in (name, f"{name}: upgrade to", f"{name}: newest that saves it")
-    ]
-    fates = ("outcomes", "upgrades", "newest_upgrades")
+    """The computers as a table for spreadsheets, with four columns for each requirement."""
     return as_csv(
-        (*_COLUMNS, *of_requirements),
+        (*_COLUMNS, *(f"{name}{what}" for name in requirements for what in _FATES.values())),
         (
-            [*(row[column] for column in _COLUMNS), *(row[fate][name] for name in requirements for fate in fates)]
+            [*(row[column] for column in _COLUMNS), *(row[fate][name] for name in requirements for fate in _FATES)]
             for row in rows
         ),
     )

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._agent.status import INTERVAL, read_interval
 from .._basis.errors import OptionError
@@ -15,7 +15,7 @@ from .._basis.numbers import in_range, port_number
 from .._basis.plain import items
 from .._dns.records import address, host_name
 from .._vendor.communication import CONSOLE_PORT, DIRECTIONS, HEARTBEAT_PORT
-from .._vendor.manager_address import ManagerAddress, read_manager_address
+from .._vendor.manager_address import ManagerAddress, read_manager_address, secrets_in_address
 from .._vendor.regions import CLOUD_DOMAIN, LEGACY_DOMAIN, known_region
 from .endpoints import (
     CHECKS,
@@ -79,6 +79,11 @@ def read_options(params: Dict[str, Any]) -> Asked:
         managers = [replace(one, endpoints=_checked(one.endpoints, checks)) for one in managers]
         further = list(_checked(further, checks))
     return Asked(tuple(managers), tuple(further), checks, interval)
+
+
+def secrets_in(params: Dict[str, Any]) -> Set[str]:
+    """What must not be shown of the options: user names and passwords in addresses, which are refused."""
+    return {secret for address in params["manager"] or () for secret in secrets_in_address(address)}
 
 
 def _checked(endpoints: Sequence[Endpoint], checks: Sequence[str]) -> Tuple[Endpoint, ...]:

@@ -148,7 +148,7 @@ class Connection:
             raise OptionError(
                 "jump_host",
                 None,
-                f"give either this or a proxy, not both, and there is {proxy}; use_proxy: false does without the proxy",
+                f"give either this or a proxy, not both, and there is {proxy.name}; use_proxy: false does without the proxy",
             )
         return cls(
             url=url,

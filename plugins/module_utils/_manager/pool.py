@@ -219,7 +219,8 @@ class _ProxyConnection(_DirectConnection):
         try:
             connected = super()._new_conn()
         except http_errors.HTTPError as error:
-            raise _ProxyFailure(f"{self._through} cannot be reached: {_reason(error)}") from error
+            through = self._through.name if isinstance(error, http_errors.NameResolutionError) else self._through
+            raise _ProxyFailure(f"{through} cannot be reached: {_reason(error)}") from error
         limited = _ProxySocket(fileno=connected.fileno())
         limited.settimeout(connected.gettimeout())
         connected.detach()

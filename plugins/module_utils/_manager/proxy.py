@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from .._basis.errors import OptionError
-from .._vendor.manager_address import HOST_AND_PORT
+from .._vendor.manager_address import HOST_AND_PORT, is_host
 
 PROXY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     # It may hold a password.
@@ -37,8 +37,10 @@ PROXY_EXPOSED = (
 _FORM = "it must be http://[USER:PASSWORD@]HOST[:PORT], such as http://proxy.example.com:3128"
 _PORT = 80
 
-# No password can be in this. In the others one may, also where its place is wrong, as in USER:PASSWORD.
-_WITHOUT_PASSWORD = re.compile(rf"(?:[A-Za-z0-9+.-]*://)?(?!.*@){HOST_AND_PORT.pattern}(?:[/?#].*)?", re.DOTALL)
+# No password can be in this, unless it is the number. In others one may, also where its place is wrong, as in
+# USER:PASSWORD.
+_WITHOUT_PASSWORD = re.compile(r"((?:[A-Za-z0-9+.-]*://)?(?:\[[^\[\]@]*\]|[^:\[\]@]*))(?::([0-9]+))?([/?#][^:@]*)?")
+_HIGHEST_PORT = 65535
 
 # In characters. What is shorter may be any word or number: to mask it would hide ordinary text, and protect nothing.
 _LONG_ENOUGH = 8
@@ -59,6 +61,11 @@ class Proxy:
 
     def __str__(self) -> str:
         return f"the proxy {self.host} port {self.port} (from {self.origin})"
+
+    @property
+    def name(self) -> str:
+        """As its text, for where nobody knows whether there is such a host: of USER:PASSWORD, the port is the password."""
+        return f"the proxy {self.host} (from {self.origin})"
 
     @property
     def url(self) -> str:
@@ -102,15 +109,26 @@ def proxy_secrets(params: Mapping[str, t.Any], environment: Mapping[str, str]) -
 
 
 def may_hold_password(given: str) -> bool:
-    """Whether a password may be in what was given as a proxy, whether or not it can be one."""
-    return not _WITHOUT_PASSWORD.fullmatch(given)
+    """Whether a password may be in what was given as a proxy, whether or not it can be one.
+
+    A number that can be a port is taken for one.
+    """
+    found = _WITHOUT_PASSWORD.fullmatch(given)
+    # Of thousands of digits, Python makes no number.
+    return found is None or int((found[2] or "0")[:6]) > _HIGHEST_PORT
+
+
+def _shown(given: str) -> str | None:
+    """What an error may show of a proxy that is wrong, where a number may be a password as well; C(None) for nothing."""
+    found = _WITHOUT_PASSWORD.fullmatch(given)
+    return found and f"{found[1]}{':...' if found[2] else ''}{found[3] or ''}"
 
 
 def _proxy(given: str, origin: str) -> Proxy:
     address = given if "://" in given else f"http://{given}"
     wrong = OptionError(
         "proxy",
-        None if may_hold_password(given) else given,
+        _shown(given),
         f"{_FORM}{'' if origin == 'option proxy' else f' (it is {origin})'}",
     )
     if not all("!" <= character <= "~" for character in address):
@@ -120,9 +138,10 @@ def _proxy(given: str, origin: str) -> Proxy:
         host, port = parts.hostname or "", _PORT if parts.port is None else parts.port
     except ValueError:
         raise wrong from None
-    if parts.scheme != "http" or not host or not port or parts.path not in ("", "/") or parts.query or parts.fragment:
+    if parts.scheme != "http" or not port or parts.path not in ("", "/") or parts.query or parts.fragment:
         raise wrong
-    if "%" in host or not HOST_AND_PORT.fullmatch(parts.netloc.rpartition("@")[2]):
+    place = parts.netloc.rpartition("@")[2]
+    if not is_host(host, "[" in place) or not HOST_AND_PORT.fullmatch(place):
         raise wrong
     credentials = None
     if "@" in parts.netloc:

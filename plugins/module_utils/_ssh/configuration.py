@@ -12,7 +12,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from typing import Any, Iterator, Optional
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from .._basis.errors import MissingLibrary, OptionError
 from .._basis.files import read_whole
@@ -25,6 +25,8 @@ _LARGEST = 2**20
 _DEEPEST = 16
 _INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(.+)", re.IGNORECASE)
 _BLOCK = re.compile(r"\s*(?:host|match)\b", re.IGNORECASE)
+_JUMP = re.compile(r"(?:(?P<user>.*)@)?(?:\[(?P<address>[^\[\]]*)\]|(?P<name>[^:/\[\]]*))(?::(?P<port>[0-9]*))?")
+_URI = re.compile(f"ssh://{_JUMP.pattern}/?")
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,13 @@ def look_up(option: str, path: str, alias: str) -> Configured:
 
 def parts_of(jump: str) -> Configured:
     """The parts of C([USER@]HOST[:PORT]), or the same as C(ssh://), empty where it is none."""
-    try:
-        parts = urlsplit(jump if jump.startswith("ssh://") else f"ssh://{jump}")
-        port = parts.port
-    except ValueError:
+    is_uri = jump.startswith("ssh://")
+    found = (_URI if is_uri else _JUMP).fullmatch(jump)
+    if found is None:
         return Configured("")
-    # The parser's own puts names in lower case, and those of aliases may have others.
-    name = parts.netloc.rpartition("@")[2]
-    host = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
-    return Configured(host, None if port is None else str(port), parts.netloc.rpartition("@")[0] or None)
+    # Only in a URI does a percent sign not stand for itself.
+    user = unquote(found["user"] or "") if is_uri else found["user"]
+    return Configured(found["address"] or found["name"] or "", found["port"] or None, user or None)
 
 
 def _lines(path: str, depth: int = 0) -> Iterator[str]:

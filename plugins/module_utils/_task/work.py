@@ -32,6 +32,7 @@ from .._manager.progress import Progress
 from .._manager.proxy import may_hold_password, proxy_secrets
 from .._manager.transport import Transport
 from .._sending.result import SENDING_ARGUMENTS, SendingAsked, send_policies
+from .._vendor.manager_address import secrets_in_address
 from .planned import PROFILES_ARGUMENTS, Asked
 
 # Documented in plugins/doc_fragments/run.py.
@@ -189,6 +190,7 @@ def result_of(work: Work[t.Any], host: Host) -> Result:
             # Without a password, messages may name it.
             host.no_log_values.discard(host.params["proxy"])
         host.no_log_values.update(proxy_secrets(host.params, environment))
+        host.no_log_values.update(secrets_in_address(host.params["url"] or ""))
         require(libraries_of(work, host.params))
         connection = Connection.from_options(host.params, host.environment)
         host.no_log_values.update(secrets_of(connection.api_key))

@@ -15,7 +15,7 @@ from ansible.module_utils.common.json import Direction, get_module_decoder, get_
 from ansible.module_utils.common.parameters import remove_values
 from ansible.module_utils.errors import UnsupportedError
 
-from .._basis.errors import Problem
+from .._basis.errors import OptionError, Problem
 from .._basis.refusal import (
     LONGEST_MESSAGE,
     LONGEST_WARNING,
@@ -33,6 +33,12 @@ from .._manager.progress import Progress
 from .work import Options, Result, Work, result_of
 
 Watch = t.Callable[[Progress, int], t.ContextManager[None]]
+
+
+_NOT_PASSED = (
+    "it must be made of text, numbers, booleans, lists and dictionaries, and the keys of these must be text; what YAML "
+    "takes for a date must be in quotes"
+)
 
 
 class Checked(t.NamedTuple):
@@ -102,7 +108,13 @@ class _Host:
         watch: Watch,
     ) -> None:
         self._specification = specification
-        self._given: Options = _passed(options, Direction.CONTROLLER_TO_MODULE)
+        self._given: Options = {}
+        self._not_passed: OptionError | None = None
+        for option, value in options.items():
+            try:
+                self._given.update(_passed({option: value}, Direction.CONTROLLER_TO_MODULE))
+            except TypeError:  # where a module would be started, Ansible would say so, and not of which option
+                self._not_passed = OptionError(option, None, _NOT_PASSED)
         self.params: Options = dict(self._given)
         self.environment = environment
         self.check_mode = bool(internal["_ansible_check_mode"])
@@ -124,6 +136,9 @@ class _Host:
 
     def refusal(self, name: str) -> Result | None:
         """Check the options and fill in what they leave out: the result where they cannot be right."""
+        if self._not_passed:
+            self.no_log_values.update(_secrets(self._specification, self._given, ()))
+            return failed(self._not_passed)
         found = checked(self._specification, self._given, f"Unsupported parameters for ({name}) module: ")
         self.params.update(found.params)
         self.no_log_values.update(found.no_log_values)

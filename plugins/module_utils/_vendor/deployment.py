@@ -40,8 +40,8 @@ def normalize_url(url: str) -> str:
     without repeating a password that the URL holds.
     """
     if "://" not in url:
-        hidden = None if "@" in url else url
-        raise OptionError("url", hidden, f"it must be {_URL_FORM}")
+        # An API key, which is ID:SECRET, may have come to the wrong option.
+        raise OptionError("url", None if re.search("@|^[0-9]+:", url) else url, f"it must be {_URL_FORM}")
     address = read_manager_address(url, "url", _URL_FORM)
     if re.fullmatch(r"api\.([a-z]+\.)?xdr\.trendmicro\.(com|co\.jp)", address.host):
         raise OptionError(

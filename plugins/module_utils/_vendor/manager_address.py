@@ -9,8 +9,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Optional, Tuple
-from urllib.parse import urlsplit
+from typing import Optional, Set, Tuple
+from urllib.parse import unquote, urlsplit
 
 from .._basis.errors import OptionError
 from .communication import HEARTBEAT_PORT
@@ -23,8 +23,8 @@ HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::[0-9]+)?")
 
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
-# User name and password: what is before the last @ of the part between // and the next /, ? or #.
-_USERINFO = re.compile(r"//[^/?#]*@")
+# What is shorter may be any word. In characters.
+_LONG_ENOUGH = 8
 _IN_REGION = re.compile(rf"(?:[a-z0-9-]+\.)?workload\.([a-z0-9-]+)\.{re.escape(CLOUD_DOMAIN)}\.?")
 # No way up, and no page of the console, such as SignIn.screen.
 _FOLDER = re.compile(r"(?!\.{1,2}$)(?!.*\.screen$)(?!api$)[A-Za-z0-9._~-]+")
@@ -71,11 +71,23 @@ def read_manager_address(text: str, option: str, form: str = ADDRESS_FORM) -> Ma
     return _address(host, port, port == HEARTBEAT_PORT)
 
 
+def secrets_in_address(text: str) -> Set[str]:
+    """What must not be shown of a text that was given as an address: a user name with a password, and that alone.
+
+    They are what is before the last @, wherever that is, since a password may hold anything.
+    """
+    userinfo, at, _host = text.rpartition("@")
+    credentials = userinfo.partition("//")[2] if "//" in userinfo else userinfo
+    secrets = {credentials, credentials.partition(":")[2], unquote(credentials.partition(":")[2])} if at else set()
+    return {secret for secret in secrets if len(secret) >= _LONG_ENOUGH}
+
+
 def _from_url(text: str, option: str, form: str) -> ManagerAddress:
-    if _USERINFO.search(text):
+    if "@" in text:
+        scheme, _slashes, rest = text.partition("//")
         raise OptionError(
             option,
-            _USERINFO.sub("//", text),
+            f"{scheme}//{rest.rpartition('@')[2]}",
             "it must hold no user name or password; an API key goes to option api_key",
         )
     _check_characters(text, option, form)
@@ -116,11 +128,14 @@ def _host_and_port(url: str, text: str, option: str, form: str) -> Tuple[str, Op
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise OptionError(option, text, f"it must be {form}") from None
-    bracketed = "[" in parts.netloc
-    good = _is_ipv6(host) if bracketed else _HOST_NAME.fullmatch(host)
-    if not good or port == 0 or not HOST_AND_PORT.fullmatch(parts.netloc):
+    if not is_host(host, "[" in parts.netloc) or port == 0 or not HOST_AND_PORT.fullmatch(parts.netloc):
         raise OptionError(option, text, f"it must be {form}")
     return host, port
+
+
+def is_host(host: str, bracketed: bool) -> bool:
+    """Whether a host of a URL, in lower case and without brackets, can be one: an IPv6 address if it had brackets."""
+    return _is_ipv6(host) if bracketed else _HOST_NAME.fullmatch(host) is not None
 
 
 def _is_ipv6(host: str) -> bool:

@@ -25,7 +25,8 @@ HOSTILE = st.text(st.sampled_from([*"=+-@|%＝＋｜;,\t\r\n\"' a1\ufeff\u00a0"]
 
 
 def table(*names: str, requirement: str = "required") -> str:
-    fate = {"outcomes": {requirement: "kept"}, "upgrades": {requirement: None}, "newest_upgrades": {requirement: None}}
+    fate = {"outcomes": {requirement: "kept"}}
+    fate |= {part: {requirement: None} for part in ("upgrades", "newest_upgrades", "sources")}
     rows = [{"id": number, **dict.fromkeys(TEXTS, name), **fate} for number, name in enumerate(names, 1)]
     return _as_csv(rows, [requirement])
 
@@ -42,7 +43,7 @@ def test_no_cell_is_a_formula_in_any_dialect(names: list[str], requirement: str)
         for row in cells(text, **dialect):
             for cell in row:
                 assert not cell.strip().strip("\ufeff").startswith(FORMULAS), (dialect, cell)
-    assert [len(row) for row in cells(text)] == [11] * (len(names) + 1)
+    assert [len(row) for row in cells(text)] == [12] * (len(names) + 1)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +60,8 @@ def test_no_cell_is_a_formula_in_any_dialect(names: list[str], requirement: str)
     ],
 )
 def test_names_stay_as_they_are_but_for_an_apostrophe(name: str, cell: str) -> None:
-    assert cells(table(name))[1] == ["1", *[cell] * len(TEXTS), "kept", "", ""]
+    assert cells(table(name))[1] == ["1", *[cell] * len(TEXTS), "kept", "", "", ""]
 
 
 def test_texts_are_in_quotes_and_numbers_are_not() -> None:
-    assert table("a;b").splitlines()[1] == ",".join(["1", *['"a;b"'] * len(TEXTS), '"kept"', '""', '""'])
+    assert table("a;b").splitlines()[1] == ",".join(["1", *['"a;b"'] * len(TEXTS), '"kept"', *['""'] * 3])

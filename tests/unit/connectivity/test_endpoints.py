@@ -18,6 +18,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._connectiv
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.options import (
     ARGUMENTS,
     read_options,
+    secrets_in,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.communication import DIRECTIONS
 
@@ -214,3 +215,6 @@ def test_a_password_in_the_url_is_not_repeated() -> None:
     with pytest.raises(OptionError) as raised:
         endpoints(manager="https://admin:hunter2@dsm.example.com:4119")
     assert "hunter2" not in str(raised.value)
+    # Nor among the options that Ansible shows with the result.
+    assert secrets_in({"manager": ["dsm", "https://admin:hunter2@dsm"]}) == {"admin:hunter2"}
+    assert secrets_in({"manager": None}) == set()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import re
 import socket
 import threading
 import traceback
@@ -161,10 +162,7 @@ def test_no_proxy_there(reach, clock):
     assert f"the proxy 127.0.0.1 port {port} (from option proxy) cannot be reached: " in error.message
     assert "refused" in error.message and (server.accepted, clock.sleeps) == (0, [0.5, 1, 2, 4])
     _server, transport = reach(reply(), proxy="http://nowhere.invalid:3128")
-    assert (
-        "nowhere.invalid port 3128 (from option proxy) cannot be reached"
-        in fails(transport, errors.ProxyRefused).message
-    )
+    assert "nowhere.invalid (from option proxy) cannot be reached" in fails(transport, errors.ProxyRefused).message
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 4", b"HTTP/1.1 999 Hunter-2\r\n\r\n"])
@@ -283,6 +281,13 @@ def test_no_proxy_for_addresses(url, no_proxy, bypassed):
         "http://proxy:0",
         "http://proxy:65536",
         "http://proxy:x",
+        "http://CORP\\me:3128",
+        "http://me;x:3128",
+        "http://-proxy",
+        "http://proxy..example.com",
+        "http://[]:1",
+        "http://[proxy]:1",
+        "http://[127.0.0.1]:1",
         "http://proxy/path",
         "http://proxy?x",
         "http://pro xy",
@@ -307,7 +312,13 @@ def test_what_cannot_be_a_proxy(given):
             assert not secret or "Hunter-2" not in f"{caught.value}{caught.value.value}"
 
 
-@pytest.mark.parametrize("text", ["user:Hunter-2", "http://user:Hunter-2", "http://user:Hunter-2/", "user:2:Hunter-2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("user:Hunter-2", "http://user:Hunter-2", "http://user:Hunter-2/", "user:2:Hunter-2"),
+        *("//user:Hunter-2", "http:///user:Hunter-2", "http://proxy/user:Hunter-2", "http://proxy:1?Hunter-2:x"),
+    ],
+)
 def test_a_password_in_the_wrong_place_is_not_repeated(text):
     for params, environment in (({"proxy": text}, {}), ({}, {"HTTPS_PROXY": text})):
         with pytest.raises(OptionError) as caught:
@@ -317,6 +328,51 @@ def test_a_password_in_the_wrong_place_is_not_repeated(text):
     assert may_hold_password(text)
     for named in ("proxy", "http://proxy:3128/", "socks5://proxy:1080", "[::1]:3128", "https://proxy/path", ""):
         assert not may_hold_password(named)
+
+
+@given(
+    st.sampled_from(
+        ["", "//", "///", "http:", "http:/", "http://", "http:///", "https://", "://", "http://[::1]", "a/"]
+    ),
+    st.text(st.sampled_from("user.@:/?#[]\\%\n"), max_size=5),
+    st.text(max_size=5),
+    st.sampled_from(["", "/", "@", "@proxy", "@proxy:x", "@proxy:1/x", "\n@proxy"]),
+)
+def test_no_password_is_repeated_wherever_it_is(start, user, rest, end):
+    text = f"{start}{user}:Zq{rest}{end}"
+    try:
+        proxy = asked(proxy=text)
+    except OptionError as error:
+        assert "Zq" not in f"{error}{error.value}"
+    else:
+        assert "Zq" not in f"{proxy}{proxy.name}{proxy!r}"
+        assert any("Zq" in secret for secret in proxy_secrets({"proxy": text}, {}))
+
+
+@pytest.mark.parametrize("number", ["65536", "99999", "123456", "9" * 5000])
+def test_a_number_that_is_no_port_is_a_password(number):
+    for text in (f"user:{number}", f"http://user:{number}", f"john.doe:{number}"):
+        with pytest.raises(OptionError) as caught:
+            asked(proxy=text)
+        assert number not in f"{caught.value}{caught.value.value}"
+        assert may_hold_password(text) and text in proxy_secrets({"proxy": text}, {})
+
+
+def test_a_number_that_may_be_a_password_is_not_repeated(reach):
+    for text, shown in (("https://user:12345", "https://user:..."), ("user:12345/x", "user:.../x")):
+        with pytest.raises(OptionError, match=f"option 'proxy' is '{re.escape(shown)}'") as caught:
+            asked(proxy=text)
+        assert "12345" not in f"{caught.value}{caught.value.value}"
+    # There is no such host: whoever has forgotten it has given user and password.
+    for user in ("user.invalid", "john.doe.invalid"):
+        _server, transport = reach(reply(), proxy=f"{user}:12345")
+        assert (
+            f"the proxy {user} (from option proxy) cannot be reached: "
+            in fails(transport, errors.ProxyRefused, "12345").message
+        )
+    with pytest.raises(OptionError, match=r"there is the proxy user \(from option proxy\)") as caught:
+        Connection.from_options({"url": URL, "api_key": KEY, "proxy": "user:12345", "jump_host": {"host": "jump"}})
+    assert "12345" not in str(caught.value)
 
 
 def test_a_user_and_a_password():
@@ -367,7 +423,7 @@ def test_a_proxy_and_a_jump_host(tmp_path, from_option):
     environment = {} if from_option else {"https_proxy": "http://me:Hunter-2@proxy:3128"}
     with pytest.raises(OptionError) as caught:
         Connection.from_options({**options, **proxy}, environment)
-    for part in ("option 'jump_host'", "the proxy proxy port 3128", "use_proxy"):
+    for part in ("option 'jump_host'", "the proxy proxy (from ", "use_proxy"):
         assert part in str(caught.value)
     assert ("option proxy" if from_option else "https_proxy in the environment") in str(caught.value)
     assert "Hunter-2" not in str(caught.value)

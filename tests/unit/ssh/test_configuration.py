@@ -277,13 +277,27 @@ def test_parts_of_a_jump():
     for text, parts in (
         ("Gate", ("Gate", None, None)),
         ("me@gate:2222", ("gate", "2222", "me")),
+        ("corp%5Cme@gate", ("gate", None, "corp%5Cme")),
+        ("ssh://corp%5Cme@gate", ("gate", None, "corp\\me")),
         ("me@corp@gate", ("gate", None, "me@corp")),
         ("[2001:db8::1]:22", ("2001:db8::1", "22", None)),
         ("ssh://me@gate:22", ("gate", "22", "me")),
         ("ssh://gate/", ("gate", None, None)),
+        ("gate:", ("gate", None, None)),
+        ("[gate]:22", ("gate", "22", None)),
         ("", ("", None, None)),
         ("gate:port", ("", None, None)),
+        # What OpenSSH takes for none, either.
         ("[::1", ("", None, None)),
+        ("[::1]x", ("", None, None)),
+        ("[::1]x:22", ("", None, None)),
+        ("x[::1]", ("", None, None)),
+        ("[[::1]]", ("", None, None)),
+        ("::1", ("", None, None)),
+        ("gate:22:22", ("", None, None)),
+        ("gate/path", ("", None, None)),
+        ("ssh://gate/path", ("", None, None)),
+        ("ssh://gate:22/?x", ("", None, None)),
     ):
         found = parts_of(text)
         assert (found.host, found.port, found.user) == parts, text

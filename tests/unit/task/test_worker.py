@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import importlib
 import os
 import select
@@ -97,6 +98,32 @@ def test_a_secret_that_is_a_word_of_the_result_hides_no_flag():
 def test_what_is_refused_is_refused_as_by_a_module(given, code, told):
     result = run({**MANAGER, **given})
     assert result["failed"] is True and result["failure"]["code"] == code and told in result["msg"]
+    assert "S3cret" not in str(result)
+
+
+@pytest.mark.parametrize("option", ["name", "jump_host", "timeout", "api_key"])
+@pytest.mark.parametrize(
+    "value",
+    [{datetime.date(2026, 11, 26): KEY}, [{"a": {b"x": KEY}}], {(1, 2): KEY}, b"x", {"a": datetime.timedelta(1)}],
+    ids=repr,
+)
+def test_what_no_module_could_be_given_is_refused_by_the_name_of_its_option(option, value):
+    result = run({**MANAGER, option: value})
+    assert (result["failure"]["code"], result["failure"]["option"]) == ("bad_option", option)
+    assert result["msg"].startswith(f"option '{option}': it must be made of text") and "S3cret" not in str(result)
+    # These can be given, and are refused as what they are.
+    for key in (1, None, True, 1.5):
+        result = run({**MANAGER, option: {key: 2}})
+        assert result["failure"]["code"] == "bad_option" and option in result["msg"]
+
+
+@pytest.mark.parametrize(
+    "text", ["https://17:S3cretS3cret@dsm", "https://17:S3cretS3cret/@dsm:4119/api", "17:S3cretS3cret@dsm"]
+)
+def test_a_key_in_the_url_is_shown_nowhere(text):
+    """Neither in the message nor among the options, where it is no other option's, too."""
+    result = run({"url": text, "name": f"is {text}"})
+    assert result["failure"]["option"] == "url" and "********@dsm" in result["invocation"]["module_args"]["name"]
     assert "S3cret" not in str(result)
 
 

@@ -25,6 +25,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._vendor.de
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.manager_address import (
     ManagerAddress,
     read_manager_address,
+    secrets_in_address,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import REGIONS, manager_subnets
 
@@ -141,6 +142,11 @@ def test_urls_that_cannot_be_right(url, what_would_be_right):
         "https://user:hun@ter2@dsm",
         "http://user:hunter2 @dsm",
         "https://user:hunter2@[::1",
+        "https://user:/hunter2@dsm",
+        "https://user:1/hunter2@dsm",
+        "https://user:1?hunter2@dsm",
+        "https://user:#//hunter2@dsm",
+        "https:////user:hunter2@dsm",
     ],
 )
 def test_a_password_in_the_url_is_not_repeated(url):
@@ -148,6 +154,20 @@ def test_a_password_in_the_url_is_not_repeated(url):
         normalize_url(url)
     for part in ("hunter2", "ter2", "user:"):
         assert part not in repr(caught.value) + str(caught.value) + caught.value.value
+
+
+@pytest.mark.parametrize("text", ["17:S3cretS3cret", "1:S3cret", "user:S3cretS3cret@dsm", "//user:S3cret@dsm"])
+def test_a_key_in_place_of_a_url_is_not_repeated(text):
+    with pytest.raises(OptionError, match="option 'url': it must be") as caught:
+        normalize_url(text)
+    assert "S3cret" not in f"{caught.value!r}{caught.value}{caught.value.value}"
+
+
+def test_what_is_masked_of_an_address():
+    assert secrets_in_address("https://me:p%40ss/word@dsm:4119/x") == {"me:p%40ss/word", "p%40ss/word", "p@ss/word"}
+    assert secrets_in_address("S3cretS3cret@dsm") == {"S3cretS3cret"}
+    for harmless in ("https://dsm.example.com:4119/api", "dsm.example.com", "https://me:short@dsm.example.com", ""):
+        assert not {one for one in secrets_in_address(harmless) if one != "me:short"}
 
 
 _PIECES = [
@@ -285,7 +305,13 @@ def test_what_is_no_address_of_a_manager(text):
     assert "HOST:PORT" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["user:hunter2@dsm", "https://user:hunter2@dsm/", "dsm://hunter2@dsm:4120/"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("user:hunter2@dsm", "https://user:hunter2@dsm/", "dsm://hunter2@dsm:4120/"),
+        *("https://user:/hunter2@dsm", "https://user:1?hunter2@dsm", "user:hunter2//@dsm"),
+    ],
+)
 def test_a_password_in_an_address_is_not_repeated(text):
     with pytest.raises(OptionError, match="no user name or password") as caught:
         read_manager_address(text, "manager")
