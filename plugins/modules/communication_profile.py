@@ -292,6 +292,14 @@ options:
             description:
               - See option O(profiles[].computers_query).
             type: str
+          sample:
+            description:
+              - How many of these computers to try it on, as a number such as V(3), or as a percentage such as V(5 %),
+                which is rounded up. If there are fewer, all of them.
+              - If no other option is given, all computers below those policies of the profile that change.
+              - They are a fair sample of policies and groups, and always the same. Computers on which the change cannot
+                be tried are passed over.
+            type: str
       heartbeat:
         description:
           - See M(workload_security.agent.heartbeat).

@@ -23,7 +23,7 @@ description:
     all targets that need it.
   - Agents that were silent before, and computers without an agent, come last, because no gate can judge them. An agent
     counts as silent if its last communication is more than two heartbeats older than the most recent one of any agent.
-    A policy comes with them if fewer than half of the agents below it have communicated since then.
+    A policy comes with them if too many of the agents below it are silent, see O(max_silent_percentage).
   - If a profile has O(workload_security.agent.communication_profile#module:profiles[].try_on), the first waves are
     those of the trial, and the trial ends after the wave with the last of its policies. A trial that would not show
     what the change of the policy does is an error.
@@ -69,6 +69,13 @@ options:
     type: list
     elements: list
     default: []
+  max_silent_percentage:
+    description:
+      - How many percent of the agents below a policy may be silent, from 0 to 100, so that the others still represent
+        them. With more, and if all of them are silent, the policy comes last, and no gate can judge it. The same
+        applies to an existing rule or list that changes, and the agents that have it.
+    type: int
+    default: 50
 seealso:
   - module: workload_security.agent.communication_profile
   - module: workload_security.agent.rollout_gate

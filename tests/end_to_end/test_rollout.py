@@ -142,7 +142,7 @@ def test_hosts_that_are_ready_are_changed_and_asked_again_at_the_gate(scene: Sce
     )
     assert done.returncode == 2, done.stdout
     assert "wave 2 of 2, Make sure that hosts reach their manager" in done.stdout
-    assert f"these do not, or could not be checked: {LOST} That wave was put back" in done.stdout, done.stdout
+    assert f"these do not, or could not be checked: {LOST}. That wave was put back" in done.stdout, done.stdout
     assert "1 waves had passed, 0 did not start" in done.stdout
     query = {"overrides": "true", "expand": "computerSettings"}
     settings = site.manager.api("GET", f"/computers/{scene.ids(LOST)[0]}", query=query).get("computerSettings") or {}

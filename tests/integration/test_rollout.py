@@ -75,6 +75,13 @@ class Site:
         inventory = {"all": {"hosts": {"manager": {}}, "vars": shared}}
         (self.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
 
+    def change(self, **variables: t.Any) -> None:
+        """Other variables beside those of the inventory."""
+        path = self.folder / "hosts.yml"
+        inventory = yaml.safe_load(path.read_text())
+        inventory["all"]["vars"].update(variables)
+        path.write_text(yaml.safe_dump(inventory))
+
     @property
     def _command(self) -> tuple[str, ...]:
         return ("-i", "hosts.yml", "workload_security.agent.rollout", "-e", "rollout_directory=rollout")
@@ -190,15 +197,24 @@ def test_a_wave_that_fails_is_put_back_and_nothing_goes_on(site):
     assert (site.state["result"], site.state["phases"]) == ("failing", ["passed", "failed", "waiting"])
     # Meanwhile somebody else has set what the plan has written to another one.
     lab.api("POST", of(ids[3]), {"computerSettings": {HEARTBEAT_INTERVAL: {"value": "9 Minutes"}}})
+    # And its agent is gone.
+    lab.let_live(ids[3:4], messages=["Offline"], beats=False)
     # The same command goes on with putting back, and ends with what has failed.
     lab.clear_faults()
     lab.clear_requests()
     ran = site.run()
     assert ran.returncode == 2 and "The rollout has failed: wave 2 of 3" in ran.stdout, ran.stdout
     assert site.state["result"] == "failed" and of(ids[3]) not in site.settings()
+    # What stands on the manager, not every agent has taken.
+    agents = site.state["agents"]
+    states = {one["id"]: one["state"] for one in agents["not_confirmed"]}
+    assert states[ids[3]] == "offline" and agents["taken"] == 2 - len(states)
+    told = " ".join(ran.stdout.split())
+    assert f"That wave was put back on the manager; agents that have taken that: {agents['taken']}, not" in told, told
+    assert f", ID {ids[3]}, offline" in told, told
     (left,) = site.state["left_alone"]
     assert (left["id"], left["facet"]) == (ids[3], "heartbeat")
-    assert "changed by somebody else since: interval is 9, where the plan wrote 7." in " ".join(ran.stdout.split())
+    assert "changed by somebody else since: interval is 9, where the plan wrote 7." in told
     number = next(one for one in lab.api("GET", "/computers", query={"expand": "computerSettings"})["computers"]
                   if one["ID"] == ids[2])  # fmt: skip
     assert number["computerSettings"][HEARTBEAT_INTERVAL]["value"] == "5 Minutes"
@@ -224,15 +240,19 @@ def test_a_gate_that_fails_puts_all_waves_back_if_asked(site):
     assert "manager and agent do not get along: Communication error" in ran.stdout, ran.stdout
     assert site.settings() == {of(number): ["7 Minutes", ""] for number in ids[:2]}
     assert (site.state["result"], site.state["phases"]) == ("failed", ["passed", "failed", "waiting"])
-    assert "That wave and all before it were put back." in ran.stdout
+    assert "That wave and all before it were put back on the manager; agents that have" in ran.stdout
 
 
 def test_what_cannot_be_judged_stops_before_anything_is_written(site):
     lab, ids = site.lab, site.agents()[:3]
     lab.let_live(ids[1:2], beats=False)
     lab.advance(3600)
-    site.write([{"name": "a", "computers": ids, **interval(7)}])
+    # What cannot be meant is refused before the first wave, and need not begin anew.
+    site.write([{"name": "a", "computers": ids, **interval(7)}], rollout_heartbeats=0)
     lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 2 and "option 'heartbeats' is '0'" in ran.stdout and writes(lab) == [], ran.stdout
+    site.change(rollout_heartbeats=3)
     ran = site.run()
     assert ran.returncode == 2 and "wave 3 of 3 stops before anything is written" in ran.stdout, ran.stdout
     assert site.settings() == {of(number): ["7 Minutes"] for number in (ids[0], ids[2])}
@@ -344,8 +364,9 @@ def test_killed_in_a_rehearsal_and_after_it_the_same_command_goes_on(site):
 def test_a_rehearsal_ends_even_if_it_could_not_be_ended_at_first(site):
     """The refusal fails the wave, and what puts that back knows what the rehearsal has set."""
     lab, ids = site.lab, site.agents()[:2]
-    calls = {"policySettings": {DIRECTION: {"value": "Manager Initiated"}}}
-    policy = lab.api("POST", "/policies", {"name": "Called", **calls})["ID"]
+    # A thousand heartbeats are longer than a task may wait for policies.
+    calls = {DIRECTION: {"value": "Manager Initiated"}, HEARTBEAT_INTERVAL: {"value": "20 Minutes"}}
+    policy = lab.api("POST", "/policies", {"name": "Called", "policySettings": calls})["ID"]
     for number in ids:
         lab.api("POST", of(number), {"policyID": policy})
     agents = {"communication_direction": {"direction": "agent_initiated"}}
@@ -374,6 +395,10 @@ def test_hosts_that_are_asked_are_not_taken_for_managers(site):
     agents = {"communication_direction": {"direction": "agent_initiated"}}
     lab.api("POST", of(number), {"computerSettings": {DIRECTION: {"value": "Bidirectional"}}})
     site.write([{"name": "a", "computers": [number], **agents}], rollout_hosts=[host])
+    lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 2 and f"rollout_hosts has hosts that the inventory does not have: {host}." in ran.stdout
+    assert lab.requests() == []
     inventory = yaml.safe_load((site.folder / "hosts.yml").read_text())
     inventory["all"]["hosts"][host] = {}
     (site.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
@@ -381,6 +406,49 @@ def test_hosts_that_are_asked_are_not_taken_for_managers(site):
     ran = site.run()
     assert ran.returncode == 2 and f"where each host stands for a manager: {host}." in ran.stdout, ran.stdout
     assert writes(lab) == []
+
+
+def test_of_two_managers_each_has_its_own_rollout(site):
+    """Computers of equal IDs and names, in one play: killed for one, it goes on for that one, and fails for it alone."""
+    with LabManager(computers=14, policies=4, seed=3, time_factor=FAST) as other:
+        other.let_live()
+        lab, ids = site.lab, site.agents()[:2]
+        site.write([])
+        groups = {
+            f"group_{minutes}": {
+                "hosts": {name: {}},
+                "vars": {
+                    "communication_manager": {"url": at.url, "ca_path": at.ca_path, "api_key": at.api_key},
+                    "communication_profiles": [{"name": "a", "computers": chosen, **interval(minutes)}],
+                },
+            }
+            for name, at, chosen, minutes in (("manager", lab, ids[:1], 7), ("other/manager", other, ids, 8))
+        }
+        inventory = yaml.safe_load((site.folder / "hosts.yml").read_text())
+        del inventory["all"]["hosts"]
+        inventory["all"]["children"] = groups
+        (site.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
+        theirs = Site(other, site.folder)
+        for at in (lab, other):
+            at.clear_requests()
+        other.add_fault(method="POST", path="^/computers/[0-9]+$", skip=1, action={"kind": "stall", "seconds": 300})
+        site.kill_when(lambda: len(theirs.settings()) == 2, "the second wave of the other manager is written")
+        assert site.settings() == {of(ids[0]): ["7 Minutes"]} and site.state["phases"] == ["passed"]
+        (kept,) = (path for path in (site.folder / "rollout").iterdir() if path != site.kept)
+        assert json.loads((kept / "state.json").read_text())["phases"] == ["passed", "begun"]
+        (snapshot,) = site.kept.glob("snapshot-*")
+        assert len([*kept.glob("snapshot-*")]) == 1 and not (kept / snapshot.name).exists()
+        other.clear_faults()
+        other.let_live(messages=["Communication error"])
+        for at in (lab, other):
+            at.clear_requests()
+        ran = site.run()
+        assert ran.returncode == 2 and "The rollout has failed: wave 2 of 2" in ran.stdout, ran.stdout
+        assert writes(lab) == [] and site.state == {} and len([*site.kept.glob("done-*")]) == 1
+        assert json.loads((kept / "state.json").read_text())["result"] == "failed"
+        # The wave that failed, and it alone.
+        (second,) = theirs.settings()
+        assert theirs.settings()[second] == ["8 Minutes", ""]
 
 
 @pytest.fixture
@@ -415,16 +483,52 @@ def test_a_trial_ends_wherever_it_was_killed(site, tried):
     assert kill_while(f"/policies/{policy}", "7 Minutes", "the policy is written") == ["passed", "begun", "waiting"]
     assert kill_while(of(first), "", "the trial is taken away") == ["passed", "passed", "begun"]
     lab.clear_faults()
+    # Meanwhile, somebody sets another value, which stays, and is told.
+    lab.api("POST", of(first), {"computerSettings": {HEARTBEAT_INTERVAL: {"value": "9 Minutes"}}})
     ran = site.run()
     assert ran.returncode == 0 and "all 3 waves of plan" in ran.stdout and site.state == {}, ran.stdout
-    assert own_interval(lab, "policies", policy) == "7 Minutes" and own_interval(lab, "computers", first) is None
+    assert own_interval(lab, "policies", policy) == "7 Minutes"
+    assert own_interval(lab, "computers", first) == "9 Minutes"
+    name = lab.api("GET", of(first))["hostName"]
+    assert f"Still set on computers of the trial: interval is 9 ({name})." in " ".join(ran.stdout.split()), ran.stdout
+
+
+def test_killed_at_its_gate_a_trial_ends_even_if_its_policy_is_deleted(site, tried):
+    lab, (policy, first, second) = site.lab, tried
+    lab.add_fault(method="POST", path=f"^{TASKS}$", skip=1, action={"kind": "stall", "seconds": 300})
+    site.kill_when(lambda: site.sent() == 2, "the trial is judged")
+    assert site.state["phases"] == ["sent", "waiting", "waiting"]
+    assert own_interval(lab, "computers", first) == "7 Minutes"
+    lab.clear_faults()
+    for number in (first, second):
+        lab.api("POST", of(number), {"policyID": 1})
+    lab.api("DELETE", f"/policies/{policy}")
+    lab.clear_requests()
+    ran = site.run()
+    assert ran.returncode == 2 and "The rollout has failed: wave 2 of 3, Write wave 2 of 3" in ran.stdout, ran.stdout
+    assert site.settings() == {of(first): [""]} and own_interval(lab, "computers", first) is None
+    assert (site.state["phases"], site.state["left_alone"]) == (["passed", "failed", "waiting"], [])
 
 
 def test_a_policy_that_fails_after_its_trial_leaves_nothing_of_it(site, tried):
     lab, (policy, first, second) = site.lab, tried
-    lab.let_live([second], messages=["Communication error"])
+    # The manager refuses to send the policy of the second wave, and then what is put back.
+    lab.add_fault(method="POST", path=f"^{TASKS}$", skip=2, times=0, action={"kind": "status", "status": 500})
+    site.change(rollout_put_back="none")
     ran = site.run()
-    assert ran.returncode == 2 and "The rollout has failed: wave 2 of 3" in ran.stdout, ran.stdout
+    told = " ".join(ran.stdout.split())
+    assert (
+        ran.returncode == 2 and "Nothing was put back. The overrides of the trial are still set, computers: 1" in told
+    )
+    assert own_interval(lab, "policies", policy) == own_interval(lab, "computers", first) == "7 Minutes"
+    # As one that was killed just before its end leaves it; who runs it again may want it otherwise.
+    (site.kept / "state.json").write_text(json.dumps({**site.state, "result": "failing"}))
+    site.change(rollout_put_back="wave")
+    ran = site.run()
+    told = " ".join(ran.stdout.split())
+    assert ran.returncode == 2 and "The rollout has failed: wave 2 of 3, Send policies" in told, told
+    assert told.rpartition("The rollout has failed: ")[2].count("the manager answered 500") == 2, told
+    assert {one["id"] for one in site.state["agents"]["not_confirmed"]} <= {first, second}
     assert (site.state["phases"], site.state["left_alone"]) == (["passed", "failed", "waiting"], [])
     assert site.settings()[of(first)] == ["7 Minutes", ""]
     assert own_interval(lab, "policies", policy) is None and own_interval(lab, "computers", first) is None

@@ -6,13 +6,17 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 
+from ansible_collections.workload_security.agent.plugins.filter.preflight import preflight
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from ansible_collections.workload_security.agent.plugins.module_utils._task.rollout_gate import (
@@ -21,7 +25,8 @@ from ansible_collections.workload_security.agent.plugins.module_utils._task.roll
     pass_gate,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._vendor.regions import manager_subnets
-from tests.integration.captured import CAPTURE, read
+from tests.gates.environments import ROOT
+from tests.integration.captured import CAPTURE, capture, read
 from tests.integration.in_process import run_tasks
 from tests.integration.scene import RULE, Truth
 from tests.integration.support import RESTRICTION, LabClock, connection, writes
@@ -30,6 +35,7 @@ from tests.lab.manager.settings import DIRECTION, HEARTBEAT_INTERVAL
 from tests.lab.replacing_rule import REPLACING
 
 PROFILE = "workload_security.agent.communication_profile"
+INFO = "workload_security.agent.communication_info"
 PLAN, GATE = "workload_security.agent.rollout_plan", "workload_security.agent.rollout_gate"
 
 
@@ -123,6 +129,24 @@ def test_what_the_plan_brings_is_what_hosts_are_asked(alive, tmp_path):
     assert targets == {"policies": [], "computers": sorted(one["ID"] for one in chosen)}
 
 
+def test_windows_hosts_are_checked_against_their_own_heartbeat(alive, monkeypatch):
+    """With what the role asks the manager for: of ten minutes, which is the default, this agent would be silent."""
+    tasks = yaml.safe_load((ROOT / "roles" / "rollout" / "tasks" / "preflight.yml").read_text(encoding="utf-8"))
+    (facets,) = [task[INFO]["facets"] for task in tasks if INFO in task]
+    listed = alive.api("GET", "/computers", query={"expand": "none"})["computers"]
+    (number, *_others) = [
+        one["ID"] for one in listed if "Windows" in one["platform"] and one["agentVersion"] != "0.0.0.0"
+    ]
+    values = {HEARTBEAT_INTERVAL: {"value": "60 Minutes"}, DIRECTION: {"value": "Bidirectional"}}
+    alive.api("POST", f"/computers/{number}", {"computerSettings": values})
+    (said,) = run_tasks(alive, [{INFO: {"computers": [number], "facets": facets}}]).results
+    (target,) = said["targets"]
+    heard = datetime.datetime.fromisoformat(target["last_agent_communication"]).timestamp()
+    monkeypatch.setattr(time, "time", lambda: heard + 90 * 60)
+    answer = preflight({"web": {"names": [target["name"]]}}, said)["hosts"][0]["agent_initiated"]
+    assert answer["answer"] == "yes" and "90 minutes ago" in answer["reasons"][0], answer
+
+
 def test_agents_that_only_answer_are_to_initiate_while_they_listen_first(alive, tmp_path):
     """Those that a policy or they themselves make switch; not those that initiate already, nor what reaches a Mac."""
     calls = {"policySettings": {DIRECTION: {"value": "Manager Initiated"}}}
@@ -209,6 +233,72 @@ def test_what_a_policy_changes_is_tried_on_computers_below_it_first(alive, tmp_p
     assert not again["failed"] and waves == []
 
 
+@pytest.mark.parametrize(
+    ("sample", "more", "many"),
+    [(1, {}, 1), ("60 %", {}, 3), (99, {}, 4), ("100 %", {"computers": [0, 1]}, 2), (1, {"computers": [3]}, 1)],
+)
+def test_a_trial_takes_a_fair_sample_of_those_on_which_it_can_be_tried(alive, tmp_path, sample, more, many):
+    policy, ids = below(alive, 5)
+    # Who has the value already, and who is elsewhere, is passed over.
+    alive.api("POST", f"/computers/{ids[4]}", {"computerSettings": {HEARTBEAT_INTERVAL: {"value": "9 Minutes"}}})
+    if sample == 99:
+        alive.api("POST", f"/computers/{ids[4]}", {"policyID": alive.api("POST", "/policies", {"name": "X"})["ID"]})
+    chosen = {option: [ids[number] for number in numbers] for option, numbers in more.items()}
+    profile = {"name": "a", "policies": [policy], "heartbeat": {"interval": 7}}
+    profiles = [{**profile, "try_on": {"sample": sample, **chosen}}]
+    result, waves = waves_of(alive, tmp_path, profiles, waves=["100 %"])
+    assert not result["failed"], result
+    tried = [number for wave in waves if wave["kind"] == "trial" for number in wave["computers"]]
+    assert len(tried) == many and set(tried) <= set(chosen.get("computers", ids[:4]))
+    again, same = waves_of(alive, tmp_path, profiles, waves=["100 %"])
+    assert same == waves and not again["changed"]
+
+
+def test_agents_that_only_answer_initiate_in_a_trial_after_a_rehearsal(alive, tmp_path):
+    """And those that have done so are not asked again when their policy is rehearsed."""
+    policy, ids = below(alive, 3)
+    alive.api("POST", f"/policies/{policy}", {"policySettings": {DIRECTION: {"value": "Manager Initiated"}}})
+    profile = {"name": "a", "policies": [policy], "communication_direction": {"direction": "agent_initiated"}}
+    result, waves = waves_of(alive, tmp_path, [{**profile, "try_on": {"computers": ids[:1]}}], waves=["100 %"])
+    assert not result["failed"], result
+    trial, plan, end = waves
+    assert (trial["kind"], plan["kind"], end["kind"]) == ("trial", "plan", "end of trial")
+    (tried,), (back,) = trial["rehearsal"]["profiles"], trial["rehearsal"]["back"]
+    for held, direction in ((tried, "bidirectional"), (back, "inherited")):
+        assert (held["policies"], held["computers"]) == ([], ids[:1])
+        assert held["communication_direction"] == {"direction": direction}
+    assert trial["rehearsal"]["judged"] == ids[:1] and end["rehearsal"] is None
+    assert sorted(plan["rehearsal"]["judged"]) == sorted(ids[1:])
+    # Once all of them have done so, nobody is left to ask.
+    _result, waves = waves_of(alive, tmp_path, [{**profile, "try_on": {"sample": "100 %"}}], waves=["100 %"])
+    assert [bool(wave["rehearsal"]) for wave in waves] == [True, False, False]
+    # A trial of something else is no reason.
+    profiles = [
+        {"name": "a", "policies": [policy], "try_on": {"computers": ids[:1]}, "heartbeat": {"interval": 7}},
+        {"name": "b", "computers": ids[:1], "communication_direction": {"direction": "agent_initiated"}},
+    ]
+    _result, waves = waves_of(alive, tmp_path, profiles, waves=["100 %"])
+    assert [(wave["kind"], bool(wave["rehearsal"])) for wave in waves] == [
+        ("trial", False), ("plan", True), ("plan", False), ("end of trial", False)
+    ]  # fmt: skip
+
+
+def test_a_captured_document_keeps_what_it_is_tried_on(alive, tmp_path):
+    policy, ids = below(alive, 2)
+    path = tmp_path / "fleet.yml"
+    profile = {"name": "a", "policies": [policy], "try_on": {"sample": "50 %"}, "heartbeat": {"interval": 7}}
+    path.write_text(f"---\ncommunication_profiles: {json.dumps([profile])}\n")
+    alive.api("POST", f"/policies/{policy}", {"policySettings": {HEARTBEAT_INTERVAL: {"value": "9 Minutes"}}})
+    captured = capture(alive, path, policies=[policy], computers=ids)
+    (held,) = [one for one in read(path.read_text())["communication_profiles"] if one["name"] == "a"]
+    assert captured["changed"] and held["try_on"] == {"sample": "50 %"} and held["heartbeat"] == {"interval": 9}
+    assert not capture(alive, path, policies=[policy], computers=ids)["changed"]
+    # And is a document that can be rolled out.
+    held["heartbeat"]["interval"] = 8
+    _result, waves = waves_of(alive, tmp_path, [held], waves=["100 %"])
+    assert [wave["kind"] for wave in waves] == ["trial", "plan", "end of trial"]
+
+
 def test_the_trial_of_a_rule_leaves_nothing_behind(alive, tmp_path):
     policy, ids = below(alive, 2)
     profile = {"name": "a", "policies": [policy], "try_on": {"computers": ids}, "firewall_restriction": RESTRICTION}
@@ -235,10 +325,15 @@ def test_the_trial_of_a_rule_leaves_nothing_behind(alive, tmp_path):
         ("silent", {}, "was silent, and cannot be judged"),
         ("own", {}, "interval of the computer '.*' (ID .*) is set on the computer"),
         ("between", {}, "interval of the computer '.*' (ID .*) is set on the policy 'Between'"),
+        ("", {"try_on": {"sample": 0}}, "'profiles[a].try_on.sample' is '0': it must be a number of computers"),
+        ("", {"try_on": {"sample": "200 %"}}, "no more than 100 %"),
+        ("", {"try_on": {"sample": "some"}}, "'profiles[a].try_on.sample' is 'some'"),
+        ("", {"try_on": {"sample": 1, "computers": []}}, "'profiles[a].try_on': targets must be named"),
         (
-            "answers",
-            {"heartbeat": None, "communication_direction": {"direction": "agent_initiated"}},
-            "has never contacted the manager by itself",
+            "own",
+            {"try_on": {"sample": "51 %"}},
+            "'profiles[a].try_on.sample' is '51 %': of 2 computers, it takes 2, and the change can be tried on 1 of them; of"
+            " another one, it must be computers on which the change can be tried, and interval of the computer",
         ),
         ("declared", {}, "a profile declares heartbeat of it"),
         ("twice", {}, "another profile is tried on it, too"),
@@ -266,8 +361,6 @@ def test_a_trial_that_would_not_show_what_the_policy_does_is_an_error(alive, tmp
         alive.api("POST", f"/computers/{number}", {"policyID": between})
     elif prepare == "set":
         alive.api("POST", f"/policies/{policy}", {"policySettings": {HEARTBEAT_INTERVAL: {"value": "9 Minutes"}}})
-    elif prepare == "answers":
-        alive.api("POST", f"/policies/{policy}", {"policySettings": {DIRECTION: {"value": "Manager Initiated"}}})
     elif prepare == "declared":
         more = [{"name": "b", "computers": [number], "heartbeat": {"missed_before_alert": 4}}]
     elif prepare == "twice":
@@ -302,6 +395,13 @@ def test_a_trial_that_would_not_show_what_the_policy_does_is_an_error(alive, tmp
         ({"waves": [{"name": "x", "computers": ["nobody"]}]}, "option 'waves[0].computers' is 'nobody'"),
         ({"waves": [{"name": "x", "computers": [1]}] * 2}, "it must be a name that no other wave has"),
         ({"hosts": [[""]]}, "option 'hosts[0]'"),
+        *(
+            (
+                {"max_silent_percentage": most},
+                f"option 'max_silent_percentage' is '{most}': it must be a percentage of agents, from 0 to 100",
+            )
+            for most in (-1, 101)
+        ),
         ({"plan_file": "/nowhere"}, "option 'plan_file' is '/nowhere'"),
         (
             {"waves_file": "/nowhere/waves.json"},

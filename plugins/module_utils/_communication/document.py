@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from .._basis.errors import OptionError
 from .._facets.facet import Conflict, Facet, Scope
 from .._facets.registry import FACETS
-from .._fleet.targets import COMPUTER_ARGUMENTS, TARGET_ARGUMENTS, Selector
+from .._fleet.targets import COMPUTER_ARGUMENTS, TARGET_ARGUMENTS, Selector, chosen_by
 from .slices import Slice
+from .waves import Bound
 
 Options = t.Mapping[str, t.Any]
 
@@ -25,16 +26,25 @@ DECLARED, TARGETS, FLEET = SCOPES
 
 
 @dataclass(frozen=True)
-class Profile:
-    """What is wanted (C(wishes), by facet name) of the targets that C(selector) selects.
+class TryOn:
+    """The computers on which a rollout tries a profile before it writes to the policies.
 
-    try_on: computers on which a rollout tries it before it writes to the policies.
+    selector: C(None) for all that are below the profile's policies. sample: how many of these, C(None) for all.
     """
+
+    path: str
+    selector: Selector | None
+    sample: Bound | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is wanted (C(wishes), by facet name) of the targets that C(selector) selects, and what it is tried on."""
 
     name: str
     selector: Selector
     wishes: t.Mapping[str, t.Any]
-    try_on: Selector | None = None
+    try_on: TryOn | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ class Document:
 def profile_arguments() -> dict[str, dict[str, t.Any]]:
     """The options of one profile, as Ansible checks them."""
     facets = {name: {"type": "dict", "options": facet.arguments} for name, facet in FACETS.items()}
-    trial = {"try_on": {"type": "dict", "options": COMPUTER_ARGUMENTS}}
+    trial = {"try_on": {"type": "dict", "options": {**COMPUTER_ARGUMENTS, "sample": {"type": "str"}}}}
     return {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **trial, **facets}
 
 
@@ -90,13 +100,15 @@ def read_document(
     return document if undeclared == KEEP else Document(document.profiles, tuple(facets), undeclared, scope)
 
 
-def _try_on(given: Options | None, selector: Selector, path: str) -> Selector | None:
+def _try_on(given: Options | None, selector: Selector, path: str) -> TryOn | None:
     """On which computers a profile is tried first. Raises C(OptionError)."""
     if given is None:
         return None
     if not selector.chooses_policies:
         raise OptionError(path, None, "it must be left out where a profile has no policies, as their change is tried")
-    return Selector.from_options(given, path)
+    sample = None if given.get("sample") is None else Bound.of(f"{path}.sample", given["sample"])
+    of_all = sample is not None and not chosen_by(given)
+    return TryOn(path, None if of_all else Selector.from_options(given, path), sample)
 
 
 def facet_document(name: str, options: Options, deployment: str) -> Document:

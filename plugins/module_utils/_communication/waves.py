@@ -28,6 +28,8 @@ T = t.TypeVar("T")
 
 # Waves that are not told otherwise: one computer, then so many of all.
 DEFAULT = ("1", "1 %", "10 %", "100 %")
+# How many percent of a policy's agents may have been silent, so that the others still represent them.
+MAX_SILENT = 50
 
 # What a wave writes: its part of the plan, that of a trial before it, or the end of the trial.
 KINDS = OF_PLAN, OF_TRIAL, END_OF_TRIAL = ("plan", "trial", "end of trial")
@@ -94,7 +96,7 @@ class Wave:
 
     everything: whether all that is left of the plan is written, rules and lists included. concerned: the computers that
     this changes anything for. judged: those of them whose agents can be judged. blind: whether it has a target, or changes
-    something shared, of whose agents none can, or less than half, so that no gate may let it pass.
+    something shared, of whose agents none can, or too few, so that no gate may let it pass.
     kind: one of C(KINDS).
     """
 
@@ -137,13 +139,14 @@ def make_waves(
     branches: t.Mapping[int, Branch],
     wanted: t.Sequence[Bound | Named],
     everybody: t.Iterable[int],
+    max_silent: int = MAX_SILENT,
 ) -> list[Wave]:
     """Cut a plan into waves: each target in one, none empty, and everything in all of them together.
 
     C(places): every computer that the plan concerns. C(branches): every policy. C(everybody): whom a rule or list may
-    concern that changes. In a wave that somebody named is what may come at any time; its other targets wait.
+    concern that changes. C(max_silent): see C(MAX_SILENT). In a wave that somebody named is what may come at any time; its other targets wait.
     """
-    cut = _Cut(steps, places, branches)
+    cut = _Cut(steps, places, branches, max_silent)
     bounds = [one for one in wanted if isinstance(one, Bound)]
     waves = cut.free_waves(wanted)
     waves += cut.of_policies("policies that go back", bounds, cut.policies(cut.back), from_the_top=True)
@@ -191,9 +194,13 @@ class _Cut:
     """The targets of a plan by when they may come: at any time, after what they go back to, with what is shared, last."""
 
     def __init__(
-        self, steps: t.Sequence[Step], places: t.Mapping[int, Place], branches: t.Mapping[int, Branch]
+        self,
+        steps: t.Sequence[Step],
+        places: t.Mapping[int, Place],
+        branches: t.Mapping[int, Branch],
+        max_silent: int = MAX_SILENT,
     ) -> None:
-        self._places, self._branches = places, branches
+        self._places, self._branches, self._max_silent = places, branches, max_silent
         of_target: dict[Key, list[Step]] = {}
         for step in steps:
             if is_on_target(step):
@@ -300,13 +307,13 @@ class _Cut:
         return tuple(number for number in computers if self._places[number].heard)
 
     def too_silent(self, computers: t.Collection[int]) -> bool:
-        """Whether those who were heard of lately cannot speak for the others: they are none, or less than half of all agents.
+        """Whether those who were heard of lately cannot represent the others: they are none, or too many agents were silent.
 
         Nobody at all is harmed by anything.
         """
         heard = len(self.heard(computers))
         agents = sum(self._places[number].has_agent for number in computers)
-        return bool(computers) and (not heard or 2 * heard < agents)
+        return bool(computers) and (not heard or 100 * (agents - heard) > self._max_silent * agents)
 
     def _unjudged(self, target: Key) -> bool:
         """Whether nobody can tell what becomes of it. A policy that no computer has harms none."""

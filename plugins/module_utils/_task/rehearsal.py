@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._communication.waves import Branch, Key, Wave
+from .._communication.waves import END_OF_TRIAL, OF_TRIAL, Branch, Key, Wave
 from .._facets.step import SET, Step
-from .._fleet.catalogue import COMMUNICATION_DIRECTION
+from .._fleet.catalogue import COMMUNICATION_DIRECTION, INHERITED
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Target
 from .._fleet.outlook import Outlook
@@ -25,7 +25,8 @@ Result = t.Dict[str, t.Any]
 class Rehearsals:
     """The targets of a plan that make agents initiate that the manager has called until now.
 
-    C(computers): those that the plan concerns, with their overrides; C(branches): every policy.
+    C(computers): those that the plan concerns, with their overrides; C(branches): every policy; C(tried): those of whom a
+    trial makes that first.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Rehearsals:
         steps: t.Sequence[Step],
         computers: t.Iterable[Computer],
         branches: t.Mapping[int, Branch],
+        tried: t.Iterable[int] = (),
     ) -> None:
         today, later = Outlook(fleet), Outlook(fleet)
         known: dict[str, t.Mapping[int, Target]] = {"policy": fleet.policies, "computer": fleet.computers}
@@ -62,24 +64,32 @@ class Rehearsals:
             if _direction(today, computer) == MANAGER_INITIATED and _direction(later, computer) == AGENT_INITIATED
         }
         self._branches = branches
+        self._tried: dict[Key, t.Any] = {("computer", number): INHERITED for number in tried}
 
     def of(self, wave: Wave) -> Result | None:
         """What a wave is to try first: profiles that let agents initiate, profiles that take that back, and whom to judge.
 
         C(None) where there is nothing to try, or nobody who can be judged.
         """
+        if wave.kind == END_OF_TRIAL:
+            return None
+        before = self._tried if wave.kind == OF_TRIAL else self._before
         keys: list[Key] = [("policy", number) for number in wave.policies]
         keys += [("computer", number) for number in wave.computers]
-        targets = [key for key in keys if key in self._before]
+        targets = [key for key in keys if key in before]
         reached: set[int] = set()
         for kind, number in targets:
             reached.update(self._branches[number].computers if kind == "policy" else (number,))
-        judged = [number for number in wave.judged if number in reached & self._agents]
+        agents = reached & self._agents
+        if wave.kind != OF_TRIAL:
+            # These initiate by then, whatever becomes of their policy.
+            agents = {number for number in agents if ("computer", number) not in self._tried}
+        judged = [number for number in wave.judged if number in agents]
         if not judged:
             return None
         by_value: dict[str, list[Key]] = {}
         for key in targets:
-            by_value.setdefault(self._before[key], []).append(key)
+            by_value.setdefault(before[key], []).append(key)
         return {
             "judged": judged,
             "profiles": [_profile("agents initiate while they listen", targets, BIDIRECTIONAL)],

@@ -15,9 +15,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._basis.errors import FileError, OptionError
 from .._basis.files import keep_whole, read_whole
+from .._basis.numbers import in_range
 from .._basis.text import one_line, quoted, shown
 from .._communication.plan_file import LONGEST, PlanFile
-from .._communication.waves import DEFAULT, Bound, Branch, Named, Place, Wave, make_waves, with_trial
+from .._communication.waves import DEFAULT, MAX_SILENT, Bound, Branch, Named, Place, Wave, make_waves, with_trial
 from .._facets.firewall.restriction import PRESENT
 from .._facets.step import ASSIGN, SET
 from .._fleet.catalogue import COMMUNICATION_DIRECTION, HEARTBEAT_INTERVAL
@@ -38,6 +39,7 @@ ROLLOUT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "waves_file": {"type": "path", "required": True},
     "waves": {"type": "list", "elements": "raw", "default": [*DEFAULT]},
     "hosts": {"type": "list", "elements": "list", "default": []},
+    "max_silent_percentage": {"type": "int", "default": MAX_SILENT},
 }
 _NAMED_ARGUMENTS: dict[str, dict[str, t.Any]] = {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS}
 
@@ -67,13 +69,17 @@ class _Chosen:
 
 @dataclass(frozen=True)
 class RolloutAsked:
-    """Which plan to cut into which waves. hosts: the names by which the manager may know each of them, in lower case."""
+    """Which plan to cut into which waves. hosts: the names by which the manager may know each of them, in lower case.
+
+    max_silent: how many percent of a policy's agents may have been silent before.
+    """
 
     asked: Asked
     plan: PlanFile
     waves_file: str
     wanted: tuple[Bound | _Chosen, ...]
     hosts: t.Mapping[str, t.Sequence[str]]
+    max_silent: int
     deployment: str
 
     @classmethod
@@ -89,8 +95,11 @@ class RolloutAsked:
             if name in names[:number]:
                 raise OptionError("waves", name, "it must be a name that no other wave has")
         hosts = dict(_names(f"hosts[{number}]", names) for number, names in enumerate(params["hosts"]))
+        max_silent = in_range(
+            "max_silent_percentage", params["max_silent_percentage"], 0, 100, "a percentage of agents,"
+        )
         plan = t.cast(PlanFile, asked.reviewed and asked.reviewed.plan)
-        return cls(asked, plan, params["waves_file"], wanted, hosts, deployment)
+        return cls(asked, plan, params["waves_file"], wanted, hosts, max_silent, deployment)
 
 
 @contextlib.contextmanager
@@ -136,10 +145,17 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
         for number, profile in enumerate(asked.asked.document.profiles)
         if profile.try_on is not None
     }
-    selectors = [*profiles, *(one.selector for one in chosen), *trials.values()]
+    selectors = [*profiles, *(one.selector for one in chosen)]
+    selectors += [one.selector for one in trials.values() if one.selector]
     resolved = [targets for targets, _missing in resolve(fleet, selectors)]
-    tried_on = dict(zip(trials, resolved[len(profiles) + len(chosen) :]))
     branches = _branches(fleet)
+    named = iter(resolved[len(profiles) + len(chosen) :])
+    tried_on = {
+        number: t.cast("t.Sequence[Computer]", next(named))
+        if one.selector
+        else [fleet.computers[below] for below in sorted(_below_policies(branches, resolved[number]))]
+        for number, one in trials.items()
+    }
     declared = [target for targets in resolved[: len(profiles)] for target in targets]
     planned = _planned(fleet, asked)
     everybody = _below(branches, declared)
@@ -159,7 +175,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
         for one, found in zip(chosen, resolved[len(profiles) :])
     }
     wanted = [one if isinstance(one, Bound) else Named(one.name, of_waves[one.name]) for one in asked.wanted]
-    waves = make_waves(asked.plan.steps, places, branches, wanted, everybody)
+    waves = make_waves(asked.plan.steps, places, branches, wanted, everybody, asked.max_silent)
     trial = make_trial(
         outlook,
         asked.asked.document,
@@ -167,12 +183,12 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
         asked.plan.steps,
         resolved[: len(profiles)],
         tried_on,
-        lambda number: places[number].heard,
+        places,
     )
     waves = with_trial(waves, [places[number] for number in trial.computers], trial.policies, wanted)
     # What a rule or list holds that they share is known by those who have it.
     targets = {*planned, *(declared if any(wave.everything for wave in waves) else ())}
-    rehearsals = Rehearsals(fleet, asked.plan.steps, computers, branches)
+    rehearsals = Rehearsals(fleet, asked.plan.steps, computers, branches, trial.switched)
     targets.update(fleet.computers[number] for number in trial.computers)
     hosts, unknown = _hosts(asked, outlook, computers)
     told = [*fleet.warnings]
@@ -212,6 +228,11 @@ def _below(branches: t.Mapping[int, Branch], targets: t.Iterable[Target]) -> set
     for target in targets:
         found.update(branches[target.id].computers if isinstance(target, Policy) else (target.id,))
     return found
+
+
+def _below_policies(branches: t.Mapping[int, Branch], targets: t.Iterable[Target]) -> set[int]:
+    """The computers below the policies among targets."""
+    return _below(branches, (target for target in targets if isinstance(target, Policy)))
 
 
 def _planned(fleet: Fleet, asked: RolloutAsked) -> list[Target]:

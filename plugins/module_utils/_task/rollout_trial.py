@@ -15,15 +15,18 @@ from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, in_words, quoted
-from .._communication.document import REMOVE, Document
+from .._communication.document import REMOVE, Document, TryOn
+from .._communication.waves import Bound, Place, fair_order
 from .._facets.firewall.snapshot import restricting_rules
 from .._facets.step import ASSIGN, SET, UNASSIGN, WRITE, Step, needed_by
-from .._fleet.catalogue import BY_OPTION, INHERITED
+from .._fleet.catalogue import BY_OPTION, COMMUNICATION_DIRECTION, INHERITED
 from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
 from .._vendor.communication import AGENT_INITIATED, MANAGER_INITIATED
 
 Options = t.Dict[str, t.Any]
+# What is tried on a computer: options, by facet.
+Content = t.Dict[str, Options]
 # The options that name what a restriction made, so that it can be taken away.
 _NAMES = ("rule_name", "ip_list_name", "mac_list_name")
 
@@ -32,11 +35,12 @@ _NAMES = ("rule_name", "ip_list_name", "mac_list_name")
 class Trial:
     """Computers with what is tried on them, and the policies that this is about, by their IDs.
 
-    profiles: a document that writes it. end: one that takes it away.
+    switched: those of the computers whose agents only the manager has called, and are to initiate. profiles: a document that writes it. end: one that takes it away.
     """
 
     computers: frozenset[int]
     policies: frozenset[int]
+    switched: frozenset[int]
     profiles: t.Sequence[Options]
     end: t.Sequence[Options]
 
@@ -47,13 +51,14 @@ def make_trial(
     options: t.Sequence[t.Mapping[str, t.Any]],
     steps: t.Sequence[Step],
     targets: t.Sequence[t.Sequence[Target]],
-    tried_on: t.Mapping[int, t.Sequence[Target]],
-    heard: t.Callable[[int], bool],
+    tried_on: t.Mapping[int, t.Sequence[Computer]],
+    places: t.Mapping[int, Place],
 ) -> Trial:
     """The trial of what these steps of a document's plan change.
 
     options: those of the document's profiles. targets: those of each profile. tried_on: by the number of a profile, the
-    computers to try it on. heard: whether the agent of a computer can be judged. Raises C(OptionError).
+    computers to try it on. places: where each computer belongs, and whether its agent can be judged. Raises
+    C(OptionError).
     """
     if tried_on and document.undeclared == REMOVE:
         raise OptionError(
@@ -67,30 +72,23 @@ def make_trial(
         if isinstance(target, Computer)
     }
     by_content: dict[str, list[int]] = {}
-    computers: set[int] = set()
+    computers: dict[int, Content] = {}
     policies: set[int] = set()
     for number, found in tried_on.items():
         profile = document.profiles[number]
-        change = _Change(outlook, steps, profile.wishes.keys(), targets[number], f"profiles[{profile.name}].try_on")
-        for computer in t.cast("t.Sequence[Computer]", found):
-            content: dict[str, Options] = {}
-            for policy, step in change.reaching(computer):
-                if (step.facet, computer) in own:
-                    raise change.error(computer, f"a profile declares {step.facet} of it")
-                if step.action == SET:
-                    change.check_setting(computer, policy, step)
-                    content.setdefault(step.facet, {})[step.key] = in_words(step.after)
-                else:
-                    change.check_rule(computer, step)
-                    content[step.facet] = {**options[number][step.facet], "accept_inherited": False}
-                policies.add(policy.id)
-            if content:
-                if not heard(computer.id):
-                    raise change.error(computer, f"the agent of the {computer.label} was silent, and cannot be judged")
-                if computer.id in computers:
-                    raise change.error(computer, "another profile is tried on it, too")
-                computers.add(computer.id)
-                by_content.setdefault(json.dumps(content, sort_keys=True), []).append(computer.id)
+        try_on = t.cast(TryOn, profile.try_on)
+        change = _Change(outlook, steps, profile.wishes.keys(), targets[number], try_on.path)
+        candidates = _Candidates(change, options[number], own, computers, places)
+        for computer, tried in candidates.chosen(found, try_on.sample):
+            computers[computer.id] = tried.content
+            policies |= tried.policies
+            by_content.setdefault(json.dumps(tried.content, sort_keys=True), []).append(computer.id)
+    switched = {
+        number
+        for number, content in computers.items()
+        if content.get("communication_direction", {}).get(COMMUNICATION_DIRECTION.option) == AGENT_INITIATED
+        and outlook.effective(outlook.fleet.computers[number], COMMUNICATION_DIRECTION)[0] == MANAGER_INITIATED
+    }
     profiles, end = [], []
     for count, (text, ids) in enumerate(by_content.items(), start=1):
         content = json.loads(text)
@@ -98,7 +96,75 @@ def make_trial(
         # Whoever is gone by then has nothing to be taken away.
         gone = {"name": f"end of trial {count}", "computers": ids, "allow_missing": True, "allow_empty": True}
         end.append({**gone, **{facet: _taken_away(facet, declared) for facet, declared in content.items()}})
-    return Trial(frozenset(computers), frozenset(policies), profiles, end)
+    return Trial(frozenset(computers), frozenset(policies), frozenset(switched), profiles, end)
+
+
+class _Tried(t.NamedTuple):
+    """What is tried on a computer, and the policies that this is about."""
+
+    content: Content
+    policies: set[int]
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Computers on which the change of a profile may be tried.
+
+    options: those of the profile. own: what profiles declare of computers. taken: the computers of other trials.
+    """
+
+    change: _Change
+    options: t.Mapping[str, t.Any]
+    own: t.Container[tuple[str, Target]]
+    taken: t.Container[int]
+    places: t.Mapping[int, Place]
+
+    def chosen(self, found: t.Sequence[Computer], sample: Bound | None) -> list[tuple[Computer, _Tried]]:
+        """Those on which it is tried: all for which something changes, or as many of them as there are to be.
+
+        Raises C(OptionError) where it cannot be tried on one, or on so many.
+        """
+        if sample is None:
+            return [(computer, tried) for computer in found for tried in [self.tried(computer)] if tried.content]
+        by_id = {computer.id: computer for computer in found if self.change.concerns(computer)}
+        most = sample.out_of(len(by_id))
+        chosen: list[tuple[Computer, _Tried]] = []
+        why_not = ""
+        for number in fair_order(self.places[number] for number in by_id) if most else ():
+            try:
+                chosen.append((by_id[number], self.tried(by_id[number])))
+            except OptionError as error:
+                why_not = why_not or error.what_would_be_right
+            if len(chosen) == most:
+                return chosen
+        if not most:
+            return []
+        raise OptionError(
+            f"{self.change.option}.sample",
+            sample.text,
+            f"of {len(by_id)} computers, it takes {most}, and the change can be tried on {len(chosen)} of them; of another"
+            f" one, {why_not}",
+        )
+
+    def tried(self, computer: Computer) -> _Tried:
+        """What is tried on a computer, which is nothing where nothing changes for it. Raises C(OptionError)."""
+        content: Content = {}
+        policies: set[int] = set()
+        for policy, step in self.change.reaching(computer):
+            if (step.facet, computer) in self.own:
+                raise self.change.error(computer, f"a profile declares {step.facet} of it")
+            if step.action == SET:
+                self.change.check_setting(computer, policy, step)
+                content.setdefault(step.facet, {})[step.key] = in_words(step.after)
+            else:
+                self.change.check_rule(computer, step)
+                content[step.facet] = {**self.options[step.facet], "accept_inherited": False}
+            policies.add(policy.id)
+        if content and not self.places[computer.id].heard:
+            raise self.change.error(computer, f"the agent of the {computer.label} was silent, and cannot be judged")
+        if content and computer.id in self.taken:
+            raise self.change.error(computer, "another profile is tried on it, too")
+        return _Tried(content, policies)
 
 
 def _taken_away(facet: str, declared: Options) -> Options:
@@ -118,7 +184,7 @@ class _Change:
         targets: t.Iterable[Target],
         option: str,
     ) -> None:
-        self._outlook, self._option = outlook, option
+        self._outlook, self.option = outlook, option
         self._by_id = {step.id: step for step in steps}
         self._policies = {target.id for target in targets if isinstance(target, Policy)}
         self._on_policies: dict[int, list[Step]] = {}
@@ -131,8 +197,13 @@ class _Change:
     def error(self, computer: Computer, why: str) -> OptionError:
         """That a trial on this computer would not show what the policy's change does."""
         return OptionError(
-            self._option, computer.name, f"it must be computers on which the change can be tried, and {why}"
+            self.option, computer.name, f"it must be computers on which the change can be tried, and {why}"
         )
+
+    def concerns(self, computer: Computer) -> bool:
+        """Whether a policy of the profile that changes is above a computer."""
+        above = self._outlook.fleet.lineage(computer)
+        return any(policy.id in self._policies and policy.id in self._on_policies for policy in above)
 
     def reaching(self, computer: Computer) -> list[tuple[Policy, Step]]:
         """What changes for a computer by policies of the profile: of each option or rule, that of the nearest policy."""
@@ -150,9 +221,9 @@ class _Change:
         if step.after == INHERITED:
             raise self.error(computer, f"{step.key} of the {policy.label} goes back to what is set above it")
         today = self._outlook.effective(computer, BY_OPTION[step.key])[0]
-        if step.after == AGENT_INITIATED and today == MANAGER_INITIATED:
+        if step.after == AGENT_INITIATED and today == MANAGER_INITIATED and computer.is_macos:
             # It could neither reach the manager, nor be reached to be put back.
-            why = "has never contacted the manager by itself; whether it can is rehearsed with its policy"
+            why = "has never contacted the manager by itself, and a rehearsal is not possible on macOS"
             raise self.error(computer, f"the agent of the {computer.label} {why}")
         places: tuple[Target, ...] = (computer, *self._outlook.fleet.lineage(computer))
         for place in places:

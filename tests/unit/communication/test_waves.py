@@ -287,15 +287,19 @@ def test_no_wave_brings_along_what_is_written_to_a_policy_above_or_to_agents_tha
 
 
 @pytest.mark.parametrize(
-    ("heard", "silent", "without", "blind"),
-    [(1, 999, 0, True), (499, 500, 0, True), (500, 500, 0, False), (1, 0, 999, False), (0, 0, 3, True)],
+    ("heard", "silent", "without", "blind", "most"),
+    [
+        *((1, 999, 0, True, 50), (499, 500, 0, True, 50), (500, 500, 0, False, 50), (1, 0, 999, False, 50)),
+        *((0, 0, 3, True, 50), (499, 1, 0, True, 0), (500, 0, 9, False, 0), (1, 999, 0, False, 100)),
+        *((0, 3, 0, True, 100), (200, 100, 0, True, 33), (67, 33, 0, False, 33)),
+    ],
 )
 @pytest.mark.parametrize("shared", [False, True])
-def test_a_few_agents_that_were_heard_do_not_speak_for_all(heard, silent, without, blind, shared):
+def test_a_few_agents_that_were_heard_do_not_speak_for_all(heard, silent, without, blind, most, shared):
     states = [(True, True)] * heard + [(False, True)] * silent + [(False, False)] * without
     places = {number: Place(number, 1, None, *state) for number, state in enumerate(states, start=1)}
     steps = [CHANGED_LIST] if shared else [set_step("policy", 1)]
-    (wave,) = make_waves(steps, places, {1: Branch(1, None, tuple(places))}, DEFAULTS, places)
+    (wave,) = make_waves(steps, places, {1: Branch(1, None, tuple(places))}, DEFAULTS, places, most)
     assert (wave.blind, len(wave.judged), len(wave.concerned)) == (blind, heard, len(places))
 
 
