@@ -76,7 +76,8 @@ def _beyond_start(cases: t.Sequence[Case]) -> str:
         rows.append([_name(first), *cells, cpu, f"{requests:.2f}"])
     return (
         "The collection's time without Ansible's start, divided by the bare script's whole time: first with `ping` as"
-        " the start, then with `debug`, as above. An inventory's start is one without hosts.\n\n" + _table(rows)
+        " the start, then with `debug`, as above. Below 0, the task as a whole took less than `ping`. An inventory's start"
+        " is one without hosts.\n\n" + _table(rows)
     )
 
 

@@ -11,11 +11,11 @@ import typing as t
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 760, 440
-LEFT, RIGHT, TOP, BOTTOM = 70, 190, 50, 50
+WIDTH, HEIGHT = 780, 440
+LEFT, RIGHT, TOP, BOTTOM = 70, 210, 50, 50
 LINE_HEIGHT = 15
 # Apart for people who do not tell colors, too: light and dark ones take turns.
-COLORS = ("#0b5fa5", "#e08a00", "#1b7f4d", "#c0397a", "#5b3f95")
+COLORS = ("#0b5fa5", "#b35f00", "#1b7f4d", "#c0397a", "#5b3f95")
 
 
 @dataclass(frozen=True)
