@@ -25,8 +25,8 @@ lab: environments ## Start the lab's manager, with 200 computers whose agents li
 attack: environments ## Try 1000 sequences of documents, faults, kills and colleagues, others each time; or SEQUENCES=...
 	@ATTACK_SEQUENCES=$(or $(SEQUENCES),1000) .venv/main/bin/python -m pytest tests/integration/test_attack.py $(ARGS)
 
-bench: environments ## Measure tasks over large fleets against a bare script with the same HTTP library
-	@.venv/main/bin/python -m tests.bench
+bench: environments ## Measure the collection against what people use instead, in half an hour; or BENCH=quick
+	@.venv/main/bin/python -m tests.bench $(BENCH) $(ARGS)
 
 environments:
 	@$(PYTHON) tests/gates/environments.py main

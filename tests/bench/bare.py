@@ -8,7 +8,7 @@
 
 REQUESTS.json holds C(url), C(ca_path), C(concurrency) and C(requests), each with C(method), C(path), C(query), C(body)
 and whether it C(writes). Reads are sent one after the other; writes that follow each other, as many at once as the task
-sends. Each reply is parsed. The key comes from the environment.
+sends. Each reply is parsed. After a 429, a request is tried again every second. The key comes from the environment.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ import json
 import os
 import ssl
 import sys
+import time
+import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
 
-def main() -> None:
-    """Send the requests."""
-    with open(sys.argv[1], encoding="utf-8") as file:
-        given = json.load(file)
+def send_all(given: dict[str, t.Any]) -> None:
+    """Send the requests. Raises C(RuntimeError) where one is refused."""
     url = urlsplit(given["url"])
     pool = urllib3.HTTPSConnectionPool(
         url.hostname,
@@ -44,10 +45,11 @@ def main() -> None:
         ssl_context=ssl.create_default_context(cafile=given["ca_path"]),
     )
 
-    def send(request: dict) -> None:
+    def send(request: dict[str, t.Any]) -> None:
         target = f"{url.path}{request['path']}?{urlencode(request['query'], doseq=True)}"
         body = None if request["body"] is None else json.dumps(request["body"]).encode()
-        reply = pool.urlopen(request["method"], target, body=body)
+        while (reply := pool.urlopen(request["method"], target, body=body)).status == 429:
+            time.sleep(1)
         if reply.status != 200:
             raise RuntimeError(f"{request['method']} {request['path']}: {reply.status}")
         json.loads(reply.data)
@@ -58,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    send_all(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))

@@ -12,26 +12,13 @@ import subprocess
 import sys
 import time
 import typing as t
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
+from tests.bench.figures import Usage
 from tests.gates.environments import ROOT, link_collection
 from tests.lab.manager.process import LabManager
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a process and all that it started took.
-
-    wall: seconds from start to end. cpu: seconds on all processors, in user and kernel mode.
-    memory: bytes of resident memory at the peak of the largest process among them.
-    """
-
-    wall: float
-    cpu: float
-    memory: int
 
 
 def run(command: t.Sequence[str], output: Path, **environment: str) -> Usage:
@@ -54,6 +41,28 @@ def run(command: t.Sequence[str], output: Path, **environment: str) -> Usage:
     return Usage(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
+def run_ansible(lab: LabManager, tool: str, folder: Path, *arguments: str) -> tuple[Usage, str]:
+    """Run one of Ansible's commands as it is installed beside this Python; returns what it printed, too."""
+    output = folder / "output"
+    usage = run(
+        [str(Path(sys.executable).with_name(tool)), *arguments],
+        output,
+        WORKLOAD_SECURITY_API_KEY=lab.api_key,
+        ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
+        ANSIBLE_COLLECTIONS_PATH=str(link_collection()),
+        ANSIBLE_LOCALHOST_WARNING="false",
+        ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
+    )
+    return usage, output.read_text(errors="replace")
+
+
+def run_play(lab: LabManager, play: dict[str, t.Any], folder: Path, *arguments: str) -> tuple[Usage, str]:
+    """Run a playbook of one play in a real ansible-playbook; returns what it printed, too."""
+    playbook = folder / "playbook.yml"
+    playbook.write_text(yaml.safe_dump([play], sort_keys=False))
+    return run_ansible(lab, "ansible-playbook", folder, str(playbook), *arguments)
+
+
 def run_task(lab: LabManager, task: dict[str, t.Any], folder: Path, *arguments: str) -> tuple[Usage, bool]:
     """Run a playbook of one task in a real ansible-playbook; returns whether it changed anything, too."""
     play = {
@@ -63,18 +72,8 @@ def run_task(lab: LabManager, task: dict[str, t.Any], folder: Path, *arguments: 
         "module_defaults": {"group/workload_security.agent.manager": {"url": lab.url, "ca_path": lab.ca_path}},
         "tasks": [{"name": "Task", **task}],
     }
-    playbook, output = folder / "playbook.yml", folder / "output"
-    playbook.write_text(yaml.safe_dump([play], sort_keys=False))
-    usage = run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook), *arguments],
-        output,
-        WORKLOAD_SECURITY_API_KEY=lab.api_key,
-        ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"),
-        ANSIBLE_COLLECTIONS_PATH=str(link_collection()),
-        ANSIBLE_LOCALHOST_WARNING="false",
-        ANSIBLE_INVENTORY_UNPARSED_WARNING="false",
-    )
-    recap = re.search(r"ok=1 +changed=(\d)", output.read_text())
+    usage, printed = run_play(lab, play, folder, *arguments)
+    recap = re.search(r"ok=1 +changed=(\d)", printed)
     if recap is None:
-        raise RuntimeError(f"ansible-playbook ended without a recap:\n{output.read_text()[-4000:]}")
+        raise RuntimeError(f"ansible-playbook ended without a recap:\n{printed[-4000:]}")
     return usage, recap[1] == "1"

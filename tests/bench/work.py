@@ -1,0 +1,143 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What those that the collection is measured against are told to do, in the words of the manager's API."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tests.bench.fleet import RULE
+
+DIRECTION = "platformSettingAgentCommunicationsDirection"
+# What tests/bench/fleet.py declares, as the API spells it.
+SETTINGS = {
+    "platformSettingHeartbeatInterval": "5 Minutes",
+    "platformSettingHeartbeatMissedAlertThreshold": "3",
+    "platformSettingHeartbeatLocalTimeShiftAlertThreshold": "30 Minutes",
+    "platformSettingHeartbeatInactiveVmOfflineAlertEnabled": "true",
+    DIRECTION: "Bidirectional",
+}
+
+
+@dataclass
+class Work:
+    """A fleet to bring to what is declared.
+
+    settings: wanted of every target; on macOS, agents initiate. rule: the name of the firewall rule that every target
+    has, C(rule_itself) its own or one that it inherits. computers: whether they are targets, beside all policies.
+    only: the targets of a sample, as kind and ID; all if C(None). concurrency: writes at once. file: for what is found.
+    """
+
+    url: str
+    ca_path: str
+    settings: dict[str, str] = field(default_factory=lambda: dict(SETTINGS))
+    rule: str = RULE
+    rule_itself: bool = False
+    computers: bool = True
+    only: list[tuple[str, int]] | None = None
+    concurrency: int = 8
+    file: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> Work:
+        """As C(write) left it."""
+        work = cls(**json.loads(path.read_text()))
+        work.only = None if work.only is None else [(kind, target) for kind, target in work.only]
+        return work
+
+    def write(self, path: Path) -> None:
+        """For another process."""
+        path.write_text(json.dumps(asdict(self)))
+
+    def settings_of(self, told: str) -> dict[str, str]:
+        """The settings wanted of a target: C(told) is a policy's name or a computer's platform."""
+        if DIRECTION in self.settings and told.startswith("macOS"):
+            return {**self.settings, DIRECTION: "Agent/Appliance Initiated"}
+        return self.settings
+
+    def wants(self, kind: str, target: int) -> bool:
+        """Whether a policy or computer is to be looked at."""
+        return self.only is None or (kind, target) in self.only
+
+
+def uri_play(work: Work, told: t.Mapping[tuple[str, int], str]) -> dict[str, t.Any]:
+    """The work of the loop as a play with C(ansible.builtin.uri), which is given its targets and need not list them.
+
+    C(told): the name of each policy and the platform of each computer that is a target.
+    """
+    url = work.url
+    targets = [f"{kind}/{target}" for kind, target in told]
+    values = [
+        {"path": f"{kind}/{target}/settings/{name}", "value": value}
+        for (kind, target), one in told.items()
+        for name, value in work.settings_of(one).items()
+    ]
+    uri = "ansible.builtin.uri"
+    search = {
+        "searchCriteria": [
+            {"fieldName": "name", "stringTest": "equal", "stringValue": work.rule, "stringWildcards": False}
+        ]
+    }
+    assignments = f"{url}/{{{{ item }}}}/firewall/assignments?overrides={str(work.rule_itself).lower()}"
+    tasks = [
+        {
+            "name": "Find the rule",
+            uri: {"url": f"{url}/firewallrules/search", "method": "POST", "body_format": "json", "body": search},
+            "register": "rules",
+        },
+        {
+            "name": "Read each setting",
+            uri: {"url": f"{url}/{{{{ item.path }}}}?overrides=false"},
+            "loop": values,
+            "register": "settings",
+        },
+        {
+            "name": "Write those that differ",
+            uri: {
+                "url": f"{url}/{{{{ item.item.path }}}}?overrides=true",
+                "method": "POST",
+                "body_format": "json",
+                "body": {"value": "{{ item.item.value }}"},
+            },
+            "when": "item.json.value != item.item.value",
+            "loop": "{{ settings.results }}",
+            "loop_control": {"label": "{{ item.item.path }}"},
+            "changed_when": True,
+        },
+        {
+            "name": "Read the rules of each target",
+            uri: {"url": assignments},
+            "loop": targets,
+            "register": "assigned",
+        },
+        {
+            "name": "Assign the rule where it is not",
+            uri: {
+                "url": f"{url}/{{{{ item.item }}}}/firewall/assignments?overrides=true",
+                "method": "POST",
+                "body_format": "json",
+                "body": {"ruleIDs": ["{{ rule }}"]},
+            },
+            "vars": {"rule": "{{ rules.json.firewallRules[0].ID }}"},
+            "when": "rule | int not in item.json.assignedRuleIDs",
+            "loop": "{{ assigned.results }}",
+            "loop_control": {"label": "{{ item.item }}"},
+            "changed_when": True,
+        },
+    ]
+    headers = {
+        "api-version": "v1",
+        "api-secret-key": "{{ lookup('ansible.builtin.env', 'WORKLOAD_SECURITY_API_KEY') }}",
+    }
+    return {
+        "name": "Do the work with ansible.builtin.uri",
+        "hosts": "localhost",
+        "gather_facts": False,
+        "module_defaults": {uri: {"ca_path": work.ca_path, "headers": headers}},
+        "tasks": tasks,
+    }
