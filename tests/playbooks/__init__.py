@@ -5,8 +5,9 @@
 """Runs of ansible-playbook that do not start Ansible anew each time, which costs more than what a playbook does.
 
 The first run in an environment is a process of its own. For those after it, C(server.py) loads Ansible and the
-collection once, in that environment, and each run is a fork of it: the same code with the same configuration. Such a
-run has the server's command line and environment for who looks from outside; C(own_process) is for tests of that.
+collection once, in that environment, and each run is a fork of it: the same code with the same configuration. What it
+runs of modules on this machine are forks of a loaded Python, in the same way (C(modules.py)). Such processes have the
+server's command line and environment for who looks from outside; C(own_process) is for tests of that.
 """
 
 from __future__ import annotations

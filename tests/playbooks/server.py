@@ -33,6 +33,7 @@ from ansible import constants  # noqa: E402
 from ansible.cli.playbook import main  # noqa: E402
 from ansible.plugins import loader  # noqa: E402
 from ansible.utils.path import cleanup_tmp_file  # noqa: E402
+from modules import Modules  # noqa: E402  (beside this program)
 
 COLLECTION = "ansible_collections.workload_security.agent"
 # What nearly every run loads, by kind.
@@ -104,6 +105,7 @@ if __name__ == "__main__":
     REQUESTS, REPLIES = (os.fdopen(os.dup(number), mode) for number, mode in ((0, "r"), (1, "w")))
     os.dup2(2, 1)
     load()
+    MODULES = importlib.import_module("ansible.plugins.connection.local").subprocess = Modules()
     PACKED = tempfile.mkdtemp(prefix="packed-modules-")
     if TOLD := serve(REQUESTS, REPLIES):
         REQUESTS.close()
@@ -111,3 +113,4 @@ if __name__ == "__main__":
         become(TOLD, PACKED)
         main()
     shutil.rmtree(PACKED)
+    MODULES.end()
