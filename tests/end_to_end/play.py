@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ import yaml
 from tests import playbooks
 from tests.end_to_end.controller import module_of, run_on_controller
 from tests.lab.hosts.process import Host, LabError, LabHosts
+
+# Ansible's own, until this process ends.
+_FOLDER = tempfile.TemporaryDirectory(prefix="lab-ansible-")
 
 
 @dataclass
@@ -43,13 +47,21 @@ def run_playbook(
 ) -> subprocess.CompletedProcess[str]:
     """Run a playbook to its end, with C(check) to a good one; the inventory is a file or names with a comma.
 
-    All that it prints is its C(stdout).
+    C(cwd): the folder to run it in, an empty one unless given. All that it prints is its C(stdout).
     """
-    # As in the repository's ansible.cfg, unless a test wants it otherwise: without files for each task.
-    defaults = {"ANSIBLE_PIPELINING": "true", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_NOCOLOR": "1"}
+    # Alike for all runs, so that one loaded Ansible does for a lab. As in the repository's ansible.cfg, unless a test
+    # wants it otherwise: without files for each task.
+    defaults = {
+        "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
+        "ANSIBLE_HOME": _FOLDER.name,
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "true",
+    }
     variables = {**defaults, **os.environ, **environment}
+    folder = cwd or Path(_FOLDER.name)
     ran = playbooks.ansible_playbook(
-        "-i", str(inventory), str(playbook), *arguments, environment=variables, cwd=cwd, prefix=hosts.prefix
+        "-i", str(inventory), str(playbook), *arguments, environment=variables, cwd=folder, prefix=hosts.prefix
     )
     if check and ran.returncode:
         raise LabError(f"{playbook.name} ended with status {ran.returncode}:\n{ran.stdout}")
@@ -95,7 +107,8 @@ def play(
     ]
     results = "[" + ", ".join(task["register"] for task in numbered) + "]"
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    machines = {"localhost": local, **({on.name: on.connection} if on else {})}
+    # Without a terminal, which would change what raw commands print.
+    machines = {"localhost": local, **({on.name: {**on.connection, "ansible_ssh_use_tty": False}} if on else {})}
     inventory = folder / "inventory.json"
     inventory.write_text(json.dumps({"all": {"hosts": machines}}), encoding="utf-8")
     book = [

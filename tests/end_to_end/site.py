@@ -15,7 +15,6 @@ import yaml
 
 from tests.end_to_end.controller import run_on_controller
 from tests.end_to_end.play import keep, kept, run_playbook
-from tests.gates.environments import COLLECTIONS
 from tests.lab.agent.install import DEFAULT_PLATFORM, DEFAULT_VERSION, Agent, install_agent
 from tests.lab.hosts.process import Host, LabHosts
 from tests.lab.manager.process import LabManager
@@ -127,8 +126,6 @@ class Site:
             *arguments,
             check=check,
             cwd=self._folder,
-            ANSIBLE_COLLECTIONS_PATH=str(COLLECTIONS),
-            ANSIBLE_HOME=str(self._folder / "ansible"),
             WORKLOAD_SECURITY_API_KEY=self.manager.api_key,
         )
 

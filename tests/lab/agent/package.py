@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import shutil
@@ -54,6 +55,14 @@ def settings(
 def lay_out(program: Path) -> None:
     """The agent's program below any folder."""
     shutil.copytree(Path(__file__).with_name("ds_agent"), program / "lib" / "ds_agent", ignore=_WITHOUT)
+    (program / "ds_agent.key").write_bytes(_key())
+
+
+@functools.cache
+def _key() -> bytes:
+    """The private key of all agents that are laid out from here; their certificates are each one's own."""
+    making = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
+    return subprocess.run(making, check=True, capture_output=True).stdout
 
 
 def _add_for_hosts(program: Path) -> None:

@@ -76,24 +76,28 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
+# Came with the package, as a new one takes longer than all else that an agent does to start.
+_KEY = Path(__file__).resolve().parents[2] / "ds_agent.key"
+
+
 class Certificate:
     """The agent's own certificate: RSA with 2048 bits, made when it is first needed."""
 
     def __init__(self, folder: Path) -> None:
-        certificate, key = folder / "ds_agent.crt", folder / "ds_agent.key"
+        certificate = folder / "ds_agent.crt"
         if not certificate.exists():
             folder.mkdir(parents=True, exist_ok=True)
             subprocess.run(
                 [
-                    *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", "-days", "3650"),
-                    *("-subj", "/CN=Deep Security Agent", "-keyout", str(key), "-out", str(certificate)),
+                    *("openssl", "req", "-x509", "-key", str(_KEY), "-sha256", "-days", "3650"),
+                    *("-subj", "/CN=Deep Security Agent", "-out", str(certificate)),
                 ],
                 check=True,
                 capture_output=True,
             )
         self.chain = X509CertChain()
         self.chain.parsePemList(certificate.read_text(encoding="ascii"))
-        self.key = parsePEMKey(key.read_text(encoding="ascii"), private=True)
+        self.key = parsePEMKey(_KEY.read_text(encoding="ascii"), private=True)
 
     @property
     def fingerprint(self) -> str:
