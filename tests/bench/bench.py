@@ -143,10 +143,7 @@ class Bench:
             ):
                 note(f"{job.name}, {self.size:,} computers, {latency} ms: sample, {figures.CONTENDERS[contender]}")
                 measured[contender] = self._sampled(job, one, size, latency)
-        if job.changed:
-            # What samples left differing.
-            self.lab.clear_faults()
-            run_task(self.lab, job.task, self.folder)
+        self.lab.clear_faults()
         return case
 
     def _starts(self, case: Case, job: Job) -> None:
@@ -165,7 +162,7 @@ class Bench:
         whole = len(self.policies) + (self.size if job.work.computers else 0)
 
         def timed(chosen: t.Sequence[tuple[str, int]]) -> tuple[Usage, int]:
-            self._prepared(job.changed, latency)
+            self._prepared([target for target in chosen if target in job.changed], latency)
             usage = one(dataclasses.replace(job.work, only=list(chosen)), {each: targets[each] for each in chosen})
             return self._scaled(usage), self.lab.summary()["total"]
 

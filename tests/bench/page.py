@@ -154,7 +154,7 @@ def _by_work(cases: t.Sequence[Case]) -> list[list[Case]]:
     found: dict[tuple[str, int], list[Case]] = {}
     for case in cases:
         found.setdefault((case.work, case.computers), []).append(case)
-    return list(found.values())
+    return [sorted(group, key=lambda case: case.latency) for group in found.values()]
 
 
 def _latencies(cases: t.Sequence[Case]) -> list[int]:
