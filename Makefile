@@ -3,7 +3,7 @@
 PYTHON ?= python3
 GATES := lint types layers repository unit libraries contract integration end_to_end docs build awx sanity
 
-.PHONY: help test quick demo lab attack bench environments lock format clean $(GATES)
+.PHONY: help test quick demo lab attack bench release environments lock format clean $(GATES)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z$$()A-Z ]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ attack: environments ## Try 1000 sequences of documents, faults, kills and colle
 
 bench: environments ## Measure the collection against what people use instead, in half an hour; or BENCH=quick
 	@.venv/main/bin/python -m tests.bench $(BENCH) $(ARGS)
+
+release: environments ## Commit, tag, build, sign and try a release, and publish nothing: VERSION=1.2.3 KEY=FINGERPRINT
+	@$(PYTHON) tests/gates/environments.py tools
+	@.venv/tools/bin/python -m tests.release "$(VERSION)" "$(KEY)"
 
 environments:
 	@$(PYTHON) tests/gates/environments.py main

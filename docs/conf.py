@@ -3,8 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sphinx's settings for the documentation site, whose root is the whole collection."""
 
+import re
+from pathlib import Path
+
 project = "workload_security.agent"
 copyright = "workload_security.agent contributors"  # noqa: A001
+release = re.search(r"^version: (.+)$", (Path(__file__).parents[1] / "galaxy.yml").read_text(), re.MULTILINE)[1]
 extensions = ["myst_parser", "sphinx_antsibull_ext"]
 html_theme = "sphinx_rtd_theme"
 html_copy_source = False

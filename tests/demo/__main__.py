@@ -1,8 +1,9 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the collection is for, shown on the lab's manager: C(python -m tests.demo).
+"""What the collection is for, shown on the lab's manager: C(python -m tests.demo [FOLDER]).
 
+FOLDER has the collection installed, to be shown in place of the checkout.
 A real C(ansible-playbook) brings a fleet to what C(inventories/lab) declares. Every claim that is printed is checked
 first; the exit status is 0 only if all of them hold and no process is left.
 """
@@ -29,7 +30,10 @@ COMPUTERS, POLICIES = 2000, 60
 POLICY = "Windows Server"
 DIRECTION = "platformSettingAgentCommunicationsDirection"
 
-_PLAYBOOK = (Path(sys.executable).with_name("ansible-playbook"), "-i", "inventories/lab", "playbooks/site.yml")
+# The folder of installed collections, if one is given.
+_INSTALLED = sys.argv[1] if len(sys.argv) > 1 else None
+_SITE = "workload_security.agent.site" if _INSTALLED else "playbooks/site.yml"
+_PLAYBOOK = (Path(sys.executable).with_name("ansible-playbook"), "-i", "inventories/lab", _SITE)
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 # Processes that have lost their parent become children of this one, so that none can hide (Linux, prctl.h).
 _PR_SET_CHILD_SUBREAPER = 36
@@ -126,7 +130,7 @@ def environment(lab: LabManager) -> dict[str, str]:
         **inherited,
         "LC_ALL": "C.UTF-8",
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_COLLECTIONS_PATH": str(link_collection()),
+        "ANSIBLE_COLLECTIONS_PATH": _INSTALLED or str(link_collection()),
         **({"ANSIBLE_FORCE_COLOR": "1"} if sys.stdout.isatty() else {}),
         "WORKLOAD_SECURITY_URL": lab.url,
         "WORKLOAD_SECURITY_API_KEY": lab.api_key,

@@ -59,6 +59,7 @@ PROGRAMS = {
     "cc": "gcc",
     "chromium": "chromium",
     "gnutls-serv": "gnutls-bin",
+    "gpg": "gnupg",
     "ip": "iproute2",
     "krb5-config": "libkrb5-dev",
     "mmdebstrap": "mmdebstrap",

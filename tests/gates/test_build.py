@@ -1,26 +1,45 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The artifact: what runs and its documentation, nothing else. It installs, runs, and Galaxy's importer takes it."""
+"""The artifact: what runs and its documentation, nothing else. It installs, runs, and Galaxy's importer takes it.
+
+And what a release adds: the version in all places, signatures, checksums, and a bill of materials.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import subprocess
+import shutil
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from tests.gates.environments import BYTECODE, python_of
+from tests.gates.environments import BYTECODE, ROOT, python_of
 from tests.gates.export import export_collection, repository_files
 from tests.gates.pages import broken_links
+from tests.release.artifact import (
+    COLLECTION,
+    KEY,
+    SIGNATURE,
+    SUMS,
+    build,
+    imported,
+    install,
+    sign,
+    sign_file,
+    verify,
+    write_bill,
+    write_sums,
+)
+from tests.release.tools import ReleaseError, run, succeed
+from tests.release.versions import check, named, set_version, write_change_log
 
-COLLECTION = "workload_security.agent"
-TOOLS = Path(sys.executable).parent
 KINDS = {"modules": "module", "inventory": "inventory", "filter": "filter", "test": "test"}
 PLUGINS = [
     (KINDS[path.parts[1]], f"{COLLECTION}.{path.stem}")
@@ -30,37 +49,34 @@ PLUGINS = [
 MODULES = [name for kind, name in PLUGINS if kind == "module"]
 
 
-def run(*command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a tool, with neither a manager nor the checkout in sight; returns its output, both streams in one."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("WORKLOAD_SECURITY_")}
-    inherited.pop("PYTHONPATH", None)
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env={**inherited, "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        text=True,
-    )
+@pytest.fixture(scope="module", name="key")
+def key_fixture():
+    """A signing key that is thrown away, in a home of GnuPG's own; its agent is ended with it."""
+    # Its socket takes a short path.
+    with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GNUPGHOME", home)
+        made = ("--batch", "--passphrase", "", "--quick-generate-key", "release@example.com", "ed25519", "sign", "1d")
+        succeed("gpg", *made, cwd=Path(home))
+        yield "release@example.com"
+        succeed("gpgconf", "--kill", "all", cwd=Path(home))
 
 
 @pytest.fixture(scope="module", name="artifact")
-def artifact_fixture(tmp_path_factory) -> Path:
-    """The built archive."""
+def artifact_fixture(key, tmp_path_factory) -> Path:
+    """The built archive, in a folder with all that goes with it."""
     folder = tmp_path_factory.mktemp("build")
-    built = run("ansible-galaxy", "collection", "build", "--output-path", str(folder), cwd=export_collection(folder))
-    assert built.returncode == 0, built.stdout
-    return next(folder.glob("*.tar.gz"))
+    built = build(folder, tmp_path_factory.mktemp("export"))
+    write_bill(built)
+    sign(built, key)
+    sign_file(write_sums(folder), key)
+    return built
 
 
 @pytest.fixture(scope="module", name="installed")
 def installed_fixture(artifact, tmp_path_factory) -> Path:
     """A folder of collections that holds nothing but the artifact's content."""
     folder = tmp_path_factory.mktemp("installed")
-    install = ("ansible-galaxy", "collection", "install", "--offline", "-p", str(folder), str(artifact))
-    done = run(*install, cwd=folder, ANSIBLE_COLLECTIONS_PATH=str(folder))
-    assert done.returncode == 0, done.stdout
+    install(artifact, folder)
     return folder
 
 
@@ -142,11 +158,73 @@ def test_installed_modules_start(started, module):
 
 
 def test_galaxy_imports_it(artifact, tmp_path):
-    """All of its checks but ansible-lint, which C(make lint) runs with the same profile and fewer exceptions."""
-    importer = [sys.executable, "-m", "galaxy_importer.main", str(artifact)]
-    imported = run(*importer, cwd=tmp_path, GALAXY_IMPORTER_RUN_ANSIBLE_LINT="false")
-    assert imported.returncode == 0, imported.stdout
-    complaints = [line for line in imported.stdout.splitlines() if line.startswith(("ERROR", "WARNING"))]
-    assert not complaints, imported.stdout
-    listed = json.loads((tmp_path / "importer_result.json").read_text())["contents"]
+    listed = imported(artifact, tmp_path)
     assert {(item["content_type"], f"{COLLECTION}.{item['name']}") for item in listed} >= set(PLUGINS)
+
+
+def test_what_is_installed_is_what_was_signed(artifact, installed, key, tmp_path):
+    folder = artifact.parent
+    assert not (done := verify(installed, folder)).returncode, done.stdout
+    # A signature by the same key, but of something else.
+    shutil.copytree(folder, tmp_path / "other")
+    (tmp_path / "other" / "MANIFEST.json").write_text("{}")
+    sign_file(tmp_path / "other" / "MANIFEST.json", key)
+    refused = verify(installed, tmp_path / "other")
+    assert refused.returncode and "Signature verification failed" in refused.stdout, refused.stdout
+
+
+def test_checksums_are_of_all_files_and_signed(artifact):
+    folder = artifact.parent
+    summed = {line.split()[1] for line in (folder / SUMS).read_text().splitlines()}
+    assert summed == {path.name for path in folder.iterdir()} - {SUMS, f"{SUMS}.asc"}
+    assert {artifact.name, SIGNATURE} < summed
+    succeed("sha256sum", "--check", "--strict", SUMS, cwd=folder)
+    succeed("gpg", "--no-default-keyring", "--keyring", folder / KEY, "--verify", f"{SUMS}.asc", SUMS, cwd=folder)
+
+
+def test_the_bill_of_materials_has_the_libraries_at_the_versions_that_are_tested(artifact):
+    """That it is valid by its schema was made sure of when it was written."""
+    bill = json.loads(next(artifact.parent.glob("*.cdx.json")).read_text())
+    whole = bill["metadata"]["component"]
+    assert whole["hashes"][0]["content"] in (artifact.parent / SUMS).read_text()
+    assert whole["licenses"] == [{"license": {"id": "GPL-3.0-or-later"}}]
+    names = {one["bom-ref"]: canonicalize_name(one["name"]) for one in bill["components"]}
+    (direct,) = [one["dependsOn"] for one in bill["dependencies"] if one["ref"] == whole["bom-ref"]]
+    assert {names[ref] for ref in direct} == {
+        "ansible-core",
+        "dnspython",
+        "jmespath",
+        "paramiko",
+        "ruamel-yaml",
+        "urllib3",
+    }
+    locked = (
+        ROOT / "requirements" / f"{os.path.realpath(python_of('main').parents[1]).rsplit('/')[-1]}.txt"
+    ).read_text()
+    for component in bill["components"]:
+        assert f"\n{canonicalize_name(component['name'])}=={component['version']} " in locked
+    # What an SSH session is encrypted with comes with paramiko; what tests use does not come at all.
+    assert "cryptography" in names.values() and "pytest" not in names.values()
+
+
+def test_a_release_changes_every_version_and_takes_all_fragments(tmp_path):
+    root = export_collection(tmp_path)
+    (root / "changelogs" / "fragments" / "one.yml").write_text("bugfixes:\n  - one - is whole.\n")
+    version = "77.1.0-rc.1"
+    check(root, version)
+    set_version(root, version)
+    assert all(found == {version} for found in named(root).values()), named(root)
+    modules = [path.read_text() for path in (root / "plugins" / "modules").glob("*.py")]
+    assert len(re.findall(r"^version_added: 77\.1\.0$", "".join(modules), re.MULTILINE)) == len(modules)
+    write_change_log(root)
+    assert [path.name for path in (root / "changelogs" / "fragments").iterdir()] == [".keep"]
+    text = (root / "CHANGELOG.rst").read_text()
+    assert f"\nv{version}\n" in text and "one \\- is whole." in text and "communication_profile" in text
+    succeed(sys.executable, "-m", "antsibull_changelog", "lint", cwd=root)
+    # The next one: what was in a release keeps its version, and no version comes twice.
+    for wrong in (version, "77.1.0-beta.9", "77.1", "77.2.0+a", "v77.2.0", ""):
+        with pytest.raises(ReleaseError):
+            check(root, wrong)
+    check(root, "77.1.0")
+    set_version(root, "77.2.0")
+    assert [path.read_text() for path in (root / "plugins" / "modules").glob("*.py")] == modules

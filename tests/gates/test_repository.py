@@ -24,6 +24,7 @@ from tests.gates.environments import LOCKS, ROOT
 from tests.gates.export import repository_files
 from tests.gates.pages import anchors, broken_links, links, stray_rows, undefined_links
 from tests.gates.role_options import SOURCES, path_of, with_options
+from tests.release.versions import current, final, named, released
 
 FILES = repository_files()
 PAGES = [path for path in FILES if path.suffix == ".md"]
@@ -81,24 +82,19 @@ def test_every_plugin_has_a_test_that_names_it(path):
 
 
 def test_versions_agree():
-    version = load("galaxy.yml")["version"]
-    sources = [read(path) for path in FILES if path.parts[0] == "plugins" and path.suffix == ".py"]
-    constants = [found for text in sources for found in re.findall(r'^VERSION = "(.+)"', text, re.MULTILINE)]
-    assert constants == [version], "the transport tells the manager the version that galaxy.yml names"
-    released = load("changelogs/changelog.yaml")["releases"]
-    if released:
-        newest = max(released, key=Version)
-        assert Version(newest) <= Version(version)
-        # Between two releases the change log waits in fragments.
-        assert newest == version or any(path.parts[:2] == ("changelogs", "fragments") for path in FILES)
-    else:
-        assert Path(f"changelogs/fragments/{version}.yml") in FILES
+    """In all places, and with the change log: between two releases, all of them name the last one."""
+    version = current(ROOT)
+    assert all(found == {version} for found in named(ROOT).values()), named(ROOT)
+    if released(ROOT):
+        assert released(ROOT)[-1] == version, "only make release changes the version"
+        assert f"\nv{version}\n" in read(Path("CHANGELOG.rst"))
 
 
 @pytest.mark.parametrize("path", PLUGINS, ids=str)
-def test_nothing_was_added_in_a_later_version(path):
-    added = documentation_of(path)["version_added"]
-    assert Version(added) <= Version(load("galaxy.yml")["version"])
+def test_plugins_were_added_in_a_release_or_come_with_the_next(path):
+    added = Version(documentation_of(path)["version_added"])
+    known = [final(version) for version in released(ROOT)]
+    assert added in known or all(added > version for version in known), "make release replaces what is after the newest"
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=str)

@@ -1,0 +1,87 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The places where the repository names its version, and how a release changes them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+from packaging.version import Version
+
+from tests.release.tools import ReleaseError, succeed
+
+# Files, with a pattern for each place in them; its last group is the version.
+PLACES = {
+    "galaxy.yml": r"^(version: )(.+)$",
+    "plugins/module_utils/_manager/pool.py": r'^(VERSION = ")([^"]+)',
+    "README.md": r"(workload_security-agent-)(\S+?)(?=\.tar\.gz)",
+    "awx/execution-environment.yml": r'(workload_security-agent-|version: ">=)(\d\S*?)(?=\.tar\.gz|"$)',
+    "awx/project/collections/requirements.yml": r'^( +version: ">=)([^"]+)',
+}
+# Since when a plugin, or an option of it, is there.
+_ADDED = re.compile(r"^( *version_added: )(\S+)$", re.MULTILINE)
+# What https://semver.org admits, which Galaxy asks for, without build metadata.
+_SEMANTIC = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}(-(rc|beta|alpha)\.[1-9]\d*)?")
+
+
+def named(root: Path) -> dict[str, set[str]]:
+    """The versions that each of C(PLACES) names."""
+    return {
+        file: {match[1] for match in re.findall(pattern, _read(root / file), re.MULTILINE)}
+        for file, pattern in PLACES.items()
+    }
+
+
+def current(root: Path) -> str:
+    """The version in galaxy.yml."""
+    (version,) = named(root)["galaxy.yml"]
+    return version
+
+
+def released(root: Path) -> list[str]:
+    """The versions in the change log, oldest first."""
+    return sorted(yaml.safe_load(_read(root / "changelogs" / "changelog.yaml"))["releases"], key=Version)
+
+
+def final(version: str) -> Version:
+    """The version that a pre-release leads to, as C(version_added) names it; a final version itself."""
+    return Version(Version(version).base_version)
+
+
+def check(root: Path, version: str) -> None:
+    """Raises C(ReleaseError) unless C(version) is a semantic one that may follow those in the change log."""
+    if not _SEMANTIC.fullmatch(version):
+        raise ReleaseError(f"{version!r} is no version such as 1.2.3 or 1.2.3-rc.1")
+    before = released(root)
+    if before and Version(version) <= Version(before[-1]):
+        raise ReleaseError(f"{version} does not follow {before[-1]}, the newest version in the change log")
+
+
+def set_version(root: Path, version: str) -> None:
+    """Write C(version) to every place.
+
+    What plugins say was added in a version that was never released was added in this one.
+    """
+    for file, pattern in PLACES.items():
+        text = re.sub(pattern, rf"\g<1>{version}", _read(root / file), flags=re.MULTILINE)
+        (root / file).write_text(text, encoding="utf-8")
+    known = {str(final(one)) for one in released(root)}
+    for path in sorted((root / "plugins").rglob("*")):
+        if path.suffix in (".py", ".yml"):
+            text = _read(path)
+            fresh = _ADDED.sub(lambda m: m[0] if m[2] in known else f"{m[1]}{final(version)}", text)
+            if fresh != text:
+                path.write_text(fresh, encoding="utf-8")
+
+
+def write_change_log(root: Path) -> None:
+    """Turn the fragments into an entry of the version that galaxy.yml names, and remove them."""
+    # It keeps what it read of plugins before; some of that has just been changed.
+    succeed("antsibull-changelog", "release", "--reload-plugins", cwd=root)
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
