@@ -42,7 +42,17 @@ PACKAGES = {package for line in ORDER for package in line}
 # Which packages each layer imports from, beside itself: those that it needs, and no other. What Ansible loads by its
 # name comes last.
 IMPORTS = {
-    "_task": ("_activation", "_sending", "_communication", "_facets", "_fleet", "_manager", "_vendor", "_basis"),
+    "_task": (
+        "_activation",
+        "_sending",
+        "_communication",
+        "_facets",
+        "_fleet",
+        "_manager",
+        "_agent",
+        "_vendor",
+        "_basis",
+    ),
     "_answers": ("_sending", "_facets", "_fleet", "_manager", "_agent", "_vendor", "_basis"),
     "_activation": ("_fleet", "_manager", "_basis"),
     "_sending": ("_fleet", "_manager", "_vendor", "_basis"),

@@ -389,7 +389,7 @@ def test_a_rehearsal_ends_even_if_it_could_not_be_ended_at_first(site):
 
 
 @pytest.mark.both_cores
-def test_hosts_that_are_asked_are_not_taken_for_managers(site):
+def test_what_cannot_be_meant_is_refused_before_the_manager_is_asked(site):
     lab, (number, *_others) = site.lab, site.agents()
     host = lab.api("GET", of(number))["hostName"]
     agents = {"communication_direction": {"direction": "agent_initiated"}}
@@ -398,7 +398,18 @@ def test_hosts_that_are_asked_are_not_taken_for_managers(site):
     lab.clear_requests()
     ran = site.run()
     assert ran.returncode == 2 and f"rollout_hosts has hosts that the inventory does not have: {host}." in ran.stdout
+    # Nor is a state gone on with that cannot be read.
+    site.change(rollout_hosts=[])
+    site.kept.mkdir(parents=True)
+    for content in ('{"format": "work', '{"format": "workload_security.agent rollout", "version": 1, "digest": "x"}'):
+        (site.kept / "state.json").write_text(content)
+        ran = site.run()
+        assert ran.returncode == 2 and "state.json to start again. Then what is" in " ".join(ran.stdout.split()), (
+            ran.stdout
+        )
     assert lab.requests() == []
+    (site.kept / "state.json").unlink()
+    site.change(rollout_hosts=[host])
     inventory = yaml.safe_load((site.folder / "hosts.yml").read_text())
     inventory["all"]["hosts"][host] = {}
     (site.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))

@@ -129,7 +129,7 @@ def test_what_the_plan_brings_is_what_hosts_are_asked(alive, tmp_path):
     assert targets == {"policies": [], "computers": sorted(one["ID"] for one in chosen)}
 
 
-def test_windows_hosts_are_checked_against_their_own_heartbeat(alive, monkeypatch):
+def test_windows_hosts_are_checked_against_their_own_heartbeat(alive, tmp_path, monkeypatch):
     """With what the role asks the manager for: of ten minutes, which is the default, this agent would be silent."""
     tasks = yaml.safe_load((ROOT / "roles" / "rollout" / "tasks" / "preflight.yml").read_text(encoding="utf-8"))
     (facets,) = [task[INFO]["facets"] for task in tasks if INFO in task]
@@ -143,6 +143,10 @@ def test_windows_hosts_are_checked_against_their_own_heartbeat(alive, monkeypatc
     (target,) = said["targets"]
     heard = datetime.datetime.fromisoformat(target["last_agent_communication"]).timestamp()
     monkeypatch.setattr(time, "time", lambda: heard + 90 * 60)
+    # And at the gate, where it cannot be asked either, the manager's word is all there is.
+    profiles = [{"name": "a", "computers": [number], "communication_direction": {"direction": "agent_initiated"}}]
+    result, waves = waves_of(alive, tmp_path, profiles, hosts=[[target["name"]]])
+    assert [host["computer_id"] for host in result["hosts"]] == [number] and waves[0]["hosts"] == []
     answer = preflight({"web": {"names": [target["name"]]}}, said)["hosts"][0]["agent_initiated"]
     assert answer["answer"] == "yes" and "90 minutes ago" in answer["reasons"][0], answer
 
@@ -281,6 +285,37 @@ def test_agents_that_only_answer_initiate_in_a_trial_after_a_rehearsal(alive, tm
     assert [(wave["kind"], bool(wave["rehearsal"])) for wave in waves] == [
         ("trial", False), ("plan", True), ("plan", False), ("end of trial", False)
     ]  # fmt: skip
+
+
+def test_a_rehearsal_takes_back_what_it_has_set_and_nothing_else(alive, tmp_path):
+    """As the role does: the plan that was kept tells what is its own, also after it was interrupted and begun again."""
+    policy, (first, second) = below(alive, 2)
+    calls = {DIRECTION: {"value": "Manager Initiated"}}
+    alive.api("POST", f"/policies/{policy}", {"policySettings": calls})
+    alive.api("POST", f"/computers/{second}", {"computerSettings": calls})
+    switch = {"communication_direction": {"direction": "agent_initiated"}}
+    profiles = [{"name": "a", "policies": [policy], "computers": [second], **switch}]
+    _result, waves = waves_of(alive, tmp_path, profiles, waves=["100 %"])
+    before = Truth.of(alive)
+    for number, wave in enumerate(waves):
+        rehearsal, kept = wave["rehearsal"], str(tmp_path / f"{number}.json")
+        begun = {PROFILE: {"profiles": rehearsal["profiles"], "plan_file": kept}}
+        again = {PROFILE: {"apply_plan": kept}}
+        assert [one["changed"] for one in run_tasks(alive, [begun, again]).results] == [True, False]
+    assert len(Truth.of(alive).parts_changed_since(before)) == 2
+    # Somebody else decides otherwise for the policy.
+    alive.api("POST", f"/policies/{policy}", {"policySettings": {DIRECTION: {"value": "Agent/Appliance Initiated"}}})
+    decided = Truth.of(alive)
+    left_alone = []
+    for number, wave in enumerate(waves):
+        options = {"profiles": wave["rehearsal"]["back"], "undo_plan": str(tmp_path / f"{number}.json")}
+        ended, again = run_tasks(alive, [{PROFILE: options}] * 2).results
+        assert not ended["failed"] and not again["changed"], ended
+        left_alone += ended["left_alone"]
+    assert [(one["type"], one["id"]) for one in left_alone] == [("policy", policy)]
+    after = Truth.of(alive)
+    assert {part[:2] for part in after.parts_changed_since(before)} == {("policy", policy)}
+    assert {part[:2] for part in after.parts_changed_since(decided)} == {("computer", second)}
 
 
 def test_a_captured_document_keeps_what_it_is_tried_on(alive, tmp_path):

@@ -144,7 +144,8 @@ def make_waves(
     """Cut a plan into waves: each target in one, none empty, and everything in all of them together.
 
     C(places): every computer that the plan concerns. C(branches): every policy. C(everybody): whom a rule or list may
-    concern that changes. C(max_silent): see C(MAX_SILENT). In a wave that somebody named is what may come at any time; its other targets wait.
+    concern that changes. C(max_silent): see C(MAX_SILENT). In a wave that somebody named is what may come at any time;
+    its other targets wait.
     """
     cut = _Cut(steps, places, branches, max_silent)
     bounds = [one for one in wanted if isinstance(one, Bound)]

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from .._agent.platforms import WINDOWS, family
 from .._basis.errors import FileError, OptionError
 from .._basis.files import keep_whole, read_whole
 from .._basis.numbers import in_range
@@ -191,6 +192,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
     rehearsals = Rehearsals(fleet, asked.plan.steps, computers, branches, trial.switched)
     targets.update(fleet.computers[number] for number in trial.computers)
     hosts, unknown = _hosts(asked, outlook, computers)
+    on_windows = frozenset(computer.id for computer in computers if family(computer.platform) == WINDOWS)
     told = [*fleet.warnings]
     if unknown:
         told.append(
@@ -199,7 +201,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
             + (f" and {len(unknown) - _HOSTS_NAMED} more" if unknown[_HOSTS_NAMED:] else "")
         )
     return {
-        "changed": _write(client, asked, waves, targets, trial, hosts, rehearsals, check_mode),
+        "changed": _write(client, asked, waves, targets, trial, hosts, on_windows, rehearsals, check_mode),
         "digest": asked.plan.digest,
         "waves_file": asked.waves_file,
         "waves": [_told(wave) for wave in waves],
@@ -325,6 +327,7 @@ def _write(
     targets: t.Iterable[Target],
     trial: Trial,
     hosts: t.Sequence[Result],
+    on_windows: t.Container[int],
     rehearsals: Rehearsals,
     check_mode: bool,
 ) -> bool:
@@ -345,7 +348,10 @@ def _write(
         "waves": [
             {
                 **asdict(wave),
-                "hosts": [host for host in hosts if host["computer_id"] in concerned],
+                # The checks do not run on Windows, where what the manager says of the agent has to do.
+                "hosts": [
+                    host for host in hosts if host["computer_id"] in concerned and host["computer_id"] not in on_windows
+                ],
                 "rehearsal": rehearsals.of(wave),
             }
             for wave in waves

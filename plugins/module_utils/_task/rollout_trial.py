@@ -35,7 +35,8 @@ _NAMES = ("rule_name", "ip_list_name", "mac_list_name")
 class Trial:
     """Computers with what is tried on them, and the policies that this is about, by their IDs.
 
-    switched: those of the computers whose agents only the manager has called, and are to initiate. profiles: a document that writes it. end: one that takes it away.
+    switched: those of the computers whose agents only the manager has called, and are to initiate. profiles: a document
+    that writes it. end: one that takes it away.
     """
 
     computers: frozenset[int]
