@@ -217,7 +217,7 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given, where):
             arguments += ["--vault-password-file", str(secret_file(tmp_path, "open", "password"))]
             source = {"plugin": f"{NAMESPACE}.computers", "url": lab.url, "ca_path": lab.ca_path, "api_key": key}
             arguments += ["-i", str(secret_file(tmp_path, yaml.safe_dump(source), "any.workload_security.yml"))]
-        else:
+        elif where is AS_MODULES:
             # A module that is started like this is always a file.
             tasks = [*TASKS, {**COUNT, "async": 60, "poll": 1}]
         arguments += ["-e", f"@{secret_file(tmp_path, variables, 'key.yml')}"]
