@@ -17,6 +17,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.api_key import EXPOSED
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.proxy import PROXY_EXPOSED
@@ -24,6 +26,7 @@ from tests.integration import support
 from tests.integration.in_process import manager_group, run_tasks
 from tests.integration.support import ELSEWHERE, RESTRICTION
 from tests.lab.proxy import LabProxy
+from tests.lab.waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +128,7 @@ TASKS = [
     },
     {f"{NAMESPACE}.policy_info": {"query": "length(@)", "ca_path": "/nonexistent"}},
 ]
+COUNT = {f"{NAMESPACE}.computer_info": {"query": "length(@)"}}
 
 
 def secret_file(tmp_path: Path, content: str, name: str = "key") -> Path:
@@ -156,7 +160,16 @@ OF_CORE = {"environment", "option without pipelining", "environment of the task"
         pytest.param(given, where, marks=pytest.mark.both_cores if given in OF_CORE else ())
         for where, ways in (
             (HERE, ("environment", "option without pipelining", "environment of the task")),
-            (AS_MODULES, ("environment", "file", "file from the environment", "option", "option without pipelining")),
+            (
+                AS_MODULES,
+                (
+                    "environment",
+                    "file",
+                    "file from the environment",
+                    "option from a vault",
+                    "option without pipelining",
+                ),
+            ),
         )
         for given in ways
     ],
@@ -181,6 +194,8 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given, where):
         "ANSIBLE_LOG_PATH": str(scratch / "ansible.log"),
         "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.jsonfile",
         "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(scratch / "facts"),
+        "ANSIBLE_INVENTORY_CACHE": "true",
+        "ANSIBLE_ASYNC_DIR": str(scratch / "async"),
         "TMPDIR": str(scratch),
         **ELSEWHERE,
     }
@@ -196,7 +211,16 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given, where):
     elif "option" in given:
         environment["ANSIBLE_PIPELINING"] = str("without" not in given).lower()
         defaults = {"api_key": "{{ key }}"}
-        arguments += ["-e", f"@{secret_file(tmp_path, f'key: {key!r}', 'key.yml')}"]
+        variables = f"key: {key!r}"
+        if "vault" in given:
+            variables = VaultLib([("default", VaultSecret(b"open"))]).encrypt(variables).decode()
+            arguments += ["--vault-password-file", str(secret_file(tmp_path, "open", "password"))]
+            source = {"plugin": f"{NAMESPACE}.computers", "url": lab.url, "ca_path": lab.ca_path, "api_key": key}
+            arguments += ["-i", str(secret_file(tmp_path, yaml.safe_dump(source), "any.workload_security.yml"))]
+        elif where is AS_MODULES:
+            # A module that is started like this is always a file.
+            tasks = [*TASKS, {**COUNT, "async": 60, "poll": 1}]
+        arguments += ["-e", f"@{secret_file(tmp_path, variables, 'key.yml')}"]
     elif given == "file":
         defaults = {"api_key_file": str(secret_file(tmp_path, f"{key}\n"))}
     elif "file" in given:
@@ -206,14 +230,22 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given, where):
         played = play(
             lab, tasks, tmp_path, arguments=arguments, environment=environment, defaults=defaults, keywords=keywords
         )
-    assert [bool(result.get("failed")) for result in played.results] == [True, False, True, True, True], played.output
+    failed = [True, False, True, True, True, False][: len(tasks)]
+    assert [bool(result.get("failed")) for result in played.results] == failed, played.output
     modules = (f"file {scratch}/local/ansible-local-", f"file {scratch}/remote/ansible-tmp-")
     as_files = "without" in given and where is AS_MODULES
     leaks = {leak for leak in watch.leaks if not (as_files and leak.startswith(modules))}
     assert leaks == set()
-    afterwards = Watch(key, [scratch])
-    afterwards.look()
-    assert afterwards.leaks == set()
+
+    def nothing_is_left() -> bool:
+        afterwards = Watch(key, [scratch])
+        afterwards.look()
+        return afterwards.leaks == set()
+
+    # What watches over a task with async looks every few seconds whether it has ended, and cleans up then.
+    if as_files:
+        until(nothing_is_left, "the files of modules are removed")
+    assert nothing_is_left()
     assert watch.looked_at["processes"] and len(played.output) > 10_000
     assert found_in(played.output.encode(), key) == []
     results = (tmp_path / "results.json").read_bytes()
@@ -222,9 +254,7 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given, where):
     assert (scratch / "ansible.log").stat().st_size > 10_000
     facts = "".join(file.read_text() for file in (scratch / "facts").glob("*"))
     assert ("ansible_env" in facts) == keywords["gather_facts"]
-
-
-COUNT = {f"{NAMESPACE}.computer_info": {"query": "length(@)"}}
+    assert ("workload_security_id" in facts) == ("vault" in given), "the inventory is in the cache"
 
 
 @pytest.mark.both_cores

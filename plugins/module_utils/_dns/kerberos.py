@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, Optional
 
 from .._basis.errors import OptionError, Problem
+from .._basis.files import read_beginning
 from .._basis.text import one_line, shown
 from .errors import DnsError
 
@@ -157,12 +158,10 @@ class Kerberos:
     def _check_keytab(path: str) -> None:
         """Kerberos says of any keytab that it cannot use that there is no ticket cache."""
         try:
-            with open(path, "rb") as file:
-                is_keytab = file.read(1) == b"\x05"
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
+            is_keytab = read_beginning(path, 1) == b"\x05"
+        except OSError as error:
             raise DnsError(
-                "bad_keytab", f"keytab '{shown(path)}' cannot be read: {reason}", "rfc2136.keytab"
+                "bad_keytab", f"keytab '{shown(path)}' cannot be read: {error.strerror}", "rfc2136.keytab"
             ) from error
         if not is_keytab:
             raise DnsError("bad_keytab", f"'{shown(path)}' is no keytab of Kerberos", "rfc2136.keytab")

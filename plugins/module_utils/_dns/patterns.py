@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Iterator, List, Optional, Pattern
+from typing import Iterator, List, Optional, Pattern, Tuple
 
 # A name without any of these is the name of one file.
 HAS_PATTERN = re.compile(r"[*?\[{~]")
@@ -23,6 +23,9 @@ _CLASSES = {
     **{"alpha": "a-zA-Z", "digit": "0-9", "alnum": "a-zA-Z0-9", "lower": "a-z", "upper": "A-Z"},
     **{"space": " \\t\\n\\r\\f\\v", "blank": " \\t", "xdigit": "0-9A-Fa-f", "punct": "!-/:-@\\[-`{-~"},
 }
+
+# Of a bracket: a class, or a letter or range of letters.
+_MEMBER = re.compile(r"\[:(?P<class>[a-z]+):\]|(?P<from>\\.|[^\\])(?:-(?P<to>\\.|[^\]\\]))?", re.DOTALL)
 
 
 class TooMany(Exception):
@@ -83,7 +86,7 @@ def _paths(pattern: str, folder: str, ours: str) -> List[str]:
     found = ["/" if pattern.startswith("/") else folder]
     exact = True
     for part in filter(None, pattern.split("/")):
-        if re.search(r"[*?\[]", part):
+        if re.search(r"[*?\[]", re.sub(r"\\.", "", part, flags=re.DOTALL)):
             # Behind a part that is a pattern, only what is there counts.
             found = [path for path in found if exact or os.path.isdir(path)]
             exact = False
@@ -92,12 +95,14 @@ def _paths(pattern: str, folder: str, ours: str) -> List[str]:
                 os.path.join(path, name)
                 for path in found
                 for name in _names(path, ours)
-                if (name[0] != "." or part[0] == ".") and _fits(name, units)
+                if (name[0] != "." or part.startswith((".", "\\."))) and _fits(name, units)
             ]
         else:
             found = [os.path.join(path, re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL)) for path in found]
         if len(found) > MOST_FILES:
             raise TooMany(MOST_FILES)
+    if pattern.endswith("/"):
+        return [path for path in found if os.path.isdir(path)]
     return [path for path in found if os.path.lexists(path) or os.path.realpath(path) == ours]
 
 
@@ -116,30 +121,45 @@ def _names(folder: str, ours: str) -> List[str]:
 def _units(part: str) -> List[Optional[Pattern[str]]]:
     """What each letter of a name must be; C(None) for any letters at all."""
     units: List[Optional[Pattern[str]]] = []
-    for unit in re.findall(r"\*+|\?|\[[!^]?\]?(?:\[:[a-z]+:\]|[^]])*\]|\\?.", part, re.DOTALL):
-        if unit[0] == "*":
+    at = 0
+    while at < len(part):
+        bracket = _bracket(part, at) if part[at] == "[" else None
+        if part[at] == "*":
             units.append(None)
-        elif unit == "?":
+        elif part[at] == "?":
             units.append(re.compile(".", re.DOTALL))
-        elif unit[0] == "[" and len(unit) > 2:
-            units.append(_one_of(unit[1:-1]))
+        elif bracket:
+            at, unit = bracket
+            units.append(unit)
+            continue
         else:
-            units.append(re.compile(re.escape(unit[-1])))
+            at += part[at] == "\\" and at + 1 < len(part)
+            units.append(re.compile(re.escape(part[at])))
+        at += 1
     return units
 
 
-def _one_of(letters: str) -> Pattern[str]:
-    not_these = letters[0] in "!^"
-    body = re.sub(
-        r"\[:([a-z]+):\]|[\\\[\]^&|~]",
-        lambda found: _CLASSES.get(found[1], "") if found[1] else "\\" + found[0],
-        letters[1:] if not_these else letters,
-    )
-    try:
-        return re.compile(f"[{'^' if not_these else ''}{body}]", re.DOTALL)
-    except re.error:
-        # A range that ends before it begins finds nothing.
-        return re.compile(r"(?!)")
+def _bracket(part: str, begin: int) -> Optional[Tuple[int, Pattern[str]]]:
+    """Where the bracket that begins here ends, and what fits it; C(None) where nothing closes it: it is a letter then."""
+    not_these = part[begin + 1 : begin + 2] in ("!", "^")
+    first = begin + 1 + not_these
+    members, at, known = "", first, True
+    while True:
+        found = _MEMBER.match(part, at)
+        if found is None:
+            return None
+        if found["from"] == "]" and at > first:
+            body = f"[{'^' if not_these else ''}{members}]" if members else "." if not_these else "(?!)"
+            return at + 1, re.compile(body if known else "(?!)", re.DOTALL)
+        at = found.end()
+        if found["class"] is not None:
+            # With one that does not exist, nothing fits.
+            known = known and found["class"] in _CLASSES
+            members += _CLASSES.get(found["class"], "")
+            continue
+        low, high = ((found[side] or found["from"])[-1] for side in ("from", "to"))
+        # A range that ends before it begins has nothing in it.
+        members += f"{re.escape(low)}-{re.escape(high)}" if low <= high else ""
 
 
 def _fits(name: str, units: List[Optional[Pattern[str]]]) -> bool:

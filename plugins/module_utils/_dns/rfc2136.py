@@ -184,6 +184,12 @@ def _kerberos(options: Mapping[str, Any]) -> Optional[Kerberos]:
             if value:
                 raise OptionError(f"rfc2136.{name}", value, "it is for authentication gss_tsig alone")
         return None
+    for name, value in given.items():
+        # A path may have other bytes, and a playbook any half of a character: neither can be told the library.
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            raise OptionError(f"rfc2136.{name}", value, "it must be text in UTF-8") from None
     if given["keytab"] and given["ticket_cache"]:
         raise OptionError("rfc2136.ticket_cache", given["ticket_cache"], "tickets come from here or from keytab")
     server, option = given["server_name"], "rfc2136.server_name"

@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 from dataclasses import dataclass
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, List, Optional
 from urllib.parse import unquote
 
 from .._basis.errors import MissingLibrary, OptionError
@@ -25,6 +25,12 @@ _LARGEST = 2**20
 _DEEPEST = 16
 _INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(.+)", re.IGNORECASE)
 _BLOCK = re.compile(r"\s*(?:host|match)\b", re.IGNORECASE)
+# Those that we ask for, which have one value.
+_VALUE = re.compile(r"(\s*(?:hostname|user|port|identityfile|proxyjump)(?:\s*=\s*|\s+))(.+)", re.IGNORECASE)
+# A keyword that means nothing.
+_MARK = "workloadsecurityagent"
+# Those whose value is all that follows.
+_COMMAND = re.compile(r"\s*(?:proxy|local|remote|knownhosts)command\b", re.IGNORECASE)
 _JUMP = re.compile(r"(?:(?P<user>.*)@)?(?:\[(?P<address>[^\[\]]*)\]|(?P<name>[^:/\[\]]*))(?::(?P<port>[0-9]*))?")
 _URI = re.compile(f"ssh://{_JUMP.pattern}/?")
 
@@ -52,8 +58,14 @@ def look_up(option: str, path: str, alias: str) -> Configured:
         from paramiko.config import SSHConfig
     except ImportError as error:
         raise MissingLibrary("paramiko", str(error)) from error
+
+    def looked_up(lines: List[str]) -> Any:
+        return SSHConfig.from_text("\n".join(lines)).lookup(alias)
+
     try:
-        found: Any = SSHConfig.from_text("\n".join(_lines(path))).lookup(alias)
+        lines: List[str] = []
+        _read(path, lines, looked_up)
+        found = looked_up(lines)
     except Exception as error:  # beside its own errors, ImportError for Match exec, and what getpass and shlex raise
         raise OptionError(option, path, f"it cannot be read for {shown(alias)}: {said(error)}") from None
     # As with OpenSSH, the first of them that applies switches off the other.
@@ -87,21 +99,69 @@ def parts_of(jump: str) -> Configured:
     return Configured(found["address"] or found["name"] or "", found["port"] or None, user or None)
 
 
-def _lines(path: str, depth: int = 0) -> Iterator[str]:
-    """The lines of a file, with those of files that it includes in their places."""
+def _before_comment(line: str) -> str:
+    """The line up to a word that begins with a # outside of quotes."""
+    quote, before = "", " "
+    for place, letter in enumerate(line):
+        if letter == "#" and not quote and before.isspace():
+            return line[:place]
+        if letter in ("'", '"') and quote in ("", letter):
+            quote = "" if quote else letter
+        before = letter
+    return line
+
+
+def _word(value: str) -> Optional[str]:
+    """The one word that OpenSSH makes of a value with quotes and backslashes; C(None) if it makes another number."""
+    word = quote = ""
+    for part in re.findall(r"\\[\"'\\ ]|.", value.strip()):
+        if len(part) == 2 and not (quote and part[1] == " "):
+            word += part[1]
+        elif part in ("'", '"') and quote in ("", part):
+            quote = "" if quote else part
+        elif part == " " and not quote:
+            return None
+        else:
+            word += part
+    return None if quote else word
+
+
+def _read(path: str, lines: List[str], found: Callable[[List[str]], Any], depth: int = 0) -> None:
+    """Add the lines of a file, with those of files that it includes in their places, as paramiko can take them.
+
+    C(found): what lines say of the server.
+    """
     if depth > _DEEPEST:
         raise OSError(f"{path} is included by itself")
-    # What the lines after an included file belong to again.
-    block = "Host *"
+    # Whether what comes next is about the server; C(None) where that is not known yet.
+    applies: Optional[bool] = True
     for line in read_whole(path, _LARGEST).decode("utf-8", "replace").splitlines():
+        if not _COMMAND.match(line):
+            # Paramiko takes it for a part of the value.
+            line = _before_comment(line)
         included = _INCLUDE.match(line)
         if not included:
-            block = line if _BLOCK.match(line) else block
-            yield line
+            if _BLOCK.match(line):
+                applies = None
+                # A letter like any other to OpenSSH, and not to paramiko.
+                line = line.replace("[", "[[]")
+            lines.append(_with_quotes(line))
+            continue
+        if applies is None:
+            applies = _MARK in found([*lines, f"{_MARK} yes"])
+        if not applies:
+            # Not even a Host of an included file is more than the block that includes it.
             continue
         for pattern in shlex.split(included[1], comments=True):
             # As for a user's own file: what is relative begins in the folder of OpenSSH.
             where = os.path.join(os.path.expanduser("~/.ssh"), os.path.expanduser(pattern))
             for each in sorted(glob.glob(where)):
-                yield from _lines(each, depth + 1)
-        yield block
+                _read(each, lines, found, depth + 1)
+                lines.append("Host *")
+
+
+def _with_quotes(line: str) -> str:
+    """The line with its value in quotes, which are all that paramiko takes away, where it is one that we ask for."""
+    value = _VALUE.match(line)
+    word = value and _word(value[2])
+    return line if value is None or word is None else f'{value[1]}"{word}"'

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 import pytest
@@ -44,6 +45,9 @@ KEY = {"key_name": "ansible", "key_secret": "c2VjcmV0"}
         ({**GSS_TSIG, "server": "fe80::1%eth0"}, "server_name", "host names"),
         ({**GSS_TSIG, "server": "not a host"}, "server", "host name"),
         ({**GSS_TSIG, "server": "192.0.2.1", "server_name": "not a host"}, "server_name", "host name"),
+        ({**GSS_TSIG, "principal": "a\ud800@B"}, "principal", "UTF-8"),
+        ({**GSS_TSIG, "ticket_cache": "DIR:/\udcff"}, "ticket_cache", "UTF-8"),
+        ({**GSS_TSIG, "keytab": "/\udcff"}, "keytab", "UTF-8"),
     ],
 )
 def test_options_that_contradict_each_other_are_named(options, option, words):
@@ -57,3 +61,12 @@ def test_the_missing_library_is_named_and_how_to_have_it(monkeypatch):
     error = failure(**GSS_TSIG)
     assert (error.code, error.option) == ("missing_library", "rfc2136.authentication")
     assert "gssapi" in str(error) and "python3-gssapi" in str(error)
+
+
+def test_a_keytab_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "text").write_text("text")
+    for name, words in (("pipe", "a named pipe"), ("nowhere", "No such file"), ("text", "no keytab"), ("", "a folder")):
+        with pytest.raises(Problem, match=words) as caught:
+            kerberos.Kerberos("dc1", None, str(tmp_path / name), None)._check_keytab(str(tmp_path / name))
+        assert (caught.value.code, caught.value.option) == ("bad_keytab", "rfc2136.keytab")

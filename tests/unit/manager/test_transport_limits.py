@@ -9,10 +9,13 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import re
+import resource
 import socket
 import time
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -174,9 +177,9 @@ def test_all_attempts_together_come_to_an_end(manager, clock):
 
 
 def gzipped(body, times):
-    """A body that is repeated, compressed without ever being there as a whole."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return b"".join(map(packer.compress, [body] * times)) + packer.flush()
+    """The beginning of a list in which a body is repeated, compressed without ever being there as a whole."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    return b"".join(map(packer.compress, [b'{"a": [', *[body] * times])) + packer.flush()
 
 
 BOMBS = {
@@ -202,6 +205,20 @@ def test_a_bomb_of_values_is_refused_before_any_is_made(manager, piece):
     assert error.message == "its body has more than 4000000 values, which no page of the manager's API has"
     assert (error.status, error.outcome_unknown) == (200, True)
     assert peak < 5 * len(piece) * 10**4 * times + 10**7
+
+
+@pytest.mark.parametrize(("piece", "mebibytes"), [(b"{},", 40), (b"x", 400)])
+def test_a_bomb_goes_off_within_half_a_gibibyte(manager, piece, mebibytes):
+    """By what the system counts: libraries that are not Python have memory, too."""
+    it = manager(reply(gzipped(piece * (2**20 // len(piece)), mebibytes), Content_Encoding="gzip"))
+
+    taken = int(re.search(r"VmSize:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 2**29, before[1]))
+    try:
+        fails(it, MODIFY, errors.BadReply)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_the_largest_page_that_the_api_can_have_is_within_the_bounds():

@@ -6,18 +6,21 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import shutil
 import socket
 import subprocess
 import threading
 from contextlib import closing
+from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
-from ansible_collections.workload_security.agent.plugins.module_utils._ssh.configuration import parts_of
+from ansible_collections.workload_security.agent.plugins.module_utils._ssh.configuration import look_up, parts_of
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.errors import SshError
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import read_server
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.session import Session
@@ -31,6 +34,11 @@ def servers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("servers")
     with SshServer(folder / "first") as first, SshServer(folder / "second") as second:
         yield first, second
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("any")
 
 
 @pytest.fixture
@@ -267,6 +275,59 @@ def test_commands_that_do_not_apply(configure):
     assert configure("Host gate\n  ProxyJump a\nHost gate\n  ProxyCommand x\n").via.host == "a"
 
 
+# Of an own file, and of the one that it includes.
+LINES = [
+    *(
+        "Host gate",
+        "Host *",
+        "Host g* !gate",
+        "Host other gate",
+        'Host "gate"',
+        "Host=gate",
+        "Host gate # x",
+        "Host g[a]te",
+    ),
+    *("Match all", "Match host gate", "Match host g* user root", "Match originalhost gate", "Match !host gate"),
+    *("HostName real", "HostName=real", 'hostname "real"', "HostName real # c", "HostName 'real'", 'HostName "re"al'),
+    *(
+        "User bob",
+        'User "bob b"',
+        "User a\\ b",
+        "User CORP\\me",
+        "User CORP\\\\me",
+        'User "a\\"b"',
+        "User bob#x",
+        "  User   c  ",
+    ),
+    *("Port 22 # x", "Port=33", '\tPort\t"44"', "ProxyJump j", "ProxyJump none", "ProxyJump u@j:9 # c", "# c", ""),
+]
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.sampled_from([*LINES, "Include ~/.ssh/more"]), max_size=6), st.lists(st.sampled_from(LINES), max_size=3)
+)
+@example(["Host other", "Include ~/.ssh/more"], ["Host gate", "Port=33"])
+@example(["Match host gate", "Include ~/.ssh/more", "Port=33"], ["HostName real"])
+@example(["User bob # c", "HostName 'real'", "Host gate # x"], [])
+def test_what_openssh_itself_reads(folder, text, more):
+    (folder / ".ssh").mkdir(exist_ok=True)
+    for name, lines in (("config", text), ("more", more)):
+        (folder / ".ssh" / name).write_text("".join(f"{line}\n" for line in lines))
+    path = str(folder / ".ssh" / "config")
+    # It takes the home of the user from elsewhere.
+    text = [line.replace("~", str(folder)) for line in text]
+    (folder / ".ssh" / "theirs").write_text("".join(f"{line}\n" for line in text))
+    command = ["ssh", "-G", "-F", str(folder / ".ssh" / "theirs"), "gate"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assume(ran.returncode == 0)
+    theirs = dict(line.split(" ", 1) for line in reversed(ran.stdout.splitlines()) if " " in line)
+    with mock.patch.dict(os.environ, HOME=str(folder)):
+        found = look_up("x", path, "gate")
+    told = (found.host, found.port or "22", found.user or getpass.getuser(), found.jump)
+    assert told == (theirs["hostname"], theirs["port"], theirs["user"], theirs.get("proxyjump"))
+
+
 def test_the_file_must_be_there(home):
     (home / ".ssh" / "known_hosts").touch()
     with pytest.raises(OptionError, match="option 'jump_host.ssh_config' is '.*/nowhere': it must be a readable file"):
@@ -301,11 +362,6 @@ def test_parts_of_a_jump():
     ):
         found = parts_of(text)
         assert (found.host, found.port, found.user) == parts, text
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("any")
 
 
 @settings(max_examples=150)
