@@ -435,8 +435,8 @@ def test_bad_input_is_refused_before_any_request(lab):
     expected = [
         "manager_initiated",
         "in the cloud the manager fixes it",
-        "'192.0.2.0/33': it is no IP address",
-        "'none': it is no MAC address",
+        "'192.0.2.0/33': it is not an IP address",
+        "'none': it is not a MAC address",
         "an empty list would admit nobody",
         "option 'port' is '0'",
         "left out with state=absent",

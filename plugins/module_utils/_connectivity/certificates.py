@@ -72,14 +72,14 @@ def read_certificate(der: bytes) -> Certificate:
     """Read one certificate. Raises C(ValueError) for what is none."""
     certificate = list(_elements(der))
     if len(certificate) != 1 or certificate[0][0] != _SEQUENCE:
-        raise ValueError("it is no certificate")
+        raise ValueError("it is not a certificate")
     tag, signed = _first(certificate[0][1])
     fields = list(_elements(signed)) if tag == _SEQUENCE else []
     if fields and fields[0][0] == _VERSION:
         del fields[0]
     # Serial number, signature algorithm, issuer, validity, subject, public key, and what is optional.
     if len(fields) < 6 or not all(fields[number][0] == _SEQUENCE for number in range(1, 6)):
-        raise ValueError("it has not the fields of a certificate")
+        raise ValueError("it lacks the fields of a certificate")
     issuer, validity, subject = (fields[number][1] for number in (2, 3, 4))
     times = [_time(kind, content) for kind, content in _elements(validity)]
     if len(times) != 2:

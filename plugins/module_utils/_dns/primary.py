@@ -309,7 +309,7 @@ class Primary:
             # What dnspython does not wrap of all that can be wrong in a message.
             except (dns.exception.DNSException, ValueError, LookupError, struct.error) as error:
                 raise DnsError(
-                    "bad_answer", f"{self} sent what is no answer to the question: {_words(error)}"
+                    "bad_answer", f"{self} sent something that does not answer the question: {_words(error)}"
                 ) from error
             else:
                 self._addresses = [address]
@@ -389,7 +389,7 @@ class Primary:
         except socket.timeout as error:
             if not why_not:
                 raise
-            raise DnsError("bad_answer", f"{self} sent nothing but what is no answer: {why_not}") from error
+            raise DnsError("bad_answer", f"{self} sent nothing that answers the question: {why_not}") from error
         return answer
 
     def _rejected_signature(self, error: dns.tsig.PeerError) -> NoReturn:

@@ -90,7 +90,7 @@ def _encoded(name: str) -> bytes:
     labels = (name[:-1] if name.endswith(".") else name).encode("ascii").split(b".")
     encoded = b"".join(bytes([len(label) & 0xFF]) + label for label in labels) + b"\0"
     if not all(0 < len(label) < 64 for label in labels) or len(encoded) > _LONGEST_NAME:
-        raise ValueError(f"'{shown(name)}' is no name that DNS can hold")
+        raise ValueError(f"'{shown(name)}' is not a name that DNS can hold")
     return encoded
 
 

@@ -93,7 +93,7 @@ def check_literal(function: str, literal: t.Any) -> None:
     if function in VERSION_FUNCTIONS and isinstance(literal, str) and numbers(literal) is None:
         raise ValueError(
             f"{function}() compares versions, such as '20.0.2.1390' or '20', and {quoted(literal, 60)} is none;"
-            " of two values of which one is no version, it is never true"
+            " of two values of which one is not a version, it is never true"
         )
 
 

@@ -175,7 +175,7 @@ def _read_alert(level: int, code: int) -> Optional[Reply]:
 
 def _read_server_hello(message: bytes, version: str, suites: Sequence[int]) -> Optional[Reply]:
     if message and message[0] != _SERVER_HELLO:
-        return not_tls(f"it begins its handshake with message {message[0]}, which is no ServerHello")
+        return not_tls(f"it begins its handshake with message {message[0]}, which is not a ServerHello")
     if len(message) < 4:
         return None
     length = int.from_bytes(message[1:4], "big")

@@ -123,7 +123,7 @@ def judge(status: AgentStatus, since: int, accepted: t.Collection[str] = (), hea
     if status.offline:
         return Verdict(FAILED, f"the agent is offline: {shown(status.offline)}")
     if status.communication_errors:
-        return Verdict(FAILED, f"manager and agent do not get along: {_told(status.communication_errors)}")
+        return Verdict(FAILED, f"manager and agent cannot communicate: {_told(status.communication_errors)}")
     if status.heard is None:
         return Verdict(UNKNOWN, "the manager does not tell when it last heard of the agent")
     if status.requested is None and status.taken is None:

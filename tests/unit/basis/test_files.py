@@ -98,7 +98,7 @@ def test_what_is_no_file_to_read(place, kind, words):
     (place / "file").touch()
     with pytest.raises(OSError, match=words):
         read_whole(str(place / kind), 5)
-    with pytest.raises(OSError, match="This is no path"):
+    with pytest.raises(OSError, match="This is not a path"):
         read_whole("a\0b", 5)
 
 
@@ -125,7 +125,7 @@ def test_files_that_are_replaced(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError, match="symbolic links"):
         replace_whole(str(tmp_path / "loop"), b"x")
-    with pytest.raises(OSError, match="This is no path"):
+    with pytest.raises(OSError, match="This is not a path"):
         replace_whole("a\0b", b"x")
 
 
