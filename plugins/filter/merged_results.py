@@ -42,7 +42,7 @@ def merged_results(results: object) -> Result:
 def _checked(result: object, number: int) -> Result:
     """A result as far as it is merged. Raises C(AnsibleFilterError) for anything else."""
     if not isinstance(result, dict):
-        raise _error(f"result {number} is a {type(result).__name__}, no dictionary")
+        raise _error(f"result {number} is a {type(result).__name__}, not a dictionary")
     counts = result.get("counts")
     if not isinstance(counts, dict):
         why = result.get("error") or result.get("msg")

@@ -80,7 +80,7 @@ def look_up(server: str, name: str, type: str, timeout: float, port: int = 53) -
         if _HEADER.unpack_from(reply)[1] & _TRUNCATED:
             reply = by_stream(family, where, query, deadline)
             if not _is_reply(reply, query):
-                raise DnsMalformed(f"the answer over TCP is none to the question: {reply[:24]!r}")
+                raise DnsMalformed(f"the answer over TCP does not belong to the question: {reply[:24]!r}")
     except socket.timeout:
         raise late from None
     return _read(reply)

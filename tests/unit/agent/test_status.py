@@ -169,7 +169,11 @@ def told(state: str | None = "green", last: str | None = "1000", now: str | None
         ({"last": "1786541835000"}, None, "which is not a time"),
         ({"now": "9" * 5000}, None, "which is not a time"),
         ({"last": "1300", "now": "1000"}, None, "5 minutes ahead"),
-        ({"last": "1000\nAgentStatus.lastAgentToManagerSession: 1200"}, None, "says 1000 and 1200, which is not a time"),
+        (
+            {"last": "1000\nAgentStatus.lastAgentToManagerSession: 1200"},
+            None,
+            "says 1000 and 1200, which is not a time",
+        ),
     ],
 )
 def test_who_is_healthy(given: dict[str, str | None], healthy: bool | None, reason: str) -> None:

@@ -69,7 +69,7 @@ def test_however_a_fleet_is_cut_the_whole_is_the_same(names, cuts, after):
     ("results", "told"),
     [
         ("text", "expected a list of results, got str"),
-        ([None], "result 1 is a NoneType, no dictionary"),
+        ([None], "result 1 is a NoneType, not a dictionary"),
         ([result(), {"error": "the manager refuses the key"}], "result 2 has no counts: the manager refuses the key"),
         ([{"counts": {"changed": "1"}}], "counts.changed of result 1 is not a number: '1'"),
         ([{**result(), "plan": {}}], None),
