@@ -83,7 +83,7 @@ def test_every_module_in_a_playbook(lab, tmp_path):
         "firewall_restriction": restriction,
         "heartbeat": {**target, "interval": 5},
     }
-    # After those that read, since it is then that agents were heard of.
+    # After those that read, since it is then that agents were heard from.
     sending = {"policy_sending": {"policies": ["Base Policy"]}}
     reading = {
         "agent_cipher_info": {"minimum_tls": "1.2"},

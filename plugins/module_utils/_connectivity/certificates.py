@@ -108,7 +108,7 @@ def _elements(data: bytes) -> Iterator[Tuple[int, bytes]]:
             length = int.from_bytes(data[start - size : start], "big")
         position = start + length
         if tag & 0x1F == 0x1F or len(data) < position:
-            raise ValueError("it has an element that cannot be")
+            raise ValueError("it has an invalid element")
         yield tag, data[start:position]
 
 
@@ -149,7 +149,7 @@ def _attributes(name: bytes) -> Iterator[Tuple[str, str]]:
 def _pair(data: bytes) -> List[Tuple[int, bytes]]:
     pair = list(_elements(data))
     if len(pair) != 2:
-        raise ValueError("it has a name that cannot be")
+        raise ValueError("it has an invalid name")
     return pair
 
 
@@ -164,7 +164,7 @@ def _time(tag: int, content: bytes) -> str:
         text = ("20" if text[:2] < "50" else "19") + text
     match = re.fullmatch(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z", text, re.ASCII)
     if tag not in (_UTC_TIME, _TIME) or not match:
-        raise ValueError("it has a time that cannot be")
+        raise ValueError("it has an invalid time")
     return "{}-{}-{}T{}:{}:{}Z".format(*match.groups())
 
 

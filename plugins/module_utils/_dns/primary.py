@@ -178,7 +178,7 @@ class Primary:
                     return _text(rrset.name)
             break
         raise DnsError(
-            "no_zone", f"{self} does not tell which zone holds {name}: give option rfc2136.zone", "rfc2136.zone"
+            "no_zone", f"{self} does not say which zone holds {name}: give option rfc2136.zone", "rfc2136.zone"
         )
 
     def records(self, name: str) -> List[Record]:
@@ -441,7 +441,7 @@ class Primary:
             )
         elif code == dns.rcode.REFUSED:
             option = "rfc2136.server"
-            advice = f"it does not have the zone, or does not tell this machine: check option {option}"
+            advice = f"it does not have the zone, or does not say so to this machine: check option {option}"
         elif code == dns.rcode.NOTAUTH:
             option = "rfc2136.zone"
             advice = f"it is not the primary server of the zone: check options {option} and rfc2136.server"

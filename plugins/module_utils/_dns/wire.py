@@ -138,7 +138,7 @@ def _receive(connection: socket.socket, length: int, deadline: float) -> bytes:
         connection.settimeout(_left(deadline))
         data = connection.recv(length - len(received))
         if not data:
-            raise DnsMalformed("the connection ends in the midst of the answer")
+            raise DnsMalformed("the connection ends in the middle of the answer")
         received += data
     return received
 

@@ -108,7 +108,7 @@ def _span(network: str) -> Span:
 
 
 def _address(text: str) -> tuple[int, int] | None:
-    """IP version and number of an address; C(None) for what is none, as of a computer that was never heard of."""
+    """IP version and number of an address; C(None) for what is none, as of a computer that was never heard from."""
     try:
         address = ipaddress.ip_address(text.strip())
     except ValueError:

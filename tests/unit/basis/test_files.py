@@ -151,7 +151,7 @@ def test_a_file_that_holds_it_already_is_not_written(tmp_path):
 
 
 def killed_while_writing(path: Path) -> None:
-    """A run that is killed in the midst of its work leaves a part of the file behind."""
+    """A run that is killed in the middle of its work leaves a part of the file behind."""
 
     def run() -> None:
         replace_whole(str(path), b"half of it", check=lambda: os.kill(os.getpid(), signal.SIGKILL))
