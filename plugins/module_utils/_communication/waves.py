@@ -38,7 +38,7 @@ _BOUND = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) *(?P<percent>%?)",
 
 
 class Place(t.NamedTuple):
-    """Where a computer belongs, whether its agent can be judged, as it was heard from lately, and whether it has one."""
+    """Where a computer belongs, whether its agent was heard from lately, so that it can be judged, and whether it has one."""
 
     id: int
     policy: int | None
@@ -307,7 +307,7 @@ class _Cut:
         return tuple(number for number in computers if self._places[number].heard)
 
     def too_silent(self, computers: t.Collection[int]) -> bool:
-        """Whether those who were heard from lately cannot represent the others: they are none, or too many agents were silent.
+        """Whether those heard from lately cannot represent the others: there are none, or too many agents were silent.
 
         Nobody at all is harmed by anything.
         """

@@ -154,7 +154,8 @@ def _unresolved(endpoint: Endpoint, sources: Sources, resolution: Resolution) ->
         codes = ", ".join(sorted({str(said.code) for said in refusing}))
         return (
             f"no name server has an answer for {name}: {codes} from {_named(refusing)}",
-            "let the name server answer this host (REFUSED), and make sure that it can reach the servers that it asks in turn"
+            "let the name server answer this host (REFUSED), and make sure that it can reach the servers that it asks in"
+            " turn"
             f" (SERVFAIL); or put other servers into {RESOLV_CONF}",
         )
     if mute:
@@ -193,7 +194,8 @@ def _unconnected(endpoint: Endpoint, resolution: Resolution, attempts: Sequence[
     if numbers <= set(_NO_WAY):
         return (
             f"there is no way from this host to {where} ({tried})",
-            f"make sure that this host has a route to {', '.join(attempt.address for attempt in attempts)}, and that this is"
+            f"make sure that this host has a route to {', '.join(attempt.address for attempt in attempts)}, and that this"
+            " is"
             f" {endpoint.server}'s address",
         )
     return (
@@ -210,7 +212,8 @@ def _unspoken(endpoint: Endpoint, handshake: Optional[tls.Handshake]) -> Sequenc
     if handshake.failed == tls.NOT_TLS:
         return (
             f"{where} {handshake.error}",
-            "make sure that this is the manager's port, that no load balancer on the way ends TLS, and that no proxy answers"
+            "make sure that this is the manager's port, that no load balancer on the way ends TLS, and that no proxy"
+            " answers"
             " in its place",
         )
     if handshake.failed == tls.REFUSED:
