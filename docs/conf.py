@@ -19,6 +19,8 @@ html_title = project
 include_patterns = ["index.md", "SECURITY.md", "awx/README.md", "docs/**", "roles/*/README.md", "reference/**"]
 exclude_patterns = ["docs/README.md", "docs/index.md"]
 myst_heading_anchors = 4
+# Messages are searched for as they come, with straight quotes.
+smartquotes = False
 # What antsibull-docs writes means options and plugins by its single backquotes.
 default_role = "any"
 # Ansible's own pages are not at hand: a reference into them cannot be resolved here.

@@ -30,7 +30,7 @@ def _translated(value: object, kind: str) -> str:
     name = plain_text(value, "the name of a cipher suite")
     suite = find_suite(name)
     if suite is None:
-        raise ValueError(f"{quoted(name, 80)} is no cipher suite that an agent is documented to use")
+        raise ValueError(f"{quoted(name, 80)} is not a cipher suite that an agent is documented to use")
     return getattr(suite, kind)
 
 

@@ -42,20 +42,20 @@ def merged_results(results: object) -> Result:
 def _checked(result: object, number: int) -> Result:
     """A result as far as it is merged. Raises C(AnsibleFilterError) for anything else."""
     if not isinstance(result, dict):
-        raise _error(f"result {number} is a {type(result).__name__}, no dictionary")
+        raise _error(f"result {number} is a {type(result).__name__}, not a dictionary")
     counts = result.get("counts")
     if not isinstance(counts, dict):
         why = result.get("error") or result.get("msg")
         raise _error(f"result {number} has no counts{': ' + shown(str(why), 200) if why else ''}")
     for name in _COUNTS:
         if not _is_count(counts.get(name)):
-            raise _error(f"counts.{name} of result {number} is no number: {shown(repr(counts.get(name)), 100)}")
+            raise _error(f"counts.{name} of result {number} is not a number: {shown(repr(counts.get(name)), 100)}")
     kept: Result = {"counts": counts}
     for name in _LISTS:
         items = kept[name] = result.get(name) or []
         kind = str if name == "warnings" else dict
         if not isinstance(items, list) or not all(isinstance(item, kind) for item in items):
-            raise _error(f"{name} of result {number} is no list of {'texts' if kind is str else 'dictionaries'}")
+            raise _error(f"{name} of result {number} is not a list of {'texts' if kind is str else 'dictionaries'}")
     for group in [*kept["plan"], *kept["undeclared"]]:
         lists = [group.get(name) for name in ("policies", "computers")]
         if not _is_count(group.get("count")) or not all(isinstance(names, list) for names in lists):

@@ -287,7 +287,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if keyed:
                 self._add_host_to_keyed_groups(keyed, host.variables, name, strict=strict)
         self._tell(renamed, "computers go by computer_ and their ID, since other inventory sources have their names")
-        self._tell(kept, "hosts keep the connection variables of other inventory sources, whatever compose says")
+        self._tell(kept, "hosts keep the connection variables from other inventory sources, and not those from compose")
 
     def _tell(self, names: list[str], what: str) -> None:
         if names:

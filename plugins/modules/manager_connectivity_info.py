@@ -574,7 +574,7 @@ listening:
       sample: true
     addresses:
       description:
-        - The addresses on which it listens, those of the loopback among them. Empty where the system does not tell.
+        - The addresses on which it listens, those of the loopback among them. Empty if the system does not say.
       returned: always
       type: list
       elements: str

@@ -118,7 +118,7 @@ looks:
   sample: 4
 waited:
   description: How many seconds it waited. C(waited_at_most) are minutes, and C(heartbeat) is the longest interval in
-    minutes, null where the manager does not tell.
+    minutes, null if the manager does not say.
   returned: success, and where the wave does not pass
   type: int
   sample: 90

@@ -24,7 +24,7 @@ def agent_supports_suite(value: object, suite: object, when_unknown: object = Fa
         if known is None:
             names = ", ".join(other.iana for other in SUITES)
             raise ValueError(
-                f"{quoted(name, 80)} is no cipher suite that an agent is documented to use, which are {names}"
+                f"{quoted(name, 80)} is not a cipher suite that an agent is documented to use, which are {names}"
             )
     except (TypeError, ValueError) as error:
         raise AnsibleFilterError(f"agent_supports_suite: {error}") from error

@@ -22,7 +22,7 @@ def agent_supports_tls(value: object, tls: object, when_unknown: object = False)
         fallback = plain_bool(when_unknown, "when_unknown")
         number = normalize(wanted)
         if number is None:
-            raise ValueError(f"{quoted(wanted, 80)} is no version of TLS, which are {', '.join(VERSIONS)}")
+            raise ValueError(f"{quoted(wanted, 80)} is not a version of TLS, which are {', '.join(VERSIONS)}")
     except (TypeError, ValueError) as error:
         raise AnsibleFilterError(f"agent_supports_tls: {error}") from error
     answer = supports_tls(version, number).supported

@@ -25,7 +25,7 @@ def older_than_release(
         wanted = plain_text(certainty, "the certainty")
         if parse(than) is None:
             raise ValueError(
-                f"{quoted(than, 80)} is no release such as '11.0 Update 6' and no version such as '11.0.0.582'"
+                f"{quoted(than, 80)} is neither a release such as '11.0 Update 6' nor a version such as '11.0.0.582'"
             )
         if wanted not in CERTAINTIES:
             raise ValueError(f"there is no certainty {quoted(wanted, 80)}, choose one of {', '.join(CERTAINTIES)}")

@@ -590,7 +590,7 @@ def test_manager_calls_missing_agents(managed: Managed, answer: bool) -> None:
     managed.agent.start()
     number = managed.beats()[-1]["n"]
     if answer:
-        until(lambda: managed.beats()[-1]["n"] > number, "the manager has heard of it")
+        until(lambda: managed.beats()[-1]["n"] > number, "the manager has heard from it")
         assert managed.beats()[-1]["by"] == "manager"
     else:
         until(lambda: managed.alerts("offline"), "the manager misses it")

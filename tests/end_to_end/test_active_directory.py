@@ -158,7 +158,7 @@ def test_what_kerberos_and_the_server_refuse_is_told_apart(realm):
         ({"ticket_cache": old}, {}, "no_ticket", "ticket_cache", "expired"),
         ({"ticket_cache": old, "principal": "other@LAB.TEST"}, {}, "no_ticket", "ticket_cache", "does not match"),
         ({"keytab": "/no/such/keytab"}, {}, "bad_keytab", "keytab", "No such file"),
-        ({"keytab": text}, {}, "bad_keytab", "keytab", "is no keytab"),
+        ({"keytab": text}, {}, "bad_keytab", "keytab", "is not a Kerberos keytab"),
         ({"keytab": keytab, "principal": "nobody@LAB.TEST"}, {}, "bad_keytab", "keytab", "nobody@LAB.TEST"),
         ({"keytab": keytab, "principal": "a@b@c"}, {}, "bad_option", "principal", "'a@b@c'"),
         ({"keytab": gone}, {}, "unknown_principal", "principal", "gone@LAB.TEST"),

@@ -267,7 +267,7 @@ def test_a_name_server_that_is_down_costs_time_and_nothing_else(first: Results) 
 def test_a_name_server_that_refuses(place: Place, first: Results) -> None:
     # The primary server answers for its own zone only.
     cause = first[5]["problems"][0]["cause"]
-    assert cause == f"no name server tells about dsm.example.com: REFUSED from {place.primary.address}"
+    assert cause == f"no name server has an answer for dsm.example.com: REFUSED from {place.primary.address}"
 
 
 def test_a_host_that_does_not_ask_dns(first: Results) -> None:

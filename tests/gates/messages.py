@@ -164,7 +164,7 @@ class _Source:
         """The messages in the file."""
         for node in ast.walk(self.tree):
             text = self.text_of(node)
-            if text is None or isinstance(node, ast.Name) or "\n" in text:
+            if text is None or isinstance(node, ast.Name) or re.search(r"\n|\(\?[:P]|\[\^", text):
                 continue
             around = list(self._around(node))
             calls = [ast.unparse(one.func) for one in around if isinstance(one, ast.Call)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.gates import messages
+from tests.gates import messages, pictures
 from tests.gates.environments import ROOT
 from tests.gates.export import export_collection, repository_files
+from tests.page import find_browser
 
 TOOLS = Path(sys.executable).parent
 
@@ -95,6 +97,24 @@ def check(value, name):
     }
 
 
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_pictures_show_what_is_so_and_can_be_read(name):
+    drawn = (ROOT / pictures.FOLDER / name).read_text(encoding="utf-8")
+    assert drawn == pictures.PICTURES[name](), "run .venv/tools/bin/python -m tests.gates.pictures"
+    sizes = [int(size) for size in re.findall(r"(?:font: |font-size: )(\d+)px", drawn)]
+    assert len(sizes) == 3 and min(sizes) >= 11
+    assert "prefers-color-scheme: dark" in drawn and "<title>" in drawn
+
+
+def test_each_picture_is_small_is_shown_and_has_words():
+    pages = "".join((ROOT / path).read_text(encoding="utf-8") for path in repository_files() if path.suffix == ".md")
+    for picture in (ROOT / pictures.FOLDER).iterdir():
+        assert picture.stat().st_size < 150_000, picture
+        assert re.search(rf"!\[[^\]]{{40,}}\]\(\S*pictures/{picture.name}\)", pages), (
+            f"no page shows {picture.name} in words"
+        )
+
+
 @pytest.fixture(scope="module", name="site")
 def site_fixture(collection) -> Path:
     """The documentation site, built without a warning: pages of docs/ and roles/, and reference pages of all plugins."""
@@ -122,6 +142,41 @@ def test_every_plugin_role_and_page_is_on_the_site(site):
         path.with_suffix("") for path in pages if path.parent != Path("docs") or path.stem not in ("README", "index")
     }
     assert len(wanted) > 40 and wanted <= built
+
+
+# What is wider than a phone, on each of the pages one after the other. What scrolls in a box of its own may be.
+_TOO_WIDE = """
+const wide = [];
+for (const address of PAGES) {
+  const frame = document.createElement("iframe");
+  frame.width = 390;
+  frame.height = 800;
+  frame.src = address;
+  const loaded = new Promise((resolve) => { frame.onload = resolve; });
+  document.body.append(frame);
+  await loaded;
+  const inside = frame.contentDocument;
+  const scrolls = (one) =>
+    !one.matches(".wy-nav-content") && (getComputedStyle(one).overflowX === "auto" || scrolls(one.parentElement));
+  const out = [...inside.querySelectorAll(".wy-nav-content *")]
+    .filter((one) => one.getBoundingClientRect().right > 390 && !scrolls(one.parentElement));
+  if (out.length) wide.push([address, out[0].outerHTML.slice(0, 200)]);
+  frame.remove();
+}
+return wide;
+"""
+
+
+def test_no_page_is_wider_than_a_phone(site, tmp_path):
+    browser = find_browser(tmp_path)
+    if browser is None:
+        pytest.skip("there is no Chromium on this machine (Debian's package chromium)")
+    pages = sorted(path.as_uri() for path in site.rglob("*.html"))
+    assert len(pages) > 60
+    host = tmp_path / "host.html"
+    host.write_text("<!doctype html><html><body></body></html>", encoding="utf-8")
+    script = f"const PAGES = {json.dumps(pages)};\n{_TOO_WIDE}"
+    assert browser.run(host, script, "--allow-file-access-from-files") == []
 
 
 def test_the_site_needs_nothing_from_elsewhere(site):

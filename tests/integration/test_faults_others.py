@@ -127,7 +127,7 @@ def test_a_key_that_may_only_read(lab, before, stage):
     refused = [failure for failure in result["failed_targets"] if failure["failure"]]
     assert {failure["failure"]["code"] for failure in refused} == {"forbidden"}
     assert all("Not authorized to" in failure["reason"] and "role" in failure["reason"] for failure in refused)
-    # What a reader can do: see what would change, and see that there is nothing to do.
+    # What a reader can do: see what would change, and make sure that there is nothing to do.
     assert scene.run(stage, api_key=lab.read_only_api_key, check=True)["failed_targets"] == []
     scene.assert_converges(stage)
     assert not scene.run(stage, api_key=lab.read_only_api_key)["failed_targets"]

@@ -43,7 +43,7 @@ MINUTE = 60.0
 
 
 def health(lab: LabManager, **options: t.Any) -> dict[str, t.Any]:
-    """The result, looked at when the manager heard of an agent last."""
+    """The result, looked at when the manager heard from an agent last."""
     dates = [
         one.get("lastAgentCommunication") or 0
         for one in lab.api("GET", "/computers", query={"expand": "none"})["computers"]

@@ -83,7 +83,7 @@ def test_every_module_in_a_playbook(lab, tmp_path):
         "firewall_restriction": restriction,
         "heartbeat": {**target, "interval": 5},
     }
-    # After those that read, since it is then that agents were heard of.
+    # After those that read, since it is then that agents were heard from.
     sending = {"policy_sending": {"policies": ["Base Policy"]}}
     reading = {
         "agent_cipher_info": {"minimum_tls": "1.2"},
@@ -435,8 +435,8 @@ def test_bad_input_is_refused_before_any_request(lab):
     expected = [
         "manager_initiated",
         "in the cloud the manager fixes it",
-        "'192.0.2.0/33': it is no IP address",
-        "'none': it is no MAC address",
+        "'192.0.2.0/33': it is not an IP address",
+        "'none': it is not a MAC address",
         "an empty list would admit nobody",
         "option 'port' is '0'",
         "left out with state=absent",

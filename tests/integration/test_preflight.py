@@ -75,7 +75,7 @@ def test_computers_are_found_whatever_their_case_and_windows_hosts_by_their_hear
         assert rows[host]["computer_id"] is None and told in str(rows[host]).replace("\\'", "'"), rows[host]
     found = rows[win]["agent_initiated"]
     assert found["answer"] in ("yes", "already"), found
-    assert "but the manager last heard of the agent at " in found["reasons"][0]
+    assert "but the manager last heard from the agent at " in found["reasons"][0]
     looked = rows["DB1"]["agent_initiated"]
     assert looked["answer"] == "no", "a host that can look is believed"
     for node in ("127.0.0.1 port 4120: ", "localhost port 14120: "):

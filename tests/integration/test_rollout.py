@@ -237,7 +237,7 @@ def test_a_gate_that_fails_puts_all_waves_back_if_asked(site):
     lab.clear_requests()
     ran = site.run()
     assert ran.returncode == 2, ran.stdout
-    assert "manager and agent do not get along: Communication error" in ran.stdout, ran.stdout
+    assert "manager and agent cannot communicate: Communication error" in ran.stdout, ran.stdout
     assert site.settings() == {of(number): ["7 Minutes", ""] for number in ids[:2]}
     assert (site.state["result"], site.state["phases"]) == ("failed", ["passed", "failed", "waiting"])
     assert "That wave and all before it were put back on the manager; agents that have" in ran.stdout

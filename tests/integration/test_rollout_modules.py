@@ -523,7 +523,7 @@ def test_what_the_manager_does_not_tell_does_not_pass(alive, tmp_path):
     alive.add_fault(method="POST", path="/computers/search", action=action, times=0)
     result = gate()
     assert result["failure"]["code"] == "gate_unknown", result
-    assert "the manager does not tell the agent's status" in result["msg"]
+    assert "the manager does not report the agent's status" in result["msg"]
 
 
 def test_a_computer_that_is_gone_is_not_judged(alive, tmp_path):

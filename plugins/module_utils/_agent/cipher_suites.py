@@ -208,7 +208,7 @@ def _reason(finding: _Finding, words: List[str]) -> str:
     if finding.state == DOCUMENTED:
         return f"The vendor's page lists these suites for {named}."
     if finding.state == AMBIGUOUS:
-        return f"What is known of this build does not tell whether it lies in or between {named}."
+        return f"What is known about this build does not show whether it is in or between {named}."
     return f"The vendor's page lists no suites for it; the ranges next to it are {named}."
 
 

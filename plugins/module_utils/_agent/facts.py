@@ -13,7 +13,7 @@ from .installed import Installation, Told
 from .releases import describe
 
 _NO_AGENT = "There is no agent."
-_NO_VERSION = "No source tells the version of the agent."
+_NO_VERSION = "No source says which version the agent has."
 
 
 def facts_of(installation: Installation, interval: int) -> Dict[str, object]:

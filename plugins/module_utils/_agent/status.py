@@ -135,7 +135,7 @@ def read_status(answer: Answer) -> AgentStatus:
         return AgentStatus(NOT_ACTIVATED, None, "The agent's status names no manager.", _state(answer.output))
     if len(urls) > 1 or not _URL.fullmatch(urls[0]):
         said = shown(" and ".join(urls[:3]), 200)
-        return AgentStatus(UNKNOWN, None, f"The agent's status names {said}, which is no URL.")
+        return AgentStatus(UNKNOWN, None, f"The agent's status names {said}, which is not a URL.")
     last, now, problem = _session(answer.output)
     return AgentStatus(
         ACTIVATED,
@@ -188,7 +188,7 @@ def _session(output: str) -> Tuple[int, int, str]:
     for name in ("lastAgentToManagerSession", "currentTime"):
         values = [value for value in values_of(output, _GROUP, name) if value]
         if len(values) != 1 or not _SECONDS.fullmatch(values[0]):
-            said = f"says {shown(' and '.join(values[:3]), 200)}, which is no time" if values else "is missing"
+            said = f"says {shown(' and '.join(values[:3]), 200)}, which is not a time" if values else "is missing"
             return 0, 0, f"It is not known when the last session was: {name} in the agent's status {said}."
         moments.append(int(values[0]))
     last, now = moments

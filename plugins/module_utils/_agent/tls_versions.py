@@ -98,7 +98,7 @@ def supports(span: Span, stated: Optional[str], names: Tuple[str, ...]) -> List[
 
 
 def normalize(text: object) -> Optional[str]:
-    """The version in C(TLS 1.2), C(TLSv1.2), C(TLSv1_2) or C(1.2); C(None) for what is no version of TLS."""
+    """The version in C(TLS 1.2), C(TLSv1.2), C(TLSv1_2) or C(1.2); C(None) for what is not a version of TLS."""
     if not isinstance(text, str) or len(text) > 20:
         return None
     match = re.fullmatch(r"(?:TLS[ _-]*)?(?:v[ _-]*)?(1)(?:[._]([0-3]))?", text.strip(), re.IGNORECASE | re.ASCII)

@@ -142,7 +142,7 @@ def known_version(text: str) -> Version:
     """A version that stands in a table here. Raises C(ValueError) for what is none."""
     subject = parse(text)
     if not isinstance(subject, Version):
-        raise ValueError(f"{text!r} is no version")
+        raise ValueError(f"{text!r} is not a version")
     return subject
 
 
@@ -150,7 +150,7 @@ def known_release(text: str) -> Release:
     """A release that stands in a table here. Raises C(ValueError) for what is none."""
     subject = parse(text)
     if not isinstance(subject, Release):
-        raise ValueError(f"{text!r} is no release")
+        raise ValueError(f"{text!r} is not a release")
     return subject
 
 

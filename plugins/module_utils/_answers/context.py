@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What else is known of a target: where it belongs, what it is, and when it was heard of. What is not known is null."""
+"""What else is known of a target: where it belongs, what it is, and its last contact. What is not known is null."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Contexts:
         self._policies_hidden = False
 
     def of(self, target: Target) -> dict[str, t.Any]:
-        """Where the target belongs, what it is, and when it was heard of; of policies, no more than where they belong."""
+        """Where the target belongs, what it is, and its last contact; of policies, no more than where they belong."""
         policy = self.policy(target)
         computer = target if isinstance(target, Computer) else None
         return {

@@ -51,7 +51,7 @@ FLEET_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 # What is said of the agents' port.
 RESTRICTED, OPEN, NOT_LISTENING, UNKNOWN = "restricted", "open", "not_listening", "unknown"
 PORTS = (RESTRICTED, OPEN, NOT_LISTENING, UNKNOWN)
-# And of when an agent was last heard of.
+# And of when an agent was last heard from.
 HEARD, SILENT, NEVER, NO_AGENT = "heard", "silent", "never", "no_agent"
 CONTACTS = (HEARD, SILENT, NEVER, NO_AGENT, UNKNOWN)
 

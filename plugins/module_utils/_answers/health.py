@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the agents of a manager are well: heard of, with their policy, and without errors of communication.
+"""Whether the agents of a manager are well: heard from, with their policy, and without errors of communication.
 
 Each agent has one trouble at most, the first that is found of those in C(TROUBLES), so that the counts add up.
 """

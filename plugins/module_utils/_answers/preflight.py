@@ -31,7 +31,7 @@ from .._vendor.regions import manager_subnets
 SWITCH = "agent_initiated"
 RESTRICT = "firewall_restriction"
 
-# From where an agent that was heard of so many heartbeats ago counts as silent: one may be late, or lost.
+# From where an agent that was heard from so many heartbeats ago counts as silent: one may be late, or lost.
 _HEARTBEATS = 2
 # Minutes from one to the next, where the manager does not say.
 _INTERVAL = CLOUD_HEARTBEAT_INTERVAL
@@ -224,10 +224,10 @@ def _switch_as_heard(target: dict[str, t.Any]) -> Finding:
     date = target.get("last_agent_communication")
     minutes = _minutes_since(date)
     if minutes is None:
-        return Finding(UNKNOWN, (f"{_NOT_ON_WINDOWS}, and the manager does not say when it last heard of the agent",))
+        return Finding(UNKNOWN, (f"{_NOT_ON_WINDOWS}, and the manager does not say when it last heard from the agent",))
     interval = _mapping(_mapping(target.get("heartbeat")).get("interval")).get("effective")
     longest = _HEARTBEATS * (interval if isinstance(interval, int) and interval > 0 else _INTERVAL)
-    heard = f"the manager last heard of the agent at {one_line(str(date))}, {minutes} minutes ago"
+    heard = f"the manager last heard from the agent at {one_line(str(date))}, {minutes} minutes ago"
     if minutes > longest:
         return Finding(UNKNOWN, (f"{_NOT_ON_WINDOWS}, and {heard}, more than {_HEARTBEATS} heartbeats",))
     if direction == AGENT_INITIATED:
@@ -250,7 +250,7 @@ def _other_name(endpoint: dict[str, t.Any]) -> str | None:
         return None
     names = one_line(", ".join(endpoint["tls"]["names"][:5]))
     where = f"{one_line(endpoint['name'])} port {int(endpoint['port'])}"
-    return f"{where} shows a certificate for {names or 'nobody'}: see that it is the manager's"
+    return f"{where} shows a certificate for {names or 'nobody'}: make sure that it is the manager's"
 
 
 def _restrict(

@@ -73,7 +73,7 @@ def _span(text: str, *, host_bits: bool) -> Span:
             raise ValueError
     except ValueError:
         raise ValueError(
-            f"it is no IP address, network or range, such as 192.0.2.7 or 192.0.2.0/24{_hint(text)}"
+            f"it is not an IP address, network or range, such as 192.0.2.7 or 192.0.2.0/24{_hint(text)}"
         ) from None
     if "/" in text and not host_bits and str(first) != str(ipaddress.ip_address(text.split("/", 1)[0])):
         raise ValueError(f"it has host bits set; the network is {ip_text((first.version, int(first), int(last)))}")
@@ -155,7 +155,7 @@ def mac(item: str) -> str:
     elif _HALVES.fullmatch(text):
         digits = re.sub("[-.]", "", text)
     else:
-        raise ValueError(f"it is no MAC address, such as 0A-0F-FF-F0-A0-AF{_mac_hint(text)}")
+        raise ValueError(f"it is not a MAC address, such as 0A-0F-FF-F0-A0-AF{_mac_hint(text)}")
     digits = digits.upper()
     return "-".join(digits[at : at + 2] for at in range(0, 12, 2))
 

@@ -100,7 +100,7 @@ def read_beginning(path: str, longest: int) -> bytes:
         # Without O_NONBLOCK, a pipe that is there by now would be waited for.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except ValueError as error:
-        raise OSError(errno.EINVAL, "This is no path") from error
+        raise OSError(errno.EINVAL, "This is not a path") from error
     with open(handle, "rb") as file:
         _refuse(_kind(os.fstat(handle).st_mode))
         parts = []
@@ -240,7 +240,7 @@ def _target(path: str) -> str:
     try:
         return os.path.realpath(path)
     except ValueError as error:
-        raise OSError(errno.EINVAL, "This is no path") from error
+        raise OSError(errno.EINVAL, "This is not a path") from error
 
 
 def _prefix(target: str) -> str:

@@ -110,7 +110,9 @@ def _no_text(specification: Mapping[str, Any], given: Mapping[str, Any], path: s
             if item is None and is_list and kind in ("str", "path"):
                 is_one = "null"
             if is_one:
-                yield OptionError(where, None if argument.get("no_log") else item, f"it must be text, and is {is_one}")
+                yield OptionError(
+                    where, None if argument.get("no_log") else item, f"it must be text, but it is {is_one}"
+                )
 
 
 def _what_is(value: object, kind: Optional[str]) -> Optional[str]:

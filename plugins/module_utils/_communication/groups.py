@@ -142,7 +142,7 @@ def _effective(step: Step) -> str:
     if not isinstance(effective, Effective) or effective.source == HERE:
         return ""
     if effective.value is None:
-        return " (effective: not told by the manager)"
+        return " (effective: not reported by the manager)"
     return f" (effective: {in_words(effective.value)}, from the {effective.source})"
 
 

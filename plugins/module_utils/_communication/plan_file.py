@@ -142,7 +142,7 @@ def _each(read: t.Callable[[t.Any], t.Any], items: list[t.Any], word: str) -> t.
         try:
             yield read(item)
         except ValueError as error:
-            raise ValueError(f"its {word} {number} is none: {error}") from None
+            raise ValueError(f"its {word} {number} is not valid: {error}") from None
 
 
 def _no_number(constant: str) -> t.NoReturn:

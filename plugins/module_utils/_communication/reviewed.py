@@ -60,7 +60,7 @@ class PlanChanged(Problem):
         )
         if no_longer is not None:
             told = [
-                _told("not in it any more, and not done", [step.words for step in no_longer]),
+                _told("no longer in it, and not done", [step.words for step in no_longer]),
                 _told("new in it", [step.words for step in new]),
                 _told("refused in one of them only", [refusal.subject.label for refusal in refusals]),
             ]

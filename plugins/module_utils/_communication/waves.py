@@ -38,7 +38,7 @@ _BOUND = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) *(?P<percent>%?)",
 
 
 class Place(t.NamedTuple):
-    """Where a computer belongs, whether its agent can be judged, as it was heard of lately, and whether it has one."""
+    """Where a computer belongs, whether its agent was heard from lately, so that it can be judged, and whether it has one."""
 
     id: int
     policy: int | None
@@ -304,11 +304,11 @@ class _Cut:
         return [self._branches[number] for kind, number in targets if kind == "policy"]
 
     def heard(self, computers: t.Iterable[int]) -> tuple[int, ...]:
-        """Those whose agents were heard of lately."""
+        """Those whose agents were heard from lately."""
         return tuple(number for number in computers if self._places[number].heard)
 
     def too_silent(self, computers: t.Collection[int]) -> bool:
-        """Whether those who were heard of lately cannot represent the others: they are none, or too many agents were silent.
+        """Whether those heard from lately cannot represent the others: there are none, or too many agents were silent.
 
         Nobody at all is harmed by anything.
         """

@@ -72,14 +72,14 @@ def read_certificate(der: bytes) -> Certificate:
     """Read one certificate. Raises C(ValueError) for what is none."""
     certificate = list(_elements(der))
     if len(certificate) != 1 or certificate[0][0] != _SEQUENCE:
-        raise ValueError("it is no certificate")
+        raise ValueError("it is not a certificate")
     tag, signed = _first(certificate[0][1])
     fields = list(_elements(signed)) if tag == _SEQUENCE else []
     if fields and fields[0][0] == _VERSION:
         del fields[0]
     # Serial number, signature algorithm, issuer, validity, subject, public key, and what is optional.
     if len(fields) < 6 or not all(fields[number][0] == _SEQUENCE for number in range(1, 6)):
-        raise ValueError("it has not the fields of a certificate")
+        raise ValueError("it lacks the fields of a certificate")
     issuer, validity, subject = (fields[number][1] for number in (2, 3, 4))
     times = [_time(kind, content) for kind, content in _elements(validity)]
     if len(times) != 2:
@@ -108,7 +108,7 @@ def _elements(data: bytes) -> Iterator[Tuple[int, bytes]]:
             length = int.from_bytes(data[start - size : start], "big")
         position = start + length
         if tag & 0x1F == 0x1F or len(data) < position:
-            raise ValueError("it has an element that cannot be")
+            raise ValueError("it has an invalid element")
         yield tag, data[start:position]
 
 
@@ -149,7 +149,7 @@ def _attributes(name: bytes) -> Iterator[Tuple[str, str]]:
 def _pair(data: bytes) -> List[Tuple[int, bytes]]:
     pair = list(_elements(data))
     if len(pair) != 2:
-        raise ValueError("it has a name that cannot be")
+        raise ValueError("it has an invalid name")
     return pair
 
 
@@ -164,7 +164,7 @@ def _time(tag: int, content: bytes) -> str:
         text = ("20" if text[:2] < "50" else "19") + text
     match = re.fullmatch(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z", text, re.ASCII)
     if tag not in (_UTC_TIME, _TIME) or not match:
-        raise ValueError("it has a time that cannot be")
+        raise ValueError("it has an invalid time")
     return "{}-{}-{}T{}:{}:{}Z".format(*match.groups())
 
 

@@ -146,15 +146,16 @@ def _unresolved(endpoint: Endpoint, sources: Sources, resolution: Resolution) ->
         return (
             f"{name} is known to {_named(knowing)}, but this host's own resolver says: {resolution.error}",
             f"look at the order of services in {NSSWITCH_CONF}, and at what a local cache, such as nscd, sssd or"
-            " systemd-resolved, has kept of an earlier answer",
+            " systemd-resolved, has cached",
         )
     if denying:
         return f"no name server knows {name}: {NXDOMAIN} from {_named(denying)}", public
     if refusing:
         codes = ", ".join(sorted({str(said.code) for said in refusing}))
         return (
-            f"no name server tells about {name}: {codes} from {_named(refusing)}",
-            "let the name server answer this host (REFUSED), and see that it can reach the servers that it asks in turn"
+            f"no name server has an answer for {name}: {codes} from {_named(refusing)}",
+            "let the name server answer this host (REFUSED), and make sure that it can reach the servers that it asks in"
+            " turn"
             f" (SERVFAIL); or put other servers into {RESOLV_CONF}",
         )
     if mute:
@@ -187,19 +188,20 @@ def _unconnected(endpoint: Endpoint, resolution: Resolution, attempts: Sequence[
     if numbers == {errno.ECONNREFUSED}:
         return (
             f"{where} refuses connections ({tried}): nothing listens there, or a firewall rejects them",
-            f"see that {endpoint.server} runs, and that this is its port{_port_hint(endpoint)};"
+            f"make sure that {endpoint.server} runs, and that this is its port{_port_hint(endpoint)};"
             f" let TCP port {endpoint.port} through firewalls",
         )
     if numbers <= set(_NO_WAY):
         return (
             f"there is no way from this host to {where} ({tried})",
-            f"see that this host has a route to {', '.join(attempt.address for attempt in attempts)}, and that this is"
+            f"make sure that this host has a route to {', '.join(attempt.address for attempt in attempts)}, and that this"
+            " is"
             f" {endpoint.server}'s address",
         )
     return (
         f"cannot connect to {where} ({tried}): most likely a firewall drops the packets, or no machine has this address",
         f"let TCP port {endpoint.port} from this host to {', '.join(attempt.address for attempt in attempts)} through"
-        f" firewalls, and see that this is {endpoint.server}'s address",
+        f" firewalls, and make sure that this is {endpoint.server}'s address",
     )
 
 
@@ -210,19 +212,20 @@ def _unspoken(endpoint: Endpoint, handshake: Optional[tls.Handshake]) -> Sequenc
     if handshake.failed == tls.NOT_TLS:
         return (
             f"{where} {handshake.error}",
-            "see that this is the manager's port, that no load balancer on the way ends TLS, and that no proxy answers"
+            "make sure that this is the manager's port, that no load balancer on the way ends TLS, and that no proxy"
+            " answers"
             " in its place",
         )
     if handshake.failed == tls.REFUSED:
         return (
             f"{where} refuses TLS up to version 1.2: {handshake.error}",
-            "let the manager, and whatever stands before it, accept TLS 1.2 with a suite that the agents speak;"
-            " workload_security.agent.agent_cipher_probe tells what it accepts",
+            "let the manager, and whatever is in front of it, accept TLS 1.2 with a suite that the agents speak;"
+            " workload_security.agent.agent_cipher_probe shows what it accepts",
         )
     return (
         f"{where} takes the connection and then {handshake.error}: most likely a firewall or proxy that looks into TLS"
         " stops it, or the service is not ready",
-        f"let TLS from this host to {where} through uninspected, and see that the manager runs",
+        f"let TLS from this host to {where} through uninspected, and make sure that the manager runs",
     )
 
 
@@ -252,7 +255,7 @@ def _foreign(endpoint: Endpoint, handshake: tls.Handshake) -> Sequence[str]:
     return (
         f"the certificate is for {enumerated(leaf.names, 5) or leaf.subject}, not for {endpoint.name}: another server"
         " answers, or a proxy opens TLS on the way",
-        f"see that {endpoint.name} resolves to the vendor's addresses, and exempt it from TLS inspection",
+        f"make sure that {endpoint.name} resolves to the vendor's addresses, and exempt it from TLS inspection",
     )
 
 

@@ -145,7 +145,7 @@ def update_endpoints(region: str) -> List[Endpoint]:
         Endpoint(
             name,
             CLOUD_PORT,
-            "updates, and look-ups of what is known of files and addresses",
+            "updates, and lookups of what is known about files and addresses",
             required=False,
             is_cloud=True,
             check=UPDATES,

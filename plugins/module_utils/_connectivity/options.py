@@ -67,12 +67,12 @@ def read_options(params: Dict[str, Any]) -> Asked:
         further += [endpoint for region in regions for endpoint in update_endpoints(region)]
         if not further:
             raise OptionError(
-                "checks", UPDATES, "agents on the premises get updates from relays, so name these in option relays"
+                "checks", UPDATES, "on-premises agents get updates from relays, so name these in option relays"
             )
     if REVOCATION in checks:
         if not regions:
             raise OptionError(
-                "checks", REVOCATION, "a manager on the premises has a certificate of its own, which nobody revokes"
+                "checks", REVOCATION, "an on-premises manager has a certificate of its own, which nobody revokes"
             )
         further += revocation_endpoints()
     if HEARTBEAT not in checks:

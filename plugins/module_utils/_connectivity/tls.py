@@ -96,11 +96,11 @@ def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, d
     except ssl.SSLCertVerificationError as error:
         trusted, untrusted_because = False, error.verify_message
     except _Closed:
-        failed, problem = CLOSED, "closes the connection in the midst of the handshake"
+        failed, problem = CLOSED, "closes the connection in the middle of the handshake"
     except ssl.SSLError as error:
         failed, problem = REFUSED, shown((error.reason or str(error)).lower().replace("_", " "))
     except _Endless:
-        failed, problem = NOT_TLS, f"sends {len(received)} bytes and no end of a handshake"
+        failed, problem = NOT_TLS, f"sends {len(received)} bytes without finishing the handshake"
     except socket.timeout:
         failed, problem = SILENT, "does not answer the handshake"
     except OSError as error:

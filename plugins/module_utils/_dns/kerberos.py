@@ -164,7 +164,7 @@ class Kerberos:
                 "bad_keytab", f"keytab '{shown(path)}' cannot be read: {error.strerror}", "rfc2136.keytab"
             ) from error
         if not is_keytab:
-            raise DnsError("bad_keytab", f"'{shown(path)}' is no keytab of Kerberos", "rfc2136.keytab")
+            raise DnsError("bad_keytab", f"'{shown(path)}' is not a Kerberos keytab", "rfc2136.keytab")
 
     def _problem(self, error: gssapi.exceptions.GSSError) -> Problem:
         told = error.get_all_statuses(error.min_code, False)

@@ -178,7 +178,7 @@ class Primary:
                     return _text(rrset.name)
             break
         raise DnsError(
-            "no_zone", f"{self} does not tell which zone holds {name}: give option rfc2136.zone", "rfc2136.zone"
+            "no_zone", f"{self} does not say which zone holds {name}: give option rfc2136.zone", "rfc2136.zone"
         )
 
     def records(self, name: str) -> List[Record]:
@@ -309,7 +309,7 @@ class Primary:
             # What dnspython does not wrap of all that can be wrong in a message.
             except (dns.exception.DNSException, ValueError, LookupError, struct.error) as error:
                 raise DnsError(
-                    "bad_answer", f"{self} sent what is no answer to the question: {_words(error)}"
+                    "bad_answer", f"{self} sent something that does not answer the question: {_words(error)}"
                 ) from error
             else:
                 self._addresses = [address]
@@ -389,7 +389,7 @@ class Primary:
         except socket.timeout as error:
             if not why_not:
                 raise
-            raise DnsError("bad_answer", f"{self} sent nothing but what is no answer: {why_not}") from error
+            raise DnsError("bad_answer", f"{self} sent nothing that answers the question: {why_not}") from error
         return answer
 
     def _rejected_signature(self, error: dns.tsig.PeerError) -> NoReturn:
@@ -441,7 +441,7 @@ class Primary:
             )
         elif code == dns.rcode.REFUSED:
             option = "rfc2136.server"
-            advice = f"it does not have the zone, or does not tell this machine: check option {option}"
+            advice = f"it does not have the zone, or does not say so to this machine: check option {option}"
         elif code == dns.rcode.NOTAUTH:
             option = "rfc2136.zone"
             advice = f"it is not the primary server of the zone: check options {option} and rfc2136.server"

@@ -80,7 +80,7 @@ def look_up(server: str, name: str, type: str, timeout: float, port: int = 53) -
         if _HEADER.unpack_from(reply)[1] & _TRUNCATED:
             reply = by_stream(family, where, query, deadline)
             if not _is_reply(reply, query):
-                raise DnsMalformed(f"the answer over TCP is none to the question: {reply[:24]!r}")
+                raise DnsMalformed(f"the answer over TCP does not belong to the question: {reply[:24]!r}")
     except socket.timeout:
         raise late from None
     return _read(reply)
@@ -90,7 +90,7 @@ def _encoded(name: str) -> bytes:
     labels = (name[:-1] if name.endswith(".") else name).encode("ascii").split(b".")
     encoded = b"".join(bytes([len(label) & 0xFF]) + label for label in labels) + b"\0"
     if not all(0 < len(label) < 64 for label in labels) or len(encoded) > _LONGEST_NAME:
-        raise ValueError(f"'{shown(name)}' is no name that DNS can hold")
+        raise ValueError(f"'{shown(name)}' is not a name that DNS can hold")
     return encoded
 
 
@@ -138,7 +138,7 @@ def _receive(connection: socket.socket, length: int, deadline: float) -> bytes:
         connection.settimeout(_left(deadline))
         data = connection.recv(length - len(received))
         if not data:
-            raise DnsMalformed("the connection ends in the midst of the answer")
+            raise DnsMalformed("the connection ends in the middle of the answer")
         received += data
     return received
 

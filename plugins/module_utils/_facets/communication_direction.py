@@ -93,7 +93,7 @@ class CommunicationDirection(SettingsFacet):
 
     def undeclarable(self, outlook: Outlook, target: Target, setting: Setting, value: Value) -> str | None:
         if value not in DIRECTIONS:
-            return f"{setting.option} is {literal(value)}, which is none of {', '.join(DIRECTIONS)}"
+            return f"{setting.option} is {literal(value)}, which is not one of {', '.join(DIRECTIONS)}"
         if value == AGENT_INITIATED or (isinstance(target, Computer) and not target.is_macos):
             return None
         if self._refused_today is None:

@@ -144,7 +144,7 @@ class Step(t.NamedTuple):
             and (values["object_id"] is None or _is_number(values["object_id"]))
         )
         if not values_fit:
-            raise ValueError("a value in it is none that a step can have")
+            raise ValueError("it has a value that a step cannot have")
         number = values.pop("id")
         step = cls(**{**values, "subject": subject, "effective_before": effective, "needs": tuple(needs)})
         if step.id != number:
@@ -181,7 +181,7 @@ class Refusal(t.NamedTuple):
         """The refusal that C(as_dict) wrote down. Raises C(ValueError) for anything that it cannot have written."""
         values = _fields(given, cls._fields)
         if not (isinstance(values["facet"], str) and isinstance(values["reason"], str)):
-            raise ValueError("a value in it is none that a refusal can have")
+            raise ValueError("it has a value that a refusal cannot have")
         return cls(_subject(values["subject"]), values["facet"], values["reason"])
 
 

@@ -92,8 +92,8 @@ def check_literal(function: str, literal: t.Any) -> None:
     """Raise C(ValueError) for a text in an expression that a function there could never make anything of."""
     if function in VERSION_FUNCTIONS and isinstance(literal, str) and numbers(literal) is None:
         raise ValueError(
-            f"{function}() compares versions, such as '20.0.2.1390' or '20', and {quoted(literal, 60)} is none;"
-            " of two values of which one is no version, it is never true"
+            f"{function}() compares versions, such as '20.0.2.1390' or '20', and {quoted(literal, 60)} is not a version;"
+            " of two values of which one is not a version, it is never true"
         )
 
 
@@ -102,11 +102,13 @@ def _span(network: str) -> Span:
     try:
         return given_ip_span(network)
     except ValueError as error:
-        raise ValueError(f"{NETWORK_FUNCTION}() takes a network, and {quoted(network, 60)} is none: {error}") from None
+        raise ValueError(
+            f"{NETWORK_FUNCTION}() takes a network, and {quoted(network, 60)} is not one: {error}"
+        ) from None
 
 
 def _address(text: str) -> tuple[int, int] | None:
-    """IP version and number of an address; C(None) for what is none, as of a computer that was never heard of."""
+    """IP version and number of an address; C(None) for what is none, as of a computer that was never heard from."""
     try:
         address = ipaddress.ip_address(text.strip())
     except ValueError:

@@ -151,7 +151,7 @@ def _seconds(date: str) -> float | None:
 
 
 def _not_json(text: str) -> t.NoReturn:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not JSON")
 
 
 def _integer(digits: str) -> int:

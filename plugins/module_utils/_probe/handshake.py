@@ -152,7 +152,7 @@ def read_reply(data: bytes, version: str, suites: Sequence[int]) -> Optional[Rep
             return None
         kind, length = data[0], int.from_bytes(data[3:5], "big")
         if not 0 < length <= LONGEST_REPLY or (kind == _ALERT_RECORD and length != 2):
-            return not_tls(f"it sends a TLS record of {length} bytes, which cannot be")
+            return not_tls(f"it sends a TLS record of {length} bytes, which is not possible")
         content = data[5 : 5 + length]
         answer = None
         if kind == _HANDSHAKE_RECORD:
@@ -175,12 +175,12 @@ def _read_alert(level: int, code: int) -> Optional[Reply]:
 
 def _read_server_hello(message: bytes, version: str, suites: Sequence[int]) -> Optional[Reply]:
     if message and message[0] != _SERVER_HELLO:
-        return not_tls(f"it begins its handshake with message {message[0]}, which is no ServerHello")
+        return not_tls(f"it begins its handshake with message {message[0]}, which is not a ServerHello")
     if len(message) < 4:
         return None
     length = int.from_bytes(message[1:4], "big")
     if length > LONGEST_REPLY:
-        return not_tls(f"it sends a ServerHello of {length} bytes, which cannot be")
+        return not_tls(f"it sends a ServerHello of {length} bytes, which is not possible")
     if len(message) < 4 + length:
         return None
     try:

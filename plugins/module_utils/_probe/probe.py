@@ -189,14 +189,14 @@ def _exchange(connection: Any, hello: bytes, deadline: Deadline, version: str, s
             if answer:
                 return answer
         else:
-            return not_tls(f"it sends {len(received)} bytes and no end of its answer")
+            return not_tls(f"it sends {len(received)} bytes without finishing its answer")
     except socket.timeout as error:
         raise NoAnswer(deadline.passed) from error
     except SessionEnded as error:
         raise Unreachable(str(error)) from error
     except OSError as error:
         return Reply(CLOSED, f"breaks the connection: {said(error)}")
-    return Reply(CLOSED, f"closes the connection {'in the midst of' if received else 'without'} an answer")
+    return Reply(CLOSED, f"closes the connection {'in the middle of' if received else 'without'} an answer")
 
 
 def _was_heard(versions: Dict[str, _Version]) -> bool:

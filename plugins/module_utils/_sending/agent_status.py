@@ -119,15 +119,15 @@ def judge(status: AgentStatus, since: int, accepted: t.Collection[str] = (), hea
     if not status.has_agent:
         return Verdict(UNKNOWN, "the manager knows no agent on it")
     if not (status.status or status.messages):
-        return Verdict(UNKNOWN, "the manager does not tell the agent's status")
+        return Verdict(UNKNOWN, "the manager does not report the agent's status")
     if status.offline:
         return Verdict(FAILED, f"the agent is offline: {shown(status.offline)}")
     if status.communication_errors:
-        return Verdict(FAILED, f"manager and agent do not get along: {_told(status.communication_errors)}")
+        return Verdict(FAILED, f"manager and agent cannot communicate: {_told(status.communication_errors)}")
     if status.heard is None:
-        return Verdict(UNKNOWN, "the manager does not tell when it last heard of the agent")
+        return Verdict(UNKNOWN, "the manager does not say when it last heard from the agent")
     if status.requested is None and status.taken is None:
-        return Verdict(UNKNOWN, "the manager does not tell when the agent was last sent its policy")
+        return Verdict(UNKNOWN, "the manager does not say when the agent was last sent its policy")
     if status.heard <= (since if heard_since is None else heard_since):
         return Verdict(WAITING, "the agent has not talked to the manager since")
     if status.is_sending or (status.taken or 0) <= since:

@@ -205,7 +205,7 @@ def _problem(asked: SendingAsked, request: Request | None, following: Following)
     """Why the task failed, as C(failure) has it."""
     if following.error:
         failure = following.error.as_failure()
-        lead = "whether the policies have arrived cannot be seen any more"
+        lead = "it can no longer be seen whether the policies have arrived"
         if request:
             known = request.state == DONE or following.has_begun
             lead = f"{'the policies were sent' if known else 'it is not known whether the policies were sent'}; {lead}"

@@ -56,7 +56,7 @@ def load_private_key(path: str) -> PKey:
         if isinstance(error, TypeError) or "password" in str(error).lower():
             problem = f"{named} needs a passphrase: add it to the SSH agent and leave out private_key"
         else:
-            problem = f"{named} is no private key that can be used: {said(error)}"
+            problem = f"{named} is not a usable private key: {said(error)}"
         raise SshError(problem, permanent=True) from error
     classes: Dict[type, Type[PKey]] = {
         rsa.RSAPrivateKey: RSAKey,
@@ -77,5 +77,5 @@ def load_private_key(path: str) -> PKey:
         if os.path.exists(certificate):
             usable.load_certificate(certificate)
     except Exception as error:  # as above
-        raise SshError(f"{named} is no private key that can be used: {said(error)}", permanent=True) from error
+        raise SshError(f"{named} is not a usable private key: {said(error)}", permanent=True) from error
     return usable

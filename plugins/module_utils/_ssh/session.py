@@ -185,7 +185,7 @@ class Session:
             return Agent()
         except (self._paramiko.SSHException, OSError, ValueError, struct.error) as error:  # anything may listen there
             raise SshError(
-                f"no SSH session with {self._server}: the SSH agent does not tell its keys: {said(error)}",
+                f"no SSH session with {self._server}: the SSH agent does not list its keys: {said(error)}",
                 permanent=True,
             ) from error
 
@@ -255,7 +255,7 @@ class _Bounded:
         if self.allowance is not None:
             self.allowance -= len(data)
             if self.allowance < 0:
-                raise ConnectionAbortedError(0, "it sends and sends, and does not come to the login")
+                raise ConnectionAbortedError(0, "it keeps sending data, and the login never begins")
         return data
 
 

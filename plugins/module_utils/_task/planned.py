@@ -115,7 +115,7 @@ class Asked:
             ("undo_plan", None, self.undoes),
         ):
             if plan and plan.manager != url:
-                raise OptionError(option, path, f"it must be a plan for {url}, and is one for {plan.manager}")
+                raise OptionError(option, path, f"it must be a plan for {url}, but it is one for {plan.manager}")
         return Terms(self.reviewed, self.of_whole, self.plan_file, self.options, self.undoes)
 
 
@@ -142,7 +142,7 @@ def _check_place(option: str, path: str) -> None:
     except (OSError, ValueError) as error:
         raise OptionError(option, path, f"{right}: {one_line(error)}") from None
     if kind:
-        raise OptionError(option, path, f"{right}, and is {kind}")
+        raise OptionError(option, path, f"{right}, but it is {kind}")
     if not os.path.isdir(os.path.dirname(target)):
         raise OptionError(option, path, right)
 
@@ -154,9 +154,9 @@ def _checked(document: Options) -> Options:
         checked = validator(_DOCUMENT_ARGUMENTS).validate(document)
     except TypeError:
         # Ansible's check stumbles over a number in place of a dictionary.
-        raise ValueError("its document is none: something else stands where options must be") from None
+        raise ValueError("its document is not valid: there is something else where options must be") from None
     if checked.error_messages:
-        raise ValueError(f"its document is none: {'; '.join(checked.error_messages)}")
+        raise ValueError(f"its document is not valid: {'; '.join(checked.error_messages)}")
     if checked.validated_parameters["profiles"] is None:
         raise ValueError("its document has no profiles")
     return t.cast("Options", _given(checked.validated_parameters))

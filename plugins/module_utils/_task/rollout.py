@@ -256,7 +256,7 @@ def _planned(fleet: Fleet, asked: RolloutAsked) -> list[Target]:
 
 
 def _is_heard(outlook: Outlook, computer: Computer, latest: int, deployment: str) -> bool:
-    """Whether an agent was heard of lately, compared with the one that the manager heard last: no clock of ours counts."""
+    """Whether an agent was heard from lately, compared with the one heard from last: no clock of ours counts."""
     heard = computer.last_agent_communication
     interval = outlook.effective(computer, HEARTBEAT_INTERVAL)[0]
     if interval is None and deployment == CLOUD:

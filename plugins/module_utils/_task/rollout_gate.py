@@ -128,7 +128,9 @@ def _read(path: str, wave: int, judged: t.Sequence[int]) -> dict[int, _Before] |
 def pass_gate(client: Client, asked: GateAsked, check_mode: bool) -> Result:
     """The result of C(rollout_gate), with C(msg) where the wave does not pass. Raises C(Problem)."""
     if asked.manager != client.transport.url:
-        raise OptionError("waves_file", None, f"it must be about {client.transport.url}, and is about {asked.manager}")
+        raise OptionError(
+            "waves_file", None, f"it must be about {client.transport.url}, but it is about {asked.manager}"
+        )
     fleet = Fleet(client, PARTS)
     fleet.list_computers()
     known = [fleet.computers[number] for number in asked.judged if number in fleet.computers]

@@ -36,7 +36,7 @@ def is_offline(text: str) -> bool:
 
 
 def is_communication_error(text: str) -> bool:
-    """Whether a status says that manager and agent do not get along, for another reason than that it is offline."""
+    """Whether a status says that manager and agent cannot communicate, for another reason than that it is offline."""
     return _has(text, _COMMUNICATION_ERRORS)
 
 

@@ -194,7 +194,7 @@ class Renderer:
         return computer.basic
 
     def _dates(self, computer: Computer) -> dict[str, int | None]:
-        """When an agent was heard of, when it was to be sent its policy, and when it took it."""
+        """When an agent was heard from, when it was to be sent its policy, and when it took it."""
         dates = {
             "lastAgentCommunication": computer.last_agent_communication,
             "lastSendPolicyRequest": computer.last_send_policy_request,

@@ -67,7 +67,7 @@ def test_an_agent_between_two_documented_ranges() -> None:
 
 @pytest.mark.parametrize(
     ("installation", "reason"),
-    [(NOTHING, "There is no agent."), (NO_VERSION, "No source tells the version of the agent.")],
+    [(NOTHING, "There is no agent."), (NO_VERSION, "No source says which version the agent has.")],
 )
 def test_nothing_known_is_said_in_the_same_keys(installation: Installation, reason: str) -> None:
     facts = facts_of(installation, 10)

@@ -85,8 +85,8 @@ def test_no_manager_is_not_activated(line: str) -> None:
         (("", "", 0), "it said nothing"),
         (("Authentication required\n", "", 0), "Authentication required"),
         (("AgentStatus.0: agentState\nAgentStatus.1: dsmUrl\n", "", 0), "AgentStatus.0: agentState"),
-        ((STATUS + "AgentStatus.dsmUrl: (unset)\n", "", 0), "(unset), which is no URL"),
-        ((STATUS + "AgentStatus.dsmUrl: https://a\x1b[0m/\n", "", 0), "https://a\\x1b[0m/, which is no URL"),
+        ((STATUS + "AgentStatus.dsmUrl: (unset)\n", "", 0), "(unset), which is not a URL"),
+        ((STATUS + "AgentStatus.dsmUrl: https://a\x1b[0m/\n", "", 0), "https://a\\x1b[0m/, which is not a URL"),
         ((STATUS + f"AgentStatus.dsmUrl: {URL}\nAgentStatus.dsmUrl: https://b/\n", "", 0), "https://b/ and " + URL),
     ],
 )
@@ -161,15 +161,19 @@ def told(state: str | None = "green", last: str | None = "1000", now: str | None
         ({"last": None}, None, "lastAgentToManagerSession in the agent's status is missing"),
         ({"now": None}, None, "currentTime in the agent's status is missing"),
         ({"last": ""}, None, "lastAgentToManagerSession in the agent's status is missing"),
-        ({"last": "never"}, None, "says never, which is no time"),
-        ({"last": "1e3"}, None, "which is no time"),
-        ({"last": "-5"}, None, "which is no time"),
-        ({"last": "\u0661\u0662"}, None, "which is no time"),
+        ({"last": "never"}, None, "says never, which is not a time"),
+        ({"last": "1e3"}, None, "which is not a time"),
+        ({"last": "-5"}, None, "which is not a time"),
+        ({"last": "\u0661\u0662"}, None, "which is not a time"),
         # Milliseconds, and more digits than any time has.
-        ({"last": "1786541835000"}, None, "which is no time"),
-        ({"now": "9" * 5000}, None, "which is no time"),
+        ({"last": "1786541835000"}, None, "which is not a time"),
+        ({"now": "9" * 5000}, None, "which is not a time"),
         ({"last": "1300", "now": "1000"}, None, "5 minutes ahead"),
-        ({"last": "1000\nAgentStatus.lastAgentToManagerSession: 1200"}, None, "says 1000 and 1200, which is no time"),
+        (
+            {"last": "1000\nAgentStatus.lastAgentToManagerSession: 1200"},
+            None,
+            "says 1000 and 1200, which is not a time",
+        ),
     ],
 )
 def test_who_is_healthy(given: dict[str, str | None], healthy: bool | None, reason: str) -> None:

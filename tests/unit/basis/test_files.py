@@ -98,7 +98,7 @@ def test_what_is_no_file_to_read(place, kind, words):
     (place / "file").touch()
     with pytest.raises(OSError, match=words):
         read_whole(str(place / kind), 5)
-    with pytest.raises(OSError, match="This is no path"):
+    with pytest.raises(OSError, match="This is not a path"):
         read_whole("a\0b", 5)
 
 
@@ -125,7 +125,7 @@ def test_files_that_are_replaced(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(OSError, match="symbolic links"):
         replace_whole(str(tmp_path / "loop"), b"x")
-    with pytest.raises(OSError, match="This is no path"):
+    with pytest.raises(OSError, match="This is not a path"):
         replace_whole("a\0b", b"x")
 
 
@@ -151,7 +151,7 @@ def test_a_file_that_holds_it_already_is_not_written(tmp_path):
 
 
 def killed_while_writing(path: Path) -> None:
-    """A run that is killed in the midst of its work leaves a part of the file behind."""
+    """A run that is killed in the middle of its work leaves a part of the file behind."""
 
     def run() -> None:
         replace_whole(str(path), b"half of it", check=lambda: os.kill(os.getpid(), signal.SIGKILL))

@@ -114,7 +114,7 @@ def test_how_a_manager_tells_of_a_rule_or_list_is_not_in_the_digest() -> None:
     subject = Subject("ip_list", 7, "L")
     held = {"ID": 7, "name": "L", "items": ["192.0.2.1", "192.0.2.2"], "description": "d"}
     again = {"description": "d", "unheard_of": 5, "items": ["192.0.2.2", "192.0.2.1"], "name": "L"}
-    step = Step(DELETE, subject, "firewall_restriction", "", held, None, None, "no rule uses it any more", 7)
+    step = Step(DELETE, subject, "firewall_restriction", "", held, None, None, "no rule uses it anymore", 7)
     assert digest([step]) == digest([step._replace(before=again)])
     for other in ({**held, "items": ["192.0.2.1"]}, {**held, "description": "mine"}):
         assert digest([step]) != digest([step._replace(before=other)])

@@ -177,16 +177,16 @@ def test_any_bytes_are_an_error(content: bytes) -> None:
         ({"digest": "0123456789abcdef"}, "its digest '0123456789abcdef' does not fit its steps, whose digest is"),
         ({"groups": []}, "its groups do not fit its steps"),
         ({"approved": True}, "it has fields that are not known: approved"),
-        ({"steps": [{**STEP.as_dict(), "by": "me"}]}, "its step 1 is none: it must have id, action"),
-        ({"steps": [{**STEP.as_dict(), "stage": 99}]}, "its step 1 is none: a value in it is none that a step can have"),
-        ({"steps": [{**STEP.as_dict(), "id": "x"}]}, "its step 1 is none: its id is not that of what it changes"),
+        ({"steps": [{**STEP.as_dict(), "by": "me"}]}, "its step 1 is not valid: it must have id, action"),
+        ({"steps": [{**STEP.as_dict(), "stage": 99}]}, "its step 1 is not valid: it has a value that a step cannot have"),
+        ({"steps": [{**STEP.as_dict(), "id": "x"}]}, "its step 1 is not valid: its id is not that of what it changes"),
         ({"steps": [STEP.as_dict(), STEP.as_dict()]}, "two of its steps are the same"),
-        ({"refusals": [5]}, "its refusal 1 is none"),
+        ({"refusals": [5]}, "its refusal 1 is not valid"),
         ({"document": {}}, "its document has no profiles"),
-        ({"document": {"profiles": [5]}}, "its document is none: "),
-        ({"document": {"profiles": [PROFILE], "extra": 1}}, "its document is none: .*extra"),
-        ({"document": {"profiles": [{**PROFILE, "heartbeet": {}}]}}, "its document is none: .*heartbeet"),
-        ({"document": {"profiles": [{**PROFILE, "heartbeat": 5}]}}, "its document is none: "),
+        ({"document": {"profiles": [5]}}, "its document is not valid: "),
+        ({"document": {"profiles": [PROFILE], "extra": 1}}, "its document is not valid: .*extra"),
+        ({"document": {"profiles": [{**PROFILE, "heartbeet": {}}]}}, "its document is not valid: .*heartbeet"),
+        ({"document": {"profiles": [{**PROFILE, "heartbeat": 5}]}}, "its document is not valid: "),
         ({"document": {"profiles": [], "undeclared": "remove"}}, "its document cannot be right: option 'profiles'"),
     ],
 )  # fmt: skip
@@ -200,7 +200,9 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path, change, told):
 def test_a_plan_for_another_manager_is_an_error(tmp_path):
     path = tmp_path / "plan.json"
     plan_of(STEP).write(str(path), lambda text: False)
-    with pytest.raises(OptionError, match="it must be a plan for https://other/api, and is one for https://dsm.exam"):
+    with pytest.raises(
+        OptionError, match="it must be a plan for https://other/api, but it is one for https://dsm.exam"
+    ):
         asked(path).terms("https://other/api")
 
 

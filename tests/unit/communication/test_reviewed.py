@@ -163,7 +163,7 @@ def test_a_reviewed_step_that_nobody_did_and_is_no_longer_planned_is_refused(don
     with pytest.raises(PlanChanged) as caught:
         REVIEWED.check(plan(left.values(), targets=targets), stands_where({*whole()} - {name}))
     assert caught.value.no_longer is not None and gone in caught.value.no_longer
-    assert "not in it any more, and not done" in str(caught.value)
+    assert "no longer in it, and not done" in str(caught.value)
 
 
 def test_another_refusal_is_refused_and_one_that_has_left_the_document_too() -> None:

@@ -91,7 +91,7 @@ class Scene:
             above = self.branches[above].parent
 
 
-# Whether an agent was heard of lately, and whether there is one.
+# Whether an agent was heard from lately, and whether there is one.
 HEARD = [(True, True)] * 8 + [(False, True)] * 3 + [(False, False)]
 
 
@@ -154,7 +154,7 @@ def waves_are_a_partition_and_always_the_same(scene: Scene, shuffle: random.Rand
 
 
 def too_silent(places: list[Place]) -> bool:
-    """Whether most agents of some computers were not heard of lately, or there is none at all."""
+    """Whether most agents of some computers were not heard from lately, or there is none at all."""
     agents = [place.heard for place in places if place.has_agent]
     return bool(places) and (not any(agents) or agents.count(True) < agents.count(False))
 

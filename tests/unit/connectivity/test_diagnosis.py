@@ -109,7 +109,7 @@ def test_a_list_of_revoked_certificates_is_on_the_internet_and_speaks_no_tls() -
     assert "resolve example.com from the internet" in problem.remedy
     assert after(CONNECTED, None, endpoint=crl) is None
     refused = after(failed("192.0.2.7", number=errno.ECONNREFUSED), endpoint=crl)
-    assert refused and "see that the server runs" in refused.remedy and "option" not in refused.remedy
+    assert refused and "make sure that the server runs" in refused.remedy and "option" not in refused.remedy
     late = after([], None, endpoint=crl)
     assert late and (late.step, late.remedy) == ("tls", "raise option timeout")
 

@@ -237,7 +237,7 @@ def test_a_certificate_of_another_name_is_worth_a_look() -> None:
     assert ask(seen(endpoints=[other]))["agent_initiated"] == {
         "answer": "yes",
         "reasons": [
-            "dsm port 4120 shows a certificate for mail.example.com, www.example.com: see that it is the manager's"
+            "dsm port 4120 shows a certificate for mail.example.com, www.example.com: make sure that it is the manager's"
         ],
     }
 
@@ -363,7 +363,7 @@ NOT_RUN = {"msg": "The module failed to execute correctly"}
     ("heard", "direction", "interval", "answer", "reason"),
     [
         (3, "bidirectional", 10, "yes", "3 minutes ago; in this direction, heartbeats come from the agent"),
-        (3, "agent_initiated", 10, "already", "the manager last heard of the agent at 20"),
+        (3, "agent_initiated", 10, "already", "the manager last heard from the agent at 20"),
         (19, "agent_initiated", 10, "already", "19 minutes ago"),
         (25, "agent_initiated", 10, "unknown", "25 minutes ago, more than 2 heartbeats"),
         (25, "bidirectional", 60, "yes", "25 minutes ago"),
@@ -371,8 +371,8 @@ NOT_RUN = {"msg": "The module failed to execute correctly"}
         (-5, "bidirectional", 10, "yes", "0 minutes ago"),
         (3, "manager_initiated", 10, "unknown", "the manager connects to the agent, which says nothing"),
         (3, None, 10, "unknown", "does not say which direction it has today"),
-        (None, "bidirectional", 10, "unknown", "does not say when it last heard of the agent"),
-        ("yesterday", "bidirectional", 10, "unknown", "does not say when it last heard of the agent"),
+        (None, "bidirectional", 10, "unknown", "does not say when it last heard from the agent"),
+        ("yesterday", "bidirectional", 10, "unknown", "does not say when it last heard from the agent"),
     ],
 )
 def test_windows_hosts_are_judged_by_their_last_heartbeat(

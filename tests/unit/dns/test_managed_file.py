@@ -248,7 +248,7 @@ def test_a_mount_is_told_from_what_is_none(path: Path) -> None:
 
 
 def killed_while_writing(path: Path) -> str:
-    """The name of the temporary file of a run that is killed in the midst of its work."""
+    """The name of the temporary file of a run that is killed in the middle of its work."""
 
     def run() -> None:
         with managed_file.temporary(str(path)) as (file, _candidate):

@@ -119,7 +119,7 @@ UNTOLD = [
     (listed(5), "an empty list"),
     (listed(5, IPNot=True), "an empty list"),
     (listed(6), "no items that can be read"),
-    (listed(7), "'3232235521', which is no text"),
+    (listed(7), "'3232235521', which is not text"),
     (listed(8), "not documented"),
     (listed(99), "IP list with ID 99 is not on the manager"),
     ({"IPType": "ip-list"}, "IP list with ID None is not on the manager"),

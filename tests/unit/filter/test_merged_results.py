@@ -69,12 +69,12 @@ def test_however_a_fleet_is_cut_the_whole_is_the_same(names, cuts, after):
     ("results", "told"),
     [
         ("text", "expected a list of results, got str"),
-        ([None], "result 1 is a NoneType, no dictionary"),
+        ([None], "result 1 is a NoneType, not a dictionary"),
         ([result(), {"error": "the manager refuses the key"}], "result 2 has no counts: the manager refuses the key"),
-        ([{"counts": {"changed": "1"}}], "counts.changed of result 1 is no number: '1'"),
+        ([{"counts": {"changed": "1"}}], "counts.changed of result 1 is not a number: '1'"),
         ([{**result(), "plan": {}}], None),
-        ([{**result(), "plan": {"a": 1}}], "plan of result 1 is no list of dictionaries"),
-        ([{**result(), "warnings": [1]}], "warnings of result 1 is no list of texts"),
+        ([{**result(), "plan": {"a": 1}}], "plan of result 1 is not a list of dictionaries"),
+        ([{**result(), "warnings": [1]}], "warnings of result 1 is not a list of texts"),
         ([{**result(), "plan": [{}]}], "plan of result 1: a group has no count, no policies, or no computers"),
     ],
 )

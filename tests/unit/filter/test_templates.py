@@ -77,7 +77,7 @@ TEMPLATES = [
     ("missing | {p}agent_release", "'missing' is undefined"),
     ("versions | {p}agent_cipher_suites", "got a list"),
     ("'RC4-MD5' | {p}cipher_suite_names", "'RC4-MD5' is no cipher suite"),
-    ("version is {p}agent_supports_tls('3.0')", "'3.0' is no version of TLS"),
+    ("version is {p}agent_supports_tls('3.0')", "'3.0' is not a version of TLS"),
     ("version is {p}agent_supports_tls('1.2', when_unknown='maybe')", "expected when_unknown as a boolean"),
     ("version is {p}older_than_release('eleven')", "'eleven' is no release"),
 ]

@@ -199,7 +199,7 @@ def test_a_file_that_is_no_key(ssh, reach, tmp_path):
     nonsense = tmp_path / "nonsense"
     nonsense.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nnonsense\n-----END OPENSSH PRIVATE KEY-----\n")
     _server, transport = reach(jump_host(ssh, private_key=str(nonsense)))
-    assert f"{nonsense} is no private key that can be used" in fails(transport).message
+    assert f"{nonsense} is not a usable private key" in fails(transport).message
 
 
 @pytest.fixture

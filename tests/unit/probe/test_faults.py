@@ -65,7 +65,7 @@ REFUSALS = {
     "half-close": (half_close, "without an answer"),
     "close in the midst": (
         lambda connection: (read_hello(connection), connection.sendall(hello_with(0x0303, 0x002F)[:30])),
-        "in the midst of an answer",
+        "in the middle of an answer",
     ),
 }
 

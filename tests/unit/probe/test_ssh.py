@@ -135,7 +135,7 @@ def test_a_key_that_cannot_be_used(sshd: Sshd, tmp_path: Path, content: str | No
         key.write_text(content)
     detail = unreachable(4118, through(sshd, private_key=str(key)))
     words = {None: "cannot be read: No such file", "passphrase": "needs a passphrase"}
-    assert f"private_key {key} {words.get(content, 'is no private key that can be used')}" in detail
+    assert f"private_key {key} {words.get(content, 'is not a usable private key')}" in detail
 
 
 def test_known_hosts_that_cannot_be_read(sshd: Sshd, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_keys_that_are_for_something_else(file):
     file.write_bytes(written(x25519.X25519PrivateKey.generate(), "PKCS#8"))
     assert "X25519PrivateKey key, which cannot be used" in refused(file)
     file.write_bytes(written(ec.generate_private_key(ec.SECP256K1()), "PKCS#8"))
-    assert "is no private key that can be used" in refused(file)
+    assert "is not a usable private key" in refused(file)
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ed25519", "ecdsa"])
@@ -112,7 +112,7 @@ def test_a_certificate_beside_it_is_taken_along(tmp_path):
     certificate = tmp_path / "key-cert.pub"
     assert load_private_key(str(key)).public_blob.key_type == "ssh-ed25519-cert-v01@openssh.com"
     certificate.write_text("nonsense")
-    assert "is no private key that can be used" in refused(key)
+    assert "is not a usable private key" in refused(key)
     assert "is a public key" in refused(make_key(tmp_path / "ssh-x").with_suffix(".pub"))
 
 

@@ -227,7 +227,7 @@ def test_an_agent_that_does_not_answer_has_an_end(sshd, known, tmp_path, monkeyp
     server = known(f"HOST {sshd.keys['rsa']}", private_key=None)
     with ssh_agent(monkeypatch, tmp_path, sshd.private_key) as agent:
         agent.send_signal(signal.SIGSTOP)
-        assert "the SSH agent does not tell its keys: timed out" in str(refused(server, 3))
+        assert "the SSH agent does not list its keys: timed out" in str(refused(server, 3))
 
 
 def test_more_than_a_key_is_wanted(tmp_path):

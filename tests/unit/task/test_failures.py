@@ -355,7 +355,7 @@ def test_a_list_is_not_made_text_of(fail, name, where, options):
 
 @pytest.mark.parametrize("option", ["computers_query", "policies_query"])
 def test_an_empty_list_is_no_query(fail, option):
-    said = f"{option}' is '[]': it must be text, and is a list"
+    said = f"{option}' is '[]': it must be text, but it is a list"
     result = fail("heartbeat", {**MANAGER, "interval": "7", option: []})
     assert result["msg"] == f"option '{said}"
     profile = {"name": "Web", option: [], "heartbeat": {"interval": "7"}}
@@ -364,7 +364,7 @@ def test_an_empty_list_is_no_query(fail, option):
 
 def test_a_switch_is_no_path(fail):
     result = fail("communication_profile", {**RIGHT["communication_profile"], "plan_file": True})
-    assert result["msg"] == "option 'plan_file' is 'True': it must be text, and is a boolean"
+    assert result["msg"] == "option 'plan_file' is 'True': it must be text, but it is a boolean"
 
 
 INFINITE = of_each_kind(("int",), float("inf"), "-Infinity")

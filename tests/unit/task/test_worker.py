@@ -88,7 +88,7 @@ def test_a_secret_that_is_a_word_of_the_result_hides_no_flag():
         ({"jump_host": 7}, "bad_option", "option 'jump_host' is '7': it must be a dictionary of options"),
         ({"jump_host": "x"}, "bad_option", "option 'jump_host': "),
         ({"timeout": float("inf")}, "bad_option", "option 'timeout' is 'inf': it must be a whole number"),
-        ({"name": []}, "bad_option", "option 'name' is '[]': it must be text, and is a list"),
+        ({"name": []}, "bad_option", "option 'name' is '[]': it must be text, but it is a list"),
         ({"ca_path": ""}, "bad_option", "option 'ca_path' is '': it must be a path"),
         ({"url": "ftp://x"}, "bad_option", "option 'url'"),
         ({"api_key": None}, "bad_option", "option 'api_key': a key is needed"),
@@ -131,7 +131,7 @@ def test_null_in_a_list_of_texts_is_not_made_the_text_none():
     names = {"names": {"type": "list", "elements": "str"}, "files": {"type": "list", "elements": "path"}}
     work: Work = of_reading(names, lambda params, _deployment: params, lambda _client, _params: {})
     for option in names:
-        told = f"option '{option}': it must be text, and is null"
+        told = f"option '{option}': it must be text, but it is null"
         assert run({**MANAGER, option: ["x", None]}, work)["msg"] == told
         assert "msg" not in run({**MANAGER, option: None}, work)
 

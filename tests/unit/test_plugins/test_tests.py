@@ -84,10 +84,14 @@ def test_older_goes_by_the_certainty_that_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("plugin", "arguments", "message"),
     [
-        (agent_supports_suite, ("10.0", "RC4-MD5"), "'RC4-MD5' is no cipher suite that an agent is documented to use"),
+        (
+            agent_supports_suite,
+            ("10.0", "RC4-MD5"),
+            "'RC4-MD5' is not a cipher suite that an agent is documented to use",
+        ),
         (agent_supports_suite, ("10.0", ["AES128-SHA"]), "expected the name of a cipher suite as a string, got a list"),
         (agent_supports_tls, ("10.0", 1.2), "expected a version of TLS as a string, got a number, put it in quotes"),
-        (agent_supports_tls, ("10.0", "1.4"), "'1.4' is no version of TLS, which are 1.0, 1.1, 1.2, 1.3"),
+        (agent_supports_tls, ("10.0", "1.4"), "'1.4' is not a version of TLS, which are 1.0, 1.1, 1.2, 1.3"),
         (older_than_release, ("10.0", 11.0), "expected a release as a string, got a number, put it in quotes"),
         (older_than_release, ("10.0", "11.0.221"), "'11.0.221' is no release such as '11.0 Update 6'"),
         (older_than_release, ("10.0", "11.0", False, "sure"), "no certainty 'sure', choose one of confirmed, likely"),

@@ -240,5 +240,5 @@ def _items(items: t.Any, what: str) -> list[str]:
         raise _Untold(f"its {what} has no items that can be read")
     for item in items:
         if not isinstance(item, str):
-            raise _Untold(f"its {what} has the item {quoted(item, 60)}, which is no text")
+            raise _Untold(f"its {what} has the item {quoted(item, 60)}, which is not text")
     return [bare for bare in map(without_comment, items) if bare]

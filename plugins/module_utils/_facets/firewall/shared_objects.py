@@ -64,7 +64,7 @@ def deletable_rule(
     holders = fleet.assignments.holders(rule["ID"], letting_go)
     if holders.known:
         return None
-    step = _deleted(FIREWALL_RULE, rule, "no policy and no computer has it any more", RULES_GONE, tuple(needs))
+    step = _deleted(FIREWALL_RULE, rule, "no policy or computer has it anymore", RULES_GONE, tuple(needs))
     # Who inherits it from those that let go of it could have it assigned, too: that shows when they have.
     return step if holders.complete else step._replace(key=UNLESS_USED)
 
@@ -86,7 +86,7 @@ def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: t.Mappin
         }
         if users <= rules_gone.keys():
             needs = tuple(sorted(rules_gone[user].id for user in users))
-            steps.append(_deleted(kind, found, "no rule uses it any more", LISTS_GONE, needs))
+            steps.append(_deleted(kind, found, "no rule uses it anymore", LISTS_GONE, needs))
     return steps
 
 
