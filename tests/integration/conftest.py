@@ -27,6 +27,19 @@ def lab(running_lab: LabManager) -> LabManager:
     return running_lab
 
 
+@pytest.fixture(scope="session")
+def running_small_lab() -> t.Iterator[LabManager]:
+    with LabManager(computers=12, policies=8, seed=1) as lab:
+        yield lab
+
+
+@pytest.fixture
+def small_lab(running_small_lab: LabManager) -> LabManager:
+    """The same with 12 computers and 8 policies, for tests that look at their own ones: half the work for each."""
+    running_small_lab.reset()
+    return running_small_lab
+
+
 @pytest.fixture
 def cloud_lab() -> t.Iterator[LabManager]:
     """A small lab that is the cloud: other headers, and a heartbeat that cannot be set."""

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply, ManagerError
 from tests.integration.scene import APPLY, CHANGE, REMOVE, Scene, Stage, Truth, assert_honest
 from tests.integration.support import writes
+from tests.lab.manager.process import LabManager
 
 pytestmark = pytest.mark.slow
 
@@ -147,6 +148,12 @@ def meet(scene: Scene, operation: Operation, fault: dict[str, t.Any], **options:
     assert any(request["fault"] for request in lab.requests()), "no request met the fault"
     lab.clear_faults()
     return outcome, Truth.of(lab)
+
+
+@pytest.fixture
+def lab(small_lab: LabManager) -> LabManager:
+    """What else is in the fleet takes no part."""
+    return small_lab
 
 
 # Every status with every body at one request of each kind; elsewhere one body for each status.

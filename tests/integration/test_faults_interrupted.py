@@ -15,6 +15,7 @@ import pytest
 from tests.integration.in_process import run_tasks
 from tests.integration.scene import APPLY, CHANGE, REMOVE, RULE, SETTINGS, Scene, Truth, assert_clear, assert_honest
 from tests.integration.support import run_profiles, writes
+from tests.lab.manager.process import LabManager
 
 # What a run writes to, as paths of the manager; a search reads, and its path is longer.
 WRITTEN = r"/(policies|computers)/\d+(/firewall/assignments(/\d+)?)?$|/(firewallrules|iplists|maclists)(/\d+)?$"
@@ -22,6 +23,12 @@ PROCESSES = multiprocessing.get_context("fork")
 
 # From, to, and how many writes it takes one after the other: three objects, and of four targets settings and rules.
 WAYS = {"apply": (None, APPLY, 11), "change": (APPLY, CHANGE, 7), "remove": (APPLY, REMOVE, 11)}
+
+
+@pytest.fixture
+def lab(small_lab: LabManager) -> LabManager:
+    """What else is in the fleet takes no part."""
+    return small_lab
 
 
 def reached(lab, count):
@@ -33,17 +40,17 @@ def reached(lab, count):
 
 
 @pytest.fixture(scope="module")
-def methods(running_lab):
+def methods(running_small_lab):
     """The methods of the writes of an undisturbed run, in their order, by way."""
     found = {}
     for way, (before, stage, most) in WAYS.items():
-        running_lab.reset()
-        scene = Scene(running_lab)
+        running_small_lab.reset()
+        scene = Scene(running_small_lab)
         if before:
             scene.run(before)
-        running_lab.clear_requests()
+        running_small_lab.clear_requests()
         scene.run(stage, concurrency=1)
-        found[way] = [request["method"] for request in writes(running_lab)]
+        found[way] = [request["method"] for request in writes(running_small_lab)]
         assert len(found[way]) == most
     return found
 

@@ -23,6 +23,13 @@ from tests.integration.scene import (
     assert_honest,
 )
 from tests.integration.support import run_profiles, writes
+from tests.lab.manager.process import LabManager
+
+
+@pytest.fixture
+def lab(small_lab: LabManager) -> LabManager:
+    """What else is in the fleet takes no part."""
+    return small_lab
 
 
 def colleague(lab, path, request, *, when="before", method="POST"):

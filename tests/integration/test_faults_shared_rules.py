@@ -10,11 +10,18 @@ import pytest
 
 from tests.integration.scene import Scene, Truth, assert_honest
 from tests.integration.support import run_profiles
+from tests.lab.manager.process import LabManager
 
 
 def restriction(name, address="192.0.2.10"):
     """A restriction with a rule and a list of its own."""
     return {"rule_name": name, "source_ips": [address], "manager_addresses": [address]}
+
+
+@pytest.fixture
+def lab(small_lab: LabManager) -> LabManager:
+    """What else is in the fleet takes no part."""
+    return small_lab
 
 
 def test_a_failed_list_holds_back_its_own_rule_only(lab):

@@ -56,18 +56,32 @@ def told(switches: dict[str, t.Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in switches.items()) if len(switches) < 5 else "many"
 
 
+@pytest.fixture(scope="module")
+def of_some_pages() -> t.Iterator[LabManager]:
+    """A manager with more agents than the smallest page that a switch asks for: a third of the work of more of them."""
+    with LabManager(computers=110, policies=8, seed=1) as lab:
+        yield lab
+
+
+@pytest.fixture
+def paged_lab(of_some_pages: LabManager) -> LabManager:
+    """As new."""
+    of_some_pages.reset()
+    return of_some_pages
+
+
 @pytest.mark.parametrize("switches", ANSWERS, ids=told)
-def test_documents_are_applied_changed_and_undone(lab, switches):
-    scene = Scene(lab)
-    at_first = Truth.of(lab)
-    lab.switch(**switches)
+def test_documents_are_applied_changed_and_undone(paged_lab, switches):
+    scene = Scene(paged_lab)
+    at_first = Truth.of(paged_lab)
+    paged_lab.switch(**switches)
     before = at_first
     for stage in (APPLY, CHANGE, REMOVE):
-        lab.clear_requests()
+        paged_lab.clear_requests()
         foreseen = scene.run(stage, check=True)
-        assert foreseen["changed"] and writes(lab) == []
+        assert foreseen["changed"] and writes(paged_lab) == []
         result = scene.run(stage)
-        after = Truth.of(lab, switches)
+        after = Truth.of(paged_lab, switches)
         assert result["failed_targets"] == foreseen["failed_targets"] == []
         for part in ("changed", "plan", "objects", "diff", "changed_targets", "unchanged_targets"):
             assert foreseen[part] == result[part], part
@@ -79,11 +93,11 @@ def test_documents_are_applied_changed_and_undone(lab, switches):
 
 
 @pytest.mark.parametrize("switches", ANSWERS, ids=told)
-def test_what_is_said_of_targets_does_not_depend_on_how_the_manager_answers(lab, switches):
+def test_what_is_said_of_targets_does_not_depend_on_how_the_manager_answers(paged_lab, switches):
     """A rule on a parent and on a child of it, settings here and there, somebody else's rule: each target is described
     as it is, or a part of it as not known."""
-    scene = Scene(lab)
-    run_profiles(lab, scene.profiles(APPLY, ["Alpha", "one.example.com"]))
+    scene = Scene(paged_lab)
+    run_profiles(paged_lab, scene.profiles(APPLY, ["Alpha", "one.example.com"]))
     somebody_elses = {
         **APPLY.rule,
         "name": "Other",
@@ -91,15 +105,15 @@ def test_what_is_said_of_targets_does_not_depend_on_how_the_manager_answers(lab,
         "sourceIPValue": "203.0.113.7",
         "sourceMACType": "any",
     }
-    other = lab.api("POST", "/firewallrules", somebody_elses)["ID"]
-    lab.api("POST", f"/computers/{scene.keys['two.example.com'][1]}/firewall/assignments", {"ruleIDs": [other]})
+    other = paged_lab.api("POST", "/firewallrules", somebody_elses)["ID"]
+    paged_lab.api("POST", f"/computers/{scene.keys['two.example.com'][1]}/firewall/assignments", {"ruleIDs": [other]})
     task = {"workload_security.agent.communication_info": {
         "policies": ["Alpha", "Beta", "Base Policy"],
         "computers": ["one.example.com", "two.example.com"],
     }}  # fmt: skip
 
     def described() -> list[dict[str, t.Any]]:
-        result, stock = run_tasks(lab, [task, {"workload_security.agent.communication_fleet_info": {}}]).results
+        result, stock = run_tasks(paged_lab, [task, {"workload_security.agent.communication_fleet_info": {}}]).results
         assert not result.get("failed"), result
         assert not stock.get("failed"), stock
         for kind in ("policies", "computers"):
@@ -114,7 +128,7 @@ def test_what_is_said_of_targets_does_not_depend_on_how_the_manager_answers(lab,
 
     if not DESCRIBED:
         DESCRIBED.extend(described())
-    lab.switch(**switches)
+    paged_lab.switch(**switches)
     assert described() == DESCRIBED
 
 
@@ -262,24 +276,24 @@ LISTED = [
 
 
 @pytest.mark.parametrize("switches", LISTED, ids=lambda switches: "-".join(switches.values()))
-def test_a_rule_on_a_parent_and_on_a_child_of_it(lab, switches):
+def test_a_rule_on_a_parent_and_on_a_child_of_it(small_lab, switches):
     """Inherited and assigned, inherited only, assigned only: each is told from the others."""
-    scene = Scene(lab)
-    lab.switch(**switches)
+    scene = Scene(small_lab)
+    small_lab.switch(**switches)
     present, absent = APPLY.facets["firewall_restriction"], REMOVE.facets["firewall_restriction"]
 
     def run(facet: dict, *names: str, **options: t.Any) -> tuple[dict[str, t.Any], set[str]]:
         """What a run says, the same as check mode said; and which targets have the rule themselves then."""
         profiles = scene.profiles(Stage({"firewall_restriction": {**facet, **options}}), names)
-        foreseen = run_profiles(lab, profiles, check=True)
-        before = Truth.of(lab, switches)
-        result = run_profiles(lab, profiles)
-        after = Truth.of(lab, switches)
+        foreseen = run_profiles(small_lab, profiles, check=True)
+        before = Truth.of(small_lab, switches)
+        result = run_profiles(small_lab, profiles)
+        after = Truth.of(small_lab, switches)
         assert result["failed_targets"] == []
         assert_honest(before, after, result)
         assert (foreseen["plan"], foreseen["objects"]) == (result["plan"], result["objects"])
-        lab.clear_requests()
-        assert not run_profiles(lab, profiles)["changed"] and writes(lab) == []
+        small_lab.clear_requests()
+        assert not run_profiles(small_lab, profiles)["changed"] and writes(small_lab) == []
         return result, {name for name, key in scene.keys.items() if f"rule {RULE}" in after.targets.get(key, {})}
 
     assert run(present, "Alpha")[1] == {"Alpha"}
