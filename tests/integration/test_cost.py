@@ -346,11 +346,13 @@ def test_naming_five_computers_does_not_list_the_fleet(large_fleet):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changed", [0, 1000], ids=["converged", "drift"])
-def test_memory_of_a_task_over_a_hundred_thousand_computers(large_fleet, tmp_path, changed):
-    """By the kernel's account of the largest process among ansible-playbook, its worker and the module."""
-    change_by_hand(large_fleet, changed, unassign=False)
+def test_memory_of_a_task_over_a_hundred_thousand_computers(large_fleet, tmp_path):
+    """By the kernel's account of the largest process among ansible-playbook, its worker and the module.
+
+    A thousand of them have drifted. A task that finds nothing to do reads and holds the same, and makes no plan.
+    """
+    change_by_hand(large_fleet, 1000, unassign=False)
     usage, has_changed = run_task(large_fleet.lab, large_fleet.task(), tmp_path, "--check", "--diff")
-    assert has_changed == bool(changed)
+    assert has_changed
     assert usage.memory < MOST_MEMORY
     assert spent(large_fleet.lab)["read"] > 40, "the fleet was read whole"
