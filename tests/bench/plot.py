@@ -40,7 +40,9 @@ def draw(title: str, x_name: str, y_name: str, lines: t.Sequence[Line]) -> str:
         return LEFT + across * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)
 
     parts = [
+        # REUSE-IgnoreStart
         "<!-- SPDX-License-Identifier: GPL-3.0-or-later -->",
+        # REUSE-IgnoreEnd
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" font-family="sans-serif"'
         ' font-size="13" fill="#222">',
         f"<title>{escape(title)}</title>",

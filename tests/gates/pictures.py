@@ -80,7 +80,9 @@ class _Picture:
         """The whole file."""
         parts = "\n  ".join(self._parts)
         return (
+            # REUSE-IgnoreStart
             "<!-- SPDX-License-Identifier: GPL-3.0-or-later -->\n"
+            # REUSE-IgnoreEnd
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{self._height}"'
             f' viewBox="0 0 {_WIDTH} {self._height}" role="img">\n'
             f"  <title>{html.escape(self._title, quote=False)}</title>\n"

@@ -86,8 +86,7 @@ def try_it(built: Path, key: str) -> None:
     folder = built.parent
     succeed("sha256sum", "--check", "--strict", pack.SUMS, cwd=folder)
     if key != UNSIGNED:
-        keyring = ("--no-default-keyring", "--keyring", str(folder / pack.KEY))
-        succeed("gpg", *keyring, "--verify", f"{pack.SUMS}.asc", pack.SUMS, cwd=folder)
+        succeed("gpgv", "--keyring", folder / pack.KEY, f"{pack.SUMS}.asc", pack.SUMS, cwd=folder)
     with tempfile.TemporaryDirectory() as empty:
         pack.install(built, Path(empty))
         verified = pack.verify(Path(empty), None if key == UNSIGNED else folder)

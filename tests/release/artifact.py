@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from cyclonedx.schema import SchemaVersion
@@ -91,17 +93,28 @@ def write_bill(artifact: Path) -> Path:
 
 
 def _reached(bill: dict, names: set[str]) -> tuple[list[dict], list[dict]]:
-    """The components of these names and those that they depend on, and their dependencies."""
-    leads = {one["ref"]: one for one in bill["dependencies"]}
-    waiting = [one["bom-ref"] for one in bill["components"] if canonicalize_name(one["name"]) in names]
-    found: set[str] = set()
+    """The components of these names and of all that they need, and what each of them needs.
+
+    In the bill, a package also needs what only its extras do, such as its own tests.
+    """
+    refs = {canonicalize_name(one["name"]): one["bom-ref"] for one in bill["components"]}
+    packages = next((python_of("main").parents[1] / "lib").glob("python3*/site-packages"))
+    needs = {canonicalize_name(one.name): _needs(one) & refs.keys() for one in distributions(path=[str(packages)])}
+    waiting, found = list(names), set()
     while waiting:
-        ref = waiting.pop()
-        if ref not in found:
-            found.add(ref)
-            waiting += leads[ref].get("dependsOn", [])
-    components = [one for one in bill["components"] if one["bom-ref"] in found]
-    return components, [one for ref, one in leads.items() if ref in found]
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += needs[name]
+    components = [one for one in bill["components"] if canonicalize_name(one["name"]) in found]
+    return components, [
+        {"ref": refs[name], "dependsOn": sorted(refs[need] for need in needs[name])} for name in sorted(found)
+    ]
+
+
+def _needs(package: Distribution) -> set[str]:
+    asked = [Requirement(text) for text in package.requires or []]
+    return {canonicalize_name(one.name) for one in asked if not one.marker or one.marker.evaluate({"extra": ""})}
 
 
 def write_sums(folder: Path) -> Path:
@@ -142,7 +155,9 @@ def verify(folder: Path, signed: Path | None) -> subprocess.CompletedProcess[str
     """
     command: list[str | Path] = ["ansible-galaxy", "collection", "verify", "--offline"]
     if signed:
-        command += ["--keyring", signed / KEY, "--signature", f"file://{signed / SIGNATURE}"]
+        # GnuPG leaves a backup beside a keyring.
+        keyring = shutil.copy(signed / KEY, folder)
+        command += ["--keyring", keyring, "--signature", f"file://{signed / SIGNATURE}"]
         command += ["--required-valid-signature-count", "+1"]
     return run(*command, COLLECTION, cwd=folder, ANSIBLE_COLLECTIONS_PATH=str(folder))
 
