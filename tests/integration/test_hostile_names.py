@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from pathlib import Path
 
 from tests.integration.support import play, run_facet
 
@@ -89,6 +90,11 @@ def test_no_name_reaches_a_terminal_as_it_is(lab, tmp_path):
     rollout = played.results[14]
     assert rollout["waves"][0]["name"] == shown and shown in rollout["warnings"][0]
     assert [host["name"] for host in rollout["hosts"]] == ["a host"]
+    # Files for later runs do nothing to a terminal that shows them, either.
+    for name in ("plan.json", "waves.json", "before.json", "captured.yml"):
+        assert_harmless((tmp_path / name).read_text(encoding="utf-8"))
+    assert EVIL in {profile["name"] for profile in json.loads(Path(plan).read_text())["document"]["profiles"]}
+    assert f"- {policy}  # {shown}" in (tmp_path / "captured.yml").read_text(encoding="utf-8")
     # What is asked for as it is comes as it is, but for what turns the direction of text.
     played = play(lab, [{f"{NAMESPACE}.policy_info": {"policies": [policy]}}], tmp_path, arguments=["-v"])
     assert_harmless(played.output, but="\xa0")
