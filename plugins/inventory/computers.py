@@ -102,17 +102,17 @@ notes:
   - A host is called by its host name. If that is empty, shared by several computers, has characters that Ansible takes
     for something else, or would lead to the machine that Ansible runs on or to an address in an unusual spelling, its
     display name is used, or else C(computer_) and its ID. A warning counts these hosts. Their C(ansible_host) is the host
-    name, if that can be one and is theirs alone.
-  - A host that another inventory source has made too, under the computer's host name, is the same host. It gets the groups
-    and variables of this plugin, but keeps its connection variables, all that begin with C(ansible_), whatever O(compose)
-    says; a warning names such hosts. No other host of another source is touched.
+    name, if that is usable and no other host has it.
+  - A host with the computer's host name from another inventory source is the same host. It gets the groups and variables of
+    this plugin. But it keeps its connection variables, which begin with C(ansible_), even if O(compose) sets them; a
+    warning names such hosts. No other host of another source is touched.
   - "Each host has the variables C(workload_security_id), C(workload_security_host_name),
     C(workload_security_display_name), C(workload_security_platform), C(workload_security_platform_family),
     C(workload_security_agent_version), C(workload_security_agent_release), C(workload_security_last_ip),
     C(workload_security_policy) and C(workload_security_policy_path). As far as O(group_by) names them, it also has
     C(workload_security_group_path), C(workload_security_status) and C(workload_security_status_messages), and
     C(workload_security_direction)."
-  - C(workload_security_last_ip) is empty where it would not lead to the computer, such as C(127.0.0.1).
+  - C(workload_security_last_ip) is empty if it would not lead to the computer, such as C(127.0.0.1).
   - The options of the connection may be templates, for example with a lookup. No other option is one.
   - With O(cache=true), what was built is cached, and never the API key. Each set of options has a cache entry of its own.
 seealso:

@@ -226,17 +226,17 @@ ansible_facts:
         healthy:
           description:
             - Whether the last session is younger than two heartbeats and the agent's state is C(green). V(null) if this
-              cannot be told.
+              is not known.
           returned: always
           type: bool
           sample: true
         healthy_reason:
-          description: Why this is said of the agent's health.
+          description: The reason for C(healthy).
           returned: always
           type: str
           sample: The last session with the manager is 5 minutes old, and the agent's state is green.
         sources:
-          description: Everything that was asked, in the order in which it is believed.
+          description: All sources, the most trusted first.
           returned: always
           type: list
           elements: dict
@@ -247,11 +247,11 @@ ansible_facts:
               type: str
               sample: rpm
             found:
-              description: Whether it knows an agent.
+              description: Whether it found an agent.
               returned: always
               type: bool
             told:
-              description: The version as it stands there, or the file that is there.
+              description: The version as this source has it, or the file that was found.
               returned: always
               type: str
               sample: 11.0.0-796.el7

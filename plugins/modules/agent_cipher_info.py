@@ -261,7 +261,7 @@ releases:
       elements: str
       returned: always
     source:
-      description: The vendor's page that lists the suites, or V(none) for what is no agent.
+      description: The vendor's page that lists the suites, or V(none) for a computer without an agent.
       type: str
       returned: always
     computers:

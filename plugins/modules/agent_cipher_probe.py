@@ -261,11 +261,11 @@ targets:
           description:
             - Whose preference that order is, V(server) or V(client). With V(client) the server has none, and the
               suites are in the order in which they were offered.
-            - V(null), if there are less than two suites, or it cannot be told.
+            - V(null) if there are fewer than two suites, or if this is not known.
           returned: always
           type: str
         complete:
-          description: Whether it has said no to all other suites.
+          description: Whether it has refused all other suites.
           returned: always
           type: bool
         detail:
@@ -315,7 +315,7 @@ targets:
           returned: always
           type: str
         source:
-          description: The vendor's page that this comes from, or V(null) for what is no version of an agent.
+          description: The vendor's page that this comes from, or V(null) if this is not the version of an agent.
           returned: always
           type: str
         suites:
@@ -326,8 +326,8 @@ targets:
         agrees:
           description:
             - Whether the target accepts exactly the documented suites, and no TLS version against the documentation.
-            - V(null), if that cannot be told, as no suites are documented, not all of them were offered in all their
-              versions, or not everything was answered.
+            - V(null) if this is not known, because no suites are documented, because not all of them were offered in all
+              their versions, or because not everything was answered.
           returned: always
           type: bool
           sample: true

@@ -248,13 +248,13 @@ agent:
     healthy:
       description:
         - Whether the last session is younger than two heartbeats and the agent's state is C(green). V(null) if this
-          cannot be told. With O(direction=manager_initiated) that is so for an old session, too, as the vendor does not
-          say whether agents count those that the manager begins.
+          is not known. With O(direction=manager_initiated), an old session also gives V(null), because the vendor does
+          not say whether agents count sessions that the manager begins.
       returned: always
       type: bool
       sample: true
     healthy_reason:
-      description: Why this is said of the agent's health.
+      description: The reason for C(healthy).
       returned: always
       type: str
       sample: The last session with the manager is 5 minutes old, and the agent's state is green.
@@ -574,15 +574,15 @@ listening:
       sample: true
     addresses:
       description:
-        - The addresses on which it listens, those of the loopback among them. Empty if the system does not say.
+        - The addresses on which it listens, including loopback addresses. Empty if the system does not say.
       returned: always
       type: list
       elements: str
       sample: [0.0.0.0]
     connected_from:
       description:
-        - Addresses that are connected to the port, or were until some moments ago. V(null) where the system does not
-          tell, as it has no C(/proc/net/tcp).
+        - Addresses that are connected to the port, or were until some moments ago. V(null) if the system does
+          not say, because it has no C(/proc/net/tcp).
       returned: always
       type: list
       elements: str
