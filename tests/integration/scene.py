@@ -137,17 +137,22 @@ class Truth:
 
     @classmethod
     def of(cls, lab: LabManager, switches: dict[str, t.Any] | None = None) -> Truth:
-        """Read it as a colleague, in the lab's usual words; then C(switches) are in force again."""
+        """Read it past the API's log and faults, in the lab's usual words; then C(switches) are in force again."""
         if switches:
             usual = {name: choices[0] for name, choices in CHOICES.items()}
             usual |= {name: default for name, (default, _allowed) in NUMBERS.items()}
             lab.switch(**{name: usual[name] for name in switches})
-        query = [("overrides", "true"), ("expand", "computerSettings"), ("expand", "firewall")]
-        policies = lab.api("POST", "/policies/search", {}, query={"overrides": "true"})["policies"]
-        computers = lab.api("POST", "/computers/search", {}, query=query)["computers"]
+        overrides = [("overrides", "true")]
+        parts = [*overrides, ("expand", "computerSettings"), ("expand", "firewall")]
+        policies, computers, *others = lab.searches(
+            ("/policies/search", overrides),
+            ("/computers/search", parts),
+            *((f"/{path}/search", []) for path, _envelope in OBJECTS.values()),
+        )
+        policies, computers = policies["policies"], computers["computers"]
         objects: dict[tuple[str, str], list[dict]] = {}
-        for kind, (path, envelope) in OBJECTS.items():
-            for item in lab.api("POST", f"/{path}/search", {})[envelope]:
+        for (kind, (_path, envelope)), found in zip(OBJECTS.items(), others):
+            for item in found[envelope]:
                 objects.setdefault((kind, item["name"]), []).append(item)
         if switches:
             lab.switch(**switches)

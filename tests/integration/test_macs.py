@@ -11,12 +11,19 @@ import random
 import pytest
 
 from tests.integration.support import run_profiles
+from tests.lab.manager.process import LabManager
 
 AGENT, BOTH, NONE = "Agent/Appliance Initiated", "Bidirectional", None
 WORDS = {"agent_initiated": AGENT, "bidirectional": BOTH, "inherited": NONE}
 DIRECTION = "platformSettingAgentCommunicationsDirection"
 # From the top down: three policies, and a Mac below the last one.
 NAMES = ("Top", "Middle", "Low", "mac.example.com")
+
+
+@pytest.fixture
+def lab(small_lab: LabManager) -> LabManager:
+    """What else is in the fleet takes no part."""
+    return small_lab
 
 
 class Tree:

@@ -22,6 +22,12 @@ from tests.lab.manager.process import LabManager
 PROFILE = "workload_security.agent.communication_profile"
 
 
+@pytest.fixture
+def lab(small_lab: LabManager) -> LabManager:
+    """What else is in the fleet takes no part."""
+    return small_lab
+
+
 def run(lab, *, check=False, diff=False, key="admin", defaults=None, **options):
     """The result of one task."""
     secret = {"admin": lab.api_key, "read_only": lab.read_only_api_key}[key]

@@ -12,6 +12,7 @@ import pytest
 from tests.integration.in_process import run_tasks
 from tests.integration.support import RESTRICTION
 from tests.integration.test_macs import AGENT, BOTH, DIRECTION, NAMES, NONE
+from tests.lab.manager.process import LabManager
 from tests.lab.replacing_rule import REPLACING
 
 PROFILE = "workload_security.agent.communication_profile"
@@ -21,6 +22,12 @@ BOTH_WAYS = {"communication_direction": {"direction": "bidirectional"}}
 INITIATE = {"communication_direction": {"direction": "agent_initiated"}}
 INHERIT = {"communication_direction": {"direction": "inherited"}}
 HOST = NAMES[-1]
+
+
+@pytest.fixture
+def lab(small_lab: LabManager) -> LabManager:
+    """What else is in the fleet takes no part."""
+    return small_lab
 
 
 class Tree:

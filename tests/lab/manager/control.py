@@ -12,6 +12,7 @@ import orjson
 from aiohttp import web
 
 from tests.lab.manager.agents import Agents
+from tests.lab.manager.message import Call
 from tests.lab.manager.server import Server
 
 
@@ -54,6 +55,12 @@ class Control:
             case (("GET" | "POST"), "/clock"):
                 server.manager.clock.advance(float(given.get("advance", 0)))
                 return {"now": server.manager.clock.now()}
+            case "POST", "/searches":
+                searches = [
+                    Call("POST", path, tuple((name, value) for name, value in query))
+                    for path, query in given["searches"]
+                ]
+                return {"replies": [orjson.Fragment(server.manager.process(call).body) for call in searches]}
             case "GET", "/agents":
                 return {"agents": self._agents.shown()}
             case "GET", "/heartbeats":

@@ -183,6 +183,10 @@ class LabManager:
         """Seconds by the manager's clock, since some fixed moment."""
         return self._tell("GET", "/clock")["now"]
 
+    def searches(self, *searches: tuple[str, t.Sequence[tuple[str, str]]]) -> list[t.Any]:
+        """What the API answers to searches for all, each a path and its query: at once, not in the log, past faults."""
+        return self._tell("POST", "/searches", {"searches": searches})["replies"]
+
     def reset(self) -> None:
         """The same fleet anew; no faults, no log, the likeliest answers."""
         self._tell("POST", "/reset")
