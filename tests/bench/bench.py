@@ -163,7 +163,8 @@ class Bench:
 
         def timed(chosen: t.Sequence[tuple[str, int]]) -> tuple[Usage, int]:
             self._prepared([target for target in chosen if target in job.changed], latency)
-            usage = one(dataclasses.replace(job.work, only=list(chosen)), {each: targets[each] for each in chosen})
+            only = [(kind, target, targets[kind, target]) for kind, target in chosen]
+            usage = one(dataclasses.replace(job.work, only=only), {each: targets[each] for each in chosen})
             return self._scaled(usage), self.lab.summary()["total"]
 
         samples = []

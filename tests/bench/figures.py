@@ -100,7 +100,7 @@ class Sample:
 def estimate(start: tuple[Usage, int], samples: t.Sequence[Sample], requests_per_minute: int = 0) -> Measured:
     """What the whole takes: the start (a run that did none of it) and each sample's rest as often as it is in the whole.
 
-    It takes no less time than the manager takes to allow the requests.
+    It takes no less time than the manager takes to allow the requests. Its CPU seconds are 0 where they are not known.
     """
     usage, requests = start
     wall, cpu, sent = usage.wall, usage.cpu, float(requests)
@@ -111,6 +111,9 @@ def estimate(start: tuple[Usage, int], samples: t.Sequence[Sample], requests_per
         sent += (sample.requests - requests) * times
     if requests_per_minute:
         wall = max(wall, sent / requests_per_minute * 60)
+    if any(sample.usage.cpu <= usage.cpu for sample in samples):
+        # Too little to be seen on a machine that is busy.
+        cpu = 0.0
     memory = max(usage.memory, *(sample.usage.memory for sample in samples))
     return Measured([Usage(wall, cpu, memory)], round(sent), estimated=True)
 

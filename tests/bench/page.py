@@ -119,7 +119,7 @@ def _whole(cases: t.Sequence[Case], *, limited: bool = False) -> str:
                     name,
                     f"{about}{one.requests:,}",
                     f"{about}{_long(wall)}",
-                    f"{about}{_long(cpu)}",
+                    f"{about}{_long(cpu)}" if cpu else "not known",
                     f"{least}{middle(one.usages, 'memory') / 2**20:.0f}",
                     f"{about}{_short(wall / middle(case.measured[BARE].usages, 'wall'))}",
                 ]

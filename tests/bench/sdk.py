@@ -95,15 +95,8 @@ class Api:
 def loop(api: Api, work: Work) -> dict[str, t.Any]:
     """One target after the other, and of each one setting after the other, then its rules."""
     rule = api.rule(work.rule)
-    policies = patiently(api.policies.list_policies, V1, overrides=False).policies
-    targets = [("policies", one.id, one.name) for one in policies]
-    if work.computers:
-        computers = patiently(api.computers.list_computers, V1, expand=NONE, overrides=False).computers
-        targets += [("computers", one.id, one.platform) for one in computers]
     written = []
-    for kind, target, told in targets:
-        if not work.wants(kind, target):
-            continue
+    for kind, target, told in _listed(api, work) if work.only is None else work.only:
         ask, write, rules = {
             "policies": (
                 api.policies.describe_policy_setting,
@@ -127,6 +120,16 @@ def loop(api: Api, work: Work) -> dict[str, t.Any]:
         if differs:
             written.append([kind, target])
     return {"written": written}
+
+
+def _listed(api: Api, work: Work) -> list[tuple[str, int, str]]:
+    """All targets, each kind in one call."""
+    policies = patiently(api.policies.list_policies, V1, overrides=False).policies
+    targets = [("policies", one.id, one.name) for one in policies]
+    if work.computers:
+        computers = patiently(api.computers.list_computers, V1, expand=NONE, overrides=False).computers
+        targets += [("computers", one.id, one.platform) for one in computers]
+    return targets
 
 
 # -- used well

@@ -30,7 +30,8 @@ class Work:
 
     settings: wanted of every target; on macOS, agents initiate. rule: the name of the firewall rule that every target
     has, C(rule_itself) its own or one that it inherits. computers: whether they are targets, beside all policies.
-    only: the targets of a sample, as kind and ID; all if C(None). concurrency: writes at once. file: for what is found.
+    only: the targets of a sample, each with its kind, its ID and its name or platform, for a loop that need not list
+    them; all if C(None). concurrency: writes at once. file: for what is found.
     """
 
     url: str
@@ -39,16 +40,14 @@ class Work:
     rule: str = RULE
     rule_itself: bool = False
     computers: bool = True
-    only: list[tuple[str, int]] | None = None
+    only: list[tuple[str, int, str]] | None = None
     concurrency: int = 8
     file: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Work:
         """As C(write) left it."""
-        work = cls(**json.loads(path.read_text()))
-        work.only = None if work.only is None else [(kind, target) for kind, target in work.only]
-        return work
+        return cls(**json.loads(path.read_text()))
 
     def write(self, path: Path) -> None:
         """For another process."""
@@ -59,10 +58,6 @@ class Work:
         if DIRECTION in self.settings and told.startswith("macOS"):
             return {**self.settings, DIRECTION: "Agent/Appliance Initiated"}
         return self.settings
-
-    def wants(self, kind: str, target: int) -> bool:
-        """Whether a policy or computer is to be looked at."""
-        return self.only is None or (kind, target) in self.only
 
 
 def uri_play(work: Work, told: t.Mapping[tuple[str, int], str]) -> dict[str, t.Any]:
