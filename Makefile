@@ -29,7 +29,7 @@ bench: environments ## Measure the collection against what people use instead, i
 	@.venv/main/bin/python -m tests.bench $(BENCH) $(ARGS)
 
 release: environments ## Commit, tag, build, sign and try a release, and publish nothing: VERSION=1.2.3 KEY=FINGERPRINT
-	@$(PYTHON) tests/gates/environments.py tools
+	@$(PYTHON) tests/gates/environments.py main tools
 	@.venv/tools/bin/python -m tests.release "$(VERSION)" "$(KEY)"
 
 environments:

@@ -101,7 +101,7 @@ def try_it(built: Path, key: str) -> None:
 
 def main() -> int:
     """Make the release; returns the exit status."""
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 3 or not all(sys.argv):
         print("usage: make release VERSION=1.2.3 KEY=FINGERPRINT", file=sys.stderr)
         return 2
     _program, version, key = sys.argv
