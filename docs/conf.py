@@ -17,7 +17,7 @@ html_css_files = ["site.css"]
 html_title = project
 # Pages are read as they stand in the repository, and link to one another, to roles and to files beside them.
 include_patterns = ["index.md", "SECURITY.md", "awx/README.md", "docs/**", "roles/*/README.md", "reference/**"]
-exclude_patterns = ["docs/README.md", "docs/index.md"]
+exclude_patterns = ["docs/index.md"]
 myst_heading_anchors = 4
 # Messages are searched for as they come, with straight quotes.
 smartquotes = False

@@ -53,16 +53,16 @@ def test_every_documented_spelling_is_the_same_span(spellings):
 @pytest.mark.parametrize(
     ("item", "reason"),
     [
-        ("10.0.0.0/33", "no IP address"),
-        ("10.0.0.0/-1", "no IP address"),
-        ("10.0.0", "no IP address"),
-        ("", "no IP address"),
-        ("# only a comment", "no IP address"),
-        ("host.example.com", "no IP address"),
+        ("10.0.0.0/33", "not an IP address"),
+        ("10.0.0.0/-1", "not an IP address"),
+        ("10.0.0", "not an IP address"),
+        ("", "not an IP address"),
+        ("# only a comment", "not an IP address"),
+        ("host.example.com", "not an IP address"),
         ("10.0.0.5/24", "the network is 10.0.0.0/24"),
         ("10.0.0.9 - 10.0.0.1", "lower to a higher"),
         ("10.0.0.1 - ::1", "one IP version"),
-        ("10.0.0.1 - 10.0.0.2 - 10.0.0.3", "no IP address"),
+        ("10.0.0.1 - 10.0.0.2 - 10.0.0.3", "not an IP address"),
     ],
 )
 def test_what_is_no_address_is_refused_with_the_reason(item, reason):
@@ -114,7 +114,7 @@ def test_every_spelling_of_a_mac_is_the_same(octets, separator, upper):
     ],
 )
 def test_what_is_no_mac_is_refused(item):
-    with pytest.raises(ValueError, match="no MAC address"):
+    with pytest.raises(ValueError, match="not a MAC address"):
         mac(item)
 
 
@@ -155,23 +155,23 @@ def test_items_that_do_not_parse_still_count():
         ("10.0.0.01/32", "without leading zeros"),
         ("1.2.3", "it has less than four numbers"),
         ("10.5", "it has less than four numbers"),
-        ("10.0.0.1 0", "no IP address"),
-        ("\u00a010.0.0.1", "no IP address"),
-        ("１０.0.0.1", "no IP address"),
-        ("10.0.0.0/２４", "no IP address"),
-        ("10.0.0.0 /24", "no IP address"),
-        ("10.0.0.0/0.0.0.255", "no IP address"),
-        ("10.0.0.0/255.0.255.0", "no IP address"),
-        ("10.0.0.0/ffff::", "no IP address"),
-        ("10.0.0.0/24/24", "no IP address"),
-        ("10.0.0.0/", "no IP address"),
-        ("/24", "no IP address"),
-        ("True", "no IP address"),
+        ("10.0.0.1 0", "not an IP address"),
+        ("\u00a010.0.0.1", "not an IP address"),
+        ("１０.0.0.1", "not an IP address"),
+        ("10.0.0.0/２４", "not an IP address"),
+        ("10.0.0.0 /24", "not an IP address"),
+        ("10.0.0.0/0.0.0.255", "not an IP address"),
+        ("10.0.0.0/255.0.255.0", "not an IP address"),
+        ("10.0.0.0/ffff::", "not an IP address"),
+        ("10.0.0.0/24/24", "not an IP address"),
+        ("10.0.0.0/", "not an IP address"),
+        ("/24", "not an IP address"),
+        ("True", "not an IP address"),
     ],
 )
 def test_what_is_probably_the_matter_is_said(item, hint):
     for read in (ip_span, given_ip_span, listed_ip_span):
-        with pytest.raises(ValueError, match="no IP address.*" + hint if hint != "no IP address" else hint):
+        with pytest.raises(ValueError, match="not an IP address.*" + hint if hint != "not an IP address" else hint):
             read(item)
 
 
@@ -226,7 +226,7 @@ def test_macs_without_quotes_are_never_other_macs(text):
     try:
         assert mac(str(yaml.safe_load(text))) == mac(text)
     except ValueError as error:
-        assert "YAML" in str(error) or "no MAC address" in str(error)
+        assert "YAML" in str(error) or "not a MAC address" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -76,8 +76,8 @@ def test_openssl_is_what_names_turn_into_by_default() -> None:
 @pytest.mark.parametrize(
     ("value", "to", "message"),
     [
-        ("RC4-MD5", "iana", "'RC4-MD5' is no cipher suite"),
-        (["AES128-SHA", "X" * 10_000], "iana", "'" + "X" * 79 + "\u2026' is no cipher suite"),
+        ("RC4-MD5", "iana", "'RC4-MD5' is not a cipher suite"),
+        (["AES128-SHA", "X" * 10_000], "iana", "'" + "X" * 79 + "\u2026' is not a cipher suite"),
         ([1], "iana", "expected the name of a cipher suite as a string, got a number"),
         ([["AES128-SHA"]], "iana", "got a list"),
         ({"AES128-SHA": 1}, "iana", "got a dictionary"),

@@ -78,10 +78,10 @@ TEMPLATES = [
     ("number | {p}agent_release", "put it in quotes"),
     ("missing | {p}agent_release", "'missing' is undefined"),
     ("versions | {p}agent_cipher_suites", "got a list"),
-    ("'RC4-MD5' | {p}cipher_suite_names", "'RC4-MD5' is no cipher suite"),
+    ("'RC4-MD5' | {p}cipher_suite_names", "'RC4-MD5' is not a cipher suite"),
     ("version is {p}agent_supports_tls('3.0')", "'3.0' is not a version of TLS"),
     ("version is {p}agent_supports_tls('1.2', when_unknown='maybe')", "expected when_unknown as a boolean"),
-    ("version is {p}older_than_release('eleven')", "'eleven' is no release"),
+    ("version is {p}older_than_release('eleven')", "'eleven' is neither a release"),
 ]
 
 

@@ -199,7 +199,7 @@ def test_a_network_holds_what_ipaddress_says(address, prefix):
         ),
         ("[?in_network(last_ip, ['10.0.0.0/8', 'x'])]", "in_network() takes a network, and 'x' is not one"),
         ("[?id < `0` && in_network(last_ip, '')]", "in_network() takes a network, and '' is not one"),
-        ("[?in_network('', '10.0.0.0/33')]", "in_network() takes a network, and '10.0.0.0/33' is none"),
+        ("[?in_network('', '10.0.0.0/33')]", "in_network() takes a network, and '10.0.0.0/33' is not one"),
         ("[?in_network(last_ip, `8`)]", "in_network() takes string or array-string, and not number"),
     ],
 )

@@ -93,7 +93,7 @@ def test_older_goes_by_the_certainty_that_is_asked_for() -> None:
         (agent_supports_tls, ("10.0", 1.2), "expected a version of TLS as a string, got a number, put it in quotes"),
         (agent_supports_tls, ("10.0", "1.4"), "'1.4' is not a version of TLS, which are 1.0, 1.1, 1.2, 1.3"),
         (older_than_release, ("10.0", 11.0), "expected a release as a string, got a number, put it in quotes"),
-        (older_than_release, ("10.0", "11.0.221"), "'11.0.221' is no release such as '11.0 Update 6'"),
+        (older_than_release, ("10.0", "11.0.221"), "'11.0.221' is neither a release such as '11.0 Update 6'"),
         (older_than_release, ("10.0", "11.0", False, "sure"), "no certainty 'sure', choose one of confirmed, likely"),
     ],
 )
