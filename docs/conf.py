@@ -16,7 +16,15 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_title = project
 # Pages are read as they stand in the repository, and link to one another, to roles and to files beside them.
-include_patterns = ["index.md", "SECURITY.md", "awx/README.md", "docs/**", "roles/*/README.md", "reference/**"]
+include_patterns = [
+    "index.md",
+    "CHANGELOG.rst",
+    "SECURITY.md",
+    "awx/README.md",
+    "docs/**",
+    "roles/*/README.md",
+    "reference/**",
+]
 exclude_patterns = ["docs/index.md"]
 myst_heading_anchors = 4
 # Messages are searched for as they come, with straight quotes.
