@@ -83,9 +83,9 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
             stage.advance(len(wishes[facet.name]))
     left_alone = {(refusal.facet, refusal.subject) for refusal in refusals}
     for facet in document.facets:
-        kept = {
-            one: wish for one, wish in wishes[facet.name].items() if (facet.name, subject_of(one)) not in left_alone
-        }
+        kept = wishes[facet.name]
+        if left_alone:
+            kept = {one: wish for one, wish in kept.items() if (facet.name, subject_of(one)) not in left_alone}
         warnings += facet.warnings(outlook, kept)
     removed = {(step.facet, step.subject, step.key) for step in undeclared} if document.undeclared == REMOVE else ()
     return Plan(

@@ -94,7 +94,8 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     # What was read of a large fleet takes much memory, and what follows needs none of it. Its parts know each other, so
     # that only a collection frees them.
     del fleet
-    gc.collect()
+    if plan.steps:
+        gc.collect()
     if run.check_mode:
         outcomes: t.Sequence[Outcome] = [ALL_DONE] * len(plan.steps)
     else:

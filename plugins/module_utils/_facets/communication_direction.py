@@ -138,8 +138,10 @@ def _direction(wish: SettingsWish) -> Value:
 
 def _opens(today: Outlook, later: Outlook, target: Target) -> bool:
     """Whether the agents of a target begin to listen. Where the manager does not say what holds there, they may."""
-    before, after = (outlook.effective(target, COMMUNICATION_DIRECTION)[0] for outlook in (today, later))
-    return before in (AGENT_INITIATED, None) and after != AGENT_INITIATED
+    return (
+        today.effective(target, COMMUNICATION_DIRECTION)[0] in (AGENT_INITIATED, None)
+        and later.effective(target, COMMUNICATION_DIRECTION)[0] != AGENT_INITIATED
+    )
 
 
 def _unrestricted(outlook: Outlook, wanted: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:

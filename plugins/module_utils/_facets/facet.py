@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from .._basis.errors import OptionError
 from .._basis.text import in_words, literal
 from .._fleet.catalogue import INHERITED, Setting, Value
-from .._fleet.objects import Target
+from .._fleet.objects import Computer, Target
 from .._fleet.outlook import Outlook
 from .step import HERE, SET, SETTINGS, Effective, Said, Step, Subject
 
@@ -184,8 +184,13 @@ class SettingsFacet(Facet[SettingsWish]):
 
     def setting_steps(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> t.Iterator[Step]:
         """A step for each setting that is not as wanted, from the top down."""
+        # Of computers that have nothing themselves, what is above them tells: most of a fleet are like another one.
+        settled: set[tuple[int | None, int]] = set()
         for target in outlook.from_the_top(wishes):
             wish, subject = wishes[target], None
+            alike = (target.above, id(wish)) if isinstance(target, Computer) and not target.overrides else None
+            if alike in settled:
+                continue
             for setting, value in wish.values.items():
                 override = target.overrides.get(setting)
                 if override == value or (override is None and value == INHERITED):
@@ -201,6 +206,8 @@ class SettingsFacet(Facet[SettingsWish]):
                     (setting, override, held if override is None else None), _told(setting, override, *held)
                 )
                 yield Step(SET, subject, self.name, setting.option, before, effective, value, why, SETTINGS)
+            if alike and subject is None:
+                settled.add(alike)
 
     def undeclared(
         self, outlook: Outlook, target: Target, wish: SettingsWish | None

@@ -285,7 +285,10 @@ class FirewallRestriction(Facet[Wish]):
         return (
             [f"{self.name} has no effect where {reason}: {enumerated(labels)}" for reason, labels in idle.items()]
             + [f"{self.name} {sentence}, on {enumerated(labels)}" for sentence, labels in undone.items()]
-            + sorted({one.width_warning for one in restricted.values() if one.width_warning})
+            # Equal ones may differ in their limits; and the same one is that of many targets.
+            + sorted(
+                {told for one in {id(one): one for one in restricted.values()}.values() if (told := one.width_warning)}
+            )
         )
 
     # -- what nobody declared

@@ -65,6 +65,10 @@ class Restriction:
     allow_shared_lists: bool = field(default=False, compare=False)
     limit: PrefixLimit = field(default=PrefixLimit(), compare=False)
 
+    def __hash__(self) -> int:
+        # Asked several times for each target: of its many fields, the name tells enough.
+        return hash(self.rule_name)
+
     @classmethod
     def from_options(cls, options: t.Mapping[str, t.Any], scope: Scope) -> Restriction:
         """The options of C(firewall_restriction). Raises C(OptionError) for what can never be right."""
