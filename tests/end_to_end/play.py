@@ -52,12 +52,14 @@ def run_playbook(
     # Alike for all runs, so that one loaded Ansible does for a lab. As in the repository's ansible.cfg, unless a test
     # wants it otherwise: without files for each task.
     defaults = {
-        "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
         "ANSIBLE_HOME": _FOLDER.name,
         "ANSIBLE_LOCALHOST_WARNING": "false",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_PIPELINING": "true",
     }
+    if cwd is None:
+        # What is printed is looked at; elsewhere much is, and JSON is written sooner.
+        defaults["ANSIBLE_CALLBACK_RESULT_FORMAT"] = "yaml"
     variables = {**defaults, **os.environ, **environment}
     folder = cwd or Path(_FOLDER.name)
     ran = playbooks.ansible_playbook(
