@@ -39,7 +39,11 @@ def run(lab: LabManager, folder: Path, **variables: t.Any) -> subprocess.Complet
         "communication_manager": {"url": lab.url, "ca_path": lab.ca_path},
         **variables,
     }
-    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key, "PWD": str(folder.parent)}
+    environment = {
+        "WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key,
+        "ANSIBLE_PIPELINING": "true",
+        "PWD": str(folder.parent),
+    }
     arguments = ("-i", f"{MANAGER},", "-e", json.dumps(variables), str(PLAYBOOK))
     return ansible_playbook(*arguments, environment=environment, cwd=folder.parent)
 

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,21 +106,14 @@ class Site:
         return ansible_playbook(*command, environment=self._environment, cwd=self.folder)
 
     def kill_when(self, condition: t.Callable[[], t.Any], what: str) -> None:
-        """Roll out, and kill that with all its workers once something is so."""
-        with subprocess.Popen(
-            [str(Path(sys.executable).with_name("ansible-playbook")), *self._command],
-            cwd=self.folder,
-            env={**os.environ, **self._environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as process:
-            try:
-                until(condition, what)
-                assert process.poll() is None, f"{what}: it has ended before"
-            finally:
-                os.killpg(process.pid, signal.SIGKILL)
+        """Roll out, and kill that once something is so. Its workers end with it."""
+
+        def kill(process: int) -> None:
+            until(condition, what)
+            os.kill(process, signal.SIGKILL)
+
+        ended = ansible_playbook(*self._command, environment=self._environment, cwd=self.folder, meanwhile=kill)
+        assert ended.returncode == -signal.SIGKILL, f"{what}: it has ended before"
 
     def settings(self) -> dict[str, list[str]]:
         """What was set on each policy or computer, in this order, by whoever did."""

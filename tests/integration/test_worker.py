@@ -120,7 +120,7 @@ def comparable(results: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
 def test_both_ways_give_equal_results(lab, tmp_path):
     tasks = every_kind_of_task(lab)
     lab.clear_requests()
-    modules = as_module(lab, tasks, tmp_path, arguments=["-vvv"], environment=INVOCATION)
+    modules = as_module(lab, tasks, tmp_path, arguments=["-vvv"], environment=INVOCATION, loaded=True)
     sent = Counter((one["method"], one["path"]) for one in lab.requests())
     lab.reset()
     worker = play(lab, tasks, tmp_path, arguments=["-vvv"], environment=INVOCATION)

@@ -43,20 +43,28 @@ def ansible_playbook(
     timeout: int = 300,
     prefix: t.Sequence[str] = (),
     own_process: bool = False,
+    loaded: bool = False,
     meanwhile: t.Callable[[int], None] = lambda pid: None,
 ) -> subprocess.CompletedProcess[str]:
     """Run ansible-playbook, whatever comes of it; all that it prints is its C(stdout).
 
     C(environment) is the whole one; C(timeout) in whole seconds; C(prefix) is what starts a program in another network;
-    C(meanwhile) gets the process ID once it runs, where there is no prefix.
+    C(meanwhile) gets the process ID once it runs, where there is no prefix; C(loaded) is for the first run in an
+    environment, where it starts so many modules that it pays to load Ansible for it.
     """
     folder = cwd or Path.cwd()
     command = [*prefix, _PLAYBOOK, *arguments]
-    key = (tuple(prefix), frozenset(item for item in environment.items() if not item[0].startswith(_OF_A_RUN)))
+    loading = {name: value for name, value in environment.items() if not name.startswith(_OF_A_RUN)}
+    kept = loading.items()
     # Ansible reads a configuration in its folder when it is loaded.
-    if not own_process and not (folder / "ansible.cfg").exists():
-        if key in _seen:
-            server = _server(key, environment)
+    configuration = folder / "ansible.cfg"
+    if "ANSIBLE_CONFIG" not in environment and configuration.exists():
+        loading["ANSIBLE_CONFIG"] = str(configuration)
+        kept = {**loading, "its content": configuration.read_text(encoding="utf-8")}.items()
+    key = (tuple(prefix), frozenset(kept))
+    if not own_process:
+        if loaded or key in _seen:
+            server = _server(key, loading)
             # Runs at the same time are rare; one server does one after the other.
             if server.lock.acquire(blocking=False):
                 try:

@@ -90,7 +90,11 @@ class _Run:
         socket.send_fds(self._channel, [json.dumps(self._told).encode()], theirs)
         for end in theirs:
             os.close(end)
-        output, error, status = _read([ours for ours, _end in pipes])
+        *printed, told = [ours for ours, _end in pipes]
+        output, error = _read(printed)
+        # What it has left running may still hold this one.
+        with open(told, "rb", buffering=0) as pipe:
+            status = pipe.read(16)
         self.returncode = int(status or KILLED)
         # As the shell says it, too.
         return output, error if status else error + b"Killed\n"
@@ -131,9 +135,9 @@ def serve(channel: socket.socket) -> tuple[dict[str, t.Any], list[int]] | None:
 def run(told: dict[str, t.Any], given: list[int]) -> None:
     """Be the process that reads a module from its standard input, to its end."""
     *standard, status = given
-    for place, end in enumerate(standard):
-        os.dup2(end, place)
-        os.close(end)
+    for place, theirs in enumerate(standard):
+        os.dup2(theirs, place)
+        os.close(theirs)
     os.umask(told["umask"])
     os.chdir(told["folder"])
     os.environ.clear()
@@ -141,9 +145,21 @@ def run(told: dict[str, t.Any], given: list[int]) -> None:
     sys.argv[:] = [""]
     sys.path[0] = ""
     main = sys.modules["__main__"] = types.ModuleType("__main__")
+
+    def of_the_module() -> None:
+        exec(compile(sys.stdin.buffer.read(), "<stdin>", "exec"), vars(main))  # pylint: disable=exec-used
+
+    end(of_the_module, lambda code: os.write(status, b"%d" % code))
+
+
+def end(last: t.Callable[[], t.Any], told: t.Callable[[int], t.Any] = lambda code: None) -> t.NoReturn:
+    """Do the last thing in this process, and end it as Python does, but without taking apart all that is loaded.
+
+    C(told) gets the exit status.
+    """
     code = 0
     try:
-        exec(compile(sys.stdin.buffer.read(), "<stdin>", "exec"), vars(main))  # pylint: disable=exec-used
+        last()
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         if ended.code is not None and not isinstance(ended.code, int):
@@ -151,12 +167,11 @@ def run(told: dict[str, t.Any], given: list[int]) -> None:
     except BaseException:
         code = 1
         sys.excepthook(*sys.exc_info())
-    # As at the end of a Python, but without taking it down.
     threading._shutdown()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os.write(status, b"%d" % code)
+    told(code)
     os._exit(code)
 
 

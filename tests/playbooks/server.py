@@ -12,6 +12,7 @@ it, SIGALRM after its timeout. It ends with its input.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import gc
 import importlib
@@ -33,7 +34,7 @@ from ansible import constants  # noqa: E402
 from ansible.cli.playbook import main  # noqa: E402
 from ansible.plugins import loader  # noqa: E402
 from ansible.utils.path import cleanup_tmp_file  # noqa: E402
-from modules import Modules  # noqa: E402  (beside this program)
+from modules import Modules, end  # noqa: E402  (beside this program)
 
 COLLECTION = "ansible_collections.workload_security.agent"
 # What nearly every run loads, by kind.
@@ -58,6 +59,14 @@ def load() -> None:
             kind.get(name, class_only=True)
     for kind in (loader.filter_loader, loader.test_loader):
         list(kind.all())
+    for kind in (loader.action_loader, loader.become_loader, loader.connection_loader, loader.lookup_loader):
+        # Looks for it in every folder, and keeps what there is.
+        kind.find_plugin("of no such name")
+    # What each worker would find out anew, where this Ansible has it.
+    with contextlib.suppress(ImportError):
+        results = importlib.import_module("ansible._internal._task").UnifiedTaskResult
+        for one in (False, True):
+            results.get_result_key_to_resolved_field_mapping(source_is_module=one)
     list(loader.inventory_loader.all(class_only=True))
     actions = importlib.import_module(f"{COLLECTION}.plugins.action")
     for module in pkgutil.iter_modules(actions.__path__):
@@ -111,6 +120,6 @@ if __name__ == "__main__":
         REQUESTS.close()
         REPLIES.close()
         become(TOLD, PACKED)
-        main()
+        end(main)
     shutil.rmtree(PACKED)
     MODULES.end()
