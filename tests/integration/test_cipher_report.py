@@ -34,11 +34,12 @@ HOSTILE = [
     "<img src=http://collector.example/image onerror=\"document.title='owned'\">",
     "</bdi></td></table><h1 class=forged>forged</h1>",
     "\"'><svg/onload=\"document.title='owned'\">",
-    "{{ 7*7 }} {% raw %} {# gone #}",
+    "{{ 7654321*7 }} {% raw %} {# gone #}",
     "=cmd|' /C calc'!A0",
     "\u202egnp.exe\u2066 &lt;b&gt; &#60;",
 ]
-EVALUATED = "49"
+# Too long to be a part of a port, a time or a version.
+EVALUATED = "53580247"
 
 # How pages mark what becomes of agents.
 KINDS = {"kept": "good", "lost": "bad", "unknown": "unknown"}
@@ -253,7 +254,7 @@ def test_hostile_names_are_names(lab, browser, tmp_path):
     expected = {text.replace("\u202e", "\\u202e").replace("\u2066", "\\u2066") for text in HOSTILE}
     assert listed == expected
     assert expected < {head.text for table in page.all("table", "list") for head in table.all("th")}
-    assert EVALUATED not in page.text.replace("2754", "")
+    assert EVALUATED not in page.text
     for row in report.rows:
         assert not [cell for cell in row.values() if cell.lstrip().startswith(("=", "+", "-", "@"))]
     assert {row["name"].removeprefix("'") for row in report.rows} == expected
