@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 import typing as t
 from pathlib import Path
 
@@ -20,25 +19,35 @@ from tests.bench.figures import Usage
 from tests.gates.environments import ROOT, link_collection
 from tests.lab.manager.process import LabManager
 
+# A process's peak begins with that of the process that has forked it, so that a large one must not.
+_MEASURED = """
+import os, resource, subprocess, sys, time
+started = time.perf_counter()
+status = subprocess.run(sys.argv[2:]).returncode
+wall, took = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+os.write(int(sys.argv[1]), f"{status} {wall} {took.ru_utime + took.ru_stime} {took.ru_maxrss}".encode())
+"""
+
 
 def run(command: t.Sequence[str], output: Path, **environment: str) -> Usage:
     """Run a command, with its output in a file. Raises C(RuntimeError) with the output where it fails."""
-    with output.open("wb") as file:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-        _pid, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    told, theirs = os.pipe()
+    with output.open("wb") as file, open(told, "rb") as report:
+        with open(theirs, "wb"):
+            subprocess.run(
+                [sys.executable, "-I", "-S", "-c", _MEASURED, str(theirs), *command],
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                pass_fds=[theirs],
+                check=True,
+            )
+        status, wall, cpu, memory = report.read().split()
+    if int(status):
         raise RuntimeError(f"{command[0]} failed:\n{output.read_text(errors='replace')[-4000:]}")
-    return Usage(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Usage(float(wall), float(cpu), int(memory) * 1024)
 
 
 def run_ansible(lab: LabManager, tool: str, folder: Path, *arguments: str) -> tuple[Usage, str]:

@@ -35,7 +35,7 @@ from tests.bench.figures import (
     estimate,
 )
 from tests.bench.fleet import MODULE, RESTRICTION, DeclaredFleet
-from tests.bench.measure import run_play
+from tests.bench.measure import run, run_play
 from tests.bench.work import DIRECTION, SETTINGS, Work, uri_play
 from tests.integration.in_process import run_tasks
 from tests.integration.support import run_profiles
@@ -232,6 +232,14 @@ def figures() -> Figures:
     found = Figures("2 cores", "Python 3", "2026-11-26", 3, [1.0, 9.0], [*cases, limited])
     found.everything, found.everything_computers = Usage(60.0, 50.0, 390_000_000), 100_000
     return found
+
+
+def test_a_command_takes_what_it_takes_whoever_measures_it(tmp_path):
+    ours = b"x" * 10**8
+    usage = run(["true"], tmp_path / "output")
+    assert 0 < usage.memory < len(ours) and usage.wall > 0
+    with pytest.raises(RuntimeError, match="false failed"):
+        run(["false"], tmp_path / "output")
 
 
 def test_a_sample_stands_for_the_whole():

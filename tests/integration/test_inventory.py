@@ -439,7 +439,7 @@ def test_hosts_of_other_sources_stay_where_they_are(lab):
     }
     assert own(made.hosts["other"])["ansible_user"] == "root"
     assert any("2 computers go by computer_ and their ID" in one and "'db-prod', 'DB-02.'" in one for one in warned)
-    assert any("1 hosts keep the connection variables of other" in one and "'app-01'" in one for one in warned)
+    assert any("1 hosts keep the connection variables from other" in one and "'app-01'" in one for one in warned)
 
 
 def test_the_manager_s_own_machine(lab):
