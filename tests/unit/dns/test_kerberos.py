@@ -66,7 +66,12 @@ def test_the_missing_library_is_named_and_how_to_have_it(monkeypatch):
 def test_a_keytab_that_is_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "text").write_text("text")
-    for name, words in (("pipe", "a named pipe"), ("nowhere", "No such file"), ("text", "not a Kerberos keytab"), ("", "a folder")):
+    for name, words in (
+        ("pipe", "a named pipe"),
+        ("nowhere", "No such file"),
+        ("text", "not a Kerberos keytab"),
+        ("", "a folder"),
+    ):
         with pytest.raises(Problem, match=words) as caught:
             kerberos.Kerberos("dc1", None, str(tmp_path / name), None)._check_keytab(str(tmp_path / name))
         assert (caught.value.code, caught.value.option) == ("bad_keytab", "rfc2136.keytab")
