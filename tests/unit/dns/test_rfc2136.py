@@ -58,7 +58,7 @@ def place(asked: PrimaryServer, **options: t.Any) -> Rfc2136:
         ticket_cache=None,
         server_name=None,
         protocol="udp",
-        timeout=6,
+        timeout=3,
     )
     return Rfc2136({**given_options, **options})
 
