@@ -63,7 +63,7 @@ def load() -> None:
         # Looks for it in every folder, and keeps what there is.
         kind.find_plugin("of no such name")
     # What each worker would find out anew, where this Ansible has it.
-    with contextlib.suppress(ImportError):
+    with contextlib.suppress(ImportError, AttributeError):
         results = importlib.import_module("ansible._internal._task").UnifiedTaskResult
         for one in (False, True):
             results.get_result_key_to_resolved_field_mapping(source_is_module=one)

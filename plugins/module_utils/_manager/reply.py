@@ -92,7 +92,7 @@ class Reply:
                 return None
             try:
                 value = _loads(self.body)
-            except (ValueError, RecursionError):
+            except ValueError:
                 fault = f"its body is not JSON: {_explanation(self.body)}"
             except _TooDeep:
                 fault = f"its body has more than {DEEPEST} levels"
@@ -110,7 +110,7 @@ class Reply:
             return False
         try:
             _loads(self.body)
-        except (ValueError, RecursionError):
+        except ValueError:
             return True
         except _TooDeep:
             pass
@@ -171,14 +171,14 @@ _DIGITS_ALIKE = bytes(ord("0") if byte in b"0123456789" else byte for byte in ra
 
 
 class _TooDeep(Exception):
-    """It is JSON, with more than C(DEEPEST) levels."""
+    """It has more than C(DEEPEST) levels."""
 
 
 def _loads(body: bytes) -> t.Any:
     """Strict JSON in UTF-8, which is what the bytes are searched for.
 
-    Raises C(ValueError), C(RecursionError) and C(_TooDeep). What comes out is the same with orjson and without: whatever
-    that refuses, and whatever has a number that it does not take for a whole one, Python's own parser decides.
+    Raises C(ValueError) and C(_TooDeep). What comes out is the same with orjson and without: whatever that refuses, and
+    whatever has a number that it does not take for a whole one, Python's own parser decides.
     """
     has_long_number = b"0" * (_LONGEST_NUMBER + 1) in body.translate(_DIGITS_ALIKE)
     if orjson is not None and len(body) <= _LARGEST_FOR_ORJSON and not has_long_number:
@@ -187,7 +187,11 @@ def _loads(body: bytes) -> t.Any:
             if not _has_fractions(value):
                 return value
     decoder = _LONG_NUMBERS_DECODER if has_long_number else _DECODER
-    value = decoder.decode(body.decode("utf-8-sig", "surrogatepass"))
+    try:
+        value = decoder.decode(body.decode("utf-8-sig", "surrogatepass"))
+    except RecursionError:
+        # How deep that is depends on the Python.
+        raise _TooDeep from None
     _has_fractions(value)
     return value
 
