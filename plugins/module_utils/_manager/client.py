@@ -280,17 +280,14 @@ class Client:
 
     def _ids_of(self, kind: Kind, items: t.Sequence[Item], first: int, last: int | None = None) -> set[int]:
         """The IDs of a page's objects, which must be from the first to the last one asked for, each once."""
-        numbers = [item["ID"] for item in items]
-        ids = set(numbers)
-        if len(ids) == len(numbers) and (not ids or (first <= min(ids) and (last is None or max(ids) <= last))):
-            return ids
-        ids.clear()
-        for number in numbers:
+        ids: set[int] = set()
+        for item in items:
+            number = item["ID"]
             if number in ids or number < first or (last is not None and number > last):
                 what = "twice" if number in ids else "where it was not asked for"
                 raise _bad_search(kind, f"{kind.noun} {number} comes {what}")
             ids.add(number)
-        raise AssertionError("one of them is told above")
+        return ids
 
     def _may_be_cut(self, way: tuple[t.Any, ...], length: int) -> bool:
         """Whether more may follow a page of that length, found in a way to search: kind, overrides, expand."""
