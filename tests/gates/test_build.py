@@ -212,6 +212,9 @@ def test_a_release_changes_every_version_and_takes_all_fragments(tmp_path):
     assert all(found == {version} for found in named(root).values()), named(root)
     modules = [path.read_text() for path in (root / "plugins" / "modules").glob("*.py")]
     assert len(re.findall(r"^version_added: 77\.1\.0$", "".join(modules), re.MULTILINE)) == len(modules)
+    roles = {path: path.read_text() for path in root.glob("roles/*/meta/argument_specs.yml")}
+    assert len(roles) > 5
+    assert all(set(re.findall(r"version_added: (.+)", text)) == {"77.1.0"} for text in roles.values())
     write_change_log(root)
     assert [path.name for path in (root / "changelogs" / "fragments").iterdir()] == [".keep"]
     text = (root / "CHANGELOG.rst").read_text()
@@ -224,3 +227,4 @@ def test_a_release_changes_every_version_and_takes_all_fragments(tmp_path):
     check(root, "77.1.0")
     set_version(root, "77.2.0")
     assert [path.read_text() for path in (root / "plugins" / "modules").glob("*.py")] == modules
+    assert {path: path.read_text() for path in roles} == roles

@@ -21,7 +21,7 @@ PLACES = {
     "awx/execution-environment.yml": r'(workload_security-agent-|version: ">=)(\d\S*?)(?=\.tar\.gz|"$)',
     "awx/project/collections/requirements.yml": r'^( +version: ">=)([^"]+)',
 }
-# Since when a plugin, or an option of it, is there.
+# Since when a plugin or role, or an option of it, is there.
 _ADDED = re.compile(r"^( *version_added: )(\S+)$", re.MULTILINE)
 # What https://semver.org admits, which Galaxy asks for, without build metadata.
 _SEMANTIC = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}(-(rc|beta|alpha)\.[1-9]\d*)?")
@@ -63,18 +63,18 @@ def check(root: Path, version: str) -> None:
 def set_version(root: Path, version: str) -> None:
     """Write C(version) to every place.
 
-    What plugins say was added in a version that was never released was added in this one.
+    What plugins and roles say was added in a version that was never released was added in this one.
     """
     for file, pattern in PLACES.items():
         text = re.sub(pattern, rf"\g<1>{version}", _read(root / file), flags=re.MULTILINE)
         (root / file).write_text(text, encoding="utf-8")
     known = {str(final(one)) for one in released(root)}
-    for path in sorted((root / "plugins").rglob("*")):
-        if path.suffix in (".py", ".yml"):
-            text = _read(path)
-            fresh = _ADDED.sub(lambda m: m[0] if m[2] in known else f"{m[1]}{final(version)}", text)
-            if fresh != text:
-                path.write_text(fresh, encoding="utf-8")
+    plugins = [path for path in (root / "plugins").rglob("*") if path.suffix in (".py", ".yml")]
+    for path in sorted([*plugins, *root.glob("roles/*/meta/argument_specs.yml")]):
+        text = _read(path)
+        fresh = _ADDED.sub(lambda m: m[0] if m[2] in known else f"{m[1]}{final(version)}", text)
+        if fresh != text:
+            path.write_text(fresh, encoding="utf-8")
 
 
 def write_change_log(root: Path) -> None:
