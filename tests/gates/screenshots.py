@@ -6,14 +6,19 @@
 Start C(make lab) in another terminal, and run its C(export) lines here. Then, from the root of the repository::
 
     .venv/main/bin/python -m tests.gates.screenshots
+
+A picture holds the words of the templates that it shows, so that a test notices without a browser when they change.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 from tests.gates.environments import ROOT, link_collection
@@ -30,6 +35,52 @@ WIDTH = 1280
 # In bytes. A page with three of them loads in a second on a slow line.
 LARGEST = 150_000
 
+# Where the words of reports come from.
+TEMPLATES = sorted(path for path in (ROOT / "roles").glob("*/*/*") if path.parent.name in ("templates", "vars"))
+# The part of a PNG file that holds the words, and what comes before them there.
+_PART, _KEYWORD = b"tEXt", b"Words\0"
+# The texts that end above the lower edge of the picture.
+_SEEN = """
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+const seen = [];
+while (walker.nextNode()) {
+  const range = document.createRange();
+  range.selectNodeContents(walker.currentNode);
+  const box = range.getBoundingClientRect();
+  if (box.width && box.bottom <= HEIGHT) seen.push(walker.currentNode.data);
+}
+return seen;
+"""
+
+
+def templates() -> str:
+    """All templates of reports, one after the other, with single spaces."""
+    return " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in TEMPLATES)
+
+
+def words_of(picture: Path) -> list[str]:
+    """The words that the picture shows, as its report's templates had them when it was taken."""
+    data, start = picture.read_bytes(), 8
+    while start < len(data):
+        (length,) = struct.unpack(">I", data[start : start + 4])
+        part, content = data[start + 4 : start + 8], data[start + 8 : start + 8 + length]
+        if part == _PART and content.startswith(_KEYWORD):
+            return content[len(_KEYWORD) :].decode("latin-1").split("\n")
+        start += 12 + length
+    return []
+
+
+def keep_words(picture: Path, texts: list[str]) -> None:
+    """Write into the picture which of these texts, between numbers, its templates have: the rest is data."""
+    source = templates()
+    pieces = {" ".join(piece.split()).strip(",;: ") for text in texts for piece in re.split(r"[^A-Za-z',;: -]+", text)}
+    words = sorted(piece for piece in pieces if len(piece) > 3 and piece in source)
+    content = _KEYWORD + "\n".join(words).encode("latin-1")
+    checksum = struct.pack(">I", zlib.crc32(_PART + content))
+    data = picture.read_bytes()
+    # The last part, which ends the file, has no content.
+    picture.write_bytes(data[:-12] + struct.pack(">I", len(content)) + _PART + content + checksum + data[-12:])
+
 
 def main() -> None:
     """Make the reports in a folder of their own, and take a picture of each."""
@@ -45,8 +96,10 @@ def main() -> None:
             # The status of drift says that there is some.
             subprocess.run(command, cwd=ROOT, env=environment, check=False)
             picture = ROOT / FOLDER / f"{playbook}.png"
-            flags = (f"--window-size={WIDTH},{height}", "--hide-scrollbars", f"--screenshot={picture}")
-            browser.load(folder / playbook / "lab.html", *flags)
+            flags = (f"--window-size={WIDTH},{height}", "--hide-scrollbars")
+            page = folder / playbook / "lab.html"
+            browser.load(page, *flags, f"--screenshot={picture}")
+            keep_words(picture, browser.run(page, _SEEN.replace("HEIGHT", str(height)), *flags))
             size = picture.stat().st_size
             print(f"{picture}: {size} bytes")
             assert size < LARGEST, f"{picture} is too large: make it less high"

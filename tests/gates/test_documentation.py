@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gates import messages, pictures
+from tests.gates import messages, pictures, screenshots
 from tests.gates.environments import ROOT
 from tests.gates.export import export_collection, repository_files
 from tests.page import find_browser
@@ -104,6 +104,14 @@ def test_pictures_show_what_is_so_and_can_be_read(name):
     sizes = [int(size) for size in re.findall(r"(?:font: |font-size: )(\d+)px", drawn)]
     assert len(sizes) == 3 and min(sizes) >= 11
     assert "prefers-color-scheme: dark" in drawn and "<title>" in drawn
+
+
+@pytest.mark.parametrize("name", screenshots.REPORTS)
+def test_pictures_of_reports_have_the_words_of_today(name):
+    words = screenshots.words_of(ROOT / pictures.FOLDER / f"{name}.png")
+    assert len(words) >= 7, words
+    gone = [word for word in words if word not in screenshots.templates()]
+    assert not gone, "tests/gates/screenshots.py says how to take the pictures again"
 
 
 def test_each_picture_is_small_is_shown_and_has_words():
