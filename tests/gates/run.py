@@ -107,7 +107,7 @@ GATES: List[Gate] = [
     Gate("licenses", "lint", "tools", ("reuse", "lint", "--lines"), tests=False, cost=2, quick=()),
     Gate("types", "types", "tools", ("mypy",), tests=False, cost=20, quick=()),
     pytest_gate("layers", "tools", "tests/gates/test_layers.py", quick=()),
-    pytest_gate("repository", "tools", "tests/gates/test_repository.py", cost=5),
+    pytest_gate("repository", "tools", "tests/gates/test_repository.py", "tests/gates/test_examples.py", cost=7),
     pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, cost=60, parallel=BY_TEST, quick=()),
     # With the lowest versions of libraries as well: the environments differ in nothing else.
     pytest_gate("unit on the oldest core", "lowest", "tests/unit", *AGAIN, cost=70),
