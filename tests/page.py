@@ -18,6 +18,7 @@ import typing as t
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
@@ -232,6 +233,14 @@ def find_browser(profile: Path) -> Browser | None:
     """Chromium with a profile of its own; C(None) if there is none on this machine."""
     program = shutil.which("chromium")
     return Browser(program, profile) if program else None
+
+
+def needed_browser(profile: Path) -> Browser:
+    """The same for a test, which is skipped if there is none."""
+    found = find_browser(profile)
+    if found is None:
+        pytest.skip("there is no Chromium on this machine (Debian's package chromium)")
+    return found
 
 
 # What a page is like in a narrow window, and what is left of it where no script may run.

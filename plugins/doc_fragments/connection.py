@@ -27,17 +27,17 @@ options:
     type: str
   api_key:
     description:
-      - API key of the manager, from a variable in a vault. Where the task runs as a module (see the attribute
-        C(action)), it is part of the module's arguments, which Ansible writes to a temporary file of the module's user
-        unless pipelining is on.
+      - API key of the manager, from a variable in a vault. If the task runs as a module (see the attribute C(action)),
+        it is part of the module's arguments, which Ansible writes to a temporary file of the module's user unless
+        pipelining is on.
       - One of O(api_key) and O(api_key_file) is required. If neither is set, the value of the environment variable
         E(WORKLOAD_SECURITY_API_KEY) is used, or else the file that E(WORKLOAD_SECURITY_API_KEY_FILE) names.
     type: str
   api_key_file:
     description:
-      - Path of a file that holds the API key alone, on one line, in place of O(api_key). The key is then only in this
+      - Path of a file that contains only the API key, on one line, instead of O(api_key). The key is then only in this
         file. It is read where the module runs, and is not decrypted.
-      - The task warns if others than the file's owner may read it.
+      - The task warns if anybody but the file's owner may read it.
       - If neither is set, the environment is used, as O(api_key) says, with E(WORKLOAD_SECURITY_API_KEY_FILE) for this
         option.
     type: path
@@ -83,8 +83,8 @@ options:
     default: 8
   requests_per_minute:
     description:
-      - How many requests a task sends to the manager in a minute at most, evenly spaced. V(0) sends them as fast as
-        they are answered.
+      - The most requests that a task sends to the manager in a minute, evenly spaced. V(0) sends them as fast as they
+        are answered.
       - An on-premises manager accepts 500 requests a minute from one user, unless configured otherwise. Beyond that,
         requests are refused and the task waits until they are accepted again, so this option is only needed if others
         use the same API key.
@@ -103,11 +103,11 @@ options:
     default: 0
   progress_interval:
     description:
-      - Seconds between two lines that show how far a task is, from V(0) to V(3600). V(0) is never. The first line comes
-        after five seconds, or sooner if this is less.
-      - A line says what the task does, how many of how many are done and have failed, how many requests it has sent in
-        the last minute, which limit it waits for, and about how long it will take. It goes to standard error and into
-        Ansible's log file, and names nothing and nobody.
+      - Seconds between two lines that show how far a task is, from V(0) to V(3600). With V(0), there are none. The
+        first line comes after five seconds, or sooner if this is less.
+      - A line says what the task is doing, how much of that is done and how much has failed, how many requests it has
+        sent in the last minute, which limit it is waiting for, and about how long it will take. It goes to standard
+        error and to Ansible's log file, and contains no names.
       - Only a task that runs in Ansible's own process shows it; see the attribute C(action).
       - If not set, the value of the environment variable E(WORKLOAD_SECURITY_PROGRESS_INTERVAL) is used.
     type: int
@@ -191,7 +191,7 @@ notes:
     C(ansible-playbook) itself. There only the same user and root can see it. But if facts of C(localhost) are gathered,
     an environment variable is among them (C(ansible_facts.env)), and in a fact cache.
   - Do not set E(WORKLOAD_SECURITY_API_KEY) with C(environment) of a block or play, nor of a task that runs as a module
-    (see the attribute C(action)), and never give a key after C(-e). For modules, Ansible puts the former into the
-    command line of a shell, where every user of the machine can read it, and with C(-vvv) onto the screen and into its
-    log file, even with C(no_log). Modules warn if they can detect this.
+    (see the attribute C(action)), and never give a key after C(-e). For modules, Ansible puts such an C(environment)
+    into the command line of a shell, where every user of the machine can read it. With C(-vvv), it also shows the key
+    and writes it to its log file, even with C(no_log). Modules warn if they can detect this.
 """

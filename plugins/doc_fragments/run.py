@@ -16,10 +16,10 @@ options:
     description:
       - After this many failed writes in a row with the same answer, nothing more is written. The task fails and says
         what was done, what failed and what was not tried. The next run continues.
-      - The answers that count are 403, 429 for minutes, and a manager that is down (5xx, no connection, no answer in
-        time, or the page or redirect of a portal instead of its answer).
-      - An answer about a single object, such as 400, 404 and 409, never stops a run. Like a success, it resets the count,
-        because it shows that the manager works and decides on each object separately.
+      - The answers that count are 403, 429 that lasts for minutes, and a manager that is down (5xx, no connection, no
+        answer in time, or the page or redirect of a portal instead of an answer).
+      - An answer about a single object, such as 400, 404 and 409, never stops a run. Like a success, it resets the
+        count, because it shows that the manager works and decides on each object separately.
       - A rejected API key, a certificate that cannot be verified, and a passed O(deadline) stop a run at once.
       - With V(0), the run never stops for repeated failures.
     type: int
@@ -37,15 +37,15 @@ options:
 options:
   slice:
     description:
-      - Carry out one of several slices of the plan. With it, several tasks share the work, on one machine or on several,
-        one after the other or at the same time. Each is given the same other options.
-      - Policies are in slice 1. A computer is in the slice whose number is the remainder of its ID divided by O(slice.of),
-        plus 1, whatever it is called. What a step needs, such as a rule, is in its own slice, too. What several slices
-        need is made once.
+      - Carry out one of several slices of the plan. With it, several tasks share the work, on one machine or on
+        several, one after the other or at the same time. Give all of them the same other options.
+      - Policies are in slice 1. A computer is in the slice whose number is the remainder of its ID divided by
+        O(slice.of), plus 1. What a step needs, such as a rule, is in the same slice. What several slices need is
+        created only once.
       - Each slice keeps to its part of O(requests_per_minute), and reads as much as a task without slices.
-      - What has to wait for computers of all slices is left to a task without slices, which is run when all are done.
-        These are deletions of rules and lists that nobody has any more, and policies whose change must come after
-        computers below them were restricted. RV(later) counts it.
+      - Some steps must wait for computers of all slices, which are deletions of rules and lists that are no longer in
+        use, and changes to policies that must come after the restriction of computers below them. When all slices are
+        done, run a task without O(slice) for these steps. RV(later) counts them.
       - The numbers in RV(counts) of all slices add up to those of a task without slices, and RV(digest) is that of the
         slice.
     type: dict

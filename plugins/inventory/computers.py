@@ -39,11 +39,12 @@ options:
     type: str
   group_by:
     description:
-      - What to make groups for. An empty list makes none.
+      - What to create groups for. With an empty list, there are none.
       - "V(policy): the policy, in a group below that of its parent policy, and so on up to the topmost one."
       - "V(computer_group): the manager's group of computers, by its path, below that of the group it is in."
       - "V(platform): V(linux), V(windows), V(macos), V(solaris), V(aix) or V(other)."
-      - "V(release): the release of the agent, below its release line such as V(20). C(none) is without an agent."
+      - "V(release): the release of the agent, below its release line such as V(20). Computers without an agent are in
+        C(none)."
       - "V(status): the status of the agent, in the manager's words, such as V(active) or V(error)."
       - "V(direction): the communication direction. It costs one more request for every 5,000 computers."
     type: list
@@ -97,15 +98,15 @@ options:
         type: str
         default: direction_
 notes:
-  - If O(policies), O(below), O(policies_matching) or O(policies_query) name policies, the computers that use them are
-    meant. Without any option that chooses, all computers are.
-  - A host is called by its host name. If that is empty, shared by several computers, has characters that Ansible takes
-    for something else, or would lead to the machine that Ansible runs on or to an address in an unusual spelling, its
-    display name is used, or else C(computer_) and its ID. A warning counts these hosts. Their C(ansible_host) is the host
-    name, if that is usable and no other host has it.
-  - A host with the computer's host name from another inventory source is the same host. It gets the groups and variables of
-    this plugin. But it keeps its connection variables, which begin with C(ansible_), even if O(compose) sets them; a
-    warning names such hosts. No other host of another source is touched.
+  - O(policies), O(below), O(policies_matching) and O(policies_query) select the computers that use these policies.
+    Without any option that selects, all computers become hosts.
+  - A host is called by its host name. If that is empty, shared by several computers, has characters that have a meaning
+    in Ansible, or would lead to the machine that Ansible runs on or to an address in an unusual spelling, its display
+    name is used, or else C(computer_) and its ID. A warning counts these hosts. Their C(ansible_host) is the host name,
+    if that is usable and no other host has it.
+  - A host with the computer's host name from another inventory source is the same host. It gets the groups and
+    variables of this plugin, but keeps its connection variables, which begin with C(ansible_), even if O(compose) sets
+    them. A warning names such hosts. Other hosts of other sources do not change.
   - "Each host has the variables C(workload_security_id), C(workload_security_host_name),
     C(workload_security_display_name), C(workload_security_platform), C(workload_security_platform_family),
     C(workload_security_agent_version), C(workload_security_agent_release), C(workload_security_last_ip),
@@ -113,8 +114,9 @@ notes:
     C(workload_security_group_path), C(workload_security_status) and C(workload_security_status_messages), and
     C(workload_security_direction)."
   - C(workload_security_last_ip) is empty if it would not lead to the computer, such as C(127.0.0.1).
-  - The options of the connection may be templates, for example with a lookup. No other option is one.
-  - With O(cache=true), what was built is cached, and never the API key. Each set of options has a cache entry of its own.
+  - The options of the connection may be templates, for example with a lookup. Other options are never templates.
+  - With O(cache=true), what was built is cached, and never the API key. Each set of options has a cache entry of its
+    own.
 seealso:
   - module: workload_security.agent.computer_info
 """

@@ -18,7 +18,7 @@ description:
     connection is made. To find what an agent really accepts, use M(workload_security.agent.agent_cipher_probe).
   - The manager that the agent is activated against comes from the agent itself. Only C(root) may ask it, and only
     while its service runs; otherwise RV(ansible_facts.workload_security_agent.activation) is V(unknown).
-  - The agent also tells when it last had a session with its manager. An agent whose own state is C(green) may have had
+  - The agent also says when it last had a session with its manager. An agent whose own state is C(green) may have had
     none for hours, so RV(ansible_facts.workload_security_agent.healthy) is V(true) only if the last session was less
     than two heartbeats ago.
   - It needs no options, so it can be one of the modules that gather facts. See the examples.
@@ -43,9 +43,9 @@ attributes:
     support: full
     platforms: posix
     details:
-      - Not for Windows hosts. Run against one, it fails before it connects, and says so. Use
+      - Not for Windows hosts. For one, the task fails before it connects, and says so. Use
         M(workload_security.agent.agent_cipher_info) for these, which reads the versions of all agents from the manager.
-      - As one of the modules that gather facts, name it for other hosts only.
+      - If it is one of the modules that gather facts, set it for other hosts only.
 notes:
   - How the databases of dpkg, Solaris, AIX and macOS hold the version is not documented, nor is the name of the receipt
     on macOS. They are read as tolerantly as possible. Values that are not known are V(null), and
@@ -97,7 +97,7 @@ ansible_facts:
       type: dict
       contains:
         installed:
-          description: Whether there is an agent. V(false) too if no source that could be asked knows one.
+          description: Whether there is an agent. Also V(false) if no source that could be asked knows one.
           returned: always
           type: bool
           sample: true
@@ -164,7 +164,7 @@ ansible_facts:
             TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384:
               - CBC with MAC-then-encrypt is open to padding oracles such as Lucky Thirteen (RFC 7457)
         tls:
-          description: What is documented of each TLS version. Empty if the version is not known.
+          description: What is documented about each TLS version. Empty if the agent's version is not known.
           returned: always
           type: list
           elements: dict
@@ -198,7 +198,7 @@ ansible_facts:
           type: str
           sample: activated
         activation_reason:
-          description: Why this is said of the activation.
+          description: The reason for C(activation).
           returned: always
           type: str
         manager_url:
@@ -207,7 +207,7 @@ ansible_facts:
           type: str
           sample: https://dsm.example.com:4120/
         agent_state:
-          description: The agent's own word for the state it is in, or V(null). It says nothing of the manager.
+          description: The agent's own word for the state it is in, or V(null). It says nothing about the manager.
           returned: always
           type: str
           sample: green
@@ -251,7 +251,7 @@ ansible_facts:
               returned: always
               type: bool
             told:
-              description: The version as this source has it, or the file that was found.
+              description: The version as this source gives it, or the file that was found.
               returned: always
               type: str
               sample: 11.0.0-796.el7

@@ -43,8 +43,8 @@ options:
             mode. Four suites with ECDHE, and TLS 1.2."
           - "V(strong_gcm): C(EnableStrongCiphers12.script), which the vendor publishes for manager, relays and agents
             from 12.0 on. Two suites with ECDHE and AES-GCM, and TLS 1.2."
-          - The vendor's first script is for agents of 10.0 and 11.0 to whose outbound suites strong ones have been
-            added, but nobody has published which these are. So for agents of 10.0 (from Update 16 on) and 11.0 whose
+          - The vendor's first script expects that strong suites have been added to the outbound suites of agents of
+            10.0 and 11.0, but nobody has published which ones. So for agents of 10.0 (from Update 16 on) and 11.0 whose
             documented suites are not enough, it is not known whether they are kept.
         type: str
         required: true
@@ -118,7 +118,7 @@ options:
 notes:
   - The module sends one request for every 5,000 computers, and one each for policies and groups, whatever the
     options.
-  - The vendor contradicts itself on TLS 1.2 in agents 9.5 and 9.6. If it matters, it is not known whether they are
+  - The vendor contradicts itself on TLS 1.2 in agents 9.5 and 9.6. Where this matters, it is not known whether they are
     kept.
   - The vendor's table of platforms says that TLS 1.2 is not supported on CloudLinux 5 and Ubuntu 10.04. Computers with
     these are cut off by a requirement that needs TLS 1.2, and no release is named for an upgrade.
@@ -403,19 +403,19 @@ computers:
       returned: always
       sample: {required: lost}
     upgrades:
-      description: By the name of each requirement, the release that saves it. V(none) where none does, or none need to.
+      description: By the name of each requirement, the release that meets it. V(none) if no release does, or if none is needed.
       type: dict
       returned: always
       sample: {required: 11.0 GA}
     newest_upgrades:
-      description: The same for the newest release that is known and saves it.
+      description: The same for the newest known release that meets it.
       type: dict
       returned: always
       sample: {required: 20 LTS Update 2025-09-24}
     sources:
       description:
-        - By the name of each requirement, the vendor's pages or script that the outcome comes from. V(none) if none says
-          so.
+        - By the name of each requirement, the vendor's pages or script that the outcome comes from. V(none) if none
+          says so.
       type: dict
       returned: always
       sample:
@@ -425,8 +425,8 @@ computers_csv:
   description:
     - The same as a table of comma-separated values with a header. For each requirement there are four columns, of
       its name for the outcome, for the nearest and the newest release that saves it, and for the source.
-    - Every text is in quotes. What a spreadsheet would take for a formula gets an apostrophe before it, also behind a
-      C(;), C(,) or C(|) within a text, since some take that for the end of a cell.
+    - All text is in quotes. An apostrophe is put before anything that a spreadsheet would take for a formula, also
+      after a C(;), C(,) or C(|) within a text, because some spreadsheets take that for the end of a cell.
   returned: when O(computers_format=csv)
   type: str
 failure:

@@ -210,11 +210,11 @@ targets:
       type: str
     state:
       description:
-        - "V(answered): if it accepts a version and a suite."
-        - "V(refused): if it accepts none, and said so by an alert or by closing the connection."
-        - "V(not_tls): if what it says is not TLS."
-        - "V(no_answer): if it, or the network, stays silent."
-        - "V(unreachable): if it could not be asked, as nothing listens, there is no route, or SSH does not let
+        - "V(answered): it accepts a version and a suite."
+        - "V(refused): it accepts none, and said so by an alert or by closing the connection."
+        - "V(not_tls): what it says is not TLS."
+        - "V(no_answer): it, or the network, stays silent."
+        - "V(unreachable): it could not be asked, because nothing listens, there is no route, or SSH does not let
           through."
       returned: always
       type: str
@@ -231,7 +231,7 @@ targets:
       type: bool
       sample: true
     versions:
-      description: What it says to each TLS version that was to be offered, from V(TLSv1.0) to V(TLSv1.3).
+      description: Its answer to each TLS version that was to be offered, from V(TLSv1.0) to V(TLSv1.3).
       returned: always
       type: dict
       sample:
@@ -326,8 +326,8 @@ targets:
         agrees:
           description:
             - Whether the target accepts exactly the documented suites, and no TLS version against the documentation.
-            - V(null) if this is not known, because no suites are documented, because not all of them were offered in all
-              their versions, or because not everything was answered.
+            - V(null) if this is not known, because no suites are documented, because not all of them were offered in
+              all their versions, or because not everything was answered.
           returned: always
           type: bool
           sample: true
@@ -342,7 +342,7 @@ targets:
           type: list
           elements: str
         not_offered:
-          description: Documented suites that O(suites) and O(versions) leave out, so nothing is known of them.
+          description: Documented suites that O(suites) and O(versions) leave out, so nothing is known about them.
           returned: always
           type: list
           elements: str

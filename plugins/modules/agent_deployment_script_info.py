@@ -120,7 +120,7 @@ RETURN = r"""
 ---
 script:
   description:
-    - The script, whole.
+    - The whole script.
   returned: if the task has C(no_log=true)
   type: str
   sample: |
@@ -128,15 +128,14 @@ script:
     /opt/ds_agent/dsa_control -r
     /opt/ds_agent/dsa_control -a dsm://dsm.example.com:4120/ "policyid:7"
 complete:
-  description: Whether RV(script) is there. It is there whole, or not at all.
+  description: Whether RV(script) is returned. It is returned as a whole, or not at all.
   returned: success
   type: bool
   sample: true
 lines:
   description:
     - How many lines the script has.
-    - There is no digest of it, as one could try passwords of a proxy against that, where nothing else in the script is
-      secret.
+    - A digest is not returned, because the password of a proxy could be guessed by trying it against that.
   returned: success
   type: int
   sample: 71

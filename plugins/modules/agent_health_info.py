@@ -48,7 +48,7 @@ options:
         type: str
         default: "1"
       errors:
-        description: Agents with errors of communication in their status.
+        description: Agents with a communication error in their status.
         type: str
         default: "1"
       silent:
@@ -69,7 +69,7 @@ options:
         type: str
         default: 10%
       errors:
-        description: Agents with errors of communication in their status.
+        description: Agents with a communication error in their status.
         type: str
         default: 10%
       silent:
@@ -204,8 +204,8 @@ computers:
       returned: always
     last_agent_communication:
       description:
-        - When it last communicated, when its policy was last to be sent (C(last_send_policy_request)), and when it last took
-          it (C(last_send_policy_success)), in UTC.
+        - When it last communicated, when its policy was last to be sent (C(last_send_policy_request)), and when it last
+          took it (C(last_send_policy_success)), in UTC.
       type: str
       returned: always
 failure:

@@ -142,8 +142,8 @@ plan:
       count: 1
 later:
   description:
-    - How many C(steps) of the plan are left to another task, of how many C(targets), and which C(objects) (rules and lists,
-      the first 20 of C(objects_count)) are left.
+    - How many C(steps) of the plan are left to another task, of how many C(targets), and which C(objects) (rules and
+      lists, the first 20 of C(objects_count)) are left.
   returned: when the task carries out a part of the plan
   type: dict
   sample: {steps: 2, targets: 0, objects: ["firewall rule 'Plant' (ID 31)", "IP list 'Plant (IPs)' (ID 7)"], objects_count: 2}

@@ -36,8 +36,8 @@ options:
     default: 2000
   rule_overrides:
     description:
-      - Whether to ask each policy that has a rule for the agents' port whether it overrides properties of the rule, with
-        one request each, for at most 200 policies. By default, rules are taken as they are defined.
+      - Whether to ask each policy that has a rule for the agents' port whether it overrides properties of the rule,
+        with one request each, for at most 200 policies. By default, rules are taken as they are defined.
       - What a single computer overrides of a rule is not looked at here.
         M(workload_security.agent.communication_info) does that.
     type: bool
@@ -181,7 +181,8 @@ computers:
     policy:
       description:
         - Name of the policy. C(policy_path), C(group_path), C(host_name), C(display_name), C(platform),
-          C(agent_version) and C(last_agent_communication) are as in RV(workload_security.agent.communication_info#module:targets).
+          C(agent_version) and C(last_agent_communication) are as in
+          RV(workload_security.agent.communication_info#module:targets).
       type: str
       returned: always
     platform_name:
@@ -216,8 +217,8 @@ computers:
 targets_csv:
   description:
     - All policies and computers as a table of comma-separated values with a header.
-    - Every text is in quotes. What a spreadsheet would take for a formula gets an apostrophe before it, also behind a
-      C(;), C(,) or C(|) within a text, since some take that for the end of a cell.
+    - All text is in quotes. An apostrophe is put before anything that a spreadsheet would take for a formula, also
+      after a C(;), C(,) or C(|) within a text, because some spreadsheets take that for the end of a cell.
   returned: success
   type: str
 failure:

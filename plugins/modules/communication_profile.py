@@ -38,10 +38,10 @@ options:
     description:
       - The file to write the plan to, as JSON, in a folder that exists. It is replaced as a whole, and only its owner
         may read it.
-      - It is on the machine where the module runs, which is the one that Ansible runs on for a play on C(localhost), or
-        with C(connection=local). A relative path begins at the module's working directory, which for such a play is the
-        folder of the playbook.
-      - It has the manager's URL, the time, the digest, the groups of equal steps, O(profiles), what cannot be
+      - It is on the machine where the module runs. For a play on C(localhost), or with C(connection=local), that is the
+        machine that Ansible runs on, and a relative path begins at the folder of the playbook. Otherwise it begins at
+        the module's working directory.
+      - It contains the manager's URL, the time, the digest, the groups of equal steps, O(profiles), what cannot be
         applied (C(refusals)), and every single step. It never has the API key.
       - With O(slice) or O(only), it is the plan of that part.
       - Outside check mode it is written as well, before the first change, as a record of what was started.
@@ -51,11 +51,11 @@ options:
       - The file of a plan to apply, which a task with O(plan_file) has written on the machine where the module runs. It
         contains the profiles, so O(profiles), O(undeclared), O(scope) and O(plan_file) must be left out.
       - The task reads the manager again and plans again. If it arrives at the plan in the file, it writes the steps of
-        that plan. Otherwise it writes nothing, and fails with C(failure.code) V(plan_changed); RV(plan_changes) shows the
-        difference.
-      - If a part of the plan is done, because a run was interrupted or part of it failed, the task continues with the rest.
-        Every step that it now arrives at must be a step in the file, over the same value that is set on the target
-        itself. Every other step of the file must be done, and its target must still be one of the document.
+        that plan. Otherwise it writes nothing, and fails with C(failure.code) V(plan_changed); RV(plan_changes) shows
+        the difference.
+      - If a part of the plan is done, because a run was interrupted or part of it failed, the task continues with the
+        rest. Every step that is still to be done must be in the file, and must start from the same value on the target.
+        Every other step in the file must be done already, and its target must still be one of the document.
       - If nothing is left to do, because the plan has already been applied, the task succeeds and changes nothing.
       - What the plan refuses (C(refusals)) was reviewed with it. The rest is done, and then the task fails and names
         what was refused.
@@ -66,8 +66,8 @@ options:
     description:
       - The digest of the plan that was reviewed, from the result of check mode (RV(digest)). If the task arrives at
         another plan, it writes nothing and fails with C(failure.code) V(plan_changed), in check mode as well.
-      - A run that was interrupted leaves another plan, and a digest does not show what is missing from it. O(apply_plan)
-        continues after such a run.
+      - After an interrupted run, the plan is a different one, and the digest alone does not show that it is the rest of
+        the reviewed one. Use O(apply_plan) to continue after such a run.
       - If there is nothing to do, the task succeeds.
     type: str
   undo_plan:
@@ -84,27 +84,26 @@ options:
   undeclared:
     description:
       - What happens to overrides in the O(scope), of any facet, that the document does not declare. For the firewall
-        restriction, these are rules that restrict the agents' port, or may do so, or that this collection made, and that
-        are assigned to a target itself.
+        restriction, these are rules that restrict the agents' port, or may do so, or that this collection made, and
+        that are assigned to a target itself.
       - "V(keep): they are not looked for."
       - "V(report): RV(undeclared) lists them, and they stay as they are. They do not count as a change."
       - "V(remove): they are removed like any other change, and the plan shows them first. If you remove a profile from
         the document, the overrides that it has set are removed with it."
       - A removal that would leave an agent on macOS with a direction that it does not support is refused.
       - In the cloud, only the vendor can set the heartbeat interval and its thresholds, when a customer asks for it. If
-        they are not the usual ones, a warning says so, and they are neither reported nor removed.
-      - A firewall rule that no document can declare is reported, but not removed, and a warning names it. The same is true
-        of several rules of a target for which no restriction is declared.
+        these have unusual values, a warning says so, and they are neither reported nor removed.
+      - A firewall rule that no document can declare is reported, but not removed, and a warning names it. The same is
+        true of several rules of a target for which no restriction is declared.
     type: str
     choices: [keep, report, remove]
     default: keep
   scope:
     description:
-      - Whose overrides O(undeclared) is about.
-      - "V(declared): those of all targets of the document, and of every policy and computer below the policies among
-        them."
-      - "V(targets): those of the targets of the document, and of nobody else. Snapshots to go back to are applied so."
-      - "V(fleet): those of every policy and computer of the manager."
+      - Where O(undeclared) looks for overrides.
+      - "V(declared): on the targets of the document, and on every policy and computer below its policies."
+      - "V(targets): only on the targets of the document. This is how snapshots are restored."
+      - "V(fleet): on every policy and computer of the manager."
     type: str
     choices: [declared, targets, fleet]
     default: declared
@@ -180,36 +179,36 @@ options:
         required: true
       policies:
         description:
-          - Policies, each by its name (text) or ID (number). Upper and lower case differ.
-          - V(all), as a word alone and not in a list, stands for all policies. A policy that is called so is named in a
-            list, V([all]).
+          - Policies, each by its name (text) or ID (number). Case matters.
+          - V(all), not in a list, stands for all policies. To name a policy that is called V(all), use a list,
+            V([all]).
         type: raw
       below:
         description:
-          - Policies, each by its name (text) or ID (number), of which those below are meant, their children, these
-            policies' children, and so on. The named ones are not among them, unless one is below another.
+          - Selects all policies below these, at any depth. Each is given by its name (text) or ID (number), and is not
+            selected itself, unless it is below another one.
         type: list
         elements: raw
       policies_matching:
         description:
-          - Patterns as in a shell. All policies are meant whose names match one of them.
-          - V(*) stands for any text, V(?) for any character, V([abc]) for one of these, V([!abc]) for any other. Upper
-            and lower case differ.
+          - Shell patterns. They select all policies whose names match one of them.
+          - V(*) stands for any text, V(?) for any character, V([abc]) for one of these, V([!abc]) for any other. Case
+            matters.
         type: list
         elements: str
       policies_query:
         description:
-          - A JMESPath expression over the list of all policies that returns the wanted ones. Each has C(id), C(name),
-            C(parent), the name of the policy that it is right below, C(path), such as V(Base Policy/Linux/Web), and
-            C(description), all text except C(id), and empty instead of null.
+          - A JMESPath expression that selects policies from the list of all of them. Each has C(id), a number, and as
+            text C(name), C(parent) (the name of its parent policy), C(path) (such as V(Base Policy/Linux/Web)) and
+            C(description). Missing text is empty, not null.
           - For example V([?starts_with(path, 'Base Policy/Linux/'\) && contains(description, 'PCI'\)]).
           - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that policies do not have
             is an error, and so is a policy or path that does not exist in a comparison by V(==) or V(!=).
         type: str
       computers:
         description:
-          - Computers, each by its host name or else its display name (text), or its ID (number). If no name is the same
-            to the letter, upper and lower case do not matter.
+          - Computers, each by its host name or else its display name (text), or its ID (number). If no name matches
+            exactly, case is ignored.
           - A name that several computers share is an error that names them.
           - Up to ten are searched for. For more, or if a search does not find one, the list of all computers is read,
             5,000 per request.
@@ -217,48 +216,48 @@ options:
         elements: raw
       computer_groups:
         description:
-          - Groups of computers, each by its path such as V(Data center/Web) (text) or its ID (number). All computers in
-            them are meant, and in the groups below them.
+          - Groups of computers, each by its path such as V(Data center/Web) (text) or its ID (number). Selects all
+            computers in these groups and in the groups below them.
         type: list
         elements: raw
       computers_matching:
         description:
-          - Patterns as in a shell. Each stands for all computers whose host names match it. If no host name does, it
-            stands for those whose display names match it.
-          - V(*) stands for any text, V(?) for any character, V([abc]) for one of these, V([!abc]) for any other. Upper
-            and lower case do not matter.
+          - Shell patterns. Each selects all computers whose host names match it, or if there are none, those whose
+            display names match it.
+          - V(*) stands for any text, V(?) for any character, V([abc]) for one of these, V([!abc]) for any other. Case
+            does not matter.
         type: list
         elements: str
       computers_query:
         description:
-          - A JMESPath expression over the list of all computers that returns the wanted ones. Each has C(id),
-            C(host_name), C(display_name), C(platform), C(platform_family), C(agent_version), C(last_ip), C(policy),
-            C(policy_path) and C(group_path), all text except C(id), and empty instead of null.
+          - A JMESPath expression that selects computers from the list of all of them. Each has C(id), a number, and as
+            text C(host_name), C(display_name), C(platform), C(platform_family), C(agent_version), C(last_ip),
+            C(policy), C(policy_path) and C(group_path). Missing text is empty, not null.
             O(workload_security.agent.computer_info#module:query) has the same fields.
           - C(platform_family) is V(linux), V(windows), V(macos), V(solaris), V(aix) or V(other). C(last_ip) is the
             address that the agent used last. C(group) is the same as C(group_path).
-          - Beside JMESPath's own functions, there are C(version_lt), C(version_le), C(version_gt), C(version_ge) and
-            C(version_eq), which compare two versions, such as V(version_lt(agent_version, '20.0.2'\)). If one of them
-            cannot be read, or there is no agent, they are neither true nor false, negated by V(!) or not, and alone
-            select no such computer. A warning counts these computers. V(in_network(last_ip, '10.0.0.0/8'\)) tells
-            whether an address is in a network or range, or in one of a list of them. V(lower(host_name\)) is text in
-            lower case.
+          - Besides JMESPath's own functions, there are C(version_lt), C(version_le), C(version_gt), C(version_ge) and
+            C(version_eq), which compare two versions, such as V(version_lt(agent_version, '20.0.2'\)). If there is no
+            agent, or a version cannot be read, the comparison is neither true nor false. By itself, neither it nor its
+            negation with V(!) selects the computer. A warning counts these computers. V(in_network(last_ip,
+            '10.0.0.0/8'\)) tells whether an address is in a network or range, or in one of a list of them.
+            V(lower(host_name\)) is text in lower case.
           - For example V([?starts_with(platform, 'Ubuntu'\) && policy == 'Linux Server']), or V([]) for all.
           - Put text in single quotes; JMESPath reads V("...") as the name of a field. A field that computers do not
             have is an error, and so is a policy, path or group that does not exist in a comparison by V(==) or V(!=).
         type: str
       allow_missing:
         description:
-          - Whether what this profile names may be missing from the manager, including what a query compares with, and
-            patterns that nothing matches. Then a warning names it, and the task goes on without it.
-          - By default an error names all that is missing in any profile, and the nearest names, before anything is
-            written.
+          - Whether to continue if something that this profile names does not exist on the manager, including what a
+            query compares with, and patterns that match nothing. Then a warning names it.
+          - By default, this is an error, which names everything that is missing in any profile, and the most similar
+            names, before anything is written.
         type: bool
         default: false
       allow_empty:
         description:
-          - Whether this profile may select nothing, by a query, by a pattern, below a policy, in a group, or by all of
-            these options together. By default that is an error.
+          - Whether it is acceptable that a query, a pattern or a group of this profile selects nothing, that there is
+            nothing below a policy, or that all of these options together select nothing. By default, this is an error.
         type: bool
         default: false
       try_on:
@@ -296,9 +295,10 @@ options:
             description:
               - How many of these computers to try it on, as a number such as V(3), or as a percentage such as V(5 %),
                 which is rounded up. If there are fewer, all of them.
-              - If no other option is given, all computers below those policies of the profile that change.
-              - They are a fair sample of policies and groups, and always the same. Computers on which the change cannot
-                be tried are passed over.
+              - If no other option is given, the sample is taken from all computers below those policies of the profile
+                that change.
+              - The sample represents policies and groups fairly, and is always the same. Computers on which the change
+                cannot be tried are left out.
             type: str
       heartbeat:
         description:
@@ -364,9 +364,9 @@ options:
           state:
             description:
               - "V(present): keeps the rule, its lists, and its assignment to each target."
-              - "V(assigned): keeps the rule assigned to each target, whatever the rule is and whoever made it. It must exist.
-                A warning says if it restricts nothing. This is how a complete snapshot keeps rules
-                that cannot be declared."
+              - "V(assigned): keeps the rule assigned to each target, whatever the rule is and whoever made it. It must
+                exist. A warning says if it restricts nothing. This is how a complete snapshot keeps rules that cannot
+                be declared."
               - "V(absent): unassigns the rule from each target. Once no policy or computer has it, the rule and its
                 lists are deleted, but only if this collection created them. To find that out, the assignments of the
                 whole fleet are read."
@@ -603,8 +603,8 @@ plan:
       count: 1
 left_alone:
   description:
-    - What was not taken back, each with the C(type), C(id) and C(name) of the target, rule or list, the C(facet), and the
-      C(reason). C(left_alone) of RV(counts) counts them.
+    - What was not taken back, each with the C(type), C(id) and C(name) of the target, rule or list, the C(facet), and
+      the C(reason). C(left_alone) of RV(counts) counts them.
   returned: with O(undo_plan)
   type: list
   elements: dict
@@ -616,8 +616,8 @@ left_alone:
       reason: "changed by somebody else since: interval is 9, where the plan wrote 7"
 later:
   description:
-    - How many C(steps) of the plan are left to another task, of how many C(targets), and which C(objects) (rules and lists,
-      the first 20 of C(objects_count)) are left.
+    - How many C(steps) of the plan are left to another task, of how many C(targets), and which C(objects) (rules and
+      lists, the first 20 of C(objects_count)) are left.
   returned: when the task carries out a part of the plan
   type: dict
   sample: {steps: 2, targets: 0, objects: ["firewall rule 'Plant' (ID 31)", "IP list 'Plant (IPs)' (ID 7)"], objects_count: 2}
@@ -633,9 +633,9 @@ plan_file:
   sample: /srv/plans/dsm.json
 plan_changes:
   description:
-    - What only the reviewed plan has and nobody has done (C(no_longer)), and what only the plan has that comes out now
-      (C(new)), in the form of RV(plan) and RV(objects), and the same as the lines of a C(diff). Of a plan that is known
-      by O(expected_digest) alone, nothing is known.
+    - What is only in the reviewed plan and has not been done (C(no_longer)), and what is only in the plan of this task
+      (C(new)), in the form of RV(plan) and RV(objects), and the same as the lines of a C(diff). If only
+      O(expected_digest) is given, the content of the reviewed plan is not known.
     - Long lists are cut, unless O(list_targets=true).
   returned: when the plan that came out is not the reviewed one
   type: dict

@@ -136,8 +136,8 @@ options:
     default: false
   warn_above_ipv4_prefix:
     description:
-      - Warn if O(source_ips) admit more IPv4 addresses than a network with a prefix of this length has, from V(0), which
-        never warns, to V(32).
+      - Warn if O(source_ips) admit more IPv4 addresses than a network with a prefix of this length has, from V(0),
+        which never warns, to V(32).
     type: int
     default: 8
   warn_above_ipv6_prefix:
@@ -239,8 +239,8 @@ plan:
       count: 1
 later:
   description:
-    - How many C(steps) of the plan are left to another task, of how many C(targets), and which C(objects) (rules and lists,
-      the first 20 of C(objects_count)) are left.
+    - How many C(steps) of the plan are left to another task, of how many C(targets), and which C(objects) (rules and
+      lists, the first 20 of C(objects_count)) are left.
   returned: when the task carries out a part of the plan
   type: dict
   sample: {steps: 2, targets: 0, objects: ["firewall rule 'Plant' (ID 31)", "IP list 'Plant (IPs)' (ID 7)"], objects_count: 2}

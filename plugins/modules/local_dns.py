@@ -435,7 +435,7 @@ conflicts:
       type: str
       sample: A
     value:
-      description: The address that the line says.
+      description: The address in the line.
       returned: always
       type: str
       sample: 192.0.2.9

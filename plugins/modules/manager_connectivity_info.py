@@ -193,17 +193,17 @@ managers:
       returned: always
       type: str
     reachable:
-      description: Whether everything of it works that the direction requires. V(null) as in RV(reachable).
+      description: Whether everything works that the direction requires of it. V(null) as in RV(reachable).
       returned: always
       type: bool
       sample: true
     problems:
-      description: Those of RV(problems) that are its own.
+      description: Those of RV(problems) that concern it.
       returned: always
       type: list
       elements: dict
 agent:
-  description: What the agent on this host says of itself.
+  description: What the agent on this host says about itself.
   returned: success
   type: dict
   contains:
@@ -213,7 +213,7 @@ agent:
       type: str
       sample: activated
     activation_reason:
-      description: Why this is said of the activation.
+      description: The reason for C(activation).
       returned: always
       type: str
     manager_url:
@@ -229,7 +229,7 @@ agent:
       type: bool
       sample: true
     agent_state:
-      description: The agent's own word for the state it is in, or V(null). It says nothing of the manager.
+      description: The agent's own word for the state it is in, or V(null). It says nothing about the manager.
       returned: always
       type: str
       sample: green
@@ -521,8 +521,8 @@ endpoints:
         trusted:
           description:
             - Whether a CA of this host vouches for the certificate, or V(null) if the connection did not get that far.
-            - A manager on the premises has a certificate of its own, which agents keep to from their activation on.
-              There V(false) is no fault. In the cloud it is.
+            - A manager on the premises has a certificate of its own, which its agents trust after their activation, so
+              V(false) is normal there. In the cloud, it is a fault.
           returned: always
           type: bool
           sample: false
@@ -588,7 +588,7 @@ listening:
       elements: str
       sample: [192.0.2.10]
 resolver:
-  description: Where this host looks names up.
+  description: Where this host looks up names.
   returned: success
   type: dict
   contains:

@@ -12,8 +12,8 @@ short_description: Read policies of the manager
 version_added: 0.1.0
 description:
   - Returns policies as the manager's API gives them, or what a JMESPath expression makes of them.
-  - Without O(policies), O(below), O(policies_matching) and O(policies_query), these are all policies. An empty list is an
-    error, unless O(allow_empty=true).
+  - Without O(policies), O(below), O(policies_matching) and O(policies_query), these are all policies. An empty list is
+    an error, unless O(allow_empty=true).
 author:
   - The workload_security.agent contributors (@workload-security)
 extends_documentation_fragment:
@@ -85,8 +85,8 @@ RETURN = r"""
 ---
 policies:
   description:
-    - The policies, in the words of the manager's API, and of each its C(path), the names from the topmost policy down to
-      its own, such as V(Base Policy/Linux/Web).
+    - The policies, in the words of the manager's API, and of each its C(path), the names from the topmost policy down
+      to its own, such as V(Base Policy/Linux/Web).
   returned: when O(query) is not given
   type: list
   elements: dict

@@ -43,7 +43,7 @@ options:
   send:
     description:
       - Whether to send the policies. With V(false), nothing is written, and O(wait) waits for policies that the manager
-        was already to send, such as after a change of a policy that the manager sends automatically.
+        sends automatically, such as after a change of a policy.
     type: bool
     default: true
   include_others:

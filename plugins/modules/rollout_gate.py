@@ -106,8 +106,8 @@ counts:
   sample: {passed: 90, failed: 0, waiting: 0, unknown: 0, gone: 0}
 reasons:
   description:
-    - Why agents did not pass. Each has the C(state), the C(reason), the C(count) of computers, and a few of their IDs as
-      C(computer_ids).
+    - Why agents did not pass. Each has the C(state), the C(reason), the C(count) of computers, and a few of their IDs
+      as C(computer_ids).
   returned: success, and where the wave does not pass
   type: list
   elements: dict

@@ -19,7 +19,7 @@ import pytest
 from tests.gates import messages, pictures, screenshots
 from tests.gates.environments import ROOT
 from tests.gates.export import export_collection, repository_files
-from tests.page import find_browser
+from tests.page import needed_browser
 
 TOOLS = Path(sys.executable).parent
 
@@ -174,9 +174,7 @@ return wide;
 
 
 def test_no_page_is_wider_than_a_phone(site, tmp_path):
-    browser = find_browser(tmp_path)
-    if browser is None:
-        pytest.skip("there is no Chromium on this machine (Debian's package chromium)")
+    browser = needed_browser(tmp_path)
     pages = sorted(path.as_uri() for path in site.rglob("*.html"))
     assert len(pages) > 60
     host = tmp_path / "host.html"

@@ -387,6 +387,30 @@ def test_there_is_one_description_of_an_ssh_server():
     assert plain[0] == plain[1]
 
 
+def descriptions(value, key=""):
+    """Every text of documentation that is made of sentences, at any depth."""
+    if isinstance(value, dict):
+        for name, below in value.items():
+            yield from descriptions(below, name)
+    elif isinstance(value, list):
+        for below in value:
+            yield from descriptions(below, key)
+    elif key in ("description", "notes", "details"):
+        yield value
+
+
+def test_descriptions_are_whole_sentences():
+    """One that was cut short, as by an edit of its second line, ends in the middle of a sentence."""
+    documents = [load(str(path)) for path in FILES if path.match("roles/*/meta/argument_specs.yml")]
+    documents += [load(str(path)) for path in FILES if path.match("plugins/*/*.yml")]
+    for path in FILES:
+        if path.match("plugins/*/*.py"):
+            documents += map(yaml.safe_load, re.findall(r'(?<!EXAMPLES) = r"""\n(.*?)"""', read(path), re.DOTALL))
+    found = [one for document in documents for one in descriptions(document)]
+    assert len(found) > 1000
+    assert [one for one in found if not re.search(r"[.)]$", one.rstrip())] == []
+
+
 def test_pages_that_are_broken_are_told(tmp_path):
     """What the tests of pages stand on."""
     table = "| a | b |\n|---|---|\n| 1 | 2 |\n"

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 
 from tests.lab.manager.process import LabManager
-from tests.page import Browser, find_browser
+from tests.page import Browser, needed_browser
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +40,13 @@ def small_lab(running_small_lab: LabManager) -> LabManager:
     return running_small_lab
 
 
+@pytest.fixture(scope="session")
+def bare_lab() -> t.Iterator[LabManager]:
+    """A lab with 3 policies and no computers, for tests that make their own; they reset it."""
+    with LabManager(computers=0, policies=3, seed=7) as lab:
+        yield lab
+
+
 @pytest.fixture
 def cloud_lab() -> t.Iterator[LabManager]:
     """A small lab that is the cloud: other headers, and a heartbeat that cannot be set."""
@@ -50,7 +57,4 @@ def cloud_lab() -> t.Iterator[LabManager]:
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Browser:
     """Chromium, as a test of a page needs it."""
-    found = find_browser(tmp_path_factory.mktemp("chromium"))
-    if found is None:
-        pytest.skip("there is no Chromium on this machine (Debian's package chromium)")
-    return found
+    return needed_browser(tmp_path_factory.mktemp("chromium"))

@@ -24,16 +24,10 @@ MISSED = "platformSettingHeartbeatMissedAlertThreshold"
 DIRECTION = "platformSettingAgentCommunicationsDirection"
 
 
-@pytest.fixture(scope="module")
-def running() -> t.Iterator[LabManager]:
-    with LabManager(computers=0, policies=3, seed=7) as lab:
-        yield lab
-
-
 @pytest.fixture
-def small(running: LabManager) -> Small:
-    running.reset()
-    return Small(running)
+def small(bare_lab: LabManager) -> Small:
+    bare_lab.reset()
+    return Small(bare_lab)
 
 
 class Small:

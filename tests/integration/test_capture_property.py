@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import typing as t
 
-import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,12 +136,6 @@ class Fleet:
                 self.lab.api("POST", f"/iplists/{found['sourceIPListID']}", {"items": list(self.chance.choice(LISTS))})
 
 
-@pytest.fixture(scope="module")
-def small_lab() -> t.Iterator[LabManager]:
-    with LabManager(computers=0, policies=3, seed=7) as lab:
-        yield lab
-
-
 SWITCHES = (
     {},
     {},
@@ -154,15 +147,15 @@ SWITCHES = (
 
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**32))
-def test_into_a_new_file(small_lab, tmp_path, seed):
+def test_into_a_new_file(bare_lab, tmp_path, seed):
     chance = random.Random(seed)
-    fleet = Fleet(small_lab, chance)
-    small_lab.switch(**chance.choice(SWITCHES))
+    fleet = Fleet(bare_lab, chance)
+    bare_lab.switch(**chance.choice(SWITCHES))
     path = tmp_path / "new.yml"
     path.unlink(missing_ok=True)
-    captured = capture(small_lab, path)
+    captured = capture(bare_lab, path)
     assert captured["changed"] and captured["requests"]["writes"] == 0
-    assert_nothing_to_do(small_lab, path)
+    assert_nothing_to_do(bare_lab, path)
     # What comes from the manager is text, and no line of it is anybody's own.
     text = path.read_text(encoding="utf-8")
     assert "\x1b" not in text and "\x07" not in text and "\u202e" not in text
@@ -232,21 +225,21 @@ PARTS: tuple[dict[str, t.Any], ...] = (
 
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**32))
-def test_into_an_edited_file(small_lab, tmp_path, seed):
+def test_into_an_edited_file(bare_lab, tmp_path, seed):
     chance = random.Random(seed)
-    fleet = Fleet(small_lab, chance)
+    fleet = Fleet(bare_lab, chance)
     path = tmp_path / "edited.yml"
     path.unlink(missing_ok=True)
-    capture(small_lab, path)
+    capture(bare_lab, path)
     text = edited(read(path.read_text(encoding="utf-8"))["communication_profiles"], chance)
     path.write_text(text, encoding="utf-8")
     fleet.disturb(chance.choice((0.0, 0.3, 1.0)))
-    small_lab.switch(**chance.choice(SWITCHES))
+    bare_lab.switch(**chance.choice(SWITCHES))
     part = chance.choice(PARTS)
-    capture(small_lab, path, **part)
-    assert not capture(small_lab, path, **part)["changed"]
-    capture(small_lab, path)
-    assert_nothing_to_do(small_lab, path)
+    capture(bare_lab, path, **part)
+    assert not capture(bare_lab, path, **part)["changed"]
+    capture(bare_lab, path)
+    assert_nothing_to_do(bare_lab, path)
     after = path.read_text(encoding="utf-8")
     assert after.startswith(HEAD) and TAIL in after
     comments = [line.strip() for line in text.splitlines() if line.strip().startswith("# ")]

@@ -104,16 +104,10 @@ def any_change(fleet: Fleet, chance: random.Random, rules: list[str]) -> dict[st
     }
 
 
-@pytest.fixture(scope="module")
-def small_lab() -> t.Iterator[LabManager]:
-    with LabManager(computers=0, policies=3, seed=7) as lab:
-        yield lab
-
-
 @settings(max_examples=12)
 @given(seed=st.integers(0, 2**32))
-def test_what_was_there_before_is_there_again(small_lab: LabManager, tmp_path: Path, seed: int) -> None:
-    lab, chance = small_lab, random.Random(seed)
+def test_what_was_there_before_is_there_again(bare_lab: LabManager, tmp_path: Path, seed: int) -> None:
+    lab, chance = bare_lab, random.Random(seed)
     fleet = Fleet(lab, chance, ("Ubuntu Linux 22",))
     everybody = chance.random() < 0.3
     among = fleet.targets if everybody else chance.sample(fleet.targets, chance.randint(1, len(fleet.targets)))
@@ -155,10 +149,8 @@ def facet_of(part: str) -> str:
 
 @settings(max_examples=12)
 @given(seed=st.integers(0, 2**32))
-def test_a_plan_is_undone_and_what_others_have_set_since_stays(
-    small_lab: LabManager, tmp_path: Path, seed: int
-) -> None:
-    lab, chance = small_lab, random.Random(seed)
+def test_a_plan_is_undone_and_what_others_have_set_since_stays(bare_lab: LabManager, tmp_path: Path, seed: int) -> None:
+    lab, chance = bare_lab, random.Random(seed)
     fleet = Fleet(lab, chance, ("Ubuntu Linux 22",))
     before = Truth.of(lab)
     profiles = snapshot(lab, tmp_path / "before.yml")

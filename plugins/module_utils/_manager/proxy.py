@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import ipaddress
 import re
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from .._basis.errors import OptionError
-from .._vendor.manager_address import HOST_AND_PORT, is_host
+from .._vendor.manager_address import HOST_AND_PORT, LONG_ENOUGH, basic, is_host, secrets_in_address
 
 PROXY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     # It may hold a password.
@@ -41,9 +40,6 @@ _PORT = 80
 # USER:PASSWORD.
 _WITHOUT_PASSWORD = re.compile(r"((?:[A-Za-z0-9+.-]*://)?(?:\[[^\[\]@]*\]|[^:\[\]@]*))(?::([0-9]+))?([/?#][^:@]*)?")
 _HIGHEST_PORT = 65535
-
-# In characters. What is shorter may be any word or number: to mask it would hide ordinary text, and protect nothing.
-_LONG_ENOUGH = 8
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ class Proxy:
 
     def headers(self) -> dict[str, str]:
         """The header that lets a request through."""
-        return {} if self.credentials is None else {"Proxy-Authorization": f"Basic {_encoded(self.credentials)}"}
+        return {} if self.credentials is None else {"Proxy-Authorization": f"Basic {basic(self.credentials)}"}
 
 
 def read_proxy(params: Mapping[str, t.Any], url: str, environment: Mapping[str, str]) -> Proxy | None:
@@ -98,14 +94,11 @@ def proxy_secrets(params: Mapping[str, t.Any], environment: Mapping[str, str]) -
     """What must not be shown of proxies that the options or the environment name: all that their passwords are in."""
     secrets = set()
     for given in (params.get("proxy"), *map(environment.get, VARIABLES)):
-        if may_hold_password(str(given or "")):
-            secrets.add(str(given))
-        userinfo, at, _host = str(given or "").rpartition("@")
-        if at:
-            credentials = userinfo.rpartition("//")[2]
-            password = credentials.partition(":")[2]
-            secrets |= {credentials, password, unquote(password), _encoded(unquote(credentials))}
-    return {secret for secret in secrets if len(secret) >= _LONG_ENOUGH}
+        text = _text(given) or ""
+        secrets |= secrets_in_address(text)
+        if may_hold_password(text) and len(text) >= LONG_ENOUGH:
+            secrets.add(text)
+    return secrets
 
 
 def may_hold_password(given: str) -> bool:
@@ -175,10 +168,6 @@ def _is_bypassed(url: str, environment: Mapping[str, str]) -> bool:
             if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
                 return True
     return False
-
-
-def _encoded(credentials: str) -> str:
-    return base64.b64encode(credentials.encode("utf-8", "surrogatepass")).decode("ascii")
 
 
 def _text(value: object) -> str | None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::[0-9]+)?")
 
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
-# What is shorter may be any word. In characters.
-_LONG_ENOUGH = 8
+# In characters. What is shorter may be any word or number: masking it would hide ordinary text, and protect nothing.
+LONG_ENOUGH = 8
+# Whatever is between a scheme and the last @.
+_CREDENTIALS = re.compile(r"(?:(?:[A-Za-z][A-Za-z0-9+.-]*:)?/+)?(.*)@", re.DOTALL)
 _IN_REGION = re.compile(rf"(?:[a-z0-9-]+\.)?workload\.([a-z0-9-]+)\.{re.escape(CLOUD_DOMAIN)}\.?")
 # No way up, and no page of the console, such as SignIn.screen.
 _FOLDER = re.compile(r"(?!\.{1,2}$)(?!.*\.screen$)(?!api$)[A-Za-z0-9._~-]+")
@@ -72,14 +75,23 @@ def read_manager_address(text: str, option: str, form: str = ADDRESS_FORM) -> Ma
 
 
 def secrets_in_address(text: str) -> Set[str]:
-    """What must not be shown of a text that was given as an address: a user name with a password, and that alone.
+    """What must not be shown of the address of a manager or proxy, wherever the credentials are in it.
 
-    They are what is before the last @, wherever that is, since a password may hold anything.
+    They are what is before the last @, since a password may hold anything: with the user name, alone, without percent
+    encoding, and as a proxy's header has them.
     """
-    userinfo, at, _host = text.rpartition("@")
-    credentials = userinfo.partition("//")[2] if "//" in userinfo else userinfo
-    secrets = {credentials, credentials.partition(":")[2], unquote(credentials.partition(":")[2])} if at else set()
-    return {secret for secret in secrets if len(secret) >= _LONG_ENOUGH}
+    found = _CREDENTIALS.match(text)
+    if found is None:
+        return set()
+    credentials = found[1]
+    password = credentials.partition(":")[2]
+    secrets = {credentials, password, unquote(password), basic(unquote(credentials))}
+    return {secret for secret in secrets if len(secret) >= LONG_ENOUGH}
+
+
+def basic(credentials: str) -> str:
+    """C(USER:PASSWORD) as headers have them."""
+    return base64.b64encode(credentials.encode("utf-8", "surrogatepass")).decode("ascii")
 
 
 def _from_url(text: str, option: str, form: str) -> ManagerAddress:

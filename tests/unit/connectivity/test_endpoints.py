@@ -216,5 +216,5 @@ def test_a_password_in_the_url_is_not_repeated() -> None:
         endpoints(manager="https://admin:hunter2@dsm.example.com:4119")
     assert "hunter2" not in str(raised.value)
     # Nor among the options that Ansible shows with the result.
-    assert secrets_in({"manager": ["dsm", "https://admin:hunter2@dsm"]}) == {"admin:hunter2"}
+    assert secrets_in({"manager": ["dsm", "https://admin:hunter2@dsm"]}) >= {"admin:hunter2"}
     assert secrets_in({"manager": None}) == set()
