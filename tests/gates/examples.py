@@ -22,6 +22,9 @@ from ansible.cli.inventory import InventoryCLI
 from ansible.cli.playbook import PlaybookCLI
 from ansible.cli.vault import VaultCLI
 from ansible.module_utils.common import validation
+from ansible.playbook.block import Block
+from ansible.playbook.play import Play
+from ansible.playbook.task import Task
 
 from tests.gates.environments import ROOT
 
@@ -42,21 +45,13 @@ _TYPES = {
     "str": validation.check_type_str,
 }
 # What a task has besides its module.
-_OF_TASKS = frozenset(
-    """action args async become become_user block check_mode changed_when collections connection delegate_to diff
-    environment failed_when ignore_errors local_action loop loop_control module_defaults name no_log notify poll register
-    rescue always retries run_once tags timeout until vars when throttle""".split()
-)
+_OF_TASKS = {*Task.fattributes, *Block.fattributes, "local_action"}
 # What Ansible's own fragments bring to inventory plugins.
 _OF_INVENTORIES: Options = {
     name: {"type": "raw"}
     for name in """cache cache_plugin cache_connection cache_timeout compose groups keyed_groups leading_separator strict
     use_extra_vars""".split()
 }
-_OF_PLAYS = frozenset(
-    """name hosts connection gather_facts become serial vars vars_files module_defaults roles tasks pre_tasks post_tasks
-    environment strategy any_errors_fatal max_fail_percentage""".split()
-)
 
 
 def load(text: str) -> t.Any:
@@ -272,7 +267,7 @@ def wrong_plays(plays: list[dict[str, t.Any]], where: str, page: str) -> t.Itera
             yield from wrong_names(play["ansible.builtin.import_playbook"])
             yield from wrong_variables(play.get("vars", {}), here, page)
             continue
-        yield from (f"{here}: a play has no {name}" for name in play.keys() - _OF_PLAYS)
+        yield from (f"{here}: a play has no {name}" for name in play.keys() - Play.fattributes.keys())
         yield from wrong_variables(play.get("vars", {}), here, page)
         yield from wrong_defaults(play.get("module_defaults", {}), here)
         for part in ("pre_tasks", "tasks", "post_tasks"):
