@@ -64,6 +64,9 @@ class LabClock:
             self.now += seconds
             self.lab.advance(seconds)
 
+    def wake(self) -> None:
+        """Nobody waits."""
+
 
 def connection(lab: LabManager, **options: t.Any) -> Connection:
     """How the engine reaches the lab."""

@@ -96,6 +96,8 @@ class FleetAsked:
 def read_fleet(client: Client, asked: FleetAsked) -> dict[str, t.Any]:
     """The result of C(communication_fleet_info). Raises C(OptionError), C(ManagerError)."""
     fleet = Fleet(client)
+    if asked.selector is None:
+        fleet.begin(["policies"])
     computers, missing = choose(fleet, asked.selector)
     fleet.read_overrides([*fleet.policies.values(), *computers])
     stock = _Stock(fleet, asked)

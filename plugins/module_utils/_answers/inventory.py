@@ -109,6 +109,7 @@ def read_hosts(client: Client, asked: HostsAsked, sanitize: Sanitize) -> dict[st
     _paths = fleet.policy_paths
     directions = Outlook(fleet) if DIRECTION in asked.prefixes else None
     if directions:
+        fleet.begin(["default_settings"])
         fleet.read_overrides(computers)
         _defaults = fleet.default_settings
     groups = _Groups(fleet, asked.prefixes, sanitize, directions, computers)
@@ -138,6 +139,8 @@ def read_hosts(client: Client, asked: HostsAsked, sanitize: Sanitize) -> dict[st
 
 def _chosen(fleet: Fleet, selector: Selector | None) -> tuple[list[Computer], list[Unresolved]]:
     """The computers that are chosen, themselves or by their policy, by ascending ID."""
+    if selector is None:
+        fleet.begin(["policies"])
     # Before anything else: only whole pages tell that the manager does not cut off those of policies.
     everybody = fleet.list_computers() if selector is None or selector.chooses_policies else []
     if selector is None:

@@ -83,7 +83,7 @@ class _Patience:
         outcomes = list(outcomes)
         error = next((one.error for one in outcomes if one.error), None)
         with self._lock:
-            alike = next((types for types in _COUNTED if isinstance(error, types)), ())
+            alike = next((types for types in _COUNTED if isinstance(error, types)), ()) if error else ()
             if any(one.state == DONE for one in outcomes) or not alike:
                 self._in_a_row = 0
             else:

@@ -61,6 +61,9 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
         for facet in document.facets:
             facet.foresee(outlook, wishes[facet.name])
 
+    for facet in document.facets:
+        if wishes[facet.name]:
+            fleet.begin(facet.reads(fleet, wishes[facet.name]))
     outlook = Outlook(fleet, foresee)
     if document.undeclared == KEEP:
         fleet.read_overrides(targets)

@@ -218,6 +218,8 @@ class _Taking:
         if chosen is None and selectors:
             # With a query among them, names are looked up in the list of all computers that is read anyway.
             selectors.append(Selector(computers_query=Query("[]", _QUERY), allow_empty=True))
+        if chosen is None:
+            fleet.begin(["policies"])
         resolved = resolve(fleet, selectors)
         for (found, _missing), keep in zip(resolved, reached):
             keep(found)

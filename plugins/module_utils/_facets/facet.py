@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from .._basis.errors import OptionError
 from .._basis.text import in_words, literal
 from .._fleet.catalogue import INHERITED, Setting, Value
+from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Target
 from .._fleet.outlook import Outlook
 from .step import HERE, SET, SETTINGS, Effective, Said, Step, Subject
@@ -100,6 +101,10 @@ class Facet(t.Generic[Wish]):
     def check_together(self, wishes: t.Iterable[Wish]) -> None:
         """Raise C(Conflict) when wishes for different targets exclude each other."""
 
+    def reads(self, fleet: Fleet, wishes: Wishes[Wish]) -> t.Iterable[str]:
+        """What of the fleet its steps are sure to look at, in the words of C(Fleet.begin). Reads nothing."""
+        return ()
+
     def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
         """Tell the outlook what steps of other facets have to wait for, before any of them could open a port."""
 
@@ -178,6 +183,16 @@ class SettingsFacet(Facet[SettingsWish]):
             if setting not in first.inherited_accepted or setting not in second.inherited_accepted
         }
         return SettingsWish({**first.values, **second.values}, accepted)
+
+    def reads(self, fleet: Fleet, wishes: Wishes[SettingsWish]) -> t.Iterable[str]:
+        # What a policy with nothing above it does not set itself, only the default policy tells.
+        for policy in fleet.policies_read:
+            wish = wishes.get(policy)
+            if wish and not fleet.lineage(policy):
+                for setting, value in wish.values.items():
+                    if value != INHERITED and setting not in policy.overrides:
+                        return ("default_settings",)
+        return ()
 
     def steps(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> t.Iterator[Said]:
         yield from self.setting_steps(outlook, wishes)

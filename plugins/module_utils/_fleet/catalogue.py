@@ -11,6 +11,7 @@ own spelling is learned from what it returns.
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
 import typing as t
@@ -235,8 +236,14 @@ class Spelling:
             return [""]
         with self._lock:
             first = self._learned.get(setting, 0)
-        order = sorted(range(len(setting.spellings)), key=lambda number: (number != first, number))
-        return list(dict.fromkeys(setting.spellings[number](value) for number in order))
+        return list(_candidates(setting, value, first))
+
+
+# Most writes of a task have the same few values. Typed, as true is no count.
+@functools.lru_cache(maxsize=1000, typed=True)
+def _candidates(setting: Setting, value: Value, first: int) -> tuple[str, ...]:
+    order = sorted(range(len(setting.spellings)), key=lambda number: (number != first, number))
+    return tuple(dict.fromkeys(setting.spellings[number](value) for number in order))
 
 
 def _spells(spell: t.Callable[[Value], str], value: Value) -> str | None:

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import bisect
 import typing as t
+from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,7 +40,14 @@ from .rules import Assignments, listed_rules
 READERS = 4
 
 # Where a fleet keeps its rules and lists.
-_OBJECTS = {FIREWALL_RULE: "rules", IP_LIST: "ip_lists", MAC_LIST: "mac_lists", PORT_LIST: "port_lists"}
+OBJECTS = {FIREWALL_RULE: "rules", IP_LIST: "ip_lists", MAC_LIST: "mac_lists", PORT_LIST: "port_lists"}
+
+# What is read as a whole, by the name that a fleet has for it, and how the manager is asked.
+_LISTS: dict[str, tuple[Kind, bool | None]] = {
+    "policies": (POLICY, True),
+    "group_tree": (COMPUTER_GROUP, None),
+    **{name: (kind, None) for kind, name in OBJECTS.items()},
+}
 
 # Objects, each with its name and the ID of the one that it is below, if any, by ID.
 Tree = t.Mapping[int, t.Tuple[str, t.Optional[int]]]
@@ -74,15 +83,30 @@ class Fleet:
         # What the result of the task should say of its choices.
         self.warnings: list[str] = []
         self._listed = False
+        self._begun: set[str] = set()
         self._overrides_known: set[int] = set()
         self._doubts = Doubts(client)
+
+    def begin(self, parts: t.Iterable[str]) -> None:
+        """Have the manager asked for C(policies), C(group_tree), C(default_settings), C(rules) or kinds of lists, while others
+        are read. It must be sure that the task will come to need these: each costs its request.
+        """
+        for part in parts:
+            if part in self.__dict__ or part in self._begun:
+                continue
+            self._begun.add(part)
+            if part == "default_settings":
+                self.client.begin_default_settings()
+            else:
+                kind, overrides = _LISTS[part]
+                self.client.begin_pages(kind, overrides=overrides)
 
     # -- policies
 
     @cached_property
     def policies(self) -> dict[int, Policy]:
         """Every policy by its ID, with its own overrides."""
-        items = [item for page in self.client.pages(POLICY, overrides=True) for item in page]
+        items = self._list("policies")
         if not items:
             raise BadReply("POST", "/policies/search", message="the manager lists no policy at all")
         self._doubts.note(POLICY, items)
@@ -104,6 +128,11 @@ class Fleet:
             # Read after the targets of a task, to tell what they inherit.
             self._doubts.settle(POLICY)
         return policies
+
+    @property
+    def policies_read(self) -> t.Collection[Policy]:
+        """The policies, none where they were not read yet."""
+        return self.policies.values() if "policies" in self.__dict__ else ()
 
     @cached_property
     def plain_policies(self) -> dict[int, PlainPolicy]:
@@ -213,7 +242,7 @@ class Fleet:
         """Read the computers of these IDs, in as few searches as their spread among the known IDs allows.
 
         Where the fleet was not listed, any number of others may lie between two of them: then each is searched.
-        C(keep) gets each page, in a thread of its own, with others of the same window among them.
+        C(keep) gets each page, with others of the same window among them.
         """
         wanted = set(wanted)
         order = sorted(wanted)
@@ -223,17 +252,36 @@ class Fleet:
             windows = [[number] for number in order]
         with self.client.transport.progress.stage(READING, "what computers have", len(order)) as stage:
 
-            def read(window: t.Sequence[int]) -> None:
-                # No window has an object of another, so nothing is kept by two threads.
-                keep(self.client.known(COMPUTER, window, overrides=overrides, expand=expand))
+            def read(window: t.Sequence[int]) -> list[Item]:
+                return self.client.known(COMPUTER, window, overrides=overrides, expand=expand)
+
+            def kept(window: t.Sequence[int], page: list[Item]) -> None:
+                keep(page)
                 stage.advance(sum(number in wanted for number in window))
 
-            self.in_parallel(read, windows)
+            self.in_parallel(read, windows, kept)
 
-    def in_parallel(self, do: t.Callable[[S], T], items: t.Iterable[S]) -> list[T]:
-        """What comes of some requests that are sent a few at a time, in order. The first error ends it all."""
+    def in_parallel(
+        self, do: t.Callable[[S], T], items: t.Iterable[S], keep: t.Callable[[S, T], None], *, held: int = READERS
+    ) -> None:
+        """Send some requests, a few at a time, and keep what comes of each, in order. The first error ends it all.
+
+        The others are under way meanwhile. C(held): of how many at most, those that have come and wait to be kept
+        included.
+        """
         with self.client.transport.threads(READERS) as pool:
-            return list(pool.map(do, items))
+            under_way: deque[tuple[S, Future[T]]] = deque()
+
+            def keep_first() -> None:
+                item, future = under_way.popleft()
+                keep(item, future.result())
+
+            for item in items:
+                if len(under_way) == held:
+                    keep_first()
+                under_way.append((item, pool.submit(do, item)))
+            while under_way:
+                keep_first()
 
     def _overrides(self, item: Item, settings_key: str) -> tuple[dict[Setting, Value], frozenset[int]]:
         settings = item.get(settings_key)
@@ -277,7 +325,7 @@ class Fleet:
     @cached_property
     def group_tree(self) -> Tree:
         """Every computer group's name and parent."""
-        items = [item for page in self.client.pages(COMPUTER_GROUP) for item in page]
+        items = self._list("group_tree")
         return {item["ID"]: (item["name"], item.get("parentGroupID") or None) for item in items}
 
     def group_path(self, computer: Computer) -> str:
@@ -298,22 +346,22 @@ class Fleet:
     @cached_property
     def rules(self) -> dict[int, Item]:
         """Every firewall rule by its ID."""
-        return self._all(FIREWALL_RULE)
+        return {item["ID"]: item for item in self._list("rules")}
 
     @cached_property
     def ip_lists(self) -> dict[int, Item]:
         """Every IP list by its ID."""
-        return self._all(IP_LIST)
+        return {item["ID"]: item for item in self._list("ip_lists")}
 
     @cached_property
     def mac_lists(self) -> dict[int, Item]:
         """Every MAC list by its ID."""
-        return self._all(MAC_LIST)
+        return {item["ID"]: item for item in self._list("mac_lists")}
 
     @cached_property
     def port_lists(self) -> dict[int, Item]:
         """Every port list by its ID."""
-        return self._all(PORT_LIST)
+        return {item["ID"]: item for item in self._list("port_lists")}
 
     def port_list(self, list_id: int) -> Item | None:
         """The port list of that ID. The lists are read when the first one is asked for."""
@@ -321,14 +369,15 @@ class Fleet:
 
     def objects_read(self) -> dict[Kind, dict[int, Item]]:
         """The rules and lists that this task has read so far, by kind and ID."""
-        return {kind: self.__dict__[name] for kind, name in _OBJECTS.items() if name in self.__dict__}
+        return {kind: self.__dict__[name] for kind, name in OBJECTS.items() if name in self.__dict__}
 
     def objects(self, kind: Kind) -> dict[int, Item]:
         """Every rule or list of one kind by its ID."""
-        return t.cast("dict[int, Item]", getattr(self, _OBJECTS[kind]))
+        return t.cast("dict[int, Item]", getattr(self, OBJECTS[kind]))
 
-    def _all(self, kind: Kind) -> dict[int, Item]:
-        return {item["ID"]: item for page in self.client.pages(kind) for item in page}
+    def _list(self, part: str) -> list[Item]:
+        kind, overrides = _LISTS[part]
+        return [item for page in self.client.pages(kind, overrides=overrides) for item in page]
 
 
 def paths(tree: Tree) -> dict[int, str]:

@@ -49,6 +49,7 @@ FIELDS = tuple(EXAMPLE)
 POLICY_FIELDS = tuple(POLICY_EXAMPLE)
 
 GROUP_FIELDS = ("group", "group_path")
+OF_POLICY = ("policy", "policy_path")
 
 # What the fields of computers and of policies name: with what a message calls it, where its names come from.
 Names = t.Mapping[str, t.Tuple[str, t.Callable[[Fleet], t.Collection[str]]]]
@@ -189,16 +190,18 @@ def policy_rows(fleet: Fleet, queries: t.Sequence[Query]) -> list[Row]:
     ]
 
 
+def looked_at(expressions: t.Sequence[Expression], fields: t.Iterable[str]) -> bool:
+    """Whether any of the expressions looks at any of these fields."""
+    return any(expression.looks_at(field) for field in fields for expression in expressions)
+
+
 class Shown:
     """Computers as expressions see them. What these do not look at is not read, and empty."""
 
     def __init__(self, fleet: Fleet, expressions: t.Sequence[Expression]) -> None:
-        def looked_at(*fields: str) -> bool:
-            return any(expression.looks_at(field) for expression in expressions for field in fields)
-
-        self._policies = fleet.policies if looked_at("policy", "policy_path") else {}
-        self._policy_paths = fleet.policy_paths if looked_at("policy_path") else {}
-        self._groups = fleet.groups if looked_at(*GROUP_FIELDS) else {}
+        self._policies = fleet.policies if looked_at(expressions, OF_POLICY) else {}
+        self._policy_paths = fleet.policy_paths if looked_at(expressions, ["policy_path"]) else {}
+        self._groups = fleet.groups if looked_at(expressions, GROUP_FIELDS) else {}
 
     def row(self, computer: Computer) -> Row:
         """One computer."""

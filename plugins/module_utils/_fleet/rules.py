@@ -26,6 +26,9 @@ if t.TYPE_CHECKING:
 # So many are asked one by one where pages do not tell and the task does not depend on it.
 ASKED_AT_MOST = 10
 
+# How many answers wait for one that takes longer: they are short.
+_ANSWERS_HELD = 100
+
 
 @dataclass(frozen=True)
 class Holders:
@@ -136,7 +139,7 @@ class Assignments:
                 stage.advance()
                 return assigned
 
-            self._asked.update(zip(unasked, self._fleet.in_parallel(ask, unasked)))
+            self._fleet.in_parallel(ask, unasked, self._asked.__setitem__, held=_ANSWERS_HELD)
 
     def _pages_list_rules(self) -> bool:
         _policies = self._fleet.policies  # Read first: their page tells whether rules are listed.

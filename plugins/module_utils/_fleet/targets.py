@@ -28,7 +28,7 @@ from .names import (
     unmatched,
 )
 from .objects import Policy, Target
-from .query import PolicyQuery, Query, Row, computer_rows, policy_rows
+from .query import GROUP_FIELDS, OF_POLICY, PolicyQuery, Query, Row, computer_rows, looked_at, policy_rows
 
 # Up to so many computers are searched by name; more are found by listing the fleet, 5,000 to a request.
 SEARCHED_AT_MOST = 10
@@ -263,11 +263,20 @@ class _Resolver:
         named = {key for selector in selectors for key in selector.computers}
         listed = any(selector.chooses_from_all for selector in selectors) or len(named) > SEARCHED_AT_MOST
         self._computers = Computers(fleet, listed)
+        fleet.begin(self._sure())
         # First of all: only whole pages tell that the manager does not cut off those of policies.
         if listed:
             fleet.list_computers()
         for key in named:
             self._computers.find(key)
+
+    def _sure(self) -> t.Iterator[str]:
+        """What is needed beside the computers."""
+        expressions = [one.computers_query.expression for one in self._selectors if one.computers_query]
+        if any(one.chooses_policies for one in self._selectors) or looked_at(expressions, OF_POLICY):
+            yield "policies"
+        if any(one.computer_groups for one in self._selectors) or looked_at(expressions, GROUP_FIELDS):
+            yield "group_tree"
 
     def choose(self, selector: Selector) -> _Choice:
         """The targets of one of the selectors."""

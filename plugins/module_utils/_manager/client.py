@@ -51,6 +51,9 @@ MOST_PAGES = 10_000
 # A manager may give less than it was asked for: a page may be cut off where its length is a multiple of this.
 _ROUND = (50, 64)
 
+# The request for the default policy's settings.
+_DEFAULT = ("GET", "/policies/default")
+
 # How often a create whose outcome is unknown is looked up and tried again.
 CREATE_ATTEMPTS = 3
 
@@ -162,41 +165,57 @@ class Client:
         *,
         overrides: bool | None = None,
         expand: t.Sequence[str] = (),
+        ahead: bool = True,
     ) -> t.Iterator[list[Item]]:
         """Every object that meets all criteria, one page of at most 5,000 at a time, by ascending ID.
 
-        Computers without overrides may be left out where C(overrides) is true. Raises C(BadReply) where the manager's
-        pages do not move forward, or do not end.
+        While the caller works on a page, the next one is under way, unless C(ahead) is false: for a caller who may not
+        want it. Computers without overrides may be left out where C(overrides) is true. Raises C(BadReply) where the
+        manager's pages do not move forward, or do not end.
         """
         if kind is COMPUTER and overrides:
             # Where computers without overrides come without their ID, only a plain page tells where the next starts.
-            for page in self.pages(kind, criteria, expand=["none"]):
+            for page in self.pages(kind, criteria, expand=["none"], ahead=ahead):
                 ids = sorted(item["ID"] for item in page)
                 yield self.known(kind, ids, overrides=True, expand=expand)
             return
         with self.transport.progress.stage(READING, kind.plural) as stage:
-            for items in self._pages(kind, criteria, overrides, expand):
+            for items in self._pages(kind, criteria, overrides, expand, ahead):
                 stage.advance(len(items))
                 yield items
 
     def _pages(
-        self, kind: Kind, criteria: t.Sequence[Criterion], overrides: bool | None, expand: t.Sequence[str]
+        self,
+        kind: Kind,
+        criteria: t.Sequence[Criterion],
+        overrides: bool | None,
+        expand: t.Sequence[str],
+        ahead: bool,
     ) -> t.Iterator[list[Item]]:
         last = length = seen = 0
-        for _page in range(MOST_PAGES):
-            after = [{"idTest": "greater-than", "idValue": last}] if last else []
-            items = self._search(kind, [*criteria, *after], overrides=overrides, expand=expand)
+        wanted = list(criteria)
+        for page in range(1, MOST_PAGES + 1):
+            items = self._search(kind, wanted, overrides=overrides, expand=expand)
             if items and last:
                 self._cut_at.add(length)
             came = self._ids_of(kind, items, last + 1)
-            yield items
             length, seen = len(items), seen + len(items)
             if not self._may_be_cut((kind, overrides, *expand), length):
+                yield items
                 return
             last = max(came)
-            if seen >= MOST_OBJECTS:
+            wanted = [*criteria, {"idTest": "greater-than", "idValue": last}]
+            if page == MOST_PAGES or seen >= MOST_OBJECTS:
+                yield items
                 break
+            if ahead:
+                self.transport.ahead(**_searching(kind, wanted, overrides, expand))
+            yield items
         raise _bad_search(kind, f"its pages do not end: {seen} objects were listed")
+
+    def begin_pages(self, kind: Kind, *, overrides: bool | None = None, expand: t.Sequence[str] = ()) -> None:
+        """Send for the first page of a list. It must be sure that C(pages) will be asked for all of it, in the same way."""
+        self.transport.ahead(**_searching(kind, (), overrides, expand))
 
     def known(
         self, kind: Kind, ids: t.Sequence[int], *, overrides: bool | None = None, expand: t.Sequence[str] = ()
@@ -255,15 +274,12 @@ class Client:
         most: int = PAGE,
     ) -> list[Item]:
         """One page, its objects checked."""
-        body: dict[str, t.Any] = {"maxItems": most, "sortByObjectID": True}
-        if criteria:
-            body["searchCriteria"] = list(criteria)
-        path, query = f"{kind.path}/search", _query(overrides, expand)
-        reply = self.transport.read("POST", path, query=query, body=body)
+        asked = _searching(kind, criteria, overrides, expand, most)
+        reply = self.transport.read(**asked)
         if reply.keys() <= {kind.envelope} and reply.get(kind.envelope) is None:
             # A manager may leave its list out where nothing was found. Since a list can also get lost, it is asked
             # twice; and that there is nothing at all of a kind is not believed of an empty reply.
-            reply = self.transport.read("POST", path, query=query, body=body)
+            reply = self.transport.read(**asked)
             if criteria and reply.keys() <= {kind.envelope} and reply.get(kind.envelope) is None:
                 if not self._has_answered:
                     self._search(POLICY, (), most=1)
@@ -275,7 +291,7 @@ class Client:
         self._has_answered = True
         if not _all_fit(kind, items, overrides=bool(overrides)):
             for item in items:
-                _check(kind, item, "POST", path, overrides=bool(overrides))
+                _check(kind, item, asked["method"], asked["path"], overrides=bool(overrides))
         return items
 
     def _ids_of(self, kind: Kind, items: t.Sequence[Item], first: int, last: int | None = None) -> set[int]:
@@ -384,8 +400,11 @@ class Client:
 
     def default_settings(self) -> dict[str, t.Any]:
         """The default policy's settings, at least one: setting name to its object C({"value": ...})."""
-        reply = self.transport.read("GET", "/policies/default")
-        return _settings("GET", "/policies/default", reply)
+        return _settings(*_DEFAULT, self.transport.read(*_DEFAULT))
+
+    def begin_default_settings(self) -> None:
+        """Send for them. It must be sure that C(default_settings) will be called."""
+        self.transport.ahead(*_DEFAULT)
 
     def system_settings(self) -> dict[str, t.Any]:
         """The manager's own settings: name to its object C({"value": ...}). Passwords and tokens are among them."""
@@ -437,7 +456,8 @@ class Client:
         """Whether any policy or computer has a firewall rule, itself or inherited; true where pages do not tell."""
         told = False
         for kind, expand in ((POLICY, ()), (COMPUTER, ("firewall",))):
-            for page in self.pages(kind, overrides=False, expand=expand):
+            # Who has it may be on the first of them.
+            for page in self.pages(kind, overrides=False, expand=expand, ahead=False):
                 for item in page:
                     rule_ids = (item.get("firewall") or {}).get("ruleIDs")
                     told = told or rule_ids is not None
@@ -490,6 +510,16 @@ class Client:
             raise error if isinstance(met, NotFound) else _unseen("DELETE", path, met, error) from None
         if rule_id in left:
             raise refusal
+
+
+def _searching(
+    kind: Kind, criteria: t.Sequence[Criterion], overrides: bool | None, expand: t.Iterable[str], most: int = PAGE
+) -> dict[str, t.Any]:
+    """The request that searches for one page."""
+    body: dict[str, t.Any] = {"maxItems": most, "sortByObjectID": True}
+    if criteria:
+        body["searchCriteria"] = list(criteria)
+    return {"method": "POST", "path": f"{kind.path}/search", "query": _query(overrides, expand), "body": body}
 
 
 def _query(overrides: bool | None, expand: t.Iterable[str]) -> list[tuple[str, str]]:

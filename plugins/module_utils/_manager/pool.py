@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import typing as t
+import weakref
 from urllib.parse import urlsplit
 
 from .._basis.errors import MissingLibrary
@@ -78,7 +79,20 @@ class Pool:
         self._proxy = connection.proxy
         self._no_retries = Retry(False, redirect=False)
         self._tunnel = Tunnel(connection.jump_host, connection.timeout) if connection.jump_host else None
-        self._pool = _connections(connection, self._tunnel, lambda: Limit(clock, connection.timeout, ends_at))
+        self._made: weakref.WeakSet[_Limited] = weakref.WeakSet()
+        self._pool = _connections(
+            connection, self._tunnel, lambda: Limit(clock, connection.timeout, ends_at), self._made
+        )
+
+    def cut(self) -> None:
+        """End all connections at once: who waits for a reply meets an error."""
+        for made in list(self._made):
+            if isinstance(made.sock, socket.socket):
+                with contextlib.suppress(OSError):
+                    # Not the method of TLS, which would take its state away from the thread that reads.
+                    socket.socket.shutdown(made.sock, socket.SHUT_RDWR)
+        if self._tunnel is not None:
+            self._tunnel.close()
 
     def close(self) -> None:
         """Close all connections."""
@@ -92,8 +106,15 @@ class Pool:
         Raises C(ClosedPoolError) once the pool is closed.
         """
         try:
-            response = self._pool.request(
-                method, target, body=payload, retries=self._no_retries, redirect=False, preload_content=False
+            # The target is a path of this manager, with nothing to be added to it, nor to the payload.
+            response = self._pool.urlopen(
+                method,
+                target,
+                body=payload,
+                retries=self._no_retries,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
             )
         except Exception as error:
             if isinstance(error, http_errors.ClosedPoolError):
@@ -173,9 +194,14 @@ class _ProxyFailure(Exception):
 class _Limited(HTTPSConnection):
     """A connection with limits. Its faults before the request is sent are told from those after: by their type."""
 
-    def __init__(self, *arguments: t.Any, limit: t.Callable[[], Limit], **options: t.Any) -> None:
+    def __init__(
+        self, *arguments: t.Any, limit: t.Callable[[], Limit], made: weakref.WeakSet[_Limited], **options: t.Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self.limit = limit()
+        made.add(self)
+        # What a request consists of, until it is whole.
+        self._pieces: list[bytes] | None = None
 
     def connect(self) -> None:
         """Connect, with all handshakes."""
@@ -190,9 +216,22 @@ class _Limited(HTTPSConnection):
             raise http_errors.NewConnectionError(self, str(error)) from error
 
     def request(self, *arguments: t.Any, **options: t.Any) -> None:
-        """Send a request."""
+        """Send a request, its head and its body at once: one record of TLS for most, instead of two."""
         self.limit.start_exchange()
-        super().request(*arguments, **options)
+        pieces: list[bytes] = []
+        self._pieces = pieces
+        try:
+            super().request(*arguments, **options)
+        finally:
+            self._pieces = None
+        self.send(b"".join(pieces))
+
+    def send(self, data: t.Any) -> None:
+        """Send bytes, or keep them until the request is whole."""
+        if self._pieces is None:
+            super().send(data)
+        else:
+            self._pieces.append(data)
 
     def getresponse(self) -> t.Any:
         """The reply, up to its body."""
@@ -246,7 +285,7 @@ class _JumpHostConnection(_Limited, TunneledConnection):
 
 
 def _connections(
-    connection: Connection, tunnel: Tunnel | None, limit: t.Callable[[], Limit]
+    connection: Connection, tunnel: Tunnel | None, limit: t.Callable[[], Limit], made: weakref.WeakSet[_Limited]
 ) -> urllib3.HTTPConnectionPool:
     parts = urlsplit(connection.url)
     headers = {
@@ -266,7 +305,7 @@ def _connections(
         "ssl_context": _tls(connection),
     }
     host, port, proxy = parts.hostname or "", parts.port or 443, connection.proxy
-    ways: dict[str, t.Any] = {"limit": limit}
+    ways: dict[str, t.Any] = {"limit": limit, "made": made}
     if tunnel is not None:
         ways["tunnel"] = tunnel
     pool: urllib3.HTTPConnectionPool
@@ -302,12 +341,13 @@ def _body(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
     """The decoded body, or its beginning, longer than C(most), where it is longer."""
     pieces = []
     size = 0
+    asked = min(_PIECE, most + 1)
     while size <= most:
-        piece = response.read(min(_PIECE, most + 1))
-        if not piece:
-            break
+        piece = response.read(asked)
         pieces.append(piece)
         size += len(piece)
+        if len(piece) < asked:
+            break
     return b"".join(pieces)
 
 

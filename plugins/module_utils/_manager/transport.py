@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import random as _random
 import threading
 import typing as t
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
@@ -73,6 +74,10 @@ class Transport:
         ends_at = clock.monotonic() + 60 * connection.deadline if connection.deadline else math.inf
         self._gate = Gate(clock, random, connection.requests_per_minute, ends_at)
         self._pool = Pool(connection, clock, ends_at)
+        # Reads that were begun ahead, by what they ask for, and the threads that they run in.
+        self._begun: dict[tuple[str, str, bytes | None], Future[Object]] = {}
+        self._ahead: ThreadPoolExecutor | None = None
+        self._most_ahead = connection.concurrency
         self.progress = Progress(clock, connection.requests_per_minute)
 
     def shows_key(self, text: str) -> bool:
@@ -96,7 +101,18 @@ class Transport:
 
     def read(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> Object:
         """A request that changes nothing, searches included. Repeated while there is hope."""
-        return self._object(self._request(method, path, query, body, writes=False, repeatable=True))
+        request = self._request(method, path, query, body, writes=False, repeatable=True)
+        begun = self._begun.pop((method, request.target, request.payload), None)
+        return self._object(request) if begun is None else begun.result()
+
+    def ahead(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> None:
+        """Begin a read in a thread. It must be sure that C(read) will be called with the same: that gets what comes of it,
+        be it an error, and sends nothing.
+        """
+        request = self._request(method, path, query, body, writes=False, repeatable=True)
+        if self._ahead is None:
+            self._ahead = ThreadPoolExecutor(max_workers=self._most_ahead)
+        self._begun[method, request.target, request.payload] = self._ahead.submit(self._object, request)
 
     def write(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> Object | None:
         """A request that may be sent twice with the effect of once. Repeated while there is hope.
@@ -140,7 +156,11 @@ class Transport:
         self._gate.wait(seconds)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections. What was begun ahead, and has not come, is given up."""
+        if self._ahead is not None:
+            self._gate.stop()
+            self._pool.cut()
+            self._ahead.shutdown(cancel_futures=True)
         self._pool.close()
 
     def __enter__(self) -> Transport:
@@ -157,7 +177,7 @@ class Transport:
     ) -> _Request:
         target = self._base_path + path
         if query:
-            target += "?" + urlencode(list(query.items()) if isinstance(query, Mapping) else list(query))
+            target += "?" + _encoded(tuple(query.items() if isinstance(query, Mapping) else query))
         payload = None if body is None else json.dumps(body).encode()
         return _Request(method, path, target, payload, writes, repeatable)
 
@@ -249,6 +269,12 @@ class Transport:
         with self._count_lock:
             self._requests_sent += 1
             self._writes_sent += writes
+
+
+# Most requests of a task have the same few queries.
+@functools.lru_cache(maxsize=1000)
+def _encoded(query: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(query)
 
 
 @dataclass

@@ -40,6 +40,9 @@ class FakeClock:
         self.advance(seconds)
         self.sleeps.append(seconds)
 
+    def wake(self) -> None:
+        """Nobody waits."""
+
     def advance(self, seconds: float) -> None:
         """Let time pass in which nobody sleeps."""
         with self._lock:

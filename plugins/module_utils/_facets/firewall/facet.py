@@ -15,11 +15,11 @@ from itertools import groupby
 
 from ..._basis.text import enumerated, quoted
 from ..._fleet.catalogue import COMMUNICATION_DIRECTION
-from ..._fleet.fleet import Fleet
+from ..._fleet.fleet import OBJECTS, Fleet
 from ..._fleet.objects import Policy, Target
 from ..._fleet.outlook import Guard, Outlook
 from ..._fleet.shared_objects import is_ours
-from ..._manager.client import FIREWALL_RULE, Kind
+from ..._manager.client import FIREWALL_RULE, PORT_LIST, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, subject_of
 from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
@@ -117,6 +117,13 @@ class FirewallRestriction(Facet[Wish]):
                     raise Conflict(f"the {kind.noun} '{name}' is to hold different items; name another one")
 
     # -- plan
+
+    def reads(self, _fleet: Fleet, wishes: Wishes[Wish]) -> t.Iterable[str]:
+        yield OBJECTS[FIREWALL_RULE]
+        for restriction in {one for wish in wishes.values() for one in wish if one.present and one.described}:
+            yield from (OBJECTS[kind] for kind, _name, _items in restriction.lists)
+            if restriction.port_list is not None:
+                yield OBJECTS[PORT_LIST]
 
     def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
         """Look at the rules and lists, and say what keeps the port of each target from anybody."""
