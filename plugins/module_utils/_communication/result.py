@@ -31,6 +31,9 @@ from .undo import undone
 # Nobody reads a longer diff.
 _GROUPS_IN_DIFF = 200
 
+# So many computers take some tens of MiB.
+_LARGE_FLEET = 20_000
+
 # How many rules and lists are named that another run has to write or delete.
 _OBJECTS_NAMED = 20
 
@@ -92,9 +95,10 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
         made.write(terms.plan_file, client.transport.shows_key)
     spelling = fleet.spelling
     # What was read of a large fleet takes much memory, and what follows needs none of it. Its parts know each other, so
-    # that only a collection frees them.
+    # that only a collection frees them, which takes longer than a smaller one is worth.
+    is_large = len(fleet.computers) >= _LARGE_FLEET
     del fleet
-    if plan.steps:
+    if plan.steps and is_large:
         gc.collect()
     if run.check_mode:
         outcomes: t.Sequence[Outcome] = [ALL_DONE] * len(plan.steps)

@@ -52,6 +52,20 @@ def test_a_search_sends_query_body_and_headers(manager):
     assert "Authorization" not in request.headers
 
 
+def test_a_request_is_sent_in_one_piece(manager, monkeypatch):
+    """Its head and its body together, on a connection that is new and on one that is kept."""
+    sent = []
+    sendall = ssl.SSLSocket.sendall
+    monkeypatch.setattr(
+        pool_module._LimitedSocket, "sendall", lambda self, data: (sent.append(bytes(data)), sendall(self, data))
+    )
+    it = manager(reply())
+    it.transport.write("POST", "/computers/1", body={"a": 1})
+    it.transport.read("GET", "/computers/1")
+    assert [one.partition(b" HTTP/1.1")[0] for one in sent] == [b"POST /api/computers/1", b"GET /api/computers/1"]
+    assert sent[0].endswith(b'\r\n\r\n{"a": 1}')
+
+
 def test_the_cloud_gets_the_key_as_authorization(manager):
     it = manager(reply(), key_header="Authorization")
     it.transport.read("GET", "/policies", query={"overrides": "false"})
