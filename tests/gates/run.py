@@ -88,7 +88,6 @@ CAPTURES = "tests/integration/test_capture.py"
 AGAIN = ("--hypothesis-profile=again",)
 # How tests are dealt out to processes: where the fixtures of a file are dear, it stays together.
 BY_FILE = ("-n", "2", "--dist", "loadfile")
-BY_TEST = ("-n", "2", "--dist", "worksteal")
 WAITING = ("-n", "4", "--dist", "worksteal")  # mostly for clocks
 # What these tests reach of the collection is shown at the end.
 COVERED = ("--cov=plugins", "--cov-report=")
@@ -108,7 +107,8 @@ GATES: List[Gate] = [
     Gate("types", "types", "tools", ("mypy",), tests=False, cost=20, quick=()),
     pytest_gate("layers", "tools", "tests/gates/test_layers.py", quick=()),
     pytest_gate("repository", "tools", "tests/gates/test_repository.py", "tests/gates/test_examples.py", cost=7),
-    pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, cost=60, parallel=BY_TEST, quick=()),
+    # In one process each: the tests are so small that dealing them out takes a tenth more.
+    pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, cost=75, quick=()),
     # With the lowest versions of libraries as well: the environments differ in nothing else.
     pytest_gate("unit on the oldest core", "lowest", "tests/unit", *AGAIN, cost=70),
     pytest_gate("libraries at their lowest", "lowest", FAULTS, *TOLD, CAPTURES, cost=60),

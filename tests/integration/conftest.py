@@ -47,11 +47,17 @@ def bare_lab() -> t.Iterator[LabManager]:
         yield lab
 
 
-@pytest.fixture
-def cloud_lab() -> t.Iterator[LabManager]:
-    """A small lab that is the cloud: other headers, and a heartbeat that cannot be set."""
+@pytest.fixture(scope="session")
+def running_cloud_lab() -> t.Iterator[LabManager]:
     with LabManager(computers=60, policies=12, seed=2, deployment="cloud") as lab:
         yield lab
+
+
+@pytest.fixture
+def cloud_lab(running_cloud_lab: LabManager) -> LabManager:
+    """A small lab that is the cloud: other headers, and a heartbeat that cannot be set."""
+    running_cloud_lab.reset()
+    return running_cloud_lab
 
 
 @pytest.fixture(scope="module")

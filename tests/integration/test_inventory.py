@@ -32,7 +32,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.i
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
-from tests.integration.support import connection
+from tests.integration.support import ansible_playbook, connection
 from tests.lab.manager.process import LabManager
 from tests.lab.proxy import LabProxy
 from tests.lab.ssh_server import SshServer
@@ -63,26 +63,25 @@ def asked(lab: LabManager) -> list[str]:
     return [one["path"].removeprefix("/api") for one in lab.requests()]
 
 
-def command(lab: LabManager, path: Path, *arguments: str, tool: str = "ansible-inventory", status: int = 0) -> str:
-    """The output of one of Ansible's commands with that inventory file; warnings go after it."""
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name(tool)), "-i", str(path), *arguments],
-        cwd=path.parent,
-        env={
-            **os.environ,
-            "WORKLOAD_SECURITY_API_KEY": lab.api_key,
-            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "COLUMNS": "1000",
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+def command(
+    lab: LabManager, path: Path, *arguments: str, tool: str = "ansible-inventory", status: int = 0, **how: t.Any
+) -> str:
+    """All that one of Ansible's commands prints with that inventory file. C(how): see C(tests.playbooks)."""
+    done = ansible_playbook(
+        "-i", str(path), *arguments, environment=environment(lab), cwd=path.parent, tool=tool, **how
     )
-    assert done.returncode == status, done.stdout + done.stderr
-    assert lab.api_key.rpartition(":")[2] not in done.stdout + done.stderr
-    return done.stdout if status == 0 and not done.stderr else done.stdout + done.stderr
+    assert done.returncode == status, done.stdout
+    assert lab.api_key.rpartition(":")[2] not in done.stdout
+    return done.stdout
+
+
+def environment(lab: LabManager) -> dict[str, str]:
+    return {
+        "WORKLOAD_SECURITY_API_KEY": lab.api_key,
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true",
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "COLUMNS": "1000",
+    }
 
 
 def configured(lab: LabManager, folder: Path, name: str = "workload_security.yml", **options: t.Any) -> Path:
@@ -90,6 +89,10 @@ def configured(lab: LabManager, folder: Path, name: str = "workload_security.yml
     path = folder / name
     path.write_text(yaml.safe_dump({"plugin": PLUGIN, "url": lab.url, "ca_path": lab.ca_path, **options}))
     return path
+
+
+def without_warnings(printed: str) -> str:
+    return "".join(line for line in printed.splitlines(keepends=True) if not line.startswith("[WARNING]"))
 
 
 def plain(value: t.Any) -> t.Any:
@@ -263,7 +266,7 @@ def test_list_and_graph(lab, tmp_path):
         keyed_groups=[{"key": "workload_security_host_name", "prefix": "key"}],
         query=f"[?id == `{number}` || platform_family == 'macos']",
     )
-    listed = json.loads(command(lab, path, "--list").partition("[WARNING]")[0])
+    listed = json.loads(without_warnings(command(lab, path, "--list")))
     variables = {name: plain(own) for name, own in listed["_meta"]["hostvars"].items()}
     macs = {n: one for n, one in computers(lab).items() if "macOS" in one["platform"]}
     assert set(variables) == {"evil", *(one["hostName"] for one in macs.values())}
@@ -352,9 +355,16 @@ def test_options_of_the_environment_and_a_proxy(lab, tmp_path, monkeypatch):
 def test_progress_goes_beside_the_output(lab, tmp_path):
     path = configured(lab, tmp_path, progress_interval=1)
     lab.add_fault(path="/computers/search", action={"kind": "delay", "seconds": 3})
-    listed = command(lab, path, "--list")
-    output, line, _rest = listed.partition("computers: reading")
-    assert line and json.loads(output)["_meta"]["hostvars"]
+    tool = str(Path(sys.executable).with_name("ansible-inventory"))
+    done = subprocess.run(
+        [tool, "-i", str(path), "--list"],
+        env={**os.environ, **environment(lab)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "computers: reading" in done.stderr and json.loads(done.stdout)["_meta"]["hostvars"]
 
 
 def test_which_files_are_meant(lab, tmp_path):

@@ -24,7 +24,6 @@ import threading
 import typing as t
 from pathlib import Path
 
-_PLAYBOOK = str(Path(sys.executable).with_name("ansible-playbook"))
 _SERVER = Path(__file__).with_name("server.py")
 # What differs from run to run, and is not read when Ansible is loaded.
 _OF_A_RUN = ("PWD", "PYTEST_CURRENT_TEST", "WORKLOAD_SECURITY_")
@@ -44,16 +43,18 @@ def ansible_playbook(
     prefix: t.Sequence[str] = (),
     own_process: bool = False,
     loaded: bool = False,
+    tool: str = "ansible-playbook",
     meanwhile: t.Callable[[int], None] = lambda pid: None,
 ) -> subprocess.CompletedProcess[str]:
     """Run ansible-playbook, whatever comes of it; all that it prints is its C(stdout).
 
     C(environment) is the whole one; C(timeout) in whole seconds; C(prefix) is what starts a program in another network;
     C(meanwhile) gets the process ID once it runs, where there is no prefix; C(loaded) is for the first run in an
-    environment, where it starts so many modules that it pays to load Ansible for it.
+    environment, where it starts so many modules that it pays to load Ansible for it; C(tool) is the command to run
+    instead of ansible-playbook.
     """
     folder = cwd or Path.cwd()
-    command = [*prefix, _PLAYBOOK, *arguments]
+    command = [*prefix, str(Path(sys.executable).with_name(tool)), *arguments]
     loading = {name: value for name, value in environment.items() if not name.startswith(_OF_A_RUN)}
     kept = loading.items()
     # Ansible reads a configuration in its folder when it is loaded.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible, loaded once: each line on standard input asks for a run of ansible-playbook, which is a fork of this.
+"""Ansible, loaded once: each line on standard input asks for a run of one of its commands, which is a fork of this.
 
 A line is JSON: C(argv), C(env), C(cwd), C(output), a file, and C(timeout) in seconds, of a run, which is answered by its
 process ID; or C(wait), such an ID, which is answered by the exit status, or the negative number of the signal that ended
@@ -31,12 +31,13 @@ from pathlib import Path
 sys.argv[:] = ["ansible-playbook"]
 
 from ansible import constants  # noqa: E402
-from ansible.cli.playbook import main  # noqa: E402
+from ansible.cli import adhoc, inventory, playbook  # noqa: E402
 from ansible.plugins import loader  # noqa: E402
 from ansible.utils.path import cleanup_tmp_file  # noqa: E402
 from modules import Modules, end  # noqa: E402  (beside this program)
 
 COLLECTION = "ansible_collections.workload_security.agent"
+COMMANDS = {"ansible": adhoc.main, "ansible-inventory": inventory.main, "ansible-playbook": playbook.main}
 # What nearly every run loads, by kind.
 BUILTIN: dict[t.Any, tuple[str, ...]] = {
     loader.action_loader: ("assert", "copy", "debug", "fail", "include_vars", "set_fact", "validate_argument_spec"),
@@ -120,6 +121,6 @@ if __name__ == "__main__":
         REQUESTS.close()
         REPLIES.close()
         become(TOLD, PACKED)
-        end(main)
+        end(COMMANDS[Path(sys.argv[0]).name])
     shutil.rmtree(PACKED)
     MODULES.end()

@@ -122,8 +122,11 @@ def _units(part: str) -> List[Optional[Pattern[str]]]:
     """What each letter of a name must be; C(None) for any letters at all."""
     units: List[Optional[Pattern[str]]] = []
     at = 0
+    # Nothing closes a bracket that begins behind this: none of the letters that follow it need be looked at.
+    closing = [found.start() for found in re.finditer(r"\\.|\]", part, re.DOTALL) if found[0] == "]"]
+    last = closing[-1] if closing else -1
     while at < len(part):
-        bracket = _bracket(part, at) if part[at] == "[" else None
+        bracket = _bracket(part, at) if part[at] == "[" and at < last else None
         if part[at] == "*":
             units.append(None)
         elif part[at] == "?":
