@@ -12,6 +12,7 @@ import math
 import re
 import socket
 import ssl
+import threading
 import typing as t
 import weakref
 from urllib.parse import urlsplit
@@ -80,19 +81,26 @@ class Pool:
         self._no_retries = Retry(False, redirect=False)
         self._tunnel = Tunnel(connection.jump_host, connection.timeout) if connection.jump_host else None
         self._made: weakref.WeakSet[_Limited] = weakref.WeakSet()
+        self._made_lock = threading.Lock()
         self._pool = _connections(
-            connection, self._tunnel, lambda: Limit(clock, connection.timeout, ends_at), self._made
+            connection, self._tunnel, lambda: Limit(clock, connection.timeout, ends_at), self._remember
         )
 
     def cut(self) -> None:
         """End all connections at once: who waits for a reply meets an error."""
-        for made in list(self._made):
+        with self._made_lock:
+            connections = list(self._made)
+        for made in connections:
             if isinstance(made.sock, socket.socket):
                 with contextlib.suppress(OSError):
                     # Not the method of TLS, which would take its state away from the thread that reads.
                     socket.socket.shutdown(made.sock, socket.SHUT_RDWR)
         if self._tunnel is not None:
             self._tunnel.close()
+
+    def _remember(self, made: _Limited) -> None:
+        with self._made_lock:
+            self._made.add(made)
 
     def close(self) -> None:
         """Close all connections."""
@@ -195,11 +203,15 @@ class _Limited(HTTPSConnection):
     """A connection with limits. Its faults before the request is sent are told from those after: by their type."""
 
     def __init__(
-        self, *arguments: t.Any, limit: t.Callable[[], Limit], made: weakref.WeakSet[_Limited], **options: t.Any
+        self,
+        *arguments: t.Any,
+        limit: t.Callable[[], Limit],
+        remember: t.Callable[[_Limited], None],
+        **options: t.Any,
     ) -> None:
         super().__init__(*arguments, **options)
         self.limit = limit()
-        made.add(self)
+        remember(self)
         # What a request consists of, until it is whole.
         self._pieces: list[bytes] | None = None
 
@@ -285,7 +297,10 @@ class _JumpHostConnection(_Limited, TunneledConnection):
 
 
 def _connections(
-    connection: Connection, tunnel: Tunnel | None, limit: t.Callable[[], Limit], made: weakref.WeakSet[_Limited]
+    connection: Connection,
+    tunnel: Tunnel | None,
+    limit: t.Callable[[], Limit],
+    remember: t.Callable[[_Limited], None],
 ) -> urllib3.HTTPConnectionPool:
     parts = urlsplit(connection.url)
     headers = {
@@ -305,7 +320,7 @@ def _connections(
         "ssl_context": _tls(connection),
     }
     host, port, proxy = parts.hostname or "", parts.port or 443, connection.proxy
-    ways: dict[str, t.Any] = {"limit": limit, "made": made}
+    ways: dict[str, t.Any] = {"limit": limit, "remember": remember}
     if tunnel is not None:
         ways["tunnel"] = tunnel
     pool: urllib3.HTTPConnectionPool

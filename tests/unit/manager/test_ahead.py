@@ -29,7 +29,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.e
     NotFound,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
-from tests.unit.manager.https_server import Action, Handler, Request, reply, silence
+from tests.unit.manager.https_server import Action, Handler, Request, reply
 
 # Longer than any test takes: who waits for this waits for something that does not come.
 NEVER = 60
@@ -110,18 +110,22 @@ def test_no_more_are_under_way_than_the_task_may_have_connections(manager):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_whatever_ends_the_task_ends_what_is_under_way(manager, error):
     """A manager that does not answer is no reason to wait, and nothing is sent that had to wait for its turn."""
-    never = threading.Event()
-    it = manager(silence(never), concurrency=1)
+    came, hung_up = threading.Event(), threading.Event()
+
+    def wait(handler: Handler, request: Request) -> None:
+        came.set()
+        handler.rfile.read(1)
+        hung_up.set()
+
+    it = manager(wait, concurrency=1, timeout=600)
     before = set(threading.enumerate())
     with pytest.raises(error), it.transport:
         it.transport.ahead("GET", "/a")
         it.transport.ahead("GET", "/b")
-        while not it.asked:
-            threading.Event().wait(0.01)
+        assert came.wait(NEVER)
         raise error
     ours = [one for one in set(threading.enumerate()) - before if one.name.startswith("ThreadPoolExecutor")]
-    assert not ours and it.asked == ["GET /api/a"]
-    never.set()
+    assert hung_up.wait(NEVER) and not ours and it.asked == ["GET /api/a"]
 
 
 # -- pages
