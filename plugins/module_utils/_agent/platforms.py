@@ -39,6 +39,11 @@ def is_appliance(platform: str) -> bool:
     return _APPLIANCE.search(platform) is not None
 
 
+def is_macos(platform: str) -> bool:
+    """Whether a platform is macOS; managers spell it C(macOS), C(Mac OS X) and C(Apple macOS)."""
+    return family(platform) == MACOS
+
+
 @functools.lru_cache(maxsize=4096)
 def family(platform: str) -> str:
     """The family of a platform as a manager writes it, one of C(FAMILIES); C(other) for what is not known."""

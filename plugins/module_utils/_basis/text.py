@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import Any, Mapping, Match, Sequence
+from typing import Any, Mapping, Match, Optional, Sequence
 
 # The longest text from outside that is shown, in characters.
 LONGEST = 500
@@ -92,10 +92,14 @@ def can_be_written(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def enumerated(names: Sequence[str], most: int = 10) -> str:
-    """Names in a row; of very many the first ones and how many more there are."""
+def enumerated(names: Sequence[str], most: int = 10, count: Optional[int] = None) -> str:
+    """Names in a row; of very many the first ones and how many more there are.
+
+    C(count): of how many these are the first ones, where they are not all.
+    """
     row = ", ".join(names[:most])
-    return row if len(names) <= most else f"{row} and {len(names) - most} more"
+    count = len(names) if count is None else count
+    return row if count <= most else f"{row} and {count - most} more"
 
 
 def outline(tree: Mapping[str, Any], indent: int = 0) -> str:

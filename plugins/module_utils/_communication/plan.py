@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from itertools import chain
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, quoted
@@ -53,7 +54,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     target; C(ManagerError) when reading fails.
     """
     wishes, chosen, warnings = _wishes(fleet, document)
-    targets = list(dict.fromkeys(target for of_facet in wishes.values() for target in of_facet))
+    targets = _each_once(wishes)
     undeclared: list[Step] = []
     scope: list[Target] = []
 
@@ -71,7 +72,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
         scope = _scope(fleet, document, targets)
         fleet.read_overrides(scope)
         undeclared = _undeclared(outlook, document, wishes, scope)
-        targets = list(dict.fromkeys(target for of_facet in wishes.values() for target in of_facet))
+        targets = _each_once(wishes)
         warnings += [note for facet in document.facets for note in facet.notes()]
     steps: list[Step] = []
     refusals: list[Refusal] = []
@@ -100,6 +101,10 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
         frozenset((one.kind.noun, one.id) for one in scope) if document.undeclared == REMOVE else frozenset(),
         chosen,
     )
+
+
+def _each_once(wishes: t.Mapping[str, Wishes]) -> list[Target]:
+    return list(dict.fromkeys(chain.from_iterable(wishes.values())))
 
 
 def _scope(fleet: Fleet, document: Document, targets: list[Target]) -> list[Target]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from difflib import unified_diff
 
+from .._basis.memory import uncollected
 from .._basis.text import outline, shown
 from .._facets.step import KINDS, Step, Subject
 from .._fleet.fleet import Fleet
@@ -76,7 +77,8 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     """
     terms = terms or Terms()
     fleet = Fleet(client)
-    plan = make_plan(fleet, document)
+    with uncollected():
+        plan = make_plan(fleet, document)
     if terms.undoes:
         plan = undone(plan, terms.undoes.steps, standing(fleet))
     if not terms.of_whole:
@@ -186,7 +188,9 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
     changed = dict.fromkeys(sorted({subject for group in groups for subject in group.subjects}, key=_order))
     failures = _failures(plan, outcomes)
     failed = {subject for subject, _failure in failures}
-    unchanged = [subject for subject in plan.targets if subject not in changed and subject not in failed]
+    unchanged: t.Sequence[Subject] = plan.targets
+    if changed or failed:
+        unchanged = [subject for subject in unchanged if subject not in changed and subject not in failed]
     before, after = outlines(groups[:_GROUPS_IN_DIFF])
     if len(groups) > _GROUPS_IN_DIFF:
         before["more changes"] = after["more changes"] = f"{len(groups) - _GROUPS_IN_DIFF}, see plan"

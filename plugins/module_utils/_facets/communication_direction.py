@@ -9,14 +9,15 @@ from __future__ import annotations
 import typing as t
 
 from .._basis.text import enumerated, literal
+from .._fleet.alike import Alike, alike
 from .._fleet.catalogue import COMMUNICATION_DIRECTION, INHERITED, Setting, Value
 from .._fleet.fleet import Fleet
-from .._fleet.objects import Computer, Policy, Target
+from .._fleet.objects import Computer, Policy, Target, appliances_among, macs_among
 from .._fleet.outlook import Outlook
 from .._manager.client import POLICY
 from .._vendor.communication import AGENT_INITIATED, BIDIRECTIONAL, DIRECTIONS
 from .._vendor.deployment import CLOUD
-from .facet import Scope, SettingsFacet, SettingsWish, Wishes, subject_of
+from .facet import Scope, SettingsFacet, SettingsWish, Wishes, labels_of, subject_of
 from .step import SHIELDS, Refusal, Said, Step
 
 
@@ -40,9 +41,9 @@ class CommunicationDirection(SettingsFacet):
 
     def steps(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> t.Iterator[Said]:
         refused = self._refused(outlook, wishes)
-        for target, reason in refused.items():
-            yield Refusal(subject_of(target), self.name, reason)
-        accepted = {target: wish for target, wish in wishes.items() if target not in refused}
+        for target in outlook.from_the_top(refused):
+            yield Refusal(subject_of(target), self.name, refused[target])
+        accepted = {target: wish for target, wish in wishes.items() if target not in refused} if refused else wishes
         steps = {(step.subject.type, step.subject.id): step for step in self.setting_steps(outlook, accepted)}
         needs = _shields(outlook, steps)
         shielding = {needed for of_step in needs.values() for needed in of_step}
@@ -56,26 +57,29 @@ class CommunicationDirection(SettingsFacet):
     def _refused(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:
         """The targets whose direction would reach a macOS agent that cannot take it, and why."""
         refused: dict[Target, str] = {}
+        groups = outlook.alike(wishes)
         # What is refused shields nobody from the rest, so that the rest is looked at again without it.
-        while more := self._refused_of(outlook, {one: wish for one, wish in wishes.items() if one not in refused}):
+        while more := self._refused_of(outlook, groups):
             refused.update(more)
+            groups = alike({one: wish for one, wish in wishes.items() if one not in refused})
         return refused
 
-    def _refused_of(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:
+    def _refused_of(self, outlook: Outlook, groups: t.Collection[Alike[SettingsWish]]) -> dict[Target, str]:
         """Those of them that can be told at first sight."""
         wanted = Outlook(outlook.fleet)
-        for target, wish in wishes.items():
-            wanted.set(target, COMMUNICATION_DIRECTION, _direction(wish))
-        return {**self._unfit_for_macs(wanted, wishes), **_unrestricted(outlook, wanted, wishes)}
+        for group in groups:
+            wanted.set_all(group.targets, COMMUNICATION_DIRECTION, _direction(group.wish))
+        return {**self._unfit_for_macs(wanted, groups), **_unrestricted(outlook, wanted, groups)}
 
-    def _unfit_for_macs(self, wanted: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:
+    def _unfit_for_macs(self, wanted: Outlook, groups: t.Iterable[Alike[SettingsWish]]) -> dict[Target, str]:
         risky = [
             target
-            for target, wish in wishes.items()
-            if _direction(wish) != AGENT_INITIATED
-            and (_direction(wish) != INHERITED or target.overrides.get(COMMUNICATION_DIRECTION) is not None)
-            and (not isinstance(target, Computer) or target.is_macos)
-            and wanted.effective(target, COMMUNICATION_DIRECTION)[0] != AGENT_INITIATED
+            for group in groups
+            if _direction(group.wish) != AGENT_INITIATED
+            and (_direction(group.wish) != INHERITED or group.first.overrides.get(COMMUNICATION_DIRECTION) is not None)
+            and (not isinstance(group.first, Computer) or group.first.is_macos)
+            and wanted.effective(group.first, COMMUNICATION_DIRECTION)[0] != AGENT_INITIATED
+            for target in group.targets
         ]
         macs_of = _macs_by_policy(wanted, {target.id for target in risky if isinstance(target, Policy)})
         refused: dict[Target, str] = {}
@@ -105,23 +109,21 @@ class CommunicationDirection(SettingsFacet):
                 for one, direction in today.items()
                 if direction in DIRECTIONS
             }
-            self._refused_today = {**self._refused_of(outlook, wishes)}
+            self._refused_today = {**self._refused_of(outlook, alike(wishes))}
         if target not in self._refused_today:
             # Set on this target or inherited by it, it reaches the same agents.
             declared = {target: SettingsWish.of({setting: value}, True)} if setting not in target.overrides else {}
-            self._refused_today[target] = self._refused_of(outlook, declared).get(target)
+            self._refused_today[target] = self._refused_of(outlook, alike(declared)).get(target)
         refused = self._refused_today[target]
         return refused and f"{setting.option} is {literal(value)}, but {refused}"
 
     def warnings(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> list[str]:
         told = []
-        leaving = [
-            target.label for target, wish in wishes.items() if _direction(wish) not in (AGENT_INITIATED, INHERITED)
-        ]
+        leaving = [target for target, wish in wishes.items() if _direction(wish) not in (AGENT_INITIATED, INHERITED)]
         if leaving and self.deployment == CLOUD:
             told.append(
                 f"In the cloud the vendor strongly recommends keeping {AGENT_INITIATED}; this task declares another"
-                f" direction for {enumerated(leaving)}"
+                f" direction for {labels_of(leaving)}"
             )
         appliances = _appliances(outlook, [one for one, wish in wishes.items() if _direction(wish) == AGENT_INITIATED])
         if appliances:
@@ -144,13 +146,14 @@ def _opens(today: Outlook, later: Outlook, target: Target) -> bool:
     )
 
 
-def _unrestricted(outlook: Outlook, wanted: Outlook, wishes: Wishes[SettingsWish]) -> dict[Target, str]:
+def _unrestricted(outlook: Outlook, wanted: Outlook, groups: t.Iterable[Alike[SettingsWish]]) -> dict[Target, str]:
     """The targets whose agents would begin to listen although the restriction that is declared for them is refused."""
     refused = {}
-    for target in wishes:
-        lacking = outlook.guarded(target).lacking if _opens(outlook.today, wanted, target) else None
-        if lacking is not None:
-            refused[target] = f"their agents would listen on a port that is open to anybody, since {lacking}"
+    for group in groups:
+        for target in group.targets if _opens(outlook.today, wanted, group.first) else ():
+            lacking = outlook.guarded(target).lacking
+            if lacking is not None:
+                refused[target] = f"their agents would listen on a port that is open to anybody, since {lacking}"
     return refused
 
 
@@ -164,10 +167,10 @@ def _target(fleet: Fleet, step: Step) -> Target:
     return fleet.policies[number] if step.subject.kind is POLICY else fleet.computers[number]
 
 
-def _appliances(outlook: Outlook, targets: t.Iterable[Target]) -> list[Computer]:
+def _appliances(outlook: Outlook, targets: t.Collection[Target]) -> list[Computer]:
     """The virtual appliances that would take their direction from these targets."""
     fleet = outlook.fleet
-    computers = {target for target in targets if isinstance(target, Computer)}
+    appliances = appliances_among([target for target in targets if isinstance(target, Computer)])
     # The fleet is listed only where a policy changes, so that checking one costs nothing.
     changing = {
         target.id
@@ -176,12 +179,12 @@ def _appliances(outlook: Outlook, targets: t.Iterable[Target]) -> list[Computer]
     }
     below = [
         computer
-        for computer in (fleet.list_computers() if changing else ())
-        if computer.is_appliance and any(policy.id in changing for policy in fleet.lineage(computer))
+        for computer in appliances_among(fleet.list_computers() if changing else ())
+        if any(policy.id in changing for policy in fleet.lineage(computer))
     ]
     fleet.read_overrides(below)
     reached = [one for one in below if outlook.effective(one, COMMUNICATION_DIRECTION)[0] == AGENT_INITIATED]
-    return sorted({*reached, *(one for one in computers if one.is_appliance)}, key=lambda one: one.id)
+    return sorted({*reached, *appliances}, key=lambda one: one.id)
 
 
 def _macs_below(outlook: Outlook, policy_ids: set[int]) -> list[Computer]:
@@ -191,8 +194,8 @@ def _macs_below(outlook: Outlook, policy_ids: set[int]) -> list[Computer]:
     fleet = outlook.fleet
     below = [
         computer
-        for computer in fleet.list_computers()
-        if computer.is_macos and any(policy.id in policy_ids for policy in fleet.lineage(computer))
+        for computer in macs_among(fleet.list_computers())
+        if any(policy.id in policy_ids for policy in fleet.lineage(computer))
     ]
     fleet.read_overrides(below)
     return below

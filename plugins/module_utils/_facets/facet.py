@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
+import heapq
 import typing as t
 from dataclasses import dataclass, field
 
 from .._basis.errors import OptionError
-from .._basis.text import in_words, literal
+from .._basis.text import enumerated, in_words, literal
 from .._fleet.catalogue import INHERITED, Setting, Value
 from .._fleet.fleet import Fleet
-from .._fleet.objects import Computer, Target
+from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
 from .step import HERE, SET, SETTINGS, Effective, Said, Step, Subject
 
@@ -199,30 +200,33 @@ class SettingsFacet(Facet[SettingsWish]):
 
     def setting_steps(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> t.Iterator[Step]:
         """A step for each setting that is not as wanted, from the top down."""
-        # Of computers that have nothing themselves, what is above them tells: most of a fleet are like another one.
-        settled: set[tuple[int | None, int]] = set()
-        for target in outlook.from_the_top(wishes):
-            wish, subject = wishes[target], None
-            alike = (target.above, id(wish)) if isinstance(target, Computer) and not target.overrides else None
-            if alike in settled:
+        for policy in outlook.from_the_top(one for one in wishes if isinstance(one, Policy)):
+            yield from self._steps_of(outlook, policy, wishes[policy])
+        # What computers inherit is known then.
+        differing = [
+            computer
+            for group in outlook.alike(wishes)
+            if isinstance(group.first, Computer)
+            and not all(_holds(outlook, group.first, setting, group.wish) for setting in group.wish.values)
+            for computer in group.targets
+        ]
+        for computer in outlook.from_the_top(differing):
+            yield from self._steps_of(outlook, computer, wishes[computer])
+
+    def _steps_of(self, outlook: Outlook, target: Target, wish: SettingsWish) -> t.Iterator[Step]:
+        subject = None
+        for setting, value in wish.values.items():
+            if _holds(outlook, target, setting, wish):
                 continue
-            for setting, value in wish.values.items():
-                override = target.overrides.get(setting)
-                if override == value or (override is None and value == INHERITED):
-                    continue
-                if override is None and setting in wish.inherited_accepted:
-                    if outlook.inherited(target, setting)[0] == value:
-                        continue
-                outlook.set(target, setting, value)
-                subject = subject or subject_of(target)
-                before = INHERITED if override is None else override
-                held = outlook.today.effective(target, setting)
-                effective, why = self._shared.setdefault(
-                    (setting, override, held if override is None else None), _told(setting, override, *held)
-                )
-                yield Step(SET, subject, self.name, setting.option, before, effective, value, why, SETTINGS)
-            if alike and subject is None:
-                settled.add(alike)
+            override = target.overrides.get(setting)
+            outlook.set(target, setting, value)
+            subject = subject or subject_of(target)
+            before = INHERITED if override is None else override
+            held = outlook.today.effective(target, setting)
+            effective, why = self._shared.setdefault(
+                (setting, override, held if override is None else None), _told(setting, override, *held)
+            )
+            yield Step(SET, subject, self.name, setting.option, before, effective, value, why, SETTINGS)
 
     def undeclared(
         self, outlook: Outlook, target: Target, wish: SettingsWish | None
@@ -332,6 +336,12 @@ def _told(setting: Setting, override: Value | None, value: Value | None, source:
     if value is None:
         return Effective(None, source), f"{option} is not set here"
     return Effective(value, source), f"{option} is not set here; {literal(value)} is inherited from the {source}"
+
+
+def labels_of(targets: t.Sequence[Target], most: int = 10) -> str:
+    """Targets in a row, policies first and by ID; of very many the first ones and how many more there are."""
+    first = heapq.nsmallest(most, targets, key=lambda target: (isinstance(target, Computer), target.id))
+    return enumerated([target.label for target in first], most, len(targets))
 
 
 def subject_of(target: Target) -> Subject:

@@ -168,9 +168,9 @@ class Fleet:
     def list_computers(self) -> t.Collection[Computer]:
         """Every computer of the manager: one request for each 5,000 of them."""
         if not self._listed:
+            known = self.computers
             for page in self.client.pages(COMPUTER, expand=self._parts):
-                for item in page:
-                    self._know(item)
+                known.update([(number, Computer.of(item)) for item in page if (number := item["ID"]) not in known])
             self._listed = True
         return self.computers.values()
 
@@ -244,6 +244,8 @@ class Fleet:
         Where the fleet was not listed, any number of others may lie between two of them: then each is searched.
         C(keep) gets each page, with others of the same window among them.
         """
+        if not wanted:
+            return
         wanted = set(wanted)
         order = sorted(wanted)
         if self._listed:

@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-import sys
 import typing as t
 
-from .._agent.platforms import MACOS, family, is_appliance
+from .._agent.platforms import is_appliance, is_macos
 from .._agent.versions import NO_AGENT, parse
 from .._basis.text import quoted, shown
 from .._manager.client import COMPUTER, POLICY, Item, Kind
@@ -17,6 +16,10 @@ from .catalogue import Setting, Value
 
 # Shared by all that have none: most of a fleet.
 NO_OVERRIDES: dict[Setting, Value] = {}
+NO_RULES: frozenset[int] = frozenset()
+
+# Texts that many computers have alike, each kept once. Not sys.intern(), which Ansible replaces by something slower.
+_TEXTS: dict[str, str] = {}
 
 # What is below, in 1973, is a number of seconds.
 _LEAST_MILLISECONDS = 10**11
@@ -65,10 +68,8 @@ class Policy:
 class Computer:
     """A computer: C(overrides) and C(rule_ids) are empty until C(Fleet.read_overrides) has read them.
 
-    C(last_agent_communication), C(last_send_policy_request), C(last_send_policy_success): milliseconds since 1970,
-    C(None) where the manager does not say.
-
-    Slots, since a task holds every computer of a fleet.
+    Slots, since a task holds every computer of a fleet; and dates are understood when they are asked for, which few
+    tasks do.
     """
 
     __slots__ = (
@@ -82,9 +83,9 @@ class Computer:
         "last_ip",
         "status",
         "status_messages",
-        "last_agent_communication",
-        "last_send_policy_request",
-        "last_send_policy_success",
+        "_last_communication",
+        "_last_request",
+        "_last_success",
         "tasks",
         "overrides",
         "rule_ids",
@@ -103,8 +104,9 @@ class Computer:
         policy_id: int | None,
         group_id: int | None,
         last_ip: str = "",
-        last_agent_communication: int | None = None,
+        last_agent_communication: t.Any = None,
     ) -> None:
+        """C(last_agent_communication): the date as the manager writes it, in milliseconds or seconds since 1970."""
         self.id = id
         self.host_name = host_name
         self.display_name = display_name
@@ -116,38 +118,54 @@ class Computer:
         # In the words of the API, if they were read.
         self.status = ""
         self.status_messages: tuple[str, ...] = ()
-        self.last_agent_communication = last_agent_communication
-        self.last_send_policy_request: int | None = None
-        self.last_send_policy_success: int | None = None
+        self._last_communication = last_agent_communication
+        self._last_request: t.Any = None
+        self._last_success: t.Any = None
         # What the manager is about to do with its agent, in the words of the API, if that was read.
         self.tasks: tuple[str, ...] | None = None
         self.overrides = NO_OVERRIDES
-        self.rule_ids: frozenset[int] = frozenset()
+        self.rule_ids = NO_RULES
 
     @classmethod
     def of(cls, item: Item) -> Computer:
         """A computer as a reply of the manager describes it; what that leaves out is empty."""
+        get = item.get
         computer = cls(
             item["ID"],
-            item.get("hostName") or "",
-            item.get("displayName") or "",
-            sys.intern(item.get("platform") or ""),
-            sys.intern(item.get("agentVersion") or ""),
-            item.get("policyID") or None,
-            item.get("groupID") or None,
-            item.get("lastIPUsed") or "",
-            _milliseconds(item.get("lastAgentCommunication")),
+            get("hostName") or "",
+            get("displayName") or "",
+            _shared(get("platform") or ""),
+            _shared(get("agentVersion") or ""),
+            get("policyID") or None,
+            get("groupID") or None,
+            get("lastIPUsed") or "",
+            get("lastAgentCommunication"),
         )
-        computer.last_send_policy_request = _milliseconds(item.get("lastSendPolicyRequest"))
-        computer.last_send_policy_success = _milliseconds(item.get("lastSendPolicySuccess"))
-        tasks = (item.get("tasks") or {}).get("agentTasks")
-        if tasks is not None:
-            computer.tasks = tuple(map(sys.intern, tasks))
-        status = item.get("computerStatus")
+        computer._last_request = get("lastSendPolicyRequest")
+        computer._last_success = get("lastSendPolicySuccess")
+        tasks = get("tasks")
+        if tasks and tasks.get("agentTasks") is not None:
+            computer.tasks = tuple(map(_shared, tasks["agentTasks"]))
+        status = get("computerStatus")
         if status:
-            computer.status = sys.intern(status.get("agentStatus") or "")
-            computer.status_messages = tuple(map(sys.intern, status.get("agentStatusMessages") or ()))
+            computer.status = _shared(status.get("agentStatus") or "")
+            computer.status_messages = tuple(map(_shared, status.get("agentStatusMessages") or ()))
         return computer
+
+    @property
+    def last_agent_communication(self) -> int | None:
+        """When its agent last communicated, in milliseconds since 1970; C(None) where the manager does not say."""
+        return _milliseconds(self._last_communication)
+
+    @property
+    def last_send_policy_request(self) -> int | None:
+        """When its policy was last to be sent, in the same terms."""
+        return _milliseconds(self._last_request)
+
+    @property
+    def last_send_policy_success(self) -> int | None:
+        """When it last took its policy, in the same terms."""
+        return _milliseconds(self._last_success)
 
     @property
     def above(self) -> int | None:
@@ -177,7 +195,7 @@ class Computer:
     @property
     def is_macos(self) -> bool:
         """Whether the agent runs on macOS; the manager spells it C(macOS), C(Mac OS X) and C(Apple macOS)."""
-        return family(self.platform) == MACOS
+        return is_macos(self.platform)
 
     @property
     def is_appliance(self) -> bool:
@@ -186,6 +204,26 @@ class Computer:
 
 
 Target = t.Union[Policy, Computer]
+
+
+def macs_among(computers: t.Collection[Computer]) -> list[Computer]:
+    """Those on which an agent for macOS runs."""
+    return _on(computers, is_macos)
+
+
+def appliances_among(computers: t.Collection[Computer]) -> list[Computer]:
+    """Those that are virtual appliances."""
+    return _on(computers, is_appliance)
+
+
+def _on(computers: t.Collection[Computer], fits: t.Callable[[str], bool]) -> list[Computer]:
+    """Those whose platform fits: each platform of a fleet is looked at once."""
+    platforms = {platform for platform in {computer.platform for computer in computers} if fits(platform)}
+    return [computer for computer in computers if computer.platform in platforms]
+
+
+def _shared(text: str) -> str:
+    return _TEXTS.setdefault(text, text)
 
 
 def _milliseconds(date: t.Any) -> int | None:

@@ -9,11 +9,13 @@ Without any step it is the fleet as it is.
 
 from __future__ import annotations
 
+import operator
 import typing as t
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
+from .alike import Alike, alike
 from .catalogue import INHERITED, Setting, Value
 from .fleet import Fleet
 from .objects import Computer, Policy, Target
@@ -23,6 +25,7 @@ DEFAULT_POLICY = "default policy"
 UNKNOWN_SOURCE = "unknown"
 
 T = t.TypeVar("T", bound=Target)
+W = t.TypeVar("W")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Outlook:
         # The same of the rules that a target inherits.
         self._givers: dict[tuple[int | None, str], Policy | None] = {}
         self._guards: dict[Target, Guard] = {}
+        # By the wishes of a facet, which stay the same while a plan is made: their targets in groups.
+        self._alike: dict[int, tuple[t.Any, list[Alike[t.Any]]]] = {}
         # By policy, the guards of what is below it; C(None) until it is asked for.
         self._guards_below: defaultdict[Policy, list[Target]] | None = None
 
@@ -74,6 +79,21 @@ class Outlook:
         """The fleet as it is."""
         return Outlook(self.fleet)
 
+    def alike(self, wishes: t.Mapping[Target, W]) -> list[Alike[W]]:
+        """All targets of these wishes in groups, made once."""
+        if id(wishes) not in self._alike:
+            self._alike[id(wishes)] = wishes, self._grouped_before(wishes) or alike(wishes)
+        return self._alike[id(wishes)][1]
+
+    def _grouped_before(self, wishes: t.Mapping[Target, W]) -> list[Alike[W]] | None:
+        """The groups of the same targets by wishes of another facet, where each of those goes with one of these."""
+        for others, groups in self._alike.values():
+            if len(others) == len(wishes) and all(map(operator.is_, others, wishes)):
+                pairs = set(zip(map(id, others.values()), map(id, wishes.values())))
+                if len(pairs) == len({other for other, _wish in pairs}):
+                    return [Alike(wishes[group.first], group.targets) for group in groups]
+        return None
+
     # -- settings
 
     def set(self, target: Target, setting: Setting, value: Value) -> None:
@@ -81,6 +101,11 @@ class Outlook:
         self._settings[setting][target] = value
         if isinstance(target, Policy):
             self._inherited.clear()
+
+    def set_all(self, targets: t.Iterable[Target], setting: Setting, value: Value) -> None:
+        """The same of many targets."""
+        self._settings[setting].update(dict.fromkeys(targets, value))
+        self._inherited.clear()
 
     def planned(self, setting: Setting) -> t.Iterable[Target]:
         """The targets on which the setting is going to be written."""
@@ -152,9 +177,9 @@ class Outlook:
 
     # -- who may connect
 
-    def guard(self, target: Target, guard: Guard) -> None:
-        """Note what is declared to keep the port of a target, and of all below it, from anybody."""
-        self._guards[target] = guard
+    def guard(self, targets: t.Iterable[Target], guard: Guard) -> None:
+        """Note what is declared to keep the port of each target, and of all below it, from anybody."""
+        self._guards.update(dict.fromkeys(targets, guard))
         self._guards_below = None
 
     def foresee(self) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from functools import cached_property, partial
+from operator import attrgetter, itemgetter
 
 from .._agent.platforms import FAMILIES, family
 from .._agent.versions import numbers
@@ -87,6 +89,34 @@ class Missing:
         return f"the manager has no {self.noun} {quoted(self.name)}{suggestion(self.name, self.known)}"
 
 
+class Table:
+    """Objects as queries see them, a column for each field. A column is made when a query looks at it."""
+
+    def __init__(self, columns: t.Mapping[str, t.Callable[[], t.Iterable[t.Any]]]) -> None:
+        """C(columns): of all objects, in one order; C(id) is one of them."""
+        self._columns = columns
+        self._made: dict[str, list[t.Any]] = {}
+
+    @classmethod
+    def of(cls, fields: t.Iterable[str], rows: t.Sequence[Row]) -> Table:
+        """The table of rows that have these fields."""
+        return cls({field: partial(map, itemgetter(field), rows) for field in fields})
+
+    def __len__(self) -> int:
+        return len(self.column("id"))
+
+    def column(self, field: str) -> list[t.Any]:
+        """The values of one field."""
+        if field not in self._made:
+            self._made[field] = list(self._columns[field]())
+        return self._made[field]
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """All fields of each object."""
+        return [dict(zip(self._columns, values)) for values in zip(*map(self.column, self._columns))]
+
+
 class Query:
     """An expression over computers, checked before anything is sent: C(OptionError) if it can never select any."""
 
@@ -100,48 +130,43 @@ class Query:
         self._compared = self.expression.inspect(self.example, self.what)
         # For how many objects of the last selection a version was asked for that is none.
         self.without_version = 0
-        self._ids([self.example])
+        self.select(Table.of(self.example, [self.example]))
 
-    def select(self, rows: t.Sequence[Row]) -> list[int]:
+    def select(self, table: Table) -> list[int]:
         """The IDs of those that the expression returns, each once. Raises C(OptionError)."""
-        return list(dict.fromkeys(self._ids(rows)))
+        fields = self._fields_of_filter(self.expression.parsed)
+        return self._returned(table.rows) if fields is None else self._filtered(table, fields)
 
     def missing(self, fleet: Fleet) -> list[Missing]:
         """What the expression compares with and the manager does not have, such as a policy."""
         return missing_names(self._compared, fleet, self.names)
 
-    def _ids(self, rows: t.Sequence[Row]) -> list[int]:
-        fields = self._fields_of_filter(self.expression.parsed)
-        if fields is not None:
-            selected: t.Any = self._filtered(rows, fields)
-        else:
-            selected = self.expression.evaluate(rows)
-            if self.expression.compares_versions:
-                self.without_version = sum(numbers(row.get("agent_version", "")) is None for row in rows)
+    def _returned(self, rows: t.Sequence[Row]) -> list[int]:
+        """The IDs in what the expression makes of all rows."""
+        selected = self.expression.evaluate(rows)
+        if self.expression.compares_versions:
+            self.without_version = sum(numbers(row.get("agent_version", "")) is None for row in rows)
         known = {row["id"] for row in rows}
         if isinstance(selected, list) and all(_is_row(item, known) for item in selected):
-            return [row["id"] for row in selected]
+            return list(dict.fromkeys(row["id"] for row in selected))
         raise self.expression.error(
             f"it must return a list of {self.what}, each with its id, such as {self.such_as};"
             f" it returns {kind_of(selected)}{' of other things' if isinstance(selected, list) else ''}"
         )
 
-    def _filtered(self, rows: t.Sequence[Row], fields: list[str]) -> list[Row]:
-        """A filter's rows, with its condition asked once for each combination of values that it looks at."""
-        verdicts: dict[tuple[t.Any, ...], tuple[bool, bool]] = {}
-        selected = []
-        self.without_version = 0
-        for row in rows:
-            seen = tuple([row[field] for field in fields])
-            verdict = verdicts.get(seen)
-            if verdict is None:
-                unread = self.expression.versions_unread
-                holds = bool(self.expression.evaluate([row]))
-                verdict = verdicts[seen] = (holds, self.expression.versions_unread > unread)
-            if verdict[0]:
-                selected.append(row)
-            self.without_version += verdict[1]
-        return selected
+    def _filtered(self, table: Table, fields: list[str]) -> list[int]:
+        """The IDs of a filter's rows: its condition is asked once for each combination of values that it looks at."""
+        ids = table.column("id")
+        seen = list(zip(*map(table.column, fields))) if fields else [()] * len(ids)
+        holds: dict[tuple[t.Any, ...], bool] = {}
+        without_version = set()
+        for values in dict.fromkeys(seen):
+            unread = self.expression.versions_unread
+            holds[values] = bool(self.expression.evaluate([dict(zip(fields, values))]))
+            if self.expression.versions_unread > unread:
+                without_version.add(values)
+        self.without_version = sum(map(without_version.__contains__, seen)) if without_version else 0
+        return [number for number, values in zip(ids, seen) if holds[values]]
 
     def _fields_of_filter(self, expression: Node) -> list[str] | None:
         """The fields that a plain filter, C([?condition]), looks at; C(None) for any other expression.
@@ -168,26 +193,30 @@ class PolicyQuery(Query):
     such_as = "[?parent == 'Base Policy']"
 
 
-def computer_rows(fleet: Fleet, queries: t.Sequence[Query]) -> list[Row]:
+def computer_table(fleet: Fleet, queries: t.Sequence[Query]) -> Table:
     """Every computer as these queries see it. The groups cost a request, if one of them looks at the group."""
     shown = Shown(fleet, [query.expression for query in queries])
-    return [shown.row(computer) for computer in fleet.list_computers()]
+    computers = fleet.list_computers()
+    return Table({name: partial(map, value, computers) for name, value in shown.fields.items()})
 
 
-def policy_rows(fleet: Fleet, queries: t.Sequence[Query]) -> list[Row]:
+def policy_table(fleet: Fleet, queries: t.Sequence[Query]) -> Table:
     """Every policy as these queries see it."""
     described = any(query.expression.looks_at("description") for query in queries)
     descriptions = fleet.descriptions if described else {}
-    return [
-        {
-            "id": policy.id,
-            "name": policy.name,
-            "parent": fleet.policies[policy.parent_id].name if policy.parent_id in fleet.policies else "",
-            "path": fleet.path(policy),
-            "description": descriptions.get(policy.id, ""),
-        }
-        for policy in fleet.policies.values()
-    ]
+    return Table.of(
+        POLICY_FIELDS,
+        [
+            {
+                "id": policy.id,
+                "name": policy.name,
+                "parent": fleet.policies[policy.parent_id].name if policy.parent_id in fleet.policies else "",
+                "path": fleet.path(policy),
+                "description": descriptions.get(policy.id, ""),
+            }
+            for policy in fleet.policies.values()
+        ],
+    )
 
 
 def looked_at(expressions: t.Sequence[Expression], fields: t.Iterable[str]) -> bool:
@@ -196,30 +225,37 @@ def looked_at(expressions: t.Sequence[Expression], fields: t.Iterable[str]) -> b
 
 
 class Shown:
-    """Computers as expressions see them. What these do not look at is not read, and empty."""
+    """Computers as expressions see them. What these do not look at is not read, and empty.
+
+    C(fields): by name, what makes its value of a computer.
+    """
 
     def __init__(self, fleet: Fleet, expressions: t.Sequence[Expression]) -> None:
-        self._policies = fleet.policies if looked_at(expressions, OF_POLICY) else {}
-        self._policy_paths = fleet.policy_paths if looked_at(expressions, ["policy_path"]) else {}
-        self._groups = fleet.groups if looked_at(expressions, GROUP_FIELDS) else {}
+        policies = fleet.policies if looked_at(expressions, OF_POLICY) else {}
+        names = {number: policy.name for number, policy in policies.items()}
+        policy_paths = fleet.policy_paths if looked_at(expressions, ["policy_path"]) else {}
+        groups = fleet.groups if looked_at(expressions, GROUP_FIELDS) else {}
 
-    def row(self, computer: Computer) -> Row:
-        """One computer."""
-        policy = self._policies.get(computer.policy_id or 0)
-        group_path = self._groups.get(computer.group_id or 0, "")
-        return {
-            "id": computer.id,
-            "host_name": computer.host_name,
-            "display_name": computer.display_name,
-            "platform": computer.platform,
-            "platform_family": family(computer.platform),
-            "agent_version": computer.agent_version,
-            "last_ip": computer.last_ip,
-            "policy": policy.name if policy else "",
-            "policy_path": self._policy_paths.get(computer.policy_id or 0, ""),
+        def group_path(computer: Computer) -> str:
+            return groups.get(computer.group_id or 0, "")
+
+        self.fields: dict[str, t.Callable[[Computer], t.Any]] = {
+            "id": attrgetter("id"),
+            "host_name": attrgetter("host_name"),
+            "display_name": attrgetter("display_name"),
+            "platform": attrgetter("platform"),
+            "platform_family": lambda computer: family(computer.platform),
+            "agent_version": attrgetter("agent_version"),
+            "last_ip": attrgetter("last_ip"),
+            "policy": lambda computer: names.get(computer.policy_id or 0, ""),
+            "policy_path": lambda computer: policy_paths.get(computer.policy_id or 0, ""),
             "group": group_path,
             "group_path": group_path,
         }
+
+    def row(self, computer: Computer) -> Row:
+        """One computer."""
+        return {name: value(computer) for name, value in self.fields.items()}
 
 
 def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet, names: Names) -> list[Missing]:

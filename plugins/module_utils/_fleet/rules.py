@@ -131,6 +131,8 @@ class Assignments:
     def _ask(self, targets: t.Iterable[Target]) -> None:
         """Ask what is assigned to these, one by one."""
         unasked = [target for target in targets if target not in self._asked]
+        if not unasked:
+            return
         client = self._fleet.client
         with client.transport.progress.stage(READING, "assigned rules", len(unasked)) as stage:
 

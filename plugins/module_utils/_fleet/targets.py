@@ -28,7 +28,7 @@ from .names import (
     unmatched,
 )
 from .objects import Policy, Target
-from .query import GROUP_FIELDS, OF_POLICY, PolicyQuery, Query, Row, computer_rows, looked_at, policy_rows
+from .query import GROUP_FIELDS, OF_POLICY, PolicyQuery, Query, Table, computer_table, looked_at, policy_table
 
 # Up to so many computers are searched by name; more are found by listing the fleet, 5,000 to a request.
 SEARCHED_AT_MOST = 10
@@ -290,7 +290,7 @@ class _Resolver:
         self._below(choice)
         self._matching_policies(choice)
         if selector.policies_query:
-            chosen = self._queried(choice, "policies_query", selector.policies_query, self._policy_rows)
+            chosen = self._queried(choice, "policies_query", selector.policies_query, self._policy_table)
             choice.add(self._fleet.policies[number] for number in chosen)
         find = self._computers.find
         computers = self._named(
@@ -300,7 +300,7 @@ class _Resolver:
         self._in_groups(choice)
         self._matching_computers(choice)
         if selector.computers_query:
-            chosen = self._queried(choice, "computers_query", selector.computers_query, self._computer_rows)
+            chosen = self._queried(choice, "computers_query", selector.computers_query, self._computer_table)
             choice.add(self._fleet.computers[number] for number in chosen)
         if not (choice.targets or choice.problems):
             choice.nothing("", None, "nothing that is named here exists")
@@ -319,12 +319,12 @@ class _Resolver:
         return Lookup({number: number for number in groups}, lambda number: (groups[number],), any_case=False)
 
     @cached_property
-    def _policy_rows(self) -> list[Row]:
-        return policy_rows(self._fleet, [one.policies_query for one in self._selectors if one.policies_query])
+    def _policy_table(self) -> Table:
+        return policy_table(self._fleet, [one.policies_query for one in self._selectors if one.policies_query])
 
     @cached_property
-    def _computer_rows(self) -> list[Row]:
-        return computer_rows(self._fleet, [one.computers_query for one in self._selectors if one.computers_query])
+    def _computer_table(self) -> Table:
+        return computer_table(self._fleet, [one.computers_query for one in self._selectors if one.computers_query])
 
     def _policy(self, key: Key) -> t.Sequence[Policy]:
         return self._policies.find(key)
@@ -402,7 +402,7 @@ class _Resolver:
         else:
             choice.nothing(option, pattern.text, reason)
 
-    def _queried(self, choice: _Choice, option: str, query: Query, rows: list[Row]) -> list[int]:
+    def _queried(self, choice: _Choice, option: str, query: Query, table: Table) -> list[int]:
         expression, allowed = query.expression.text, choice.selector.allow_missing
         absent = query.missing(self._fleet)
         if allowed:
@@ -410,16 +410,16 @@ class _Resolver:
         for one in absent if not allowed else ():
             choice.problem(option, expression, f"{one.reason}; allow_missing: true allows that")
         try:
-            selected = query.select(rows)
+            selected = query.select(table)
         except OptionError as error:
             choice.problems.append(_Problem(error.option, error.value, error.what_would_be_right))
             return []
         if not selected and (allowed or not absent):
-            text = f"it selects none of the {len(rows)} {query.what} that the manager lists"
+            text = f"it selects none of the {len(table)} {query.what} that the manager lists"
             choice.nothing(option, expression, text)
         if query.without_version:
             self._fleet.warnings.append(
-                f"option '{choice.selector.option(option)}': {query.without_version} of the {len(rows)} computers have"
+                f"option '{choice.selector.option(option)}': {query.without_version} of the {len(table)} computers have"
                 " no agent version, or none that can be read; a comparison of versions is neither true nor false for them,"
                 " negated or not"
             )

@@ -30,6 +30,7 @@ from .shapes import (
     TEXT,
     TEXTS,
     Shape,
+    any_given,
     are_numbers,
     is_number,
     what_is,
@@ -543,10 +544,13 @@ def _all_fit(kind: Kind, items: list[t.Any], *, overrides: bool) -> bool:
     """Whether C(_check) finds nothing in any of them: told field by field, in a third of the time. In doubt, it is no."""
     if not set(map(type, items)) <= {dict}:
         return False
+    without_overrides = kind is COMPUTER and overrides
+    if without_overrides:
+        # As in C(_check): of a computer without overrides, the ID is null, or all is left out. Most have nothing else.
+        items = [item for item in items if item and ("ID" not in item or any_given(item.values()))]
     numbers = [item.get("ID") for item in items]
-    if kind is COMPUTER and overrides and None in numbers:
-        # As in C(_check): of a computer without overrides, the ID is null, or all is left out.
-        numbers = [number for item, number in zip(items, numbers) if number is not None or ("ID" not in item and item)]
+    if without_overrides and None in numbers:
+        numbers = [number for item, number in zip(items, numbers) if number is not None or "ID" not in item]
     if not are_numbers(numbers, 1):
         return False
     for name, shape in kind.fields.items():

@@ -42,7 +42,8 @@ class Mask:
 
     def may_be_in(self, body: bytes) -> bool:
         """Whether the key can be in a body of JSON. Quick; true for some bodies without it, false for none with it."""
-        return self._core.encode() in body or (b"\\u00" in body and _ESCAPED_BYTES.search(body) is not None)
+        # Most bodies have no backslash at all, and one character is found much faster than several.
+        return self._core.encode() in body or (b"\\" in body and _ESCAPED_BYTES.search(body) is not None)
 
     def value(self, value: t.Any) -> t.Any:
         """A parsed value of JSON, with the key masked in all names and texts. A very short key is left, as it may be a

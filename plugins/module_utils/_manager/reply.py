@@ -14,6 +14,7 @@ import math
 import re
 import typing as t
 from dataclasses import dataclass
+from itertools import chain
 
 from . import limit
 from .errors import BadReply, ManagerError
@@ -197,23 +198,23 @@ def _loads(body: bytes) -> t.Any:
 
 
 def _has_fractions(value: t.Any) -> bool:
-    """Whether there is a number within that is not whole. Raises C(_TooDeep)."""
+    """Whether there is a number within that is not whole, other than 0.0. Raises C(_TooDeep)."""
     if value.__class__ not in _CONTAINERS:
         return isinstance(value, float)
     found = False
     layer = [value]
     for _level in range(DEEPEST):
-        below: list[t.Any] = []
-        for container in layer:
-            members = container.values() if container.__class__ is dict else container
-            kinds = set(map(type, members))
-            found = found or float in kinds
-            if not kinds.isdisjoint(_CONTAINERS):
-                below += [member for member in members if member.__class__ in _CONTAINERS]
-        if not below:
+        kinds = set(map(type, _members(layer)))
+        found = found or float in kinds
+        if kinds.isdisjoint(_CONTAINERS):
             return found
-        layer = below
+        layer = [one for one in _members(layer) if one.__class__ in _CONTAINERS]
     raise _TooDeep
+
+
+def _members(containers: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
+    """The values in all of these objects and lists, one after the other, without nulls and what else is empty or 0."""
+    return filter(None, chain.from_iterable(one.values() if one.__class__ is dict else one for one in containers))
 
 
 def _explanation(body: bytes) -> str:

@@ -37,6 +37,11 @@ def are_numbers(values: t.Collection[t.Any], least: int) -> bool:
     return set(map(type, values)) <= {int} and (not values or (least <= min(values) and max(values) <= LARGEST_ID))
 
 
+def any_given(values: t.Collection[t.Any]) -> bool:
+    """Whether one of them is not null."""
+    return [*values].count(None) != len(values)
+
+
 def _is_text_or_nothing(value: t.Any) -> bool:
     return value is None or isinstance(value, str)
 

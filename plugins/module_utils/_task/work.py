@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWish, keep_activation
 from .._basis.errors import OptionError, Problem
 from .._basis.libraries import import_problem, require
+from .._basis.memory import uncollected
 from .._basis.refusal import failed
 from .._communication.capture import CAPTURE_ARGUMENTS, CaptureWish, capture
 from .._communication.document import Document, facet_document
@@ -131,9 +132,14 @@ def of_capture() -> Work[CaptureWish]:
     return Work(
         CAPTURE_ARGUMENTS,
         CaptureWish.from_options,
-        lambda client, wanted, host, _connection: _with_diff(host, capture(client, wanted, host.check_mode)),
+        _capture,
         {"ruamel.yaml": RUAMEL_IMPORT_ERROR},
     )
+
+
+def _capture(client: Client, wanted: CaptureWish, host: Host, _connection: Connection) -> Result:
+    with uncollected():
+        return _with_diff(host, capture(client, wanted, host.check_mode))
 
 
 def of_activation() -> Work[ActivationWish]:
@@ -168,7 +174,8 @@ def of_reading(
     """
 
     def carry_out(client: Client, wanted: T, host: Host, _connection: Connection) -> Result:
-        result = read(client, wanted)
+        with uncollected():
+            result = read(client, wanted)
         if conceal and not host.no_log:
             result = conceal(result)
         return {"changed": False, **result}

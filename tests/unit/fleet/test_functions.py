@@ -16,7 +16,12 @@ from hypothesis import strategies as st
 from ansible_collections.workload_security.agent.plugins.module_utils._agent.versions import numbers
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.expression import Expression
-from ansible_collections.workload_security.agent.plugins.module_utils._fleet.query import EXAMPLE, PolicyQuery, Query
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.query import (
+    EXAMPLE,
+    PolicyQuery,
+    Query,
+    Table,
+)
 
 VERSIONS = st.tuples(*[st.integers(0, 300)] * 4)
 COMPARISONS = {
@@ -28,8 +33,8 @@ COMPARISONS = {
 }
 
 
-def rows(*own: dict) -> list[dict]:
-    return [{**EXAMPLE, **one, "id": number} for number, one in enumerate(own, 1)]
+def rows(*own: dict) -> Table:
+    return Table.of(EXAMPLE, [{**EXAMPLE, **one, "id": number} for number, one in enumerate(own, 1)])
 
 
 @given(st.lists(VERSIONS, max_size=5), VERSIONS.filter(any), st.sampled_from(sorted(COMPARISONS)))
@@ -107,7 +112,7 @@ def test_a_version_that_nobody_knows_is_on_neither_side(condition, version):
 
 
 def test_what_is_shown_of_a_comparison_is_a_boolean():
-    fleet = rows({"agent_version": ""}, {"agent_version": "10.0.0.1"})
+    fleet = rows({"agent_version": ""}, {"agent_version": "10.0.0.1"}).rows
     shown = Expression("[].{old: version_lt(agent_version, '20')}", "query").result(fleet)
     assert shown == [{"old": False}, {"old": True}]
     assert Expression("map(&!version_lt(agent_version, '20'), @)", "query").result(fleet) == [False, False]
@@ -210,7 +215,8 @@ def test_what_can_never_be_meant_is_said_before_anything_is_sent(expression, sai
 
 
 def test_policies_are_asked_in_the_same_language():
-    fleet = [{"id": 1, "name": "20.0.1", "parent": "", "path": "20.0.1", "description": "10.1.2.3"}]
+    only = {"id": 1, "name": "20.0.1", "parent": "", "path": "20.0.1", "description": "10.1.2.3"}
+    fleet = Table.of(only, [only])
     assert PolicyQuery("[?version_gt(name, '20')]", "policies_query").select(fleet) == [1]
     assert PolicyQuery("[?in_network(description, '10.0.0.0/8')]", "policies_query").select(fleet) == [1]
     for expression, said in (

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
-from ansible_collections.workload_security.agent.plugins.module_utils._fleet.query import FIELDS, Query
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.query import FIELDS, Query, Table
 
 WORDS = st.sampled_from(["", "web", "web-01", "macOS 14", "Ubuntu Linux 22", "Base Policy"])
 ROWS = st.lists(st.tuples(*(WORDS for field in FIELDS[1:])), max_size=12).map(
@@ -47,7 +47,7 @@ def test_a_query_selects_what_jmespath_selects(rows):
     """Also where conditions are asked once for equal rows. To draw these takes longer than to ask."""
     for expression in EXPRESSIONS:
         selected = [row["id"] for row in jmespath.search(expression, rows)]
-        assert Query(expression, "query")._ids(rows) == selected, expression
+        assert Query(expression, "query").select(Table.of(FIELDS, rows)) == selected, expression
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ MUTATED = st.tuples(GRAMMAR, st.integers(0, 40), st.integers(0, 3), st.text(st.c
 @given(st.one_of(GRAMMAR, MUTATED, st.text(st.characters(codec=None), max_size=20)), ROWS)
 def test_no_expression_ends_otherwise_than_in_computers_or_in_an_answer(expression, rows):
     try:
-        selected = Query(expression, "query")._ids(rows)
+        selected = Query(expression, "query").select(Table.of(FIELDS, rows))
     except OptionError as error:
         str(error).encode()
         assert "option 'query'" in str(error)
@@ -202,7 +202,7 @@ CONDITIONS = st.recursive(
 @given(CONDITIONS, st.sampled_from(FIELDS[1:]), ROWS)
 def test_a_field_that_does_not_exist_is_found_wherever_it_stands(condition, field, rows):
     """Of conditions that are right, any field is misspelt: none gets through, and before that all do."""
-    assert Query(f"[?{condition}]", "query")._ids(rows) == [
+    assert Query(f"[?{condition}]", "query").select(Table.of(FIELDS, rows)) == [
         row["id"] for row in jmespath.search(f"[?{condition}]", rows)
     ]
     wrong = re.sub(rf"\b{field}\b", f"{field}s", condition)

@@ -16,12 +16,12 @@ from itertools import groupby
 from ..._basis.text import enumerated, quoted
 from ..._fleet.catalogue import COMMUNICATION_DIRECTION
 from ..._fleet.fleet import OBJECTS, Fleet
-from ..._fleet.objects import Policy, Target
+from ..._fleet.objects import Computer, Policy, Target
 from ..._fleet.outlook import Guard, Outlook
 from ..._fleet.shared_objects import is_ours
 from ..._manager.client import FIREWALL_RULE, PORT_LIST, Kind
 from ..._vendor.communication import AGENT_PORT
-from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, subject_of
+from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, labels_of, subject_of
 from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
 from .description import (
     RulesThere,
@@ -127,36 +127,33 @@ class FirewallRestriction(Facet[Wish]):
 
     def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
         """Look at the rules and lists, and say what keeps the port of each target from anybody."""
-        self._needed = needed = Needed.of(outlook.fleet, wishes)
+        groups = outlook.alike(wishes)
+        self._needed = needed = Needed.of(outlook.fleet, groups)
         restricting = {one for one in needed.targets_of if one.present and needed.restricts(outlook.fleet, one)}
         # Restrictions are equal whether an inherited one will do or not, and their guards are not.
         guards: dict[tuple[Restriction, bool], Guard] = {}
-        for target, wish in wishes.items():
-            for restriction in wish:
+        for group in groups:
+            for restriction in group.wish:
                 if restriction not in restricting:
                     continue
-                if target in needed.refused:
-                    told = f"the restriction of the {target.label} is refused: {needed.refused[target]}"
-                    outlook.guard(target, Guard(lacking=told))
+                if group.first in needed.refused:
+                    for target in group.targets:
+                        told = f"the restriction of the {target.label} is refused: {needed.refused[target]}"
+                        outlook.guard([target], Guard(lacking=told))
                     continue
                 key = restriction, restriction.accept_inherited
                 if key not in guards:
                     guards[key] = guard_of(restriction, needed.writes[restriction.rule_name])
-                outlook.guard(target, guards[key])
+                outlook.guard(group.targets, guards[key])
 
     def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
         outlook.foresee()
         fleet, needed = outlook.fleet, self._needed
-        for target, reason in needed.refused.items():
-            yield Refusal(subject_of(target), self.name, reason)
+        for target in outlook.from_the_top(needed.refused):
+            yield Refusal(subject_of(target), self.name, needed.refused[target])
         yield from needed.objects.values()
         leaving: list[tuple[Target, str]] = []
-        ordered = outlook.from_the_top(target for target in wishes if target not in needed.refused)
-        # What a target inherits is known when all above it are planned.
-        for _depth, equally_deep in groupby(
-            ordered, key=lambda target: len(fleet.lineage(target)) if isinstance(target, Policy) else None
-        ):
-            targets = list(equally_deep)
+        for targets in self._from_the_top(outlook, wishes):
             assigned = self._assigned(outlook, targets, wishes)
             for target in targets:
                 for restriction in wishes[target]:
@@ -179,6 +176,28 @@ class FirewallRestriction(Facet[Wish]):
             yield said
         yield from self._deletions(fleet, unassignments, staying)
 
+    def _from_the_top(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[list[Target]]:
+        """All for which something may be to do, some at a time: what they inherit is known when all above are planned."""
+        fleet, refused = outlook.fleet, self._needed.refused
+        policies = outlook.from_the_top(one for one in wishes if isinstance(one, Policy) and one not in refused)
+        for _depth, equally_deep in groupby(policies, key=lambda policy: len(fleet.lineage(policy))):
+            yield list(equally_deep)
+        yield outlook.from_the_top(
+            target
+            for group in outlook.alike(wishes)
+            if isinstance(group.first, Computer)
+            and not all(self._is_inherited(outlook, group.first, restriction) for restriction in group.wish)
+            for target in group.targets
+            if target not in refused
+        )
+
+    def _is_inherited(self, outlook: Outlook, target: Target, restriction: Restriction) -> bool:
+        """Whether a target has a rule from above, and that will do."""
+        if not (restriction.present and restriction.accept_inherited):
+            return False
+        name = restriction.rule_name
+        return outlook.giver(target, name, self._needed.rule_id(name)) is not None
+
     def _assigned(self, outlook: Outlook, targets: t.Iterable[Target], wishes: Wishes[Wish]) -> set[tuple[Target, str]]:
         """Which rules that are wanted or not are assigned to which of these targets themselves, by their names.
 
@@ -187,9 +206,8 @@ class FirewallRestriction(Facet[Wish]):
         doubtful: dict[str, list[Target]] = {}
         for target in targets:
             for restriction in wishes[target]:
-                name, rule_id = restriction.rule_name, self._needed.rule_id(restriction.rule_name)
-                will_do = restriction.present and restriction.accept_inherited
-                if rule_id is not None and not (will_do and outlook.giver(target, name, rule_id)):
+                name = restriction.rule_name
+                if self._needed.rule_id(name) is not None and not self._is_inherited(outlook, target, restriction):
                     doubtful.setdefault(name, []).append(target)
         found: set[tuple[Target, str]] = set()
         for name, some in doubtful.items():
@@ -264,16 +282,20 @@ class FirewallRestriction(Facet[Wish]):
 
     def warnings(self, outlook: Outlook, wishes: Wishes[Wish]) -> list[str]:
         fleet = outlook.fleet
-        restricted = {target: one for target, wish in wishes.items() for one in wish if one.present}
-        idle: dict[str, list[str]] = {}
-        for target in restricted:
-            reason = without_effect(outlook, target)
+        restricted = [
+            (group, present[-1])
+            for group in outlook.alike(wishes)
+            if (present := [one for one in group.wish if one.present])
+        ]
+        idle: dict[str, list[Target]] = {}
+        for group, _restriction in restricted:
+            reason = without_effect(outlook, group.first)
             if reason:
-                idle.setdefault(reason, []).append(target.label)
-        undone: dict[str, list[str]] = {}
+                idle.setdefault(reason, []).extend(group.targets)
+        undone: dict[str, list[Target]] = {}
         own = {
             one: frozenset(rule_id for rule_id, rule in fleet.rules.items() if rule["name"] == one.rule_name)
-            for one in set(restricted.values())
+            for one in {one for _group, one in restricted}
         }
         # Of a rule that is taken as it is, nobody has said whom it admits.
         useless = {
@@ -284,17 +306,19 @@ class FirewallRestriction(Facet[Wish]):
             and (there := self._needed.rules.get(one.rule_name))
             and (sentence := restricts_nothing(fleet, there))
         }
-        for target, restriction in restricted.items():
+        for group, restriction in restricted:
             if restriction in useless:
-                undone.setdefault(useless[restriction], []).append(target.label)
-            for sentence in self._undoing(fleet, target, restriction.port, own[restriction]):
-                undone.setdefault(sentence, []).append(target.label)
+                undone.setdefault(useless[restriction], []).extend(group.targets)
+            others = self._others(fleet, restriction.port) - own[restriction]
+            for target in group.targets if others else ():
+                for sentence in self._undoing(fleet, target, others):
+                    undone.setdefault(sentence, []).append(target)
         return (
-            [f"{self.name} has no effect where {reason}: {enumerated(labels)}" for reason, labels in idle.items()]
-            + [f"{self.name} {sentence}, on {enumerated(labels)}" for sentence, labels in undone.items()]
+            [f"{self.name} has no effect where {reason}: {labels_of(some)}" for reason, some in idle.items()]
+            + [f"{self.name} {sentence}, on {labels_of(some)}" for sentence, some in undone.items()]
             # Equal ones may differ in their limits; and the same one is that of many targets.
             + sorted(
-                {told for one in {id(one): one for one in restricted.values()}.values() if (told := one.width_warning)}
+                {told for one in {id(one): one for _group, one in restricted}.values() if (told := one.width_warning)}
             )
         )
 
@@ -499,12 +523,15 @@ class FirewallRestriction(Facet[Wish]):
 
     # -- effect
 
-    def _undoing(self, fleet: Fleet, target: Target, port: int, own: frozenset[int]) -> list[str]:
-        """What undoes a restriction among the other rules of a target."""
+    def _others(self, fleet: Fleet, port: int) -> frozenset[int]:
+        """All rules that can open a port."""
         if port not in self._candidates:
             self._candidates[port] = opening_candidates(fleet, port)
-        others = self._candidates[port] - own
-        others = others & fleet.assignments.effective(target) if others else others
+        return self._candidates[port]
+
+    def _undoing(self, fleet: Fleet, target: Target, others: frozenset[int]) -> list[str]:
+        """What undoes a restriction among these other rules, as far as a target has them."""
+        others = others & fleet.assignments.effective(target)
         if others not in self._openings:
             self._openings[others] = openings(fleet, others)
         return self._openings[others]

@@ -10,13 +10,13 @@ import typing as t
 from dataclasses import dataclass, field, replace
 
 from ..._basis.text import quoted
+from ..._fleet.alike import Alike
 from ..._fleet.catalogue import COMMUNICATION_DIRECTION
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
 from ..._fleet.outlook import Guard, Outlook
 from ..._manager.client import FIREWALL_RULE
 from ..._vendor.communication import AGENT_INITIATED
-from ..facet import Wishes
 from ..step import ASSIGN, SET, Step, step_id
 from .restriction import Restriction, Wish
 from .shared_objects import Unfit, find_named, needed_objects
@@ -38,14 +38,14 @@ class Needed:
     refused: dict[Target, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, fleet: Fleet, wishes: Wishes[Wish]) -> Needed:
-        """Look at what there is for these wishes. Raises C(ManagerError)."""
+    def of(cls, fleet: Fleet, groups: t.Collection[Alike[Wish]]) -> Needed:
+        """Look at what there is for the wishes of these groups. Raises C(ManagerError)."""
         needed = cls()
-        for target, wish in wishes.items():
-            for restriction in wish:
-                needed.targets_of.setdefault(restriction, []).append(target)
+        for group in groups:
+            for restriction in group.wish:
+                needed.targets_of.setdefault(restriction, []).extend(group.targets)
         # Equal restrictions can differ in this: a list of somebody else is changed if all of them allow it.
-        cautious = {one for wish in wishes.values() for one in wish if not one.allow_shared_lists}
+        cautious = {one for group in groups for one in group.wish if not one.allow_shared_lists}
         # What makes a rule comes before what takes it as it is.
         for restriction, targets in sorted(needed.targets_of.items(), key=lambda one: not one[0].described):
             name = restriction.rule_name

@@ -1,0 +1,44 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Targets that are looked at together, since nothing that is asked of them tells them apart: most of a fleet."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from .objects import Computer, Target
+
+W = t.TypeVar("W")
+
+
+@dataclass(frozen=True)
+class Alike(t.Generic[W]):
+    """Targets of one and the same wish that inherit the same and have no settings of their own, on one platform.
+
+    That are computers right below one policy; anything else stands alone. Which rules are assigned to them may differ.
+    """
+
+    wish: W
+    targets: list[Target] = field(default_factory=list)
+
+    @property
+    def first(self) -> Target:
+        """The one that stands for all."""
+        return self.targets[0]
+
+
+def alike(wishes: t.Mapping[Target, W]) -> list[Alike[W]]:
+    """All targets of these wishes in groups. Their overrides must have been read."""
+    groups: dict[t.Any, Alike[W]] = {}
+    for target, wish in wishes.items():
+        key: t.Any = target
+        if target.__class__ is Computer and not target.overrides:
+            key = (target.policy_id, target.platform, id(wish))
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = Alike(wish)
+        group.targets.append(target)
+    return list(groups.values())
