@@ -46,7 +46,7 @@ from .._manager.client import Client
 from .context import Contexts
 from .platforms import platform_name
 from .some_computers import CHOOSING_ARGUMENTS, at_most, choose, read_choice
-from .table import as_csv
+from .table import as_csv, cells
 
 # Which computers to list one by one.
 ALL = "all"
@@ -463,7 +463,9 @@ def _as_csv(rows: t.Iterable[dict[str, t.Any]], requirements: t.Sequence[str]) -
     return as_csv(
         (*_COLUMNS, *(f"{name}{what}" for name in requirements for what in _FATES.values())),
         (
-            [*(row[column] for column in _COLUMNS), *(row[fate][name] for name in requirements for fate in _FATES)]
+            cells(
+                [*(row[column] for column in _COLUMNS), *(row[fate][name] for name in requirements for fate in _FATES)]
+            )
             for row in rows
         ),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+from functools import lru_cache
 
 from .._basis.text import shown
 from .._fleet.fleet import Fleet
@@ -52,17 +53,23 @@ class Contexts:
 
     def path(self, policy: Policy | None) -> str | None:
         """The path of a policy."""
-        return shown(self._fleet.path(policy)) if policy else None
+        return _shown(self._fleet.path(policy)) if policy else None
 
     def group_path(self, computer: Computer) -> str | None:
         """The path of a computer's group; C(None) without one, and where the API key may not see groups."""
         if self._groups_hidden or not computer.group_id:
             return None
         try:
-            return shown(self._fleet.group_path(computer)) or None
+            return _shown(self._fleet.group_path(computer)) or None
         except (Forbidden, NotFound):
             self._groups_hidden = True
             return None
+
+
+@lru_cache(maxsize=10_000)
+def _shown(path: str) -> str:
+    """A path, which many computers have."""
+    return shown(path)
 
 
 def date_of(milliseconds: int | None) -> str | None:
@@ -73,4 +80,4 @@ def date_of(milliseconds: int | None) -> str | None:
         date = datetime.datetime.fromtimestamp(milliseconds // 1000, datetime.timezone.utc)
     except (OverflowError, ValueError, OSError):
         return None
-    return date.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{date.isoformat()[:19]}Z"

@@ -40,7 +40,7 @@ from .._vendor.deployment import CLOUD
 from .context import Contexts, date_of
 from .platforms import platform_name
 from .some_computers import CHOOSING_ARGUMENTS, at_most, choose, read_choice
-from .table import as_csv
+from .table import as_csv, cells
 
 FLEET_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **CHOOSING_ARGUMENTS,
@@ -73,6 +73,9 @@ COLUMNS = (
 
 Row = t.Dict[str, t.Any]
 
+# What most targets of a fleet override.
+_NOTHING: list[str] = []
+
 
 @dataclass(frozen=True)
 class FleetAsked:
@@ -101,8 +104,9 @@ def read_fleet(client: Client, asked: FleetAsked) -> dict[str, t.Any]:
     computers, missing = choose(fleet, asked.selector)
     fleet.read_overrides([*fleet.policies.values(), *computers])
     stock = _Stock(fleet, asked)
-    policies = [stock.row(policy) for policy in stock.outlook.from_the_top(fleet.policies.values())]
-    rows = [stock.row(computer) for computer in computers]
+    policies = [stock.row(stock.line(policy)) for policy in stock.outlook.from_the_top(fleet.policies.values())]
+    lines = [stock.line(computer) for computer in computers]
+    states = [line.state for line in lines]
     directly = Counter(computer.policy_id for computer in computers)
     for row in policies:
         row["computers"] = directly[row["id"]]
@@ -110,18 +114,32 @@ def read_fleet(client: Client, asked: FleetAsked) -> dict[str, t.Any]:
         "manager": client.transport.url,
         "read_at": date_of(int(asked.now * 1000)),
         "rule_overrides": asked.rule_overrides,
-        "summary": {"policies": len(policies), **_counted(rows), "overriding_policies": _overriding(policies)},
-        "heartbeats": _alike(rows, policies, ("interval", "missed_before_alert")),
-        "directions": _alike(rows, policies, ("direction",)),
-        "ports": _alike(rows, policies, ("agent_port", "admitted", "why")),
+        "summary": {
+            "policies": len(policies),
+            **_counted(Counter(states)),
+            "overriding_policies": sum(bool(row["overrides"]) for row in policies),
+        },
+        "heartbeats": _alike(lines, policies, ("interval", "missed_before_alert")),
+        "directions": _alike(lines, policies, ("direction",)),
+        "ports": _alike(lines, policies, ("agent_port", "admitted", "why")),
         "overrides": stock.overrides,
         "breakdowns": {
-            kind: _broken_down(rows, key)
-            for kind, key in (("policy", "policy_path"), ("group", "group_path"), ("platform", "platform_name"))
+            kind: _broken_down(map(name, computers), states)
+            for kind, name in (
+                ("policy", stock.policy_path),
+                ("group", stock.contexts.group_path),
+                ("platform", stock.platform),
+            )
         },
         "policies": policies,
-        "computers": heapq.nsmallest(asked.most, rows, key=_urgency),
-        "targets_csv": as_csv(COLUMNS, ([_cell(row[column]) for column in COLUMNS] for row in (*policies, *rows))),
+        "computers": [stock.row(line) for line in heapq.nsmallest(asked.most, lines, key=_urgency)],
+        "targets_csv": as_csv(
+            COLUMNS,
+            (
+                *(cells(_cell(row[column]) for column in COLUMNS) for row in policies),
+                *map(stock.cells, lines),
+            ),
+        ),
         "warnings": missing,
     }
 
@@ -140,6 +158,29 @@ class _RulesAsDefined(RulesThere):
         return fleet.rules[rule_id]
 
 
+class _State(t.NamedTuple):
+    """What computers are counted by."""
+
+    direction: t.Any
+    agent_port: str
+    contact: str
+    overriding: bool
+
+
+class _Line(t.NamedTuple):
+    """What is said of a target; C(facets) are one object of all that are as their policy is."""
+
+    target: Target
+    facets: Row
+    contact: str
+    overrides: list[str]
+
+    @property
+    def state(self) -> _State:
+        """What it counts for."""
+        return _State(self.facets["direction"], self.facets["agent_port"], self.contact, bool(self.overrides))
+
+
 class _Stock:
     """What there is of targets, told once of all that are alike."""
 
@@ -147,25 +188,66 @@ class _Stock:
         self.outlook = Outlook(fleet)
         self._fleet = fleet
         self._asked = asked
-        self._contexts = Contexts(fleet)
+        self.contexts = Contexts(fleet)
         self._rules = _RulesAsDefined(asked.rule_overrides)
         self._ports: dict[tuple[t.Any, ...], Row] = {}
         self._plain: dict[int | None, Row] = {}
         self._overrides: dict[tuple[t.Any, ...], Row] = {}
+        # Cells of the table that are those of many computers: by policy and group, by what runs, and by facets.
+        self._of_place: dict[tuple[int | None, int | None], str] = {}
+        self._of_agent: dict[tuple[str, str], str] = {}
+        self._of_facets: dict[int, str] = {}
+        self._platforms: dict[str, str | None] = {}
 
-    def row(self, target: Target) -> Row:
+    def line(self, target: Target) -> _Line:
+        """What is said of one target, and not of its place as well."""
+        own_rules = self._own_rules(target)
+        facets = self._facets(target, own_rules)
+        contact = "" if isinstance(target, Policy) else self._contact(target, facets)
+        return _Line(target, facets, contact, self._noted(target, own_rules))
+
+    def row(self, line: _Line) -> Row:
         """All that is said of one target."""
-        context = self._contexts.of(target)
-        facets = self._facets(target)
-        silent = {"contact": None} if isinstance(target, Policy) else {"contact": self._contact(target, facets)}
+        context = self.contexts.of(line.target)
         return {
-            **target.reference,
+            **line.target.reference,
             **context,
             "platform_name": platform_name(context["platform"]),
-            **facets,
-            **silent,
-            "overrides": self._noted(target),
+            **line.facets,
+            "contact": line.contact or None,
+            "overrides": line.overrides,
         }
+
+    def cells(self, line: _Line) -> str:
+        """The row of a computer in the table."""
+        computer, facets = t.cast(Computer, line.target), line.facets
+        place = computer.policy_id, computer.group_id
+        if place not in self._of_place:
+            context = self.contexts.of(computer)
+            self._of_place[place] = cells(context[name] for name in ("policy", "policy_path", "group_path"))
+        agent = computer.platform, computer.agent_version
+        if agent not in self._of_agent:
+            self._of_agent[agent] = cells(agent)
+        if id(facets) not in self._of_facets:
+            self._of_facets[id(facets)] = cells(_cell(facets[name]) for name in COLUMNS if name in facets)
+        names = cells((computer.name, computer.display_name))
+        heard = date_of(computer.last_agent_communication) or ""
+        own = cells((_cell(line.overrides),)) if line.overrides else '""'
+        return (
+            f'"computer",{computer.id},{names},{self._of_place[place]},{self._of_agent[agent]},"{heard}","{line.contact}",'
+            f"{self._of_facets[id(facets)]},{own}"
+        )
+
+    def platform(self, computer: Computer) -> str | None:
+        """The name of a computer's platform."""
+        platform = computer.platform
+        if platform not in self._platforms:
+            self._platforms[platform] = platform_name(shown(platform))
+        return self._platforms[platform]
+
+    def policy_path(self, computer: Computer) -> str | None:
+        """The path of a computer's policy."""
+        return self.contexts.path(self.contexts.policy(computer))
 
     @property
     def overrides(self) -> list[Row]:
@@ -177,8 +259,8 @@ class _Stock:
         """The rules that a target has from nowhere else."""
         return target.rule_ids - self._fleet.assignments.inherited(target)
 
-    def _facets(self, target: Target) -> Row:
-        if isinstance(target, Policy) or target.overrides or self._own_rules(target):
+    def _facets(self, target: Target, own_rules: frozenset[int]) -> Row:
+        if isinstance(target, Policy) or target.overrides or own_rules:
             return self._told(target)
         if target.policy_id not in self._plain:
             self._plain[target.policy_id] = self._told(target)
@@ -216,15 +298,16 @@ class _Stock:
             return UNKNOWN
         return SILENT if self._asked.now - heard / 1000 > SILENT_AFTER * interval * 60 else HEARD
 
-    def _noted(self, target: Target) -> list[str]:
-        """What the target sets itself, in words; and that is counted."""
+    def _noted(self, target: Target, rules: frozenset[int]) -> list[str]:
+        """What the target sets itself, in words; and that is counted. C(rules): those that it has from nowhere else."""
+        if not (target.overrides or rules):
+            return _NOTHING
         noted = []
         for facet, setting in _SETTINGS:
             value = self.outlook.override(target, setting)
             if value is not None:
                 inherited = self.outlook.inherited(target, setting)[0]
                 noted.append(self._note(target, facet.name, setting.option, value, inherited))
-        rules = self._own_rules(target)
         for rule_id in port_rules(self._fleet, rules) if rules else ():
             name = shown(self._fleet.rules[rule_id].get("name"))
             noted.append(self._note(target, FirewallRestriction.name, "rule", name, None))
@@ -261,58 +344,68 @@ def _port_told(described: Row) -> Row:
     }
 
 
-def _counted(rows: t.Sequence[Row]) -> Row:
-    """How many of these computers are how."""
-    directions, ports, contacts = (Counter(row[key] for row in rows) for key in ("direction", "agent_port", "contact"))
+def _counted(states: Counter[_State]) -> Row:
+    """How many computers are how, given how many there are of each state."""
+    directions, ports, contacts = Counter[t.Any](), Counter[str](), Counter[str]()
+    for state, count in states.items():
+        directions[state.direction] += count
+        ports[state.agent_port] += count
+        contacts[state.contact] += count
     others = sum(count for value, count in directions.items() if value not in DIRECTIONS)
     return {
-        "computers": len(rows),
+        "computers": states.total(),
         "directions": {**{value: directions[value] for value in DIRECTIONS}, UNKNOWN: others},
         "agent_port": {value: ports[value] for value in PORTS},
         "contact": {value: contacts[value] for value in CONTACTS},
-        "overriding": _overriding(rows),
+        "overriding": sum(count for state, count in states.items() if state.overriding),
     }
 
 
-def _overriding(rows: t.Iterable[Row]) -> int:
-    return sum(bool(row["overrides"]) for row in rows)
-
-
-def _broken_down(rows: t.Iterable[Row], key: str) -> list[Row]:
+def _broken_down(names: t.Iterable[str | None], states: t.Iterable[_State]) -> list[Row]:
     """The same for each policy, group or platform, the largest first; C(None) is the name of those without one."""
-    parts: dict[str | None, list[Row]] = {}
-    for row in rows:
-        parts.setdefault(row[key], []).append(row)
+    parts: dict[str | None, Counter[_State]] = {}
+    for (name, state), count in Counter(zip(names, states)).items():
+        parts.setdefault(name, Counter())[state] += count
     told = [{"name": name, **_counted(of_part)} for name, of_part in parts.items()]
     return sorted(told, key=lambda part: (-part["computers"], part["name"] or ""))
 
 
-def _alike(computers: t.Iterable[Row], policies: t.Iterable[Row], keys: t.Sequence[str]) -> list[Row]:
+def _alike(computers: t.Iterable[_Line], policies: t.Iterable[Row], keys: t.Sequence[str]) -> list[Row]:
     """Which values there are of these keys, on how many computers and on which policies; the most frequent first."""
     found: dict[tuple[t.Any, ...], Row] = {}
-    for row in (*policies, *computers):
-        values = tuple(row[key] for key in keys)
-        part = found.get(values)
+
+    def part_of(facets: Row) -> Row:
+        values = tuple(facets[key] for key in keys)
+        if values not in found:
+            found[values] = {**dict(zip(keys, values)), "computers": 0, "policies": [], "examples": []}
+        return found[values]
+
+    for row in policies:
+        part_of(row)["policies"].append(row["policy_path"])
+    by_facets: dict[int, Row] = {}
+    for line in computers:
+        part = by_facets.get(id(line.facets))
         if part is None:
-            part = found[values] = {**dict(zip(keys, values)), "computers": 0, "policies": [], "examples": []}
-        if row["type"] == "policy":
-            part["policies"].append(row["policy_path"])
-        else:
-            part["computers"] += 1
-            if part["computers"] <= _EXAMPLES:
-                part["examples"].append(row["name"])
+            part = by_facets[id(line.facets)] = part_of(line.facets)
+        part["computers"] += 1
+        if part["computers"] <= _EXAMPLES:
+            part["examples"].append(shown(line.target.name))
     return sorted(found.values(), key=lambda part: -part["computers"])
 
 
-def _urgency(row: Row) -> tuple[int, int]:
+def _urgency(line: _Line) -> tuple[int, int]:
     """Whom to look at first: an agent that is silent, an open port, one that is not known, an override; then by ID."""
-    states = (
-        row["contact"] in (SILENT, NEVER),
-        row["agent_port"] == OPEN,
-        UNKNOWN in (row["agent_port"], row["contact"]),
-        bool(row["overrides"]),
-    )
-    return next((place for place, state in enumerate(states) if state), len(states)), row["id"]
+    port, contact = line.facets["agent_port"], line.contact
+    place = 4
+    if contact in (SILENT, NEVER):
+        place = 0
+    elif port == OPEN:
+        place = 1
+    elif UNKNOWN in (port, contact):
+        place = 2
+    elif line.overrides:
+        place = 3
+    return place, line.target.id
 
 
 def _cell(value: t.Any) -> t.Any:

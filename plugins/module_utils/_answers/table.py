@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import typing as t
 from functools import lru_cache
@@ -21,19 +19,22 @@ _FORMULA = re.compile(r'((?:^|[;,|])[\s"]*)(?=[=+\-@|%＝＋－＠｜％])')
 Value = t.Union[str, int, None]
 
 
-def as_csv(columns: t.Sequence[str], rows: t.Iterable[t.Sequence[Value]]) -> str:
-    """A table with a header. Every text is in quotes, so that no other separator ends a cell.
+def as_csv(columns: t.Sequence[str], rows: t.Iterable[str]) -> str:
+    """A table with a header; each row is one or more C(cells) with commas between."""
+    return "".join([f"{row}\n" for row in (cells(columns), *rows)])
+
+
+def cells(values: t.Iterable[Value]) -> str:
+    """Some cells of a row. Every text is in quotes, so that no other separator ends a cell.
 
     What would be a formula gets an apostrophe before it.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-    table.writerow(map(_cell, columns))
-    for row in rows:
-        table.writerow([_cell(value) if isinstance(value, str) else value for value in row])
-    return text.getvalue()
+    return ",".join(
+        [_cell(value) if isinstance(value, str) else '""' if value is None else str(value) for value in values]
+    )
 
 
 @lru_cache(maxsize=10_000)
 def _cell(text: str) -> str:
-    return _FORMULA.sub(r"\1'", shown(text))
+    safe = _FORMULA.sub(r"\1'", shown(text)).replace('"', '""')
+    return f'"{safe}"'

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.cipher_fleet import _as_csv
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.table import as_csv
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.table import cells as cells_of
 
 TEXTS = ("name", "display_name", "policy", "policy_path", "group_path", "platform", "agent_version")
 FORMULAS = tuple("=+-@|%＝＋－＠｜％")
@@ -65,3 +67,14 @@ def test_names_stay_as_they_are_but_for_an_apostrophe(name: str, cell: str) -> N
 
 def test_texts_are_in_quotes_and_numbers_are_not() -> None:
     assert table("a;b").splitlines()[1] == ",".join(["1", *['"a;b"'] * len(TEXTS), '"kept"', *['""'] * 3])
+
+
+@given(st.lists(st.lists(HOSTILE | st.integers() | st.none(), min_size=2, max_size=4), max_size=3))
+def test_a_row_is_written_as_python_writes_it_in_whatever_pieces(rows: list[list[str | int | None]]) -> None:
+    text = as_csv(["a"], [f"{cells_of(row[:1])},{cells_of(row[1:])}" for row in rows])
+    read = list(csv.reader(io.StringIO(text)))
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    for cell_texts, row in zip(read, [["a"], *rows]):
+        writer.writerow([value if isinstance(value, int) else cell for cell, value in zip(cell_texts, row)])
+    assert len(read) == len(rows) + 1 and written.getvalue() == text
