@@ -67,7 +67,7 @@ EXAMPLES = r"""
   workload_security.agent.agent_cipher_facts:
   become: true
 
-- name: Fail unless the agent has lately talked with its manager
+- name: Fail unless the agent has been in contact with its manager recently
   ansible.builtin.assert:
     that: ansible_facts.workload_security_agent.healthy is true
     fail_msg: "{{ ansible_facts.workload_security_agent.healthy_reason }}"

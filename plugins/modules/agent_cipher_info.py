@@ -156,7 +156,7 @@ EXAMPLES = r"""
   loop_control:
     label: "{{ item.id }}"
 
-- name: Compare two requirements on one reading of the fleet, counts only
+- name: Count what two requirements mean, and read the fleet only once
   workload_security.agent.agent_cipher_info:
     url: https://dsm.example.com:4119
     computers: none

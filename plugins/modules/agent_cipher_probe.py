@@ -156,7 +156,7 @@ EXAMPLES = r"""
   delegate_to: localhost
   register: probed
 
-- name: Fail if the agent does not do what is documented
+- name: Fail if the agent differs from what is documented
   ansible.builtin.assert:
     that: probed.targets[0].documented.agrees is true
 

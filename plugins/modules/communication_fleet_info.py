@@ -52,7 +52,7 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: Take stock of a manager
+- name: Count how the agents of a manager communicate
   workload_security.agent.communication_fleet_info:
     url: https://dsm.example.com:4119
     computers_most: 0

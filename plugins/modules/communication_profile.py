@@ -487,7 +487,7 @@ seealso:
 
 EXAMPLES = r"""
 ---
-- name: How servers and clients talk to the manager
+- name: Keep how servers and Macs communicate with the manager
   workload_security.agent.communication_profile:
     url: https://dsm.example.com:4119
     profiles:
@@ -507,26 +507,26 @@ EXAMPLES = r"""
           direction: agent_initiated
           accept_inherited: true
 
-- name: What that would change, in a file to review
+- name: Write what a document would change to a file, to be reviewed
   workload_security.agent.communication_profile:
     url: https://dsm.example.com:4119
     profiles: "{{ profiles }}"
     plan_file: plan.json
   check_mode: true
 
-- name: That, and nothing else
+- name: Apply exactly the plan that was reviewed
   workload_security.agent.communication_profile:
     url: https://dsm.example.com:4119
     apply_plan: plan.json
 
-- name: That, but only for a few computers at first
+- name: Apply it to a few computers first
   workload_security.agent.communication_profile:
     url: https://dsm.example.com:4119
     apply_plan: plan.json
     only:
       computers: [web-1, web-2]
 
-- name: The second of three slices, while other machines do the others
+- name: Apply the second of three slices, while other machines apply the others
   workload_security.agent.communication_profile:
     url: https://dsm.example.com:4119
     apply_plan: plan.json

@@ -100,7 +100,7 @@ EXAMPLES = r"""
     url: https://dsm.example.com:4119
     computers: [web-01.example.com]
 
-- name: Wait for what the manager sends by itself, an hour at most
+- name: Wait for what the manager sends automatically, an hour at most
   workload_security.agent.policy_sending:
     url: https://dsm.example.com:4119
     computer_groups: [Data center/Web]

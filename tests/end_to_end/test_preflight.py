@@ -134,7 +134,7 @@ def test_every_host_gets_its_answers(scene: Scene, told: subprocess.CompletedPro
     assert "the host gives no answer: " in reasons[WINDOWS]
     assert "the host gives no answer: " in reasons[OFF] and "port 22" in reasons[OFF]
     assert f"{scene.site.hosts.others['stranger'].address} is connected to the port" in reasons[VISITED]
-    assert f"the manager has no computer of the host name {UNKNOWN}" in reasons[UNKNOWN]
+    assert f"the manager has no computer with the host name {UNKNOWN}" in reasons[UNKNOWN]
 
 
 def test_the_table_is_shown_and_written(scene: Scene, told: subprocess.CompletedProcess[str]) -> None:

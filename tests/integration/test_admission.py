@@ -365,7 +365,7 @@ def test_only_targets_with_a_rule_that_may_replace_the_hidden_one_are_asked(lab,
     ]
     assert [facet["restricted"] for facet in facets] == [True, True, None, None]
     (warning,) = result["warnings"]
-    assert "no more are asked" in warning and some[2]["name"] in warning and some[3]["name"] in warning
+    assert "no more are checked" in warning and some[2]["name"] in warning and some[3]["name"] in warning
 
 
 def test_who_else_uses_a_list(lab):

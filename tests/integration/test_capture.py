@@ -26,7 +26,6 @@ DIRECTION = "platformSettingAgentCommunicationsDirection"
 
 @pytest.fixture
 def small(bare_lab: LabManager) -> Small:
-    bare_lab.reset()
     return Small(bare_lab)
 
 
@@ -602,7 +601,7 @@ FAULTS: dict[str, tuple[bytes, str, str]] = {
     "no targets": (
         b"communication_profiles: [{name: x, heartbeat: {interval: 1}}]\n",
         "communication_profiles[x]",
-        "targets must be named",
+        "targets must be chosen",
     ),
     "itself": (b"--- &root\ncommunication_profiles: []\nx: *root\n", "path", "stands in itself by an alias"),
     "aliases": (

@@ -133,7 +133,7 @@ def test_an_unchanged_fleet_leaves_the_files_unchanged_and_a_changed_one_does_no
     assert report.folder.stat().st_mode & 0o777 == 0o755, "a folder that is there keeps its mode"
     told = report.data["requirements"][0]
     assert told["name"] == "TLS 1.2" and min(told["kept"], told["lost"], told["unknown"]) > 0
-    assert f"TLS 1.2: {told['kept']} computers kept, {told['lost']} lost, {told['unknown']} cannot be told" in output
+    assert f"TLS 1.2: {told['kept']} computers kept, {told['lost']} lost, {told['unknown']} not known" in output
     lab.api("POST", "/computers", {"hostName": "without-agent"})
     assert changed(run(lab, report.folder, "--check")) == [1]
     assert {path: path.read_bytes() for path in before} == {path: content for path, (content, _time) in before.items()}

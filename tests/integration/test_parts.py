@@ -294,7 +294,7 @@ def test_what_changes_for_everybody_waits_for_the_last_part(site: Site) -> None:
 @pytest.mark.parametrize(
     ("only", "option", "told"),
     [
-        ({}, "only", "targets must be named"),
+        ({}, "only", "targets must be chosen"),
         ({"computers": ["more-11"]}, "only.computers", "more-1"),
         ({"computers_query": "[?nothing"}, "only.computers_query", "JMESPath"),
     ],

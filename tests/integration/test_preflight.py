@@ -66,11 +66,11 @@ def test_computers_are_found_whatever_their_case_and_windows_hosts_by_their_hear
     for host in ("web1.example.com", "DB1", win):
         assert rows[host]["computer_id"] == made[host], json.dumps(rows[host])
     for host, told in (
-        ("twice", "the manager has 2 computers of the host name twice (IDs "),
+        ("twice", "the manager has 2 computers with the host name twice (IDs "),
         ("Two", "could be any of the hosts Two, TWO"),
         ("TWO", "could be any of the hosts Two, TWO"),
-        ("nowhere", "the manager has no computer of the host name nowhere"),
-        ("`odd' name", "the manager has no computer of the host name `odd' name"),
+        ("nowhere", "the manager has no computer with the host name nowhere"),
+        ("`odd' name", "the manager has no computer with the host name `odd' name"),
     ):
         assert rows[host]["computer_id"] is None and told in str(rows[host]).replace("\\'", "'"), rows[host]
     found = rows[win]["agent_initiated"]

@@ -352,8 +352,8 @@ def test_the_trial_of_a_rule_leaves_nothing_behind(alive, tmp_path):
     ("prepare", "change", "told"),
     [
         ("", {"try_on": {"computers": ["nobody"]}}, "'profiles[a].try_on.computers' is 'nobody'"),
-        ("", {"try_on": {}}, "'profiles[a].try_on': targets must be named"),
-        ("", {"try_on": {"computers": []}}, "'profiles[a].try_on': targets must be named"),
+        ("", {"try_on": {}}, "'profiles[a].try_on': targets must be chosen"),
+        ("", {"try_on": {"computers": []}}, "'profiles[a].try_on': targets must be chosen"),
         ("", {"try_on": {"count": 3}}, "count"),
         ("", {"policies": None, "computers": [1]}, "'profiles[a].try_on': it must be left out where a profile has no"),
         ("elsewhere", {}, "is below no policy of the profile"),
@@ -363,7 +363,7 @@ def test_the_trial_of_a_rule_leaves_nothing_behind(alive, tmp_path):
         ("", {"try_on": {"sample": 0}}, "'profiles[a].try_on.sample' is '0': it must be a number of computers"),
         ("", {"try_on": {"sample": "200 %"}}, "no more than 100 %"),
         ("", {"try_on": {"sample": "some"}}, "'profiles[a].try_on.sample' is 'some'"),
-        ("", {"try_on": {"sample": 1, "computers": []}}, "'profiles[a].try_on': targets must be named"),
+        ("", {"try_on": {"sample": 1, "computers": []}}, "'profiles[a].try_on': targets must be chosen"),
         (
             "own",
             {"try_on": {"sample": "51 %"}},
@@ -424,7 +424,7 @@ def test_a_trial_that_would_not_show_what_the_policy_does_is_an_error(alive, tmp
     [
         ({"waves": []}, "option 'waves' is '[]': it must hold at least one wave"),
         ({"waves": ["many"]}, "option 'waves[0]' is 'many': it must be a number of computers"),
-        ({"waves": [{"name": "x"}]}, "option 'waves[0]': targets must be named"),
+        ({"waves": [{"name": "x"}]}, "option 'waves[0]': targets must be chosen"),
         ({"waves": [{"computers": [1]}]}, "option 'waves[0]': it must be a name and targets"),
         ({"waves": [{"name": " ", "computers": [1]}]}, "option 'waves[0].name' is ' '"),
         ({"waves": [{"name": "x", "computers": ["nobody"]}]}, "option 'waves[0].computers' is 'nobody'"),

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.addresses import mac
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply
 from tests.integration.in_process import run_tasks
+from tests.integration.labs import shared_lab
 from tests.integration.scene import APPLY, CHANGE, REMOVE, RULE, SETTINGS, Scene, Stage, Truth, assert_honest
 from tests.integration.support import run_facet, run_profiles, writes
 from tests.lab.manager.process import LabManager
@@ -56,18 +57,8 @@ def told(switches: dict[str, t.Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in switches.items()) if len(switches) < 5 else "many"
 
 
-@pytest.fixture(scope="module")
-def of_some_pages() -> t.Iterator[LabManager]:
-    """A manager with more agents than the smallest page that a switch asks for: a third of the work of more of them."""
-    with LabManager(computers=110, policies=8, seed=1) as lab:
-        yield lab
-
-
-@pytest.fixture
-def paged_lab(of_some_pages: LabManager) -> LabManager:
-    """As new."""
-    of_some_pages.reset()
-    return of_some_pages
+# More agents than the smallest page that a switch asks for: a third of the work of more of them.
+running_paged_lab, paged_lab = shared_lab("paged_lab", "module", computers=110, policies=8, seed=1)
 
 
 @pytest.mark.parametrize("switches", ANSWERS, ids=told)

@@ -90,7 +90,7 @@ class AgentStatus:
         if age is None or age >= limit:
             late = f"{old}, which is not younger than two heartbeats ({_spelled(limit)})."
             reason = "The agent has never had a session with its manager." if age is None else late
-            untold = " Where the manager initiates all communication, this may not tell of its sessions."
+            untold = " If the manager initiates all communication, its sessions may not be counted here."
             return Health(False, reason) if initiates else Health(None, reason + untold)
         if self.state is None:
             return Health(None, f"{old}, but the agent does not say which state it is in.")

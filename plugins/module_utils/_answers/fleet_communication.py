@@ -420,4 +420,4 @@ def _safe(value: Value | None) -> Value | None:
 
 
 def _words(value: Value | None) -> str:
-    return "not told" if value is None else shown(in_words(value), 200)
+    return "not reported" if value is None else shown(in_words(value), 200)

@@ -139,9 +139,9 @@ class _View:
         found = self._found[host]
         names = " or ".join(dict.fromkeys(self._names[host]))
         if not found:
-            return {}, f"the manager has no computer of the host name {names}"
+            return {}, f"the manager has no computer with the host name {names}"
         if len(found) > 1:
-            return {}, f"the manager has {len(found)} computers of the host name {names} (IDs {_listed(found)})"
+            return {}, f"the manager has {len(found)} computers with the host name {names} (IDs {_listed(found)})"
         ((number, target),) = found.items()
         others = [other for other, computers in self._found.items() if number in computers]
         if len(others) > 1:
@@ -219,7 +219,7 @@ def _switch_as_heard(target: dict[str, t.Any]) -> Finding:
     if direction is None:
         return Finding(UNKNOWN, (f"{_NOT_ON_WINDOWS}, and the manager does not say which direction it has today",))
     if direction == MANAGER_INITIATED:
-        reason = "today the manager connects to the agent, which says nothing of the other way"
+        reason = "today the manager connects to the agent, which does not show whether the agent can reach it"
         return Finding(UNKNOWN, (f"{_NOT_ON_WINDOWS}, and {reason}",))
     date = target.get("last_agent_communication")
     minutes = _minutes_since(date)
@@ -276,7 +276,7 @@ def _restrict(
     elif restricted is None:
         unknown.append(untold)
     if not admission.manager:
-        unknown.append("nobody said from where the manager connects")
+        unknown.append("it is not known from where the manager connects")
     if not unseen and seen["listening"]["connected_from"] is None:
         unknown.append("the host does not say who is connected to the port")
     elif not unseen and seen["listening"]["listens"] is not True:

@@ -105,7 +105,9 @@ def _try_on(given: Options | None, selector: Selector, path: str) -> TryOn | Non
     if given is None:
         return None
     if not selector.chooses_policies:
-        raise OptionError(path, None, "it must be left out where a profile has no policies, as their change is tried")
+        raise OptionError(
+            path, None, "it must be left out if the profile has no policies, because only changes of policies are tried"
+        )
     sample = None if given.get("sample") is None else Bound.of(f"{path}.sample", given["sample"])
     of_all = sample is not None and not chosen_by(given)
     return TryOn(path, None if of_all else Selector.from_options(given, path), sample)

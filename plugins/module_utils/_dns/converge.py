@@ -90,7 +90,7 @@ def wanted_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Re
     if ttl is not None:
         in_range("ttl", ttl, 0, LONGEST_TTL, "a number of seconds")
     if params["cname"] is not None and "CNAME" not in place.types:
-        raise OptionError("cname", params["cname"], "only rfc2136 takes aliases; name addresses here")
+        raise OptionError("cname", params["cname"], "only rfc2136 supports aliases; give addresses here")
     if params["cname"] is not None:
         target = host_name(params["cname"], "cname")
         if target in names:
@@ -98,7 +98,7 @@ def wanted_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Re
         return [Record(name, "CNAME", target, ttl) for name in names]
     values = {address(text, "addresses") for text in items(params["addresses"])}
     if not values:
-        raise OptionError("addresses", None, "name the addresses that are to be found, or an alias in option cname")
+        raise OptionError("addresses", None, "give the addresses of the host names, or an alias in option cname")
     return [Record(name, type_of(value), value, ttl) for name in names for value in values]
 
 

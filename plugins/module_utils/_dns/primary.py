@@ -159,7 +159,7 @@ class Primary:
     def _no_gss_tsig(self, why: str) -> DnsError:
         return DnsError(
             "no_gss_tsig",
-            f"{self} takes no signatures by Kerberos (GSS-TSIG), {why}: check options rfc2136.authentication and "
+            f"{self} does not accept Kerberos signatures (GSS-TSIG), {why}: check options rfc2136.authentication and "
             "rfc2136.server",
             "rfc2136.authentication",
         )
@@ -450,7 +450,7 @@ class Primary:
             advice = f"a name is outside of the zone: check option {option}"
         elif code == dns.rcode.NOTIMP:
             option = "rfc2136.server"
-            advice = f"it takes no dynamic updates: check option {option}"
+            advice = f"it does not accept dynamic updates: check option {option}"
         else:
             advice = "the server's log tells why"
         name = dns.rcode.to_text(code)

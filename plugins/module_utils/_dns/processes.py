@@ -49,7 +49,7 @@ def hang_up(names: Sequence[str], pid_files: Sequence[str], address: str, port: 
                     return
     raise DnsError(
         "not_reloaded",
-        f"{names[0]} cannot be told to read its files: {' and '.join(map(shown, pid_files))}"
+        f"{names[0]} cannot be made to read its files: {' and '.join(map(shown, pid_files))}"
         f" {'names' if len(pid_files) == 1 else 'name'} no process of it, none is found that listens at {address} port"
         f" {port}, and no service manager reloads it; {advice}",
     )

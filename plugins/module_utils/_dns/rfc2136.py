@@ -81,7 +81,9 @@ class Rfc2136(Place):
         """What the primary server answers for these names."""
         for name in names:
             if self._zone and not f".{name}".endswith(f".{self._zone}"):
-                raise OptionError("rfc2136.zone", self._zone, f"{name} is not in this zone; if not set, it is found")
+                raise OptionError(
+                    "rfc2136.zone", self._zone, f"{name} is not in this zone; if not set, the server is asked for it"
+                )
         self._primary.log_on()
         self._zones = {name: self._zone or self._primary.zone_of(name) for name in names}
         self._before = self._held(names)
@@ -145,7 +147,7 @@ class Rfc2136(Place):
                 found = f"the server now answers {_difference(after, held)}"
                 raise DnsError(doubt.code, f"{doubt}; {_NOT_KNOWN}: {found}", doubt.option)
             if taken:
-                raise DnsError("not_kept", f"the server took the update, but answers {_difference(after, held)}")
+                raise DnsError("not_kept", f"the server accepted the update, but answers {_difference(after, held)}")
             if _values(held) != _values(before):
                 raise DnsError(
                     "concurrent_change",

@@ -84,7 +84,7 @@ def key_of(options: Mapping[str, Any]) -> Optional[Key]:
             raise OptionError(
                 "rfc2136.key_algorithm",
                 options["key_algorithm"],
-                f"the key in key_file has {algorithm}; if not set, that is what is taken",
+                f"the key in key_file has {algorithm}, which is used if this option is not set",
             )
     for given, missing in ((name, "key_secret"), (secret, "key_name")):
         if given and not (name and secret):
@@ -105,7 +105,7 @@ def _check_algorithm(algorithm: str, allow_hmac_md5: bool) -> None:
             "rfc2136.key_algorithm",
             algorithm,
             "MD5 is broken, and RFC 8945 forbids signatures that are made with it: have a key of hmac-sha256 made on the "
-            "server (tsig-keygen), or set rfc2136.allow_hmac_md5 where the server takes no other",
+            "server (tsig-keygen), or set rfc2136.allow_hmac_md5 if the server accepts nothing else",
         )
     try:
         hmac.new(b"key", b"message", "md5")

@@ -54,8 +54,8 @@ class Doubts:
             raise BadReply(
                 "POST",
                 f"{kind.path}/search",
-                message=f"its searches leave out {' and '.join(map(repr, lost))}, which {kind.noun} {asked} has when it"
-                " is asked for alone: what is inherited cannot be told",
+                message=f"its searches leave out {' and '.join(map(repr, lost))}, which it returns for {kind.noun} {asked}"
+                " alone, so it is not known what is inherited",
             )
         self._settled.add(kind)
 

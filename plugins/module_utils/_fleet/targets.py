@@ -120,10 +120,7 @@ class Selector:
             allow_empty=bool(options.get("allow_empty")),
         )
         if not selector.chooses:
-            must = (
-                "targets must be named by policies, computers or another option that chooses some, such as"
-                " computers_query"
-            )
+            must = "targets must be chosen by policies, computers or another option, such as computers_query"
             if not chosen_by(options):
                 raise OptionError(path or "policies", None, must)
             if not selector.allow_empty:

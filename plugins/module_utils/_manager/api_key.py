@@ -29,7 +29,7 @@ API_KEY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 # A key has about a hundred characters, or about a thousand where it is a token of several parts. In bytes.
 _LARGEST_FILE = 16 * 2**10
-_HOLDS = "the API key alone"
+_HOLDS = "only the API key"
 _ONE_LINE = "it must be printable ASCII without spaces; a line break at its end is a common mistake"
 
 # In characters. No key is shorter; a part of one that is could be any word or number, and to mask it protects nothing.

@@ -380,7 +380,9 @@ class Client:
     def delete(self, kind: Kind, object_id: int) -> None:
         """Delete an object; that it is gone already is not an error. Raises C(ManagerError) unless it is gone."""
         path = f"{kind.path}/{object_id}"
-        refusal: ManagerError = BadReply("DELETE", path, message=f"it says yes, but the {kind.noun} is still there")
+        refusal: ManagerError = BadReply(
+            "DELETE", path, message=f"it reports success, but the {kind.noun} is still there"
+        )
         met: ManagerError | None = None
         try:
             self.transport.write("DELETE", path)
@@ -494,7 +496,7 @@ class Client:
         Raises C(ManagerError) unless it is gone.
         """
         path = f"{_assignments(kind, object_id)}/{rule_id}"
-        refusal: ManagerError = BadReply("DELETE", path, message="it says yes, but the rule is still assigned")
+        refusal: ManagerError = BadReply("DELETE", path, message="it reports success, but the rule is still assigned")
         met: ManagerError | None = None
         try:
             reply = self.transport.write("DELETE", path, query=[("overrides", "true")])
@@ -628,7 +630,7 @@ def _unseen(method: str, path: str, met: ManagerError | None, look: ManagerError
     after it failed, too.
     """
     answer = met or look
-    told = f"{met.message or met.status or 'no reply'}; then" if met else "it says yes, but"
+    told = f"{met.message or met.status or 'no reply'}; then" if met else "it reports success, but"
     reason = ": ".join(str(part) for part in (look.status, look.message) if part) or "no reply"
     return type(answer)(
         method,

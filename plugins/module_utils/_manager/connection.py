@@ -148,7 +148,7 @@ class Connection:
             raise OptionError(
                 "jump_host",
                 None,
-                f"give either this or a proxy, not both, and there is {proxy.name}; use_proxy: false does without the proxy",
+                f"give either this or a proxy, not both, and there is {proxy.name}; use_proxy: false turns the proxy off",
             )
         return cls(
             url=url,
@@ -229,7 +229,7 @@ def _ca_path(params: Mapping[str, t.Any]) -> str | None:
         except (ssl.SSLError, OSError):
             pass
         if not store.cert_store_stats()["x509"]:
-            raise OptionError("ca_path", path, "it must hold CA certificates in PEM format, and holds none")
+            raise OptionError("ca_path", path, "it must contain CA certificates in PEM format, and contains none")
     return path
 
 

@@ -174,7 +174,7 @@ class ProxyUnauthorized(ManagerError):
     code = "proxy_unauthorized"
     advice = (
         "give http://USER:PASSWORD@HOST:PORT as option proxy or in the environment as HTTPS_PROXY, with what is special "
-        "in a URL as %XX; proxies are only told them as HTTP Basic authentication"
+        "in a URL as %XX; only HTTP Basic authentication is supported"
     )
 
 

@@ -143,7 +143,7 @@ class Progress:
     def interrupted(self) -> str:
         """What is left behind where the task ends now. Takes no lock, so that a signal's handler may ask."""
         if self._waiting is not None:
-            return f"interrupted while {self._waiting.told}; what is on its way goes on"
+            return f"interrupted while {self._waiting.told}; what was started continues"
         if self._writing is not None:
             return f"interrupted while {self._writing.told}; the next run continues with the rest"
         stage = self._stage

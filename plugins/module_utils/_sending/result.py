@@ -144,9 +144,9 @@ def _check_others(asked: SendingAsked, recipients: Recipients, number: int) -> N
         raise OptionError(
             "include_others",
             "false",
-            "a scheduled task sends to one computer, to those of a policy or group, or to all; the narrowest that holds"
-            f" the {number} chosen ones is {recipients.words}, with {recipients.others} others. Choose one of these, or"
-            " set it to true, where the others may get their policy, too",
+            "a scheduled task sends to one computer, to those of a policy or group, or to all; the smallest of these"
+            f" that includes the {number} chosen ones is {recipients.words}, with {recipients.others} others. Choose one"
+            " of these, or set it to true if the others may get their policy, too",
         )
 
 

@@ -77,7 +77,9 @@ class Asked:
             undo_plan = params.get("undo_plan")
             if undo_plan is not None and plan_file is not None:
                 raise OptionError(
-                    "plan_file", None, "it must be left out if undo_plan is given, because a plan in a file undoes none"
+                    "plan_file",
+                    None,
+                    "it must be left out if undo_plan is given, because a plan in a file cannot undo another",
                 )
             undoes = None if undo_plan is None else read_plan_file("undo_plan", undo_plan, _checked)
             options = _given({name: params.get(name) for name in _DOCUMENT_ARGUMENTS})

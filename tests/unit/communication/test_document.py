@@ -118,7 +118,7 @@ def test_a_lockout_that_is_meant():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "targets must be named"),
+        ({}, "targets must be chosen"),
         ({"policies": [""]}, "option 'policies' is '': it must hold names"),
         ({"computers": [True]}, "option 'computers' is 'True'"),
         ({"computers": [1.5]}, "option 'computers' is '1.5'"),
@@ -149,7 +149,7 @@ def profile(name, **options):
             "a name that no other profile has",
         ),
         ([profile("a", heartbeat={"interval": "x"})], r"option 'profiles\[a\].heartbeat.interval' is 'x'"),
-        ([{"name": "a", "heartbeat": {"interval": "1"}}], r"option 'profiles\[a\]': targets must be named"),
+        ([{"name": "a", "heartbeat": {"interval": "1"}}], r"option 'profiles\[a\]': targets must be chosen"),
         (
             [
                 profile("a", firewall_restriction=restriction(**ADMITTED)),

@@ -116,8 +116,13 @@ def test_an_agent_that_initiates_already() -> None:
         (connected_from("192.0.2.99"), {"source_ips": ["192.0.2.9-192.0.2.99"]}, "yes", None),
         (seen(), {"source_ips": ["192.0.2.99"]}, "no", "the manager connects from 192.0.2.10, and would be shut out"),
         (seen(endpoints=[endpoint("192.0.2.11")]), {}, "no", "the manager's name resolves to 192.0.2.11, and would be"),
-        (seen(), {"addresses": []}, "unknown", "nobody said from where the manager connects"),
-        (seen(), {"addresses": [], "source_ips": [MANAGER]}, "unknown", "nobody said from where the manager connects"),
+        (seen(), {"addresses": []}, "unknown", "it is not known from where the manager connects"),
+        (
+            seen(),
+            {"addresses": [], "source_ips": [MANAGER]},
+            "unknown",
+            "it is not known from where the manager connects",
+        ),
         (
             seen(listening={"port": 4118, "listens": True, "connected_from": None}),
             {},
@@ -153,11 +158,11 @@ def test_a_port_that_is_restricted_already() -> None:
         (None, "the manager was not asked"),
         ({"skipped": True}, "the manager was not asked"),
         ({"msg": "unauthorized\x1b[31m"}, "the manager gives no answer: unauthorized\\x1b[31m"),
-        ({"targets": []}, "the manager has no computer of the host name web1 or 192.0.2.1"),
-        ({"targets": [target("other")]}, "the manager has no computer of the host name web1 or 192.0.2.1"),
+        ({"targets": []}, "the manager has no computer with the host name web1 or 192.0.2.1"),
+        ({"targets": [target("other")]}, "the manager has no computer with the host name web1 or 192.0.2.1"),
         (
             {"targets": [target(), target(number=7)]},
-            "the manager has 2 computers of the host name web1 or 192.0.2.1 (IDs 1, 7)",
+            "the manager has 2 computers with the host name web1 or 192.0.2.1 (IDs 1, 7)",
         ),
     ],
 )
@@ -324,7 +329,7 @@ def test_a_host_that_could_be_two_computers() -> None:
     targets = [target("WEB1", 1, without_effect_because="the firewall is off"), target("192.0.2.1", 2)]
     (row,) = preflight(hosts, {"targets": targets}, manager_addresses=[MANAGER])["hosts"]
     assert (row["computer_id"], row["firewall_restriction"]["answer"]) == (None, "unknown")
-    assert "the manager has 2 computers of the host name web1 or 192.0.2.1 (IDs 1, 2)" in str(row)
+    assert "the manager has 2 computers with the host name web1 or 192.0.2.1 (IDs 1, 2)" in str(row)
 
 
 def test_a_computer_that_could_be_two_hosts() -> None:
@@ -344,7 +349,7 @@ def test_names_in_any_case() -> None:
     assert row["computer_id"] == 1
     hosts = {"web1": {"connectivity": seen()}}
     (row,) = preflight(hosts, {"targets": [target("Web1", 1), target("web1", 2)]})["hosts"]
-    assert "the manager has 2 computers of the host name web1 (IDs 1, 2)" in str(row)
+    assert "the manager has 2 computers with the host name web1 (IDs 1, 2)" in str(row)
     hosts["WEB1"] = {"connectivity": seen()}
     for row in preflight(hosts, {"targets": [target("Web1", 1)]})["hosts"]:
         assert "the computer with ID 1 could be any of the hosts web1, WEB1" in str(row)
@@ -369,7 +374,7 @@ NOT_RUN = {"msg": "The module failed to execute correctly"}
         (25, "bidirectional", 60, "yes", "25 minutes ago"),
         (25, "bidirectional", None, "unknown", "more than 2 heartbeats"),
         (-5, "bidirectional", 10, "yes", "0 minutes ago"),
-        (3, "manager_initiated", 10, "unknown", "the manager connects to the agent, which says nothing"),
+        (3, "manager_initiated", 10, "unknown", "the manager connects to the agent, which does not show"),
         (3, None, 10, "unknown", "does not say which direction it has today"),
         (None, "bidirectional", 10, "unknown", "does not say when it last heard from the agent"),
         ("yesterday", "bidirectional", 10, "unknown", "does not say when it last heard from the agent"),

@@ -143,7 +143,7 @@ def test_absent_does_not_look_at_what_is_wished_when_present() -> None:
         ({"hostnames": ["dsm.localhost"]}, "hostnames", "it is a name of the host itself"),
         ({"region": "us-2"}, "region", "'us-2': it must be one of ae-1"),
         ({"addresses": ["dsm"]}, "addresses", "'dsm': it must be an IPv4 or IPv6 address"),
-        ({"addresses": []}, "addresses", "name the addresses that are to be found"),
+        ({"addresses": []}, "addresses", "give the addresses of the host names"),
         ({"cname": "192.0.2.10"}, "cname", "'192.0.2.10': it must be a host name"),
         ({"cname": "DSM.example.com"}, "cname", "'DSM.example.com': a name cannot be an alias of itself"),
         ({"ttl": -1}, "ttl", "'-1': it must be a number of seconds from 0 to 2147483647"),
@@ -160,7 +160,7 @@ def test_bad_options_are_refused_before_anything_is_read(params: dict, option: s
 @pytest.mark.parametrize(
     ("params", "option", "words"),
     [
-        ({"cname": "manager.example.com"}, "cname", "only rfc2136 takes aliases"),
+        ({"cname": "manager.example.com"}, "cname", "only rfc2136 supports aliases"),
         ({"addresses": ["192.0.2.10"], "ttl": 60}, "ttl", "hosts files have no TTL; rfc2136 and unbound have"),
     ],
 )

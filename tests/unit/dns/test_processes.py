@@ -63,7 +63,7 @@ def test_the_signal_reaches_the_process_that_the_first_good_file_names(
 def test_another_program_with_that_number_is_left_alone(tmp_path: Path, sleeper: subprocess.Popen) -> None:
     pid_file = tmp_path / "stale.pid"
     pid_file.write_text(str(sleeper.pid))
-    with pytest.raises(DnsError, match=r"dnsmasq cannot be told .*/stale.pid") as caught:
+    with pytest.raises(DnsError, match=r"dnsmasq cannot be made .*/stale.pid") as caught:
         hang_up(["dnsmasq"], [str(pid_file)], *NOBODY)
     assert caught.value.code == "not_reloaded"
     with pytest.raises(subprocess.TimeoutExpired):
@@ -134,7 +134,7 @@ def test_where_nobody_can_tell_it_to_the_error_says_how(tmp_path: Path, monkeypa
     with pytest.raises(DnsError) as caught:
         hang_up(["unbound"], ["/run/missing.pid"], *NOBODY)
     assert str(caught.value) == (
-        "unbound cannot be told to read its files: /run/missing.pid names no process of it, none is found that listens"
+        "unbound cannot be made to read its files: /run/missing.pid names no process of it, none is found that listens"
         " at 127.0.0.1 port 1, and no service manager reloads it; use become"
     )
 

@@ -73,7 +73,7 @@ def test_any_list_is_keys_or_an_answer(items):
 
 
 def test_something_must_be_named():
-    with pytest.raises(OptionError, match="^option 'policies': targets must be named by policies, computers or"):
+    with pytest.raises(OptionError, match="^option 'policies': targets must be chosen by policies, computers or"):
         Selector.from_options({"allow_empty": True}, "")
     for options in ({"policies": []}, {"computers": [], "policies": None}, {"policies": [], "computers": []}):
         with pytest.raises(OptionError, match="^option 'profiles\\[a\\]': .*; empty lists need allow_empty: true$"):

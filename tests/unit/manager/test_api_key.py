@@ -100,7 +100,7 @@ def test_whatever_a_file_holds_it_is_a_key_or_an_error_that_does_not_show_it(tmp
     try:
         read = read_api_key({"api_key_file": path}, {})
     except OptionError as error:
-        reason = str(error).split("alone: ")[1]
+        reason = str(error).split("only the API key: ")[1]
         assert reason.startswith(("this one is ", "it must be one line of printable ASCII without spaces"))
     else:
         key = read.value
@@ -112,7 +112,7 @@ def test_what_is_no_file(tmp_path):
     os.mkfifo(fifo)
     for path in (tmp_path, fifo, "/dev/zero", tmp_path / "none", tmp_path / ("x" * 300), "a\0b", "a\ud800b\udfff"):
         error = refused({"api_key_file": str(path)})
-        assert error.option == "api_key_file" and "a readable file with the API key alone" in str(error)
+        assert error.option == "api_key_file" and "a readable file with only the API key" in str(error)
 
 
 def test_a_link_to_a_file_and_a_home_folder(tmp_path, monkeypatch):

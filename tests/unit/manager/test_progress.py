@@ -198,7 +198,7 @@ def test_what_is_waited_for_is_told_in_its_own_words(clock):
         assert progress.line == "waiting for policies: 3 left, until noon; 0 requests in the last minute"
         assert progress.seconds_left() is None
         with progress.stage(READING, "computers"):
-            assert progress.interrupted == f"interrupted while {stage.said}; what is on its way goes on"
+            assert progress.interrupted == f"interrupted while {stage.said}; what was started continues"
     assert progress.interrupted.startswith("interrupted while writing a task")
 
 

@@ -139,7 +139,7 @@ def _addresses(rule: dict[str, t.Any], ip_list: FindList) -> tuple[AddressSet, s
     if not isinstance(negated, (bool, type(None))):
         return AddressSet(), f"sourceIPNot is {quoted(negated, 60)}"
     if kind == "any":
-        return (AddressSet(), "its source is none but any") if negated else (EVERYTHING, None)
+        return (AddressSet(), "its source is any, negated") if negated else (EVERYTHING, None)
     try:
         items = _ip_items(rule, kind, ip_list)
     except _Untold as error:
@@ -197,7 +197,7 @@ def _macs(rule: dict[str, t.Any], mac_list: FindList) -> tuple[frozenset[str] | 
     if not isinstance(negated, (bool, type(None))):
         return None, False, f"sourceMACNot is {quoted(negated, 60)}"
     if kind == "any":
-        return None, False, "its source is no MAC but any" if negated else None
+        return None, False, "its source MAC is any, negated" if negated else None
     try:
         if kind == "mac-list":
             items = _listed(rule.get("sourceMACListID"), mac_list, "MAC list")

@@ -69,7 +69,7 @@ class RulesThere:
 
     def _ask(self, fleet: Fleet, target: Target) -> dict[int, Rule] | str:
         if len(self._asked) >= MOST_ASKED:
-            return f"after {MOST_ASKED} policies and computers, no more are asked; name fewer"
+            return f"after {MOST_ASKED} policies and computers, no more are checked; choose fewer"
         try:
             return fleet.client.rules_on(target.kind, target.id)
         except (BadRequest, Forbidden, NotFound) as error:
