@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machines that the end-to-end tests run on, new ones for each file: they are up in half a second."""
+"""The machines that the end-to-end tests run on, new ones for each file: they are up in half a second.
+
+Their controller is the same for all files, so that Ansible is loaded there once.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,24 @@ from tests.lab.hosts.process import LabHosts, LabUnavailable
 from tests.lab.manager.process import LabManager
 
 
-@pytest.fixture(scope="module")
-def hosts() -> t.Iterator[LabHosts]:
-    """Ten machines, and the controller's network. A test leaves them as it found them, for the others of its file."""
+@pytest.fixture(scope="session")
+def lab() -> t.Iterator[LabHosts]:
+    """The controller and its network, without machines."""
     with contextlib.ExitStack() as stack:
         try:
-            lab = stack.enter_context(LabHosts(10))
+            started = stack.enter_context(LabHosts(0))
         except LabUnavailable as reason:
             pytest.skip(str(reason))
-        stack.callback(end_on_controller, lab)
-        stack.callback(playbooks.end, lab.prefix)
-        yield lab
+        stack.callback(end_on_controller, started)
+        stack.callback(playbooks.end, started.prefix)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def hosts(lab: LabHosts) -> LabHosts:
+    """Ten machines, and the controller's network. A test leaves them as it found them, for the others of its file."""
+    lab.renew(10)
+    return lab
 
 
 @pytest.fixture(scope="module")

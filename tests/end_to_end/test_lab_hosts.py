@@ -54,7 +54,7 @@ def test_ansible_reaches_ten_hosts_over_ssh(hosts, tmp_path):
     assert "WARNING" not in done.stderr
     # The connections that Ansible keeps are in the lab's memory, not in the user's home.
     assert not (tmp_path / ".ansible/cp").exists()
-    assert len(list((hosts.folder / "control").iterdir())) >= 10
+    assert len(list((hosts.folder / "control").glob("*/*"))) >= 10
     assert [f"host{number:02}" for number in range(1, 11)] == list(hosts.hosts)
 
 
@@ -232,6 +232,29 @@ def test_one_more_machine_is_known_and_not_in_the_inventory():
         extra.run(["ip", "address", "add", "198.18.0.77/16", "dev", "eth0"])
         refused = lab.run([*ssh(extra.connection, "198.18.0.77"), "hostname"], check=False)
         assert "Host key verification failed" in refused.stderr
+
+
+def test_machines_are_renewed_and_the_controller_stays():
+    with LabHosts(2) as lab:
+        prefix, old = lab.prefix, lab.hosts["host01"]
+        old.write("/etc/mark", "old")
+        program = old.start(["sleep", "4325"])
+        lab.add("ns1")
+        lab.hosts["host02"].power_off()
+        # A connection that is kept to the old machine is none to the new one.
+        lab.run([*ssh(old.connection, old.address), "true"])
+        lab.renew(1)
+        assert not program.alive
+        with pytest.raises(LabError, match="host01 is powered off"):
+            old.run(["true"])
+        assert lab.prefix == prefix and lab.hosts.keys() == {"host01"} and not lab.others
+        new = lab.hosts["host01"]
+        assert new.address == old.address
+        seen = lab.run([*ssh(new.connection, new.address), "ls /etc/mark /etc/hostname; pgrep sleep"], check=False)
+        # The first process of a machine sleeps.
+        assert seen.stdout == "/etc/hostname\n1\n"
+        assert lab.add("ns1").run(["hostname"]).stdout == "ns1\n"
+        assert not (lab.folder / "host02").exists()
 
 
 def test_thirty_hosts_are_up_soon():

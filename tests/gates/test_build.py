@@ -9,6 +9,7 @@ And what a release adds: the version in all places, signatures, checksums, and a
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -122,13 +123,28 @@ def test_installed_plugins_show_their_documentation(installed, kind):
             assert document["return"], name
 
 
-@pytest.fixture(scope="module", name="started")
-def started_fixture(installed) -> dict[str, dict]:
-    """The result of each module, called without options from one playbook."""
+# Started by Ansible itself: one that runs on the controller by way of an action plugin, and one that does not.
+IN_A_PLAYBOOK = (f"{COLLECTION}.communication_profile", f"{COLLECTION}.agent_cipher_probe")
+# All modules in one process, which has the collection from where it is installed. Prints where its files lie, too.
+IN_ONE_PROCESS = """
+import importlib, json, pkgutil, sys
+from tests.integration.in_process import run_module
+
+results = {name: run_module(name, {}) for name in sys.argv[2:]}
+package = importlib.import_module(f"ansible_collections.{sys.argv[1]}.plugins.action")
+for action in pkgutil.iter_modules(package.__path__):
+    importlib.import_module(f"{package.__name__}.{action.name}")
+files = [file for name, module in sys.modules.items() if name.startswith(f"ansible_collections.{sys.argv[1]}.")
+         if (file := getattr(module, "__file__", None))]
+print(json.dumps([results, files]))
+"""
+
+
+def test_installed_modules_start_from_a_playbook(installed):
     results = installed / "results.json"
     tasks: list[dict] = [
         {"name": module, module: {}, "register": f"r{number}", "ignore_errors": True}
-        for number, module in enumerate(MODULES)
+        for number, module in enumerate(IN_A_PLAYBOOK)
     ]
     every = ", ".join(task["register"] for task in tasks)
     tasks.append(
@@ -144,13 +160,27 @@ def started_fixture(installed) -> dict[str, dict]:
     quick = {"ANSIBLE_PIPELINING": "true", "PYTHONPATH": BYTECODE}
     done = run("ansible-playbook", "start.yml", cwd=installed, ANSIBLE_COLLECTIONS_PATH=str(installed), **quick)
     assert results.exists(), done.stdout
-    return dict(zip(MODULES, json.loads(results.read_text())))
+    for result in json.loads(results.read_text()):
+        assert_started(result)
+
+
+@pytest.fixture(scope="module", name="started")
+def started_fixture(installed) -> dict[str, dict]:
+    """The result of each module, called without options."""
+    places = f"{installed}{os.pathsep}{ROOT}"
+    printed = succeed(python_of("main"), "-c", IN_ONE_PROCESS, COLLECTION, *MODULES, cwd=installed, PYTHONPATH=places)
+    results, files = json.loads(printed.splitlines()[-1])
+    assert len(files) > len(MODULES) and all(Path(file).is_relative_to(installed) for file in files), files
+    return results
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_installed_modules_start(started, module):
+    assert_started(started[module])
+
+
+def assert_started(result: dict) -> None:
     """Called without options, a module runs as far as its own check of them: nothing that it needs was left out."""
-    result = started[module]
     assert not result["failed"] or re.search("required|missing|needed", result["msg"]), result
     for broken in ("Cannot resolve", "Traceback", "MODULE FAILURE", "required Python library"):
         assert broken not in json.dumps(result), result

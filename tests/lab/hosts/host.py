@@ -86,6 +86,11 @@ class Host:
         self._started: list[Process] = []
 
     @property
+    def powered_on(self) -> bool:
+        """Whether it has been started, and not been powered off since."""
+        return bool(self._pid)
+
+    @property
     def pid(self) -> int:
         """The machine's first process, as seen from the tests. Raises C(LabError) while it is powered off."""
         if not self._pid:

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,6 +69,7 @@ class LabHosts:
         self.others: dict[str, Host] = {}
         self._anchor: subprocess.Popen[bytes] | None = None
         self._pid = 0
+        self._control = Path()
 
     def __enter__(self) -> LabHosts:
         _check_machine()
@@ -85,12 +87,7 @@ class LabHosts:
             self._pid = child_of(self._anchor.pid)
             self._image = folder.name
             self._set_up()
-            width = max(2, len(str(self.count)))
-            names = [f"host{number:0{width}}" for number in range(1, self.count + 1)]
-            self.hosts = {name: self._make(name, Port(number)) for number, name in enumerate(names, 1)}
-            with ThreadPoolExecutor(max_workers=4) as pool:
-                list(pool.map(Host.power_on, self.hosts.values()))
-            self._write_files()
+            self.renew(self.count)
         except BaseException:
             self.close()
             raise
@@ -150,6 +147,25 @@ class LabHosts:
         self._write_files()
         return host
 
+    def renew(self, count: int) -> None:
+        """In place of all machines there are, as many C(hosts) that are new. The controller stays as it is."""
+        for host in self._machines():
+            if host.powered_on:
+                host.power_off()
+            folder = f"/mnt/{host.name}"
+            # With what is mounted in it; what is kept for all hosts is not theirs to remove.
+            self._inside(["umount", "--recursive", f"{folder}/root"])
+            self._inside(["rm", "--recursive", "--one-file-system", folder])
+        self.count, self.hosts, self.others = count, {}, {}
+        # A connection that is shared leads to a machine that is gone.
+        self._control = Path(tempfile.mkdtemp(dir=self.folder / "control"))
+        width = max(2, len(str(count)))
+        names = [f"host{number:0{width}}" for number in range(1, count + 1)]
+        self.hosts = {name: self._make(name, Port(number)) for number, name in enumerate(names, 1)}
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            list(pool.map(Host.power_on, self.hosts.values()))
+        self._write_files()
+
     def _machines(self) -> list[Host]:
         return [*self.hosts.values(), *self.others.values()]
 
@@ -187,7 +203,7 @@ class LabHosts:
         self._inside(["mount", "-t", "overlay", "-o", layers, "overlay", f"/mnt/{name}/root"])
         kept = Path("/mnt", name, "root", "opt/lab/.cache/bytecode")
         self._inside(["mount", "--bind", str(_KEPT), str(kept)])
-        common = f"-F none -o UserKnownHostsFile={self.folder}/known_hosts -o ControlPath={self.folder}/control/%C"
+        common = f"-F none -o UserKnownHostsFile={self.folder}/known_hosts -o ControlPath={self._control}/%C"
         connection = {
             "ansible_user": "root",
             "ansible_ssh_private_key_file": f"{self.folder}/key",
