@@ -355,7 +355,7 @@ def test_the_trial_of_a_rule_leaves_nothing_behind(alive, tmp_path):
         ("", {"try_on": {}}, "'profiles[a].try_on': targets must be chosen"),
         ("", {"try_on": {"computers": []}}, "'profiles[a].try_on': targets must be chosen"),
         ("", {"try_on": {"count": 3}}, "count"),
-        ("", {"policies": None, "computers": [1]}, "'profiles[a].try_on': it must be left out where a profile has no"),
+        ("", {"policies": None, "computers": [1]}, "'profiles[a].try_on': it must be left out if the profile has no"),
         ("elsewhere", {}, "is below no policy of the profile"),
         ("silent", {}, "was silent, and cannot be judged"),
         ("own", {}, "interval of the computer '.*' (ID .*) is set on the computer"),
