@@ -58,6 +58,10 @@ def advise(
             count(child)
         direct = below.get(policy.id, [])
         found: dict[tuple[str, str], tuple[int, t.Any] | None] = {}
+        # One computer without anything of its own is enough, and soon found below most policies.
+        if any(computer not in own for computer in direct):
+            same[policy.id] = dict.fromkeys(keys)
+            return
         for key in keys:
             values = [own.get(computer, {}).get(key) if computer in looked_at else None for computer in direct]
             parts: list[tuple[int, t.Any] | None] = [(1, value) if value is not None else None for value in values]

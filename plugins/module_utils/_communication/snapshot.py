@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from .._basis.errors import OptionError
 from .._basis.text import can_be_written, enumerated, quoted, shown
-from .._facets.facet import Facet, Options, Restated, Scope
+from .._facets.facet import NOTHING, Facet, Options, Restated, Scope
 from .._fleet.fleet import Fleet
 from .._fleet.names import Key
 from .._fleet.objects import Computer, Policy, Target
@@ -275,6 +275,8 @@ class _Taking:
         for target in sorted(targets, key=lambda target: target not in declared):
             saying = declared.get(target, [])
             restated = facet.restated(outlook, target, [(options, wish) for _number, options, wish in saying])
+            if restated is NOTHING:
+                continue
             for (number, _options, _wish), becomes in zip(saying, restated.declared):
                 self.becomes[number].setdefault(target, {})[facet.name] = becomes
             self._keep(facet, target, restated, untold)

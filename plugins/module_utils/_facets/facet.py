@@ -231,6 +231,8 @@ class SettingsFacet(Facet[SettingsWish]):
     def undeclared(
         self, outlook: Outlook, target: Target, wish: SettingsWish | None
     ) -> Undeclared[SettingsWish] | None:
+        if not target.overrides:
+            return None
         found = [
             setting
             for setting in self.settings

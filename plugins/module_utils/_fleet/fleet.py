@@ -246,7 +246,7 @@ class Fleet:
         """
         if not wanted:
             return
-        wanted = set(wanted)
+        wanted = frozenset(wanted)
         order = sorted(wanted)
         if self._listed:
             windows = _windows(order, sorted(self.computers), self.client.largest_page)
@@ -259,7 +259,7 @@ class Fleet:
 
             def kept(window: t.Sequence[int], page: list[Item]) -> None:
                 keep(page)
-                stage.advance(sum(number in wanted for number in window))
+                stage.advance(len(wanted.intersection(window)))
 
             self.in_parallel(read, windows, kept)
 

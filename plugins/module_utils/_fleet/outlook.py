@@ -107,6 +107,11 @@ class Outlook:
         self._settings[setting].update(dict.fromkeys(targets, value))
         self._inherited.clear()
 
+    @property
+    def changing(self) -> set[Target]:
+        """All targets on which any setting is going to be written."""
+        return set().union(*self._settings.values())
+
     def planned(self, setting: Setting) -> t.Iterable[Target]:
         """The targets on which the setting is going to be written."""
         return self._settings[setting]
@@ -217,7 +222,7 @@ class Outlook:
     def _below(self, policy: Policy) -> list[Target]:
         if self._guards_below is None:
             self._guards_below = defaultdict(list)
-            for target in self._guards:
+            for target in self.from_the_top(self._guards):
                 for above in self.fleet.lineage(target):
                     self._guards_below[above].append(target)
         return self._guards_below[policy]

@@ -74,6 +74,11 @@ class Assignments:
         self._read([target])
         return target.rule_ids | self.inherited(target)
 
+    def possible(self, target: Target) -> frozenset[int]:
+        """All rules that can be assigned to a target itself: no other ones are."""
+        self._read([target])
+        return target.rule_ids
+
     def states(self, targets: t.Iterable[Target], rule_id: int) -> dict[Target, bool]:
         """For each target, whether the rule is assigned to it directly, asked one by one where pages cannot tell."""
         told = self._told(list(targets), rule_id)

@@ -39,6 +39,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._fleet.cat
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.fleet import Fleet
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.objects import Computer, Policy, Target
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.outlook import Outlook
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.rules import Assignments
 
 VALUES = st.sampled_from([1, 2])
 OVERRIDES = st.dictionaries(
@@ -131,6 +132,21 @@ def alone(wishes: t.Mapping[Target, t.Any]) -> list[Alike[t.Any]]:
     return [Alike(wish, [target]) for target, wish in wishes.items()]
 
 
+def with_rules(policies: t.Iterable[Policy], computers: t.Iterable[Computer]) -> Fleet:
+    """A fleet of which all is read already, on a manager whose pages list rules."""
+    fleet = known(policies, computers)
+    vars(fleet).update(
+        default_settings={COMMUNICATION_DIRECTION: "bidirectional", FIREWALL_STATE: "on"},
+        rules={number: dict(rule) for number, rule in RULES.items()},
+        ip_lists={7: {"ID": 7, "name": "R (IPs)", "items": ["192.0.2.0/24"]}},
+        mac_lists={},
+        port_lists={},
+    )
+    fleet._listed, fleet._overrides_known = True, set(fleet.computers)
+    fleet.assignments._listed_with_overrides = True
+    return fleet
+
+
 def said(facets: dict[str, Facet[t.Any]], fleet: Fleet, wishes: dict[str, dict[Target, t.Any]]) -> t.Any:
     """What facets say of a fleet that is as it is: steps and refusals in order, and warnings."""
 
@@ -169,16 +185,8 @@ def test_groups_come_to_what_each_target_comes_to_alone(deployment, data):
     }
 
     def outcome() -> t.Any:
-        fleet = known(policies, computers)
-        vars(fleet).update(
-            default_settings={COMMUNICATION_DIRECTION: "bidirectional", FIREWALL_STATE: "on"},
-            rules={number: dict(rule) for number, rule in RULES.items()},
-            ip_lists={7: {"ID": 7, "name": "R (IPs)", "items": ["192.0.2.0/24"]}},
-            mac_lists={},
-            port_lists={},
-        )
-        fleet._listed, fleet._overrides_known = True, set(fleet.computers)
-        fleet.assignments._listed_with_overrides = fleet.assignments._only_direct = True
+        fleet = with_rules(policies, computers)
+        fleet.assignments._only_direct = True
         made = {kind.name: kind(deployment) for kind in facets}
         wishes = {}
         for kind in facets:
@@ -194,6 +202,31 @@ def test_groups_come_to_what_each_target_comes_to_alone(deployment, data):
             patches.enter_context(mock.patch.object(module, "alike", alone))
         by_itself = outcome()
     assert outcome() == by_itself
+
+
+@given(st.lists(RULE_IDS, min_size=1, max_size=3), st.lists(RULE_IDS, max_size=4), st.booleans())
+def test_rules_that_cannot_be_assigned_to_a_target_say_nothing_of_it(of_policies, of_computers, only_direct):
+    """What is undeclared on targets, and what a capture says of them: as if all were looked at that they inherit."""
+    policies = [Policy(1 + number, f"p{number}", number or None, {}, ids) for number, ids in enumerate(of_policies)]
+    computers = [Computer(100 + number, f"c{number}", "", "Linux", "", 1, None) for number in range(len(of_computers))]
+    for computer, rule_ids in zip(computers, of_computers):
+        computer.rule_ids = rule_ids
+
+    def told() -> t.Any:
+        fleet = with_rules(policies, computers)
+        fleet.assignments._only_direct = only_direct
+        # Where pages cannot tell, nobody is asked.
+        with mock.patch.object(Assignments, "_ask"):
+            facet, outlook = FirewallRestriction("on_premises"), Outlook(fleet)
+            found = [
+                (facet.undeclared(outlook, one, None), facet.restated(outlook, one, []))
+                for one in (*policies, *computers)
+            ]
+            return found, facet.notes()
+
+    with mock.patch.object(Assignments, "possible", Assignments.effective):
+        expected = told()
+    assert told() == expected
 
 
 @given(st.lists(st.tuples(st.sampled_from([None, 1, 2]), PLATFORMS, OWN, st.sampled_from(["a", "b"])), max_size=9))

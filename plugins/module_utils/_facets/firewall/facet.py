@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import typing as t
 from itertools import groupby
+from operator import itemgetter
 
 from ..._basis.text import enumerated, quoted
 from ..._fleet.catalogue import COMMUNICATION_DIRECTION
@@ -120,7 +121,9 @@ class FirewallRestriction(Facet[Wish]):
 
     def reads(self, _fleet: Fleet, wishes: Wishes[Wish]) -> t.Iterable[str]:
         yield OBJECTS[FIREWALL_RULE]
-        for restriction in {one for wish in wishes.values() for one in wish if one.present and one.described}:
+        # Few wishes are those of many targets.
+        some = {id(wish): wish for wish in wishes.values()}.values()
+        for restriction in dict.fromkeys(one for wish in some for one in wish if one.present and one.described):
             yield from (OBJECTS[kind] for kind, _name, _items in restriction.lists)
             if restriction.port_list is not None:
                 yield OBJECTS[PORT_LIST]
@@ -288,10 +291,14 @@ class FirewallRestriction(Facet[Wish]):
             if (present := [one for one in group.wish if one.present])
         ]
         idle: dict[str, list[Target]] = {}
+        changing = outlook.changing
         for group, _restriction in restricted:
-            reason = without_effect(outlook, group.first)
-            if reason:
-                idle.setdefault(reason, []).extend(group.targets)
+            # What another facet sets on some of a group tells these apart.
+            alone = [target for target in group.targets if target in changing] if changing else []
+            alike = [target for target in group.targets if target not in changing] if alone else group.targets
+            for some in (alike, *([target] for target in alone)):
+                if some and (reason := without_effect(outlook, some[0])):
+                    idle.setdefault(reason, []).extend(some)
         undone: dict[str, list[Target]] = {}
         own = {
             one: frozenset(rule_id for rule_id, rule in fleet.rules.items() if rule["name"] == one.rule_name)
@@ -314,8 +321,14 @@ class FirewallRestriction(Facet[Wish]):
                 for sentence in self._undoing(fleet, target, others):
                     undone.setdefault(sentence, []).append(target)
         return (
-            [f"{self.name} has no effect where {reason}: {labels_of(some)}" for reason, some in idle.items()]
-            + [f"{self.name} {sentence}, on {labels_of(some)}" for sentence, some in undone.items()]
+            [
+                f"{self.name} has no effect where {reason}: {labels_of(some)}"
+                for reason, some in sorted(idle.items(), key=itemgetter(0))
+            ]
+            + [
+                f"{self.name} {sentence}, on {labels_of(some)}"
+                for sentence, some in sorted(undone.items(), key=itemgetter(0))
+            ]
             # Equal ones may differ in their limits; and the same one is that of many targets.
             + sorted(
                 {told for one in {id(one): one for _group, one in restricted}.values() if (told := one.width_warning)}
@@ -332,7 +345,7 @@ class FirewallRestriction(Facet[Wish]):
         if not self._restricting:
             return None
         declared = {one.rule_name for one in wish or ()}
-        there = sorted(fleet.assignments.effective(target) & self._restricting)
+        there = sorted(fleet.assignments.possible(target) & self._restricting)
         found: dict[int, str] = {}
         for rule_id in there:
             name = str(fleet.rules[rule_id]["name"])
@@ -403,7 +416,7 @@ class FirewallRestriction(Facet[Wish]):
     def restated(self, outlook: Outlook, target: Target, declared: t.Sequence[tuple[Options, Wish]]) -> Restated:
         fleet = outlook.fleet
         rules = self._options_by_rule(fleet)
-        here = sorted(fleet.assignments.effective(target) & rules.keys()) if rules else []
+        here = sorted(fleet.assignments.possible(target) & rules.keys()) if rules else []
         if not here and not declared:
             return NOTHING
         assigned: dict[int, Options | str] = {}
