@@ -108,9 +108,9 @@ class Outlook:
         self._inherited.clear()
 
     @property
-    def changing(self) -> set[Target]:
+    def changing(self) -> t.AbstractSet[Target]:
         """All targets on which any setting is going to be written."""
-        return set().union(*self._settings.values())
+        return frozenset().union(*self._settings.values())
 
     def planned(self, setting: Setting) -> t.Iterable[Target]:
         """The targets on which the setting is going to be written."""
