@@ -34,6 +34,8 @@ ATTEMPTS = 5
 # Seconds before the second attempt; doubled before each further one.
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
+# How many reads are begun ahead at once: a further connection costs its handshakes, which take longer than a short list.
+AHEAD = 3
 # How long one request meets nothing but 429 before it is given up, in seconds.
 PATIENCE = 300.0
 
@@ -77,7 +79,7 @@ class Transport:
         # Reads that were begun ahead, by what they ask for, and the threads that they run in.
         self._begun: dict[tuple[str, str, bytes | None], Future[Object]] = {}
         self._ahead: ThreadPoolExecutor | None = None
-        self._most_ahead = connection.concurrency
+        self._most_ahead = min(AHEAD, connection.concurrency)
         self.progress = Progress(clock, connection.requests_per_minute)
 
     def shows_key(self, text: str) -> bool:

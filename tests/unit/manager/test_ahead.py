@@ -28,7 +28,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.e
     ManagerError,
     NotFound,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import AHEAD, Transport
 from tests.unit.manager.https_server import Action, Handler, Request, reply
 
 # Longer than any test takes: who waits for this waits for something that does not come.
@@ -98,13 +98,14 @@ def test_errors_come_in_the_order_of_the_reads(manager):
             it.transport.read("GET", path)
 
 
-def test_no_more_are_under_way_than_the_task_may_have_connections(manager):
-    it = manager(reply({}), concurrency=2)
+@pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (2, 2), (64, AHEAD)])
+def test_no_more_are_under_way_than_the_task_may_have_connections(manager, concurrency, most):
+    it = manager(reply({}), concurrency=concurrency)
     for number in range(12):
         it.transport.ahead("GET", f"/{number}")
     for number in range(12):
         it.transport.read("GET", f"/{number}")
-    assert it.server.accepted <= 2 and len(it.asked) == 12
+    assert it.server.accepted <= most and len(it.asked) == 12
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
