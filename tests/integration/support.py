@@ -111,14 +111,31 @@ def keep(expression: str, path: Path) -> dict[str, t.Any]:
     }
 
 
+# What runs of ansible-playbook have beside their own, so that most of them can share a loaded Ansible. Pipelining as in
+# the repository's ansible.cfg: without files for each task.
+SHARED = {
+    **KEEPING,
+    "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+    "ANSIBLE_LOCALHOST_WARNING": "false",
+    "ANSIBLE_PIPELINING": "true",
+    "ANSIBLE_SHOW_CUSTOM_STATS": "true",
+}
+
+
 def ansible_playbook(
     *arguments: str,
     environment: t.Mapping[str, str] | None = None,
     cwd: Path | None = None,
     **how: t.Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Run ansible-playbook, whatever comes of it; all that it prints is its C(stdout). See C(tests.playbooks)."""
-    return playbooks.ansible_playbook(*arguments, environment={**os.environ, **(environment or {})}, cwd=cwd, **how)
+    """Run ansible-playbook, whatever comes of it; all that it prints is its C(stdout). See C(tests.playbooks).
+
+    C(environment) is beside that of the tests and C(SHARED). Where it has more than what differs from run to run, the
+    first run does not load Ansible for others.
+    """
+    own = environment or {}
+    how = {"loaded": all(name.startswith(playbooks.OF_A_RUN) for name in own), **how}
+    return playbooks.ansible_playbook(*arguments, environment={**os.environ, **SHARED, **own}, cwd=cwd, **how)
 
 
 @dataclass
@@ -179,12 +196,7 @@ def play(
     playbook = tmp_path / "playbook.yml"
     playbook.write_text(yaml.safe_dump(book, sort_keys=False))
     variables = {
-        **KEEPING,
         "WORKLOAD_SECURITY_API_KEY": lab.api_key,
-        "ANSIBLE_LOCALHOST_WARNING": "false",
-        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-        # As in the repository's ansible.cfg: without files for each task.
-        "ANSIBLE_PIPELINING": "true",
         **(environment or {}),
     }
     ran = ansible_playbook(str(playbook), *arguments, environment=variables, cwd=folder or tmp_path, **how)

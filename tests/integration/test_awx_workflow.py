@@ -52,8 +52,6 @@ class Awx:
         self._environment = {
             "WORKLOAD_SECURITY_URL": lab.url,
             "WORKLOAD_SECURITY_API_KEY_FILE": str(key),
-            "ANSIBLE_PIPELINING": "true",
-            "ANSIBLE_SHOW_CUSTOM_STATS": "true",
         }
 
     def run(self, limit: str, *arguments: str, **variables: str) -> Job:

@@ -41,7 +41,6 @@ def run(lab: LabManager, folder: Path, **variables: t.Any) -> subprocess.Complet
     }
     environment = {
         "WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key,
-        "ANSIBLE_PIPELINING": "true",
         "PWD": str(folder.parent),
     }
     arguments = ("-i", f"{MANAGER},", "-e", json.dumps(variables), str(PLAYBOOK))

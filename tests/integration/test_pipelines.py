@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The pipelines of docs/pipelines.md, run as they stand there, each job in a new folder, with the built collection.
+"""The built collection, installed where nothing else is: by itself, and in the pipelines of docs/pipelines.md.
 
-What is not ours is stood in for: the image is this environment, and C(curl) and C(gh) keep comments and artifacts in a
-folder of the test.
+The pipelines run as they stand there, each job in a new folder. What is not ours is stood in for: the image is this
+environment, C(curl) and C(gh) keep comments and artifacts in a folder of the test, and runs of ansible-playbook are
+those of C(tests.playbooks).
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import playbooks
 from tests.gates.environments import BYTECODE, ROOT
 from tests.gates.export import export_collection
-from tests.integration.support import writes
+from tests.integration.support import RESTRICTION, writes
 from tests.lab.manager.process import LabManager
+from tests.playbooks.program import Ran, program
 
 pytestmark = pytest.mark.slow
 
@@ -82,7 +85,7 @@ KINDS = {"GitLab CI": gitlab, "GitHub Actions": github}
 
 @dataclass
 class Forge:
-    """Runs jobs, and keeps what they leave."""
+    """Runs jobs, with the programs of its folder, and keeps what they leave."""
 
     kind: str
     folder: Path
@@ -96,7 +99,6 @@ class Forge:
         file = pipelines()[self.kind]
         self.jobs = file.get("jobs", file)
         programs = self.folder / "programs"
-        programs.mkdir()
         for name, text in STANDS_FOR.items():
             (programs / name).write_text(text)
             (programs / name).chmod(0o755)
@@ -120,16 +122,13 @@ class Forge:
             if (match := re.fullmatch(r"\$\{\{ secrets\.(\w+) \}\}", value))
         }
         environment = {
-            **{name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"},
-            "PYTHONPATH": BYTECODE,
+            **installed(self.collections),
             **(own or keys),
             "PATH": os.pathsep.join(
                 [str(self.folder / "programs"), str(Path(sys.executable).parent), os.environ["PATH"]]
             ),
             "FORGE": str(self.folder),
             "PWD": str(checkout),
-            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
-            "ANSIBLE_PIPELINING": "true",
             "CI_API_V4_URL": "https://gitlab.example/api/v4",
             "CI_PROJECT_ID": "7",
             "CI_MERGE_REQUEST_IID": "12",
@@ -168,6 +167,17 @@ class Forge:
         return {"all": {"hosts": {"manager": {}}, "vars": variables}}
 
 
+def installed(collections: Path) -> dict[str, str]:
+    """The environment in which a collection is found there, and nowhere else."""
+    inherited = {name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"}
+    return {
+        **inherited,
+        "PYTHONPATH": BYTECODE,
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "ANSIBLE_PIPELINING": "true",
+    }
+
+
 @pytest.fixture(name="collections", scope="module")
 def collections_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built collection, installed."""
@@ -189,8 +199,66 @@ def collections_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "to"
 
 
+def changed(output: str) -> int:
+    """How many tasks changed something of the manager."""
+    (count,) = re.findall(r"^manager .*changed=(\d+)", output, re.MULTILINE)
+    return int(count)
+
+
+@pytest.mark.both_cores
+def test_an_installed_artifact_converges(lab, tmp_path, collections):
+    collection = collections / "ansible_collections" / "workload_security" / "agent"
+    assert (collection / "plugins").exists() and not (collection / "tests").exists()
+    assert not (collection / "inventories").exists()
+    manager = {"url": lab.url, "ca_path": lab.ca_path}
+    profiles = [
+        {
+            "name": "servers",
+            "policies": ["Linux Server"],
+            "heartbeat": {"interval": 7},
+            "communication_direction": {"direction": "bidirectional"},
+            "firewall_restriction": RESTRICTION,
+        }
+    ]
+    variables = {"communication_manager": manager, "communication_profiles": profiles}
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"manager": {}}, "vars": variables}}))
+    environment = {**installed(collections), "WORKLOAD_SECURITY_API_KEY": lab.api_key, "PWD": str(tmp_path)}
+
+    def run(playbook: str) -> str:
+        command = ("-i", "hosts.yml", f"workload_security.agent.{playbook}")
+        ran = playbooks.ansible_playbook(*command, environment=environment, cwd=tmp_path, loaded=True)
+        assert ran.returncode == 0, ran.stdout
+        return ran.stdout
+
+    first = run("site")
+    assert changed(first) == 1 and len(writes(lab)) == 4, "an IP list, a rule, its assignment, and the settings"
+    lab.clear_requests()
+    second = run("site")
+    assert changed(second) == 0 and writes(lab) == []
+    # What is there now, as variables of the host, changes nothing either.
+    captured = run("capture")
+    assert changed(captured) == 1 and "profiles" in captured
+    file = tmp_path / "host_vars" / "manager" / "communication.yml"
+    document = file.read_text()
+    assert "rule_name" not in document and "- Linux Server\n" in document
+    again = run("capture")
+    assert file.read_text() == document
+    assert changed(again) == 0
+    third = run("site")
+    assert changed(third) == 0 and "targets" in third and writes(lab) == []
+
+
+@pytest.fixture(name="ran")
+def ran_fixture(tmp_path: Path) -> t.Iterator[list[Ran]]:
+    """Runs of ansible-playbook, which is one of the programs of the forge."""
+    with program(tmp_path / "programs") as ran:
+        yield ran
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_pipeline_plans_applies_that_plan_finds_drift_and_writes_nothing_unforeseen(lab, tmp_path, collections, kind):
+def test_a_pipeline_plans_applies_that_plan_finds_drift_and_writes_nothing_unforeseen(
+    lab, tmp_path, collections, ran, kind
+):
     forge = Forge(kind, tmp_path, lab, collections)
     status, output = forge.run("plan")
     assert status == 0 and writes(lab, "read_only") == [], output
@@ -224,12 +292,14 @@ def test_a_pipeline_plans_applies_that_plan_finds_drift_and_writes_nothing_unfor
     for job in ("plan", "drift"):
         status, output = forge.run(job)
         assert status == 1, output
+    jobs = ("plan", "apply", "plan", "drift", "apply", "plan", "drift")
+    assert [run.arguments[2] for run in ran] == [f"workload_security.agent.{job}" for job in jobs]
 
 
 @pytest.mark.parametrize(
     ("kind", "missing"), [("GitLab CI", "merge"), ("GitHub Actions", "head"), ("GitHub Actions", "run")]
 )
-def test_a_commit_without_a_reviewed_plan_applies_none(lab, tmp_path, collections, kind, missing):
+def test_a_commit_without_a_reviewed_plan_applies_none(lab, tmp_path, collections, ran, kind, missing):
     """A direct push: the forge knows no merge of this commit, or no plan of it, but has plans of others."""
     forge = Forge(kind, tmp_path, lab, collections)
     (tmp_path / "plan").mkdir()
@@ -239,7 +309,7 @@ def test_a_commit_without_a_reviewed_plan_applies_none(lab, tmp_path, collection
         (tmp_path / missing).write_text("\n")
     lab.clear_requests()
     status, output = forge.run("apply")
-    assert status == 1 and "nothing is applied" in output, output
+    assert status == 1 and "nothing is applied" in output and ran == [], output
     asked = (tmp_path / "asked").read_text() if (tmp_path / "asked").exists() else ""
     assert "download" not in asked and lab.requests() == [], asked
     assert missing == "run" or "run list" not in asked, "an empty commit selects the runs of all"

@@ -18,7 +18,7 @@ from tests.integration.in_process import run_tasks
 from tests.integration.support import ELSEWHERE, play, writes
 from tests.lab.waiting import until
 
-pytestmark = [pytest.mark.slow, pytest.mark.both_cores]
+pytestmark = pytest.mark.slow
 
 NAMESPACE = "workload_security.agent"
 WRITES = r"^/computers/\d+$"
@@ -45,6 +45,7 @@ def selected(lab: t.Any) -> int:
     return sum(computer["ID"] <= 40 for computer in found)
 
 
+@pytest.mark.both_cores
 def test_a_slow_run_shows_how_far_it_is(lab, tmp_path):
     """Five writes take three seconds, of which two lines tell."""
     total = selected(lab)
@@ -102,6 +103,7 @@ def assert_told(lab: t.Any, output: str, total: int) -> None:
     assert 0 < done < total and done <= len(writes(lab)) <= done + 1
 
 
+@pytest.mark.both_cores
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_interrupted_says_what_is_done(lab, tmp_path, number):
     total = selected(lab)
@@ -120,6 +122,7 @@ def test_a_run_that_is_interrupted_says_what_is_done(lab, tmp_path, number):
     assert total - sent <= rest["counts"]["changed"] < total and rest["counts"]["failed"] == 0
 
 
+@pytest.mark.both_cores
 def test_a_run_that_takes_longer_than_its_timeout_says_what_is_done_and_writes_no_more(lab, tmp_path):
     """Also while threads wait for a limit: they are woken, and the next task comes."""
     slow(lab, 0.3, times=5)
@@ -135,6 +138,7 @@ def test_a_run_that_takes_longer_than_its_timeout_says_what_is_done_and_writes_n
     assert lab.requests()[-1]["path"] == "/computers/search"
 
 
+@pytest.mark.both_cores
 def test_a_run_whose_ansible_was_killed_writes_no_more(lab, tmp_path):
     """The worker has a session of its own, so that it outlives what started it unless it looks after that itself."""
     lab.add_fault(method="POST", path=WRITES, times=0, action={"kind": "stall", "seconds": 300})

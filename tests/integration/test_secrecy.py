@@ -150,14 +150,18 @@ def scratch_fixture() -> t.Iterator[Path]:
 
 HERE = {"ansible_connection": "local"}
 AS_MODULES = {"ansible_connection": "elsewhere"}
-# What depends on ansible-core: what it keeps of its environment, and where it writes a module's options.
-OF_CORE = {"environment", "option without pipelining", "environment of the task"}
+# What depends on ansible-core: what it keeps of its environment and of a task's, and where it writes a module's options.
+OF_CORE = (
+    ("environment", "local"),
+    ("environment of the task", "local"),
+    ("option without pipelining", "elsewhere"),
+)
 
 
 @pytest.mark.parametrize(
     ("given", "where"),
     [
-        pytest.param(given, where, marks=pytest.mark.both_cores if given in OF_CORE else ())
+        pytest.param(given, where, marks=pytest.mark.both_cores if (given, *where.values()) in OF_CORE else ())
         for where, ways in (
             (HERE, ("environment", "option without pipelining", "environment of the task")),
             (

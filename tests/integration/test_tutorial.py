@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The tutorial, as a newcomer goes through it: every block is carried out, and prints what the page shows."""
+"""The tutorial, as a newcomer goes through it: every block is carried out, and prints what the page shows.
+
+But for ansible-playbook, whose runs are those of C(tests.playbooks).
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,15 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 
 from tests.gates.environments import ROOT
+from tests.integration.support import SHARED
 from tests.lab.waiting import until
+from tests.playbooks.program import program
 
 pytestmark = pytest.mark.slow
 
@@ -58,14 +62,14 @@ def test_every_block_does_what_the_page_says(tmp_path):
     (_before, _language, start), (_before, language, exports), *blocks = BLOCKS
     assert language == "text" and len(blocks) > 9
     log = tmp_path / "lab.txt"
-    with in_another_terminal(start, log):
+    with in_another_terminal(start, log), program(tmp_path / "programs") as ran:
         until(lambda: log.read_text().count("export ") == 3, "the lab's manager listens")
         assert shows(log.read_text(), exports)
         environment = {
             **os.environ,
             **dict(word.split("=", 1) for word in shlex.split(log.read_text()) if word.startswith("WORKLOAD_")),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "ANSIBLE_NOCOLOR": "1",
+            "PATH": f"{tmp_path / 'programs'}{os.pathsep}{os.environ['PATH']}",
+            **SHARED,
         }
         folder, ended_in, output = tmp_path, tmp_path / "ended_in", ""
         for before, language, block in blocks:
@@ -90,4 +94,5 @@ def test_every_block_does_what_the_page_says(tmp_path):
                 path.write_text(block)
             else:
                 assert language == "text" and shows(output, block), (block, output)
+        assert len(ran) == PAGE.count("\nansible-playbook ")
     assert (tmp_path / "fleet" / "report" / "lab.html").is_file()

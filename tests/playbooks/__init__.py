@@ -26,7 +26,7 @@ from pathlib import Path
 
 _SERVER = Path(__file__).with_name("server.py")
 # What differs from run to run, and is not read when Ansible is loaded.
-_OF_A_RUN = ("PWD", "PYTEST_CURRENT_TEST", "WORKLOAD_SECURITY_")
+OF_A_RUN = ("PWD", "PYTEST_CURRENT_TEST", "WORKLOAD_SECURITY_")
 # Keys: what comes before the command, and the environment.
 _Key = t.Tuple[t.Tuple[str, ...], t.FrozenSet[t.Tuple[str, str]]]
 _seen: set[_Key] = set()
@@ -55,7 +55,7 @@ def ansible_playbook(
     """
     folder = cwd or Path.cwd()
     command = [*prefix, str(Path(sys.executable).with_name(tool)), *arguments]
-    loading = {name: value for name, value in environment.items() if not name.startswith(_OF_A_RUN)}
+    loading = {name: value for name, value in environment.items() if not name.startswith(OF_A_RUN)}
     kept = loading.items()
     # Ansible reads a configuration in its folder when it is loaded.
     configuration = folder / "ansible.cfg"
