@@ -88,7 +88,7 @@ CAPTURES = "tests/integration/test_capture.py"
 AGAIN = ("--hypothesis-profile=again",)
 # How tests are dealt out to processes: where the fixtures of a file are dear, it stays together.
 BY_FILE = ("-n", "2", "--dist", "loadfile")
-WAITING = ("-n", "4", "--dist", "worksteal")  # mostly for clocks
+BY_TEST = ("-n", "2", "--dist", "worksteal")
 # What these tests reach of the collection is shown at the end.
 COVERED = ("--cov=plugins", "--cov-report=")
 # What depends on the release of ansible-core. The other tests of ansible-test are linters, of one opinion everywhere.
@@ -112,7 +112,7 @@ GATES: List[Gate] = [
     # With the lowest versions of libraries as well: the environments differ in nothing else.
     pytest_gate("unit on the oldest core", "lowest", "tests/unit", *AGAIN, cost=70),
     pytest_gate("libraries at their lowest", "lowest", FAULTS, *TOLD, CAPTURES, cost=60),
-    pytest_gate("contract", "main", "tests/contract", cost=40, parallel=WAITING),
+    pytest_gate("contract", "main", "tests/contract", cost=35, parallel=BY_TEST),
     pytest_gate(
         "integration",
         "main",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import os
+import re
 import subprocess
 import tempfile
 import threading
@@ -52,6 +53,7 @@ class Watch(threading.Thread):
     def __init__(self, key: str, folders: list[Path]) -> None:
         super().__init__(daemon=True)
         self.key, self.folders = key, folders
+        self.leaked = re.compile(b"|".join(map(re.escape, spellings(key))))
         self.leaks: set[str] = set()
         self.seen: dict[Path, tuple[int, ...]] = {}
         self.looked_at = {"processes": set(), "files": set()}
@@ -64,11 +66,12 @@ class Watch(threading.Thread):
             time.sleep(0.03)
 
     def look(self) -> None:
-        for process in Path("/proc").glob("[0-9]*/cmdline"):
-            data = self.read(process)
+        # A hundred processes thirty times a second: in plain words, which take a third of what paths do.
+        for process in os.listdir("/proc"):
+            data = self.read(f"/proc/{process}/cmdline") if process.isdigit() else b""
             if b"ansible" in data.lower():
                 self.looked_at["processes"].add(process)
-            if found_in(data, self.key):
+            if data and self.leaked.search(data):
                 self.leaks.add(f"arguments of a process: {data[:60]!r}")
         for folder in self.folders:
             for root, _folders, files in os.walk(folder):
@@ -88,9 +91,10 @@ class Watch(threading.Thread):
         return self.seen.get(path) != told and self.seen.update({path: told}) is None
 
     @staticmethod
-    def read(path: Path) -> bytes:
+    def read(path: Path | str) -> bytes:
         try:
-            return path.read_bytes()
+            with open(path, "rb", buffering=0) as file:
+                return file.read()
         except OSError:
             return b""
 
@@ -300,25 +304,21 @@ def test_a_key_in_environment_of_a_module_is_warned_of(lab, tmp_path):
 
     others = [
         # What starts the module is then another program's child, and no child of Ansible's own.
-        {**COUNT, "environment": variable, "become": True},
-        {**COUNT, "environment": variable, "async": 60, "poll": 1},
-        {**COUNT, "environment": variable, "become": True, "async": 60, "poll": 1},
+        {**COUNT, "become": True},
+        {**COUNT, "async": 60, "poll": 1},
+        {**COUNT, "become": True, "async": 60, "poll": 1},
     ]
-    told = play(lab, others, tmp_path, environment={**nothing, **ELSEWHERE}, keywords={"vars": AS_MODULES})
-    assert all(EXPOSED in result.get("warnings", []) and result["result"] == 300 for result in told.results), (
-        told.output
-    )
+    # The environment of a play is that of its tasks.
+    keywords = {"environment": variable, "vars": AS_MODULES}
+    told = play(lab, [COUNT, *others], tmp_path, environment={**nothing, **ELSEWHERE}, keywords=keywords)
+    assert len(told.results) == 4 and all(
+        EXPOSED in result.get("warnings", []) and result["result"] == 300 for result in told.results
+    ), told.output
     assert found_in(told.output.encode(), key) == []
     # In the environment of Ansible itself it is safe, with async as well.
-    safe = [{name: value for name, value in task.items() if name != "environment"} for task in others[1:]]
-    untold = play(lab, safe, tmp_path, environment=ELSEWHERE, keywords={"vars": AS_MODULES})
+    untold = play(lab, others[1:], tmp_path, environment=ELSEWHERE, keywords={"vars": AS_MODULES})
     assert [result["result"] for result in untold.results] == [300, 300], untold.output
     assert EXPOSED not in untold.output
-
-    keywords = {"environment": variable, "vars": AS_MODULES}
-    of_play = play(lab, [COUNT], tmp_path, environment={**nothing, **ELSEWHERE}, keywords=keywords)
-    assert EXPOSED in of_play.results[0]["warnings"]
-    assert found_in(of_play.output.encode(), key) == []
 
 
 @pytest.mark.both_cores
@@ -431,7 +431,7 @@ def test_a_key_in_a_name_is_masked_in_results_diffs_and_warnings(lab, tmp_path, 
         {f"{NAMESPACE}.policy_info": {"policies": [half]}},
     ]
     keywords, environment = {"vars": where}, {**environment, **ELSEWHERE}
-    played = play(
+    played = support.play(
         lab, tasks, tmp_path, arguments=["-vvv"], environment=environment, defaults=defaults, keywords=keywords
     )
     read, planned, _nobody = played.results
@@ -494,7 +494,7 @@ def test_a_key_in_names_is_in_no_result_and_no_file_of_any_module(lab, tmp_path)
 def test_the_key_is_not_in_a_crash(lab, tmp_path):
     """Also when something nobody thought of goes wrong, here a manager that is not there."""
     task = {f"{NAMESPACE}.policy_info": {"url": "https://localhost:1", "timeout": 1}}
-    played = play(lab, [task], tmp_path, arguments=["-vvvvv"])
+    played = support.play(lab, [task], tmp_path, arguments=["-vvvvv"])
     assert played.results[0]["failed"] and played.results[0]["failure"]["code"] == "connection_failed"
     assert found_in(played.output.encode(), lab.api_key) == []
 

@@ -99,6 +99,7 @@ def folder_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @example("*/")
 @example("\\.c*")
 @example("[a||b]*")
+@example("[a].conf")
 def test_what_the_library_finds_is_found(folder: Path, pattern: str) -> None:
     assume(HAS_PATTERN.search(pattern) and ".." not in pattern and not pattern.startswith("/"))
     # The library takes the first ones of these for a user's folder, and the last for a letter as a language sorts it.
