@@ -12,6 +12,7 @@ from __future__ import annotations
 import __future__
 
 import builtins
+import dataclasses
 import gc
 import sys
 
@@ -37,4 +38,13 @@ def _compile_once(source, filename, mode, flags=0, dont_inherit=False, *others, 
     return _compiled[key]
 
 
+def _exec_compiled(source, *namespaces):
+    key = (source, "<string>", "exec")
+    if key not in _compiled:
+        _compiled[key] = _compile(*key, 0, True)
+    exec(_compiled[key], *namespaces)
+
+
 builtins.compile = _compile_once
+# Which it calls with the source of each method of each class, anew whenever their file is loaded again.
+dataclasses.exec = _exec_compiled
