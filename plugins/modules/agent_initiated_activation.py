@@ -123,10 +123,11 @@ failure:
   sample: {code: bad_option, option: ip_list}
 """
 
+from ..module_utils._activation.activation import ACTIVATION_ARGUMENTS, ActivationWish, keep_activation
 from ..module_utils._task.module import run_module
-from ..module_utils._task.work import of_activation
+from ..module_utils._task.work import of_keeping
 
-WORK = of_activation()
+WORK = of_keeping(ACTIVATION_ARGUMENTS, ActivationWish.from_options, keep_activation)
 
 
 def main() -> None:

@@ -211,10 +211,12 @@ failure:
   sample: {code: bad_option, option: path, message: "option 'path' is '...': it must ..."}
 """
 
+from ..module_utils._communication.capture import CAPTURE_ARGUMENTS, CaptureWish, capture
+from ..module_utils._communication.snapshot_file import RUAMEL_IMPORT_ERROR
 from ..module_utils._task.module import run_module
-from ..module_utils._task.work import of_capture
+from ..module_utils._task.work import of_keeping
 
-WORK = of_capture()
+WORK = of_keeping(CAPTURE_ARGUMENTS, CaptureWish.from_options, capture, {"ruamel.yaml": RUAMEL_IMPORT_ERROR})
 
 
 def main() -> None:

@@ -211,7 +211,7 @@ failure:
   sample: {code: bad_option, option: policies, message: "option 'policies': it must ..."}
 """
 
-from ..module_utils._answers.info import FACET_NAMES, CommunicationAsked, describe_communication
+from ..module_utils._answers.communication import FACET_NAMES, CommunicationAsked, describe_communication
 from ..module_utils._facets.firewall.restriction import PREFIX_LIMIT_ARGUMENTS
 from ..module_utils._fleet.targets import TARGET_ARGUMENTS
 from ..module_utils._task.module import run_module

@@ -701,8 +701,8 @@ failure:
     message: "option 'profiles[Servers].heartbeat.interval' is '0': it must be ..."
 """
 
+from ..module_utils._task.converging import of_profiles
 from ..module_utils._task.module import run_module
-from ..module_utils._task.work import of_profiles
 
 WORK = of_profiles()
 

@@ -300,8 +300,8 @@ failure:
   sample: {code: bad_option, option: policies, message: "option 'policies': it must ..."}
 """
 
+from ..module_utils._task.converging import of_facet
 from ..module_utils._task.module import run_module
-from ..module_utils._task.work import of_facet
 
 WORK = of_facet("firewall_restriction")
 

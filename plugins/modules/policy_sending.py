@@ -213,10 +213,11 @@ failure:
   sample: {code: not_arrived}
 """
 
+from ..module_utils._sending.result import SENDING_ARGUMENTS, SendingAsked, send_policies
 from ..module_utils._task.module import run_module
-from ..module_utils._task.work import of_sending
+from ..module_utils._task.work import of_keeping
 
-WORK = of_sending()
+WORK = of_keeping(SENDING_ARGUMENTS, SendingAsked.from_options, send_policies)
 
 
 def main() -> None:

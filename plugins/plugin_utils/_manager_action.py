@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import threading
@@ -62,6 +63,8 @@ class ManagerAction(ActionBase):
         if environment is None:
             result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
             return result
+        # This process ends with its task: what was there before needs no search for garbage.
+        gc.freeze()
         internal: dict[str, t.Any] = {}
         self._update_module_args(self._task.action, internal, task_vars or {})
         try:

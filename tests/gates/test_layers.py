@@ -43,7 +43,6 @@ PACKAGES = {package for line in ORDER for package in line}
 # name comes last.
 IMPORTS = {
     "_task": (
-        "_activation",
         "_sending",
         "_communication",
         "_facets",
@@ -72,6 +71,8 @@ IMPORTS = {
         "_task",
         "_answers",
         "_activation",
+        "_sending",
+        "_communication",
         "_facets",
         "_fleet",
         "_manager",

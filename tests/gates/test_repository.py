@@ -37,6 +37,7 @@ PLUGINS = [
     if path.parts[0] == "plugins"
     and path.parts[1] in ("modules", "inventory", "filter", "test")
     and path.suffix == ".py"
+    and path.stem != "__init__"
 ]
 MODULES = [path for path in PLUGINS if path.parts[1] == "modules"]
 PYTHON_HEADER = """\

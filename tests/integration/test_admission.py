@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.communication import (
     FACET_NAMES,
     CommunicationAsked,
     describe_communication,

@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.communication import (
     CommunicationAsked,
     describe_communication,
 )

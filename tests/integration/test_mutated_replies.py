@@ -40,6 +40,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.c
     CiphersAsked,
     read_ciphers,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.communication import (
+    CommunicationAsked,
+    describe_communication,
+)
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.fleet_communication import (
     FleetAsked,
     read_fleet,
@@ -50,12 +54,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.h
     HealthAsked,
     read_health,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import (
-    CommunicationAsked,
-    ObjectsAsked,
-    describe_communication,
-    read_objects,
-)
+from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import ObjectsAsked, read_objects
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.inventory import (
     PREFIXES,
     HostsAsked,

@@ -83,7 +83,7 @@ class ActivationWish:
         return cls(values)
 
 
-def keep_activation(client: Client, wish: ActivationWish, *, check_mode: bool) -> dict[str, t.Any]:
+def keep_activation(client: Client, wish: ActivationWish, check_mode: bool) -> dict[str, t.Any]:
     """Bring the settings to what is wanted, or in check mode say what that would change; returns the task's result.
 
     A result with C(msg) is that of a task that failed: the manager did not keep what it was sent.

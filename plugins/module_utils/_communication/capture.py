@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._basis.files import tidy
+from .._basis.memory import uncollected
 from .._basis.text import shown
 from .._facets.facet import Facet
 from .._facets.registry import FACETS
@@ -82,6 +83,7 @@ class CaptureWish:
         )
 
 
+@uncollected()
 def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
     """Write what is set on the manager into the file, or in check mode say what that would change of it.
 

@@ -11,20 +11,11 @@ import typing as t
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .._activation.activation import ACTIVATION_ARGUMENTS, ActivationWish, keep_activation
-from .._basis.errors import OptionError, Problem
+from .._basis.errors import Problem
 from .._basis.libraries import import_problem, require
 from .._basis.memory import uncollected
 from .._basis.refusal import failed
-from .._communication.capture import CAPTURE_ARGUMENTS, CaptureWish, capture
-from .._communication.document import Document, facet_document
-from .._communication.result import Run, Terms, converge
-from .._communication.short import LONGEST_FAILED_RESULT, LONGEST_RESULT, failure_message, shortened
-from .._communication.slices import SLICE_ARGUMENTS
-from .._communication.snapshot_file import RUAMEL_IMPORT_ERROR
-from .._facets.registry import FACETS
 from .._fleet.expression import JMESPATH_IMPORT_ERROR
-from .._fleet.targets import TARGET_ARGUMENTS
 from .._manager.api_key import VARIABLE, secrets_of
 from .._manager.client import Client
 from .._manager.connection import CONNECTION_ARGUMENTS, Connection
@@ -32,15 +23,7 @@ from .._manager.pool import URLLIB3_IMPORT_ERROR, URLLIB3_NEEDED
 from .._manager.progress import Progress
 from .._manager.proxy import may_hold_password, proxy_secrets
 from .._manager.transport import Transport
-from .._sending.result import SENDING_ARGUMENTS, SendingAsked, send_policies
 from .._vendor.manager_address import secrets_in_address
-from .planned import PROFILES_ARGUMENTS, Asked
-
-# Documented in plugins/doc_fragments/run.py.
-RUN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    "stop_after": {"type": "int", "default": 10},
-    "list_targets": {"type": "bool", "default": False},
-}
 
 Options = t.Dict[str, t.Any]
 Result = t.Dict[str, t.Any]
@@ -103,65 +86,6 @@ class Work(t.Generic[T]):
         return {**CONNECTION_ARGUMENTS, **self.options}
 
 
-def of_facet(name: str) -> Work[Document]:
-    """To keep one facet."""
-    return Work(
-        {**RUN_ARGUMENTS, **SLICE_ARGUMENTS, **TARGET_ARGUMENTS, **FACETS[name].arguments},
-        lambda params, deployment: facet_document(name, params, deployment),
-        _converge,
-        slices=_slices,
-    )
-
-
-def of_profiles() -> Work[Asked]:
-    """To keep a whole document, or to carry out a plan of one."""
-    return Work(
-        {**RUN_ARGUMENTS, **PROFILES_ARGUMENTS},
-        Asked.from_options,
-        _converge_as_asked,
-        slices=lambda asked: _slices(asked.document),
-    )
-
-
-def _slices(document: Document) -> int:
-    return document.part.of if document.part else 1
-
-
-def of_capture() -> Work[CaptureWish]:
-    """To write what is set on the manager into a file."""
-    return Work(
-        CAPTURE_ARGUMENTS,
-        CaptureWish.from_options,
-        _capture,
-        {"ruamel.yaml": RUAMEL_IMPORT_ERROR},
-    )
-
-
-def _capture(client: Client, wanted: CaptureWish, host: Host, _connection: Connection) -> Result:
-    with uncollected():
-        return _with_diff(host, capture(client, wanted, host.check_mode))
-
-
-def of_activation() -> Work[ActivationWish]:
-    """To keep the manager's settings for agent-initiated activation."""
-    return Work(
-        ACTIVATION_ARGUMENTS,
-        ActivationWish.from_options,
-        lambda client, wanted, host, _connection: _with_diff(
-            host, keep_activation(client, wanted, check_mode=host.check_mode)
-        ),
-    )
-
-
-def of_sending() -> Work[SendingAsked]:
-    """To send policies to agents, and to wait for them."""
-    return Work(
-        SENDING_ARGUMENTS,
-        SendingAsked.from_options,
-        lambda client, asked, host, _connection: _with_diff(host, send_policies(client, asked, host.check_mode)),
-    )
-
-
 def of_reading(
     options: Options,
     prepare: t.Callable[[Options, str], T],
@@ -181,6 +105,20 @@ def of_reading(
         return {"changed": False, **result}
 
     return Work(options, prepare, carry_out)
+
+
+def of_keeping(
+    options: Options,
+    prepare: t.Callable[[Options, str], T],
+    keep: t.Callable[[Client, T, bool], Result],
+    libraries: Mapping[str, str | None] | None = None,
+) -> Work[T]:
+    """To bring something to what is wanted: C(keep) makes the result, and is told whether it must not write."""
+
+    def carry_out(client: Client, wanted: T, host: Host, _connection: Connection) -> Result:
+        return with_diff(host, keep(client, wanted, host.check_mode))
+
+    return Work(options, prepare, carry_out, libraries or {})
 
 
 def result_of(work: Work[t.Any], host: Host) -> Result:
@@ -224,28 +162,6 @@ def libraries_of(work: Work[t.Any], params: Mapping[str, t.Any]) -> dict[str, st
     }
 
 
-def _converge_as_asked(client: Client, asked: Asked, host: Host, connection: Connection) -> Result:
-    return _converge(client, asked.document, host, connection, asked.terms(connection.url))
-
-
-def _converge(
-    client: Client, document: Document, host: Host, connection: Connection, terms: Terms | None = None
-) -> Result:
-    given = {name: host.params[name] for name in RUN_ARGUMENTS}
-    if given["stop_after"] < 0:
-        raise OptionError("stop_after", given["stop_after"], "it must be a number of writes, 0 for never")
-    run = Run(host.check_mode, connection.concurrency, **given)
-    result = converge(client, document, run, terms)
-    if "msg" in result:
-        return _with_diff(host, result)
-    if result["failed_targets"]:
-        result["msg"] = failure_message(result, run.check_mode)
-        result["failure"] = {"code": "failed_targets", "message": result["msg"]}
-    if not run.list_targets:
-        result = shortened(result, LONGEST_FAILED_RESULT if "msg" in result else LONGEST_RESULT)
-    return _with_diff(host, result)
-
-
-def _with_diff(host: Host, result: Result) -> Result:
+def with_diff(host: Host, result: Result) -> Result:
     """The result with its C(diff) only where that is asked for."""
     return result if host.diff else {name: value for name, value in result.items() if name != "diff"}
