@@ -75,7 +75,7 @@ PARTS = (
     ),
     Part(
         "Rollouts",
-        r"module_utils/_(task/(rollout|rehearsal)|communication/waves)",
+        r"module_utils/_(task/(rollout|rehearsal)|communication/(bound|waves))",
         "`rollout_plan`, `rollout_gate`, and the role `rollout`. See [Rolling out in waves](rollout.md).",
     ),
     Part(

@@ -13,8 +13,8 @@ from .._basis.errors import OptionError
 from .._facets.facet import Conflict, Facet, Scope
 from .._facets.registry import FACETS
 from .._fleet.targets import COMPUTER_ARGUMENTS, TARGET_ARGUMENTS, Selector, chosen_by
+from .bound import Bound
 from .slices import Slice
-from .waves import Bound
 
 Options = t.Mapping[str, t.Any]
 

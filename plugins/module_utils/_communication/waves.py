@@ -12,14 +12,12 @@ it, such as a list, comes after all. Agents that no gate can judge, since they w
 from __future__ import annotations
 
 import hashlib
-import re
 import typing as t
 from dataclasses import dataclass, replace
-from fractions import Fraction
 
-from .._basis.errors import OptionError
 from .._facets.step import SET, UNASSIGN, WRITE, Step, needed_by
 from .._fleet.catalogue import INHERITED
+from .bound import Bound
 from .groups import is_on_target
 
 # A target: "policy" or "computer", and its ID.
@@ -33,8 +31,6 @@ MAX_SILENT = 50
 
 # What a wave writes: its part of the plan, that of a trial before it, or the end of the trial.
 KINDS = OF_PLAN, OF_TRIAL, END_OF_TRIAL = ("plan", "trial", "end of trial")
-
-_BOUND = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) *(?P<percent>%?)", re.ASCII)
 
 
 class Place(t.NamedTuple):
@@ -53,33 +49,6 @@ class Branch(t.NamedTuple):
     id: int
     parent: int | None
     computers: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Bound:
-    """How many of all are done once a wave is: C(number) of them, or percent."""
-
-    text: str
-    number: Fraction
-    is_percent: bool
-
-    @classmethod
-    def of(cls, option: str, given: t.Any) -> Bound:
-        """Such as C(10) or C(1 %). Raises C(OptionError)."""
-        text = "" if isinstance(given, bool) else str(given).strip()
-        found = _BOUND.fullmatch(text)
-        right = "it must be a number of computers, such as 10, or a percentage, such as 1 %"
-        if not found:
-            raise OptionError(option, given, right)
-        number, is_percent = Fraction(found["number"]), bool(found["percent"])
-        if not number or (number > 100 if is_percent else number.denominator > 1):
-            raise OptionError(option, given, f"{right}, more than 0 and no more than 100 %")
-        return cls(f"{found['number']} %" if is_percent else found["number"], number, is_percent)
-
-    def out_of(self, total: int) -> int:
-        """How many these are of so many, rounded up."""
-        most = -(-self.number * total // 100) if self.is_percent else self.number
-        return min(int(most), total)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from .._basis.errors import FileError, OptionError
 from .._basis.files import keep_whole, read_whole
 from .._basis.numbers import in_range
 from .._basis.text import one_line, quoted, shown
+from .._communication.bound import Bound
 from .._communication.plan_file import LONGEST, PlanFile
-from .._communication.waves import DEFAULT, MAX_SILENT, Bound, Branch, Named, Place, Wave, make_waves, with_trial
+from .._communication.waves import DEFAULT, MAX_SILENT, Branch, Named, Place, Wave, make_waves, with_trial
 from .._facets.firewall.restriction import PRESENT
 from .._facets.step import ASSIGN, SET
 from .._fleet.catalogue import COMMUNICATION_DIRECTION, HEARTBEAT_INTERVAL

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, in_words, quoted
+from .._communication.bound import Bound
 from .._communication.document import REMOVE, Document, TryOn
-from .._communication.waves import Bound, Place, fair_order
+from .._communication.waves import Place, fair_order
 from .._facets.firewall.snapshot import restricting_rules
 from .._facets.step import ASSIGN, SET, UNASSIGN, WRITE, Step, needed_by
 from .._fleet.catalogue import BY_OPTION, COMMUNICATION_DIRECTION, INHERITED

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
+from ansible_collections.workload_security.agent.plugins.module_utils._communication.bound import Bound
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.waves import (
     DEFAULT,
-    Bound,
     Branch,
     Named,
     Place,

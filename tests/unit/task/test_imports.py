@@ -48,7 +48,7 @@ _NO_MANAGER = ("urllib3", "jmespath", *_WRITING, "_facets", "_fleet", "_manager"
 NEEDLESS = {
     "action.communication_profile": (
         *("_activation", "_answers", "_sending", "_communication.capture", "_communication.snapshot"),
-        *("_communication.snapshot_file", "_communication.snapshot_editor", "ruamel"),
+        *("_communication.snapshot_file", "_communication.snapshot_editor", "_communication.waves", "ruamel"),
     ),
     "action.heartbeat": ("_activation", "_answers", "_sending", "_communication.capture", "ruamel"),
     "action.communication_document": ("_activation", "_answers", "_sending", "_communication.result"),
