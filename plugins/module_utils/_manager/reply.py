@@ -198,7 +198,7 @@ def _loads(body: bytes) -> t.Any:
 
 
 def _has_fractions(value: t.Any) -> bool:
-    """Whether there is a number within that is not whole, other than 0.0. Raises C(_TooDeep)."""
+    """Whether there is a number within that is not whole. Raises C(_TooDeep)."""
     if value.__class__ not in _CONTAINERS:
         return isinstance(value, float)
     found = False
@@ -213,8 +213,8 @@ def _has_fractions(value: t.Any) -> bool:
 
 
 def _members(containers: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
-    """The values in all of these objects and lists, one after the other, without nulls and what else is empty or 0."""
-    return filter(None, chain.from_iterable(one.values() if one.__class__ is dict else one for one in containers))
+    """The values in all of these objects and lists, one after the other."""
+    return chain.from_iterable(one.values() if one.__class__ is dict else one for one in containers)
 
 
 def _explanation(body: bytes) -> str:
