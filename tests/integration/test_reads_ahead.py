@@ -122,7 +122,7 @@ def test_what_does_not_depend_on_each_other_is_under_way_at_once(lab, monkeypatc
     """Where one waited for another, none of them would ever be sent."""
     waiting = meet(
         monkeypatch,
-        ("/policies/search", "/computers/search?expand=none", "/computergroups/search"),
+        ("/policies/search", "/computergroups/search"),
         ("/policies/default", "/firewallrules/search", "/iplists/search", "computers/search?expand=computerSettings"),
     )
     fleet = DeclaredFleet(lab)
@@ -141,9 +141,9 @@ def test_a_task_with_one_connection_needs_no_other(lab):
 
 
 def test_the_read_that_would_have_come_first_says_why_it_failed(lab):
-    """Policies and computers are refused at once; the computers are what is read first."""
-    for path, status in (("/policies", 403), ("/computers", 404)):
+    """Rules and lists are refused at once; the rules are what is read first."""
+    for path, status in (("/iplists", 403), ("/firewallrules", 404)):
         action = {"kind": "status", "status": status, "body": json.dumps({"message": f"no {path}"})}
         lab.add_fault(path=f"^{path}/search$", times=0, action=action)
-    (result,) = run_tasks(lab, [TASKS["inherited"]]).results
-    assert result["failed"] and "404" in result["msg"] and "no /computers" in result["msg"]
+    (result,) = run_tasks(lab, [TASKS["restriction"]]).results
+    assert result["failed"] and "404" in result["msg"] and "no /firewallrules" in result["msg"]

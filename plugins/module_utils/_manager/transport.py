@@ -41,6 +41,8 @@ PATIENCE = 300.0
 
 Query = t.Union[t.Mapping[str, str], t.Iterable[t.Tuple[str, str]], None]
 Object = t.Dict[str, t.Any]
+# What tells a request from others: method, target and payload.
+_Asked = t.Tuple[str, str, t.Optional[bytes]]
 
 
 class Transport:
@@ -76,8 +78,12 @@ class Transport:
         ends_at = clock.monotonic() + 60 * connection.deadline if connection.deadline else math.inf
         self._gate = Gate(clock, random, connection.requests_per_minute, ends_at)
         self._pool = Pool(connection, clock, ends_at)
-        # Reads that were begun ahead, by what they ask for, and the threads that they run in.
-        self._begun: dict[tuple[str, str, bytes | None], Future[Object]] = {}
+        # Reads that were begun ahead, by what they ask for, and the threads that they run in; and those that wait for the
+        # first answer of all: managers count requests with a wrong key, and lock a key after a few, so only one is sent.
+        self._begun: dict[_Asked, Future[Object]] = {}
+        self._waiting: dict[_Asked, _Request] = {}
+        self._has_answered = False
+        self._ahead_lock = threading.Lock()
         self._ahead: ThreadPoolExecutor | None = None
         self._most_ahead = min(AHEAD, connection.concurrency)
         self.progress = Progress(clock, connection.requests_per_minute)
@@ -104,17 +110,37 @@ class Transport:
     def read(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> Object:
         """A request that changes nothing, searches included. Repeated while there is hope."""
         request = self._request(method, path, query, body, writes=False, repeatable=True)
-        begun = self._begun.pop((method, request.target, request.payload), None)
-        return self._object(request) if begun is None else begun.result()
+        with self._ahead_lock:
+            begun = self._begun.pop(request.asked, None)
+            self._waiting.pop(request.asked, None)
+        if begun is not None:
+            return begun.result()
+        answer = self._object(request)
+        if not self._has_answered:
+            self._has_answered = True
+            self._begin()
+        return answer
 
     def ahead(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> None:
-        """Begin a read in a thread. It must be sure that C(read) will be called with the same: that gets what comes of it,
-        be it an error, and sends nothing.
+        """Begin a read in a thread, once the manager has answered any. It must be sure that C(read) will be called with the
+        same: that gets what comes of it, be it an error, and sends nothing.
         """
         request = self._request(method, path, query, body, writes=False, repeatable=True)
-        if self._ahead is None:
-            self._ahead = ThreadPoolExecutor(max_workers=self._most_ahead)
-        self._begun[method, request.target, request.payload] = self._ahead.submit(self._object, request)
+        with self._ahead_lock:
+            self._waiting[request.asked] = request
+        if self._has_answered:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Begin the reads that wait, in their order."""
+        with self._ahead_lock:
+            if not self._waiting:
+                return
+            if self._ahead is None:
+                self._ahead = ThreadPoolExecutor(max_workers=self._most_ahead)
+            for asked, request in self._waiting.items():
+                self._begun[asked] = self._ahead.submit(self._object, request)
+            self._waiting.clear()
 
     def write(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> Object | None:
         """A request that may be sent twice with the effect of once. Repeated while there is hope.
@@ -296,6 +322,11 @@ class _Request:
     # Whether an attempt failed in such a way that the manager may have done what was asked.
     doubt: bool = False
     last: Failure | None = None
+
+    @property
+    def asked(self) -> _Asked:
+        """What tells it from others."""
+        return self.method, self.target, self.payload
 
     def tried(self, started: float) -> None:
         """An attempt began at this time."""

@@ -27,8 +27,10 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.e
     Forbidden,
     ManagerError,
     NotFound,
+    Unauthorized,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import AHEAD, Transport
+from tests.unit.manager.conftest import Manager
 from tests.unit.manager.https_server import Action, Handler, Request, reply
 
 # Longer than any test takes: who waits for this waits for something that does not come.
@@ -54,15 +56,35 @@ def paged(sizes: t.Sequence[int], noun: str = "computers", named_by: str = "host
     return act
 
 
+def answering(it: Manager) -> Manager:
+    """The manager has answered once: nothing is begun ahead before that."""
+    it.transport.read("GET", "/first")
+    it.server.requests.clear()
+    return it
+
+
 # -- reads
 
 
+def test_nothing_is_begun_before_the_first_answer(manager):
+    """A manager may count requests with a wrong key, and lock the key."""
+    it = manager(by_path(first=reply({}, status=401), a=reply({}), b=reply({})))
+    it.transport.ahead("GET", "/a")
+    with pytest.raises(Unauthorized):
+        it.transport.read("GET", "/first")
+    assert it.asked == ["GET /api/first"]
+    it.transport.read("GET", "/a")
+    it.transport.ahead("GET", "/b")
+    it.transport.read("GET", "/b")
+    assert it.asked == ["GET /api/first", "GET /api/a", "GET /api/b"], "what was read meanwhile is not begun"
+
+
 def test_what_was_begun_is_sent_once_and_answers_the_read(manager):
-    it = manager(by_path(a=reply({"it": "a"}), b=reply({"it": "b"})))
+    it = answering(manager(by_path(first=reply({}), a=reply({"it": "a"}), b=reply({"it": "b"}))))
     for path in ("/a", "/b"):
         it.transport.ahead("GET", path)
     assert [it.transport.read("GET", path) for path in ("/b", "/a")] == [{"it": "b"}, {"it": "a"}]
-    assert sorted(it.asked) == ["GET /api/a", "GET /api/b"] and it.transport.requests_sent == 2
+    assert sorted(it.asked) == ["GET /api/a", "GET /api/b"] and it.transport.requests_sent == 3
     assert it.transport.read("GET", "/a") == {"it": "a"} and len(it.asked) == 3, "only the first read was begun"
 
 
@@ -70,7 +92,7 @@ def test_what_was_begun_is_sent_once_and_answers_the_read(manager):
     "other", [{"path": "/b"}, {"query": {"overrides": "true"}}, {"body": {}}, {"method": "POST"}], ids=str
 )
 def test_another_request_is_not_answered_by_it(manager, other):
-    it = manager(reply({}))
+    it = answering(manager(reply({})))
     asked = {"method": "GET", "path": "/a"}
     it.transport.ahead(**asked)
     it.transport.read(**{**asked, **other})
@@ -90,7 +112,7 @@ def test_errors_come_in_the_order_of_the_reads(manager):
         reply({"message": "second"}, status=404)(handler, request)
         second_came.set()
 
-    it = manager(by_path(a=first, b=second))
+    it = answering(manager(by_path(first=reply({}), a=first, b=second)))
     for path in ("/b", "/a"):
         it.transport.ahead("GET", path)
     for path, kind in (("/a", Forbidden), ("/b", NotFound)):
@@ -100,7 +122,7 @@ def test_errors_come_in_the_order_of_the_reads(manager):
 
 @pytest.mark.parametrize(("concurrency", "most"), [(1, 1), (2, 2), (64, AHEAD)])
 def test_no_more_are_under_way_than_the_task_may_have_connections(manager, concurrency, most):
-    it = manager(reply({}), concurrency=concurrency)
+    it = answering(manager(reply({}), concurrency=concurrency))
     for number in range(12):
         it.transport.ahead("GET", f"/{number}")
     for number in range(12):
@@ -118,7 +140,7 @@ def test_whatever_ends_the_task_ends_what_is_under_way(manager, error):
         handler.rfile.read(1)
         hung_up.set()
 
-    it = manager(wait, concurrency=1, timeout=600)
+    it = answering(manager(by_path(first=reply({}), a=wait, b=wait), concurrency=1, timeout=600))
     before = set(threading.enumerate())
     with pytest.raises(error), it.transport:
         it.transport.ahead("GET", "/a")
