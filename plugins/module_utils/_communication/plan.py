@@ -12,7 +12,7 @@ from itertools import chain
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, quoted
-from .._facets.facet import Conflict, subject_of
+from .._facets.facet import Conflict, subject_of, subjects_of
 from .._facets.step import SETTINGS, SHIELDS, Refusal, Step, Subject
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Policy, Target
@@ -95,7 +95,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     return Plan(
         _in_order([_said_so(step) if (step.facet, step.subject, step.key) in removed else step for step in steps]),
         tuple(refusals),
-        tuple(map(subject_of, targets)),
+        subjects_of(targets),
         tuple(warnings),
         tuple(undeclared) if document.undeclared == REPORT else None,
         frozenset((one.kind.noun, one.id) for one in scope) if document.undeclared == REMOVE else frozenset(),
@@ -154,6 +154,9 @@ def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], frozen
             if facet.name not in profile.wishes:
                 continue
             wish, of_facet = profile.wishes[facet.name], wishes[facet.name]
+            if of_facet.keys().isdisjoint(targets):
+                of_facet.update(dict.fromkeys(targets, wish))
+                continue
             for target in targets:
                 other = of_facet.setdefault(target, wish)
                 if other is not wish:

@@ -68,7 +68,9 @@ class CommunicationDirection(SettingsFacet):
         """Those of them that can be told at first sight."""
         wanted = Outlook(outlook.fleet)
         for group in groups:
-            wanted.set_all(group.targets, COMMUNICATION_DIRECTION, _direction(group.wish))
+            # Of computers that stand for others only those on macOS are asked for one by one.
+            each = group.targets if isinstance(group.first, Policy) or group.first.is_macos else [group.first]
+            wanted.set_all(each, COMMUNICATION_DIRECTION, _direction(group.wish))
         return {**self._unfit_for_macs(wanted, groups), **_unrestricted(outlook, wanted, groups)}
 
     def _unfit_for_macs(self, wanted: Outlook, groups: t.Iterable[Alike[SettingsWish]]) -> dict[Target, str]:
@@ -119,13 +121,20 @@ class CommunicationDirection(SettingsFacet):
 
     def warnings(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> list[str]:
         told = []
-        leaving = [target for target, wish in wishes.items() if _direction(wish) not in (AGENT_INITIATED, INHERITED)]
-        if leaving and self.deployment == CLOUD:
+        groups = outlook.alike(wishes)
+        leaving = [
+            target
+            for group in groups
+            if self.deployment == CLOUD and _direction(group.wish) not in (AGENT_INITIATED, INHERITED)
+            for target in group.targets
+        ]
+        if leaving:
             told.append(
                 f"In the cloud the vendor strongly recommends keeping {AGENT_INITIATED}; this task declares another"
                 f" direction for {labels_of(leaving)}"
             )
-        appliances = _appliances(outlook, [one for one, wish in wishes.items() if _direction(wish) == AGENT_INITIATED])
+        initiating = [one for group in groups if _direction(group.wish) == AGENT_INITIATED for one in group.targets]
+        appliances = _appliances(outlook, initiating)
         if appliances:
             told.append(
                 f"virtual appliances can only be {BIDIRECTIONAL}, says the vendor; {AGENT_INITIATED} would reach"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import typing as t
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, in_words, literal
@@ -200,12 +201,13 @@ class SettingsFacet(Facet[SettingsWish]):
 
     def setting_steps(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> t.Iterator[Step]:
         """A step for each setting that is not as wanted, from the top down."""
-        for policy in outlook.from_the_top(one for one in wishes if isinstance(one, Policy)):
+        groups = outlook.alike(wishes)
+        for policy in outlook.from_the_top(group.first for group in groups if isinstance(group.first, Policy)):
             yield from self._steps_of(outlook, policy, wishes[policy])
         # What computers inherit is known then.
         differing = [
             computer
-            for group in outlook.alike(wishes)
+            for group in groups
             if isinstance(group.first, Computer)
             and not all(_holds(outlook, group.first, setting, group.wish) for setting in group.wish.values)
             for computer in group.targets
@@ -349,3 +351,9 @@ def labels_of(targets: t.Sequence[Target], most: int = 10) -> str:
 def subject_of(target: Target) -> Subject:
     """A target as steps name it."""
     return Subject(target.kind.noun, target.id, target.name)
+
+
+def subjects_of(targets: t.Collection[Target]) -> tuple[Subject, ...]:
+    """The same of many."""
+    rows = zip([one.kind.noun for one in targets], map(attrgetter("id"), targets), map(attrgetter("name"), targets))
+    return tuple(map(Subject._make, rows))

@@ -68,7 +68,9 @@ class Outlook:
         self._inherited: dict[tuple[int | None, Setting], tuple[Value | None, str]] = {}
         # The same of the rules that a target inherits.
         self._givers: dict[tuple[int | None, str], Policy | None] = {}
-        self._guards: dict[Target, Guard] = {}
+        # What was told of guards, and by target as soon as that is asked for: most tasks never ask.
+        self._told_guards: list[tuple[t.Iterable[Target], Guard]] = []
+        self._guards_known: dict[Target, Guard] = {}
         # By the wishes of a facet, which stay the same while a plan is made: their targets in groups.
         self._alike: dict[int, tuple[t.Any, list[Alike[t.Any]]]] = {}
         # By policy, the guards of what is below it; C(None) until it is asked for.
@@ -182,10 +184,20 @@ class Outlook:
 
     # -- who may connect
 
-    def guard(self, targets: t.Iterable[Target], guard: Guard) -> None:
-        """Note what is declared to keep the port of each target, and of all below it, from anybody."""
-        self._guards.update(dict.fromkeys(targets, guard))
+    def guard(self, targets: t.Sequence[Target], guard: Guard) -> None:
+        """Note what is declared to keep the port of each target, and of all below it, from anybody.
+
+        C(targets) must stay as they are.
+        """
+        self._told_guards.append((targets, guard))
         self._guards_below = None
+
+    @property
+    def _guards(self) -> dict[Target, Guard]:
+        for targets, guard in self._told_guards:
+            self._guards_known.update(dict.fromkeys(targets, guard))
+        self._told_guards.clear()
+        return self._guards_known
 
     def foresee(self) -> None:
         """Have it told what must be waited for, unless that was done."""
@@ -200,11 +212,12 @@ class Outlook:
         step that is not in the plan is not missing: what it would do is done.
         """
         self.foresee()
-        if not self._guards:
+        guards = self._guards
+        if not guards:
             return _UNGUARDED
         lacking, needs = None, list[str]()
         for place in (target, *self.fleet.lineage(target)):
-            found = self._guards.get(place)
+            found = guards.get(place)
             if found and found.lacking is None:
                 needs += found.needs(place)
                 if not found.may_be_inherited:
@@ -214,10 +227,10 @@ class Outlook:
         if needs:
             return Guarded(tuple(dict.fromkeys(needs)))
         below = self._below(target) if isinstance(target, Policy) else []
-        lacking = lacking or next((reason for one in below if (reason := self._guards[one].lacking) is not None), None)
+        lacking = lacking or next((reason for one in below if (reason := guards[one].lacking) is not None), None)
         if lacking or not below:
             return Guarded(lacking=lacking) if lacking else _UNGUARDED
-        return Guarded(tuple(dict.fromkeys(need for one in below for need in self._guards[one].needs(one))))
+        return Guarded(tuple(dict.fromkeys(need for one in below for need in guards[one].needs(one))))
 
     def _below(self, policy: Policy) -> list[Target]:
         if self._guards_below is None:

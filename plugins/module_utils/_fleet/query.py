@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import compress
 from operator import attrgetter, itemgetter
 
 from .._agent.platforms import FAMILIES, family
@@ -157,16 +158,20 @@ class Query:
     def _filtered(self, table: Table, fields: list[str]) -> list[int]:
         """The IDs of a filter's rows: its condition is asked once for each combination of values that it looks at."""
         ids = table.column("id")
-        seen = list(zip(*map(table.column, fields))) if fields else [()] * len(ids)
-        holds: dict[tuple[t.Any, ...], bool] = {}
+        # What is one text is looked up many times as fast as a tuple of it.
+        is_one = len(fields) == 1
+        columns = [table.column(field) for field in fields]
+        seen: list[t.Any] = columns[0] if is_one else list(zip(*columns)) if fields else [()] * len(ids)
+        holds: dict[t.Any, bool] = {}
         without_version = set()
         for values in dict.fromkeys(seen):
             unread = self.expression.versions_unread
-            holds[values] = bool(self.expression.evaluate([dict(zip(fields, values))]))
+            row = dict(zip(fields, [values] if is_one else values))
+            holds[values] = bool(self.expression.evaluate([row]))
             if self.expression.versions_unread > unread:
                 without_version.add(values)
         self.without_version = sum(map(without_version.__contains__, seen)) if without_version else 0
-        return [number for number, values in zip(ids, seen) if holds[values]]
+        return list(compress(ids, map(holds.__getitem__, seen)))
 
     def _fields_of_filter(self, expression: Node) -> list[str] | None:
         """The fields that a plain filter, C([?condition]), looks at; C(None) for any other expression.

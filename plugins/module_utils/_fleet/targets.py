@@ -298,7 +298,7 @@ class _Resolver:
         self._matching_computers(choice)
         if selector.computers_query:
             chosen = self._queried(choice, "computers_query", selector.computers_query, self._computer_table)
-            choice.add(self._fleet.computers[number] for number in chosen)
+            choice.add(map(self._fleet.computers.__getitem__, chosen))
         if not (choice.targets or choice.problems):
             choice.nothing("", None, "nothing that is named here exists")
         return choice

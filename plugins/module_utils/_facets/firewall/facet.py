@@ -182,12 +182,14 @@ class FirewallRestriction(Facet[Wish]):
     def _from_the_top(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[list[Target]]:
         """All for which something may be to do, some at a time: what they inherit is known when all above are planned."""
         fleet, refused = outlook.fleet, self._needed.refused
-        policies = outlook.from_the_top(one for one in wishes if isinstance(one, Policy) and one not in refused)
+        groups = outlook.alike(wishes)
+        firsts = [group.first for group in groups if group.first not in refused]
+        policies = outlook.from_the_top(one for one in firsts if isinstance(one, Policy))
         for _depth, equally_deep in groupby(policies, key=lambda policy: len(fleet.lineage(policy))):
             yield list(equally_deep)
         yield outlook.from_the_top(
             target
-            for group in outlook.alike(wishes)
+            for group in groups
             if isinstance(group.first, Computer)
             and not all(self._is_inherited(outlook, group.first, restriction) for restriction in group.wish)
             for target in group.targets
