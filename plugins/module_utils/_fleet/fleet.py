@@ -249,7 +249,8 @@ class Fleet:
         wanted = frozenset(wanted)
         order = sorted(wanted)
         if self._listed:
-            windows = _windows(order, sorted(self.computers), self.client.largest_page)
+            known = order if len(order) == len(self.computers) else sorted(self.computers)
+            windows = _windows(order, known, self.client.largest_page)
         else:
             windows = [[number] for number in order]
         with self.client.transport.progress.stage(READING, "what computers have", len(order)) as stage:
