@@ -44,13 +44,15 @@ json.dump(found, sys.stdout)
 # Of modules that ask the manager, and of those that do not.
 _WRITING = ("_activation", "_answers", "_communication", "_sending")
 _NO_MANAGER = ("urllib3", "jmespath", *_WRITING, "_facets", "_fleet", "_manager", "_task")
+_OTHER_PLANS = ("_communication.plan_file", "_communication.reviewed", "_communication.undo")
 # What must not be loaded for a plugin: libraries, packages or files of module utils.
 NEEDLESS = {
     "action.communication_profile": (
         *("_activation", "_answers", "_sending", "_communication.capture", "_communication.snapshot"),
         *("_communication.snapshot_file", "_communication.snapshot_editor", "_communication.waves", "ruamel"),
+        *_OTHER_PLANS,
     ),
-    "action.heartbeat": ("_activation", "_answers", "_sending", "_communication.capture", "ruamel"),
+    "action.heartbeat": ("_activation", "_answers", "_sending", "_communication.capture", *_OTHER_PLANS, "ruamel"),
     "action.communication_document": ("_activation", "_answers", "_sending", "_communication.result"),
     "action.policy_sending": ("_activation", "_answers", "_communication", "_facets", "ruamel"),
     "action.agent_initiated_activation": ("_answers", "_sending", "_communication", "_facets", "ruamel"),
