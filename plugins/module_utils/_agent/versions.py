@@ -29,14 +29,13 @@ _VERSION = re.compile(
 _NUMBERS = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,5}){0,2}", re.ASCII)
 # Bounded, so that a long run of separators cannot be split in many ways.
 _GAP = "[ _-]{0,3}"
-_RELEASE = re.compile(
+_RELEASE = (
     _PRODUCT + r"([0-9]{1,3})(?:\.([0-9]{1,3}))?"
     rf"(?:{_GAP}(?:LTS|FR))?(?:{_GAP}(?:GA|GM|feature{_GAP}release))?"
     rf"(?:{_GAP}(?:service{_GAP}pack|SP){_GAP}([0-9]{{1,4}}))?"
     rf"(?:{_GAP}(?:patch|P){_GAP}([0-9]{{1,4}}))?"
     rf"(?:{_GAP}(?:LTS|FR)?{_GAP}(?:update|U)?{_GAP}([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})"
-    rf"|{_GAP}(?:update|U){_GAP}([0-9]{{1,4}}))?",
-    re.IGNORECASE | re.ASCII,
+    rf"|{_GAP}(?:update|U){_GAP}([0-9]{{1,4}}))?"
 )
 
 
@@ -112,7 +111,8 @@ def parse(text: object) -> Optional[Union[Version, Release]]:
     match = _VERSION.fullmatch(text)
     if match:
         return Version(*(int(part) for part in match.groups()))
-    match = _RELEASE.fullmatch(text)
+    # Compiled when the first name of a release comes: that takes 1 ms, and most tasks meet none.
+    match = re.fullmatch(_RELEASE, text, re.IGNORECASE | re.ASCII)
     if not match or not _is_date(match.group(5)):
         return None
     major, minor, service_pack, patch, date, update = match.groups()

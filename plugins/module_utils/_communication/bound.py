@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import typing as t
 from dataclasses import dataclass
-from fractions import Fraction
 
 from .._basis.errors import OptionError
+
+if t.TYPE_CHECKING:
+    from fractions import Fraction
 
 _BOUND = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) *(?P<percent>%?)", re.ASCII)
 
@@ -27,6 +29,9 @@ class Bound:
     @classmethod
     def of(cls, option: str, given: t.Any) -> Bound:
         """Such as C(10) or C(1 %). Raises C(OptionError)."""
+        # It takes 3 ms to load, and most documents have no waves.
+        from fractions import Fraction
+
         text = "" if isinstance(given, bool) else str(given).strip()
         found = _BOUND.fullmatch(text)
         right = "it must be a number of computers, such as 10, or a percentage, such as 1 %"

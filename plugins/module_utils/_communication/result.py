@@ -24,10 +24,11 @@ from .cut import part_of
 from .document import Document
 from .groups import Group, counted, digest, grouped, is_on_target, outlines, summary
 from .plan import Plan, make_plan
-from .plan_file import PlanFile
-from .reviewed import PlanChanged, Reviewed, standing
 from .short import LONGEST_FAILED_RESULT, STATES, Result, fitting, length_of
-from .undo import undone
+
+if t.TYPE_CHECKING:
+    from .plan_file import PlanFile
+    from .reviewed import PlanChanged, Reviewed
 
 # Nobody reads a longer diff.
 _GROUPS_IN_DIFF = 200
@@ -80,11 +81,14 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     with uncollected():
         plan = make_plan(fleet, document)
     if terms.undoes:
-        plan = undone(plan, terms.undoes.steps, standing(fleet))
+        plan = _undone(plan, terms.undoes, fleet)
     if not terms.of_whole:
         plan = part_of(plan, document)
     done_before = 0
     if terms.reviewed:
+        # Here and elsewhere in this file: few tasks have a plan in a file, and the others need not load what that takes.
+        from .reviewed import PlanChanged, standing
+
         try:
             done_before = terms.reviewed.check(plan, standing(fleet))
         except PlanChanged as changed:
@@ -92,6 +96,8 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     if terms.of_whole:
         plan = part_of(plan, document)
     if terms.plan_file:
+        from .plan_file import PlanFile
+
         # Before the first write, so that it tells what was begun, whatever becomes of it.
         made = PlanFile(client.transport.url, _now(), terms.options, plan.steps, plan.refusals, _undeclared(plan))
         made.write(terms.plan_file, client.transport.shows_key)
@@ -121,6 +127,13 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
         result["plan_file"] = terms.plan_file
     result["requests"] = client.transport.requests
     return result
+
+
+def _undone(plan: Plan, undoes: PlanFile, fleet: Fleet) -> Plan:
+    from .reviewed import standing
+    from .undo import undone
+
+    return undone(plan, undoes.steps, standing(fleet))
 
 
 def _later(steps: t.Sequence[Step]) -> Result:

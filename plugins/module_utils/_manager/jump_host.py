@@ -13,10 +13,7 @@ import ssl
 import threading
 import typing as t
 
-from .._ssh.channel import Channel
 from .._ssh.errors import SshError
-from .._ssh.server import Server
-from .._ssh.session import Session, library
 
 try:
     from urllib3.connection import HTTPSConnection
@@ -27,6 +24,9 @@ except ImportError:
         HTTPSConnection = object
 
 if t.TYPE_CHECKING:
+    from .._ssh.channel import Channel
+    from .._ssh.server import Server
+    from .._ssh.session import Session
     from .limit import Limit
 
 # The tunnel could not be opened. C(permanent) tells that another attempt cannot succeed either.
@@ -38,7 +38,11 @@ class Tunnel:
 
     def __init__(self, jump_host: Server, timeout: float) -> None:
         """C(timeout): seconds for the login, and for each connection. Raises C(MissingLibrary) without paramiko."""
+        # Imported here, since most users have no jump host.
+        from .._ssh.session import Session, library
+
         library()
+        self._log_in = Session
         self._jump_host = jump_host
         self._timeout = timeout
         self._session: Session | None = None
@@ -65,7 +69,7 @@ class Tunnel:
             if self._session is None or not self._session.is_active:
                 self._end()
                 try:
-                    self._session = Session(self._jump_host, self._timeout)
+                    self._session = self._log_in(self._jump_host, self._timeout)
                 except SshError as error:
                     if error.permanent:
                         self._refusal = error

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import typing as t
@@ -17,6 +16,9 @@ MASK = "********"
 # Letters, digits and signs of ASCII as JSON may also write them.
 _ESCAPED = re.compile(r"\\u00([2-7][0-9a-fA-F])")
 _ESCAPED_BYTES = re.compile(_ESCAPED.pattern.encode())
+
+# What html.escape does, which would bring the names of all characters with it: 2 ms.
+_HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
 # A shorter text would blacken what has nothing to do with the key, and protect nothing.
 _SHORTEST = 8
@@ -69,6 +71,12 @@ def spellings(key: str) -> list[str]:
     found = {
         spell(part)
         for part in (key, key.rpartition(":")[2])
-        for spell in (str, quote, lambda text: quote(text, safe=""), html.escape, lambda text: json.dumps(text)[1:-1])
+        for spell in (
+            str,
+            quote,
+            lambda text: quote(text, safe=""),
+            lambda text: text.translate(_HTML),
+            lambda text: json.dumps(text)[1:-1],
+        )
     }
     return sorted((s for s in found if s == key or len(s) >= _SHORTEST), key=len, reverse=True)

@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from .._basis.files import read_whole
+from .server import SSH_PORT
 
 # Bytes. 100,000 lines with keys of 4,096 bits have 80 million.
 LARGEST = 256 * 2**20
-
-SSH_PORT = 22
 
 # A marker, the hosts, the type of the key, and the key. A comment may follow.
 _LINE = re.compile(rb"[ \t]*(?:(@[^ \t]*)[ \t]+)?([^ \t@#][^ \t]*)[ \t]+([^ \t]+)[ \t]+([^ \t\r]+)")

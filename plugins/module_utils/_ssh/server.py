@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
 
 from .._basis.errors import OptionError
 from .._basis.files import readable_file
 from .._basis.numbers import port_number
 from .._basis.text import shown
-from .configuration import Configured, look_up, parts_of
-from .known_hosts import SSH_PORT
 
+if TYPE_CHECKING:
+    from .configuration import Configured
+
+SSH_PORT = 22
 KNOWN_HOSTS = "~/.ssh/known_hosts"
 
 # Documented in plugins/doc_fragments/connection.py and in plugins/modules/agent_cipher_probe.py, in the same words.
@@ -72,6 +74,9 @@ def read_server(option: str, given: object, role: str) -> Server:
     )
     if ssh_config is None:
         return server
+    # Most users have no such file, and most tasks no SSH server: what reads it is not loaded for them.
+    from .configuration import Configured
+
     path = readable_file(f"{option}.ssh_config", ssh_config, "a configuration of OpenSSH")
     own = Configured(server.host, None if given.get("port") is None else str(server.port), server.user)
     return _configured(f"{option}.ssh_config", path, server, own)
@@ -79,6 +84,8 @@ def read_server(option: str, given: object, role: str) -> Server:
 
 def _configured(option: str, path: str, server: Server, own: Configured, *, is_hop: bool = False) -> Server:
     """The server with what the configuration file says, as far as C(own) does not say it."""
+    from .configuration import look_up, parts_of
+
     found = look_up(option, path, own.host)
     port, user = own.port or found.port, own.user or found.user
     alias = shown(own.host)

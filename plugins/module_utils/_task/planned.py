@@ -16,11 +16,13 @@ from .._basis.errors import OptionError
 from .._basis.files import no_regular_file
 from .._basis.text import one_line
 from .._communication.document import DECLARED, KEEP, SCOPES, UNDECLARED, Document, profile_arguments, read_document
-from .._communication.plan_file import PlanFile, read_plan_file
 from .._communication.result import Terms
-from .._communication.reviewed import Reviewed
 from .._communication.slices import SLICE_ARGUMENTS, Slice
 from .._fleet.targets import TARGET_ARGUMENTS, Selector
+
+if t.TYPE_CHECKING:
+    from .._communication.plan_file import PlanFile
+    from .._communication.reviewed import Reviewed
 
 # Which part of a plan is meant.
 PART_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -67,7 +69,7 @@ class Asked:
     def from_options(cls, params: Options, deployment: str) -> Asked:
         """What a task is asked to do. Raises C(OptionError), before anything is sent."""
         path, digest = params.get("apply_plan"), params.get("expected_digest")
-        reviewed = None if digest is None else Reviewed.by_digest("expected_digest", str(digest))
+        reviewed = None if digest is None else _reviewed(str(digest))
         plan_file = params.get("plan_file")
         if plan_file is not None:
             _check_place("plan_file", plan_file)
@@ -81,7 +83,7 @@ class Asked:
                     None,
                     "it must be left out if undo_plan is given, because a plan in a file cannot undo another",
                 )
-            undoes = None if undo_plan is None else read_plan_file("undo_plan", undo_plan, _checked)
+            undoes = None if undo_plan is None else _plan_in("undo_plan", undo_plan)
             options = _given({name: params.get(name) for name in _DOCUMENT_ARGUMENTS})
             document = _document(options, params["profiles"], deployment)
             return cls(document, options, reviewed, plan_file, undoes=undoes)
@@ -90,7 +92,7 @@ class Asked:
                 raise OptionError(
                     option, None, "it must be left out if apply_plan is given, because the plan contains the document"
                 )
-        plan = read_plan_file("apply_plan", path, _checked)
+        plan = _plan_in("apply_plan", path)
         if reviewed and reviewed.digest != plan.digest:
             raise OptionError(
                 "expected_digest", digest, f"it must be the digest of the plan in apply_plan, {plan.digest}"
@@ -107,7 +109,7 @@ class Asked:
             raise OptionError("apply_plan", path, f"its document cannot be right: {error}") from None
         if parts:
             document = _with_part(document, parts)
-        reviewed = Reviewed(plan.digest, plan)
+        reviewed = _reviewed(plan.digest, plan)
         return cls(document, plan.document, reviewed, apply_plan=path, of_whole=bool(parts))
 
     def terms(self, url: str) -> Terms:
@@ -119,6 +121,19 @@ class Asked:
             if plan and plan.manager != url:
                 raise OptionError(option, path, f"it must be a plan for {url}, but it is one for {plan.manager}")
         return Terms(self.reviewed, self.of_whole, self.plan_file, self.options, self.undoes)
+
+
+def _reviewed(digest: str, plan: PlanFile | None = None) -> Reviewed:
+    # Imported here, as what reads plans below: few tasks have a plan in a file, or the digest of one.
+    from .._communication.reviewed import Reviewed
+
+    return Reviewed.by_digest("expected_digest", digest) if plan is None else Reviewed(digest, plan)
+
+
+def _plan_in(option: str, path: str) -> PlanFile:
+    from .._communication.plan_file import read_plan_file
+
+    return read_plan_file(option, path, _checked)
 
 
 def _document(options: Options | t.Mapping[str, t.Any], profiles: t.Sequence[Options], deployment: str) -> Document:
