@@ -15,6 +15,7 @@ import shutil
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from packaging.utils import canonicalize_name
 from tests.gates.environments import BYTECODE, ROOT, python_of
 from tests.gates.export import export_collection, repository_files
 from tests.gates.pages import broken_links
+from tests.playbooks.program import program
 from tests.release.artifact import (
     COLLECTION,
     KEY,
@@ -37,14 +39,14 @@ from tests.release.artifact import (
     write_bill,
     write_sums,
 )
-from tests.release.tools import ReleaseError, run, succeed
+from tests.release.tools import TOOLS, ReleaseError, run, succeed
 from tests.release.versions import check, named, set_version, write_change_log
 
 KINDS = {"modules": "module", "inventory": "inventory", "filter": "filter", "test": "test"}
 PLUGINS = [
     (KINDS[path.parts[1]], f"{COLLECTION}.{path.stem}")
     for path in repository_files()
-    if path.parts[0] == "plugins" and path.parts[1] in KINDS and path.suffix == ".py"
+    if path.parts[0] == "plugins" and path.parts[1] in KINDS and path.suffix == ".py" and path.stem != "__init__"
 ]
 MODULES = [name for kind, name in PLUGINS if kind == "module"]
 
@@ -109,10 +111,24 @@ def test_links_lead_somewhere_in_the_artifact(installed):
     assert not [broken for page in pages for broken in broken_links(collection, page)]
 
 
+def first_in_path(folder: Path) -> str:
+    """A PATH with what C(folder) has in front of the tools."""
+    return os.pathsep.join((str(folder), str(TOOLS), os.environ["PATH"]))
+
+
+@pytest.fixture(scope="module", name="programs")
+def programs_fixture(tmp_path_factory) -> Iterator[Path]:
+    """A folder with an ansible-doc that is not loaded anew each time."""
+    folder = tmp_path_factory.mktemp("programs")
+    with program(folder, "ansible-doc"):
+        yield folder
+
+
 @pytest.mark.parametrize("kind", sorted({kind for kind, _name in PLUGINS}))
-def test_installed_plugins_show_their_documentation(installed, kind):
+def test_installed_plugins_show_their_documentation(installed, programs, kind):
     names = [name for of_kind, name in PLUGINS if of_kind == kind]
-    shown = run("ansible-doc", "--json", "-t", kind, *names, cwd=installed, ANSIBLE_COLLECTIONS_PATH=str(installed))
+    environment = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "PATH": first_in_path(programs)}
+    shown = run("ansible-doc", "--json", "-t", kind, *names, cwd=installed, **environment)
     assert shown.returncode == 0, shown.stdout
     documents = json.loads(shown.stdout)
     assert set(documents) == set(names)
@@ -187,7 +203,10 @@ def assert_started(result: dict) -> None:
 
 
 def test_galaxy_imports_it(artifact, tmp_path):
-    listed = imported(artifact, tmp_path)
+    # It runs ansible-doc for each kind of plugin, and again where there are some.
+    with program(tmp_path / "programs", "ansible-doc") as ran:
+        listed = imported(artifact, tmp_path, PATH=first_in_path(tmp_path / "programs"))
+    assert len(ran) > 2 * len(KINDS) and not any(one.status for one in ran)
     assert {(item["content_type"], f"{COLLECTION}.{item['name']}") for item in listed} >= set(PLUGINS)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ansible-playbook as a program, for scripts that look for it on their PATH: a run does not start Ansible anew."""
+"""ansible-playbook as a program, for what looks for it on its PATH: a run does not start Ansible anew."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Ran(t.NamedTuple):
 
 
 @contextlib.contextmanager
-def program(folder: Path) -> t.Iterator[list[Ran]]:
-    """Let C(folder) have an ansible-playbook; yields a list to which each of its runs is added."""
+def program(folder: Path, tool: str = "ansible-playbook") -> t.Iterator[list[Ran]]:
+    """Let C(folder) have an ansible-playbook, or another C(tool); yields a list to which each of its runs is added."""
     runs: list[Ran] = []
 
     class Answer(socketserver.StreamRequestHandler):
@@ -52,12 +52,14 @@ def program(folder: Path) -> t.Iterator[list[Ran]]:
                 **{name: value for name, value in os.environ.items() if name in given},
                 **{name: value for name, value in given.items() if name.startswith(FOR_ANSIBLE)},
             }
-            ended = playbooks.ansible_playbook(*arguments, environment=environment, cwd=Path(cwd), loaded=True)
+            ended = playbooks.ansible_playbook(
+                *arguments, environment=environment, cwd=Path(cwd), loaded=True, tool=tool
+            )
             runs.append(Ran(arguments, ended.returncode, ended.stdout))
             self.wfile.write(json.dumps([ended.returncode, ended.stdout]).encode())
 
     folder.mkdir(exist_ok=True)
-    path = folder / "ansible-playbook"
+    path = folder / tool
     with (
         # Its path must be short.
         tempfile.TemporaryDirectory(prefix="program-") as beside,

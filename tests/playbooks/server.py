@@ -31,13 +31,18 @@ from pathlib import Path
 sys.argv[:] = ["ansible-playbook"]
 
 from ansible import constants  # noqa: E402
-from ansible.cli import adhoc, inventory, playbook  # noqa: E402
+from ansible.cli import adhoc, doc, inventory, playbook  # noqa: E402
 from ansible.plugins import loader  # noqa: E402
 from ansible.utils.path import cleanup_tmp_file  # noqa: E402
 from modules import Modules, end  # noqa: E402  (beside this program)
 
 COLLECTION = "ansible_collections.workload_security.agent"
-COMMANDS = {"ansible": adhoc.main, "ansible-inventory": inventory.main, "ansible-playbook": playbook.main}
+COMMANDS = {
+    "ansible": adhoc.main,
+    "ansible-doc": doc.main,
+    "ansible-inventory": inventory.main,
+    "ansible-playbook": playbook.main,
+}
 # What nearly every run loads, by kind.
 BUILTIN: dict[t.Any, tuple[str, ...]] = {
     loader.action_loader: ("assert", "copy", "debug", "fail", "include_vars", "set_fact", "validate_argument_spec"),

@@ -37,13 +37,13 @@ def build(folder: Path, work: Path) -> Path:
     return folder / f"{COLLECTION.replace('.', '-')}-{current(collection)}.tar.gz"
 
 
-def imported(artifact: Path, work: Path) -> list[dict]:
-    """What Galaxy's importer finds in it. Raises C(ReleaseError) at a warning.
+def imported(artifact: Path, work: Path, **environment: str) -> list[dict]:
+    """What Galaxy's importer, with some environment, finds in it. Raises C(ReleaseError) at a warning.
 
     All of its checks but ansible-lint, which C(make lint) runs with the same profile and fewer exceptions.
     """
     importer = (sys.executable, "-m", "galaxy_importer.main", artifact)
-    output = succeed(*importer, cwd=work, GALAXY_IMPORTER_RUN_ANSIBLE_LINT="false")
+    output = succeed(*importer, cwd=work, GALAXY_IMPORTER_RUN_ANSIBLE_LINT="false", **environment)
     if any(line.startswith(("ERROR", "WARNING")) for line in output.splitlines()):
         raise ReleaseError(f"Galaxy's importer complains:\n{output}")
     return json.loads((work / "importer_result.json").read_text(encoding="utf-8"))["contents"]
