@@ -176,12 +176,14 @@ def was_exposed(
         for distance in range(_MOST_ANCESTORS):
             if process < 1:
                 break
-            with open(proc / str(process) / "cmdline", "rb") as file:
+            folder = f"{proc}/{process}"
+            with open(f"{folder}/cmdline", "rb") as file:
                 line = file.read(_LONGEST_COMMAND_LINE)
             if any(mark in line for mark in marks):
                 return True
             if distance == 1 and in_environment and started_with_it and b"ansible" in line:
-                started_with = (proc / str(process) / "environ").read_bytes().split(b"\0")
+                with open(f"{folder}/environ", "rb") as file:
+                    started_with = file.read().split(b"\0")
                 variable = f"{VARIABLE}={in_environment}".encode("utf-8", "surrogateescape")
                 if started_with != [b""] and variable not in started_with:
                     return True
@@ -189,7 +191,8 @@ def was_exposed(
                 # What started that is gone, with its command line.
                 return _is_in_no_environment_of_ansible(in_environment, proc)
             # The name of the program, in parentheses, may hold any character.
-            state = (proc / str(process) / "stat").read_bytes().rpartition(b")")[2].split()
+            with open(f"{folder}/stat", "rb") as file:
+                state = file.read().rpartition(b")")[2].split()
             process = int(state[1])
     except (OSError, ValueError, IndexError):
         # No /proc, or none that this user may read: it cannot be told.

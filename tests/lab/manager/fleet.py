@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import typing as t
@@ -94,7 +95,8 @@ def _families_of(platform: str) -> tuple[str, ...]:
     return tuple(families)
 
 
-def agent_versions() -> dict[str, list[str]]:
+@functools.lru_cache(maxsize=None)
+def agent_versions() -> t.Mapping[str, t.Sequence[str]]:
     """Agent versions by family, oldest first."""
     versions: dict[str, list[str]] = {"linux": [], "windows": [], "macos": [], "unix": []}
     for row in settings.read_table("agent_releases.tsv"):

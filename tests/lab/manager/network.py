@@ -37,6 +37,8 @@ def make_tls(names: t.Sequence[str], ca_path: Path, *, agents: bool) -> Tls:
     certificate = authority.issue_cert(*dict.fromkeys(names), key_type=kind)
     authority.cert_pem.write_to_path(str(ca_path))
     api = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # Nobody resumes a session: tickets would be work for nothing at every connection.
+    api.num_tickets = 0
     certificate.configure_cert(api)
     if not agents:
         return Tls(api, None)
