@@ -114,15 +114,8 @@ class Pool:
         Raises C(ClosedPoolError) once the pool is closed.
         """
         try:
-            # The target is a path of this manager, with nothing to be added to it, nor to the payload.
-            response = self._pool.urlopen(
-                method,
-                target,
-                body=payload,
-                retries=self._no_retries,
-                redirect=False,
-                assert_same_host=False,
-                preload_content=False,
+            response = self._pool.request(
+                method, target, body=payload, retries=self._no_retries, redirect=False, preload_content=False
             )
         except Exception as error:
             if isinstance(error, http_errors.ClosedPoolError):
