@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from difflib import unified_diff
 
-from .._basis.memory import uncollected
+from .._basis.memory import give_back, uncollected
 from .._basis.text import outline, shown
 from .._facets.step import KINDS, Step, Subject
-from .._fleet.fleet import Fleet
+from .._fleet.fleet import LARGE, Fleet
 from .._fleet.outcome import ALL_DONE, DONE, KEPT, NOT_DONE, Outcome
 from .._manager.client import Client
 from .apply import apply_plan
@@ -32,9 +32,6 @@ if t.TYPE_CHECKING:
 
 # Nobody reads a longer diff.
 _GROUPS_IN_DIFF = 200
-
-# So many computers take some tens of MiB.
-_LARGE_FLEET = 20_000
 
 # How many rules and lists are named that another run has to write or delete.
 _OBJECTS_NAMED = 20
@@ -104,10 +101,11 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     spelling = fleet.spelling
     # What was read of a large fleet takes much memory, and what follows needs none of it. Its parts know each other, so
     # that only a collection frees them, which takes longer than a smaller one is worth.
-    is_large = len(fleet.computers) >= _LARGE_FLEET
+    is_large = len(fleet.computers) >= LARGE
     del fleet
     if plan.steps and is_large:
         gc.collect()
+        give_back()
     if run.check_mode:
         outcomes: t.Sequence[Outcome] = [ALL_DONE] * len(plan.steps)
     else:

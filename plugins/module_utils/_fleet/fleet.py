@@ -17,6 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 
+from .._basis.memory import give_back
 from .._manager.client import (
     COMPUTER,
     COMPUTER_GROUP,
@@ -35,6 +36,9 @@ from .catalogue import FIREWALL_STATE, INHERITED, SETTINGS, Setting, Spelling, V
 from .left_out import EXPANDED, Doubts
 from .objects import NO_OVERRIDES, Computer, Policy, Target
 from .rules import Assignments, listed_rules
+
+# From so many computers on, what was read of them takes so much memory that it pays to free it at once.
+LARGE = 20_000
 
 # How many pages are read at once: managers take seconds for one. At most the task's connections are used.
 READERS = 4
@@ -263,6 +267,8 @@ class Fleet:
                 stage.advance(len(wanted.intersection(window)))
 
             self.in_parallel(read, windows, kept)
+        if len(order) >= LARGE:
+            give_back()
 
     def in_parallel(
         self, do: t.Callable[[S], T], items: t.Iterable[S], keep: t.Callable[[S, T], None], *, held: int = READERS

@@ -2,15 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The garbage collector rests in a block, and is afterwards as it was before, whatever ended the block."""
+"""The garbage collector rests in a block, and is afterwards as it was before; and free memory goes back to the system."""
 
 from __future__ import annotations
 
 import gc
+import resource
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.workload_security.agent.plugins.module_utils._basis.memory import uncollected
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.memory import give_back, uncollected
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -32,3 +34,17 @@ def test_the_collector_is_as_it_was_before(enabled, error):
         assert gc.isenabled() == enabled
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_what_is_free_goes_back():
+    """Of blocks that lie in a row, all are free but the last one, without which the C library would not keep the others."""
+
+    def used() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    blocks = [b"x" * 100_000 for _block in range(300)]
+    del blocks[:-1]
+    before = used()
+    give_back()
+    assert before - used() > 15_000_000
+    assert blocks
