@@ -107,7 +107,8 @@ def plugin(kind: str, name: str) -> tuple[Options, list[str]]:
 @functools.cache
 def plugins(kind: str) -> tuple[str, ...]:
     """The names of the collection's plugins of one kind, which is their folder."""
-    return tuple(path.stem for path in sorted((ROOT / "plugins" / kind).glob("*.py")))
+    files = sorted((ROOT / "plugins" / kind).glob("*.py"))
+    return tuple(path.stem for path in files if path.stem != "__init__")
 
 
 @functools.cache
