@@ -230,12 +230,16 @@ class _Stock:
             self._of_agent[agent] = cells(agent)
         if id(facets) not in self._of_facets:
             self._of_facets[id(facets)] = cells(_cell(facets[name]) for name in COLUMNS if name in facets)
-        names = cells((computer.name, computer.display_name))
-        heard = date_of(computer.last_agent_communication) or ""
-        own = cells((_cell(line.overrides),)) if line.overrides else '""'
-        return (
-            f'"computer",{computer.id},{names},{self._of_place[place]},{self._of_agent[agent]},"{heard}","{line.contact}",'
-            f"{self._of_facets[id(facets)]},{own}"
+        heard = date_of(computer.last_agent_communication)
+        return ",".join(
+            (
+                cells(("computer", computer.id, computer.name, computer.display_name)),
+                self._of_place[place],
+                self._of_agent[agent],
+                cells((heard, line.contact)),
+                self._of_facets[id(facets)],
+                cells((_cell(line.overrides),)),
+            )
         )
 
     def platform(self, computer: Computer) -> str | None:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import typing as t
 from functools import lru_cache
@@ -29,12 +31,12 @@ def cells(values: t.Iterable[Value]) -> str:
 
     What would be a formula gets an apostrophe before it.
     """
-    return ",".join(
-        [_cell(value) if isinstance(value, str) else '""' if value is None else str(value) for value in values]
-    )
+    text = io.StringIO()
+    row = csv.writer(text, lineterminator="", quoting=csv.QUOTE_NONNUMERIC)
+    row.writerow([_cell(value) if isinstance(value, str) else value for value in values])
+    return text.getvalue()
 
 
 @lru_cache(maxsize=10_000)
 def _cell(text: str) -> str:
-    safe = _FORMULA.sub(r"\1'", shown(text)).replace('"', '""')
-    return f'"{safe}"'
+    return _FORMULA.sub(r"\1'", shown(text))
