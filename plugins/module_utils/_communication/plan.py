@@ -65,15 +65,16 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     for facet in document.facets:
         if wishes[facet.name]:
             fleet.begin(facet.reads(fleet, wishes[facet.name]))
-    outlook = Outlook(fleet, foresee)
     if document.undeclared == KEEP:
         fleet.read_overrides(targets)
     else:
         scope = _scope(fleet, document, targets)
         fleet.read_overrides(scope)
-        undeclared = _undeclared(outlook, document, wishes, scope)
+        undeclared = _undeclared(Outlook(fleet), document, wishes, scope)
         targets = _each_once(wishes)
         warnings += [note for facet in document.facets for note in facet.notes()]
+    # Not before: it keeps groups of wishes, which are all known by now.
+    outlook = Outlook(fleet, foresee)
     steps: list[Step] = []
     refusals: list[Refusal] = []
     total = sum(map(len, wishes.values()))
@@ -154,6 +155,7 @@ def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], frozen
             if facet.name not in profile.wishes:
                 continue
             wish, of_facet = profile.wishes[facet.name], wishes[facet.name]
+            # Most profiles share no target with another one.
             if of_facet.keys().isdisjoint(targets):
                 of_facet.update(dict.fromkeys(targets, wish))
                 continue
