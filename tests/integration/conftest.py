@@ -6,12 +6,9 @@
 
 from __future__ import annotations
 
-import typing as t
-
 import pytest
 
 from tests.integration.labs import shared_lab
-from tests.lab.manager.process import LabManager
 from tests.page import Browser, needed_browser
 
 running_lab, lab = shared_lab("lab", "session", computers=300, policies=30, seed=1)
@@ -19,19 +16,8 @@ running_lab, lab = shared_lab("lab", "session", computers=300, policies=30, seed
 running_small_lab, small_lab = shared_lab("small_lab", "session", computers=12, policies=8, seed=1)
 # For tests that make their own policies and computers.
 running_bare_lab, bare_lab = shared_lab("bare_lab", "session", computers=0, policies=3, seed=7)
-
-
-@pytest.fixture(scope="session")
-def running_cloud_lab() -> t.Iterator[LabManager]:
-    with LabManager(computers=60, policies=12, seed=2, deployment="cloud") as lab:
-        yield lab
-
-
-@pytest.fixture
-def cloud_lab(running_cloud_lab: LabManager) -> LabManager:
-    """A small lab that is the cloud: other headers, and a heartbeat that cannot be set."""
-    running_cloud_lab.reset()
-    return running_cloud_lab
+# The cloud: other headers, and a heartbeat that cannot be set.
+running_cloud_lab, cloud_lab = shared_lab("cloud_lab", "session", computers=60, policies=12, seed=2, deployment="cloud")
 
 
 @pytest.fixture(scope="module")
