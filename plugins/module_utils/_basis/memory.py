@@ -22,6 +22,9 @@ def uncollected() -> Iterator[None]:
     try:
         yield
     finally:
+        # To the oldest generation, without a look at it: the next collection would go through all that is young.
+        gc.freeze()
+        gc.unfreeze()
         if enabled:
             gc.enable()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import resource
+import weakref
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,20 @@ def test_the_collector_is_as_it_was_before(enabled, error):
         assert gc.isenabled() == enabled
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_what_was_made_is_old_afterwards_and_is_still_collected():
+    class Node:
+        pass
+
+    with uncollected():
+        node = Node()
+        node.itself = node
+    assert any(one is node for one in gc.get_objects(generation=2))
+    still_there = weakref.ref(node)
+    del node
+    gc.collect()
+    assert still_there() is None
 
 
 def test_what_is_free_goes_back():
