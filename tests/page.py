@@ -245,35 +245,43 @@ def needed_browser(profile: Path) -> Browser:
 
 # What a page is like in a narrow window, and what is left of it where no script may run.
 _FRAMED = """
-const page = document.querySelector("iframe");
-// Until its own document is there, a frame has an empty one, which is complete.
-const isThere = () => page.contentDocument?.URL === "about:srcdoc" && page.contentDocument.readyState === "complete";
-await new Promise((resolve) => { isThere() ? resolve() : (page.onload = resolve); });
-await new Promise((resolve) => setTimeout(resolve, 300));
-const inside = page.contentDocument;
-const root = inside.documentElement;
-for (const one of inside.querySelectorAll("details")) one.open = true;
-const seen = (one) => one.getClientRects().length > 0;
-const wide = [...inside.querySelectorAll(".wide")].filter((one) => one.scrollWidth > one.clientWidth);
-return {
-  scripted: root.classList.contains("scripted"),
-  sideways: root.scrollWidth > root.clientWidth,
-  rows: [...inside.querySelectorAll("tbody tr")].filter(seen).length,
-  tools: [...inside.querySelectorAll(".tools input, .tools select")].filter(seen).length,
-  wide: wide.length,
-  unsaid: wide.filter((one) => ![...one.parentElement.querySelectorAll(".hint")].some(seen)).length,
+const look = async (page) => {
+  // Until its own document is there, a frame has an empty one, which is complete.
+  const isThere = () => page.contentDocument?.URL === "about:srcdoc" && page.contentDocument.readyState === "complete";
+  await new Promise((resolve) => { isThere() ? resolve() : (page.onload = resolve); });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const inside = page.contentDocument;
+  const root = inside.documentElement;
+  for (const one of inside.querySelectorAll("details")) one.open = true;
+  const seen = (one) => one.getClientRects().length > 0;
+  const wide = [...inside.querySelectorAll(".wide")].filter((one) => one.scrollWidth > one.clientWidth);
+  return {
+    scripted: root.classList.contains("scripted"),
+    sideways: root.scrollWidth > root.clientWidth,
+    rows: [...inside.querySelectorAll("tbody tr")].filter(seen).length,
+    tools: [...inside.querySelectorAll(".tools input, .tools select")].filter(seen).length,
+    wide: wide.length,
+    unsaid: wide.filter((one) => ![...one.parentElement.querySelectorAll(".hint")].some(seen)).length,
+  };
 };
+return Promise.all([...document.querySelectorAll("iframe")].map(look));
 """
+_WITHOUT_SCRIPTS = ' sandbox="allow-same-origin"'
 
 
-def framed(browser: Browser, page: Path, width: int, *, scripted: bool = True) -> dict[str, t.Any]:
-    """What a page shows in a window of so many pixels, which no window of Chromium's own may be narrow enough for."""
+def framed(browser: Browser, page: Path, *frames: tuple[int, bool]) -> list[dict[str, t.Any]]:
+    """What a page shows in windows of so many pixels, which no window of Chromium's own may be narrow enough for.
+
+    C(frames): the width of each window, and whether scripts may run in it.
+    """
     source = html.escape(page.read_text(encoding="utf-8"))
-    sandbox = "" if scripted else ' sandbox="allow-same-origin"'
-    frame = f'<iframe width="{width}" height="800"{sandbox} srcdoc="{source}"></iframe>'
+    shown = [
+        f'<iframe width="{width}" height="800"{"" if scripted else _WITHOUT_SCRIPTS} srcdoc="{source}"></iframe>'
+        for width, scripted in frames
+    ]
     host = browser.profile / "host.html"
-    host.write_text(f"<!doctype html><html><body>{frame}</body></html>", encoding="utf-8")
-    return t.cast("dict[str, t.Any]", browser.run(host, _FRAMED))
+    host.write_text(f"<!doctype html><html><body>{''.join(shown)}</body></html>", encoding="utf-8")
+    return t.cast("list[dict[str, t.Any]]", browser.run(host, _FRAMED))
 
 
 def judged(browser: Browser, page: Path, *flags: str) -> list[t.Any]:
@@ -292,8 +300,7 @@ def judged(browser: Browser, page: Path, *flags: str) -> list[t.Any]:
 def assert_for_everybody(browser: Browser, path: Path) -> None:
     """A report can be read on a phone, without its script, and by whoever needs help to read."""
     rows = sum(len(table.cells) for table in Page(path.read_text(encoding="utf-8")).root.all("table"))
-    narrow = framed(browser, path, 390)
+    narrow, plain = framed(browser, path, (390, True), (1280, False))
     assert narrow["scripted"] and narrow["wide"] > 0 == narrow["unsaid"] and not narrow["sideways"]
-    plain = framed(browser, path, 1280, scripted=False)
     assert not plain["scripted"] and plain["rows"] == rows and plain["tools"] == 0
     assert judged(browser, path, "--window-size=1280,900") == ["light", []]

@@ -141,14 +141,18 @@ def test_a_print_opens_what_is_folded_and_folds_it_again(browser, page):
 
 
 def test_only_a_table_that_scrolls_says_so(browser, page):
-    look = """
-        const hint = document.querySelector(".hint");
-        return [getComputedStyle(hint).display, document.documentElement.scrollWidth <= innerWidth];
-    """
-    assert browser.run(page, look, "--window-size=1280,900") == ["none", True]
-    narrow = 'document.querySelector("main").style.width = "120px";'
-    narrow += 'dispatchEvent(new Event("resize"));'
-    assert browser.run(page, narrow + look, "--window-size=1280,900")[0] == "block"
+    answer = browser.run(
+        page,
+        """
+        const hint = () => getComputedStyle(document.querySelector(".hint")).display;
+        const seen = [hint(), document.documentElement.scrollWidth <= innerWidth];
+        document.querySelector("main").style.width = "120px";
+        dispatchEvent(new Event("resize"));
+        return [...seen, hint()];
+        """,
+        "--window-size=1280,900",
+    )
+    assert answer == ["none", True, "block"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
