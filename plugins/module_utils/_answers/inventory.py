@@ -270,9 +270,7 @@ class _Groups:
         return self._names.get(owner) or self._claim(owner, f"{self._prefixes[kind]}{text}", kind)
 
     def _tree(self, kind: str, tree: Tree, used: t.Iterable[int], name_of: t.Callable[[int], str]) -> None:
-        """Groups for these objects and their parents, each below the next. If parents form a loop, one link is left
-        out.
-        """
+        """Groups for these objects and their parents, each below the next. One link of a loop is left out."""
         needed: set[int] = set()
         for number in used:
             above: int | None = number
