@@ -4,7 +4,7 @@
 
 """Agent-initiated activation: the manager's system settings that say which agents may activate themselves, and how.
 
-They are one for the whole manager, so that there are no targets and nothing is inherited.
+These settings exist once for the whole manager, so there are no targets, and nothing is inherited.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ ACTIVATION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "reactivate_unknown": {"type": "bool"},
 }
 
-# The settings, each with its option.
+# The settings, each with the option for it.
 _SETTINGS = (
     ACTIVATION_ALLOW,
     ACTIVATION_POLICY,
@@ -63,13 +63,13 @@ _REFERENCES = {ACTIVATION_POLICY: POLICY, ACTIVATION_IP_LIST: IP_LIST}
 
 @dataclass(frozen=True)
 class ActivationWish:
-    """What is wanted of the settings that were given; a policy or list by its name, its ID, or C(NONE)."""
+    """The wanted values of the given settings; a policy or list as its name, its ID, or C(NONE)."""
 
     values: dict[Setting, Value]
 
     @classmethod
     def from_options(cls, params: dict[str, t.Any], _deployment: str) -> ActivationWish:
-        """Read the options. Raises C(OptionError) where there is none, or none of any sense."""
+        """Read the options. Raises C(OptionError) if none is given or if one is wrong."""
         values: dict[Setting, Value] = {}
         for setting in _SETTINGS:
             option = setting.option
@@ -84,10 +84,10 @@ class ActivationWish:
 
 
 def keep_activation(client: Client, wish: ActivationWish, check_mode: bool) -> dict[str, t.Any]:
-    """Bring the settings to what is wanted, or in check mode say what that would change; returns the task's result.
+    """Bring the settings to the wanted values, or in check mode say what would change. Returns the task's result.
 
-    A result with C(msg) is that of a task that failed: the manager did not keep what it was sent.
-    Raises C(OptionError) before anything is written, and C(ManagerError) where the manager cannot be asked or refuses.
+    A result with C(msg) means that the task failed: the manager did not keep a value that was sent. Raises
+    C(OptionError) before anything is written, and C(ManagerError) if the manager does not answer or refuses.
     """
     settings = _ActivationSettings(client, wish.values)
     shown = settings.read()
@@ -118,7 +118,7 @@ def keep_activation(client: Client, wish: ActivationWish, check_mode: bool) -> d
 
 
 def _effect_of_ip_list(values: dict[Setting, Value], shown: dict[str, t.Any]) -> list[str]:
-    """What to warn of. Raises C(OptionError) where computers on an IP list would be allowed, and there is no list."""
+    """The warnings. Raises C(OptionError) if computers on an IP list should be allowed, but there is no list."""
     allow = values.get(ACTIVATION_ALLOW, ACTIVATION_ALLOW.read(shown))
     ip_list = values.get(ACTIVATION_IP_LIST, ACTIVATION_IP_LIST.read(shown) or NONE)
     if allow != COMPUTERS_ON_IP_LIST:
@@ -134,7 +134,7 @@ def _effect_of_ip_list(values: dict[Setting, Value], shown: dict[str, t.Any]) ->
 
 @dataclass(frozen=True)
 class _ActivationSettings:
-    """The settings on the manager. A manager may word the policy or list in one by its ID or by its name."""
+    """The settings on the manager. Some managers give a policy or list by its ID, others by its name."""
 
     client: Client
     wanted: t.Mapping[Setting, Value]
@@ -145,7 +145,7 @@ class _ActivationSettings:
 
     def read(self) -> dict[str, t.Any]:
         settings = dict(self.client.system_settings())
-        # Whether a manager lists a setting without a value is not documented.
+        # It is not documented whether managers list settings that have no value.
         for setting in self.wanted:
             if setting.name not in settings:
                 settings[setting.name] = self._read_one(setting)
@@ -162,7 +162,7 @@ class _ActivationSettings:
             ) from None
 
     def value(self, setting: Setting, settings: dict[str, t.Any]) -> Value | None:
-        """What these say of a setting, of a policy or list its ID or C(NONE); C(None) where they say nothing."""
+        """The value of a setting in C(settings), a policy or list as its ID or C(NONE); C(None) if it is missing."""
         found = setting.read(settings)
         if setting not in _REFERENCES or setting.name not in settings:
             return found
@@ -175,13 +175,13 @@ class _ActivationSettings:
         return of_that_name[0] if len(of_that_name) == 1 else found
 
     def resolved(self, setting: Setting, wanted: Value) -> Value:
-        """What is wanted, of a policy or list its ID. Raises C(OptionError) unless there is one."""
+        """The wanted value, a policy or list as its ID. Raises C(OptionError) if it does not exist."""
         if setting not in _REFERENCES or wanted == NONE:
             return wanted
         return resolve_one(setting.option, wanted, _REFERENCES[setting], self._names(setting))
 
     def named(self, setting: Setting, value: Value | None) -> Value | None:
-        """A value as results show it, of a policy or list its name."""
+        """A value for results, a policy or list as its name."""
         if setting not in _REFERENCES or value in (None, NONE):
             return value
         name = self._names(setting).get(value) if isinstance(value, int) else None

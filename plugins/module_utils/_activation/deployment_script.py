@@ -40,7 +40,7 @@ SCRIPT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 @dataclass(frozen=True)
 class ScriptAsked:
-    """Which script: C(body) as the manager takes it, but for the objects that are yet to be found."""
+    """Which script: C(body) is the request's body, still without the IDs of objects that must be found first."""
 
     body: dict[str, t.Any]
     policy: Key | None
@@ -67,7 +67,7 @@ class ScriptAsked:
 
 
 def read_script(client: Client, asked: ScriptAsked) -> dict[str, t.Any]:
-    """The script, whole. Raises C(OptionError) for a policy or group that the manager does not have."""
+    """The whole script. Raises C(OptionError) for a policy or group that the manager does not have."""
     fleet = Fleet(client)
     body = dict(asked.body)
     if asked.policy is not None:
@@ -86,7 +86,7 @@ def read_script(client: Client, asked: ScriptAsked) -> dict[str, t.Any]:
 
 
 def without_script(result: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The result for a task that Ansible shows: nothing that the manager wrote, since any of it may be secret."""
+    """The result that Ansible may show: without any text from the manager, since all of it may be secret."""
     rest = {name: value for name, value in result.items() if name != "script"}
     return {
         **rest,

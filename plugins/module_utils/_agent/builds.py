@@ -4,17 +4,17 @@
 
 """The agent builds that public sources name, and how well each source ties the build to its release.
 
-The vendor publishes no such table. Manager builds are counted apart and never stand here: agent 9.6 GA is 9.6.1.1308,
-its manager 9.6.1589.
+The vendor publishes no such table. Managers have builds of their own, which are not listed here: agent 9.6 GA is
+9.6.1.1308, its manager 9.6.1589.
 """
 
 from __future__ import annotations
 
-# One source names build and release together.
+# One source names both the build and its release.
 CONFIRMED = "confirmed"
 # Counted from a confirmed build, or named by a download folder or a general availability mark.
 LIKELY = "likely"
-# Follows from the order of a list alone.
+# Known only from the order of a list.
 INFERRED = "inferred"
 UNKNOWN = "unknown"
 
@@ -29,10 +29,10 @@ CPE = "National Vulnerability Database, builds that CVE-2024-36358 or CVE-2024-5
 NAMED = "Vision One documentation, where it names this build in passing (2025-12)"
 SCRIPT = "public installation script or note that quotes the download page"
 
-# (version, release, certainty, release date where known, platform where not all have it, source)
-# A release is a name, "A to B" where the build is one of these, "A or a later update", or "A or before" where no source
-# says that it was ever released. Builds of one release differ by platform, so a build that is unnamed between two may be
-# another platform's build of either of them.
+# (version, release, certainty, release date if known, platform if the build is not for all platforms, source) A release
+# is a name, "A to B" if the build is one of these, "A or a later update", or "A or before" if no source says that the
+# build was ever released. Builds of one release differ by platform, so a build between two listed ones may be another
+# platform's build of either release.
 ROWS = (
     ("9.0.0.5616", "9.0 SP1", CONFIRMED, "", "Solaris", NAMED),
     ("9.5.2.2022", "9.5 GA", INFERRED, "", "", LIST),
@@ -82,7 +82,7 @@ ROWS = (
     ("9.6.2.8846", "9.6 SP1 Patch 1 Update 22", LIKELY, "", "", COUNTED),
     ("9.6.2.8904", "9.6 SP1 Patch 1 Update 23", LIKELY, "", "", COUNTED),
     ("9.6.2.9153", "9.6 SP1 Patch 1 Update 23 or a later update", INFERRED, "", "", LIST),
-    # Before the first build that is known as general availability.
+    # Older than the first build that is known to be generally available.
     ("10.0.0.2019", "10.0 GA or before", INFERRED, "", "Linux", TEMPLATES),
     ("10.0.0.2020", "10.0 GA or before", INFERRED, "", "Linux", TEMPLATES),
     ("10.0.0.2032", "10.0 GA or before", INFERRED, "", "Linux", TEMPLATES),
@@ -171,7 +171,7 @@ ROWS = (
     ("12.5.0.834", "12.5 FR 2020-04-16", CONFIRMED, "2020-04-16", "Windows", INTEGRITY),
     ("12.5.0.936", "12.5 FR 2020-05-19", CONFIRMED, "2020-05-19", "Linux", INTEGRITY),
     ("12.5.0.1001", "12.5 feature release or a later update", INFERRED, "", "", NAMED),
-    # macOS counts its builds of 20 on its own, below the first build of all other platforms.
+    # macOS has its own numbers for builds of 20. They are below the first build of all other platforms.
     ("20.0.0.158", "20 LTS Update 2022-07-11", CONFIRMED, "2022-07-11", "macOS", DOCS),
     ("20.0.0.167", "20 LTS Update 2022-07-11 to 20 LTS Update 2022-11-22", INFERRED, "", "macOS", CPE),
     ("20.0.0.173", "20 LTS Update 2022-07-11 to 20 LTS Update 2022-11-22", INFERRED, "", "macOS", CPE),

@@ -4,8 +4,8 @@
 
 """Which cipher suites an agent is documented to use, by release or by version.
 
-The vendor's page "Communication between Workload Security and the agent" lists them by ranges of releases, which stand
-below as they stand there. What no range covers is undocumented; what can lie in more than one place is ambiguous.
+The vendor's page "Communication between Workload Security and the agent" lists them by ranges of releases, which are
+copied below. A release that no range covers is undocumented; a version that can belong to several ranges is ambiguous.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _ECDHE = (
 
 
 class Range(NamedTuple):
-    """One range of the page: its words, the releases that these are, the TLS version named there, the suites."""
+    """One range of the page: its words, the releases that they mean, the TLS version named there, the suites."""
 
     words: str
     releases: Span
@@ -75,7 +75,7 @@ def _range(words: str, first: str, last: Optional[str], tls: Optional[str], suit
     return Range(words, Span(earliest, latest), tls, suites)
 
 
-# The page's words, the first and the last release of the range (none: all of that line), the TLS version that the
+# The page's words, the first and the last release of the range (none: the whole release line), the TLS version that the
 # page names, and its suites in its order.
 RANGES = (
     _range("9.5 (no SP, patch, or update)", "9.5", "9.5", "1.0", _AES_SHA1),
@@ -89,14 +89,14 @@ RANGES = (
     _range("11.0 up to Update 4", "11.0", "11.0 U4", None, _ECDHE_CBC_AND_RSA),
     _range("11.0 Update 6 and later updates", "11.0 U6", None, "1.2", _ECDHE),
     _range("12.0", "12.0", None, None, _ECDHE),
-    # Major version 20 is one release line to the page, whatever stands behind the 20.
+    # The page treats major version 20 as one release line, whatever follows the 20.
     Range("20", Span(Release(20, 0), Release(20, LAST)), None, _ECDHE),
 )
 
 
 @dataclass(frozen=True)
 class _Finding:
-    """Where a version or release stands on the page: the range or ranges that list its suites, or those around it."""
+    """Where a version or release is on the page: the ranges that list its suites, or the ranges around it."""
 
     state: str
     certainty: str
@@ -121,13 +121,13 @@ def _state(span: Span) -> str:
     touched = [row for row in RANGES if row.releases.earliest <= span.latest and span.earliest <= row.releases.latest]
     if not touched:
         return UNDOCUMENTED
-    # Two ranges with one list leave nothing open, such as 10.0 around Update 15.
+    # Two ranges with the same list make no difference, for example 10.0 around Update 15.
     one_list = len({(row.suites, row.tls) for row in touched}) == 1
     return DOCUMENTED if one_list and _in_some_range(span.earliest) and _in_some_range(span.latest) else AMBIGUOUS
 
 
 def _ranges_around(span: Span) -> Tuple[Range, ...]:
-    """The ranges that the span touches and, where it starts or ends outside of all ranges, the next one there."""
+    """The ranges that the span touches and, if it starts or ends outside of all ranges, the next range there."""
     below = [index for index, row in enumerate(RANGES) if row.releases.earliest <= span.earliest]
     above = [index for index, row in enumerate(RANGES) if row.releases.latest >= span.latest]
     first = below[-1] if below else 0
@@ -139,7 +139,7 @@ def _find(text: object) -> _Finding:
     return _find_parsed(parse(text))
 
 
-# A fleet of 100,000 computers has some dozens of versions.
+# A fleet of 100,000 computers has a few dozen versions.
 @functools.lru_cache(maxsize=4096)
 def _find_parsed(subject: Union[Version, Release, None]) -> _Finding:
     if subject is None or subject == NO_AGENT:
@@ -148,11 +148,12 @@ def _find_parsed(subject: Union[Version, Release, None]) -> _Finding:
         span = span_of(subject)
         state = _state(span)
         return _Finding(state, CONFIRMED if state == DOCUMENTED else UNKNOWN, span, _ranges_around(span))
-    # The best rows that are enough to tell give the certainty: for 12.0 the number itself is enough.
+    # The certainty is that of the best rows that give an answer: for 12.0 the number itself is enough.
     for certainty in CERTAINTIES:
         span = span_of(subject, certainty)
         if _state(span) == DOCUMENTED:
-            # Weaker rows cannot change the suites any more; they still tell which of two ranges with one list it is.
+            # Weaker rows cannot change the suites anymore, but they tell which of two ranges with the same list
+            # applies.
             return _Finding(DOCUMENTED, certainty, span, _ranges_around(span_of(subject)))
     return _Finding(_state(span), UNKNOWN, span, _ranges_around(span))
 
@@ -163,13 +164,13 @@ class Documented(TypedDict):
     * C(state): documented, undocumented or ambiguous
     * C(certainty): confirmed, likely or inferred, how certain it is that this version has these suites; unknown where
       the state is not documented
-    * C(ranges): the page's words; two where both have the same suites and it does not matter which it is
+    * C(ranges): the page's words; two ranges if both have the same suites, so that it does not matter which one applies
     * C(suites): IANA names in the page's order
-    * C(weak): those of the suites that are weak, name to reasons
-    * C(tls): for each version of TLS C(version), C(supported), C(basis) and C(reason)
-    * C(neighbors): the ranges around what is not documented
+    * C(weak): the weak suites, name to reasons
+    * C(tls): for each version of TLS: C(version), C(supported), C(basis) and C(reason)
+    * C(neighbors): the ranges around a version that is not documented
     * C(reason): a sentence
-    * C(source): the vendor's page that says so; C(None) for what is no agent
+    * C(source): the vendor's page that says so; C(None) if this is not an agent
     """
 
     state: str

@@ -17,7 +17,7 @@ _NO_VERSION = "No source says which version the agent has."
 
 
 def facts_of(installation: Installation, interval: int) -> Dict[str, object]:
-    """Everything that is known, in plain types; each key is always there, empty where nothing is known.
+    """Everything that is known, in plain types. Every key is always present, and is empty if nothing is known.
 
     C(interval): minutes from one heartbeat to the next.
     """

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Find the agent that is installed on this host, without the manager, by asking what knows of it.
+"""Find the agent that is installed on this host, without the manager, by asking the host's own programs.
 
 What is documented: the package names (rpm C(ds_agent), dpkg C(ds-agent), Solaris 10 C(ds-agent), Solaris 11
-C(security/ds-agent), AIX C(ds_agent)), and C(dsa_query) with its C(GetPluginVersion) and C(GetAgentStatus). What
-nobody has published: the version as the databases of dpkg, Solaris, AIX and macOS hold it, and the name of the
-receipt on macOS. So every source is read tolerantly, and what it does not tell is said to be unknown.
+C(security/ds-agent), AIX C(ds_agent)), and C(dsa_query) with its C(GetPluginVersion) and C(GetAgentStatus). What nobody
+has published: how the databases of dpkg, Solaris, AIX and macOS write the version, and the name of the receipt on
+macOS. So every source is read tolerantly, and anything that it does not say is reported as unknown.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from .._host.commands import Answer, Unanswered, ask, find_program
 from .status import DSA_QUERY, NO_AGENT_STATUS, AgentStatus, failure_of, read_status_of_host, values_of
 from .versions import NO_AGENT, Version, parse
 
-# Programs that the agent brings along: with one of them there it is installed, whatever the package data says.
+# Programs that come with the agent: if one of them exists, the agent is installed, whatever the package data says.
 _AGENT_FILES = {"Darwin": ("/Library/Application Support/com.trendmicro.DSAgent/dsa_control",)}
 _OTHER_AGENT_FILES = (DSA_QUERY, "/opt/ds_agent/dsa_control")
 
 
 @dataclass(frozen=True)
 class Source:
-    """Something of the host that knows an installed agent.
+    """A program of the host that knows about installed agents.
 
-    C(programs) are the absolute paths at which its program can lie, C(read) takes the versions of the agent's
-    packages out of its answer (as they stand there; empty where a package has none), and C(absent) is how the
-    program says that there is no such package. Where C(data) is given, one of these files must be there.
+    C(programs) are the absolute paths where the program can be. C(read) takes the versions of the agent's packages out
+    of its answer (as written there; empty if a package has none), and C(absent) is how the program says that there is
+    no such package. If C(data) is given, one of these files must exist.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Told:
-    """What a source told: whether it knows an agent, the version as it stands there and as read, what went wrong."""
+    """What a source said: whether it knows an agent, the version as written there and as parsed, what went wrong."""
 
     source: str
     found: bool
@@ -58,7 +58,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Installation:
-    """What is known of the agent on this host. C(source) names who told the version."""
+    """What is known about the agent on this host. C(source) names the source of the version."""
 
     installed: bool
     version: Optional[Version]
@@ -85,7 +85,7 @@ def _read_rpm(output: str) -> List[str]:
 
 
 def _read_dpkg(output: str) -> List[str]:
-    """Lines of C(want error status version): a package that was removed stays in the list with its configuration."""
+    """Lines of C(want error status version). A removed package stays listed as long as its configuration exists."""
     rows = [line.split() for line in output.splitlines()]
     gone = ("not-installed", "config-files", "half-installed")
     return [" ".join(row[3:]) for row in rows if len(row) >= 3 and row[2] not in gone]
@@ -102,7 +102,7 @@ def _read_pkg(output: str) -> List[str]:
     for block in _blocks(output, "name"):
         if block.get("state", "").lower().startswith("installed"):
             version, branch = block.get("version", "").split(" ")[0], block.get("branch", "")
-            # The build stands in the version or, where that has three parts, as the branch.
+            # The build is part of the version or, if the version has only three parts, it is the branch.
             texts.append(
                 f"{version}-{branch}" if _is_three_parts(version) and re.fullmatch("[0-9]+", branch) else version
             )
@@ -130,14 +130,14 @@ def _read_plugin_version(output: str) -> List[str]:
     return values_of(output, "PluginVersion", "core")
 
 
-# Asked by root without a database, rpm makes one, so it is only asked where there is one.
+# If root runs rpm without a database, rpm creates one. So rpm only runs if there is a database.
 _RPM_DATABASES = tuple(
     f"{folder}/{file}"
     for folder in ("/var/lib/rpm", "/usr/lib/sysimage/rpm")
     for file in ("rpmdb.sqlite", "Packages.db", "Packages")
 )
 
-# By the name that the system gives itself, in the order in which they are believed.
+# By the system's own name. Earlier sources are believed first.
 SOURCES: Dict[str, Tuple[Source, ...]] = {
     "Linux": (
         Source(
@@ -195,13 +195,13 @@ _AGENT_ITSELF = Source("dsa_query", (DSA_QUERY,), ("-c", "GetPluginVersion"), _r
 
 
 class UnsupportedPlatform(Problem):
-    """A host on which agents are not looked for."""
+    """A host whose system is not supported for finding agents."""
 
     code = "unsupported_platform"
 
 
 def refusal(system: str) -> Optional[Problem]:
-    """Why agents on this system cannot be looked for, or C(None). C(system) is what C(platform.system()) says."""
+    """Why agents cannot be found on this system, or C(None). C(system) is what C(platform.system()) says."""
     if not system.upper().startswith(("WINDOWS", "CYGWIN", "MSYS", "MINGW")):
         return None
     return UnsupportedPlatform(
@@ -211,9 +211,9 @@ def refusal(system: str) -> Optional[Problem]:
 
 
 def look(system: str) -> Installation:
-    """Find the agent of this host; every source is asked, and none of them may fail this.
+    """Find the agent of this host. Every source is asked, and a source that fails does not fail this function.
 
-    C(system) is what C(platform.system()) says. The first source that tells a version is believed.
+    C(system) is what C(platform.system()) says. The first source that gives a version is believed.
     """
     files = find_program(_AGENT_FILES.get(system, _OTHER_AGENT_FILES))
     sources = SOURCES.get(system, ()) + ((_AGENT_ITSELF,) if system != "Darwin" else ())
@@ -245,8 +245,8 @@ def _ask(source: Source, program: str) -> Told:
 
 
 def read_answer(source: Source, answer: Answer) -> Told:
-    """What a source told by this answer of its program."""
-    # A database that cannot be read makes rpm say both that and that the package is not installed.
+    """What a source said, taken from this answer of its program."""
+    # If rpm cannot read its database, it says so, and also says that the package is not installed.
     broken = re.search(r"^error:", answer.errors, re.MULTILINE)
     if answer.status and not broken and re.search(source.absent, answer.output + answer.errors, re.MULTILINE):
         return Told(source.name, False)
@@ -266,7 +266,7 @@ _FOUR_PARTS = re.compile(r"(?:[0-9]+:)?([0-9]+\.[0-9]+\.[0-9]+[.-][0-9]+)(?![0-9
 
 
 def read_version(text: str) -> Optional[Version]:
-    """The version that a package's version starts with, whatever epoch stands before and whatever revision behind."""
+    """The agent's version in a package's version, without the epoch before it and the revision after it."""
     match = _FOUR_PARTS.match(text)
     version = parse(match.group(1)) if match else None
     return version if isinstance(version, Version) and version != NO_AGENT else None

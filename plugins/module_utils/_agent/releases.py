@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which release an agent's version is, and how certain that is.
+"""Which release an agent's version belongs to, and how certain that is.
 
-Updates are not in the number: only the build tells, by the table in C(builds). A build that no source names lies
-between two that are named, so every version has at least an earliest and a latest release it can be.
+Version numbers do not contain the update. Only the build tells it, by the table in C(builds). A build that no source
+names is between two builds that are named, so there is always an earliest and a latest release that a version can be.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from . import builds
 from .builds import CONFIRMED, INFERRED, LIKELY, UNKNOWN
 from .versions import NO_AGENT, Release, Version, known_release, known_version, parse
 
-# From the best to the least.
+# From the best to the weakest.
 CERTAINTIES = (CONFIRMED, LIKELY, INFERRED)
 
-# Above every number that C(parse) gives, so it closes a line of releases or a counter of builds.
+# Greater than every number that C(parse) returns, so it marks the end of a line of releases or a counter of builds.
 LAST = 10**9
 
 _LATER = " or a later update"
 _BEFORE = " or before"
 
-# Why nothing is known of a text.
+# Why nothing is known about a text.
 NEITHER = "This is neither the version of an agent, which has four parts, nor the name of a release."
 WITHOUT_AGENT = "0.0.0.0 stands for a computer without an agent."
 
 
 class Span(NamedTuple):
-    """The earliest and the latest release that something can be; both are the same where it is known exactly."""
+    """The earliest and the latest release that something can be. Both are the same if the release is known exactly."""
 
     earliest: Release
     latest: Release
 
 
 class Build(NamedTuple):
-    """One row of the table of builds; C(date) is ISO, and empty texts stand for what no source says."""
+    """One row of the table of builds; C(date) is ISO, and an empty text means that no source says it."""
 
     version: Version
     release: str
@@ -51,7 +51,7 @@ class Build(NamedTuple):
 
 
 class _Counter(NamedTuple):
-    """Builds that were counted on, from the first to the last, and the releases that they can be."""
+    """Builds that were numbered by one counter, from the first to the last, and the releases that they can be."""
 
     first: Version
     last: Version
@@ -67,7 +67,7 @@ def end_of_line(major: int, minor: int) -> Release:
 def release_span(text: str) -> Span:
     """Read the release of a row: a name, C(A to B), C(A or a later update), or C(A or before).
 
-    What came before a general availability has no name, and counts as that.
+    Anything before a general availability has no name, and counts as the general availability.
     """
     if text.endswith(_LATER):
         earliest = known_release(text[: -len(_LATER)])
@@ -92,14 +92,14 @@ BUILDS = tuple(
 _BY_VERSION = {build.version: build for build in BUILDS}
 LINES = frozenset(build.version[:2] for build in BUILDS)
 
-# Where the third part of the number tells service packs and patches apart, or a platform counts on its own. Every
-# other line is one counter.
+# Lines where the third part of the number tells service packs and patches apart, or where a platform has its own
+# numbers. Every other line is one counter.
 _COUNTERS = (
     _counter("9.5.2.0", "9.5.2.*", "9.5 GA to 9.5 Patch 1", INFERRED),
     _counter("9.5.3.0", "9.5.3.*", "9.5 SP1 or a later update", CONFIRMED),
     _counter("9.6.1.0", "9.6.1.*", "9.6 GA to 9.6 Patch 1", LIKELY),
     _counter("9.6.2.0", "9.6.2.*", "9.6 Patch 2 or a later update", LIKELY),
-    # macOS: the listed builds, and around them what may be a build of macOS or one from before 20 GA.
+    # macOS: the listed builds, and around them numbers that may be a build of macOS or a build older than 20 GA.
     _counter("20.0.0.0", "20.0.0.157", "20 GA or a later update", CONFIRMED),
     _counter("20.0.0.158", "20.0.0.243", "20 GA or a later update", CONFIRMED),
     _counter("20.0.0.244", "20.0.0.876", "20 GA or a later update", CONFIRMED),
@@ -122,10 +122,10 @@ def _counter_of(version: Version, certainty: str) -> _Counter:
 
 @functools.lru_cache(maxsize=4096)
 def span_of(subject: Union[Version, Release], certainty: str = INFERRED) -> Span:
-    """The releases that a version can be, going by the rows of at least this certainty.
+    """The releases that a version can be, by the rows that have at least this certainty.
 
-    A build is no older than the builds counted before it and no newer than those counted after it. A release is
-    itself.
+    A build is no older than the builds counted before it and no newer than those counted after it. For a release, the
+    result is that release.
     """
     if isinstance(subject, Release):
         return Span(subject, subject)
@@ -141,9 +141,9 @@ def span_of(subject: Union[Version, Release], certainty: str = INFERRED) -> Span
 
 
 def is_older(text: object, than: object, certainty: str = INFERRED) -> Optional[bool]:
-    """Whether the one version or release came out before the other; C(None) where nobody can tell.
+    """Whether one version or release came out before the other; C(None) if this cannot be known.
 
-    Builds of one counter are compared by their numbers, everything else by the releases that it can be, going by what
+    Builds of one counter are compared by their numbers, everything else by the releases that it can be, using only what
     is known with at least this certainty.
     """
     left, right = parse(text), parse(than)
@@ -160,12 +160,12 @@ def is_older(text: object, than: object, certainty: str = INFERRED) -> Optional[
 
 
 def describe(text: object) -> Dict[str, object]:
-    """Say what is known of a version or a release name; any text gets an answer, and none is a guess.
+    """Say what is known about a version or a release name. Any text gets an answer, and no answer is a guess.
 
-    The result has C(version) and C(release) (as the vendor writes them, or C(None)), C(release_line),
-    C(certainty) (confirmed, likely, inferred or unknown) of the tie between the two, C(date), C(platform) and
-    C(source) of the build, C(builds) (versions that are listed under this release), C(neighbors) (the listed builds
-    around one that is not listed: C(version), C(release), C(certainty)) and C(reason), a sentence.
+    The result has C(version) and C(release) (as the vendor writes them, or C(None)), C(release_line), C(certainty)
+    (confirmed, likely, inferred or unknown) of the link between the two, C(date), C(platform) and C(source) of the
+    build, C(builds) (versions that are listed under this release), C(neighbors) (the listed builds around one that is
+    not listed: C(version), C(release), C(certainty)) and C(reason), a sentence.
     """
     subject = parse(text)
     if subject is None or subject == NO_AGENT:
@@ -210,7 +210,7 @@ def _describe_release(release: Release) -> Dict[str, object]:
             release_line=release.line,
             reason=f"No public source ties a build to exactly {release}.",
         )
-    # The best tie speaks for the release; each build has its own.
+    # The release has the best certainty of its builds; each build has its own.
     best = min((build.certainty for build in named), key=CERTAINTIES.index)
     versions = [str(build.version) for build in named]
     return _description(

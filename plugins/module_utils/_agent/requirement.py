@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which agents would be lost if a manager required certain cipher suites or a lowest TLS version, and what saves them.
+"""Which agents would be lost if a manager required certain cipher suites or a minimum TLS version, and which upgrade
+saves them.
 
-A connection takes one suite that both sides have, and a TLS version that has this suite. So an agent survives where
-the page lists at least one of the required suites for it, and it speaks a TLS version that is new enough.
+A connection needs one suite that both sides have, and a TLS version that has this suite. So an agent survives if the
+page lists at least one of the required suites for it, and if it speaks a TLS version that is new enough.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ NO_SHARED_SUITE = "no_shared_suite"
 TLS_TOO_OLD = "tls_too_old"
 PLATFORM = "platform"
 
-# Why it cannot be told, besides undocumented, ambiguous and conflict.
+# Why this is unknown, besides undocumented, ambiguous and conflict.
 EXTENDABLE = "extendable"
 WITHOUT = "no_agent"
 UNKNOWN_VERSION = "unknown_version"
 
-# The vendor's table of platforms denies TLS 1.2 to CloudLinux 5 and Ubuntu 10.04. The manager calls them by these
-# names (source: the vendor's SDK, agent_version_control).
+# The vendor's table of platforms says that CloudLinux 5 and Ubuntu 10.04 lack TLS 1.2. The manager uses these names for
+# them (source: the vendor's SDK, agent_version_control).
 _WITHOUT_TLS_1_2 = re.compile(r"(?:CloudLinux 5|Ubuntu Linux 10)\b", re.IGNORECASE | re.ASCII)
 
 
@@ -46,8 +47,8 @@ _WITHOUT_TLS_1_2 = re.compile(r"(?:CloudLinux 5|Ubuntu Linux 10)\b", re.IGNORECA
 class Requirement:
     """What a manager will require: one of these suites (IANA names, none for any), and a TLS version such as 1.2.
 
-    source: where the vendor publishes it, if it does. extendable: the releases of which the vendor says there that agents
-    may offer more suites than the page lists for them.
+    source: where the vendor publishes the requirement, if anywhere. extendable: releases whose agents, as the vendor
+    says there, may offer more suites than the page lists for them.
     """
 
     suites: Tuple[str, ...] = ()
@@ -58,10 +59,11 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of an agent: kept, lost or unknown; why, in one word (C(None) where it is kept), and in a sentence.
+    """What happens to an agent: kept, lost or unknown; why, in one word (C(None) if it is kept), and in a sentence.
 
     The words are no_shared_suite, tls_too_old and platform for lost; no_agent, unknown_version, undocumented,
-    ambiguous, conflict and extendable for unknown. source: the pages or the script that say so; C(None) if none does.
+    ambiguous, conflict and extendable for unknown. source: the pages or the script that say so; C(None) if there are
+    none.
     """
 
     outcome: str
@@ -72,14 +74,14 @@ class Verdict:
 
 @functools.lru_cache(maxsize=4096)
 def lacks_tls_1_2(platform: str) -> bool:
-    """Whether the vendor denies TLS 1.2 to a platform, as the manager writes it, whatever the agent."""
+    """Whether the vendor says that a platform, as the manager writes it, lacks TLS 1.2 with any agent."""
     return bool(_WITHOUT_TLS_1_2.match(platform))
 
 
 def judge(text: str, requirement: Requirement, old_platform: bool = False) -> Verdict:
-    """What becomes of an agent, by its version or release, under a requirement.
+    """What happens to an agent, by its version or release, under a requirement.
 
-    C(old_platform) says that it runs where the vendor denies TLS 1.2, see C(lacks_tls_1_2). Any text gets an answer.
+    C(old_platform): it runs on a platform without TLS 1.2, see C(lacks_tls_1_2). Any text gets an answer.
     """
     subject = parse(text)
     if subject is None:
@@ -88,7 +90,7 @@ def judge(text: str, requirement: Requirement, old_platform: bool = False) -> Ve
         return Verdict(UNKNOWN, WITHOUT, WITHOUT_AGENT)
     lowest = requirement.minimum_tls or VERSIONS[0]
     by_tls = _judge_tls(text, lowest, old_platform)
-    # Without the TLS version, no suite helps.
+    # If the agent lacks the TLS version, no suite can help.
     if by_tls.outcome == LOST or not requirement.suites:
         return by_tls
     known = documented(text)
@@ -121,7 +123,7 @@ def _judge_tls(text: str, lowest: str, old_platform: bool) -> Verdict:
             LOST, PLATFORM, "TLS 1.2 is not supported on this platform, says the vendor's table.", PLATFORM_PAGE
         )
     denial = Support(None, None, "")
-    # What the agent may speak: what is not denied to it, and nothing above a version that the vendor denies.
+    # The versions that the agent may speak: all but those that the vendor says it lacks, and none above these.
     spoken = []
     for version in VERSIONS:
         answer = supports_tls(text, version)
@@ -133,7 +135,7 @@ def _judge_tls(text: str, lowest: str, old_platform: bool) -> Verdict:
     enough = [answer for version, answer in spoken if version >= lowest]
     if not enough:
         return Verdict(LOST, TLS_TOO_OLD, denial.reason, denial.source)
-    # Every agent speaks some version: where each that it may speak will do, it does not matter which.
+    # Every agent speaks some version. If every version that it may speak is enough, it does not matter which one it is.
     supported = [answer for answer in enough if answer.supported]
     if len(enough) == len(spoken) or supported:
         return Verdict(KEPT, None, f"It speaks TLS {lowest} or later.", supported[0].source if supported else None)
@@ -146,7 +148,7 @@ def _judge_tls(text: str, lowest: str, old_platform: bool) -> Verdict:
 def _judge_suites(
     text: str, names: Sequence[str], required: Tuple[str, ...], lowest: str, old_platform: bool
 ) -> Verdict:
-    """What becomes of an agent with this list of suites, by the best of those that it shares."""
+    """What happens to an agent with this list of suites, by the best suite that both sides have."""
     shared = [name for name in names if name in required]
     if not shared:
         return Verdict(
@@ -160,7 +162,7 @@ def _judge_suites(
 
 
 def _possible_lists(subject: Union[Version, Release]) -> List[Sequence[str]]:
-    """The lists of suites that an agent can have; none where it may be a release that no range covers."""
+    """The lists of suites that an agent can have; empty if it may be a release that no range covers."""
     span = span_of(subject)
     rows = [row for row in RANGES if row.releases.earliest <= span.latest and span.earliest <= row.releases.latest]
     covered = (
@@ -173,16 +175,16 @@ def _possible_lists(subject: Union[Version, Release]) -> List[Sequence[str]]:
 
 
 def _adjoin(lower: Range, upper: Range) -> bool:
-    """Whether the one range starts with the update after the last of the other."""
+    """Whether the upper range starts with the update that follows the last one of the lower range."""
     last = lower.releases.latest
     return upper.releases.earliest == last._replace(update=last.update + 1)
 
 
 def upgrade(text: str, requirement: Requirement, old_platform: bool = False) -> Optional[Release]:
-    """The nearest later release that is documented to survive a requirement; C(None) where there is none.
+    """The nearest later release that is documented to survive a requirement; C(None) if there is none.
 
-    Meant for an agent that is not sure to survive it. Whether an agent of this release exists for a computer's
-    platform is not looked at.
+    Meant for an agent that may not survive it. This does not check whether an agent of this release exists for the
+    computer's platform.
     """
     subject = parse(text)
     if subject is None or subject == NO_AGENT:
@@ -195,14 +197,15 @@ def upgrade(text: str, requirement: Requirement, old_platform: bool = False) -> 
     return None
 
 
-# Every release of which public sources name a build, the newest first.
+# Every release for which public sources name a build, the newest first.
 _NAMED_RELEASES = tuple(
     sorted({build.span.earliest for build in BUILDS if build.span.earliest == build.span.latest}, reverse=True)
 )
 
 
 def newest_upgrade(text: str, requirement: Requirement, old_platform: bool = False) -> Optional[Release]:
-    """The newest release that public sources name and that is documented to survive; C(None) where C(upgrade) is so."""
+    """The newest release that public sources name and that is documented to survive; C(None) if C(upgrade) returns
+    C(None)."""
     nearest = upgrade(text, requirement, old_platform)
     if nearest is None:
         return None
@@ -212,5 +215,6 @@ def newest_upgrade(text: str, requirement: Requirement, old_platform: bool = Fal
 
 
 def listed_builds(release: Release) -> List[Dict[str, Optional[str]]]:
-    """The builds that public sources name for exactly this release: C(version), C(platform) if not all have it."""
+    """The builds that public sources name for exactly this release: C(version), and C(platform) if the build is not for
+    all platforms."""
     return [{"version": str(build.version), "platform": build.platform or None} for build in builds_of(release)]

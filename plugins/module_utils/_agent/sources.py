@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vendor's pages and scripts that answers about cipher suites and TLS versions come from, in the words of results."""
+"""The vendor's pages and scripts behind the answers about cipher suites and TLS versions, as results name them."""
 
 from __future__ import annotations
 

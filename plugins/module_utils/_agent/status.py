@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an agent says of itself: whether it is activated, against which manager, and when it last talked with that.
+"""What an agent says about itself: whether it is activated, with which manager, and when they last talked.
 
 The agent's program C(dsa_query) answers C(GetAgentStatus) with an index of names, and then the names with their values.
-A state of C(green) says that its drivers and modules work, and nothing of the manager: only the age of the last session
-does.
+A state of C(green) means that its drivers and modules work. It says nothing about the manager; only the age of the last
+session does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ UNKNOWN = "unknown"
 
 _GREEN = "green"
 
-# The option for the minutes from one heartbeat to the next.
+# The option for the time from one heartbeat to the next, in minutes.
 INTERVAL: Dict[str, Any] = {"type": "int", "default": CLOUD_HEARTBEAT_INTERVAL}
 _SHORTEST, _LONGEST = 1, 1440
 
@@ -42,7 +42,7 @@ def read_interval(minutes: int) -> int:
 
 @dataclass(frozen=True)
 class Health:
-    """Whether the agent works and talks with its manager; C(None) where that cannot be told."""
+    """Whether the agent works and talks to its manager; C(None) if this is not known."""
 
     healthy: Optional[bool]
     reason: str
@@ -50,11 +50,11 @@ class Health:
 
 @dataclass(frozen=True)
 class AgentStatus:
-    """What the agent says of itself.
+    """What the agent says about itself.
 
-    activation: whether it is activated, with C(reason) why this is said. manager_url: its manager. state: its own word
-    for how it is, such as green. last_session and now: seconds since 1970 by the agent's clock, 0 for a session that
-    never was; C(last_session_problem) says why there is none. C(None) stands for what is not known.
+    activation: whether it is activated; its C(reason) says how this is known. manager_url: its manager. state: the
+    agent's own word for its condition, such as green. last_session and now: seconds since 1970 by the agent's clock, 0
+    if there never was a session; C(last_session_problem) says why it is unknown. C(None) means not known.
     """
 
     activation: str
@@ -67,16 +67,16 @@ class AgentStatus:
 
     @property
     def age(self) -> Optional[int]:
-        """Seconds since the last session; C(None) where not known, or where there was none."""
+        """Seconds since the last session; C(None) if this is not known or if there was no session."""
         if not self.last_session or self.now is None:
             return None
         return self.now - self.last_session
 
     def health(self, interval: int, initiates: bool = True) -> Health:
-        """Whether the last session is younger than two heartbeats; C(interval) is their distance in minutes.
+        """Whether the last session is more recent than two heartbeats. C(interval): minutes between two heartbeats.
 
-        C(initiates): whether the agent is one that contacts its manager. Of others, the vendor does not say whether they
-        count the sessions that the manager begins.
+        C(initiates): whether the agent contacts its manager. For other agents, the vendor does not say whether they
+        count the sessions that the manager starts.
         """
         if self.activation == UNKNOWN:
             return Health(None, self.reason)
@@ -127,7 +127,7 @@ def read_status_of_host(system: str, timeout: float = TIMEOUT) -> AgentStatus:
 
 
 def read_status(answer: Answer) -> AgentStatus:
-    """What the agent says of itself, by what its C(GetAgentStatus) answered."""
+    """What the agent says about itself, taken from the answer to its C(GetAgentStatus)."""
     if answer.status or not any(True for _field in _fields(answer.output, _GROUP)):
         return AgentStatus(UNKNOWN, None, failure_of("dsa_query", answer) + _hint())
     urls = [url for url in values_of(answer.output, _GROUP, "dsmUrl") if url]
@@ -149,7 +149,7 @@ def read_status(answer: Answer) -> AgentStatus:
 
 
 def failure_of(name: str, answer: Answer) -> str:
-    """What went wrong with asking the program C(name), in a sentence."""
+    """What went wrong when the program C(name) was asked, in a sentence."""
     lines = [line.strip() for line in (answer.errors + "\n" + answer.output).splitlines() if line.strip()]
     said = f"it said: {one_line(lines[0], 200)}" if lines else "it said nothing"
     return f"{name} ended with status {answer.status}, {said}."
@@ -164,12 +164,13 @@ _GROUP = "AgentStatus"
 _FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]*", re.ASCII)
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}://[!-~]{1,1000}", re.ASCII)
 _STATE = re.compile(r"[A-Za-z][A-Za-z _-]{0,30}", re.ASCII)
-# Seconds since 1970 have ten digits until the year 2286; with thirteen it would be milliseconds.
+# Seconds since 1970 have ten digits until the year 2286. A number with thirteen digits would be milliseconds.
 _SECONDS = re.compile(r"[0-9]{1,10}", re.ASCII)
 
 
 def _fields(output: str, group: str) -> Iterator[Tuple[str, str]]:
-    """The fields of a group with their values. An index, such as C(AgentStatus.3: dsmUrl), has numbers: it is none."""
+    """The fields of a group with their values. Entries of the index, such as C(AgentStatus.3: dsmUrl), have numbers and
+    are not fields."""
     for line in output.split("\n"):
         name, colon, value = line.partition(":")
         start, dot, field = name.partition(".")
@@ -183,7 +184,7 @@ def _state(output: str) -> Optional[str]:
 
 
 def _session(output: str) -> Tuple[int, int, str]:
-    """When the last session was, when the status was told, and what keeps one of them from being known."""
+    """When the last session was, when the status was given, and why one of the two is not known."""
     moments = []
     for name in ("lastAgentToManagerSession", "currentTime"):
         values = [value for value in values_of(output, _GROUP, name) if value]
@@ -202,7 +203,7 @@ def _session(output: str) -> Tuple[int, int, str]:
 
 
 def _spelled(seconds: int) -> str:
-    """A span of time, in the largest unit of which it has two."""
+    """A span of time, in the largest unit that gives at least two of that unit."""
     for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}"

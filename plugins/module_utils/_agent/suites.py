@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The TLS cipher suites that agents use: their names, and what is known of each.
+"""The TLS cipher suites that agents use: their names, and what is known about each.
 
 Names, code points and references are those of the IANA registry "TLS Cipher Suites". C(recommended) is the column of
 that name: Y, N, or D for discouraged. The suites with RSA key exchange were N until RFC 10015 (July 2026), which
 deprecates them; they are D here by the IANA Considerations of its draft, draft-ietf-tls-deprecate-obsolete-kex-07. The
-others stand as RFC 8447 set them.
+others are as RFC 8447 set them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SWEET32 = "3DES has 64-bit blocks, which repeat within hours of traffic (Sweet32
 
 
 class Suite(NamedTuple):
-    """One cipher suite. C(lowest_tls) is the first TLS version that has it, C(rfc) the one IANA refers to."""
+    """One cipher suite. C(lowest_tls) is the first TLS version that has it, C(rfc) is the RFC that IANA refers to."""
 
     iana: str
     code_point: str
@@ -82,5 +82,5 @@ _BY_NAME = {_key(getattr(suite, kind)): suite for suite in SUITES for kind in NA
 
 def find_suite(name: object) -> Optional[Suite]:
     """The suite with this IANA name, OpenSSL name or code point (C(0xC0,0x2F), C(C0,2F), C(0xc02f))."""
-    # Not ASCII, but in upper case they are: the long s, and others.
+    # Some characters outside of ASCII, such as the long s, are ASCII in upper case. They must not match.
     return _BY_NAME.get(_key(name)) if isinstance(name, str) and name.isascii() else None

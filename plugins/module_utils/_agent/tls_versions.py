@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which TLS versions an agent speaks, and on what that rests.
+"""Which TLS versions an agent speaks, and what this is based on.
 
-The vendor names a version for few releases, and contradicts itself on 9.5 and 9.6:
+The vendor names a version for only a few releases, and contradicts itself on 9.5 and 9.6:
 
 * The page of the cipher suites names TLS 1.0 for 9.5 GA and for 9.6 GA to Patch 1, TLS 1.2 for 10.0 and for 11.0
   Update 6 and later, and nothing for the rest.
@@ -13,9 +13,9 @@ The vendor names a version for few releases, and contradicts itself on 9.5 and 9
 * "Upgrade to 9.6 or higher versions which support TLS 1.2" (Deep Security 20, TLS version).
 * The page lists suites for late 9.5 and 9.6 that exist only in TLS 1.2.
 
-The platform matters too, and is not asked here: the vendor's table of platforms says that TLS 1.2 is not supported on
-CloudLinux 5 and Ubuntu 10.04. No page says whether agents speak TLS 1.3; one release note (2025-03) names it, about the
-inspection of other traffic.
+The platform matters too, but is not considered here: the vendor's table of platforms says that TLS 1.2 is not supported
+on CloudLinux 5 and Ubuntu 10.04. No page says whether agents speak TLS 1.3; one release note (2025-03) names it, about
+the inspection of other traffic.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ from .sources import SUITES_PAGE, TLS_CONFLICT, TLS_PAGE
 from .suites import BY_IANA
 from .versions import Release
 
-# What an answer rests on: the vendor's words, a suite that needs the version, or words against words.
+# What an answer is based on: the vendor's words, a suite that needs the version, or pages that contradict each other.
 STATED = "stated"
 IMPLIED = "implied"
 CONFLICT = "conflict"
 
 VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 
-# From here on the page lists suites of TLS 1.2 for agents that other pages deny it to.
+# From this release on, the page lists suites of TLS 1.2, although other pages say that these agents lack it.
 _LATE_9_5 = Release(9, 5, 1, 3, 3)
 
 
 @dataclass(frozen=True)
 class Support:
-    """Whether an agent speaks a TLS version: C(supported), C(basis) and C(source) are C(None) where nothing says so."""
+    """Whether an agent speaks a TLS version: C(supported), C(basis) and C(source) are C(None) if no source says
+    anything."""
 
     supported: Optional[bool]
     basis: Optional[str]
@@ -53,8 +54,8 @@ class Support:
 def support(version: str, span: Span, stated: Optional[str], names: Tuple[str, ...]) -> Support:
     """What is documented of one TLS version.
 
-    C(span) is what releases the agent can be, C(stated) the TLS version that the page names beside the suites, and
-    C(names) the documented suites; none where none are documented.
+    C(span): the releases that the agent can be. C(stated): the TLS version that the page names beside the suites.
+    C(names): the documented suites, empty if none are documented.
     """
     lowest = [BY_IANA[name].lowest_tls for name in names]
     if version == stated:
@@ -98,9 +99,9 @@ def supports(span: Span, stated: Optional[str], names: Tuple[str, ...]) -> List[
 
 
 def normalize(text: object) -> Optional[str]:
-    """The version in C(TLS 1.2), C(TLSv1.2), C(TLSv1_2) or C(1.2); C(None) for what is not a version of TLS."""
+    """The version in C(TLS 1.2), C(TLSv1.2), C(TLSv1_2) or C(1.2); C(None) if the text is not a version of TLS."""
     if not isinstance(text, str) or len(text) > 20:
         return None
     match = re.fullmatch(r"(?:TLS[ _-]*)?(?:v[ _-]*)?(1)(?:[._]([0-3]))?", text.strip(), re.IGNORECASE | re.ASCII)
-    # TLSv1 is what OpenSSL calls TLS 1.0.
+    # OpenSSL calls TLS 1.0 "TLSv1".
     return f"1.{match.group(2) or 0}" if match else None

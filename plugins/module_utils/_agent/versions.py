@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Agent versions and release names: every spelling that is met, put in order.
+"""Agent versions and release names: read in every known spelling, and put in order.
 
-An agent says C(10.0.0.3186), a package C(10.0.0-3186.el7), a person C(10.0 Update 16). The first two are a
-L{Version}, the last is a L{Release}; which release a version is, only L{releases} knows.
+An agent says C(10.0.0.3186), a package C(10.0.0-3186.el7), a person C(10.0 Update 16). The first two are a C(Version),
+the last is a C(Release). Only C(releases) knows which release a version belongs to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import functools
 import re
 from typing import NamedTuple, Optional, Tuple, Union
 
-# Longer text is no version; the bound also keeps the patterns below cheap on hostile input.
+# Longer text cannot be a version. The limit also keeps the patterns below cheap for hostile input.
 LONGEST = 200
 
 _PRODUCT = (
@@ -27,7 +27,7 @@ _VERSION = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _NUMBERS = re.compile(r"[0-9]{1,5}(?:\.[0-9]{1,5}){0,2}", re.ASCII)
-# Bounded, so that a long run of separators cannot be split in many ways.
+# Limited, so that a long run of separators cannot be split in many ways.
 _GAP = "[ _-]{0,3}"
 _RELEASE = (
     _PRODUCT + r"([0-9]{1,3})(?:\.([0-9]{1,3}))?"
@@ -40,7 +40,7 @@ _RELEASE = (
 
 
 class Version(NamedTuple):
-    """An agent's number, C(major.minor.third-build). Versions of one release line sort by age, macOS 20 apart."""
+    """An agent's number, C(major.minor.third-build). Versions of one release line sort by age, except macOS 20."""
 
     major: int
     minor: int
@@ -57,7 +57,7 @@ class Version(NamedTuple):
 
 
 class Release(NamedTuple):
-    """A release as the vendor names it. Releases sort by age; a part that is not named is 0 or empty.
+    """A release as the vendor names it. Releases sort by age. A part that the name does not have is 0 or empty.
 
     C(date) is the ISO date that names an update of 20 LTS or a feature release of 12.5.
     """
@@ -90,20 +90,20 @@ class Release(NamedTuple):
 
     @property
     def is_feature(self) -> bool:
-        """Whether this is one of the feature releases that came between 10.0 and 20."""
+        """Whether this is one of the feature releases between 10.0 and 20."""
         return 10 <= self.major <= 12 and self.minor > 0
 
 
-# What the manager shows for a computer that has no agent.
+# The version that the manager shows for a computer without an agent.
 NO_AGENT = Version(0, 0, 0, 0)
 
 
 def parse(text: object) -> Optional[Union[Version, Release]]:
-    """Read a version or a release name in any spelling that is met.
+    """Read a version or a release name in any known spelling.
 
-    Numbers with four parts are versions, whatever package name stands before and whatever platform behind. A number
-    with three parts is a manager's, or an agent's without its build, and says nothing: the result is C(None), as for
-    everything else that is neither.
+    Numbers with four parts are versions, whatever package name comes before and whatever platform comes after. A number
+    with three parts is a manager's version, or an agent's version without its build, and is not enough. The result is
+    then C(None), as for any other text that is neither a version nor a release.
     """
     if not isinstance(text, str) or len(text) > LONGEST:
         return None
@@ -111,7 +111,7 @@ def parse(text: object) -> Optional[Union[Version, Release]]:
     match = _VERSION.fullmatch(text)
     if match:
         return Version(*(int(part) for part in match.groups()))
-    # Compiled when the first name of a release comes: that takes 1 ms, and most tasks meet none.
+    # Compiled only when the first release name is read: compiling takes 1 ms, and most tasks read none.
     match = re.fullmatch(_RELEASE, text, re.IGNORECASE | re.ASCII)
     if not match or not _is_date(match.group(5)):
         return None
@@ -121,10 +121,11 @@ def parse(text: object) -> Optional[Union[Version, Release]]:
 
 @functools.lru_cache(maxsize=65536)
 def numbers(text: str) -> Optional[Tuple[int, int, int, int]]:
-    """A version as four numbers that compare as versions do, in any spelling of C(parse); C(None) for what is none.
+    """A version as four numbers that compare as versions do, from any spelling that C(parse) reads; C(None) for other
+    text.
 
-    One to three numbers alone, such as C(20) or C(20.0.1), are those with zeros behind. What has no number above zero
-    is no version: that is what managers show for a computer without an agent.
+    One to three numbers alone, such as C(20) or C(20.0.1), are filled up with zeros. All zeros are not a version:
+    managers show them for a computer without an agent.
     """
     subject = parse(text)
     if isinstance(subject, Version):
@@ -139,7 +140,7 @@ def numbers(text: str) -> Optional[Tuple[int, int, int, int]]:
 
 
 def known_version(text: str) -> Version:
-    """A version that stands in a table here. Raises C(ValueError) for what is none."""
+    """A version from one of our own tables. Raises C(ValueError) if the text is not a version."""
     subject = parse(text)
     if not isinstance(subject, Version):
         raise ValueError(f"{text!r} is not a version")
@@ -147,7 +148,7 @@ def known_version(text: str) -> Version:
 
 
 def known_release(text: str) -> Release:
-    """A release that stands in a table here. Raises C(ValueError) for what is none."""
+    """A release from one of our own tables. Raises C(ValueError) if the text is not a release."""
     subject = parse(text)
     if not isinstance(subject, Release):
         raise ValueError(f"{text!r} is not a release")

@@ -4,8 +4,8 @@
 
 """Which cipher suites a fleet can speak, by its agents' versions, and which agents a requirement would cut off.
 
-What becomes of an agent hangs on its version and, for a few, on its platform. So a fleet is judged by its versions,
-some dozens of them, however many computers it has.
+What happens to an agent depends on its version and, for a few agents, on its platform. So a fleet is judged by its
+versions, of which there are a few dozen, however many computers it has.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from .table import as_csv, cells
 ALL = "all"
 AT_RISK = "lost"
 NONE = "none"
-# And how.
+# How to list them.
 LIST = "list"
 CSV = "csv"
 
@@ -75,10 +75,10 @@ CIPHER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **CHOOSING_ARGUMENTS,
 }
 
-# How many computers to name of each agent that is not kept.
+# How many computers to name for each agent that is not kept.
 _EXAMPLES = 5
 
-# What a requirement is called that has no name.
+# The name of a requirement without a name.
 _UNNAMED = "required"
 
 # The states of a computer besides those of an agent whose version is known.
@@ -87,9 +87,9 @@ _STATES = (DOCUMENTED, AMBIGUOUS, UNDOCUMENTED, UNKNOWN_VERSION, WITHOUT)
 
 @dataclass(frozen=True)
 class CiphersAsked:
-    """By which requirements (name to requirement) to judge which computers; which to list one by one, and how.
+    """Which requirements (by name) to judge which computers by; which computers to list one by one, and how.
 
-    C(most): how many to list at most, C(None) for all.
+    C(most): the most computers to list, C(None) for all.
     """
 
     requirements: dict[str, Requirement]
@@ -112,7 +112,7 @@ class CiphersAsked:
 
 
 class _Agent(t.NamedTuple):
-    """What decides what becomes of a computer."""
+    """The facts that decide what happens to a computer."""
 
     version: str
     old_platform: bool
@@ -124,7 +124,7 @@ class _Agent(t.NamedTuple):
 
 @dataclass(frozen=True)
 class _Judged:
-    """What becomes of the computers with one agent under one requirement."""
+    """What happens to the computers with one agent under one requirement."""
 
     verdict: Verdict
     upgrade: Release | None
@@ -258,7 +258,7 @@ def _judgment(
     judged: t.Mapping[_Agent, _Judged],
     examples: t.Mapping[_Agent, list[str]],
 ) -> dict[str, t.Any]:
-    """One requirement: how many computers it keeps and loses, which agents they have, and what saves them."""
+    """One requirement: how many computers it keeps and loses, which agents they have, and which upgrades save them."""
     at_risk = [agent for agent in agents if judged[agent].verdict.outcome != KEPT]
     causes: Counter[str | None] = Counter()
     upgrades: Counter[Release] = Counter()
@@ -270,7 +270,7 @@ def _judgment(
             upgrades[fate.upgrade] += agents[agent]
         if fate.upgrade is not None and fate.newest is not None:
             newest[fate.upgrade] = max(fate.newest, newest.get(fate.upgrade, fate.newest))
-    # The surest loss first, and of each kind the oldest agents.
+    # Certain losses first, then uncertain ones; within each, the oldest agents first.
     at_risk.sort(key=lambda agent: (judged[agent].verdict.outcome != LOST, _order(agent.version), agent))
     return {
         "name": name,
@@ -311,7 +311,7 @@ def _agent_row(agent: _Agent, count: int, judged: _Judged, examples: list[str]) 
 
 
 def _releases(agents: t.Mapping[_Agent, int], judgments: _Judgments) -> list[dict[str, t.Any]]:
-    """Every range of the vendor's page, what lies outside of them, and what has no version, from old to new."""
+    """Every range of the vendor's page, agents outside of all ranges, and computers without a version, by age."""
     members: dict[tuple[str, str], dict[_Agent, int]] = {(row.words, DOCUMENTED): {} for row in RANGES}
     ages = {(row.words, DOCUMENTED): row.releases.earliest for row in RANGES}
     lists: dict[tuple[str, str], t.Sequence[str]] = {(row.words, DOCUMENTED): row.suites for row in RANGES}
@@ -336,7 +336,7 @@ def _releases(agents: t.Mapping[_Agent, int], judgments: _Judgments) -> list[dic
 
 
 def _row(version: str, answer: Documented) -> tuple[str, str]:
-    """The row of the table of releases that an agent belongs to: its words, and the state of all agents there."""
+    """The row in the table of releases for an agent: the row's words, and the state of all agents in it."""
     subject = parse(version)
     if subject is None:
         return "unknown version", UNKNOWN_VERSION
@@ -368,17 +368,17 @@ def _versions(members: t.Mapping[_Agent, int]) -> list[dict[str, t.Any]]:
 
 
 def _order(version: str) -> tuple[t.Any, ...]:
-    """By what agents are sorted, from old to new."""
+    """The key that sorts agents from old to new."""
     return _age(version), parse(version) or (), version
 
 
 def _age(version: str) -> Release:
-    """The earliest release that an agent can be; what is no agent comes first."""
+    """The earliest release that an agent can be. Text that is not an agent's version comes first."""
     subject = parse(version)
     return Release(0, 0) if subject is None or subject == NO_AGENT else span_of(subject).earliest
 
 
-# -- by computer, and of all
+# -- by computer, and in total
 
 
 def _listed(
@@ -386,7 +386,7 @@ def _listed(
 ) -> t.Iterator[dict[str, t.Any]]:
     if listed == NONE:
         return
-    # Computers with one agent share what is said of it.
+    # Computers with the same agent share the same texts.
     fates: dict[_Agent, dict[str, dict[str, t.Any]]] = defaultdict(lambda: {fate: {} for fate in _FATES})
     for name, judged in judgments.items():
         for agent, one in judged.items():
@@ -413,7 +413,7 @@ def _listed(
 
 
 def _urgency(row: dict[str, t.Any]) -> tuple[int, int, int]:
-    """What most requirements lose comes first, then what cannot be told, then by ID."""
+    """Computers that most requirements lose come first, then unknown ones, then by ID."""
     outcomes = list(row["outcomes"].values())
     return -outcomes.count(LOST), -outcomes.count(UNKNOWN), row["id"]
 
@@ -421,7 +421,7 @@ def _urgency(row: dict[str, t.Any]) -> tuple[int, int, int]:
 def _breakdowns(
     computers: t.Iterable[Computer], contexts: Contexts, judgments: _Judgments
 ) -> dict[str, list[dict[str, t.Any]]]:
-    """What becomes of the computers of each policy, group and platform, the largest first."""
+    """What happens to the computers of each policy, group and platform, the largest first."""
     parts: dict[str, dict[str | None, Counter[_Agent]]] = {"policy": {}, "group": {}, "platform": {}}
     for computer in computers:
         agent = _Agent.of(computer)
@@ -449,7 +449,7 @@ def _breakdowns(
 
 
 _COLUMNS = ("id", "name", "display_name", "policy", "policy_path", "group_path", "platform", "agent_version")
-# What is said of a computer by each requirement, and what the columns are called behind the requirement's name.
+# The values of a computer for each requirement, and the names of their columns after the requirement's name.
 _FATES = {
     "outcomes": "",
     "upgrades": ": upgrade to",

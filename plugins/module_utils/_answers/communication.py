@@ -26,7 +26,7 @@ FACET_NAMES = list(FACETS)
 
 @dataclass(frozen=True)
 class CommunicationAsked:
-    """Whose communication to describe, and which facets of it."""
+    """The targets whose communication to describe, and which facets of it."""
 
     selector: Selector
     facets: tuple[Facet[t.Any], ...]

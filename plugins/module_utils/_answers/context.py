@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What else is known of a target: where it belongs, what it is, and its last contact. What is not known is null."""
+"""Other facts about a target: where it belongs, what it is, and its last contact. Unknown facts are null."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._manager.errors import Forbidden, NotFound
 
 
 class Contexts:
-    """The contexts of a fleet's targets. Policies and groups are read when the first computer in one is asked about."""
+    """The contexts of a fleet's targets. Policies and groups are only read when a context needs them."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
@@ -25,7 +25,7 @@ class Contexts:
         self._policies_hidden = False
 
     def of(self, target: Target) -> dict[str, t.Any]:
-        """Where the target belongs, what it is, and its last contact; of policies, no more than where they belong."""
+        """Where the target belongs, what it is, and its last contact; for policies, only where they belong."""
         policy = self.policy(target)
         computer = target if isinstance(target, Computer) else None
         return {
@@ -40,7 +40,7 @@ class Contexts:
         }
 
     def policy(self, target: Target) -> Policy | None:
-        """The policy itself, or that of a computer; C(None) without one, and where the API key may not see policies."""
+        """The policy itself, or a computer's policy; C(None) without one, or if the API key may not see policies."""
         if isinstance(target, Policy):
             return target
         if self._policies_hidden or not target.policy_id:
@@ -56,7 +56,7 @@ class Contexts:
         return _shown(self._fleet.path(policy)) if policy else None
 
     def group_path(self, computer: Computer) -> str | None:
-        """The path of a computer's group; C(None) without one, and where the API key may not see groups."""
+        """The path of a computer's group; C(None) without one, or if the API key may not see groups."""
         if self._groups_hidden or not computer.group_id:
             return None
         try:
@@ -68,12 +68,12 @@ class Contexts:
 
 @lru_cache(maxsize=10_000)
 def _shown(path: str) -> str:
-    """A path, which many computers have."""
+    """A path for results. Many computers have the same one."""
     return shown(path)
 
 
 def date_of(milliseconds: int | None) -> str | None:
-    """Milliseconds since 1970 as a date, such as C(2026-06-12T08:15:00Z); C(None) for what is no date."""
+    """Milliseconds since 1970 as a date, such as C(2026-06-12T08:15:00Z); C(None) if it is not a date."""
     if milliseconds is None:
         return None
     try:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a whole manager communicates: what holds where, who overrides what, whose port is open, who is silent.
+"""How all agents of a manager communicate: which values apply where, overrides, open ports, and silent agents.
 
-A fleet is described by its policies: computers without anything of their own are as their policy is, however many.
+A fleet is described by its policies: all computers without overrides are like their policy.
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ FLEET_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "rule_overrides": {"type": "bool", "default": False},
 }
 
-# What is said of the agents' port.
+# The states of the agents' port.
 RESTRICTED, OPEN, NOT_LISTENING, UNKNOWN = "restricted", "open", "not_listening", "unknown"
 PORTS = (RESTRICTED, OPEN, NOT_LISTENING, UNKNOWN)
-# And of when an agent was last heard from.
+# Whether an agent has communicated lately.
 HEARD, SILENT, NEVER, NO_AGENT = "heard", "silent", "never", "no_agent"
 CONTACTS = (HEARD, SILENT, NEVER, NO_AGENT, UNKNOWN)
 
-# After how many heartbeats without communication an agent is called silent.
+# After this many heartbeats without communication, an agent counts as silent.
 SILENT_AFTER = 2
 
-# How many computers to name of many that are alike, and how many sources of a port in a cell.
+# How many computers to name if many are alike, and how many sources of a port to show in a cell.
 _EXAMPLES = 5
 _SOURCES = 10
 
@@ -73,13 +73,13 @@ COLUMNS = (
 
 Row = t.Dict[str, t.Any]
 
-# What most targets of a fleet override.
+# The overrides of most targets.
 _NOTHING: list[str] = []
 
 
 @dataclass(frozen=True)
 class FleetAsked:
-    """Which computers to look at, how many to list, whether policies are asked for rules that they override.
+    """Which computers to look at, how many to list, and whether to ask policies for rules that they override.
 
     C(now): seconds since 1970.
     """
@@ -159,7 +159,7 @@ class _RulesAsDefined(RulesThere):
 
 
 class _State(t.NamedTuple):
-    """What computers are counted by."""
+    """The values by which computers are counted."""
 
     direction: t.Any
     agent_port: str
@@ -168,7 +168,7 @@ class _State(t.NamedTuple):
 
 
 class _Line(t.NamedTuple):
-    """What is said of a target; C(facets) are one object of all that are as their policy is."""
+    """What is known about a target. All targets that are like their policy share one object as C(facets)."""
 
     target: Target
     facets: Row
@@ -177,12 +177,12 @@ class _Line(t.NamedTuple):
 
     @property
     def state(self) -> _State:
-        """What it counts for."""
+        """The values by which this target is counted."""
         return _State(self.facets["direction"], self.facets["agent_port"], self.contact, bool(self.overrides))
 
 
 class _Stock:
-    """What there is of targets, told once of all that are alike."""
+    """Describes targets. Targets that are alike share one description."""
 
     def __init__(self, fleet: Fleet, asked: FleetAsked) -> None:
         self.outlook = Outlook(fleet)
@@ -193,21 +193,21 @@ class _Stock:
         self._ports: dict[tuple[t.Any, ...], Row] = {}
         self._plain: dict[int | None, Row] = {}
         self._overrides: dict[tuple[t.Any, ...], Row] = {}
-        # Cells of the table that are those of many computers: by policy and group, by what runs, and by facets.
+        # Cells of the table that many computers share: by policy and group, by agent and platform, and by facets.
         self._of_place: dict[tuple[int | None, int | None], str] = {}
         self._of_agent: dict[tuple[str, str], str] = {}
         self._of_facets: dict[int, str] = {}
         self._platforms: dict[str, str | None] = {}
 
     def line(self, target: Target) -> _Line:
-        """What is said of one target, and not of its place as well."""
+        """What is known about one target, without its place."""
         own_rules = self._own_rules(target)
         facets = self._facets(target, own_rules)
         contact = "" if isinstance(target, Policy) else self._contact(target, facets)
         return _Line(target, facets, contact, self._noted(target, own_rules))
 
     def row(self, line: _Line) -> Row:
-        """All that is said of one target."""
+        """Everything that is known about one target."""
         context = self.contexts.of(line.target)
         return {
             **line.target.reference,
@@ -255,12 +255,12 @@ class _Stock:
 
     @property
     def overrides(self) -> list[Row]:
-        """What is set on targets themselves: equal ones counted together, those of most targets first."""
+        """The overrides of targets: equal ones are counted together, the most frequent ones first."""
         rows = self._overrides.values()
         return sorted(rows, key=lambda row: (-len(row["policies"]) - row["computers"], row["facet"], row["option"]))
 
     def _own_rules(self, target: Target) -> frozenset[int]:
-        """The rules that a target has from nowhere else."""
+        """The rules that are assigned to a target itself."""
         return target.rule_ids - self._fleet.assignments.inherited(target)
 
     def _facets(self, target: Target, own_rules: frozenset[int]) -> Row:
@@ -303,7 +303,7 @@ class _Stock:
         return SILENT if self._asked.now - heard / 1000 > SILENT_AFTER * interval * 60 else HEARD
 
     def _noted(self, target: Target, rules: frozenset[int]) -> list[str]:
-        """What the target sets itself, in words; and that is counted. C(rules): those that it has from nowhere else."""
+        """Count the target's overrides, and return them in words. C(rules): those assigned to the target itself."""
         if not (target.overrides or rules):
             return _NOTHING
         noted = []
@@ -336,7 +336,7 @@ class _Stock:
 
 
 def _port_told(described: Row) -> Row:
-    """The state of the agents' port in one word, who is admitted, and why it is not restricted."""
+    """The state of the agents' port in one word, the admitted sources, and why the port is not restricted."""
     if described["without_effect_because"] == DO_NOT_LISTEN:
         return {"agent_port": NOT_LISTENING, "admitted": None, "why": DO_NOT_LISTEN}
     state = {True: RESTRICTED, False: OPEN, None: UNKNOWN}[described["restricted"]]
@@ -349,7 +349,7 @@ def _port_told(described: Row) -> Row:
 
 
 def _counted(states: Counter[_State]) -> Row:
-    """How many computers are how, given how many there are of each state."""
+    """The counts of computers for a result, from the number of computers in each state."""
     directions, ports, contacts = Counter[t.Any](), Counter[str](), Counter[str]()
     for state, count in states.items():
         directions[state.direction] += count
@@ -366,7 +366,7 @@ def _counted(states: Counter[_State]) -> Row:
 
 
 def _broken_down(names: t.Iterable[str | None], states: t.Iterable[_State]) -> list[Row]:
-    """The same for each policy, group or platform, the largest first; C(None) is the name of those without one."""
+    """The same for each policy, group or platform, the largest first. The name is C(None) for computers without one."""
     parts: dict[str | None, Counter[_State]] = {}
     for (name, state), count in Counter(zip(names, states)).items():
         parts.setdefault(name, Counter())[state] += count
@@ -375,7 +375,7 @@ def _broken_down(names: t.Iterable[str | None], states: t.Iterable[_State]) -> l
 
 
 def _alike(computers: t.Iterable[_Line], policies: t.Iterable[Row], keys: t.Sequence[str]) -> list[Row]:
-    """Which values there are of these keys, on how many computers and on which policies; the most frequent first."""
+    """The values of these keys, with the number of computers and the policies that have them; frequent ones first."""
     found: dict[tuple[t.Any, ...], Row] = {}
 
     def part_of(facets: Row) -> Row:
@@ -398,7 +398,7 @@ def _alike(computers: t.Iterable[_Line], policies: t.Iterable[Row], keys: t.Sequ
 
 
 def _urgency(line: _Line) -> tuple[int, int]:
-    """Whom to look at first: an agent that is silent, an open port, one that is not known, an override; then by ID."""
+    """The order in which computers need attention: silent agents, open ports, unknown ports, overrides; then by ID."""
     port, contact = line.facets["agent_port"], line.contact
     place = 4
     if contact in (SILENT, NEVER):
@@ -419,7 +419,7 @@ def _cell(value: t.Any) -> t.Any:
 
 
 def _safe(value: Value | None) -> Value | None:
-    """A value of a setting for a result; what a manager says of one can be any text."""
+    """A value of a setting, made safe for a result, because a manager may return any text."""
     return shown(value, 200) if isinstance(value, str) else value
 
 

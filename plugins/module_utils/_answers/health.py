@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the agents of a manager are well: heard from, with their policy, and without errors of communication.
+"""Whether the agents of a manager are well: they communicate, have their policy, and have no communication errors.
 
-Each agent has one trouble at most, the first that is found of those in C(TROUBLES), so that the counts add up.
+Each agent has at most one trouble, the first match in C(TROUBLES), so that the counts add up.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from .some_computers import CHOOSING_ARGUMENTS, at_most, choose, read_choice
 
 OFFLINE, ERRORS, SILENT, NOT_ARRIVED = "offline", "errors", "silent", "not_arrived"
 TROUBLES = (OFFLINE, ERRORS, SILENT, NOT_ARRIVED)
-# Beside these: nothing is wrong, or it cannot be told; and computers without an agent.
+# Besides the troubles: nothing is wrong, unknown, and computers without an agent.
 WELL, UNKNOWN, NO_AGENT = "well", "unknown", "no_agent"
 
-# The states that monitoring systems know, by their number.
+# The states of monitoring systems. The index is their number.
 STATES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 _OK, _WARNING, _CRITICAL, _UNKNOWN = range(4)
 
@@ -56,12 +56,12 @@ HEALTH_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "computers_most": {"type": "int", "default": 100},
 }
 
-# Minutes: a year.
+# A year in minutes.
 _LONGEST = 527_040
-# How many computers to name of many that are alike, in the result and in the line.
+# How many computers to name if many are alike, in the result and in the line.
 _EXAMPLES = 5
 _IN_LINE = 3
-# How many kinds of trouble to tell apart by the manager's text.
+# How many different texts of the manager to list.
 _ALIKE = 20
 
 Row = t.Dict[str, t.Any]
@@ -69,14 +69,14 @@ Row = t.Dict[str, t.Any]
 
 @dataclass(frozen=True)
 class Threshold:
-    """From how many agents on, or from which part of them on, a state begins; C(None) for never."""
+    """The number or percentage of agents from which a state begins; C(None) for never."""
 
     number: float | None
     is_percentage: bool = False
 
     @classmethod
     def read(cls, option: str, text: str) -> Threshold:
-        """Such as C(5), C(2.5%) or C(never). Raises C(OptionError)."""
+        """Read a value such as C(5), C(2.5%) or C(never). Raises C(OptionError)."""
         if text == NEVER:
             return cls(None)
         found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(%?)", text)
@@ -87,17 +87,17 @@ class Threshold:
         return cls(number, bool(found[2]))
 
     def least(self, agents: int) -> int | None:
-        """How many of so many agents it takes at least: one or more."""
+        """The smallest number of agents, at least one, that reaches the threshold if there are C(agents) agents."""
         if self.number is None:
             return None
-        # In thousandths, since fractions of a percentage cannot be written exactly.
+        # In thousandths, because floating point cannot represent such percentages exactly.
         wanted = -(-round(self.number * 1000) * agents // 100_000) if self.is_percentage else round(self.number)
         return max(1, wanted)
 
 
 @dataclass(frozen=True)
 class HealthAsked:
-    """Whom to look at, and what counts as trouble.
+    """Which computers to check, and what counts as trouble.
 
     C(silent_after), C(not_arrived_after): minutes. C(now): seconds since 1970.
     """
@@ -168,7 +168,7 @@ def _row(computer: Computer, asked: HealthAsked) -> Row:
 
 
 def _trouble(status: AgentStatus, asked: HealthAsked) -> tuple[str, str]:
-    """What is wrong, and the manager's text that says so."""
+    """The kind of trouble, and the manager's text about it."""
     if not status.has_agent:
         return NO_AGENT, ""
     if status.offline:
@@ -186,7 +186,7 @@ def _trouble(status: AgentStatus, asked: HealthAsked) -> tuple[str, str]:
 
 
 def _minutes_since(milliseconds: int | None, now: float) -> int | None:
-    """Never below 0: the manager's clock may be ahead of this machine's."""
+    """The minutes since a time; never below 0, because the manager's clock may be ahead of this machine's."""
     return None if milliseconds is None else max(0, int(now * 1000) - milliseconds) // 60_000
 
 
@@ -210,7 +210,7 @@ def _line(
     agents: int,
     asked: HealthAsked,
 ) -> str:
-    """What monitoring systems read: the state, what is wrong, the worst first, and the numbers behind a bar."""
+    """The line for monitoring systems: the state, the troubles with the worst first, and the numbers after a bar."""
     words = {
         OFFLINE: "offline",
         ERRORS: "with communication errors",
@@ -238,12 +238,12 @@ def _line(
 
 
 def _plain(name: str) -> str:
-    """A name within the line, whose bar begins the numbers."""
+    """A name for the line. It must not have a bar, which would begin the numbers."""
     return shown(name, 60).replace("|", "/")
 
 
 def _alike(troubled: t.Iterable[Row]) -> list[Row]:
-    """What is wrong, with equal ones counted together, the most frequent first."""
+    """The troubles, with equal ones counted together, the most frequent first."""
     found: dict[tuple[str, str | None], Row] = {}
     for row in troubled:
         key = (row["trouble"], row["status"])
@@ -255,5 +255,5 @@ def _alike(troubled: t.Iterable[Row]) -> list[Row]:
 
 
 def _urgency(row: Row) -> tuple[int, int, int]:
-    """Whom to look at first: by trouble, then who has been silent for the longest time."""
+    """The order in which computers need attention: by trouble, then the longest silence first."""
     return (*TROUBLES, UNKNOWN).index(row["trouble"]), -(row["silent_for"] or 0), row["id"]

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which names of a manager's computers can be those of hosts. An agent may have chosen them: they are taken for hostile.
+"""Which names of a manager's computers can be host names. Agents may have chosen them, so they count as hostile.
 
-A name must not lead Ansible to the machine that it runs on, nor to another host than the one that is meant. No name is
-looked up: what a name server makes of an honest-looking one is not known here.
+A name must not lead Ansible to its own machine, nor to another host than the intended one. Names are not looked up, so
+this does not know where a name server sends a name that looks honest.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from collections import Counter
 
 from .._fleet.objects import Computer
 
-# No blanks, and nothing that means something else in a pattern of hosts, in a path or to a program that is started with
-# it.
+# No blanks, and no characters with a special meaning in patterns of hosts, in paths or in command lines.
 _NAME = re.compile(r"\w[\w.-]*")
 _LONGEST_NAME = 253
-# What programs take for an IPv4 address where all parts of a name are like it: 127.1, 2130706433, 0x7f000001, 0177.0.0.1.
+# Programs read a name as an IPv4 address if all its parts are like this: 127.1, 2130706433, 0x7f000001, 0177.0.0.1.
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
-# Names of Ansible's own groups and host.
+# Names of Ansible's own groups, and of its implicit host.
 RESERVED = ("all", "ungrouped", "localhost")
-# Names that are given here, so that no computer brings them along.
+# Names that this code gives to hosts. No computer may bring such a name.
 _GIVEN = re.compile(r"computer_[0-9]+_*")
-# What leads to the machine itself by convention: in any part of a name, as a whole name (Debian's hosts file, macOS,
-# systemd's nss-myhostname, where _gateway is the next router), and at the end of one (from inside a container, its host).
+# Names that lead to the machine itself by convention: in any part of a name, as a whole name (Debian's hosts file,
+# macOS, systemd's nss-myhostname, where _gateway is the next router), and at the end of a name (inside a container: its
+# host).
 _LOCAL_PART = re.compile(r"localhost[46]?")
 _LOCAL_NAME = re.compile(
     r"loopback|broadcasthost|ip6-(?:localhost|loopback|localnet|mcastprefix|allnodes|allrouters|allhosts)"
@@ -39,24 +39,24 @@ _LOCAL_ENDS = (".docker.internal", ".containers.internal")
 
 
 def is_usable(name: str) -> bool:
-    """Whether a name can stand in an inventory, in a pattern of hosts and in a command, and means a host there."""
+    """Whether a name can be used in an inventory, in a pattern of hosts and in a command, and means a host there."""
     if len(name) > _LONGEST_NAME:
         return False
     if ":" in name:
         return leads_to_a_host(name)
-    # In both spellings, as one character may stand for several.
+    # Check both spellings, because one character may stand for several.
     key = key_of(name)
     if not _NAME.fullmatch(name) or not _NAME.fullmatch(key) or key in RESERVED or _GIVEN.fullmatch(key):
         return False
     parts = key.split(".")
     if all(map(_NUMBER.fullmatch, parts)):
-        # Such a name is an address, in whatever spelling; only the usual one is the same to all programs.
+        # Such a name is an address in some spelling. All programs agree only about the usual spelling.
         return leads_to_a_host(name)
     return not (any(map(_LOCAL_PART.fullmatch, parts)) or _LOCAL_NAME.fullmatch(key) or f".{key}".endswith(_LOCAL_ENDS))
 
 
 def leads_to_a_host(text: str) -> bool:
-    """Whether it is an IP address that is the same host's wherever it is used, and not every machine's own."""
+    """Whether it is an IP address that belongs to the same host everywhere, unlike an address such as 127.0.0.1."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -64,7 +64,7 @@ def leads_to_a_host(text: str) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id is not None:
             return False
-        # Those of IPv4 in IPv6 are in a block that is reserved, but for this kind.
+        # IPv4 addresses in IPv6 form are in a reserved block, except for this kind.
         address = address.sixtofour or address
     if address.version == 4 and int(address) >> 24 == 0:
         return False
@@ -78,12 +78,12 @@ def leads_to_a_host(text: str) -> bool:
 
 
 def key_of(name: str) -> str:
-    """What is equal for names that lead to the same host: without regard to case, width of letters and a dot at the end."""
+    """A key that is equal for names of the same host: it ignores case, the width of letters, and a final dot."""
     return (name if name.isascii() else unicodedata.normalize("NFKC", name)).casefold().rstrip(".")
 
 
 def fallback(computer_id: int, taken: t.Callable[[str], bool]) -> str:
-    """The name of a host that has no usable one: no other computer has it, and nothing else that is taken."""
+    """A name for a computer without a usable one. No other computer has this name, and it is not C(taken)."""
     name = f"computer_{computer_id}"
     while taken(name):
         name += "_"
@@ -91,11 +91,10 @@ def fallback(computer_id: int, taken: t.Callable[[str], bool]) -> str:
 
 
 class HostNames:
-    """A name for each computer. C(known): all that the manager has shown, at least these.
+    """Gives each computer a name. C(known): all computers that the manager has shown, including these.
 
-    C(groups): names that no host can have, those of groups.
-    C(names): in the order of the computers. C(unusual): those that are not called by their host name. C(addresses): by ID,
-    the host names of these that lead to them all the same.
+    C(groups): names of groups, which no host can have. C(names): in the order of the computers. C(unusual): computers
+    whose name is not their host name. C(addresses): by ID, the host names of unusual computers that still lead to them.
     """
 
     def __init__(self, computers: t.Sequence[Computer], known: t.Iterable[Computer], groups: t.Container[str]) -> None:
@@ -107,7 +106,7 @@ class HostNames:
         displays = Counter(key_of(one.display_name) for one in self.unusual)
         for one in self.unusual:
             name, key = one.display_name, key_of(one.display_name)
-            # What is the host name of any of them would lead there.
+            # A name that is another computer's host name would lead to that computer.
             is_free = displays[key] == 1 and key not in count and name not in groups and is_usable(name)
             found[one.id] = name if is_free else fallback(one.id, groups.__contains__)
         self.names = [found[one.id] for one in computers]

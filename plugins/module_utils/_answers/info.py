@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Policies and computers, as they are."""
+"""Policies and computers as the manager has them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .._manager.client import COMPUTER, POLICY, Client, Kind
 from .._manager.errors import Forbidden, NotFound
 from .._manager.progress import READING
 
-# What a computer can be expanded with (source: the vendor's SDK), without C(all), which the vendor advises against.
+# The values of C(expand) for computers (source: the vendor's SDK), without C(all), which the vendor advises against.
 COMPUTER_PARTS = (
     "none computerStatus tasks securityUpdates computerSettings allSecurityModules antiMalware webReputation"
     " activityMonitoring firewall intrusionPrevention integrityMonitoring logInspection applicationControl SAP"
@@ -28,7 +28,7 @@ COMPUTER_PARTS = (
     " vcloudVMVirtualMachineSummary workspaceVirtualMachineSummary gcpVirtualMachineSummary"
 ).split()
 
-# A policy always comes whole; these are the parts that make it large.
+# Policies are always returned as a whole. These are the parts that make them large.
 POLICY_PARTS = {
     "settings": "policySettings",
     **{
@@ -42,7 +42,7 @@ POLICY_PARTS = {
 
 
 # The fields that a whole object has (source: the vendor's SDK, models/computer.py and models/policy.py). A manager may
-# have more, and those that its replies show are known, too.
+# have more fields. Those in its replies are accepted, too.
 API_FIELDS = {
     COMPUTER: (
         "ID hostName displayName description lastIPUsed platform groupID policyID assetImportanceID relayListID"
@@ -64,7 +64,7 @@ API_FIELDS = {
 
 @dataclass(frozen=True)
 class ObjectsAsked:
-    """Which objects to read and what of them: those of a selector, or all; parts, overrides only, and a query."""
+    """Which objects to read (those of a selector, or all), which parts, whether only overrides, and a query."""
 
     kind: Kind
     selector: Selector | None
@@ -85,9 +85,9 @@ class ObjectsAsked:
 
 
 def read_objects(client: Client, asked: ObjectsAsked) -> dict[str, t.Any]:
-    """The result of C(policy_info) and C(computer_info): the manager's objects as they are, or what a query makes of them.
+    """The result of C(policy_info) and C(computer_info): the manager's objects, or the result of a query on them.
 
-    Raises C(OptionError) for a name or ID that the manager does not have, or that several objects share.
+    Raises C(OptionError) for a name or ID that does not exist on the manager, or that several objects share.
     """
     fleet = Fleet(client)
     absent: list[Unresolved] = []
@@ -96,7 +96,7 @@ def read_objects(client: Client, asked: ObjectsAsked) -> dict[str, t.Any]:
         pages = client.pages(asked.kind, overrides=asked.overrides, expand=expand)
         found = [item for page in pages for item in page]
     else:
-        # Resolved without overrides, since a computer that has none may come without its name, and its ID.
+        # Resolved without C(overrides), because a computer without overrides may be returned without its name and ID.
         ((targets, absent),) = resolve(fleet, [asked.selector])
         found = _read(fleet, asked, targets, expand)
     warnings = [*missing_told(absent, "the result is without"), *fleet.warnings]
@@ -117,7 +117,7 @@ def read_objects(client: Client, asked: ObjectsAsked) -> dict[str, t.Any]:
 
 
 def _read(fleet: Fleet, asked: ObjectsAsked, targets: list[Target], expand: t.Sequence[str]) -> list[dict[str, t.Any]]:
-    """The objects of these targets: a few one by one, and many by their pages."""
+    """The objects of these targets: a few are read one by one, many in pages."""
     client, kind = fleet.client, asked.kind
     pages: dict[int, dict[str, t.Any]] = {}
     if len(targets) > SEARCHED_AT_MOST:
@@ -145,20 +145,20 @@ def _read(fleet: Fleet, asked: ObjectsAsked, targets: list[Target], expand: t.Se
 
 
 def _policy_paths(fleet: Fleet, asked: ObjectsAsked, found: list[dict[str, t.Any]]) -> dict[int, str]:
-    """Policies' paths by ID, from the policies that were read anyway where these are all, with names and parents."""
+    """Policies' paths by ID. Uses the policies that were read anyway, if these are all and have names and parents."""
     if asked.selector or asked.overrides:
         return fleet.policy_paths
     return paths({item["ID"]: (item["name"], item.get("parentID") or None) for item in found})
 
 
 def _with_group_paths(fleet: Fleet, found: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    """Computers with the path of their group; null where the manager does not show its groups."""
+    """Computers with the path of their group; null if the manager does not show its groups."""
     paths_by_id: dict[int, str] | None = {}
     if any(item.get("groupID") for item in found):
         try:
             paths_by_id = fleet.groups
         except (Forbidden, NotFound):
-            # Without them, all that was asked for can still be told.
+            # Without the groups, everything that was asked for can still be answered.
             paths_by_id = None
     return [
         {**item, "group_path": None if paths_by_id is None else paths_by_id.get(item.get("groupID") or 0, "")}
@@ -174,7 +174,7 @@ def _computer_rows(
     if not fields:
         return found
     shown = Shown(fleet, [query])
-    # What is no override may be missing where only overrides were read.
+    # If only overrides were read, other fields may be missing.
     if asked.overrides and asked.selector is None and fields != ["id"]:
         fleet.list_computers()
     rows = []
@@ -200,7 +200,7 @@ def _policy_rows(
 
 
 def _check(fleet: Fleet, asked: ObjectsAsked, query: Expression, rows: list[dict[str, t.Any]]) -> None:
-    """Refuse a query about fields that no row can have, and about policies and groups that do not exist."""
+    """Refuse a query with fields that no row can have, or with policies and groups that do not exist."""
     seen = {field for row in rows for field, value in row.items() if value is not None}
     fields = {*API_FIELDS[asked.kind], *(field for row in rows for field in row)}
     unread: dict[str, str] = {}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The manager's computers as hosts of an inventory, in groups. Everything that a manager names is taken for hostile.
+"""The manager's computers as hosts of an inventory, in groups. All names from a manager count as hostile.
 
 A host's variables are plain text, and no name becomes that of a host or group unless Ansible can work with it.
 """
@@ -41,7 +41,7 @@ PREFIXES = {
     STATUS: "status_",
     DIRECTION: "direction_",
 }
-# All but what costs another reading of the fleet.
+# All except those that need another request for the whole fleet.
 GROUPED_BY = [kind for kind in PREFIXES if kind != DIRECTION]
 
 # Documented in plugins/inventory/computers.py.
@@ -55,15 +55,15 @@ INVENTORY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     },
 }
 
-# What every variable of a host begins with, and two of them.
+# The prefix of all variables of a host, and the names of two of them.
 VARIABLES = "workload_security_"
 ID = "id"
 HOST_NAME = "host_name"
 
-# Of how many a warning names.
+# The most names in a warning.
 MOST_NAMED = 3
 
-# Of what nothing is known, and of computers without an agent.
+# The values for unknown facts, and for computers without an agent.
 UNKNOWN = "unknown"
 NONE = "none"
 
@@ -71,7 +71,7 @@ Sanitize = t.Callable[[str], str]
 
 
 class InventoryHost(t.NamedTuple):
-    """A host: the name of the inventory, the ID on the manager, the groups that it is in, and its variables."""
+    """A host: its name in the inventory, its ID on the manager, its groups, and its variables."""
 
     name: str
     id: int
@@ -81,7 +81,7 @@ class InventoryHost(t.NamedTuple):
 
 @dataclass(frozen=True)
 class HostsAsked:
-    """Which computers become hosts, and the groups to make: C(prefixes) by what hosts are grouped by."""
+    """Which computers become hosts, and the groups to make: C(prefixes) are by kind of group."""
 
     selector: Selector | None
     prefixes: t.Mapping[str, str]
@@ -99,13 +99,13 @@ class HostsAsked:
 
 
 def read_hosts(client: Client, asked: HostsAsked, sanitize: Sanitize) -> dict[str, t.Any]:
-    """Groups, each with the one that it is below (C(None) for none), and C(hosts), made while they are taken.
+    """Groups, each with its parent group (or C(None)), and C(hosts), an iterator that creates hosts one by one.
 
-    sanitize: makes a name of a group of any text. Raises C(OptionError), C(ManagerError).
+    sanitize: turns any text into a name for a group. Raises C(OptionError), C(ManagerError).
     """
     fleet = Fleet(client, parts=("computerStatus",) if STATUS in asked.prefixes else ())
     computers, absent = _chosen(fleet, asked.selector)
-    # All that is needed is read now: while hosts are taken, there is no connection.
+    # Read everything now, because there is no connection anymore when the hosts are created.
     _paths = fleet.policy_paths
     directions = Outlook(fleet) if DIRECTION in asked.prefixes else None
     if directions:
@@ -138,10 +138,10 @@ def read_hosts(client: Client, asked: HostsAsked, sanitize: Sanitize) -> dict[st
 
 
 def _chosen(fleet: Fleet, selector: Selector | None) -> tuple[list[Computer], list[Unresolved]]:
-    """The computers that are chosen, themselves or by their policy, by ascending ID."""
+    """The computers that are chosen, directly or by their policy, by ascending ID."""
     if selector is None:
         fleet.begin(["policies"])
-    # Before anything else: only whole pages tell that the manager does not cut off those of policies.
+    # This comes first: only full pages show that the manager does not shorten the pages of policies.
     everybody = fleet.list_computers() if selector is None or selector.chooses_policies else []
     if selector is None:
         return sorted(everybody, key=lambda one: one.id), []
@@ -168,7 +168,7 @@ def _variables(
         "platform_family": family(computer.platform),
         "agent_version": encodable(computer.agent_version),
         "agent_release": release,
-        # It is there to connect to: the manager's own machine may be known by 127.0.0.1.
+        # The address is for connections, so 127.0.0.1, which the manager may have for its own machine, is left out.
         "last_ip": computer.last_ip if leads_to_a_host(computer.last_ip) else "",
         "policy": encodable(policy.name) if policy else "",
         "policy_path": encodable(fleet.path(policy)) if policy else "",
@@ -188,7 +188,7 @@ def _variables(
 
 @functools.lru_cache(maxsize=4096)
 def _release(version: str) -> tuple[str, str]:
-    """The release of an agent, empty where it is not known, and its release line, such as C(20)."""
+    """The release of an agent, empty if it is not known, and its release line, such as C(20)."""
     known = describe(version)
     return str(known["release"] or ""), str(known["release_line"] or "")
 
@@ -202,7 +202,7 @@ def _direction(directions: Outlook, computer: Computer) -> str:
 
 
 class _Groups:
-    """The groups that hosts are in, each with the one that it is below. Groups that no host needs are not made."""
+    """The groups of hosts, each with its parent group. Groups that no host needs are not created."""
 
     def __init__(
         self,
@@ -215,7 +215,7 @@ class _Groups:
         self._prefixes = prefixes
         self._sanitize = sanitize
         self._directions = directions
-        # The names of groups by what they stand for.
+        # The names of groups, by the kind and value that they stand for.
         self._names: dict[tuple[str, t.Any], str] = {}
         self.parents: dict[str, str | None] = {}
         self._renamed = 0
@@ -228,7 +228,7 @@ class _Groups:
 
     @property
     def warnings(self) -> list[str]:
-        """What should be said of them."""
+        """Warnings about the groups."""
         if not self._renamed:
             return []
         return [
@@ -237,7 +237,7 @@ class _Groups:
         ]
 
     def of(self, computer: Computer) -> list[str]:
-        """The groups that a host is in itself."""
+        """The groups that directly contain a host."""
         found = [
             self._names.get((POLICY, computer.policy_id)),
             self._names.get((COMPUTER_GROUP, computer.group_id)),
@@ -253,7 +253,7 @@ class _Groups:
         return [name for name in found if name]
 
     def _release(self, version: str) -> str:
-        """The group of a release, below that of its release line; of the line alone where the release is not known."""
+        """The group of a release, below the group of its release line; the latter if the release is unknown."""
         owner = (RELEASE, version)
         if owner not in self._names:
             release, line = _release(version)
@@ -270,7 +270,7 @@ class _Groups:
         return self._names.get(owner) or self._claim(owner, f"{self._prefixes[kind]}{text}", kind)
 
     def _tree(self, kind: str, tree: Tree, used: t.Iterable[int], name_of: t.Callable[[int], str]) -> None:
-        """Groups for these objects and those above them, each below the next one; where these go round, one is not."""
+        """Groups for these objects and their parents, each below the next. One link of a loop is left out."""
         needed: set[int] = set()
         for number in used:
             above: int | None = number
@@ -287,7 +287,7 @@ class _Groups:
             self.parents[self._names[kind, number]] = self._names[kind, parent]
 
     def _claim(self, owner: tuple[str, t.Any], text: str, mark: str) -> str:
-        """A name for a new group, with the mark behind it where another one has it."""
+        """A name for a new group. The mark is appended if another group has the name."""
         name = self._sanitize(text) or "_"
         if name in self.parents or name.casefold() in RESERVED:
             self._renamed += 1
@@ -300,7 +300,7 @@ class _Groups:
 
 
 def _leads_to(below: t.Mapping[int, int], start: int | None, end: int) -> bool:
-    """Whether who goes up from one gets to the other."""
+    """Whether the way up through the parents leads from C(start) to C(end)."""
     while start is not None and start != end:
         start = below.get(start)
     return start == end

@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Platforms without their builds and kernels, to count computers by."""
+"""Names of platforms without builds and kernels, for counting computers."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-# What a manager adds to a platform's name, such as C( (64 bit) (5.14.0-427.el9.x86_64)) and C(  Build 20348).
+# The beginnings of details that a manager adds to a platform's name, such as C( (64 bit) (5.14.0-427.el9.x86_64)) and
+# C( Build 20348).
 _DETAILS = ("(", " Build ", " build ")
 
 

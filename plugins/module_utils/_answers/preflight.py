@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two questions for each host before anything is changed: may its agent be switched to agent initiated, and may the
-agents' port be restricted?
+"""Two questions for each host before a change: may its agent be switched, and may the agents' port be restricted?
 
-The answers come from what the hosts see (C(manager_connectivity_info)) and what the manager says
-(C(communication_info)). Where one of them is missing, what it would have told is unknown, and never taken for granted.
-Windows hosts see nothing: of their way to the manager, the last heartbeat is what tells.
+The switch is one to agent-initiated communication. The answers come from what the hosts see
+(C(manager_connectivity_info)) and what the manager says (C(communication_info)). If one of them is missing, its facts
+are unknown, and are never assumed. Windows hosts cannot run the check; only their last heartbeat shows whether they
+reach the manager.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from .._vendor.regions import manager_subnets
 SWITCH = "agent_initiated"
 RESTRICT = "firewall_restriction"
 
-# From where an agent that was heard from so many heartbeats ago counts as silent: one may be late, or lost.
+# An agent counts as silent after this many heartbeats without communication, because one may be late or lost.
 _HEARTBEATS = 2
-# Minutes from one to the next, where the manager does not say.
+# Minutes from one heartbeat to the next, if the manager does not tell.
 _INTERVAL = CLOUD_HEARTBEAT_INTERVAL
 _NOT_ON_WINDOWS = "the checks do not run on Windows hosts"
 
@@ -43,7 +43,7 @@ YES, NO, ALREADY, NO_EFFECT, UNKNOWN = "yes", "no", "already", "no_effect", "unk
 
 @dataclass(frozen=True)
 class Finding:
-    """An answer and what it rests on, in sentences."""
+    """An answer, and the reasons for it in sentences."""
 
     answer: str
     reasons: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Admission:
-    """Who a restriction would admit, and from where the manager connects; both sorted, neither known for sure."""
+    """The sources that a restriction would admit, and the addresses from which the manager connects; both sorted."""
 
     admitted: tuple[Span, ...]
     manager: tuple[Span, ...]
@@ -67,7 +67,7 @@ class Admission:
     ) -> Admission:
         """Read addresses, networks and ranges. Raises C(OptionError).
 
-        Without C(source_ips), the restriction would admit the manager and nobody else.
+        Without C(source_ips), the restriction would only admit the manager.
         """
         if not isinstance(region, (str, type(None))):
             raise OptionError("region", region, "it must be the name of a region, such as jp-1")
@@ -83,8 +83,8 @@ def assess(
     """The report: every host with both answers, how many there are of each, and a table of it for people.
 
     C(hosts): for each host C(connectivity), the result of C(manager_connectivity_info) for agents that initiate, and
-    the C(names) by which the manager may know it. C(communication): the result of C(communication_info). Either may be
-    one that failed, or be missing.
+    the C(names) that the manager may have for it. C(communication): the result of C(communication_info). Either result
+    may be missing, or may be that of a failed task.
     """
     known = {str(name): _mapping(host) for name, host in hosts.items()}
     view = _View(communication, {name: _names(host.get("names")) or [name] for name, host in known.items()})
@@ -100,7 +100,7 @@ def assess(
 
 
 def _mapping(value: t.Any) -> dict[str, t.Any]:
-    """A dictionary, empty where there is none: what it would have told is missing then."""
+    """The value if it is a dictionary, otherwise an empty one, so that its facts are missing."""
     return value if isinstance(value, dict) else {}
 
 
@@ -109,7 +109,7 @@ def _names(value: t.Any) -> list[str]:
 
 
 class _View:
-    """What the manager says of the hosts' computers, found by their host names; C(names): those of each host."""
+    """What the manager says about the hosts' computers, found by host name. C(names): the names of each host."""
 
     def __init__(self, communication: dict[str, t.Any], names: t.Mapping[str, t.Sequence[str]]) -> None:
         self._names = names
@@ -118,7 +118,7 @@ class _View:
         for target in map(_mapping, targets if isinstance(targets, list) else ()):
             if target.get("type") == "computer" and isinstance(target.get("id"), int):
                 by_name.setdefault(str(target.get("name")).lower(), []).append(target)
-        # By ID, since a computer may have several of a host's names.
+        # By ID, because a computer may have several of a host's names.
         self._found = {
             host: {target["id"]: target for name in known for target in by_name.get(name.lower(), ())}
             for host, known in self._names.items()
@@ -133,7 +133,7 @@ class _View:
             )
 
     def of(self, host: str) -> tuple[dict[str, t.Any], str | None]:
-        """The one computer that this host can be, and no other host; or why there is none."""
+        """The only computer that matches this host and no other host; or the reason why there is none."""
         if self._silent:
             return {}, self._silent
         found = self._found[host]
@@ -166,7 +166,7 @@ def _row(name: str, seen: dict[str, t.Any], view: _View, admission: Admission) -
             switch = _switch(seen, unseen, target, unsaid)
         restrict = _restrict(seen, unseen, target, unsaid, admission)
     except (AttributeError, KeyError, TypeError, ValueError):
-        # Whoever owns a host decides what comes from it; the others are to get their answers all the same.
+        # The owner of a host controls its result. Bad results must not keep the other hosts from getting answers.
         return _row(name, {"msg": "its result cannot be read"}, view, admission)
     return {
         "name": name,
@@ -214,7 +214,7 @@ def _is_windows(target: dict[str, t.Any]) -> bool:
 
 
 def _switch_as_heard(target: dict[str, t.Any]) -> Finding:
-    """Of a host that cannot look itself, what the manager's last word from its agent tells of the way there."""
+    """The answer for a host that cannot run the check: based on the agent's last communication with the manager."""
     direction = _direction(target)
     if direction is None:
         return Finding(UNKNOWN, (f"{_NOT_ON_WINDOWS}, and the manager does not say which direction it has today",))
@@ -236,7 +236,7 @@ def _switch_as_heard(target: dict[str, t.Any]) -> Finding:
 
 
 def _minutes_since(date: t.Any) -> int | None:
-    """From a date in a result of ours until now; never below 0, since clocks differ."""
+    """The minutes since a date in a result of ours; never below 0, because clocks differ."""
     try:
         then = datetime.datetime.strptime(str(date), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
     except ValueError:
@@ -245,7 +245,7 @@ def _minutes_since(date: t.Any) -> int | None:
 
 
 def _other_name(endpoint: dict[str, t.Any]) -> str | None:
-    """What to look at where another server may answer: agents keep to a certificate, not to the name in it."""
+    """What to check if another server may answer: agents trust the certificate itself, not the name in it."""
     if endpoint["tls"]["name_matches"] is not False:
         return None
     names = one_line(", ".join(endpoint["tls"]["names"][:5]))
@@ -286,7 +286,7 @@ def _restrict(
 
 
 def _width(facet: dict[str, t.Any]) -> tuple[str, ...]:
-    """What to say where the rules that there are admit very many."""
+    """What to say if the existing rules admit very many addresses."""
     counts, limit = admitted_counts(facet), PrefixLimit()
     if counts is None or not counts.above(limit):
         return ()
@@ -294,7 +294,7 @@ def _width(facet: dict[str, t.Any]) -> tuple[str, ...]:
 
 
 def _shut_out(seen: dict[str, t.Any], admission: Admission) -> list[str]:
-    """Who needs the port, or uses it, and is not among those admitted; each once, with the weightiest reason."""
+    """Addresses that need or use the port and are not admitted; each once, with the most important reason."""
     if not admission.admitted:
         return []
     needing = (
@@ -318,7 +318,7 @@ def _peers(seen: dict[str, t.Any]) -> list[Span]:
 
 
 def _resolved(seen: dict[str, t.Any]) -> list[Span]:
-    """The addresses of a manager on the premises, which connects from there unless something is in between."""
+    """The addresses of an on-premises manager. It connects from there unless there is something in between."""
     return _foreign(
         address
         for endpoint in seen.get("endpoints", ())
@@ -328,15 +328,15 @@ def _resolved(seen: dict[str, t.Any]) -> list[Span]:
 
 
 def _foreign(addresses: t.Iterable[str]) -> list[Span]:
-    """Without those of the host itself, which no rule for the agents' port concerns; each once."""
-    # The zone of a link-local address is the host's own affair.
+    """The addresses without those of the host itself, to which rules for the agents' port do not apply; each once."""
+    # The zone of a link-local address only matters on the host itself.
     plain = dict.fromkeys(address.partition("%")[0] for address in addresses)
     return [ip_span(address) for address in plain if not ipaddress.ip_address(address).is_loopback]
 
 
 def _spans(option: str, items: t.Iterable[str]) -> tuple[Span, ...]:
     if not isinstance(items, (list, tuple)):
-        # Of a text, each character would be an item.
+        # In a text, each character would be an item.
         raise OptionError(option, items, "it must be a list")
     spans = set()
     for item in items:

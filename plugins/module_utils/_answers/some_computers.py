@@ -17,20 +17,20 @@ CHOOSING_ARGUMENTS = {**CHOSEN_COMPUTER_ARGUMENTS, **MISSING_ARGUMENTS}
 
 
 def read_choice(params: t.Mapping[str, t.Any]) -> Selector | None:
-    """What C(CHOOSING_ARGUMENTS) choose, C(None) for all computers. Raises C(OptionError)."""
+    """The selector from the C(CHOOSING_ARGUMENTS), C(None) for all computers. Raises C(OptionError)."""
     choosing = {name: params.get(name) for name in CHOOSING_ARGUMENTS}
     return Selector.from_options(choosing, "") if chosen_by(choosing) else None
 
 
 def at_most(number: int) -> int:
-    """How many computers to list, as C(computers_most) has it. Raises C(OptionError)."""
+    """The value of C(computers_most), the most computers to list. Raises C(OptionError)."""
     if number < 0:
         raise OptionError("computers_most", number, "it must be a number of computers, 0 for none")
     return number
 
 
 def choose(fleet: Fleet, selector: Selector | None) -> tuple[t.Collection[Computer], list[str]]:
-    """The computers, and what to warn of. Raises C(OptionError), C(ManagerError)."""
+    """The computers, and warnings. Raises C(OptionError), C(ManagerError)."""
     if selector is None:
         return fleet.list_computers(), []
     ((targets, missing),) = resolve(fleet, [selector])

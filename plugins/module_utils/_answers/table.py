@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tables of comma-separated values for spreadsheets. No cell of them is a formula."""
+"""Tables of comma-separated values for spreadsheets. No cell can become a formula."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from .._basis.text import shown
 
-# Where a spreadsheet would take the rest of a cell for a formula or a command: at its start, and behind whatever some
-# other spreadsheet takes for the end of a cell. In East Asian full width, too.
+# Where a spreadsheet would read the rest of a cell as a formula or a command: at its start, and after characters that
+# end a cell in some spreadsheets. East Asian full width characters count, too.
 _FORMULA = re.compile(r'((?:^|[;,|])[\s"]*)(?=[=+\-@|%＝＋－＠｜％])')
 
 Value = t.Union[str, int, None]
@@ -29,7 +29,7 @@ def as_csv(columns: t.Sequence[str], rows: t.Iterable[str]) -> str:
 def cells(values: t.Iterable[Value]) -> str:
     """Some cells of a row. Every text is in quotes, so that no other separator ends a cell.
 
-    What would be a formula gets an apostrophe before it.
+    Text that would become a formula gets an apostrophe before it.
     """
     text = io.StringIO()
     row = csv.writer(text, lineterminator="", quoting=csv.QUOTE_NONNUMERIC)

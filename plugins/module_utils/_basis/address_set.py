@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sets of IP addresses, IPv4 and IPv6 side by side: joined, turned around, counted, and written for people."""
+"""Sets of IP addresses, IPv4 and IPv6 side by side: joined, complemented, counted, and written for people."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from .text import enumerated
 # The number of bits of an address, by IP version.
 _BITS = {4: 32, 6: 128}
 
-# From how many addresses on a set admits practically everybody: a quarter of IPv4 (a /2), and a /5 of IPv6, which is a
-# quarter of what is routed (2000::/3). What leaves out some addresses only is above, and what any site has is far below.
+# A set with at least this many addresses admits practically everybody: a quarter of IPv4 (a /2), and a /5 of IPv6,
+# which is a quarter of what is routed (2000::/3). A set that leaves out only some addresses is larger, and the
+# addresses of any site are far fewer.
 _EVERYBODY_FROM = {4: 1 << 30, 6: 1 << 123}
 
 
@@ -29,16 +30,16 @@ class Counts:
 
     @property
     def everybody(self) -> bool:
-        """Whether these are practically all addresses of IPv4 or of IPv6."""
+        """Whether this is practically the whole of IPv4 or of IPv6."""
         return self.ipv4 >= _EVERYBODY_FROM[4] or self.ipv6 >= _EVERYBODY_FROM[6]
 
     def above(self, limit: PrefixLimit) -> bool:
-        """Whether these are more than one network of the limit's size."""
+        """Whether there are more addresses than in one network of the limit's size."""
         return self.ipv4 > 1 << (32 - limit.ipv4) or self.ipv6 > 1 << (128 - limit.ipv6)
 
     @property
     def text(self) -> str:
-        """Both in words; very large numbers by a power of two."""
+        """Both counts in words; very large numbers as a power of two."""
         parts = [
             f"{_number(count)} IPv{version} address{'' if count == 1 else 'es'}"
             for version, count in ((4, self.ipv4), (6, self.ipv6))
@@ -53,20 +54,20 @@ class Counts:
 
 @dataclass(frozen=True)
 class PrefixLimit:
-    """The largest networks, by the length of their prefix, whose size draws no warning."""
+    """The largest networks, as prefix lengths, that cause no warning about their size."""
 
     ipv4: int = 8
     ipv6: int = 32
 
     @property
     def text(self) -> str:
-        """Both in words."""
+        """Both limits in words."""
         return f"a /{self.ipv4} of IPv4 or a /{self.ipv6} of IPv6"
 
 
 @dataclass(frozen=True)
 class AddressSet:
-    """A set of addresses: its spans are sorted, and there is a gap between any two."""
+    """A set of addresses. Its spans are sorted, and there is a gap between any two of them."""
 
     spans: t.Tuple[Span, ...] = ()
 
@@ -100,7 +101,7 @@ class AddressSet:
 
     @property
     def counts(self) -> Counts:
-        """How many addresses."""
+        """How many addresses of each IP version the set has."""
         return Counts(*(sum(last - first + 1 for v, first, last in self.spans if v == version) for version in _BITS))
 
     def texts(self, most: int = 20) -> t.List[str]:

@@ -19,7 +19,7 @@ _LEADING_ZERO = re.compile(r"(?<![0-9A-Fa-f.])0[0-9]+\.|\.0[0-9]+")
 _PORTS = re.compile(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?")
 
 
-# Where an address of IPv4 is written as one of IPv6: whom a rule admits by it, no page of the vendor says.
+# IPv4 addresses that are written as IPv6. The vendor does not say whom a rule admits with such an address.
 _MAPPED = (6, 0xFFFF << 32, (0xFFFF << 32) + 0xFFFFFFFF)
 
 
@@ -31,13 +31,13 @@ def without_comment(item: str) -> str:
 def ip_span(item: str) -> Span:
     """A single address, a network in prefix or mask form, or a range C(first - last), IPv4 or IPv6.
 
-    A comment behind it does not matter. Raises C(ValueError) that says what is wrong with it.
+    A comment after it is ignored. Raises C(ValueError) that says what is wrong.
     """
     return _span(without_comment(item), host_bits=False)
 
 
 def listed_ip_span(item: str) -> Span:
-    """The same as a manager takes it that has it in a list or rule: of an address with a prefix, the whole network."""
+    """Like C(ip_span), as managers read an item of a list or rule: an address with a prefix means the whole network."""
     span = _span(without_comment(item), host_bits=True)
     if uncovered([span], [_MAPPED]):
         return span
@@ -45,7 +45,7 @@ def listed_ip_span(item: str) -> Span:
 
 
 def given_ip_span(item: str) -> Span:
-    """The same as an option's value: what could not be kept, such as a comment, is refused, not dropped."""
+    """Like C(ip_span), for an option's value: parts that would get lost, such as a comment, are refused."""
     if "#" in item:
         raise ValueError(
             "a comment in an item cannot be kept: leave out what starts with '#', or put it behind the item as a"
@@ -68,7 +68,7 @@ def _span(text: str, *, host_bits: bool) -> Span:
             first, last = _network(*text.split("/", 1))
         else:
             first = last = ipaddress.ip_address(text)
-        # What older releases of Python take for decimal, and others for octal.
+        # Older releases of Python read such a number as decimal, other programs as octal.
         if _LEADING_ZERO.search(text):
             raise ValueError
     except ValueError:
@@ -83,7 +83,7 @@ def _span(text: str, *, host_bits: bool) -> Span:
 
 
 def _network(address: str, mask: str) -> t.Tuple[t.Any, t.Any]:
-    """First and last address. A mask whose ones are not all in front, such as 0.0.0.255, makes no network."""
+    """First and last address. A mask whose ones are not all at the front, such as 0.0.0.255, is refused."""
     inside = ipaddress.ip_address(address)
     bits = inside.max_prefixlen
     if re.fullmatch("[0-9]{1,3}", mask):
@@ -100,7 +100,7 @@ def _network(address: str, mask: str) -> t.Tuple[t.Any, t.Any]:
 
 
 def _hint(text: str) -> str:
-    """What is probably the matter with it; empty where nobody can tell."""
+    """What is probably wrong with the text; empty if this is unclear."""
     if "%" in text:
         return ": leave out the zone behind '%', which only means something on one host"
     if re.fullmatch("[0-9]+", text):
@@ -124,7 +124,7 @@ def ip_text(span: Span) -> str:
 
 
 def merged(spans: t.Iterable[Span]) -> t.List[Span]:
-    """The union of spans: sorted, and with a gap between any two."""
+    """The union of spans, sorted, with a gap between any two."""
     union: t.List[Span] = []
     for span in sorted(spans):
         if union and union[-1][0] == span[0] and span[1] <= union[-1][2] + 1:
@@ -145,7 +145,7 @@ def uncovered(wanted: t.Iterable[Span], admitted: t.Iterable[Span]) -> t.List[Sp
 
 
 def mac(item: str) -> str:
-    """A MAC address as C(0A-0F-FF-F0-A0-AF), from any usual spelling; a comment behind it does not matter.
+    """A MAC address as C(0A-0F-FF-F0-A0-AF), from any usual spelling. A comment after it is ignored.
 
     Raises C(ValueError).
     """
@@ -161,7 +161,7 @@ def mac(item: str) -> str:
 
 
 def given_mac(item: str) -> str:
-    """The same as an option's value for a sender: what could not be kept, or can never send, is refused."""
+    """Like C(mac), for an option's value that names a sender. Refuses comments and addresses that can never send."""
     if "#" in item:
         raise ValueError(
             "a comment in an item cannot be kept: leave out what starts with '#', or put it behind the item as a"
@@ -175,12 +175,12 @@ def given_mac(item: str) -> str:
     return address
 
 
-# What YAML makes of six numbers with colons between them, unless they are quoted: one number to the base 60.
+# YAML reads six numbers with colons between them as one number in base 60, unless they are quoted.
 _SEXAGESIMAL = range(60**5, 100 * 60**5)
 
 
 def _mac_hint(text: str) -> str:
-    """What a number probably was. It is not taken for that: 12 digits that begin with 0 become numbers like it, too."""
+    """Which address a number probably was. Only a hint: 12 digits that begin with 0 become such numbers, too."""
     if not re.fullmatch("[0-9]{1,11}", text):
         return ""
     number, pairs = int(text), []
@@ -203,7 +203,7 @@ def holds_port(items: t.Iterable[str], port: int) -> bool:
 
 
 def normalized(items: t.Iterable[str], parse: t.Callable[[str], t.Any]) -> t.FrozenSet[t.Any]:
-    """A list's items for comparison: spelling, order, comments and repetitions do not matter."""
+    """A list's items for comparison: without differences in spelling, order, comments and repetitions."""
     result = set()
     for item in items:
         try:

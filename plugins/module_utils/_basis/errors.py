@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every error that ends a task has in common, and an option that cannot be right."""
+"""The base of all errors that end a task, and the errors that all modules share."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .text import one_line, quoted
 
 
 class Problem(Exception):
-    """What ends a task, or one thing that it was to do, in words for people.
+    """An error that ends a task, or one of the things that the task should do, in words for people.
 
-    C(code) is one word to test for.
+    C(code) is one word that playbooks can test.
     """
 
     code = "problem"
 
     def as_failure(self) -> Dict[str, Any]:
-        """The failure for a module's result: at least C(code), and in C(message) the whole sentence."""
+        """The failure for a module's result: at least C(code), and C(message) with the whole sentence."""
         return {"code": self.code, "message": str(self)}
 
 
 class OptionError(Problem, ValueError):
-    """An option whose value cannot be right: which option, which value, and what would be right.
+    """An option with a wrong value: which option, which value, and what would be right.
 
-    Where the value is a secret, or is missing, C(value) is C(None) and is not shown.
+    If the value is secret or missing, C(value) is C(None) and no value is shown.
     """
 
     code = "bad_option"
@@ -45,7 +45,7 @@ class OptionError(Problem, ValueError):
 
 
 class FileError(Problem):
-    """A file that an option names, and that cannot be written. It is as it was."""
+    """A file that an option names cannot be written. The file is unchanged."""
 
     code = "unwritable"
 
@@ -59,7 +59,7 @@ class FileError(Problem):
 
 
 class FolderError(Problem):
-    """The folder that a module would be started in cannot be entered. Nothing was sent."""
+    """The folder that a module should start in cannot be entered. Nothing was sent."""
 
     code = "folder"
 
@@ -67,7 +67,7 @@ class FolderError(Problem):
 class MissingLibrary(Problem):
     """Python libraries that are needed cannot be imported.
 
-    C(library) names them, with commas between, C(reason) tells the import errors.
+    C(library) is their names, separated by commas. C(reason) is the import errors.
     """
 
     code = "missing_library"

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files: those that options name are found before anything is done, and all are read with a bound.
+"""Files: those that options name are checked before anything else is done, and all reading has a limit.
 
-Neither a pipe nor a device is waited for, and nothing is read without end. Files are replaced as a whole: at any moment
-the old one or the new one is there, and never a part of it.
+Reading never waits for a pipe or a device, and never goes on without end. Files are replaced as a whole: at any moment
+there is the complete old file or the complete new one.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from .text import shown
 
 _PART = 1024 * 1024
 
-# Bytes of the table of mounts; on hosts of many containers it has some megabytes.
+# Bytes of the table of mounts. On hosts with many containers it has a few megabytes.
 _LONGEST_MOUNTS = 64 * 1024 * 1024
 
-# What is in the name of every temporary file of ours, and in nobody else's.
+# Part of the name of every temporary file of ours, and of no other file.
 _MARK = ".workload_security_agent_"
-# Bytes of a file's name that come before it, so that the whole is no longer than names can be.
+# At most this many bytes of a file's name are put before the mark, so that the temporary name is not too long.
 _LONGEST_NAME = 150
 
-# Seconds to wait for another run that is about to replace a file, which takes a moment.
+# Seconds to wait for another run that is replacing a file, which usually takes a moment.
 _TURN = 30.0
 _PAUSE = 0.05
 
@@ -48,16 +48,15 @@ _KINDS = (
 
 
 def readable_file(option: str, path: str, holds: str) -> str:
-    """The absolute path of a file that an option names, and that can be read.
+    """The absolute path of a readable file that an option names.
 
-    C(~), C(~user) and environment variables stand for what they do in a shell, for modules and plugins alike; a relative
-    path begins at the working directory. C(holds): what is in the file, for the error.
-    Raises C(OptionError).
+    C(~), C(~user) and environment variables are expanded as in a shell, for modules and plugins alike. A relative path
+    begins at the working directory. C(holds): what the file contains, for the error message. Raises C(OptionError).
     """
     try:
         whole = os.path.abspath(os.path.expanduser(os.path.expandvars(path)))
         can_be_read = os.path.isfile(whole) and os.access(whole, os.R_OK)
-    except (OSError, ValueError):  # no working directory; or NUL, or what the file system's encoding does not have
+    except (OSError, ValueError):  # no working directory; or NUL, or a character that the file system cannot encode
         whole, can_be_read = path, False
     if not can_be_read:
         raise OptionError(option, whole, f"it must be a readable file with {holds}")
@@ -65,9 +64,9 @@ def readable_file(option: str, path: str, holds: str) -> str:
 
 
 def no_regular_file(path: str) -> Optional[str]:
-    """What there is in place of a regular file, such as C(a named pipe); C(None) where there is one, or nothing.
+    """What is there instead of a regular file, such as C(a named pipe); C(None) for a regular file or nothing.
 
-    Where C(path) is a symbolic link, what it leads to counts. Raises C(OSError) where that cannot be told.
+    Symbolic links are followed. Raises C(OSError) if the file's type cannot be found out.
     """
     try:
         mode = os.stat(path).st_mode
@@ -94,17 +93,17 @@ def read_whole(path: str, longest: int) -> bytes:
 
 
 def read_beginning(path: str, longest: int) -> bytes:
-    """The first C(longest) bytes of a regular file. Raises C(OSError), also for what is no file, and no path."""
+    """The first C(longest) bytes of a regular file. Raises C(OSError), also for anything else than a regular file."""
     try:
         _refuse(no_regular_file(path))
-        # Without O_NONBLOCK, a pipe that is there by now would be waited for.
+        # If the file has become a pipe meanwhile, open() would wait without O_NONBLOCK.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except ValueError as error:
         raise OSError(errno.EINVAL, "This is not a path") from error
     with open(handle, "rb") as file:
         _refuse(_kind(os.fstat(handle).st_mode))
         parts = []
-        # In parts, as a file that says how long it is may lie.
+        # In parts, because a file's size, as the system reports it, may be wrong.
         while longest > 0:
             part = file.read(min(_PART, longest))
             if not part:
@@ -120,16 +119,16 @@ def replace_whole(
     permit: Optional[Callable[[int, str], None]] = None,
     check: Optional[Callable[[], None]] = None,
 ) -> None:
-    """Let a file hold this, on the disk, too; at any moment the old file or the whole new one is there.
+    """Write a file so that at any moment the old file or the whole new one is there, on the disk, too.
 
     It is readable for its owner only, unless C(permit), given the open new file and its path, says otherwise. C(check)
-    is called when no other run of ours replaces a file of that folder; what it raises leaves the old file there.
-    Where C(path) is a symbolic link, the file that it leads to is replaced. Raises C(OSError), then it is as it was; so
-    for what is there and is no regular file, such as a named pipe or a device.
+    is called while no other run of ours can replace a file of that folder; if it raises an error, the old file stays.
+    If C(path) is a symbolic link, the file that it points to is replaced. Raises C(OSError) and leaves everything
+    unchanged, also if there is something else than a regular file, such as a named pipe or a device.
     """
     target = _target(path)
     _refuse(no_regular_file(target))
-    # Its mode is 0600 from the beginning.
+    # The new file has mode 0600 from the beginning.
     with temporary(target) as (file, candidate):
         file.write(content)
         if permit:
@@ -143,28 +142,28 @@ def replace_whole(
 
 
 def overwrite_whole(path: str, before: bytes, content: bytes, check: Callable[[], None]) -> None:
-    """Write into a file of lines that holds C(before), for one that cannot be replaced, such as a mount in a container.
+    """Write into a file of lines that cannot be replaced, such as a mount in a container, and that holds C(before).
 
-    Readers may see a part of it, and a run that is killed may leave one. What cannot be written as a whole, as where the
-    disk is full, is taken back. C(check) is called when no other run of ours writes the file; what it raises leaves the
-    file as it is. Raises C(OSError).
+    Readers may see a partly written file, and a killed run may leave one. If the whole content cannot be written, for
+    example because the disk is full, the old content is restored. C(check) is called while no other run of ours can
+    write the file; if it raises an error, the file stays as it is. Raises C(OSError).
     """
     target = _target(path)
     _refuse(no_regular_file(target))
     with _turn_in(os.path.dirname(target)), open(target, "r+b", buffering=0) as file:
-        # The folder's lock is no use where several containers have the same file mounted.
+        # Several containers may have mounted the same file; a lock of the folder would not help then.
         _lock(file.fileno(), path)
         check()
         try:
             _fill(file, content)
         except OSError:
-            # It has its room on the disk already.
+            # The old content already has its space on the disk.
             _fill(file, before)
             raise
 
 
 def _fill(file: FileIO, content: bytes) -> None:
-    # Whoever looks, or ends this run, before what is left of the old lines is cut off, finds empty lines there.
+    # Until the rest of the old lines is cut off, it is empty lines, in case somebody reads the file or kills this run.
     rest = memoryview(content.ljust(os.fstat(file.fileno()).st_size, b"\n"))
     file.seek(0)
     while rest:
@@ -174,21 +173,21 @@ def _fill(file: FileIO, content: bytes) -> None:
 
 
 def is_mount(path: str) -> bool:
-    """Whether a file is a mount of its own, as in containers; C(False) where that cannot be told."""
+    """Whether a file is a mount of its own, as in containers; C(False) if this is not known."""
     try:
         target = os.fsencode(_target(path))
         mounts = read_whole("/proc/self/mountinfo", _LONGEST_MOUNTS)
     except OSError:
         return False
-    # The fifth word of a line is the place; blanks and such in it are octal escapes.
+    # The fifth word of a line is the mount point, with blanks and similar characters as octal escapes.
     places = [line.split(b" ")[4:5] for line in mounts.split(b"\n")]
     return [re.sub(rb"[ \t\n\\]", lambda byte: b"\\%03o" % byte[0][0], target)] in places
 
 
 def keep_whole(path: str, content: bytes, check_mode: bool) -> bool:
-    """As C(replace_whole), if the file does not hold this already; nothing is written in check mode.
+    """Like C(replace_whole), unless the file already has this content. Nothing is written in check mode.
 
-    Returns whether the file changes, or would. Raises C(OSError).
+    Returns whether the file changes or would change. Raises C(OSError).
     """
     try:
         changes = read_beginning(path, len(content) + 1) != content
@@ -204,17 +203,17 @@ def keep_whole(path: str, content: bytes, check_mode: bool) -> bool:
 
 @contextlib.contextmanager
 def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
-    """A new file beside the one at C(path), and its own path; at the end it is removed, if it is still there.
+    """A new file beside the one at C(path), with its own path. At the end it is removed if it still exists.
 
-    It is in the same folder, as only there it can take that file's place, and hidden from servers that read folders.
-    Those that runs left behind which were killed are removed. Raises C(OSError) where it cannot be made.
+    It is in the same folder, because only there it can replace that file, and it is hidden from servers that read
+    folders. Temporary files that killed runs left behind are removed. Raises C(OSError) if the file cannot be created.
     """
     target = _target(path)
     folder = os.path.dirname(target)
     with _turn_in(folder):
         _sweep(target)
         handle, candidate = tempfile.mkstemp(prefix=_prefix(target), dir=folder)
-        # Locked as long as this run goes on: so others know that it was not left behind. Not all file systems can.
+        # Locked while this run lasts, so that other runs know that the file is in use. Some file systems have no locks.
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with open(handle, "wb") as file:
@@ -226,17 +225,17 @@ def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
 
 
 def tidy(path: str) -> None:
-    """Remove what C(temporary) has made beside this file in runs that were killed, as far as this user may."""
+    """Remove files that C(temporary) created beside this file in runs that were killed, if this user may do so."""
     with contextlib.suppress(OSError):
         target = _target(path)
-        # Nobody is made to wait where there is nothing to do.
+        # If there is nothing to remove, do not wait for the lock.
         if any(_is_temporary(name, target) for name in os.listdir(os.path.dirname(target))):
             with _turn_in(os.path.dirname(target)):
                 _sweep(target)
 
 
 def _target(path: str) -> str:
-    """Where a path leads. Raises C(OSError) for what is no path."""
+    """The file that a path leads to. Raises C(OSError) if it is not a path."""
     try:
         return os.path.realpath(path)
     except ValueError as error:
@@ -250,12 +249,12 @@ def _prefix(target: str) -> str:
 
 def _is_temporary(name: str, target: str) -> bool:
     prefix = _prefix(target)
-    # As tempfile makes them.
+    # These are the names that tempfile makes.
     return name.startswith(prefix) and re.fullmatch("[a-z0-9_]{8}", name[len(prefix) :]) is not None
 
 
 def _sweep(target: str) -> None:
-    """Remove the temporary files of runs that are gone; to be called in the folder's turn."""
+    """Remove the temporary files of runs that have ended. Call this only while holding the folder's lock."""
     folder = os.path.dirname(target)
     owners = {os.geteuid()}
     with contextlib.suppress(OSError):
@@ -264,7 +263,7 @@ def _sweep(target: str) -> None:
         if not _is_temporary(name, target):
             continue
         left = os.path.join(folder, name)
-        # Where it cannot be opened, or is in use, it stays.
+        # A file that cannot be opened, or that is in use, stays.
         with contextlib.suppress(OSError):
             handle = os.open(left, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
@@ -278,7 +277,7 @@ def _sweep(target: str) -> None:
 
 @contextlib.contextmanager
 def _turn_in(folder: str) -> Iterator[None]:
-    """Let no other run step in between a look at a file and its replacement; then the folder is on the disk, too."""
+    """Lock a folder, so that no other run interferes between reading a file and replacing it; then sync the folder."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         _lock(handle, folder)
@@ -290,7 +289,7 @@ def _turn_in(folder: str) -> Iterator[None]:
 
 
 def _lock(handle: int, path: str) -> None:
-    # Whoever may read a folder or a file may lock it, and for ever.
+    # Anybody who may read a folder or a file can lock it, even forever.
     deadline = time.monotonic() + _TURN
     while True:
         try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a large fleet takes: when Python looks for garbage, and what becomes of memory that is free again."""
+"""Memory for large fleets: when Python collects garbage, and when freed memory goes back to the system."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def uncollected() -> Iterator[None]:
-    """Let the collector rest in the block: for work that makes hundreds of thousands of objects, which all stay.
+    """Turn the garbage collector off in this block, for work that creates hundreds of thousands of lasting objects.
 
-    It would go through all of them, and all that Ansible has loaded, again and again, and find nothing.
+    The collector would search all of them, and everything that Ansible has loaded, again and again, and find nothing.
     """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        # To the oldest generation, without a look at it: the next collection would go through all that is young.
+        # Moves all objects to the oldest generation without searching them. The next collection would search all young
+        # ones.
         gc.freeze()
         gc.unfreeze()
         if enabled:
@@ -30,12 +31,13 @@ def uncollected() -> Iterator[None]:
 
 
 def give_back() -> None:
-    """Let the C library give memory that is free back to the system, where it is one that keeps much of it.
+    """Make the C library return free memory to the system, if it is a library that otherwise keeps much of it.
 
-    That of Linux keeps what the bodies of replies took, for each thread apart, and Python's objects are not made there.
+    The one of Linux keeps the memory of replies' bodies, separately for each thread, where Python's objects are not
+    made.
     """
     with contextlib.suppress(ImportError, OSError, AttributeError):
-        # Here, as few tasks need it, and some Pythons lack it.
+        # Imported here, because few tasks need it and some builds of Python lack it.
         import ctypes
 
         ctypes.CDLL(None).malloc_trim(0)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every module of the collection does where it fails: C(failure.code) in the result, and the item that is meant."""
+"""How every module of the collection fails: with C(failure.code) in the result, and with the item that is wrong."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from .text import encodable, in_json, shown
 
 
 class Module(AnsibleModule):
-    """A module whose every failure has C(failure), also where Ansible's own check of the arguments is what fails."""
+    """A module whose every failure has C(failure), also if Ansible's own check of the arguments fails."""
 
-    # The options as they were given, before the check fills in defaults.
+    # The options as given, before Ansible's check adds defaults.
     _given: Mapping[str, Any] = {}
     _checked = False
 
@@ -53,26 +53,26 @@ class Module(AnsibleModule):
         self.fail_json(**failed(problem))
 
     def fail_json(self, msg: str, **result: Any) -> NoReturn:
-        """As AnsibleModule's, which calls this itself where it refuses the arguments."""
+        """Like AnsibleModule's. AnsibleModule itself calls this when it refuses the arguments."""
         if not self._checked:
             if "failure" not in result:
                 result = {**result, **refused(self.argument_spec, self._given, msg)}
                 msg = result.pop("msg")
-            # Ansible forgets what is secret where an option beside it has the wrong type.
+            # Ansible does not mask a secret if another option has the wrong type.
             self.no_log_values.update(secrets_in(self.argument_spec, self._given))
             forget_what_is_no_secret(self.no_log_values)
         super().fail_json(msg=in_json(msg, LONGEST_MESSAGE), **encodable(result))
 
     def exit_json(self, **result: Any) -> NoReturn:
-        """As AnsibleModule's; what a manager or host named cannot keep the result from being written."""
+        """Like AnsibleModule's, but names from a manager or host cannot prevent the result from being written."""
         super().exit_json(**encodable(result))
 
     def warn(self, warning: str, **options: Any) -> None:
-        """As AnsibleModule's, on one line."""
+        """Like AnsibleModule's, on one line."""
         super().warn(shown(warning, LONGEST_WARNING), **options)
 
     def log(self, msg: Any, log_args: Optional[Dict[str, Any]] = None) -> None:
-        """As AnsibleModule's, which ends the task where the system's log cannot take what an option holds: NUL."""
+        """Like AnsibleModule's, but an option with NUL, which the system's log refuses, does not end the task."""
         given = {name: str(value).replace("\0", "\\x00") for name, value in (log_args or {}).items()}
         super().log(msg.replace("\0", "\\x00") if isinstance(msg, str) else msg, given)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options that are numbers within a range, ports above all: one check, and one way to say what is right."""
+"""Options that are numbers within a range, mainly ports: one check, and one way to say what would be right."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def in_range(option: str, value: Number, least: float, most: float, meaning: str
 
 
 def whole_number(option: str, given: object, least: int, most: int, meaning: str, hint: str = "") -> int:
-    """The same of a whole number that nobody has checked yet: it may be text, or no number at all."""
+    """Like C(in_range), for a whole number that is not checked yet: it may be text, or not a number at all."""
     try:
         number = int(str(given))
     except ValueError:

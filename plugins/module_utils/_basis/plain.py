@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plain values from what a template hands over, which may be subclasses that carry tags."""
+"""Plain values from the values of templates, which may be tagged subclasses."""
 
 from __future__ import annotations
 
 from typing import List, Optional, Sequence
 
-# A boolean is an integer to Python, so it comes first.
+# In Python, a boolean is also an integer, so it comes first.
 _KINDS = (
     (bool, "a boolean"),
     ((int, float), "a number"),
@@ -20,7 +20,7 @@ _KINDS = (
 
 
 def plain_text(value: object, meaning: str) -> str:
-    """The value as a plain string; a C(TypeError) that says what was expected where it is none."""
+    """The value as a plain string. Raises a C(TypeError) that says what was expected."""
     if isinstance(value, str):
         return str(value)
     hint = ", put it in quotes" if _kind(value) == "a number" else ""
@@ -28,15 +28,15 @@ def plain_text(value: object, meaning: str) -> str:
 
 
 def items(given: Optional[Sequence[object]]) -> List[str]:
-    """The items of an option that is a list of texts, none where it is not given.
+    """The items of an option that is a list of texts; empty if it is not given.
 
-    Ansible splits "a, b" at the comma and leaves the blank to the second item.
+    Ansible splits "a, b" at the comma and leaves the blank in the second item.
     """
     return [str(item).strip(" \t\n") for item in given or ()]
 
 
 def plain_bool(value: object, meaning: str) -> bool:
-    """The value as a boolean; a C(TypeError) that says what was expected where it is none."""
+    """The value as a boolean. Raises a C(TypeError) that says what was expected."""
     if isinstance(value, bool):
         return value
     raise TypeError(f"expected {meaning} as a boolean, got {_kind(value)}")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The results of tasks that fail: C(failure.code) in each, and the item that is meant where Ansible refuses options."""
+"""The results of failed tasks: each has C(failure.code), and names the wrong item if Ansible refuses options."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONGEST_MESSAGE = 1100
 LONGEST_WARNING = 1500
 _LONGEST_PART = 300
 
-# What is shorter, without blanks around it, would mask ordinary text if it was taken for a secret. In characters.
+# The shortest secret, in characters and without blanks around it. Masking shorter ones would mask ordinary text.
 _SHORTEST_SECRET = 4
 
 
@@ -38,14 +38,14 @@ def failed(problem: Problem) -> Dict[str, Any]:
 
 
 def refused(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> Dict[str, Any]:
-    """What a task returns whose options Ansible's own check refused with this message."""
+    """What a task returns if Ansible's own check refused its options with this message."""
     option, msg = _variable_in(specification, given) or _item_in(specification, given, msg)
     msg = in_json(msg, LONGEST_MESSAGE)
     return {"msg": msg, "failure": {"code": "bad_option", "option": option, "message": msg}}
 
 
 def secrets_in(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
-    """The values of options that are not to be shown, at any depth."""
+    """The values of options that must not be shown, at any depth."""
     for option, argument in specification.items():
         value = given.get(option)
         if argument.get("no_log") and value:
@@ -56,7 +56,7 @@ def secrets_in(specification: Mapping[str, Any], given: Mapping[str, Any]) -> It
 
 
 def forget_what_is_no_secret(no_log_values: Set[str]) -> None:
-    """Take out what Ansible would mask in all that the task shows, such as a blank or a letter."""
+    """Remove values that Ansible would mask everywhere in the output although they are too short, such as a letter."""
     short = {value for value in no_log_values if len(str(value).strip()) < _SHORTEST_SECRET}
     no_log_values.difference_update(short)
 
@@ -64,20 +64,22 @@ def forget_what_is_no_secret(no_log_values: Set[str]) -> None:
 def unusable_text(
     specification: Mapping[str, Any], given: Mapping[str, Any], params: Mapping[str, Any]
 ) -> Optional[OptionError]:
-    """What is wrong where an option, at any depth, should be text and is none, or none that can be used.
+    """What is wrong if an option, at any depth, should be text and is not, or is text that cannot be used.
 
-    C(given) is what the task says, C(params) what Ansible has made of it. Of a list, for example, it makes text: with
-    C([]) for a query, nobody means the query C([]), which selects everything. No file, program or manager can take NUL.
-    And whoever leaves the path of a file empty by mistake must not do without the file.
+    C(given): the options as the task has them. C(params): what Ansible has made of them. Ansible turns a list into
+    text, for example: nobody who gives C([]) for a query means the query C([]), which selects everything. No file,
+    program or manager accepts NUL. And an empty path is an error, because without it the task would run without the
+    file.
     """
     return next(_no_text(specification, given), None) or next(_unusable_text(specification, params), None)
 
 
 def prepared(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Dict[str, Any]:
-    """The options as Ansible's check can take them, at any depth.
+    """The options in a form that Ansible's check can handle, at any depth.
 
-    Lists of choices in one text are taken apart at commas, whatever blanks are around these. Of thousands of digits, the
-    check would make a number that Python does not write, and a traceback of that: they are cut, and so refused as text.
+    Lists of choices in one text are split at commas, with or without blanks around them. From thousands of digits, the
+    check would make a number that Python refuses to write, which ends in a traceback. So they are cut, and are then
+    refused as text.
     """
     return {option: _prepared(specification.get(option, {}), value) for option, value in given.items()}
 
@@ -116,7 +118,7 @@ def _no_text(specification: Mapping[str, Any], given: Mapping[str, Any], path: s
 
 
 def _what_is(value: object, kind: Optional[str]) -> Optional[str]:
-    """What nobody means as text, and Ansible makes text of for an option of this type; C(None) for what may be meant."""
+    """What the value is, if Ansible turns it into text but nobody means that text for this type; else C(None)."""
     if kind not in ("str", "path"):
         return None
     if isinstance(value, bool):
@@ -143,7 +145,7 @@ def _unusable_text(
 
 
 def _items(where: str, value: object) -> Iterator[Tuple[str, object]]:
-    """The items of a list, at any depth, or what is none, and how errors call each of them."""
+    """The items of a list, at any depth, or the value itself if it is not a list, each with its name for errors."""
     if not isinstance(value, list):
         yield where, value
         return
@@ -152,16 +154,16 @@ def _items(where: str, value: object) -> Iterator[Tuple[str, object]]:
         yield from _items(where if name is None else f"{where}[{shown(name, 100)}]", item)
 
 
-# What Ansible's check raises where it meets what it does not expect.
+# What Ansible's check raises for values that it does not expect.
 STUMBLES = (TypeError, OverflowError)
 # No whole number that an option takes is longer.
 _LONGEST_NUMBER = 60
 
 
 def stumble(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Optional[OptionError]:
-    """What Ansible's check raises C(STUMBLES) for, in words.
+    """The reason why Ansible's check raised one of C(STUMBLES), in words.
 
-    That is something else in place of a dictionary of options, and infinity in place of a whole number.
+    The possible reasons are a value that is not a dictionary of options, and infinity as a whole number.
     """
     return next(_stumbles(specification, given), None)
 
@@ -182,11 +184,11 @@ def _stumbles(specification: Mapping[str, Any], given: Mapping[str, Any], path: 
                 except OverflowError:
                     yield OptionError(where, item, "it must be a whole number")
                 except TypeError:
-                    pass  # In words of Ansible's own.
+                    pass  # Ansible's own check reports this.
 
 
 def _variable_in(specification: Mapping[str, Any], given: Mapping[str, Any]) -> Optional[Tuple[str, str]]:
-    """The option that is refused as a variable of the environment has it, and a message that names both."""
+    """The option that is refused because of a value from an environment variable, and a message that names both."""
     for option, argument in specification.items():
         read, names = argument.get("fallback") or (None, ())
         if option in given or read is None:
@@ -203,7 +205,7 @@ def _variable_in(specification: Mapping[str, Any], given: Mapping[str, Any]) -> 
 
 
 def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: str) -> Tuple[Optional[str], str]:
-    """Which item of a list is meant, C(None) for none, and the message that names it: Ansible's own does not."""
+    """The wrong item of a list (or C(None)), and a message that names it, because Ansible's own message does not."""
     for option, argument in specification.items():
         value = given.get(option)
         if "options" not in argument or value is None:
@@ -216,7 +218,7 @@ def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: st
         for number, item in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(item, dict):
                 where = f"{option}[{shown(item.get('name') or number, 100)}]"
-                # Without rules such as mutually_exclusive, which name their options in any case.
+                # Without rules such as mutually_exclusive: their messages name the options anyway.
                 errors = _errors(argument["options"], item)
             else:
                 where = f"{option}[{number}]" if isinstance(value, list) else option
@@ -228,6 +230,6 @@ def _item_in(specification: Mapping[str, Any], given: Mapping[str, Any], msg: st
 
 
 def _errors(specification: Mapping[str, Any], given: Mapping[str, Any]) -> List[str]:
-    """What Ansible's own check has against options."""
+    """The errors that Ansible's own check finds in options."""
     errors: List[str] = ArgumentSpecValidator(specification).validate(given).error_messages
     return errors

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text for people: what comes from outside made safe to show, and the wording that messages share.
+"""Text for people: text from outside is made safe to show, and messages share their wording.
 
-Whatever a manager, an agent, a host or a server has named or said goes through C(shown), or C(one_line) for running text,
-on its way into a message, a warning, a diff or a result. It is kept as it came wherever it is compared.
+Text from a manager, an agent, a host or a server goes through C(shown), or through C(one_line) if it is running text,
+before it is put into a message, a warning, a diff or a result. Comparisons use the original text.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ LONGEST = 500
 
 _LOWERED = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
-# Lone surrogates, and what turns the direction of text.
+# Lone surrogates, and characters that change the direction of text.
 _TURNING = re.compile("[\ud800-\udfff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def shown(text: object, longest: int = LONGEST) -> str:
-    """A name or value on one line, at most C(longest) characters of it, exactly, with what cannot be seen escaped.
+    """A name or value, exactly, on one line of at most C(longest) characters, with invisible characters escaped.
 
     Control and format characters (line breaks, escape sequences, right-to-left marks), lone surrogates, unassigned
-    characters, and every white space but the blank appear as in Python: C(\\n), C(\\x1b), C(\\u202e), C(\\xa0).
+    characters, and all white space except the blank appear as in Python: C(\\n), C(\\x1b), C(\\u202e), C(\\xa0).
     """
     whole = _written(text)
     visible = whole if whole.isascii() and whole.isprintable() else "".join(map(_visible, whole[: longest + 1]))
@@ -38,13 +38,13 @@ def shown(text: object, longest: int = LONGEST) -> str:
 
 
 def one_line(text: object, longest: int = LONGEST) -> str:
-    """Running text that somebody else wrote, such as a server's error: one line, as C(shown), white space folded."""
-    # Folded before it is cut: ten times the bound is enough to look at.
+    """Running text from outside, such as a server's error: like C(shown), on one line, with white space collapsed."""
+    # White space is collapsed before the text is cut. Ten times the limit is enough for that.
     return shown(" ".join(str(text)[: 10 * longest].split()), longest)
 
 
 def in_json(text: object, longest: int) -> str:
-    """As C(shown), but at most so many characters once it is written as JSON, which escapes quotes and backslashes."""
+    """Like C(shown), but at most this many characters when written as JSON, which escapes quotes and backslashes."""
     visible = shown(text, longest)
     while len(json.dumps(visible, ensure_ascii=False)) > longest:
         visible = shown(visible, len(visible) * 9 // 10)
@@ -52,12 +52,12 @@ def in_json(text: object, longest: int) -> str:
 
 
 def lowered(name: str) -> str:
-    """A name with A to Z in lower case, as DNS compares names: no two others become equal, such as ss and a sharp s."""
+    """A name with A to Z in lower case, as DNS compares names. Other characters stay, such as a sharp s, unlike ss."""
     return name.translate(_LOWERED)
 
 
 def quoted(value: object, longest: int = LONGEST) -> str:
-    """A value as messages repeat it: in quotes, so that blanks at its ends can be seen."""
+    """A value for messages: in quotes, so that blanks at its ends can be seen."""
     return f"'{shown(value, longest)}'"
 
 
@@ -67,14 +67,14 @@ def literal(value: object) -> str:
 
 
 def in_words(value: object) -> str:
-    """A value as a document has it: a switch is true or false, in lower case."""
+    """A value as documents have it: booleans are true or false, in lower case."""
     return _written(value).lower() if isinstance(value, bool) else _written(value)
 
 
 def encodable(value: Any) -> Any:
-    """A value of JSON for a task's result: all of it can be written in UTF-8, and none of it is a tag of Ansible's.
+    """A JSON value for a task's result: it can be written in UTF-8, and nothing in it looks like one of Ansible's tags.
 
-    JSON escapes control characters by itself, but not those that turn the direction of text.
+    JSON escapes control characters itself, but not those that change the direction of text.
     """
     if isinstance(value, str):
         return value if value.isascii() else _TURNING.sub(_escaped, value)
@@ -88,14 +88,14 @@ def encodable(value: Any) -> Any:
 
 
 def can_be_written(text: str) -> bool:
-    """Whether it is text at all: half a character cannot be written in UTF-8."""
+    """Whether text can be written in UTF-8, which has no lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def enumerated(names: Sequence[str], most: int = 10, count: Optional[int] = None) -> str:
-    """Names in a row; of very many the first ones and how many more there are.
+    """Names separated by commas. If there are many, only the first ones, and how many more there are.
 
-    C(count): of how many these are the first ones, where they are not all.
+    C(count): the number of all names, if C(names) has only the first ones.
     """
     row = ", ".join(names[:most])
     count = len(names) if count is None else count
@@ -121,7 +121,7 @@ def _written(value: object) -> str:
     try:
         return str(value)
     except ValueError:
-        # Python refuses to write numbers of more digits than some thousand.
+        # Python refuses to write numbers that have more than a few thousand digits.
         return "a number with thousands of digits"
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What would save overrides: the ones that every computer of a policy carries alike."""
+"""Advice that saves overrides: finds those that all computers of a policy have with the same value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .._fleet.objects import Computer, Policy, Target
 
 @dataclass(frozen=True)
 class Advice:
-    """An override that every computer of a policy carries: on the policy it would be one."""
+    """An override that every computer of a policy has. Set on the policy, it would be a single one."""
 
     policy: Policy
     facet: str
@@ -27,7 +27,7 @@ class Advice:
 
     @property
     def sentence(self) -> str:
-        """The whole on one line."""
+        """The whole advice on one line."""
         return (
             f"all {self.computers} computers below the {self.policy.label} have {self.facet}: {shown(self.key, 100)}"
             f" {shown(in_words(self.value), 100)} as overrides of their own; set on the policy and inherited, that saves"
@@ -38,9 +38,9 @@ class Advice:
 def advise(
     fleet: Fleet, looked_at: t.Container[Target], own: t.Mapping[Target, t.Mapping[tuple[str, str], t.Any]]
 ) -> list[Advice]:
-    """Where all computers that take a value from a policy have the same one as overrides of their own.
+    """Find policies whose computers all override a value in the same way.
 
-    Of several policies in a row, the topmost is named.
+    If this is true for a policy and policies above it, the topmost one is named.
     """
     below: dict[int, list[Computer]] = {}
     for computer in fleet.computers.values() if own else ():
@@ -49,7 +49,7 @@ def advise(
     for policy in fleet.policies.values() if own else ():
         above = policy.parent_id if policy.parent_id in fleet.policies else None
         children.setdefault(above or 0, []).append(policy)
-    # Of each policy and override, on how many computers it is the same, and which value; C(None): not on all.
+    # By policy and override: the number of computers with the same value, and the value; C(None) if not all have it.
     same: dict[int, dict[tuple[str, str], tuple[int, t.Any] | None]] = {}
     keys = {key for target, values in own.items() if isinstance(target, Computer) for key in values}
 
@@ -58,7 +58,7 @@ def advise(
             count(child)
         direct = below.get(policy.id, [])
         found: dict[tuple[str, str], tuple[int, t.Any] | None] = {}
-        # One computer without anything of its own is enough, and soon found below most policies.
+        # A single computer without overrides rules a policy out, and is soon found below most policies.
         if any(computer not in own for computer in direct):
             same[policy.id] = dict.fromkeys(keys)
             return

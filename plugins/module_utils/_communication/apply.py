@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Carrying out a plan, stage by stage. Knows how to write each kind of step, and neither planning nor a facet.
+"""Carries out a plan, stage by stage. It knows how to write each kind of step, but neither planning nor facets.
 
-What is reported as done was seen in a reply of the manager; what is not known for sure is read back.
+A step is only reported as done if a reply of the manager has shown it. If that is uncertain, the value is read back.
 """
 
 from __future__ import annotations
@@ -38,38 +38,38 @@ from .._manager.errors import (
 )
 from .._manager.progress import WRITING
 
-# Answers that will be the same for every further write.
+# Errors that every further write would get, too.
 _HOPELESS = (Unauthorized, UntrustedCertificate, DeadlinePassed)
 
-# Answers that concern more than one object, by what they have in common. All others (400, 404, 409 and the like) judge
-# one object, and show that the manager is there and judges the next one by itself.
+# Errors that concern more than one object, grouped by cause. All other errors (400, 404, 409 and so on) are about one
+# object, and show that the manager works and will judge the next object separately.
 _COUNTED: tuple[tuple[type[ManagerError], ...], ...] = (
     (Forbidden,),
     (RateLimited,),
-    # Nobody is there, or who answers is not the manager, or is not in order.
+    # Nobody answers, or something else than the manager answers, or the manager is out of order.
     (Unavailable, ConnectionFailed, TimedOut, JumpHostError, Redirected, BadReply),
 )
 
-# How the reason of what was not tried begins, where the run stopped.
+# The beginning of the reason for steps that were not tried because the run stopped.
 STOPPED = "not tried, since the run stopped after this"
 
-# How many writes wait for a connection at once: a plan can have hundreds of thousands.
+# How many writes may wait for a connection at once: a plan can have hundreds of thousands of writes.
 _BATCH = 2000
 
 
 def apply_plan(
     steps: t.Sequence[Step], client: Client, spelling: Spelling, *, concurrency: int, stop_after: int
 ) -> list[Outcome]:
-    """Write the steps with at most C(concurrency) requests under way; returns the outcome of each.
+    """Write the steps, with at most C(concurrency) requests at once. Returns the outcome of each step.
 
-    A failure leaves the others done. After C(stop_after) writes in a row that met the same answer, of those that concern
-    more than one object, nothing more is tried; 0 is never.
+    After a failure, the other steps are still done. After C(stop_after) writes in a row with the same error, if it is
+    one that concerns more than one object, no other writes are tried; 0 means never.
     """
     return _Run(client, spelling, _Patience(stop_after)).carry_out(steps, concurrency)
 
 
 class _Patience:
-    """Notices that the manager gives the same answer again and again."""
+    """Notices that the manager gives the same error again and again."""
 
     def __init__(self, stop_after: int) -> None:
         self._stop_after = stop_after
@@ -79,7 +79,7 @@ class _Patience:
         self.stopped: Outcome | None = None
 
     def note(self, outcomes: t.Iterable[Outcome]) -> None:
-        """Take in how one write ended."""
+        """Record the result of one write."""
         outcomes = list(outcomes)
         error = next((one.error for one in outcomes if one.error), None)
         with self._lock:
@@ -98,14 +98,14 @@ class _Patience:
 class _Run:
     def __init__(self, client: Client, spelling: Spelling, patience: _Patience) -> None:
         self.client, self.spelling, self.patience = client, spelling, patience
-        # Rules and lists that this run has made, by type and name.
+        # Rules and lists that this run has created, by type and name.
         self.made: dict[tuple[str, str], int] = {}
-        # Steps that did not succeed, by their IDs: what needs one of them is skipped.
+        # Steps that did not succeed, by their IDs. Steps that need one of them are skipped.
         self.lost: dict[str, tuple[Step, Outcome]] = {}
 
     def carry_out(self, steps: t.Sequence[Step], concurrency: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        # Not those of another stage: the steps of a target that lie in two of them are two writes.
+        # Per stage: if a target has steps in two stages, they are two writes.
         total = sum(1 for _write in groupby(steps, key=lambda step: (step.stage, _write_of(step))))
         transport = self.client.transport
         with transport.progress.stage(WRITING, total=total) as progress, transport.threads(concurrency) as pool:
@@ -116,10 +116,11 @@ class _Run:
                 return ended
 
             for _stage, of_stage in groupby(steps, key=lambda step: step.stage):
-                # All settings of a target are one write; assignments are one each, as each can be refused by itself.
+                # All settings of a target are one write. Each assignment is a separate write, because each can be
+                # refused.
                 writes = (list(group) for _key, group in groupby(of_stage, key=_write_of))
                 while batch := list(islice(writes, _BATCH)):
-                    # Rules and lists are few, and other people's runs may be at the same ones.
+                    # There are only a few rules and lists, and other runs may be writing the same ones.
                     in_turn = batch[0][0].action in (WRITE, DELETE)
                     for write, ended in zip(batch, (map if in_turn else pool.map)(write_and_tell, batch)):
                         outcomes += ended
@@ -142,7 +143,7 @@ class _Run:
         return outcomes
 
     def _held_back(self, step: Step) -> Outcome | None:
-        """Why a step must not be written: another one failed that had to come first."""
+        """Why a step must not be written: a step that it needs has failed."""
         for needed in step.needs:
             if needed in self.lost:
                 lost, outcome = self.lost[needed]
@@ -189,15 +190,15 @@ class _Run:
     # -- rules and lists
 
     def _keep(self, step: Step) -> Outcome:
-        """Make a rule or list, or bring it to what is wanted."""
+        """Create or change a rule or list."""
         subject, kind = step.subject, step.subject.kind
         number, written = subject.id, False
         if number is None:
             fields = differences(kind, {}, step.after, self.made)
             number, written = self.client.create(kind, new_object(subject.name, fields))
         try:
-            # A reply to a create does not prove that it was kept, what was read for the plan may have been incomplete,
-            # and another run may have been here since: what is there now decides.
+            # The reply to a create does not prove that all of it was kept, the plan may be based on an incomplete
+            # reply, and another run may have changed the object since then. So the object is read again and compared.
             missing = self._missing(step, number)
             met: ManagerError | None = None
             for _turn in range(2):
@@ -216,14 +217,14 @@ class _Run:
         return ALL_DONE if written else FOUND_DONE
 
     def _missing(self, step: Step, number: int) -> dict[str, t.Any]:
-        """The fields in which a rule or list is not as wanted."""
+        """The fields of a rule or list that differ from the wanted ones."""
         kind = step.subject.kind
         return differences(kind, self.client.get(kind, number), step.after, self.made)
 
     def _modify(
         self, step: Step, number: int, fields: dict[str, t.Any]
     ) -> tuple[dict[str, t.Any], ManagerError | None]:
-        """Write these fields; returns those that the reply does not show, and the answer if it leaves open what was done."""
+        """Write these fields. Returns those that the reply does not show, and the error if the result is unknown."""
         try:
             reply = self.client.modify(step.subject.kind, number, fields)
         except ManagerError as error:
@@ -241,7 +242,7 @@ class _Run:
 
 @dataclass(frozen=True)
 class _TargetSettings:
-    """What is set on a target itself."""
+    """The settings of a target itself."""
 
     client: Client
     target: Subject
@@ -273,7 +274,7 @@ class _TargetSettings:
 
 
 def _write_of(step: Step) -> tuple[t.Any, ...]:
-    """What steps have in common that are one write."""
+    """The key that is equal for steps that are one write."""
     return (step.action, step.subject) if step.action == SET else (step.action, step.subject, step.key)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A number of computers, or a share of them."""
+"""A number of computers, or a percentage of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BOUND = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) *(?P<percent>%?)",
 
 @dataclass(frozen=True)
 class Bound:
-    """How many of all are done once a wave is: C(number) of them, or percent."""
+    """How many of all computers are done at the end of a wave: C(number) computers, or percent."""
 
     text: str
     number: Fraction
@@ -28,8 +28,8 @@ class Bound:
 
     @classmethod
     def of(cls, option: str, given: t.Any) -> Bound:
-        """Such as C(10) or C(1 %). Raises C(OptionError)."""
-        # It takes 3 ms to load, and most documents have no waves.
+        """Read a value such as C(10) or C(1 %). Raises C(OptionError)."""
+        # The import takes 3 ms, and most documents have no waves.
         from fractions import Fraction
 
         text = "" if isinstance(given, bool) else str(given).strip()
@@ -43,6 +43,6 @@ class Bound:
         return cls(f"{found['number']} %" if is_percent else found["number"], number, is_percent)
 
     def out_of(self, total: int) -> int:
-        """How many these are of so many, rounded up."""
+        """The number of computers out of C(total), rounded up."""
         most = -(-self.number * total // 100) if self.is_percent else self.number
         return min(int(most), total)

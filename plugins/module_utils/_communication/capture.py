@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Capture: what is set on the manager today, written as a document into a file. Reads of the manager only."""
+"""Capture: writes the present values on the manager into a file, as a document. Only reads from the manager."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CAPTURE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **TARGET_ARGUMENTS,
 }
 
-# How the file of a complete snapshot begins: with what makes the role C(communication) take away what came later.
+# The top of a complete snapshot's file: variables that make the role C(communication) remove all later overrides.
 _COMPLETE = f"""\
 ---
 # What these targets had set themselves at one moment. Applied, it also takes away what was set on them later.
@@ -42,14 +42,14 @@ communication_undeclared: {REMOVE}
 communication_scope: {TARGETS}
 """
 
-# How many names an entry of the result has, and how many sentences are warnings of their own.
+# The most names in an entry of the result, and the most sentences that become separate warnings.
 _NAMED = 20
 _WARNED = 10
 
 
 @dataclass(frozen=True)
 class CaptureWish:
-    """What to capture of whom (C(selector), C(None): the whole manager), and the variable of which file to keep it in."""
+    """What to capture, of which targets (C(selector), C(None) for all), and the variable and file to keep it in."""
 
     path: str
     variable: str
@@ -85,10 +85,10 @@ class CaptureWish:
 
 @uncollected()
 def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
-    """Write what is set on the manager into the file, or in check mode say what that would change of it.
+    """Write the present values on the manager into the file, or in check mode say what would change in the file.
 
-    Raises C(OptionError) for a file that cannot be read or understood, and for targets that cannot be found, C(FileError)
-    for one that cannot be written, and C(ManagerError) when reading fails; then the file is as it was.
+    Raises C(OptionError) for a file that cannot be read or understood, and for targets that cannot be found,
+    C(FileError) for a file that cannot be written, and C(ManagerError) if reading fails. The file is then unchanged.
     """
     before = read_text(wanted.path)
     if wanted.complete and before is not None:
@@ -160,7 +160,7 @@ def _advice(one: Advice) -> Result:
 
 
 def _warnings(snapshot: Snapshot) -> list[str]:
-    """Each kind in some sentences; the whole stands in the result."""
+    """A few sentences of each kind. The result has all of them."""
     warnings: list[str] = []
     for sentences, key in (
         ([f"not captured: {one.sentence}" for one in snapshot.left_out], "left_out"),

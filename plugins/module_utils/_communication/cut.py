@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A part of a plan that can be carried out by itself: whatever a step of it needs is in it, too.
+"""A part of a plan that can be carried out separately: it includes all steps that its steps need.
 
-A plan is cut in two ways. C(only) takes chosen targets out of it, for runs one after the other; the last run takes all
-that is left. C(slice) is one of several shares of equal size, for runs at the same time.
+A plan is cut in two ways. C(only) chooses targets, for runs one after the other; the last run takes everything that is
+left. C(slice) is one of several parts of equal size, for runs at the same time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Chosen = t.Callable[[Subject], bool]
 
 
 def part_of(plan: Plan, document: Document) -> Plan:
-    """What the document's options C(slice) and C(only) leave of its plan."""
+    """The part of a plan that the document's options C(slice) and C(only) choose."""
     if document.part is not None:
         plan = share(plan, document.part)
     chosen = plan.chosen
@@ -32,10 +32,10 @@ def part_of(plan: Plan, document: Document) -> Plan:
 
 
 def only(plan: Plan, chosen: Chosen) -> Plan:
-    """The steps of the chosen targets with all that these need; C(Plan.later) has the others.
+    """The steps of the chosen targets and all steps that they need. C(Plan.later) has the other steps.
 
-    Rules and lists that change although no chosen target needs it concern everybody who has them, and deletions wait for
-    everybody who lets go of a rule: they are later, too.
+    Other changes of rules and lists concern all targets that have them, and deletions must wait for all targets that
+    let go of a rule. So these are later, too.
     """
     by_id = {step.id: step for step in plan.steps}
     part = _with_needs(by_id, [key for key, step in by_id.items() if is_on_target(step) and chosen(step.subject)])
@@ -43,11 +43,11 @@ def only(plan: Plan, chosen: Chosen) -> Plan:
 
 
 def share(plan: Plan, part: Slice) -> Plan:
-    """The steps of one slice, with all that these need. C(Plan.later) has what has to wait for all slices.
+    """The steps of one slice, and all steps that they need. C(Plan.later) has the steps that must wait for all slices.
 
-    Policies are in the first slice, and computers in one by their IDs. What a step needs is in its own slice, too: where
-    that is in several, such as a rule, whoever comes first writes it, and the others find it or write the same. A rule
-    or list that no target needs is in the first slice.
+    Policies are in the first slice, and each computer is in one by its ID. A needed step is in the slice of the step
+    that needs it. If several slices have it, such as the step for a rule, the first run writes it, and the others find
+    it or write the same. A rule or list that no target needs is in the first slice.
     """
 
     def chosen(subject: Subject) -> bool:
@@ -63,13 +63,13 @@ def share(plan: Plan, part: Slice) -> Plan:
 
 
 def _waiting_for_computers(by_id: t.Mapping[str, Step]) -> set[str]:
-    """The IDs of steps that computers of several slices may have to come before: of policies, and deletions."""
+    """The IDs of steps that may have to wait for computers of several slices: those of policies, and deletions."""
     computers = {key for key, step in by_id.items() if step.subject.type == "computer"}
     waiting = {key for key, step in by_id.items() if step.action == DELETE}
     waiting |= {
         key for key, step in by_id.items() if step.subject.type == "policy" and not computers.isdisjoint(step.needs)
     }
-    # And whatever needs one of them.
+    # Add all steps that need one of them.
     while more := {key for key, step in by_id.items() if key not in waiting and not waiting.isdisjoint(step.needs)}:
         waiting |= more
     return waiting
@@ -91,7 +91,7 @@ def _part(
         warnings=(*plan.warnings, *told),
         left_alone=plan.left_alone and tuple(one for one in plan.left_alone if chosen(one.subject)),
         undeclared=None if plan.undeclared is None else tuple(step for step in plan.undeclared if chosen(step.subject)),
-        # Who is no target of this part is still one of the document.
+        # Targets that are not in this part are still targets of the document.
         scope=plan.scope.union((subject.type, t.cast(int, subject.id)) for subject in plan.targets),
         later=(*(plan.later or ()), *(step for key, step in by_id.items() if key in later)),
     )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A document: profiles, each a set of targets and the facets declared for them. Options in, checked, nothing asked."""
+"""A document: profiles, each a set of targets and their declared facets. Made from options, asks no manager."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .slices import Slice
 
 Options = t.Mapping[str, t.Any]
 
-# What becomes of overrides that a document does not declare, and whose.
+# What to do with overrides that a document does not declare, and for which targets.
 UNDECLARED = ("keep", "report", "remove")
 KEEP, REPORT, REMOVE = UNDECLARED
 SCOPES = ("declared", "targets", "fleet")
@@ -27,9 +27,9 @@ DECLARED, TARGETS, FLEET = SCOPES
 
 @dataclass(frozen=True)
 class TryOn:
-    """The computers on which a rollout tries a profile before it writes to the policies.
+    """The computers on which a rollout tries a profile before it changes the policies.
 
-    selector: C(None) for all that are below the profile's policies. sample: how many of these, C(None) for all.
+    selector: C(None) for all computers below the profile's policies. sample: how many of these, C(None) for all.
     """
 
     path: str
@@ -39,7 +39,7 @@ class TryOn:
 
 @dataclass(frozen=True)
 class Profile:
-    """What is wanted (C(wishes), by facet name) of the targets that C(selector) selects, and what it is tried on."""
+    """The C(wishes), by facet name, for the targets of C(selector), and the computers for a trial."""
 
     name: str
     selector: Selector
@@ -49,11 +49,10 @@ class Profile:
 
 @dataclass(frozen=True)
 class Document:
-    """Profiles, and the facets that they use, in the order in which facets are planned: all, unless C(undeclared) is kept.
+    """Profiles and facets in planning order: the facets that they use, or all unless C(undeclared) is to keep.
 
-    scope: whose overrides count as undeclared: those of targets and of all below policies among them, of targets alone, or
-    of the fleet.
-    part, only: which slice of its plan is meant, and which targets; C(None) for the whole.
+    scope: whose overrides count as undeclared: those of targets and everything below policies among them, only of
+    targets, or of the whole fleet. part, only: the chosen slice of the plan, and the chosen targets; C(None) for all.
     """
 
     profiles: tuple[Profile, ...]
@@ -65,7 +64,7 @@ class Document:
 
 
 def profile_arguments() -> dict[str, dict[str, t.Any]]:
-    """The options of one profile, as Ansible checks them."""
+    """The argument spec of one profile."""
     facets = {name: {"type": "dict", "options": facet.arguments} for name, facet in FACETS.items()}
     trial = {"try_on": {"type": "dict", "options": {**COMPUTER_ARGUMENTS, "sample": {"type": "str"}}}}
     return {"name": {"type": "str", "required": True}, **TARGET_ARGUMENTS, **trial, **facets}
@@ -94,14 +93,14 @@ def read_document(
         selector = Selector.from_options(options, path)
         read.append(Profile(name, selector, wishes, _try_on(options.get("try_on"), selector, f"{path}.try_on")))
     if not read and undeclared == REMOVE:
-        # Else a list that is empty by mistake would empty the manager.
+        # Otherwise, an accidentally empty list would remove everything from the manager.
         raise OptionError("profiles", [], "it must hold at least one profile, since undeclared is remove")
     document = _document(read, facets)
     return document if undeclared == KEEP else Document(document.profiles, tuple(facets), undeclared, scope)
 
 
 def _try_on(given: Options | None, selector: Selector, path: str) -> TryOn | None:
-    """On which computers a profile is tried first. Raises C(OptionError)."""
+    """The computers on which to try a profile first. Raises C(OptionError)."""
     if given is None:
         return None
     if not selector.chooses_policies:
@@ -114,7 +113,7 @@ def _try_on(given: Options | None, selector: Selector, path: str) -> TryOn | Non
 
 
 def facet_document(name: str, options: Options, deployment: str) -> Document:
-    """The options of a module with one facet: a document with one profile. Raises C(OptionError)."""
+    """A document with one profile, from the options of a module for one facet. Raises C(OptionError)."""
     facet = FACETS[name](deployment)
     profile = Profile(name, Selector.from_options(options, ""), {name: facet.wish(options, Scope())})
     return replace(_document([profile], [facet]), part=Slice.from_options(options.get("slice")))

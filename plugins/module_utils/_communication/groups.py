@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Steps that are equal but for their target, counted together: what people read of a plan, whatever its size."""
+"""Steps that only differ in their target, counted together. People read plans of any size in this form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from .._basis.text import enumerated, in_words, shown
 from .._facets.step import HERE, KINDS, Effective, Refusal, Step, Subject
 
-# How many targets of a group are named in a diff.
+# The most targets of a group that a diff names.
 _NAMED = 3
 
 DIGEST_LENGTH = 16
@@ -22,14 +22,14 @@ DIGEST_LENGTH = 16
 
 @dataclass
 class Group:
-    """Equal steps: the first of them stands for all; C(subjects) are their targets, policies before computers."""
+    """Equal steps. The first one represents all of them; C(subjects) are their targets, policies before computers."""
 
     step: Step
     subjects: list[Subject] = field(default_factory=list)
 
     @property
     def option(self) -> str:
-        """What is changed, in the words of the options."""
+        """What changes, in the words of the options."""
         return self.step.key or self.step.subject.type
 
     def names(self, type_of_target: str) -> list[str]:
@@ -65,7 +65,7 @@ def grouped(steps: t.Iterable[Step]) -> list[Group]:
 
 
 def digest(steps: t.Iterable[Step], refusals: t.Iterable[Refusal] = ()) -> str:
-    """The short name of what a plan does and leaves alone: equal for equal plans, in whatever order they were made."""
+    """The short name of a plan's steps and refusals. It is equal for equal plans, whatever the order of their steps."""
     whole = hashlib.sha256()
     for part in sorted(hashlib.sha256(one.encode()).digest() for one in essence(steps, refusals)):
         whole.update(part)
@@ -73,10 +73,10 @@ def digest(steps: t.Iterable[Step], refusals: t.Iterable[Refusal] = ()) -> str:
 
 
 def essence(steps: t.Iterable[Step], refusals: t.Iterable[Refusal] = ()) -> t.Iterator[str]:
-    """What makes a plan this plan, one text for each step and then for each refusal.
+    """The essential content of a plan: one text for each step, then one for each refusal.
 
-    It has neither what follows from that, such as reasons and the order of writing, nor what a manager may tell in
-    another way each time, such as the order of a list and fields that nobody knows.
+    It leaves out what follows from this content, such as reasons and the order of writing, and what a manager may
+    return differently each time, such as the order of a list, and unknown fields.
     """
     for step in steps:
         sides = step.before, step.after
@@ -84,12 +84,12 @@ def essence(steps: t.Iterable[Step], refusals: t.Iterable[Refusal] = ()) -> t.It
             sides = known_fields(step, step.before), known_fields(step, step.after)
         yield json.dumps([step.id, step.subject.id, step.object_id, step.effective_before, *sides], sort_keys=True)
     for refusal in refusals:
-        # Its reason may name many, in any order.
+        # Without the reason, which may name many objects in any order.
         yield json.dumps(["refused", refusal.subject.type, refusal.subject.id, refusal.facet])
 
 
 def known_fields(step: Step, fields: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
-    """The fields of a rule or list that are known, with lists in one order."""
+    """The known fields of a rule or list, with lists in a fixed order."""
     known = step.subject.kind.fields
     return fields and {
         name: sorted(value, key=str) if isinstance(value, list) else value
@@ -99,7 +99,7 @@ def known_fields(step: Step, fields: dict[str, t.Any] | None) -> dict[str, t.Any
 
 
 def summary(groups: t.Sequence[Group], most: int = 10) -> str:
-    """One line: of each facet what changes to what, and for how many targets."""
+    """One line: for each facet, what changes to what, and for how many targets."""
     counts: dict[str, dict[str, int]] = {}
     for group in groups:
         change = f"{group.step.facet}: {shown(group.option, 100)} {shown(in_words(group.step.after), 100)}"
@@ -116,7 +116,7 @@ def counted(by_type: t.Mapping[str, int]) -> str:
 
 
 def outlines(groups: t.Iterable[Group]) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-    """Before and after for a diff: a heading for each set of targets, and below it what changes for all of them."""
+    """Before and after for a diff: a heading for each set of targets, and below it the changes for all of them."""
     before: dict[str, t.Any] = {}
     after: dict[str, t.Any] = {}
     for group in groups:
@@ -147,10 +147,10 @@ def _effective(step: Step) -> str:
 
 
 def _safe(value: t.Any) -> t.Any:
-    """A value of a setting for a result; what a manager says of one can be any text."""
+    """A value of a setting, made safe for a result, because a manager may return any text."""
     return shown(value, 200) if isinstance(value, str) else value
 
 
 def is_on_target(step: Step) -> bool:
-    """Whether a step is one of a target, and not of a rule or list."""
+    """Whether a step writes to a target, not to a rule or list."""
     return step.subject.type in ("policy", "computer")

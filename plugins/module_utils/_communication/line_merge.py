@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two versions of a text with a common third: one that differs by what is said, and one by its layout alone."""
+"""Merges two versions of a common text: one differs in content, the other one only in layout."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import difflib
 import re
 import typing as t
 
-# More lines than this are compared by a faster way, which may find more of them different.
+# Texts with more lines are compared with a faster method, which may find more differences.
 _MANY_LINES = 2000
 
-# The indentation of a line, and whether an item of a list begins there.
+# The indentation of a line, and whether a list item begins there.
 Level = t.Tuple[int, bool]
 
 
 def merged(text: str, base: str, after: str) -> str:
-    """C(text) with all that differs between C(base) and C(after); where both differ from C(base), C(after) has its way.
+    """C(text) with all changes from C(base) to C(after). If both differ from C(base), C(after) wins.
 
-    Comments of lines that go away stay.
+    Comments of removed lines stay.
     """
     mine, old, new = (whole.split("\n") for whole in (text, base, after))
     ours = _blocks(old, mine)
@@ -42,7 +42,7 @@ def merged(text: str, base: str, after: str) -> str:
 
 
 def with_line_ends(raw: str, text: str) -> str:
-    """C(text), whose lines end with a line feed alone, with the line ends of C(raw) where it has the line."""
+    """C(text), whose lines end with a line feed only, with the line ends of C(raw) for the lines that C(raw) has."""
     parts = re.split("(\r?\n)", raw)
     old, ends, new = parts[::2], [*parts[1::2], ""], text.split("\n")
     usual = max(("\n", "\r\n"), key=ends.count)
@@ -62,9 +62,9 @@ def with_line_ends(raw: str, text: str) -> str:
 
 
 def _stretch(mine: list[str], old: list[str], new: list[str], levels: dict[Level, int]) -> list[str]:
-    """The same of lines that are not the same in both: a line of C(mine) for each that only its layout makes different.
+    """Merge lines that differ: lines of C(new) that only differ in layout become lines of C(mine).
 
-    C(levels): by level in C(old), how much further in such a line was in C(mine) where it was last seen.
+    C(levels): by level in C(old), the extra indentation of the last such line in C(mine).
     """
     merged: list[str] = []
     alike = len(mine) == len(old)
@@ -98,7 +98,7 @@ def _indentation(line: str) -> int:
 
 
 def _blocks(old: list[str], other: list[str]) -> list[tuple[int, int, int]]:
-    """What both have in a row: where it starts in each, and how many lines."""
+    """The runs of equal lines in both texts: where each starts in both, and how many lines it has."""
     if old == other:
         return [(0, 0, len(old))]
     many = len(old) + len(other) > _MANY_LINES
@@ -108,7 +108,7 @@ def _blocks(old: list[str], other: list[str]) -> list[tuple[int, int, int]]:
 
 
 def _common(first: list[tuple[int, int, int]], second: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
-    """The stretches of the old lines that are in both others."""
+    """The runs of old lines that both other texts have."""
     found, one, two = [], 0, 0
     while one < len(first) and two < len(second):
         start = max(first[one][0], second[two][0])
@@ -123,7 +123,7 @@ def _common(first: list[tuple[int, int, int]], second: list[tuple[int, int, int]
 
 
 def _mapped(blocks: list[tuple[int, int, int]], line: int, last: int, last_of_other: int) -> int:
-    """The line of the other text for one that both have, or the end."""
+    """The line in the other text for a line that both have, or the end."""
     if line == last:
         return last_of_other
     return next(other + line - start for start, other, length in blocks if start <= line < start + length)

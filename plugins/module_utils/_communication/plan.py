@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The plan: the steps that bring the manager to what the document says, as a value. Reads only."""
+"""The plan: the steps that bring the manager to the document's state, as a value. This module only reads."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from .document import FLEET, KEEP, REMOVE, REPORT, TARGETS, Document
 
 Wishes = t.Dict[Target, t.Any]
 
-# How many of the profiles that disagree an error names.
+# The most contradicting profiles that an error names.
 _NAMED_PROFILES = 3
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps by stage, then policies before computers by ID; what must be left alone; and all targets, each once."""
+    """Steps by stage, then policies before computers by ID; what must be left alone; and each target once."""
 
     steps: tuple[Step, ...]
     refusals: tuple[Refusal, ...]
     targets: tuple[Subject, ...]
     warnings: tuple[str, ...]
-    # What is set within the document's scope and not declared, as if it were removed; C(None) unless it is to be reported.
+    # Steps that would remove undeclared overrides in the document's scope; C(None) if these are not to be reported.
     undeclared: tuple[Step, ...] | None = None
-    # Type and ID of all for which the document speaks, where that is more than its targets.
+    # Type and ID of all targets in the document's scope, if these are more than its own targets.
     scope: frozenset[tuple[str, int]] = frozenset()
-    # Type and ID of those that the document's C(only) chooses; C(None) without one.
+    # Type and ID of the targets that the document's C(only) chooses; C(None) without it.
     chosen: frozenset[tuple[str, int]] | None = None
-    # What a part of a plan leaves to another run; C(None) of a whole plan.
+    # The steps that a part of a plan leaves to another run; C(None) for a whole plan.
     later: tuple[Step, ...] | None = None
-    # What was set by somebody else than the plan that is undone, and stays; C(None) where none is undone.
+    # In an undo, the targets that somebody else has changed and that stay as they are; C(None) if this is not an undo.
     left_alone: tuple[Refusal, ...] | None = None
 
 
 def make_plan(fleet: Fleet, document: Document) -> Plan:
-    """Read what the document needs and work out what to change.
+    """Read what the document needs, and work out what to change.
 
-    Raises C(OptionError) for a target that cannot be found, and where two profiles want different things of one
-    target; C(ManagerError) when reading fails.
+    Raises C(OptionError) for a target that cannot be found, and if two profiles contradict each other for a target.
+    Raises C(ManagerError) if reading fails.
     """
     wishes, chosen, warnings = _wishes(fleet, document)
     targets = _each_once(wishes)
@@ -73,7 +73,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
         undeclared = _undeclared(Outlook(fleet), document, wishes, scope)
         targets = _each_once(wishes)
         warnings += [note for facet in document.facets for note in facet.notes()]
-    # Not before: it keeps groups of wishes, which are all known by now.
+    # Not earlier: the outlook keeps groups of wishes, and only now all wishes are known.
     outlook = Outlook(fleet, foresee)
     steps: list[Step] = []
     refusals: list[Refusal] = []
@@ -109,7 +109,7 @@ def _each_once(wishes: t.Mapping[str, Wishes]) -> list[Target]:
 
 
 def _scope(fleet: Fleet, document: Document, targets: list[Target]) -> list[Target]:
-    """All targets for which the document speaks, each once."""
+    """All targets in the document's scope, each once."""
     if document.scope == FLEET:
         return list(dict.fromkeys([*fleet.policies.values(), *fleet.list_computers(), *targets]))
     named = {target.id for target in targets if isinstance(target, Policy)}
@@ -124,7 +124,7 @@ def _scope(fleet: Fleet, document: Document, targets: list[Target]) -> list[Targ
 def _undeclared(
     outlook: Outlook, document: Document, wishes: dict[str, Wishes], scope: t.Iterable[Target]
 ) -> list[Step]:
-    """What is set on targets in the scope and not declared. Where it is to be removed, that becomes a wish."""
+    """The undeclared overrides of targets in the scope. If they are to be removed, this becomes a wish."""
     found: list[Step] = []
     for facet in document.facets:
         of_facet = wishes[facet.name]
@@ -144,7 +144,7 @@ def _said_so(step: Step) -> Step:
 
 
 def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], frozenset[tuple[str, int]] | None, list[str]]:
-    """What is wanted of each target, by facet; who is chosen; and what to say of targets that need not be there."""
+    """The wish for each target, by facet; the chosen targets; and remarks on targets that may be missing."""
     selectors = [profile.selector for profile in document.profiles]
     resolved = resolve(fleet, selectors if document.only is None else [*selectors, document.only])
     wishes: dict[str, Wishes] = {facet.name: {} for facet in document.facets}
@@ -155,7 +155,7 @@ def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], frozen
             if facet.name not in profile.wishes:
                 continue
             wish, of_facet = profile.wishes[facet.name], wishes[facet.name]
-            # Most profiles share no target with another one.
+            # Most profiles share no targets with other profiles.
             if of_facet.keys().isdisjoint(targets):
                 of_facet.update(dict.fromkeys(targets, wish))
                 continue
@@ -181,13 +181,13 @@ def _disagreement(target: Target, profiles: list[str], conflict: Conflict) -> Op
 
 
 def _in_order(steps: list[Step]) -> tuple[Step, ...]:
-    """By stage; all settings of a target are one write, and go with the earliest of them."""
+    """The steps sorted by stage. All settings of a target are one write, in the earliest stage of any of them."""
     shielding = {step.subject for step in steps if step.stage == SHIELDS}
     for number, step in enumerate(steps):
         if step.stage == SETTINGS and step.subject in shielding:
             steps[number] = step._replace(stage=SHIELDS)
-    # The least important first, as each of these sorts keeps the order of what is equal: one key of all three would be
-    # a new object for each step, and there can be hundreds of thousands.
+    # Sorted by the least important key first, because each sort keeps the order of equal items. A single key of all
+    # three would be a new object for each step, and there can be hundreds of thousands of steps.
     steps.sort(key=_number)
     steps.sort(key=lambda step: step.subject.type != "policy")
     steps.sort(key=lambda step: step.stage)
@@ -195,5 +195,5 @@ def _in_order(steps: list[Step]) -> tuple[Step, ...]:
 
 
 def _number(step: Step) -> int:
-    # Rules and lists stay in the order in which they were planned.
+    # Rules and lists stay in the order of planning.
     return step.subject.id or 0 if step.subject.type in ("policy", "computer") else 0

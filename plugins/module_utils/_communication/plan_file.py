@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plan in a file: the document, what it comes to on one manager, and when. Written here, read back as a stranger's.
+"""A plan in a file: the document, the resulting plan on one manager, and the time. What is read back is not trusted.
 
-The steps of a file are never carried out. They say what was reviewed; what is written is the plan that comes out of
-the file's document and of the manager as it is then, if that is the same plan.
+The steps in a file are never carried out. They say what was reviewed. A new plan is made from the file's document and
+the manager's state at that time, and it is carried out if it is the same plan.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .groups import digest, grouped, is_on_target
 _FORMAT = "workload_security.agent plan"
 _VERSION = 1
 
-# Bytes: a plan of 100,000 computers with five steps each has some 300 million.
+# Bytes. A plan for 100,000 computers with five steps each has about 300 million.
 LONGEST = 512 * 1024 * 1024
 
 Item = t.Dict[str, t.Any]
@@ -31,14 +31,14 @@ Item = t.Dict[str, t.Any]
 
 @dataclass(frozen=True)
 class PlanFile:
-    """What a file holds. document: options of the module, checked; time: when it was made, in UTC, ISO 8601."""
+    """The content of a file. document: checked options of the module. time: when it was made, in UTC, ISO 8601."""
 
     manager: str
     time: str
     document: t.Mapping[str, t.Any]
     steps: tuple[Step, ...]
     refusals: tuple[Refusal, ...]
-    # Groups of what is only reported; for people.
+    # Groups of undeclared overrides that are only reported. For people.
     undeclared: t.Sequence[Item] = ()
 
     @property
@@ -47,7 +47,7 @@ class PlanFile:
         return digest(self.steps, self.refusals)
 
     def as_dict(self) -> Item:
-        """All of it as JSON: what people read comes first, and follows from the rest."""
+        """All of it as JSON. The parts for people come first; they follow from the rest."""
         return {
             "format": _FORMAT,
             "version": _VERSION,
@@ -62,7 +62,7 @@ class PlanFile:
         }
 
     def write(self, path: str, is_secret: t.Callable[[str], bool]) -> None:
-        """Write it, for its owner only and as a whole. C(is_secret): whether a text holds what must not be kept.
+        """Write the file as a whole, readable only for its owner. C(is_secret): whether a text has secrets.
 
         Raises C(FileError).
         """
@@ -85,14 +85,14 @@ class PlanFile:
 def read_plan_file(option: str, path: str, checked: t.Callable[[Item], t.Mapping[str, t.Any]]) -> PlanFile:
     """The plan in a file that an option names. C(checked) returns a document's options, or raises C(ValueError).
 
-    Raises C(OptionError) for whatever this collection does not write.
+    Raises C(OptionError) for any content that this collection would not write.
     """
     try:
         return _read(path, checked)
     except OSError as error:
         raise OptionError(option, path, f"it must be a file with a plan: {error.strerror}") from error
     except ValueError as error:
-        # JSON that is no text, too deep or too long a number, too.
+        # Also JSON that is not text, is nested too deeply, or has too long a number.
         raise OptionError(
             option, path, f"it must be a file with a plan of this collection, but {one_line(error)}"
         ) from None
@@ -150,7 +150,7 @@ def _no_number(constant: str) -> t.NoReturn:
 
 
 def _text(held: Item) -> str:
-    """JSON with one line for each field, and one for each item of a list: to be read, searched and compared in lines."""
+    """JSON with a line for each field and each item of a list, so that it can be read and compared by line."""
     return "{\n" + ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in held.items()) + "\n}\n"
 
 

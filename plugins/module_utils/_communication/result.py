@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The whole trip: document, plan, writes, result. Nothing else writes to policies and computers."""
+"""The whole process: document, plan, writes, result. Nothing else writes to policies and computers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if t.TYPE_CHECKING:
 # Nobody reads a longer diff.
 _GROUPS_IN_DIFF = 200
 
-# How many rules and lists are named that another run has to write or delete.
+# The most rules and lists to name that another run must write or delete.
 _OBJECTS_NAMED = 20
 
 
@@ -41,8 +41,8 @@ _OBJECTS_NAMED = 20
 class Run:
     """How to bring a manager to a document.
 
-    concurrency: requests under way at once. stop_after: after so many equal refusals in a row nothing more is written,
-    0 is never. list_targets: whether the targets that are as declared are named, too.
+    concurrency: requests at once. stop_after: after this many equal refusals in a row, nothing more is written; 0 means
+    never. list_targets: whether targets that are already as declared are named, too.
     """
 
     check_mode: bool = False
@@ -53,9 +53,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Terms:
-    """What is agreed on a plan. reviewed: the one that may be carried out, C(None) for any. of_whole: whether that is one of
-    the whole document, of which a part is to be carried out. plan_file: where it is written to, with C(options), those
-    of the document. undoes: another plan, of which nothing but what it has written is to be taken back.
+    """Conditions for a plan. reviewed: the only plan that may be carried out, C(None) for any. of_whole: whether the
+    reviewed plan is the whole document's, of which only a part is carried out. plan_file: where to write the plan, with
+    C(options), the document's options. undoes: another plan; only what that plan has written is undone.
     """
 
     reviewed: Reviewed | None = None
@@ -66,12 +66,12 @@ class Terms:
 
 
 def converge(client: Client, document: Document, run: Run, terms: Terms | None = None) -> Result:
-    """Bring the manager to the document, or in check mode say what that would change, and return the task's result.
+    """Bring the manager to the document, or in check mode say what would change. Returns the task's result.
 
-    The result has C(failed_targets); a task with any has failed, but everything else of it is done. Of a run that stopped
-    they include what was not tried.
-    Where the plan that comes out is not the reviewed one, the result has C(msg), and nothing is written.
-    Raises C(OptionError), C(ManagerError) and C(FileError) when nothing could be planned, and nothing was written.
+    The result has C(failed_targets). If there are any, the task has failed, but all other targets are done. If a run
+    stopped, they include the targets that were not tried. If the plan is not the reviewed one, the result has C(msg),
+    and nothing is written. Raises C(OptionError), C(ManagerError) and C(FileError) if no plan could be made; nothing is
+    written then.
     """
     terms = terms or Terms()
     fleet = Fleet(client)
@@ -83,7 +83,7 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
         plan = part_of(plan, document)
     done_before = 0
     if terms.reviewed:
-        # Here and elsewhere in this file: few tasks have a plan in a file, and the others need not load what that takes.
+        # Imported here, as elsewhere in this file, because only few tasks have a plan in a file.
         from .reviewed import PlanChanged, standing
 
         try:
@@ -95,12 +95,12 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     if terms.plan_file:
         from .plan_file import PlanFile
 
-        # Before the first write, so that it tells what was begun, whatever becomes of it.
+        # Before the first write, so that the file says what was begun, however the run ends.
         made = PlanFile(client.transport.url, _now(), terms.options, plan.steps, plan.refusals, _undeclared(plan))
         made.write(terms.plan_file, client.transport.shows_key)
     spelling = fleet.spelling
-    # What was read of a large fleet takes much memory, and what follows needs none of it. Its parts know each other, so
-    # that only a collection frees them, which takes longer than a smaller one is worth.
+    # A large fleet takes much memory, and the rest of the run does not need it. Its objects refer to each other, so
+    # only a garbage collection frees them. For small fleets that would take longer than it is worth.
     is_large = len(fleet.computers) >= LARGE
     del fleet
     if plan.steps and is_large:
@@ -146,7 +146,7 @@ def _now() -> str:
 
 
 def _changed(error: PlanChanged, run: Run) -> Result:
-    """The result of a task that wrote nothing, since its plan is not the reviewed one."""
+    """The result of a task that wrote nothing, because its plan is not the reviewed one."""
     sides: dict[str, list[t.Any]] = {}
     texts: dict[str, str] = {}
     truncated = {}
@@ -162,7 +162,7 @@ def _changed(error: PlanChanged, run: Run) -> Result:
         texts[name] = outline({**labels, **_transitions(groups[:_GROUPS_IN_DIFF])})
     reviewed, now = (texts[name].splitlines() for name in ("no_longer", "new"))
     lines = unified_diff(reviewed, now, "reviewed plan", "plan now", lineterm="")
-    # Ansible shows no diff of a task that fails, so that it is among the values, too.
+    # Ansible shows no diff for failed tasks, so the diff is also among the values.
     for line in lines:
         room -= length_of(line)
         if room < 0 and not run.list_targets:
@@ -181,7 +181,7 @@ def _changed(error: PlanChanged, run: Run) -> Result:
 
 
 def _transitions(groups: t.Sequence[Group]) -> Result:
-    """What each set of targets has and gets, for a diff between plans."""
+    """The old and new values of each set of targets, for a diff between plans."""
     before, after = outlines(groups)
     return {
         heading: {
@@ -249,7 +249,7 @@ def _undeclared(plan: Plan) -> list[Result]:
 
 
 def _failures(plan: Plan, outcomes: t.Sequence[Outcome]) -> list[tuple[Subject, Result]]:
-    """What is not done, or not known to be: one entry for each target, rule or list, facet and state."""
+    """What was not done, or may not be done: one entry for each target, rule or list, facet and state."""
     entries: dict[tuple[Subject, str | None, str], list[tuple[str, t.Any]]] = {}
     for refusal in plan.refusals:
         entries.setdefault((refusal.subject, refusal.facet, NOT_DONE), []).append((refusal.reason, None))
@@ -278,7 +278,7 @@ def _object(step: Step) -> Result:
 
 
 def _sides(step: Step) -> tuple[Result | None, Result | None]:
-    """A rule or list before and after, as far as it changes, with the lists of a rule by their names."""
+    """The changing fields of a rule or list before and after, with the lists of a rule by name."""
     before, after = step.before, step.after
     if after:
         after = {key: _by_name(value) for key, value in after.items() if before is None or key in before}

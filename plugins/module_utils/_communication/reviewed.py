@@ -4,8 +4,8 @@
 
 """The plan that was reviewed is the plan that is applied: by its digest, or from its file.
 
-With the file, a run that was interrupted goes on: what is left of the reviewed plan may be carried out, if all the rest
-of it is done.
+With the file, an interrupted run can be continued: the rest of the reviewed plan may be carried out if all other steps
+are done.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from .groups import DIGEST_LENGTH, digest, essence, is_on_target, known_fields
 from .plan import Plan
 from .plan_file import PlanFile
 
-# How many steps of each kind an error names.
+# The most steps of each kind that an error names.
 _NAMED = 3
 
-# Whether a rule or list is as a step leaves it.
+# Tells whether a rule or list is as a step leaves it.
 Stands = t.Callable[[Step], bool]
 
 
 class PlanChanged(Problem):
-    """The plan that came out is not the one that was reviewed. Nothing was written.
+    """The new plan is not the reviewed one. Nothing was written.
 
-    no_longer: what only the reviewed plan has and nobody has done, C(None) where only its digest is known; new: what only
-    this plan has.
+    no_longer: steps that only the reviewed plan has and that are not done, C(None) if only its digest is known. new:
+    steps that only the new plan has.
     """
 
     code = "plan_changed"
@@ -78,23 +78,23 @@ def _told(what: str, names: t.Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Reviewed:
-    """The plan that may be carried out, by its digest, and where it is known, with what it holds."""
+    """The plan that may be carried out, by its digest, and with its content if that is known."""
 
     digest: str
     plan: PlanFile | None = None
 
     @classmethod
     def by_digest(cls, option: str, given: str) -> Reviewed:
-        """The plan of this digest. Raises C(OptionError)."""
+        """The plan with this digest. Raises C(OptionError)."""
         if not re.fullmatch(f"[0-9a-f]{{{DIGEST_LENGTH}}}", given):
             raise OptionError(option, given, f"it must be the digest of a plan, {DIGEST_LENGTH} digits from 0 to f")
         return cls(given)
 
     def check(self, now: Plan, stands: Stands) -> int:
-        """Raise C(PlanChanged) unless this plan is the one that was reviewed, or what is left of it.
+        """Raise C(PlanChanged) unless this plan is the reviewed one, or the rest of it.
 
-        Returns how many of its steps are done already. A plan with nothing left to do is fine, too: the manager is as the
-        reviewed plan would make it.
+        Returns how many of its steps are already done. A plan with nothing left to do is fine, too: the manager is then
+        as the reviewed plan would make it.
         """
         if self.plan is None:
             if (now.steps or now.refusals) and self.digest != digest(now.steps, now.refusals):
@@ -126,7 +126,7 @@ class Reviewed:
 
 
 def standing(fleet: Fleet) -> Stands:
-    """Tells whether rules and lists of a manager are as steps leave them."""
+    """A function that tells whether a rule or list on a manager is as a step leaves it."""
 
     def ids_by_name(noun: t.Any, name: str) -> list[int]:
         return [number for number, item in fleet.objects(noun).items() if item["name"] == name]
@@ -148,22 +148,22 @@ def standing(fleet: Fleet) -> Stands:
 
 
 class _Guarded:
-    """Deletions that the reviewed plan leaves to whether somebody else has the rule: what stays then was reviewed."""
+    """Deletions that the reviewed plan only makes if nobody else has the rule. It is fine if these objects stay."""
 
     def __init__(self, steps: t.Sequence[Step]) -> None:
         self._ids = {step.id for step in steps if step.action == DELETE and step.key == UNLESS_USED}
 
     def may_stay(self, step: Step) -> bool:
-        """Whether it is fine that this deletion was not done."""
+        """Whether it is fine if this deletion was not made."""
         return step.id in self._ids or (step.action == DELETE and not self._ids.isdisjoint(step.needs))
 
 
 @dataclass(frozen=True)
 class _Done:
-    """What steps that are done have changed around those that are not.
+    """What the finished steps have changed for the remaining ones.
 
-    made: rules and lists that were to be made, and have IDs now. setters: by option or rule, the labels of the targets on
-    which it was set, from which others inherit now, or did so before.
+    made: rules and lists that were created and have IDs now. setters: by option or rule, the labels of the targets on
+    which it was set, and from which others inherit it now, or inherited it before.
     """
 
     made: set[tuple[str, str]] = field(default_factory=set)
@@ -171,7 +171,7 @@ class _Done:
 
     @classmethod
     def of(cls, steps: t.Sequence[Step]) -> _Done:
-        """What these steps change."""
+        """The changes by these steps."""
         done = cls()
         for step in steps:
             if is_on_target(step):
@@ -181,8 +181,8 @@ class _Done:
         return done
 
     def same(self, held: Step, found: Step) -> bool:
-        """Whether a step is the reviewed one: it writes the same, in the same place, over the same value of its own."""
-        # What is inherited there was reviewed, too, and may differ by what this very plan has set above it.
+        """Whether a step is the reviewed one: it writes the same value in the same place, over the same own value."""
+        # The inherited value was reviewed, too. It may only differ by values that this same plan has set above.
         before, now = held.effective_before, found.effective_before
         inherits_the_same = before == now or bool(
             before and now and {before.source, now.source} & self.setters.get(held.key, set())
@@ -204,14 +204,14 @@ class _Done:
                 if isinstance(value, dict) and (value["type"], value["name"]) in self.made
             }
             after = after and {name: {**value, "id": None} if name in lists else value for name, value in after.items()}
-            # A list that was yet to be made did not differ from none.
+            # If a list did not exist yet, the rule's field for it looked like no list.
             before = before and {name: value for name, value in before.items() if value or name not in lists}
         return json.dumps([step.subject.id, before, after], sort_keys=True)
 
 
 def _by_place(steps: t.Sequence[Step]) -> dict[str, Step]:
-    """Steps by what they write and where."""
-    # Whether it must be looked who has a rule before it is deleted depends on what pages tell at the time.
+    """Steps by what they write, and where."""
+    # Without the key of deletions: the check for other users of a rule depends on what pages show at the time.
     return {step._replace(key="").id if step.action == DELETE else step.id: step for step in steps}
 
 

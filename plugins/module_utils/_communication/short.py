@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a task says in few words, whatever the size of the fleet: why it failed, and as much of its result as has room."""
+"""Short texts of a task, whatever the size of the fleet: why it failed, and the part of its result that fits."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from .apply import STOPPED
 
 Result = t.Dict[str, t.Any]
 
-# What became of steps, in the words of messages.
+# The states of steps, in the words of messages.
 STATES = {NOT_DONE: "failed", NOT_KNOWN: "not known whether done", NOT_TRIED: "not tried"}
 
-# The most characters of a result: a failed task prints all of it at any verbosity, others with -v. All that Ansible
-# prints of a failed task are 4,000 characters or less, with the message once more and some lines of the playbook.
+# The most characters of a result. Failed tasks print the whole result at any verbosity, other tasks with -v. For a
+# failed task, Ansible prints at most 4,000 characters, including the message again and some lines of the playbook.
 LONGEST_RESULT = 150_000
 LONGEST_FAILED_RESULT = 3_000
 _LONGEST_MESSAGE = 700
-# How the room for lists is shared.
+# The parts of the space that lists get.
 _SHARES = (
     ("failed_targets", 0.8),
     ("left_alone", 0.8),
@@ -35,18 +35,18 @@ _SHARES = (
     ("objects", 0.8),
     ("changed_targets", 1.0),
 )
-# The most characters of texts in a result that is cut.
+# The most characters of a text in a shortened result.
 _LONGEST_SUMMARY = 300
 _LONGEST_REASON = 100
-# How many targets a message names for each reason, and how many failed targets a result that is cut has at most.
+# The most targets that a message names for each reason, and the most failed targets in a shortened result.
 _EXAMPLES = 3
 _MOST_EXAMPLES = 1_000
 
 
 def failure_message(result: Result, check_mode: bool) -> str:
-    """What to say of a task some of whose targets failed: equal reasons counted together, most frequent first.
+    """The message of a task with failed targets: equal reasons are counted together, the most frequent first.
 
-    Where the run stopped, why and before what comes first.
+    If the run stopped, the message begins with the reason and with what was not tried.
     """
     failed = result["failed_targets"]
     alike = _alike(failed)
@@ -74,7 +74,7 @@ def failure_message(result: Result, check_mode: bool) -> str:
 
 
 def _alike(failed: t.Iterable[Result]) -> list[tuple[str, list[Result]]]:
-    """The entries of each reason: first that of a run that stopped, then the most frequent ones."""
+    """The entries by reason: first the reason why a run stopped, then the most frequent ones."""
     groups: dict[str, list[Result]] = {}
     for entry in failed:
         groups.setdefault(_of_any(entry), []).append(entry)
@@ -82,19 +82,19 @@ def _alike(failed: t.Iterable[Result]) -> list[tuple[str, list[Result]]]:
 
 
 def _of_any(entry: Result) -> str:
-    """A reason without the name and the ID of the target, so that equal ones are seen to be equal."""
+    """A reason without the target's name and ID, so that reasons for different targets can be equal."""
     subject = Subject(entry["type"], entry.get("id"), entry["name"])
     noun = subject.kind.noun
     reason = _instead(str(entry["reason"]).replace(subject.label, noun), subject.name, "…")
     if subject.id is not None:
-        # The number alone could be anything else as well.
+        # A bare number could be anything else.
         for before in ("/", "ID ", f"{noun} ", f"{noun.capitalize()} "):
             reason = _instead(reason, f"{before}{subject.id}", f"{before}…")
     return reason
 
 
 def _instead(text: str, own: str, other: str) -> str:
-    """The text with the other in place of its own words, where they are no part of longer ones."""
+    """The text with C(other) in place of C(own), except within longer words."""
     if not own or own not in text:
         return text
     first, *parts = text.split(own)
@@ -115,11 +115,11 @@ def _sentence(reason: str, entries: t.Sequence[Result]) -> str:
 
 
 def shortened(result: Result, most: int) -> Result:
-    """The result in at most so many characters of JSON, with lists cut where that is needed; C(counts) stay right.
+    """The result in at most C(most) characters of JSON. Lists are cut if necessary; C(counts) stay right.
 
-    Of failed targets, there are examples of each reason before there are more of one.
+    Failed targets: each reason gets one example before any reason gets another one.
     """
-    # Warnings are printed apart from the result.
+    # Warnings are printed separately from the result.
     short = {**result, "warnings": (), "diff": None}
     if length_of(short) <= most:
         return result
@@ -141,7 +141,7 @@ def shortened(result: Result, most: int) -> Result:
 
 
 def _examples(failed: t.Iterable[Result]) -> list[Result]:
-    """One of each reason, then the next of each, with their texts cut."""
+    """One entry of each reason, then the next one of each, with their texts shortened."""
     in_turn = zip_longest(*(entries for _reason, entries in _alike(failed)))
     entries = (entry for turn in in_turn for entry in turn if entry is not None)
     return [_with_less_text(entry) for entry in islice(entries, _MOST_EXAMPLES)]
@@ -158,11 +158,11 @@ def _with_less_text(entry: Result) -> Result:
 
 
 def fitting(items: list[Result], room: int) -> tuple[list[Result], int]:
-    """As many of these as there is room for, and the room that they take; a group's names are cut before its place."""
+    """The items that fit, and the space that they take. A group is shortened to fewer names before it is left out."""
     kept: list[Result] = []
     left = room
     for number, item in enumerate(items):
-        # The first ones of very many must not take the room of all others.
+        # If there are many items, the first ones must not take the space of all others.
         share = max(left // max(1, min(len(items) - number, 20)), 200)
         item = _with_fewer_names(item, share) if "computers" in item else item
         length = length_of(item)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One of several shares of the work: which, of how many."""
+"""One of several parts of the work: its number, and the number of parts."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ SLICE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     },
 }
 
-# More would leave each of them less than one request a minute.
+# With more slices, each would have less than one request per minute.
 _MOST = 100
 
 
 @dataclass(frozen=True)
 class Slice:
-    """The slice C(number), from 1, of so many."""
+    """The slice C(number), counted from 1. C(of): the number of slices."""
 
     number: int
     of: int
 
     @classmethod
     def from_options(cls, options: t.Mapping[str, t.Any] | None) -> Slice | None:
-        """The option C(slice), C(None) without one. Raises C(OptionError)."""
+        """The option C(slice), C(None) if it is not given. Raises C(OptionError)."""
         if options is None:
             return None
         number, of = options["number"], options["of"]

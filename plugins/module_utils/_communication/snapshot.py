@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A snapshot: from what is set on the manager today to profiles, beside those that a document has already.
+"""A snapshot: turns the present values on the manager into profiles, added to those that a document already has.
 
-Applying what comes out changes nothing. What a document declares stays declared: where it holds, as it is; elsewhere
-with today's value.
+Applying the resulting document changes nothing. What the document declares stays declared: unchanged if it is true,
+otherwise with the present value.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from .._fleet.query import Query
 from .._fleet.targets import ALL, TARGET_ARGUMENTS, Selector, resolve
 from .advice import Advice, advise
 
-# The longest name of a profile that is made here.
+# The longest name of a profile that a snapshot creates.
 _LONGEST_NAME = 100
 _LISTS = ("policies", "computers")
 _QUERY = "computers_query"
-# The option that is about the other options of a facet.
+# The option that modifies the other options of a facet.
 _ACCEPTING = "accept_inherited"
 
 Facets = t.Sequence[Facet[t.Any]]
@@ -39,9 +39,9 @@ Facets = t.Sequence[Facet[t.Any]]
 
 @dataclass(frozen=True)
 class Written:
-    """A profile as the document has it: the options that are given, of the types that they should have.
+    """A profile as the document has it: the given options, converted to the right types.
 
-    untold: facets whose values are not known here, such as templates; they stay as they are.
+    untold: facets whose values are unknown here, such as templates. They stay as they are.
     """
 
     number: int
@@ -53,19 +53,19 @@ class Written:
 
 @dataclass(frozen=True)
 class Copied:
-    """A facet of a written profile that goes along to another profile as it is."""
+    """A facet of a written profile that is copied unchanged to another profile."""
 
     number: int
     facet: str
 
 
-# What a profile declares: options or a copy of them, by facet.
+# What a profile declares, by facet: options, or a copy of a written facet.
 Declared = t.Mapping[str, t.Union[Options, Copied]]
 
 
 @dataclass(frozen=True)
 class Named:
-    """A target as a document names it: by its name, or by its ID with a comment that says whose that is."""
+    """A target as a document names it: by its name, or by its ID with the name in a comment."""
 
     option: str
     key: Key
@@ -74,9 +74,9 @@ class Named:
 
 @dataclass
 class Edit:
-    """What changes of a written profile: options of facets (empty: no longer declared), and its targets.
+    """The changes of a written profile: options of facets (empty: no longer declared), and its targets.
 
-    left: those that are no longer its targets, by keys that are dropped or IDs that its query excludes.
+    left: targets that leave the profile, by keys to remove, or by IDs that its query must exclude.
     """
 
     facets: dict[str, Options] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class NewProfile:
-    """A profile that the document has not yet."""
+    """A profile that the document does not have yet."""
 
     name: str
     targets: tuple[Named, ...]
@@ -99,7 +99,7 @@ class NewProfile:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What is set on targets and cannot be declared, and why."""
+    """Overrides of targets that cannot be declared, and why."""
 
     facet: str
     reason: str
@@ -107,44 +107,43 @@ class LeftOut:
 
     @property
     def sentence(self) -> str:
-        """The whole on one line."""
+        """All of it on one line."""
         return f"{self.facet} of {enumerated([one.label for one in self.targets], 3)}: {shown(self.reason)}"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What has to be written into a document, by the number of a profile where it is one that is there."""
+    """What to write into a document. Edits of existing profiles are by the profile's number."""
 
     edits: t.Mapping[int, Edit]
     profiles: tuple[NewProfile, ...]
     left_out: tuple[LeftOut, ...]
     advice: tuple[Advice, ...]
-    # How many targets carry overrides that are declared, and how many overrides these are.
+    # How many targets have overrides that are declared, and how many overrides these are.
     targets: int
     overrides: int
-    # The facets that were looked at, and whether all of the manager was.
+    # The facets that were captured, and whether the whole manager was.
     facets: frozenset[str]
     is_whole: bool
-    # What is left out of the chosen targets alone: what the document was about may be so no longer.
+    # What is left out for the chosen targets only, because the document's own targets may have changed.
     noted: tuple[LeftOut, ...]
 
 
 def take_snapshot(
     fleet: Fleet, facets: Facets, chosen: Selector | None, written: t.Sequence[Written], complete: bool = False
 ) -> Snapshot:
-    """Read the chosen targets (C(None): all) and those of the document, and say what to write into it.
+    """Read the chosen targets (C(None): all) and the document's targets, and say what to write into the document.
 
-    C(facets): those to look at; others stay as they are written. C(complete): also name targets on which nothing is set,
-    and rules that cannot be declared but by their names, so that whatever is set later can be taken away; all targets by
-    their IDs.
-    Raises C(OptionError) for what a document names and the manager does not have, C(ManagerError) when reading fails.
+    C(facets): the facets to capture; others stay as written. C(complete): also name targets without overrides, and
+    rules that can only be declared by name, so that any later override can be removed; all targets are named by ID.
+    Raises C(OptionError) if the manager lacks something that the document names, C(ManagerError) if reading fails.
     """
     return _Taking(fleet, facets, written, complete).result(chosen)
 
 
 @dataclass
 class _Reach:
-    """The targets of a written profile: by what names them, by its query, and by whatever else."""
+    """The targets of a written profile: those by name or ID, those by its query, and all others."""
 
     by_key: dict[tuple[str, Key], Target] = field(default_factory=dict)
     by_query: set[Target] = field(default_factory=set)
@@ -152,12 +151,12 @@ class _Reach:
 
     @property
     def targets(self) -> list[Target]:
-        """Each once, policies first."""
+        """All targets, each once, policies first."""
         return _in_order({*self.by_key.values(), *self.by_query, *self.otherwise})
 
 
 class _Taking:
-    """A snapshot that is being taken."""
+    """Takes a snapshot."""
 
     def __init__(self, fleet: Fleet, facets: Facets, written: t.Sequence[Written], complete: bool) -> None:
         self.fleet = fleet
@@ -165,9 +164,9 @@ class _Taking:
         self.facets = facets
         self.written = written
         self.reach: dict[int, _Reach] = {}
-        # By number of the profile and target, what its facets become.
+        # By number of the profile and by target, the new options of its facets.
         self.becomes: dict[int, dict[Target, dict[str, Options]]] = {one.number: {} for one in written}
-        # By target and facet, what is to be declared in another profile than until now.
+        # By target and facet, what must be declared in another profile than before.
         self.pieces: dict[Target, dict[str, list[Options | Copied]]] = {}
         self.own: dict[Target, dict[tuple[str, str], t.Any]] = {}
         self.left_out: dict[tuple[str, str], list[Target]] = {}
@@ -197,17 +196,17 @@ class _Taking:
         )
 
     def _left_out_of(self, targets: t.Iterable[Target]) -> tuple[LeftOut, ...]:
-        """In a row that does not depend on what the document declares."""
+        """What is left out, in an order that does not depend on what the document declares."""
         names = [facet.name for facet in self.facets]
         order = sorted(self.left_out, key=lambda found: (names.index(found[0]), found[1]))
         wanted = set(targets)
         found = [LeftOut(*one, tuple(_in_order(wanted.intersection(self.left_out[one])))) for one in order]
         return tuple(one for one in found if one.targets)
 
-    # -- who
+    # -- targets
 
     def _targets(self, chosen: Selector | None) -> list[Target]:
-        """All that are chosen, and all that the document is about; what reaches each is kept."""
+        """All chosen targets and all targets of the document. Records which part of a profile names each."""
         fleet = self.fleet
         selectors: list[Selector] = [] if chosen is None else [chosen]
         reached: list[t.Callable[[list[Target]], t.Any]] = [] if chosen is None else [list]
@@ -216,7 +215,7 @@ class _Taking:
                 selectors.append(selector)
                 reached.append(keep)
         if chosen is None and selectors:
-            # With a query among them, names are looked up in the list of all computers that is read anyway.
+            # With a query among the selectors, the list of all computers is read anyway, and names are looked up in it.
             selectors.append(Selector(computers_query=Query("[]", _QUERY), allow_empty=True))
         if chosen is None:
             fleet.begin(["policies"])
@@ -230,12 +229,12 @@ class _Taking:
             self.chosen = resolved[0][0]
             wanted.update(self.chosen)
         if any(isinstance(target, Computer) for target in wanted):
-            # Whether a name is that of one computer only.
+            # Needed to know whether a name belongs to only one computer.
             fleet.list_computers()
         return _in_order(wanted)
 
     def _selectors(self, one: Written) -> t.Iterator[tuple[Selector, t.Callable[[list[Target]], None]]]:
-        """A selector for each name, one for the query, and one for whatever else chooses targets."""
+        """A selector for each name, one for the query, and one for everything else that chooses targets."""
         reach = self.reach[one.number] = _Reach()
         given = {name: one.options[name] for name in TARGET_ARGUMENTS if one.options.get(name) is not None}
         allowed = {name: value for name, value in given.items() if isinstance(value, bool)}
@@ -257,10 +256,10 @@ class _Taking:
         if given.keys() - allowed.keys():
             yield Selector.from_options(given, one.path), reach.otherwise.update
 
-    # -- what
+    # -- values
 
     def _look(self, facet: Facet[t.Any], targets: list[Target]) -> None:
-        """Let a facet say of each target what is set, first of those of which it is declared already."""
+        """Let a facet say what each target has, starting with the targets for which it is already declared."""
         outlook = Outlook(self.fleet)
         declared: dict[Target, list[tuple[int, Options, t.Any]]] = {}
         for one in self.written:
@@ -295,10 +294,10 @@ class _Taking:
     def _is_told(self, one: Written, facet: str) -> bool:
         return one.options.get(facet) is not None and facet not in one.untold
 
-    # -- the profiles that are there
+    # -- existing profiles
 
     def _edit(self, one: Written) -> Edit | None:
-        """What changes of a profile: most of its targets stay in it, and those of which other things are true leave."""
+        """The changes of a profile: most of its targets stay, and targets with other values leave."""
         told = [facet.name for facet in self.facets if self._is_told(one, facet.name)]
         classes: dict[str, list[Target]] = {}
         becomes: dict[str, dict[str, Options]] = {}
@@ -334,7 +333,7 @@ class _Taking:
         return edit
 
     def _undeclared(self, one: Written, becomes: t.Mapping[str, dict[str, Options]], others: list[str]) -> Edit:
-        """The profile without what is not true of all of its targets, as some cannot leave it."""
+        """The profile without options that are not true for all of its targets, as some targets cannot leave it."""
         names = list(next(iter(becomes.values())))
         differing = [name for name in names if len({_frozen(facets[name]) for facets in becomes.values()}) > 1]
         for target, facets in self.becomes[one.number].items():
@@ -354,7 +353,7 @@ class _Taking:
         ] + [*(name for name in sorted(one.untold) if name not in one.options)]
 
     def _leave_out_what_is_declared(self, edits: t.Mapping[int, Edit]) -> None:
-        """What has left a profile and is declared by another one in which the target stays needs no further one."""
+        """Drop what another profile, in which the target stays, already declares."""
         for one in self.written:
             edit = edits.get(one.number, Edit())
             for target, facets in self.becomes[one.number].items():
@@ -371,7 +370,7 @@ class _Taking:
                     ]
 
     def _beside(self, name: str, piece: Options | Copied, declared: Options) -> Options | Copied:
-        """What of a piece another declaration does not say already."""
+        """The part of a piece that another declaration does not already have."""
         if isinstance(piece, Copied):
             return piece
         if not self._divisible(name):
@@ -383,10 +382,10 @@ class _Taking:
         }
         return {} if rest.keys() <= {_ACCEPTING} else rest
 
-    # -- the profiles that are not there yet
+    # -- new profiles
 
     def _placed(self, edits: dict[int, Edit]) -> tuple[NewProfile, ...]:
-        """A profile for each combination of what is to be declared, or one that is there and says just that."""
+        """A new profile for each combination of values to declare, or an existing one that declares exactly these."""
         by_content: dict[str, tuple[Declared, list[Target]]] = {}
         for target in _in_order(self.pieces):
             for declared in self._bundles(self.pieces[target]):
@@ -410,7 +409,7 @@ class _Taking:
         return tuple(made)
 
     def _bundles(self, pieces: t.Mapping[str, list[Options | Copied]]) -> list[Declared]:
-        """The pieces of a target as what profiles declare: in one, but for those that no profile can have together."""
+        """The pieces of a target, bundled for profiles: all in one, except pieces that exclude each other."""
         lists: dict[str, list[Options | Copied]] = {}
         for facet in self._all_facets(pieces):
             merged: list[Options | Copied] = []
@@ -447,7 +446,7 @@ class _Taking:
         return next((facet.divisible for facet in self.facets if facet.name == name), False)
 
     def _fitting(self, declared: Declared, targets: list[Target], edits: t.Mapping[int, Edit]) -> Written | None:
-        """A profile that is there and declares just this, and that none of the targets has just left."""
+        """An existing profile that declares exactly this, and that none of the targets has just left."""
         if any(isinstance(options, Copied) for options in declared.values()):
             return None
         for one in self.written:
@@ -470,7 +469,7 @@ class _Taking:
         return options if facet is None else facet.wish(facet.filled(options), Scope(name))
 
     def _title(self, declared: Declared) -> str:
-        """A name for a profile that says what it declares, and that no template engine takes for anything else."""
+        """A name for a profile that says what it declares, and that no template engine would interpret."""
         by_name = {facet.name: facet for facet in self.facets}
         words = [
             f"{name} as before" if isinstance(options, Copied) else by_name[name].title(options)
@@ -481,15 +480,15 @@ class _Taking:
 
 
 class _Names:
-    """How a document names targets, so that the name leads to that very target.
+    """How a document names targets, so that each name leads to exactly that target.
 
-    by_id: always by their IDs, which lead there whatever it is called by then.
+    by_id: always by ID, which stays right if the target is renamed.
     """
 
     def __init__(self, fleet: Fleet, by_id: bool) -> None:
         self._by_id = by_id
         self._policies = collections.Counter(policy.name.strip() for policy in fleet.policies.values())
-        # DNS does not tell upper from lower case, and a computer is found by either of its names.
+        # In lower case, as DNS ignores case. A computer is found by either of its two names.
         self._computers = collections.Counter(
             name
             for one in fleet.computers.values()
@@ -497,7 +496,7 @@ class _Names:
         )
 
     def of(self, target: Target) -> Named:
-        """The name, or the ID where others share the name or not all of it can be seen."""
+        """The name, or the ID if other targets have the same name or if it has invisible characters."""
         name = target.name
         if isinstance(target, Policy):
             option, number = "policies", self._policies[name.strip()]
@@ -514,7 +513,7 @@ def _in_order(targets: t.Iterable[Target]) -> list[Target]:
 
 
 def _place(named: Named) -> tuple[bool, bool, str, str, int]:
-    """Policies before computers, names before IDs, and each in a row that does not depend on the manager's."""
+    """The sort key: policies before computers, names before IDs, each in an order independent of the manager's."""
     key = named.key
     text = key if isinstance(key, str) else ""
     return named.option != _LISTS[0], isinstance(key, int), text.casefold(), text, key if isinstance(key, int) else 0
@@ -526,19 +525,19 @@ def _frozen(declared: t.Mapping[str, t.Any]) -> str:
 
 
 def profiles_path(variable: str, name: object) -> str:
-    """How errors name a profile of a document."""
+    """The path of a profile of a document, for errors."""
     return f"{variable}[{shown(name, 100)}]"
 
 
 def misplaced(path: str, option: str) -> OptionError:
-    """That an option would have to be known here."""
+    """The error for an option whose value must be known here."""
     return OptionError(
         f"{path}.{option}", None, "it must be written out here, since what a template or a vault holds is not known"
     )
 
 
 def told_of(untold: t.Iterable[Written]) -> list[str]:
-    """What to say of facets that stay as they are since nobody can tell here what they say."""
+    """Remarks about facets that stay as they are because their values are unknown here."""
     return [
         f"profile {quoted(one.name)} keeps {', '.join(sorted(one.untold))} as it is, since templates or vaults in it are"
         " not known here; check mode of communication_profile tells whether it still holds"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A snapshot brought into a tree of YAML that keeps comments, quotes and anchors: what does not differ is not touched."""
+"""Writes a snapshot into a YAML tree that keeps comments, quotes and anchors. Equal parts are not touched."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ try:
 except ImportError:
     pass  # snapshot_file.py reports that it is missing.
 
-# What stands for a character that cannot be seen, until the text is written.
+# The placeholder for an invisible character, until the text is written.
 _HIDDEN = "\ue000{:08x}\ue001"
-# Text that every reader of YAML takes for text without quotes.
+# Text that every YAML parser reads as text even without quotes.
 _PLAIN = re.compile(
     r"[A-Za-z][A-Za-z0-9_.,-]*(?: [A-Za-z0-9(>][A-Za-z0-9_.,()-]*| >)*"
     r"|\d{1,3}(?:\.\d{1,3}){3}(?:/\d\d?)?"
@@ -35,23 +35,23 @@ Node = t.Any
 
 
 class Editor:
-    """Changes of the tree that keeps comments, quotes and anchors."""
+    """Changes a tree that keeps comments, quotes and anchors."""
 
     def __init__(self, tree: Node, variable: str, written: t.Sequence[Written]) -> None:
         self._tree = tree
         self._variable = variable
         self._written = {one.number: one for one in written}
-        # How often each mapping and list is referred to, by its identity: by aliases, too.
+        # How often each mapping and list is used, including aliases, by its identity.
         self._references: dict[int, int] = {}
         self._count(tree)
-        # What a node that several refer to was changed into already.
+        # Nodes with several references that are already changed.
         self._done: set[int] = set()
 
     def edit(self, snapshot: Snapshot) -> None:
-        """Bring all of a snapshot into the tree."""
+        """Write all of a snapshot into the tree."""
         profiles = self._tree.get(self._variable)
         if profiles:
-            # It is none of the lines of the variable, and stays in the file.
+            # This comment is not part of the variable's lines, so it stays in the file anyway.
             _cut_comment_behind(self._tree, self._variable)
         new = [self._profile(one.name, one.targets, one.facets) for one in snapshot.profiles]
         for number, edit in snapshot.edits.items():
@@ -83,7 +83,7 @@ class Editor:
             self._add(node, named, one.options.get(named.option) or ())
 
     def _agree(self, facet: Node, snapshot: Snapshot) -> bool:
-        """Whether all who refer to this facet want the same of it, so that it is changed once for all of them."""
+        """Whether all references to this facet need the same change, so that it can be changed once for all of them."""
         wanted = []
         for number, edit in snapshot.edits.items():
             for name, options in edit.facets.items():
@@ -180,7 +180,7 @@ class Editor:
             one = todo.pop()
             anchor = getattr(one, "anchor", None)
             if anchor is not None and anchor.value is not None:
-                # Also where nobody refers to it any more.
+                # Keep the anchor even if nothing refers to it anymore.
                 anchor.always_dump = True
             if not isinstance(one, (dict, list)):
                 continue
@@ -191,7 +191,7 @@ class Editor:
                 todo.extend(one)
             else:
                 todo.extend(one[key] for key in one if _is_own(one, key))
-                # What is merged into several is theirs together.
+                # A mapping that is merged into several others belongs to all of them.
                 todo.extend(merged for merged in _merged_into(one) for _twice in range(2))
 
     def _is_shared(self, node: Node) -> bool:
@@ -202,7 +202,7 @@ class Editor:
 
 
 def _is_own(node: Node, key: t.Any) -> bool:
-    """Whether a key stands in the mapping itself, and does not come from one that is merged into it."""
+    """Whether a key is in the mapping itself, not in one that is merged into it."""
     return not _merged_into(node) or key in getattr(node, "_ok", ())
 
 
@@ -217,12 +217,12 @@ def _remove(node: Node, key: str) -> None:
     if key in node and _is_own(node, key):
         del node[key]
     if key in node:
-        # Only null undoes what is merged into the mapping.
+        # Only null overrides a key that comes from a merged mapping.
         node[key] = None
 
 
 def _unanchored(node: Node) -> Node:
-    """A copy on its own: without anchors and comments, and with what is merged into it written out."""
+    """An independent copy: without anchors and comments, and with merged mappings written out."""
     copied: Node
     if isinstance(node, CommentedMap):
         copied = CommentedMap()
@@ -247,7 +247,7 @@ def _sequence(values: t.Iterable[t.Any]) -> Node:
 
 
 def _extend(sequence: Node, values: t.Iterable[t.Any], comment: str | None = None) -> None:
-    """Append to a list; what stands behind its last item, for whatever comes next, stays behind the last one."""
+    """Append to a list. A comment after its old last item, which belongs to what follows, moves after the new one."""
     for value in values:
         rest = _cut_comment_behind(sequence, len(sequence) - 1) if sequence else ""
         sequence.append(_scalar(value))
@@ -256,7 +256,7 @@ def _extend(sequence: Node, values: t.Iterable[t.Any], comment: str | None = Non
 
 
 def _like(there: Node, value: t.Any) -> Node:
-    """A value in the quotes that the one before it had."""
+    """A value with the same quotes as the previous value."""
     if isinstance(there, (SingleQuotedScalarString, DoubleQuotedScalarString)) and isinstance(value, str):
         if _visible(value) == value and "{" not in value:
             return type(there)(value)
@@ -264,7 +264,7 @@ def _like(there: Node, value: t.Any) -> Node:
 
 
 def _scalar(value: t.Any) -> Node:
-    """A value as it is written: text that anybody could take for something else in quotes, and never as a template."""
+    """A value for writing: text that could be misread gets quotes, and nothing can be read as a template."""
     if not isinstance(value, str):
         return value
     hidden = _visible(value)
@@ -278,12 +278,12 @@ def _scalar(value: t.Any) -> Node:
 
 
 def _visible(text: str) -> str:
-    """Text with marks in place of the characters that cannot be seen."""
+    """Text with placeholders for invisible characters."""
     return "".join(one if shown(one) == one else _HIDDEN.format(ord(one)) for one in text)
 
 
 def shown_as_escapes(text: str) -> str:
-    """The marks of C(_visible) as escapes of YAML, as they only stand in double quotes."""
+    """The text with the placeholders of C(_visible) as YAML escapes. They are only within double quotes."""
     return re.sub("\ue000([0-9a-f]{8})\ue001", lambda found: f"\\U{found[1]}", text)
 
 
@@ -292,7 +292,7 @@ def _key(key: t.Any) -> Key:
 
 
 def _without(query: str, excluded: t.Collection[int]) -> str:
-    """A query without computers of these IDs."""
+    """A query that excludes the computers with these IDs."""
     found = re.fullmatch(r"(.*) \| \[\?!contains\(`\[([0-9, ]+)\]`, id\)\]", query.strip(), re.DOTALL)
     if found:
         query, excluded = found[1], {*excluded, *map(int, found[2].split(","))}
@@ -303,10 +303,10 @@ def _without(query: str, excluded: t.Collection[int]) -> str:
 
 
 def _last(node: Node, key: t.Any) -> tuple[Node, t.Any]:
-    """Where the comment is kept that stands behind an item: at its last line."""
+    """The node and key that hold the comment after an item: those of its last line."""
     while isinstance(node[key], (CommentedMap, CommentedSeq)) and node[key] and not node[key].fa.flow_style():
         if key in (node.lc.data or {}) and (node[key].lc.line or 0) < node.lc.data[key][0]:
-            # What an alias refers to stands above it.
+            # The target of an alias is further up in the file.
             break
         node = node[key]
         key = [*node][-1] if isinstance(node, CommentedMap) else len(node) - 1
@@ -314,7 +314,7 @@ def _last(node: Node, key: t.Any) -> tuple[Node, t.Any]:
 
 
 def _cut_comment_behind(node: Node, key: t.Any) -> str:
-    """Take away what stands on the lines behind an item, and return it. A comment on its own line stays."""
+    """Remove and return the comments on the lines after an item. A comment on the item's own line stays."""
     node, key = _last(node, key)
     place = 2 if isinstance(node, CommentedMap) else 0
     kept = node.ca.items.get(key)
@@ -333,7 +333,7 @@ def _cut_comment_behind(node: Node, key: t.Any) -> str:
 
 def _put_comment_behind(node: Node, key: t.Any, rest: str, comment: str | None = None) -> None:
     node, key = _last(node, key)
-    # Two blanks before it, as linters want them: one comes by itself.
+    # Linters want two blanks before a comment. One is added automatically.
     first = f" # {comment}" if comment else ""
     token = CommentToken(f"{first}\n{rest}", CommentMark(0), None)
     node.ca.items[key] = [None, None, token, None] if isinstance(node, CommentedMap) else [token, None, None, None]

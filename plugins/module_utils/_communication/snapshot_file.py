@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A file of variables that holds a document: read, and changed where it differs from a snapshot, and nowhere else.
+"""A file of variables with a document: read, and changed only where it differs from a snapshot.
 
-Two readings of a file go side by side: one as Ansible reads it, in YAML 1.1, for what it says, and one in which
-ruamel.yaml keeps comments, quotes and anchors, for what is written. Of the latter only the lines of the variable are
-taken; the other lines of the file stay as they are, byte by byte.
+A file is parsed twice: as Ansible does, in YAML 1.1, for its values, and with ruamel.yaml, which keeps comments, quotes
+and anchors, for writing. Only the variable's lines are taken from the latter. The other lines of the file stay the
+same, byte by byte.
 """
 
 from __future__ import annotations
@@ -43,26 +43,26 @@ else:
 
 # The longest file that is read, in bytes.
 _LONGEST = 64 * 1024 * 1024
-# The most values in it, each counted wherever an alias stands for it; a long file may have more.
+# The most values in a file, where each alias counts as all values that it stands for. Long files may have more.
 _MOST_VALUES = 1_000_000
-# Bits of a number. Python does not write out much longer ones.
+# Bits of a number. Python does not print much longer ones.
 _LONGEST_NUMBER = 10_000
-# The first words of the comments that say what could not be captured, and all of such a comment.
+# The beginning of comments that say what could not be captured, and a pattern for the whole comment.
 NOT_CAPTURED = "# not captured: "
 _NOTE = re.compile(rf"^({NOT_CAPTURED}({'|'.join(FACETS)}) of .+: .+)(?:\n|\Z)", re.MULTILINE)
-# Indentation of mappings, of sequences, and of the dash in it, the likeliest first.
+# Indentation of mappings, of sequences, and of the dash in sequences, the most likely first.
 _LAYOUTS = ((2, 4, 2), (2, 2, 0), (4, 6, 4), (4, 4, 2), (4, 4, 0))
 
 
 class Untold:
-    """What a template or a vault holds, which is not known here."""
+    """The unknown value of a template or a vault."""
 
     def __str__(self) -> str:
         return "(a template or a vault)"
 
 
 def read_text(path: str) -> str | None:
-    """The text of a file, C(None) where there is none. Raises C(OptionError)."""
+    """The text of a file, C(None) if there is no file. Raises C(OptionError)."""
     try:
         return read_whole(path, _LONGEST).decode("utf-8")
     except FileNotFoundError:
@@ -74,11 +74,11 @@ def read_text(path: str) -> str | None:
 
 
 def replace_text(path: str, before: str | None, after: str) -> None:
-    """Let a file that holds C(before) (C(None): that is not there) hold C(after), or stay as it was.
+    """Replace the text C(before) of a file (C(None): there is no file) by C(after), or leave the file unchanged.
 
-    Mode and owner stay; a new file, and folders that it needs, have those that a program of this user gives its files.
-    Of a symbolic link, the file that it leads to is replaced. Raises C(FileError), and C(OptionError) where somebody else
-    has changed the file meanwhile.
+    Mode and owner stay. A new file, and new folders for it, get this user's default modes. If the path is a symbolic
+    link, the file that it points to is replaced. Raises C(FileError), and C(OptionError) if somebody else has changed
+    the file meanwhile.
     """
     target = os.path.realpath(path)
 
@@ -108,7 +108,7 @@ def _permit(handle: int, target: str) -> None:
 
 
 class DocumentText:
-    """The text of a file of variables, and the profiles that one of them holds. Raises C(OptionError)."""
+    """The text of a file of variables, and the profiles in one of its variables. Raises C(OptionError)."""
 
     def __init__(self, text: str, variable: str, path: str) -> None:
         self._whole = text
@@ -119,7 +119,7 @@ class DocumentText:
         said = self._plain(body)
         if not isinstance(said, (dict, type(None))):
             raise OptionError("path", path, "it must be a file of variables, which is a mapping of YAML")
-        # Comments of an earlier snapshot are not those of the file.
+        # Comments of an earlier snapshot are not part of the file's own text.
         self._body, self._notes = self._without_notes(body)
         profiles = (said or {}).get(variable)
         if isinstance(profiles, Untold):
@@ -128,10 +128,10 @@ class DocumentText:
             raise OptionError(variable, profiles, f"it must be a list of profiles in {shown(path)}")
         self._profiles: list[t.Any] = profiles or []
 
-    # -- what it says
+    # -- reading
 
     def profiles(self) -> list[Written]:
-        """The profiles, checked as Ansible would. Raises C(OptionError)."""
+        """The profiles, checked like Ansible's options. Raises C(OptionError)."""
         read: list[Written] = []
         for number, item in enumerate(self._profiles):
             if not isinstance(item, dict):
@@ -152,7 +152,7 @@ class DocumentText:
 
     def _profile(self, number: int, name: str, item: dict[t.Any, t.Any]) -> Written:
         path = profiles_path(self._variable, name)
-        # What the module does not know stays, and says nothing here.
+        # These options stay, and do not matter here.
         silent = ("name", "try_on")
         arguments = {option: argument for option, argument in profile_arguments().items() if option not in silent}
         known = {option: value for option, value in item.items() if option in arguments and value is not None}
@@ -177,10 +177,10 @@ class DocumentText:
             options["policies"] = listed_policies(options["policies"], f"{path}.policies")
         return Written(number, name, path, options, untold)
 
-    # -- what it is to say
+    # -- writing
 
     def with_snapshot(self, snapshot: Snapshot, written: t.Sequence[Written]) -> str:
-        """The text with all of the snapshot in it; the very same text where nothing differs."""
+        """The text with all of the snapshot in it; exactly the same text if nothing differs."""
         try:
             return self._with_snapshot(snapshot, written)
         except (YAMLError, RecursionError) as error:
@@ -208,7 +208,7 @@ class DocumentText:
         return self._bom + with_line_ends(self._whole.removeprefix("\ufeff"), body)
 
     def _notes_with(self, snapshot: Snapshot) -> list[str]:
-        """The comments on what is not captured: of what was not looked at now, those that are there stay."""
+        """The comments on what was not captured. Existing ones about parts that were not captured now stay."""
         new = [f"{NOT_CAPTURED}{_escaped(one.sentence)}" for one in snapshot.noted]
         kept = [
             note
@@ -235,14 +235,14 @@ class DocumentText:
         return shown_as_escapes(kept)
 
     def _kept(self, base: str, after: str) -> t.Iterator[str]:
-        """C(after) with as much as possible of the file's own lines, the most first; what it says is to be checked."""
+        """Versions of C(after) with many of the file's own lines, most lines first. Their content must be checked."""
         yield self._put_in_place(base, after, merged)
         yield self._put_in_place(base, after, lambda _mine, _old, new: new)
-        # An alias elsewhere may refer to what has left the profiles.
+        # An alias elsewhere may refer to something that was removed from the profiles.
         yield merged(self._body, base, after)
 
     def _put_in_place(self, base: str, after: str, merge: t.Callable[[str, str, str], str]) -> str:
-        """The text with the variable as it is in C(after), and all else as it is."""
+        """The text with the variable's lines from C(after), and everything else unchanged."""
         text = self._body
         mine, old, new = (_Place.of(self._variable, one, _events(one)) for one in (text, base, after))
         margin = "" if mine.flow else " " * mine.column
@@ -264,12 +264,12 @@ class DocumentText:
             return False
 
     def _others(self, text: str) -> t.Any:
-        """What a text says of the other variables."""
+        """The values of the other variables in a text."""
         said = _comparable(self._plain(text)) or {}
         return {name: value for name, value in said.items() if name != self._variable}
 
     def _layout(self) -> tuple[t.Any, str]:
-        """The writer whose layout is that of the profiles, or of the file, and what it makes of the file as it is."""
+        """The writer with the layout of the profiles, or of the file, and the unchanged file as it writes it."""
         own = self._layout_of_profiles(YAML().load(self._body))
         lines = set(self._body.split("\n"))
         tried: list[tuple[int, t.Any, str]] = []
@@ -285,7 +285,7 @@ class DocumentText:
         return yaml, base
 
     def _layout_of_profiles(self, tree: Node) -> tuple[int, int, int] | None:
-        """Indentation as the profiles have it, C(None) where there are none below each other."""
+        """The indentation of the profiles, C(None) if there are no profiles below each other."""
         profiles = tree.get(self._variable) if tree else None
         if not profiles or profiles.fa.flow_style() or not isinstance(profiles[0], CommentedMap):
             return None
@@ -303,24 +303,24 @@ class DocumentText:
         return next((one for one in nested if one > 0), 2), column, dash
 
     def _plain(self, text: str) -> t.Any:
-        """What Ansible reads in it, with C(Untold) for what a template or vault holds."""
+        """The values as Ansible reads them, with C(Untold) for templates and vaults."""
         yaml = YAML(typ="safe", pure=True)
         yaml.version = (1, 1)
         yaml.Constructor = _constructor()
         try:
             said = yaml.load(text)
             _check_size(said, max(_MOST_VALUES, len(text)))
-            # Raises what follows where it is in itself.
+            # Raises one of the errors below if the value contains itself.
             _comparable(said)
         except (YAMLError, ValueError, TypeError, RecursionError) as error:
             raise self._unreadable(error) from None
         return said
 
     def _without_notes(self, text: str) -> tuple[str, list[str]]:
-        """A text without the comments of an earlier snapshot, and these."""
+        """A text without the comments of an earlier snapshot, and these comments."""
         if NOT_CAPTURED not in text:
             return text, []
-        # What begins like a comment in them is none.
+        # In quoted text, # does not begin a comment.
         quoted = [
             (event.start_mark.index, event.end_mark.index)
             for event in _events(text)
@@ -347,10 +347,9 @@ class DocumentText:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the mapping of all variables begins and ends in a text, and, if it has it, one of them, by its characters.
+    """Where the mapping of all variables, and one of the variables if it exists, begin and end, in characters.
 
-    flow: whether the mapping is one in braces. Else the place of a variable is made of whole lines, without the break
-    of the last one.
+    flow: whether the mapping is in braces. Otherwise, a variable's place is whole lines, without the last line break.
     """
 
     flow: bool
@@ -379,12 +378,12 @@ class _Place:
                 elif isinstance(event, events.MappingStartEvent):
                     flow, column, root_start = bool(event.flow_style), event.start_mark.column, event.start_mark.index
             elif depth == 1 and not ends:
-                # Names and values by turns.
+                # Names and values alternate.
                 nodes += 1
                 if nodes % 2:
                     inside = isinstance(event, events.ScalarEvent) and event.value == variable
                     start = event.start_mark.index if inside else start
-            # The end of a collection without braces is where the next thing begins.
+            # A collection without braces ends where the next node begins.
             if inside and (not ends or event.end_mark.index > event.start_mark.index) and depth:
                 end = event.end_mark.index
             depth += isinstance(event, events.CollectionStartEvent)
@@ -404,10 +403,10 @@ def _events(text: str) -> t.Iterable[t.Any]:
 
 
 def _constructor() -> t.Any:
-    """A constructor of plain values, except for what is not known here."""
+    """A constructor of plain values, with C(Untold) for unknown ones."""
 
     class Plain(constructor.SafeConstructor):
-        """A class of its own, since constructors are kept by class."""
+        """A separate class, because constructors are registered by class."""
 
     def text(loader: t.Any, node: t.Any) -> t.Any:
         value = loader.construct_scalar(node)
@@ -448,12 +447,12 @@ def _is_untold(value: t.Any) -> bool:
 
 
 def _as_given(given: t.Any, valid: t.Any) -> t.Any:
-    """A valid value, but a number that may be one as a number."""
+    """The valid value. If the check has only turned a given number into text, the given number."""
     return given if isinstance(given, (int, bool)) and valid == str(given) else valid
 
 
 def _check_size(value: t.Any, most: int) -> None:
-    """Raise an error of YAML where aliases make more values than that of a short text, or for a number of endless digits."""
+    """Raise a YAML error if aliases turn a short text into too many values, or if a number has too many digits."""
     left = most
 
     def count(one: t.Any) -> None:
@@ -475,6 +474,6 @@ def _comparable(value: t.Any) -> t.Any:
     if isinstance(value, list):
         return [_comparable(item) for item in value]
     if isinstance(value, float) and math.isnan(value):
-        # It is not even equal to itself.
+        # NaN is not even equal to itself.
         return "nan"
     return str(value) if isinstance(value, Untold) else value

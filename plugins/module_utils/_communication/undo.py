@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Undoing a plan: of the way back to what was before it, the steps that take back what the plan has written.
+"""Undoes a plan: out of a plan back to the earlier state, takes the steps that revert what the plan has written.
 
-What the plan has not written stays as it is. What somebody else has set since stays, too, and is named: of a target, the
-whole facet, since its parts belong together.
+Everything that the plan has not written stays as it is. What somebody else has set since then also stays, and is named.
+For targets, this applies to the whole facet, because its parts belong together.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ from .groups import is_on_target
 from .plan import Plan
 from .reviewed import Stands
 
-# What steps write to: type, ID or name, facet, and of a target the option or the rule. The first three are a facet.
+# The place that a step writes: type, ID or name, facet, and for targets the option or rule. The first three are a
+# facet.
 _Place = t.Tuple[t.Union[str, int, None], ...]
 
 _CHANGED = "changed by somebody else since"
 
 
 def undone(back: Plan, written: t.Sequence[Step], stands: Stands) -> Plan:
-    """The part of the plan C(back) that undoes these steps of another plan, with what it leaves alone.
+    """The part of the plan C(back) that undoes these steps of another plan, and the targets that it leaves alone.
 
-    stands: whether a rule or list is as a step leaves it.
+    stands: tells whether a rule or list is as a step leaves it.
     """
     return _Undoing(back, written, stands).result()
 
@@ -39,24 +40,24 @@ class _Undoing:
         self._written = {_place(step): step for step in written}
         self._facets = {place[:3] for place in self._written}
         self._changed = self._changed_facets()
-        # What holds back whatever needs it.
+        # Steps that are not taken. Steps that need one of them are not taken either.
         self._lost: dict[str, Step] = {}
 
     def result(self) -> Plan:
         taken: list[Step] = []
         left_alone: dict[_Place, Refusal] = {}
-        # A step comes after all that it needs.
+        # In a plan, a step comes after all steps that it needs.
         for step in self._back.steps:
             reason = self._why_not(step)
             if reason is None:
                 taken.append(step)
                 continue
-            # A rule that exists can be assigned as it is.
+            # An existing rule can be assigned unchanged.
             if step.action != WRITE:
                 self._lost[step.id] = step
             if reason:
                 left_alone.setdefault(_place(step)[:3], Refusal(step.subject, step.facet, reason))
-        # A rule that is gone is made again for those who get it back.
+        # A deleted rule is created again for the targets that get it back.
         needed = needed_by((step for step in taken if not _makes(step)), {step.id: step for step in self._back.steps})
         return replace(
             self._back,
@@ -66,7 +67,7 @@ class _Undoing:
         )
 
     def _why_not(self, step: Step) -> str | None:
-        """Why a step is not taken, which is empty where the plan has nothing to do with it; C(None) where it is."""
+        """Why a step is not taken, empty if the plan has nothing to do with it; C(None) if it is taken."""
         place = _place(step)
         mine = self._written.get(place)
         if _makes(step):
@@ -86,13 +87,13 @@ class _Undoing:
         return lost and f"it waits for what is left alone: {lost.words}"
 
     def _changed_facets(self) -> dict[_Place, str]:
-        """The facets of targets of which something is today what the plan cannot have left there."""
+        """The facets of targets that now have a value which the plan cannot have left there."""
         back = {_place(step): step for step in self._back.steps}
         changed: dict[_Place, str] = {}
         done: set[str] = set()
         on_targets = {step.id: (place, step) for place, step in self._written.items() if is_on_target(step)}
         for number, (place, step) in on_targets.items():
-            # What needs no step back is as it was before.
+            # A place without a step back is as it was before the plan.
             now = back[place].before if place in back else step.before
             if now == step.after:
                 done.add(number)
@@ -101,7 +102,7 @@ class _Undoing:
         for number in done:
             place, step = on_targets[number]
             for need in step.needs:
-                # A plan is written in its order: what comes first was done, too, and somebody has taken it back.
+                # A plan is written in order. So a needed step was done, too, and somebody else has reverted it.
                 other_place, other = on_targets.get(need, (place, step))
                 if other.id not in done and other_place[:3] == place[:3]:
                     changed.setdefault(place[:3], f"{_said(other, other.before)} again")
@@ -115,7 +116,7 @@ def _place(step: Step) -> _Place:
 
 
 def _makes(step: Step) -> bool:
-    """Whether a rule or list is made anew."""
+    """Whether a step creates a rule or list."""
     return step.action == WRITE and step.subject.id is None
 
 

@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A plan in waves: which targets are written together, and which come later. Nothing is asked, and nothing is drawn by lot.
+"""A plan in waves: which targets are written together, and which later. Asks no manager, and is never random.
 
-Computers come first, since each is changed by itself. Policies follow, each with all computers below it. What goes back
-to a policy's value, or needs what is written to a policy, waits for that policy, and what changes for everybody who has
-it, such as a list, comes after all. Agents that no gate can judge, since they were silent before, come last.
+Computers come first, because each is changed separately. Policies follow, each with all computers below it. A target
+that goes back to a policy's value, or needs a step of a policy, waits for that policy. Changes for all targets at once,
+such as those of a list, come after all of these. Agents that no gate can judge, because they were silent before, come
+last.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from .groups import is_on_target
 Key = t.Tuple[str, int]
 T = t.TypeVar("T")
 
-# Waves that are not told otherwise: one computer, then so many of all.
+# The default waves: one computer, then these percentages of all computers.
 DEFAULT = ("1", "1 %", "10 %", "100 %")
-# How many percent of a policy's agents may have been silent, so that the others still represent them.
+# The most percent of a policy's agents that may have been silent, so that the others still represent them.
 MAX_SILENT = 50
 
-# What a wave writes: its part of the plan, that of a trial before it, or the end of the trial.
+# What a wave writes: its part of the plan, a trial before the plan, or the end of the trial.
 KINDS = OF_PLAN, OF_TRIAL, END_OF_TRIAL = ("plan", "trial", "end of trial")
 
 
 class Place(t.NamedTuple):
-    """Where a computer belongs, whether its agent was heard from lately, so that it can be judged, and whether it has one."""
+    """A computer's policy and group, whether its agent was heard lately and can be judged, and whether it has one."""
 
     id: int
     policy: int | None
@@ -44,7 +45,7 @@ class Place(t.NamedTuple):
 
 
 class Branch(t.NamedTuple):
-    """A policy: its parent, and the computers below it, however deep."""
+    """A policy: its parent, and all computers below it, at any depth."""
 
     id: int
     parent: int | None
@@ -53,7 +54,7 @@ class Branch(t.NamedTuple):
 
 @dataclass(frozen=True)
 class Named:
-    """A wave that somebody named, of these computers and policies."""
+    """A wave that the options name, with these computers and policies."""
 
     name: str
     targets: frozenset[Key]
@@ -63,10 +64,10 @@ class Named:
 class Wave:
     """Targets that are written together, by their IDs.
 
-    everything: whether all that is left of the plan is written, rules and lists included. concerned: the computers that
-    this changes anything for. judged: those of them whose agents can be judged. blind: whether it has a target, or changes
-    something shared, of whose agents none can, or too few, so that no gate may let it pass.
-    kind: one of C(KINDS).
+    everything: whether all the rest of the plan is written, including rules and lists. concerned: the computers for
+    which anything changes. judged: those of them whose agents can be judged. blind: whether no gate may let the wave
+    pass, because it has a target, or changes a shared object, of whose agents none or too few can be judged. kind: one
+    of C(KINDS).
     """
 
     name: str
@@ -82,9 +83,9 @@ class Wave:
 def with_trial(
     waves: t.Sequence[Wave], computers: t.Iterable[Place], policies: t.Container[int], wanted: t.Sequence[Bound | Named]
 ) -> list[Wave]:
-    """Waves with those of a trial on some computers before them, and its end once the policies that are tried are written.
+    """Add the waves of a trial on some computers before the others, and the trial's end after its policies are written.
 
-    So it does not wait for agents that no gate can judge, which come last.
+    So the end of the trial does not wait for agents that no gate can judge, which come last.
     """
     places = {place.id: place for place in computers}
     if not places:
@@ -110,18 +111,18 @@ def make_waves(
     everybody: t.Iterable[int],
     max_silent: int = MAX_SILENT,
 ) -> list[Wave]:
-    """Cut a plan into waves: each target in one, none empty, and everything in all of them together.
+    """Cut a plan into waves: each target is in one wave, no wave is empty, and together they have the whole plan.
 
-    C(places): every computer that the plan concerns. C(branches): every policy. C(everybody): whom a rule or list may
-    concern that changes. C(max_silent): see C(MAX_SILENT). In a wave that somebody named is what may come at any time;
-    its other targets wait.
+    C(places): every computer that the plan concerns. C(branches): every policy. C(everybody): the computers that
+    changes of rules or lists may concern. C(max_silent): see C(MAX_SILENT). A named wave only has targets that may come
+    at any time; its other targets wait.
     """
     cut = _Cut(steps, places, branches, max_silent)
     bounds = [one for one in wanted if isinstance(one, Bound)]
     waves = cut.free_waves(wanted)
     waves += cut.of_policies("policies that go back", bounds, cut.policies(cut.back), from_the_top=True)
     waves += cut.of_computers("computers that go back", bounds, cut.fair(cut.back))
-    # Nothing comes after what cannot be judged, and what is left of the plan is written whole.
+    # Nothing may come after agents that cannot be judged, so the rest of the plan is written in one wave.
     if cut.rest:
         last = cut.wave("what targets share", cut.shared | cut.silent)
         concerned = tuple(sorted({*last.concerned, *(everybody if cut.changing else ())}))
@@ -133,7 +134,7 @@ def make_waves(
 
 
 def fair_order(computers: t.Iterable[Place]) -> list[int]:
-    """The IDs of computers, in an order of which each beginning is a fair sample: of policies, and within, of groups."""
+    """The IDs of computers, ordered so that every beginning is a fair sample of policies, and then of groups."""
     by_policy: dict[int | None, dict[int | None, list[int]]] = {}
     for place in computers:
         by_policy.setdefault(place.policy, {}).setdefault(place.group, []).append(place.id)
@@ -145,7 +146,7 @@ def fair_order(computers: t.Iterable[Place]) -> list[int]:
 
 
 def interleaved(rows: t.Mapping[int | None, t.Sequence[T]]) -> list[T]:
-    """The items of several rows in one: of each beginning, every row has its share."""
+    """The items of several rows in one row, so that every beginning has a fair part of each row."""
     placed = [
         ((2 * number + 1) / (2 * len(row)), _draw(key), number, item)
         for key, row in rows.items()
@@ -156,12 +157,12 @@ def interleaved(rows: t.Mapping[int | None, t.Sequence[T]]) -> list[T]:
 
 
 def _draw(key: int | None) -> bytes:
-    """A number that looks drawn by lot, and is always the same: the first computers are not just the oldest ones."""
+    """A sort key that looks random but is always the same, so that the first computers are not just the oldest ones."""
     return hashlib.sha256(str(key).encode()).digest()
 
 
 class _Cut:
-    """The targets of a plan by when they may come: at any time, after what they go back to, with what is shared, last."""
+    """The targets of a plan by when they may come: any time, after needed policies, with shared objects, or last."""
 
     def __init__(
         self,
@@ -177,17 +178,18 @@ class _Cut:
                 of_target.setdefault(_key(step), []).append(step)
         by_id = {step.id: step for step in steps}
         objects = [step for step in steps if not is_on_target(step)]
-        # What exists already, and changes for everybody who has it.
+        # Rules and lists that already exist, and change for all targets that have them.
         self.changing = {step.id for step in objects if step.action == WRITE and step.subject.id is not None}
         needed = needed_by((step for own in of_target.values() for step in own), by_id)
-        # Whether something changes that no target brings along, or for others than it, too.
+        # Whether rules or lists change that no target needs, or that others than the targets also have.
         self.rest = bool(self.changing) or any(step.id not in needed for step in objects)
         changed = {number for kind, number in of_target if kind == "policy"}
         self.free: set[Key] = set()
         self.back: set[Key] = set()
         self.silent = {target for target in of_target if self._unjudged(target)}
         self.shared: set[Key] = set()
-        # By target, the policies that are written before it: it goes back to their values, or its steps need theirs.
+        # By target, the policies that must be written before it, because it goes back to their values or needs their
+        # steps.
         first: dict[Key, set[Key]] = {}
         brings_silent = set[Key]()
         for target, own in of_target.items():
@@ -201,7 +203,7 @@ class _Cut:
             policies = {number for kind, number in brought if kind == "policy"}
             waits_for = above if any(map(_goes_back, own)) else policies & above if target[0] == "policy" else policies
             first[target] = {("policy", number) for number in waits_for}
-        # A policy can be among them that some are heard below, who go back to its value.
+        # They may include a policy with active agents below it that go back to its value. These must wait, too.
         self.silent = _with_waiting(self.silent | brings_silent, first)
         self.shared = _with_waiting(self.shared - self.silent, first) - self.silent
         for target in of_target.keys() - self.silent - self.shared:
@@ -210,12 +212,12 @@ class _Cut:
     # -- waves
 
     def free_waves(self, wanted: t.Sequence[Bound | Named]) -> list[Wave]:
-        """What may come at any time: computers and what somebody named, in the order wanted; then policies."""
+        """Waves that may come at any time: computers and named targets, in the wanted order; then policies."""
         named: set[Key] = set()
         waves: dict[int, Wave] = {}
         for number, one in enumerate(wanted):
             if isinstance(one, Named):
-                # Whom two waves name is in the first of them.
+                # A target in two named waves is in the first one.
                 waves[number] = self.wave(one.name, (one.targets & self.free) - named)
                 named |= one.targets
         left = self.free - named
@@ -238,7 +240,7 @@ class _Cut:
     def of_policies(
         self, name: str, bounds: t.Sequence[Bound], branches: t.Iterable[Branch], *, from_the_top: bool = False
     ) -> list[Wave]:
-        """The same of policies: those with the fewest computers first, so that a bound is one of computers."""
+        """The same for policies, those with the fewest computers first. Bounds count computers."""
         left = sorted(branches, key=lambda branch: (len(branch.computers), branch.id))
         if from_the_top:
             left.sort(key=lambda branch: len([*self._above(("policy", branch.id))]))
@@ -273,20 +275,20 @@ class _Cut:
         return [self._branches[number] for kind, number in targets if kind == "policy"]
 
     def heard(self, computers: t.Iterable[int]) -> tuple[int, ...]:
-        """Those whose agents were heard from lately."""
+        """The computers whose agents were heard from lately."""
         return tuple(number for number in computers if self._places[number].heard)
 
     def too_silent(self, computers: t.Collection[int]) -> bool:
-        """Whether those heard from lately cannot represent the others: there are none, or too many agents were silent.
+        """Whether the agents heard lately cannot represent the others: there are none, or too many agents were silent.
 
-        Nobody at all is harmed by anything.
+        If there are no computers at all, nothing can be harmed.
         """
         heard = len(self.heard(computers))
         agents = sum(self._places[number].has_agent for number in computers)
         return bool(computers) and (not heard or 100 * (agents - heard) > self._max_silent * agents)
 
     def _unjudged(self, target: Key) -> bool:
-        """Whether nobody can tell what becomes of it. A policy that no computer has harms none."""
+        """Whether no gate can judge a target. A policy without computers can harm none."""
         kind, number = target
         return self.too_silent((number,) if kind == "computer" else self._branches[number].computers)
 
@@ -306,12 +308,12 @@ def _key(step: Step) -> Key:
 
 
 def _goes_back(step: Step) -> bool:
-    """Whether a step removes what a target has set itself."""
+    """Whether a step removes an override of a target."""
     return step.action == UNASSIGN or (step.action == SET and step.after == INHERITED)
 
 
 def _with_waiting(targets: set[Key], first: t.Mapping[Key, set[Key]]) -> set[Key]:
-    """These targets, and all that wait for one of them."""
+    """These targets, and all targets that wait for one of them."""
     late = set(targets)
     while more := {
         target for target, policies in first.items() if target not in late and not late.isdisjoint(policies)

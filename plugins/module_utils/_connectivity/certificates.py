@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an X.509 certificate says, read from DER without a library; Python's own only reads what it trusts.
+"""What an X.509 certificate says, read from DER without a library. Python itself reads only trusted certificates.
 
-Certificates come from whoever answers. Everything is bounds-checked, and reading costs no more than the length.
+Certificates come from anybody who answers. All bounds are checked, and the time to read is linear in the length.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _ATTRIBUTES = {
     "1.2.840.113549.1.9.1": "emailAddress",
 }
 
-# More names than these are not shown; certificates of large sites have some hundred.
+# The most names that are shown. Certificates of large sites have a few hundred.
 _MOST_NAMES = 200
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """names: the host names and addresses that it is for. Times are UTC in ISO 8601."""
+    """names: the host names and addresses that the certificate is valid for. Times are UTC in ISO 8601."""
 
     subject: str
     issuer: str
@@ -63,13 +63,13 @@ class Certificate:
         """Whether a host name or an address is one of its names (RFC 6125: C(*) stands for the first label)."""
         name = name.lower()
         parent = name.partition(".")[2]
-        # What is not ASCII may be so in lower case, such as the Kelvin sign.
+        # Some characters outside of ASCII, such as the Kelvin sign, are ASCII in lower case. They must not match.
         names = [own.lower() for own in self.names if own.isascii()]
         return name in names or bool(parent and f"*.{parent}" in names)
 
 
 def read_certificate(der: bytes) -> Certificate:
-    """Read one certificate. Raises C(ValueError) for what is none."""
+    """Read one certificate. Raises C(ValueError) if this is not a certificate."""
     certificate = list(_elements(der))
     if len(certificate) != 1 or certificate[0][0] != _SEQUENCE:
         raise ValueError("it is not a certificate")
@@ -77,7 +77,7 @@ def read_certificate(der: bytes) -> Certificate:
     fields = list(_elements(signed)) if tag == _SEQUENCE else []
     if fields and fields[0][0] == _VERSION:
         del fields[0]
-    # Serial number, signature algorithm, issuer, validity, subject, public key, and what is optional.
+    # Serial number, signature algorithm, issuer, validity, subject, public key, and the optional fields.
     if len(fields) < 6 or not all(fields[number][0] == _SEQUENCE for number in range(1, 6)):
         raise ValueError("it lacks the fields of a certificate")
     issuer, validity, subject = (fields[number][1] for number in (2, 3, 4))
@@ -93,7 +93,7 @@ def read_certificate(der: bytes) -> Certificate:
 
 
 def _elements(data: bytes) -> Iterator[Tuple[int, bytes]]:
-    """The elements in a row: the tag and the content of each."""
+    """The elements that follow each other: the tag and the content of each."""
     position = 0
     while position < len(data):
         start = position + 2
@@ -160,7 +160,7 @@ def _shown(name: bytes) -> str:
 def _time(tag: int, content: bytes) -> str:
     text = content.decode("latin-1")
     if tag == _UTC_TIME:
-        # Two digits of the year: 1950 to 2049 (RFC 5280, section 4.1.2.5.1).
+        # Years with two digits mean 1950 to 2049 (RFC 5280, section 4.1.2.5.1).
         text = ("20" if text[:2] < "50" else "19") + text
     match = re.fullmatch(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z", text, re.ASCII)
     if tag not in (_UTC_TIME, _TIME) or not match:
@@ -169,7 +169,7 @@ def _time(tag: int, content: bytes) -> str:
 
 
 def _alternative_names(fields: List[Tuple[int, bytes]]) -> Optional[List[str]]:
-    """The names of the extension that holds them; C(None) without one, and where it holds neither name nor address."""
+    """The names in the extension for them; C(None) if it is missing or has neither names nor addresses."""
     extensions = next((content for tag, content in fields if tag == _EXTENSIONS), None)
     if extensions is None:
         return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All endpoints of a host at once, in one bounded time."""
+"""Checks all endpoints of a host at once, within one time limit."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from .resolution import Lookup
 from .sources import read_sources
 from .tls import Handshake, client_context, shake_hands
 
-# Shares of the whole time: until when names are resolved and connections made; what one step may take at most.
+# Parts of the whole time: when names must be resolved and connections made; the most that one step may take.
 _RESOLVED, _CONNECTED = 0.6, 0.8
 _STEP = 0.3
 
-# Addresses of a name that are tried. A client gives up before it comes to more.
+# The most addresses of a name that are tried. A client gives up before it tries more.
 _MOST_ADDRESSES = 8
 
 
-# Words of the resolver's files that are shown; real ones have a handful.
+# The most words of the resolver's files that are shown. Real files have a handful.
 _MOST_WORDS = 20
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What came of all endpoints, of each manager and check, of the agent's own port, and of the agent itself."""
+    """The results for all endpoints, for each manager and check, for the agent's own port, and for the agent itself."""
 
     endpoints: List[Dict[str, Any]]
     managers: List[Dict[str, Any]]
@@ -56,9 +56,9 @@ class Checked:
 
 
 def check(asked: Asked, direction: str, timeout: float) -> Checked:
-    """Try all endpoints, look who listens on the agents' port, and ask the agent about its last session.
+    """Try all endpoints, find out who listens on the agents' port, and ask the agent about its last session.
 
-    Takes C(timeout) seconds, and a moment more.
+    Takes at most C(timeout) seconds, plus a moment.
     """
     began = time.monotonic()
     agent = in_background(read_status_of_host, platform.system(), timeout)
@@ -98,7 +98,7 @@ def check(asked: Asked, direction: str, timeout: float) -> Checked:
     problems = list(found.values())
     problem = diagnose_listening(listening) if direction != AGENT_INITIATED and HEARTBEAT in asked.checks else None
     if problem:
-        # An agent of a bidirectional communication beats all the same, and hears of changes then.
+        # An agent with bidirectional communication sends heartbeats anyway, and gets changes with them.
         problems.append(_shown(None, listening.port, HEARTBEAT, direction == MANAGER_INITIATED, problem))
     reachable = _works(problems) if HEARTBEAT in asked.checks else None
     status = wait_until(agent, began + timeout + 1) or AgentStatus(UNKNOWN, None, "The agent does not answer in time.")
@@ -147,7 +147,7 @@ def _of(endpoints: Sequence[Endpoint], problems: Dict[Endpoint, Dict[str, Any]])
 
 
 def _is_asked(manager_url: Optional[str], asked: Asked) -> Optional[bool]:
-    """Whether the agent's manager has the name or the region of one that was asked for; C(None) where unknown."""
+    """Whether the agent's manager has the name or region of one of the given managers; C(None) if unknown."""
     if manager_url is None:
         return None
     try:
@@ -167,7 +167,7 @@ def _shown(name: Optional[str], port: int, purpose: str, required: bool, problem
 def _go(
     endpoint: Endpoint, lookup: Lookup, context: ssl.SSLContext, began: float, timeout: float
 ) -> Tuple[List[Attempt], Optional[Handshake]]:
-    """Connect to all addresses of an endpoint, and shake hands with the first that takes the connection."""
+    """Connect to all addresses of an endpoint, and shake hands with the first one that accepts the connection."""
     addresses = lookup.addresses()[:_MOST_ADDRESSES]
     deadline = min(time.monotonic() + _STEP * timeout, began + _CONNECTED * timeout)
     tries = [in_background(_connect, address, endpoint.port, deadline) for address in addresses]

@@ -35,7 +35,7 @@ _NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOW
 
 @dataclass(frozen=True)
 class Attempt:
-    """A connection that was tried: C(number) is that of the error, C(None) if it stands or nobody answered."""
+    """A connection that was tried. C(number): the error's number; C(None) if it was made or if nobody answered."""
 
     address: str
     error: Optional[str]
@@ -51,7 +51,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Problem:
-    """The step that failed, why it most likely did, and what to do."""
+    """The step that failed, the most likely cause, and what to do."""
 
     step: str
     cause: str
@@ -74,7 +74,7 @@ def diagnose(
         return None if attempts else Problem(TLS, *_unspoken(endpoint, None))
     if handshake is None or handshake.failed:
         return Problem(TLS, *_unspoken(endpoint, handshake))
-    # Managers on the premises sign their certificates themselves, and agents keep to the one that they met first.
+    # On-premises managers have self-signed certificates, and agents keep trusting the first one that they have seen.
     if endpoint.is_cloud and not handshake.trusted:
         return Problem(CERTIFICATE, *_untrusted(endpoint, handshake))
     if endpoint.is_cloud and not handshake.chain[0].is_for(endpoint.name):
@@ -83,7 +83,7 @@ def diagnose(
 
 
 def diagnose_listening(listening: Listening) -> Optional[Problem]:
-    """The problem of a host whose agent should listen and does not."""
+    """The problem of a host whose agent should listen but does not."""
     if listening.listens is not False:
         return None
     return Problem(
@@ -231,10 +231,10 @@ def _unspoken(endpoint: Endpoint, handshake: Optional[tls.Handshake]) -> Sequenc
 
 def _untrusted(endpoint: Endpoint, handshake: tls.Handshake) -> Sequence[str]:
     leaf = handshake.chain[0]
-    # Where the handshake ended before that, nobody knows whether a CA would.
+    # If the handshake ended before that, nobody knows whether a CA would vouch for the certificate.
     because = str(handshake.untrusted_because or handshake.error)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    # It may also be the certificate of a CA that has expired.
+    # The expired certificate may also be that of a CA.
     if not leaf.not_before <= now <= leaf.not_after:
         return (
             f"the certificate of {endpoint.name} is valid from {leaf.not_before} to {leaf.not_after}, and this host's"

@@ -16,16 +16,16 @@ from typing import List, Optional, Sequence, Tuple
 from .._vendor.communication import CLOUD_HEARTBEAT_INTERVAL, CLOUD_PORT, HTTP_PORT, MANAGER_INITIATED, RELAY_PORT
 from .._vendor.hostnames import REVOCATION_HOSTNAMES, required_hostnames, undocumented_hostnames, update_hostnames
 
-# What can be looked at.
+# What can be checked.
 HEARTBEAT = "heartbeat"
 UPDATES = "updates"
 REVOCATION = "revocation"
 CHECKS = (HEARTBEAT, UPDATES, REVOCATION)
 
-# The region of accounts from before Cloud One.
+# The region of accounts that are older than Cloud One.
 LEGACY_REGION = "us-1"
 
-# By the first label of the cloud's names. What the others are for the vendor does not say.
+# By the first label of the cloud's names. The vendor does not say what the other names are for.
 _PURPOSES = {
     "workload": "the manager's console and API",
     "agents": "activation",
@@ -36,7 +36,7 @@ _NOT_SAID = "not said by the vendor, who lists it for agents"
 
 _NOT_DOCUMENTED = "not documented for this region; the vendor lists it for agents of all other regions"
 
-# A communication with the manager goes on without these: what they are for are updates and detection (XDR).
+# These are not needed for communication with the manager. They are for updates and detection (XDR).
 _BESIDE = ("relay", "xdr-resp-ioc", "gateway", "gateway-control")
 
 
@@ -44,9 +44,9 @@ _BESIDE = ("relay", "xdr-resp-ioc", "gateway", "gateway-control")
 class Endpoint:
     """A name and a port that agents connect to.
 
-    required: communication in the asked direction fails without it. is_cloud: the vendor's own, with a certificate of a
-    public CA. documented: the vendor lists it for this region; if not, one of the vendor's own may not exist. check: what
-    it is looked at for. tls: whether it speaks TLS. optional: its check succeeds without it.
+    required: communication in the given direction fails without it. is_cloud: one of the vendor's own, with a
+    certificate from a public CA. documented: the vendor lists it for this region. If not, an endpoint of the vendor may
+    not exist. check: the check that it belongs to. tls: whether it speaks TLS. optional: its check succeeds without it.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Endpoint:
 
     @property
     def is_public(self) -> bool:
-        """Whether it is on the internet, with names that a site does not make itself."""
+        """Whether it is on the internet, with names that the site does not define itself."""
         return self.is_cloud or self.check == REVOCATION
 
     @property
@@ -72,7 +72,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Manager:
-    """A manager to look at: how it was given, its region in the cloud, its host on the premises, and its endpoints."""
+    """A manager to check: how it was given, its region (cloud), its host (on-premises), and its endpoints."""
 
     given: Optional[str]
     region: Optional[str]
@@ -82,7 +82,7 @@ class Manager:
 
 @dataclass(frozen=True)
 class Asked:
-    """What to look at: managers, what else agents need, which checks were asked for.
+    """What to check: managers, other endpoints that agents need, and which checks the task asks for.
 
     interval: minutes from one heartbeat to the next.
     """
@@ -94,13 +94,13 @@ class Asked:
 
     @property
     def endpoints(self) -> List[Endpoint]:
-        """Every endpoint, each once, however many managers have it."""
+        """Every endpoint once, even if several managers have it."""
         own = [endpoint for manager in self.managers for endpoint in manager.endpoints]
         return list(dict.fromkeys([*own, *self.further]))
 
 
 def cloud_endpoints(region: str, direction: str) -> List[Endpoint]:
-    """The endpoints of a region of the cloud. Raises C(OptionError) for a region that is not known."""
+    """The endpoints of a region of the cloud. Raises C(OptionError) for an unknown region."""
     endpoints = []
     for name in required_hostnames(region):
         label = name.partition(".")[0]
@@ -116,14 +116,14 @@ def cloud_endpoints(region: str, direction: str) -> List[Endpoint]:
 
 
 def legacy_endpoint(host: str, direction: str) -> Endpoint:
-    """A name of the cloud that accounts from before Cloud One use."""
+    """A name of the cloud that is used by accounts older than Cloud One."""
     return Endpoint(host, CLOUD_PORT, _PURPOSES["agents"], direction != MANAGER_INITIATED, is_cloud=True)
 
 
 def own_endpoints(
     host: str, console_port: Optional[int], heartbeat_port: Optional[int], direction: str
 ) -> List[Endpoint]:
-    """The endpoints of a manager on the premises; C(None) where an address is not one for this."""
+    """The endpoints of an on-premises manager. A port is C(None) if the given address is not for that purpose."""
     endpoints = []
     if heartbeat_port is not None:
         purpose = "activation, heartbeats and all other communication"
@@ -135,12 +135,12 @@ def own_endpoints(
 
 
 def relay_endpoints(relays: Sequence[str]) -> List[Endpoint]:
-    """Relays on the premises."""
+    """On-premises relays."""
     return [Endpoint(relay, RELAY_PORT, _PURPOSES["relay"], False, check=UPDATES) for relay in relays]
 
 
 def update_endpoints(region: str) -> List[Endpoint]:
-    """Where agents of a region get updates and look files and addresses up, outside of the region's own domain."""
+    """Where agents of a region get updates, and look up files and addresses, outside of the region's own domain."""
     return [
         Endpoint(
             name,
@@ -149,7 +149,7 @@ def update_endpoints(region: str) -> List[Endpoint]:
             required=False,
             is_cloud=True,
             check=UPDATES,
-            # Names for IPv6 alone.
+            # Names that only have IPv6 addresses.
             optional=name.startswith("ipv6-"),
         )
         for name in update_hostnames(region)
@@ -157,7 +157,7 @@ def update_endpoints(region: str) -> List[Endpoint]:
 
 
 def revocation_endpoints() -> List[Endpoint]:
-    """Where the certificates of the cloud's servers are looked up."""
+    """Where the revocation of the cloud's certificates is looked up."""
     purpose = "lists of revoked certificates; not on the vendor's list"
     return [
         Endpoint(name, HTTP_PORT, purpose, required=False, documented=False, check=REVOCATION, tls=False)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who listens on the agents' port of this host, and from where connections to it stand: Linux says so to everybody."""
+"""Who listens on the agents' port of this host, and who is connected to it. On Linux, every user may read this."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import Any, Dict, List, Optional, Tuple
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 _LISTEN = "0A"
-# Addresses of documentation, which nobody has (RFC 5737, RFC 3849): the way to them is the way to everybody.
+# Addresses for documentation, which nobody has (RFC 5737, RFC 3849). The route to them is the default route.
 _SOMEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
-# Bytes of a table; a line has 150, so these are some hundred thousand connections.
+# Bytes of a table. A line has 150 bytes, so this is enough for several hundred thousand connections.
 _LONGEST = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Listening:
-    """Who may be heard from outside of this host, on a port.
+    """What listens on a port of this host, seen from other hosts.
 
-    listens: whether something listens where other hosts can reach it; a listener on the loopback alone is the agent's
-    own, which its programs on this host talk to. C(None) if nobody can tell. addresses: all that it listens on. peers:
-    who is connected, or was until some moments ago; C(None) if unknown.
+    listens: whether something listens where other hosts can reach it; C(None) if this is not known. A listener only on
+    the loopback does not count: it is the agent's own, for its programs on this host. addresses: all addresses that are
+    listened on. peers: who is connected, or was until a moment ago; C(None) if unknown.
     """
 
     port: int
@@ -41,7 +41,7 @@ class Listening:
 
 
 def read_listening(port: int, tables: Tuple[str, ...] = TABLES) -> Listening:
-    """Read the system's tables; where there are none, try to connect from the host to its own addresses."""
+    """Read the system's tables. If there are none, try to connect from the host to its own addresses."""
     addresses: Dict[str, None] = {}
     peers: Dict[str, None] = {}
     known, hidden = False, False
@@ -50,7 +50,7 @@ def read_listening(port: int, tables: Tuple[str, ...] = TABLES) -> Listening:
             with open(table, encoding="ascii") as file:
                 lines = file.read(_LONGEST).splitlines()[1:]
         except FileNotFoundError:
-            continue  # that of IPv6 is missing where that is switched off
+            continue  # the table of IPv6 is missing if IPv6 is switched off
         except (OSError, ValueError):
             hidden = True
             continue
@@ -61,7 +61,7 @@ def read_listening(port: int, tables: Tuple[str, ...] = TABLES) -> Listening:
                 if int(local.partition(":")[2], 16) == port:
                     (addresses if state == _LISTEN else peers)[_address(local if state == _LISTEN else remote)] = None
             except ValueError:
-                continue  # the last line of a table that was cut
+                continue  # the last line, if the table was cut
     listens: Optional[bool] = any(not ipaddress.ip_address(address).is_loopback for address in addresses)
     if not listens and (hidden or not known):
         listens = _answers(port)
@@ -69,17 +69,17 @@ def read_listening(port: int, tables: Tuple[str, ...] = TABLES) -> Listening:
 
 
 def _address(entry: str) -> str:
-    """The address of an entry such as C(0100007F:1016): words of 32 bits as this machine keeps them."""
+    """The address of an entry such as C(0100007F:1016): words of 32 bits in this machine's byte order."""
     data = bytes.fromhex(entry.partition(":")[0])
     if sys.byteorder == "little":
         data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))
     address = ipaddress.ip_address(data)
-    # A listener for both versions of IP sees IPv4 in the form of IPv6.
+    # A listener for both versions of IP sees IPv4 addresses in IPv6 form.
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _answers(port: int) -> Optional[bool]:
-    """Whether a connection to this host's own addresses comes about; C(None) where it is not known to have any."""
+    """Whether a connection to this host's own addresses succeeds; C(None) if no such address is known."""
     addresses = _own_addresses()
     for address in addresses:
         try:
@@ -91,7 +91,7 @@ def _answers(port: int) -> Optional[bool]:
 
 
 def _own_addresses() -> List[str]:
-    """The addresses that this host would talk to others from. Nothing is sent."""
+    """The addresses from which this host would connect to other hosts. Nothing is sent."""
     found = []
     for family, somewhere in _SOMEWHERE:
         try:
@@ -99,5 +99,5 @@ def _own_addresses() -> List[str]:
                 unsent.connect((somewhere, 9))
                 found.append(str(unsent.getsockname()[0]))
         except OSError:
-            pass  # no such version of IP here, or no way out
+            pass  # this version of IP is not available, or there is no route
     return [address for address in found if not ipaddress.ip_address(address.partition("%")[0]).is_loopback]

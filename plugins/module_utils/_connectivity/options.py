@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The options of the module: which managers, in which direction, what of them, and how long it may take."""
+"""The options of the module: which managers, which direction, which checks, and how long they may take."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ ARGUMENTS: Dict[str, Dict[str, Any]] = {
 }
 ONE_OF = ("region", "manager")
 
-# Below this, a host that works is taken for one that does not answer; above, nobody waits for it.
+# With less time, a working host could look like one that does not answer. Nobody waits for longer.
 _SHORTEST, _LONGEST = 1, 300
 
 
 def read_options(params: Dict[str, Any]) -> Asked:
-    """What the options mean. Raises C(OptionError) for an option that cannot be right."""
+    """What the options mean. Raises C(OptionError) for a wrong option."""
     in_range("timeout", params["timeout"], _SHORTEST, _LONGEST, "a number of seconds")
     interval = read_interval(params["heartbeat_interval"])
     checks = tuple(check for check in CHECKS if check in params["checks"])
@@ -82,7 +82,7 @@ def read_options(params: Dict[str, Any]) -> Asked:
 
 
 def secrets_in(params: Dict[str, Any]) -> Set[str]:
-    """What must not be shown of the options: user names and passwords in addresses, which are refused."""
+    """Secrets in the options: user names and passwords in addresses. Such addresses are refused."""
     return {secret for address in params["manager"] or () for secret in secrets_in_address(address)}
 
 
@@ -100,7 +100,7 @@ def _managers(params: Dict[str, Any]) -> List[Manager]:
         raise OptionError("manager", params["manager"], "it must name a manager; without one, use option region")
     heartbeat_port = port_number("heartbeat_port", params["heartbeat_port"])
     addresses = [read_manager_address(text, "manager") for text in given]
-    # The console may be on another host than what waits for heartbeats, if that has an address of its own.
+    # If the heartbeat address is given separately, the console may be on another host.
     apart = any(one.heartbeat_port is not None and not one.is_cloud for one in addresses)
     return [_manager(text, one, direction, heartbeat_port, apart) for text, one in zip(given, addresses)]
 
@@ -118,7 +118,7 @@ def _manager(text: str, where: ManagerAddress, direction: str, heartbeat_port: i
 
 
 def _ports(where: ManagerAddress, heartbeat_port: int, apart: bool) -> Tuple[Optional[int], Optional[int]]:
-    """The ports of the console and of heartbeats at an address; C(None) where it is not one for this."""
+    """The ports of the console and of heartbeats at an address; C(None) if the address is not for that purpose."""
     if where.heartbeat_port is not None:
         return None, where.heartbeat_port
     if where.console_port is None:
@@ -127,7 +127,7 @@ def _ports(where: ManagerAddress, heartbeat_port: int, apart: bool) -> Tuple[Opt
 
 
 def host_of(text: str, option: str) -> str:
-    """An address or a host name as results spell it, which is not one of the cloud. Raises C(OptionError)."""
+    """An address or host name as results spell it. Raises C(OptionError), also for names of the cloud."""
     try:
         return address(text, option)
     except OptionError:

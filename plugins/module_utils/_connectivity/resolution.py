@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a name resolves to on this host, and who says so.
+"""What a name resolves to on this host, and which source says so.
 
-The host's own resolver decides. The name servers that it is told to ask are asked beside it, since it tells neither
-which of them answered nor why none did.
+The host's own resolver decides. Its name servers are also asked directly, because the resolver says neither which of
+them answered nor why none of them did.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from .._dns.wire import NOERROR, look_up
 from .background import in_background, wait_until
 from .sources import HOSTS_FILE, HostsLine, Sources
 
-# Who gave the addresses.
+# The possible sources of addresses.
 HOSTS_FILE_SOURCE = "hosts_file"
 DNS_SOURCE = "dns"
 OTHER_SOURCE = "other"
 
-# An address needs no looking up.
+# The name is an address, so there was no lookup.
 ADDRESS_SOURCE = "address"
 
 
-# Addresses, records and lines that are shown of a name: one may have thousands.
+# The most addresses, records and lines that are shown for a name, which may have thousands.
 _MOST = 50
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a name server said of a name: a code and records, or what went wrong with asking it."""
+    """What a name server said about a name: a code and records, or what went wrong when it was asked."""
 
     server: str
     name: str
@@ -53,7 +53,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Resolution:
-    """What a name came to: addresses in the order in which a client tries them, or an error in words."""
+    """The result for a name: addresses in the order in which a client tries them, or an error in words."""
 
     addresses: List[str]
     source: Optional[str]
@@ -85,10 +85,10 @@ class Resolution:
 
 
 class Lookup:
-    """A name being looked up in the background, from the moment this is made."""
+    """The lookup of a name in the background. It starts when this object is created."""
 
     def __init__(self, name: str, sources: Sources, timeout: float, dns_timeout: float) -> None:
-        """The resolver has C(timeout) seconds, and each name server C(dns_timeout) for all that it is asked."""
+        """The resolver has C(timeout) seconds, each name server has C(dns_timeout) seconds for all its questions."""
         self._name = name
         self._sources = sources
         self._timeout = timeout
@@ -103,17 +103,17 @@ class Lookup:
         self._dns_deadline = self._began + dns_timeout
 
     def addresses(self) -> List[str]:
-        """The addresses as soon as the resolver has them; empty if it has none, or the time is over."""
+        """The addresses as soon as the resolver has them; empty if it has none or if the time is over."""
         found = wait_until(self._resolver, self._began + self._timeout)
         return found.addresses if found else []
 
     def result(self) -> Resolution:
-        """All that is known, when the name servers have had their time."""
+        """Everything that is known. Waits until the name servers have answered or their time is over."""
         late = _Resolved([], f"no answer from the host's resolver within {self._timeout:.3g} seconds", self._timeout)
         found = wait_until(self._resolver, self._began + self._timeout) or late
         answers: List[Said] = []
         for asked in self._servers.values():
-            # A server has taken all its time, or a moment more.
+            # A server may use all its time, plus a moment.
             told = wait_until(asked, self._dns_deadline + 0.5)
             answers += told or []
         lines = self._sources.hosts.get(self._name, [])
@@ -129,7 +129,7 @@ class Lookup:
         if set(addresses) & {line.address for line in lines}:
             return HOSTS_FILE_SOURCE
         told = {address for said in answers for address in said.addresses}
-        # Servers may give other addresses to each who asks; then nobody but DNS can have been the source.
+        # Servers may answer every question with other addresses. If there is no other service, the source must be DNS.
         if told & set(addresses) or (told and set(self._sources.services) <= {"files", "dns"}):
             return DNS_SOURCE
         return OTHER_SOURCE
@@ -155,7 +155,7 @@ def _resolve(name: str) -> _Resolved:
 
 
 def _ask_server(server: str, names: List[str], timeout: float) -> List[Said]:
-    """Ask for these names in turn until one has an address, as the resolver does."""
+    """Ask for these names one after the other until one has an address, as the resolver does."""
     deadline = time.monotonic() + timeout
     answers: List[Said] = []
     for name in names:

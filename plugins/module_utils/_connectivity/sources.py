@@ -17,13 +17,13 @@ HOSTS_FILE = "/etc/hosts"
 RESOLV_CONF = "/etc/resolv.conf"
 NSSWITCH_CONF = "/etc/nsswitch.conf"
 
-# Bytes of a file; block lists in hosts files have some millions.
+# Bytes of a file. Block lists in hosts files have a few million.
 _LONGEST = 16 * 1024 * 1024
 # glibc asks no more servers than these, whatever the file says.
 _MOST_SERVERS = 3
 
 
-# The zone of an address, which is the name of a network interface.
+# The zone of an IPv6 address, which is the name of a network interface.
 _ZONE = re.compile(r"[!-$&-.0-~]{1,15}")
 
 
@@ -39,8 +39,9 @@ class HostsLine:
 class Sources:
     """How names are looked up.
 
-    services: of nsswitch.conf, such as C(files) and C(dns), in their order. servers: addresses of name servers.
-    search: domains to try. ndots: a name with fewer dots is tried with these domains first. hosts: by name.
+    services: from nsswitch.conf, such as C(files) and C(dns), in their order. servers: addresses of name servers.
+    search: domains to append. ndots: a name with fewer dots is first tried with these domains. hosts: lines of the
+    hosts file, by name.
     """
 
     services: List[str]
@@ -55,7 +56,7 @@ class Sources:
         return not {"dns", "resolve"}.isdisjoint(self.services)
 
     def candidates(self, name: str) -> List[str]:
-        """The names that DNS is asked for, one after the other, to find this one."""
+        """The names that DNS is asked for, one after the other, to resolve this name."""
         extended = [f"{name}.{domain}" for domain in self.search]
         return [name, *extended] if name.count(".") >= self.ndots else [*extended, name]
 
@@ -66,9 +67,9 @@ def read_sources(
     resolv_conf: str = RESOLV_CONF,
     nsswitch_conf: str = NSSWITCH_CONF,
 ) -> Sources:
-    """Read the host's files, of the hosts file only what it says of these names, which are in lower case.
+    """Read the host's files; from the hosts file only the lines for these names, which are in lower case.
 
-    What is missing or cannot be read counts as empty, as it does for the resolver.
+    A file that is missing or cannot be read counts as empty, as it does for the resolver.
     """
     servers, search, ndots = _resolver(_lines(resolv_conf))
     return Sources(_services(_lines(nsswitch_conf)), servers, search, ndots, _hosts(_lines(hosts_file), names))
@@ -82,8 +83,8 @@ def _lines(path: str) -> List[bytes]:
 
 
 def _words(line: bytes) -> List[str]:
-    # Split as bytes: what is white space to Unicode alone is part of a word to the resolver. Each byte becomes a
-    # character, so that nothing can fail.
+    # Split as bytes, because the resolver treats characters that are white space only in Unicode as part of a word.
+    # Each byte becomes one character, so decoding cannot fail.
     return [word.decode("latin-1") for word in line.split()]
 
 
@@ -91,7 +92,7 @@ def _services(lines: List[bytes]) -> List[str]:
     for line in lines:
         name, _colon, value = line.partition(b"#")[0].partition(b":")
         if name.strip() == b"hosts":
-            # What is in brackets says what to do after a service, and is none.
+            # Text in brackets is not a service. It says what to do after one.
             return _words(re.sub(rb"\[[^][]*\]", b" ", value))
     return ["files", "dns"]
 
@@ -111,28 +112,28 @@ def _resolver(lines: List[bytes]) -> Tuple[List[str], List[str], int]:
         elif words[0] == "options":
             for option in words[1:]:
                 match = re.fullmatch(r"ndots:(\d{1,3})", option, re.ASCII)
-                # glibc takes no more than 15.
+                # glibc limits this to 15.
                 ndots = min(int(match.group(1)), 15) if match else ndots
-    # Without any, the resolver asks the host itself.
+    # Without any server, the resolver asks the host itself.
     return servers[:_MOST_SERVERS] or ["127.0.0.1"], search, ndots
 
 
 def _hosts(lines: List[bytes], names: Collection[str]) -> Dict[str, List[HostsLine]]:
     hosts: Dict[str, List[HostsLine]] = {name: [] for name in names}
-    # By bytes, as a file may have millions of lines that name somebody else.
+    # Compared as bytes, because a file may have millions of lines for other names.
     wanted = {name.encode("utf-8", "surrogateescape"): found for name, found in hosts.items()}
     for number, line in enumerate(lines, 1):
         words = line.partition(b"#")[0].lower().split()
         for name in wanted.keys() & words[1:]:
             address = _address(words[0].decode("latin-1"))
-            # Nor does the resolver take a zone here.
+            # The resolver does not accept a zone here either.
             if address and "%" not in address:
                 wanted[name].append(HostsLine(number, address))
     return hosts
 
 
 def _address(text: str) -> Optional[str]:
-    """An address as the resolver spells it; C(None) for what is none."""
+    """An address as the resolver spells it; C(None) if the text is not an address."""
     plain, percent, zone = text.partition("%")
     if percent and not _ZONE.fullmatch(zone):
         return None

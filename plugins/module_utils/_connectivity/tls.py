@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A TLS handshake as an agent makes it, with a look at the certificates that the server shows.
+"""A TLS handshake like an agent's, which also reads the certificates that the server sends.
 
-Up to TLS 1.2, which is what all agents are documented to speak. There the certificates pass in the clear, so that
-they are seen whether or not this host trusts them, on every version of Python.
+It goes up to TLS 1.2, the latest version that agents are documented to speak. In TLS 1.2, certificates are not
+encrypted, so they can be read on every version of Python, whether or not this host trusts them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from .._basis.text import shown
 from .certificates import Certificate, read_certificate
 
-# What a handshake came to, where no certificate came.
+# How a handshake failed if there was no certificate.
 CLOSED = "closed"
 SILENT = "silent"
 NOT_TLS = "not_tls"
@@ -29,18 +29,18 @@ _ALERT_RECORD, _HANDSHAKE_RECORD = 0x15, 0x16
 _SERVER_HELLO, _CERTIFICATE = 2, 11
 _VERSIONS = {0x0300: "SSLv3", 0x0301: "TLSv1.0", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2"}
 
-# Bytes until the handshake is done, and certificates of a chain; usual are 5,000 and 3.
+# Limits: bytes until the handshake is done, and certificates of a chain. 5,000 and 3 are usual.
 _LONGEST = 256 * 1024
 _MOST_CERTIFICATES = 10
 
 
 @dataclass(frozen=True)
 class Handshake:
-    """What was seen of a server.
+    """What a handshake showed about a server.
 
     trusted: whether a CA of this host vouches for the certificate; C(None) if the connection did not get that far.
-    failed: one of the words above if no certificate came, with C(error) in words. A server that shows its certificate
-    and then ends the handshake, as it wants one of the agent's, has not failed.
+    failed: one of the words above if no certificate came, with C(error) in words. A server that sends its certificate
+    and then ends the handshake, because it wants the agent's certificate, has not failed.
     """
 
     version: Optional[str]
@@ -70,23 +70,23 @@ class Handshake:
 
 
 def client_context() -> ssl.SSLContext:
-    """One context for all handshakes, with this host's CAs. It takes old versions and suites, as managers may."""
+    """One context for all handshakes, with this host's CAs. Managers may use old versions and suites."""
     context = ssl.create_default_context()
-    # The name is compared here, so that a wrong one and a wrong issuer are told apart.
+    # Our own code compares the name, so that a wrong name and a wrong issuer are separate errors.
     context.check_hostname = False
-    # From Python 3.13 on, certificates of CAs that break some rules would count as not trusted.
+    # Since Python 3.13, certificates of CAs that break some rules would otherwise not be trusted.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     try:
         context.set_ciphers("DEFAULT:@SECLEVEL=0")
     except ssl.SSLError:
-        pass  # libraries other than OpenSSL have no such levels
+        pass  # TLS libraries other than OpenSSL have no security levels
     return context
 
 
 def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, deadline: float) -> Handshake:
-    """Offer TLS to what is connected, until C(deadline) (C(time.monotonic())). Raises nothing for what comes back."""
+    """Offer TLS on a connection, until C(deadline) (C(time.monotonic())). No answer makes this raise an error."""
     began = time.monotonic()
     received, sent = bytearray(), bytearray()
     trusted: Optional[bool] = None
@@ -116,7 +116,7 @@ def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, d
     if received and not _is_tls(received):
         failed, problem = NOT_TLS, f"does not speak TLS: it answers {shown(repr(bytes(received[:60])))}"
     if chain and trusted is None and _answered(bytes(sent)):
-        # OpenSSL judges the certificates before it answers them.
+        # OpenSSL verifies the certificates before it sends its next message.
         trusted = True
     return Handshake(
         version=version,
@@ -131,8 +131,8 @@ def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, d
 
 
 def _is_tls(received: bytearray) -> bool:
-    """Whether this begins as an answer to a greeting does. What OpenSSL says of others is of little help."""
-    # All versions have 3 as the first of their two numbers.
+    """Whether this begins like an answer to a ClientHello. OpenSSL's messages about other answers help little."""
+    # In all versions, the first of the two version numbers is 3.
     return received[0] in (_ALERT_RECORD, _HANDSHAKE_RECORD) and bytes(received[1:2]) in (b"", b"\3")
 
 
@@ -160,7 +160,7 @@ def _handshake(
             return
         except ssl.SSLWantReadError:
             pass
-        # Zero would mean not to wait at all, which is another error.
+        # Zero would mean not to wait at all, which raises another error.
         connection.settimeout(max(0.001, deadline - time.monotonic()))
         flight = outgoing.read()
         sent += flight
@@ -175,13 +175,13 @@ def _handshake(
 
 
 def _answered(sent: bytes) -> bool:
-    """Whether a handshake went on after the first record, which is the greeting; not so where an alert ended it."""
+    """Whether the handshake went on after the first record, the ClientHello. An alert does not count."""
     end = 5 + int.from_bytes(sent[3:5], "big")
     return sent[end : end + 1] == bytes([_HANDSHAKE_RECORD])
 
 
 def _read(received: bytes) -> Tuple[Optional[str], Optional[int], List[bytes]]:
-    """The version, the cipher suite and the certificates in what a server sent; empty as far as they did not come."""
+    """The version, the cipher suite and the certificates that a server sent; empty if they did not arrive."""
     version = suite = None
     certificates: List[bytes] = []
     for kind, body in _messages(received):
@@ -196,7 +196,7 @@ def _read(received: bytes) -> Tuple[Optional[str], Optional[int], List[bytes]]:
 
 
 def _messages(received: bytes) -> Iterator[Tuple[int, bytes]]:
-    """The handshake messages that came whole, up to where encryption begins."""
+    """The complete handshake messages, up to where encryption begins."""
     handshake = bytearray()
     position = 0
     while position + 5 <= len(received) and received[position] == _HANDSHAKE_RECORD:
@@ -213,7 +213,7 @@ def _messages(received: bytes) -> Iterator[Tuple[int, bytes]]:
 
 
 def _vectors(data: bytes) -> Iterator[bytes]:
-    """The parts of a list, each of which has its length in three bytes before it."""
+    """The items of a list, each with its length in three bytes before it."""
     position = 0
     while position + 3 <= len(data):
         end = position + 3 + int.from_bytes(data[position : position + 3], "big")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a name server of this host answers, compared with the records that it should."""
+"""What a name server on this host answers, compared with the records that it should have."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .errors import DnsError
 from .records import Record
 from .wire import DnsMalformed, DnsTimeout, Response, look_up
 
-# Seconds for one answer, for a server that reads its files again, and between two looks.
+# Seconds for one answer, for a server to read its files again, and between two checks.
 _ANSWER = 2.0
 _RELOAD = 5.0
 _PAUSE = 0.05
@@ -23,7 +23,7 @@ _PAUSE = 0.05
 
 @dataclass(frozen=True)
 class Server:
-    """A server, with the name of its program, that answers with TTLs of records (C(has_ttl)) or with its own."""
+    """A server, with the name of its program. It answers with the records' TTLs (C(has_ttl)) or with its own."""
 
     program: str
     address: str
@@ -31,11 +31,11 @@ class Server:
     has_ttl: bool
 
     def expect(self) -> None:
-        """Raise C(DnsError) where nobody answers."""
+        """Raise C(DnsError) if nobody answers."""
         try:
             look_up(self.address, "localhost", "A", _ANSWER, self.port)
         except (DnsTimeout, DnsMalformed):
-            # It forwards the question, or says something odd; somebody is there.
+            # The server forwards the question, or answers something odd. In any case it is running.
             pass
         except OSError as error:
             raise DnsError(
@@ -46,7 +46,7 @@ class Server:
             ) from error
 
     def contradiction(self, records: List[Record]) -> Optional[str]:
-        """How its answers differ from these records, for the first that do; C(None) if none does."""
+        """How its answers differ from these records, for the first difference; C(None) if there is none."""
         wanted: Dict[Tuple[str, str], Set[Record]] = {}
         for record in records:
             wanted.setdefault((record.name, record.type), set()).add(record)
@@ -58,11 +58,11 @@ class Server:
         return None
 
     def is_right(self, found: Set[Record], expected: Set[Record]) -> bool:
-        """Whether these records of a name and type are what is expected of the server."""
+        """Whether these records of a name and type are what the server is expected to answer."""
         return found == expected
 
     def wait_for(self, records: List[Record]) -> Optional[str]:
-        """Like C(contradiction), once the server has had the time to read its files."""
+        """Like C(contradiction), but gives the server time to read its files."""
         deadline = time.monotonic() + _RELOAD
         while True:
             contradiction = self.contradiction(records)
@@ -71,7 +71,7 @@ class Server:
             time.sleep(_PAUSE)
 
     def still_answers(self, removed: Collection[Record]) -> List[Record]:
-        """Those of the removed records that it still answers, once it has had the time to read its files."""
+        """The removed records that it still answers after it had time to read its files."""
         deadline = time.monotonic() + _RELOAD
         left = sorted(removed)
         while True:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The trip of a task, the same for every place: what is wanted, what is held, what to write, the result."""
+"""The steps of a task, the same for every place: what is wanted, what exists, what to write, the result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .records import LONGEST_TTL, Record, address, host_name, type_of
 PRESENT = "present"
 ABSENT = "absent"
 
-# Names of the loopback, as systems have them in their hosts files. What programs find there must not change.
+# Names of the loopback in the hosts files of systems. Their addresses must not change.
 _LOOPBACK = (
     "localhost",
     "localhost.localdomain",
@@ -30,9 +30,9 @@ _LOOPBACK = (
 
 
 def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[str, Any]:
-    """Bring the place to what the options wish, or in check mode say what that would change; the task's result.
+    """Bring the place to what the options ask for, or in check mode say what would change. Returns the task's result.
 
-    Raises C(DnsError); then the place holds what it held before.
+    Raises C(DnsError); the place is then unchanged.
     """
     names = names_of(params)
     wanted = wanted_of(params, names, place)
@@ -62,7 +62,7 @@ def converge(place: Place, params: Dict[str, Any], *, check_mode: bool) -> Dict[
 
 
 def names_of(params: Dict[str, Any]) -> List[str]:
-    """The host names that the options name, each once, in their order. Raises C(DnsError) where one cannot be."""
+    """The host names that the options name, each once, in their order. Raises C(DnsError) for a wrong name."""
     names = []
     for text in items(params["hostnames"]):
         name = host_name(text, "hostnames")
@@ -76,12 +76,12 @@ def names_of(params: Dict[str, Any]) -> List[str]:
 
 
 def undocumented_of(params: Dict[str, Any]) -> List[str]:
-    """The names of which the vendor does not say whether agents of the region need them."""
+    """The names for which the vendor does not say whether agents of the region need them."""
     return undocumented_hostnames(params["region"]) if params["region"] is not None else []
 
 
 def wanted_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Record]:
-    """The records that these names are to have. Raises C(DnsError) for what cannot be, or not in this place."""
+    """The records that these names should have. Raises C(DnsError) for records that are impossible here."""
     if params["state"] == ABSENT:
         return []
     ttl = params["ttl"]
@@ -103,7 +103,7 @@ def wanted_of(params: Dict[str, Any], names: List[str], place: Place) -> List[Re
 
 
 def _with_ttl(record: Record, before: List[Record], place: Place) -> Record:
-    """The record; where no TTL is asked for it, with the one that the name's records of its type have already."""
+    """The record. If the task asks for no TTL, it gets the TTL of the name's present records of its type."""
     if record.ttl is not None:
         return record
     held = [old.ttl for old in before if (old.name, old.type) == (record.name, record.type)]

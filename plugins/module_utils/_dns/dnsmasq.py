@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Records in a hosts file of dnsmasq, which is all of its configuration that it reads again without a restart."""
+"""Records in a hosts file of dnsmasq. Only hosts files are read again without a restart."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ ARGUMENTS: Dict[str, Any] = {
     **SERVER_ARGUMENTS,
 }
 
-# The dnsmasq inside of Pi-hole, and the folder that it is known by where processes cannot be seen.
+# The dnsmasq inside Pi-hole, and the folder that reveals it if processes cannot be seen.
 _PIHOLE = "pihole-FTL"
 _PIHOLE_FOLDER = "/etc/pihole"
 _NAMES = ("dnsmasq", _PIHOLE)
-# Where Debian's, Red Hat's and Pi-hole's services have it.
+# The places where the services of Debian, Red Hat and Pi-hole have it.
 _PID_FILES = ("/run/dnsmasq/dnsmasq.pid", "/run/dnsmasq.pid", "/run/pihole-FTL.pid")
 _LOOPBACK = "127.0.0.1"
 # Seconds; a trial takes about one.
@@ -45,9 +45,9 @@ _ANSWER = 2.0
 
 
 class LocalisingServer(Server):
-    """A dnsmasq that may answer, of a name's addresses, only those on the subnet of the address that was asked.
+    """A dnsmasq that may only answer a name's addresses in the same subnet as the server address that was asked.
 
-    This is its option localise-queries, which Pi-hole has set.
+    This is its option localise-queries, which Pi-hole sets.
     """
 
     def is_right(self, found: Set[Record], expected: Set[Record]) -> bool:
@@ -57,20 +57,20 @@ class LocalisingServer(Server):
         asked = ipaddress.ip_address(self.address)
         if not found or any(record.type != "A" for record in found) or asked.version != 4:
             return False
-        # Of both, the bits in which they differ from the address that was asked.
+        # The bits in which each of the two differs from the address that was asked.
         near, far = (
             [(int(ipaddress.ip_address(record.value)) ^ int(asked)).bit_length() for record in records]
             for records in (found, others)
         )
         if max(near) >= min(far):
             return False
-        # The file may not have been read yet. Asked at the loopback, the server leaves nothing out.
+        # The file may not have been read yet. If asked at the loopback, the server leaves no address out.
         record = next(iter(found))
         answers = self._ask_at(_LOOPBACK, record.name, record.type)
         return answers is None or {one.value for one in answers} == {one.value for one in found | others}
 
     def _ask_at(self, address: str, name: str, kind: str) -> Optional[List[Record]]:
-        """What is answered at another address; C(None) where nobody is there, or at the address of this server."""
+        """The answer at another address; C(None) if nobody answers there, or if it is the address of this server."""
         if address == self.address:
             return None
         try:
@@ -111,13 +111,13 @@ class Dnsmasq(ServedFile):
         return "".join(f"{line_of(record)}\n" for record in records)
 
     def check(self, text: str, records: List[Record]) -> None:
-        """Start another dnsmasq, for this moment and on the loopback only: its checker does not read hosts files.
+        """Start another dnsmasq for a moment, on the loopback only. Its own check does not read hosts files.
 
-        That in Pi-hole cannot be started without all of Pi-hole, so the file is tried by the server itself.
+        The one in Pi-hole cannot be started without all of Pi-hole. So only the server itself tries the file.
         """
         if self._is_pihole():
             return
-        # In the folder of the file itself, as it runs as a user of its own, who can read there.
+        # In the same folder as the file, because dnsmasq runs as a user of its own, who can read there.
         try:
             with managed_file.temporary(self._path) as (file, candidate):
                 file.write(text.encode("ascii"))
@@ -141,11 +141,11 @@ class Dnsmasq(ServedFile):
 
 @contextlib.contextmanager
 def _serving(hosts_file: str) -> Iterator[int]:
-    """A dnsmasq that knows nothing but this file; the port that it answers at."""
+    """Run a dnsmasq that only knows this file. Yields the port at which it answers."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind((_LOOPBACK, 0))
         port = free.getsockname()[1]
-    # With an end of its own, as whoever started it may be killed.
+    # With its own time limit, because this run may be killed.
     command = [program_path("timeout"), str(_TRIAL), program_path("dnsmasq"), "--keep-in-foreground"]
     command += ["--conf-file=/dev/null", "--pid-file="]
     command += [f"--port={port}", f"--listen-address={_LOOPBACK}", "--bind-interfaces"]
@@ -160,6 +160,6 @@ def _serving(hosts_file: str) -> Iterator[int]:
     try:
         yield port
     finally:
-        # Both at once: told to end while it starts, timeout may do so without what it has started.
+        # The whole group at once: if timeout is told to end while it starts, it may end without ending dnsmasq.
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

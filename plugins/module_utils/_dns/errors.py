@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can go wrong between a checked option and the place where a record lives."""
+"""Errors between the checked options and the place that holds a record."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .._basis.errors import Problem
 
 
 class DnsError(Problem):
-    """Something that did not end as it should have, in words for people.
+    """Something went wrong, in words for people.
 
-    C(code) is one word to test for. C(option) is the option to look at, C(None) where none would mend it.
+    C(code) is one word that playbooks can test. C(option) is the option to change, C(None) if no option helps.
     """
 
     def __init__(self, code: str, message: str, option: Optional[str] = None) -> None:
@@ -28,4 +28,4 @@ class DnsError(Problem):
 
 
 class NotKnown(DnsError):
-    """A change of which nobody has said whether it was made; the message says what came back instead."""
+    """It is not known whether a change was made. The message says what the server answered instead."""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Records in a hosts file, such as C(/etc/hosts): the place that works where nobody runs a name server."""
+"""Records in a hosts file, such as C(/etc/hosts): the place that works without a name server."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ ARGUMENTS: Dict[str, Any] = {
     "unsafe_writes": {"type": "bool", "default": False},
 }
 
-# How long a line of a file can be, in characters, to be shown in a diff.
+# The longest line, in characters, that is shown in a diff.
 _LONGEST_LINE = 2000
 
-# Bytes. Longer files are not shown, as Ansible's own modules have it.
+# Bytes. Longer files are not shown in a diff, as in Ansible's own modules.
 _LONGEST_DIFF = 100 * 1024
 
 
 class HostsFile(Place):
-    """One block of ours in a hosts file.
+    """A hosts file with one block of ours.
 
-    With C(replace_conflicts), the lines of others count as well: what they say of our names is read, kept where it is
-    right, and taken out where it is not.
+    With C(replace_conflicts), the lines of others count, too: their records of our names are read, kept if they are
+    right, and removed if they are not.
     """
 
     def __init__(self, options: Dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ class HostsFile(Place):
         records = {record for record in self._hosts.block if record.name in names}
         if self._replaces:
             others = {record for _index, said in self._hosts.others(names) for record in said}
-            # One of both is enough.
+            # A record in one of the two places is enough.
             self.unfinished = not records.isdisjoint(others)
             records |= others
         return sorted(records)
@@ -144,7 +144,7 @@ class HostsFile(Place):
         tidy(self._path)
 
     def _new(self, after: List[Record]) -> Hosts:
-        """The file with these records of our names, in the block unless a line of others says them already."""
+        """The file with these records of our names. They are in the block unless a line of others already has them."""
         lines = list(self._hosts.lines)
         said_by_others = set()
         if self._replaces:
@@ -157,6 +157,6 @@ class HostsFile(Place):
 
 
 def _lines_of(content: bytes) -> str:
-    """A file for a diff: its lines as they are, with what cannot be seen in them escaped, but for tabs."""
+    """A file for a diff: its lines as they are, but with invisible characters other than tabs escaped."""
     text = content.decode("utf-8", "backslashreplace")
     return "\n".join(with_tabs(line, _LONGEST_LINE) for line in text.split("\n"))

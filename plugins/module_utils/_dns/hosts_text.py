@@ -4,7 +4,7 @@
 
 """The text of hosts files: lines with an address and names, and one block of ours among everybody else's lines.
 
-All of it is bytes: whatever a file holds outside of the block stays as it is.
+All of it is bytes, so everything outside of the block stays as it is.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from .records import Record, type_of
 BEGIN = b"# BEGIN workload_security.agent.local_dns"
 END = b"# END workload_security.agent.local_dns"
 
-# Lines; what is meant for people is shorter.
+# Lines. Comments that are meant for people are shorter.
 _LONGEST_HEADER = 100
 
 
 @dataclass(frozen=True)
 class Hosts:
-    """A file: its lines with their ends, which of them are our block (C(begin) up to but not C(end)), its records.
+    """A file: its lines with line ends, where our block is (C(begin) up to, but without C(end)), the block's records.
 
-    Where there is no block yet, it is to come first. There, no missing end of a last line has to be mended, and
-    whoever takes the first line for a name takes ours.
+    A new block is put first. There, it does not matter whether the file's last line has an end, and for resolvers that
+    use the first line with a name, our line counts.
     """
 
     lines: List[bytes]
@@ -40,13 +40,13 @@ class Hosts:
     block: List[Record]
 
     def others(self, names: Collection[str]) -> List[Tuple[int, List[Record]]]:
-        """What lines outside of the block say of these names, each with the line's index."""
+        """The records of these names on lines outside of the block, each with the line's index."""
         indexes = [*range(self.begin), *range(self.end, len(self.lines))]
         said = [(index, records_of(self.lines[index], names)) for index in indexes]
         return [(index, records) for index, records in said if records]
 
     def header(self) -> List[str]:
-        """The comments that the file begins with, for people; a block of ours before them does not count."""
+        """The comments at the top of the file, as text for people. A block of ours before them is skipped."""
         comments = []
         for line in [*self.lines[: self.begin], *self.lines[self.end :]][:_LONGEST_HEADER]:
             text = text_of(line[:LONGEST])
@@ -56,9 +56,9 @@ class Hosts:
         return [text for text in comments if text]
 
     def hidden(self) -> List[Tuple[str, str, str, int]]:
-        """Addresses that resolve back to a name of ours, and without the block to another: the first one that is found.
+        """Addresses that resolve back to the first name of ours because of the block, and without it to another name.
 
-        Each with our name, the other, and the index of the line that has it, as the lines are without a change.
+        Each with our name, the other name, and the index of the other name's line, in the unchanged lines.
         """
         ours: Dict[str, str] = {}
         for record in self.block:
@@ -75,14 +75,14 @@ class Hosts:
         return found
 
     def text(self) -> bytes:
-        """The file. The block has the line ends that the file has; without records there is no block."""
+        """The file's content. The block has the same line ends as the file. Without records there is no block."""
         end = b"\r\n" if self.lines and self.lines[0].endswith(b"\r\n") else b"\n"
         block = [BEGIN, *(line_of(record).encode("ascii") for record in self.block), END] if self.block else []
         return b"".join([*self.lines[: self.begin], *(line + end for line in block), *self.lines[self.end :]])
 
 
 def read_hosts(content: bytes, path: str) -> Hosts:
-    """Take a file apart. Raises C(DnsError) for a block that is not as we write it: parts of it may be another's."""
+    """Parse a file. Raises C(DnsError) for a block that is not as we write it: parts may be somebody else's."""
     lines = re.findall(rb"[^\n]*\n|[^\n]+", content)
     marks = [(index, line.strip()) for index, line in enumerate(lines) if line.strip() in (BEGIN, END)]
     if not marks:
@@ -112,12 +112,12 @@ def _read_ours(line: bytes, number: int, path: str) -> List[Record]:
 
 
 def text_of(line: bytes) -> str:
-    """A line without its end, for people, who see bytes that are no text as escapes."""
+    """A line without its end, for people. Bytes that are not text are escaped."""
     return line.strip(b" \t\r\n\v\f").decode("utf-8", "backslashreplace")
 
 
 def with_tabs(line: str, longest: int = LONGEST) -> str:
-    """As C(shown), but with tabs as they are: for what programs and terminals read, not for messages."""
+    """Like C(shown), but tabs stay as they are. For output that programs and terminals read, not for messages."""
     whole = "\t".join(shown(part, longest) for part in line[: longest + 1].split("\t"))
     return whole if len(whole) <= longest else whole[: longest - 1] + "…"
 
@@ -128,17 +128,17 @@ def line_of(record: Record) -> str:
 
 
 def records_of(line: bytes, names: Collection[str]) -> List[Record]:
-    """What a line says of these names. Resolvers pass over lines whose address they cannot read, and so does this."""
+    """A line's records of these names. Lines whose address cannot be read are skipped, as resolvers do."""
     address, *others = _words(line.partition(b"#")[0]) or [""]
     found = [name for name in others if name in names]
     value = _canonical(address) if found else ""
     return [Record(name, type_of(value), value) for name in found] if value else []
 
 
-# Block lists have the same address on all their lines.
+# Cached, because block lists have the same address on all their lines.
 @functools.lru_cache(maxsize=64)
 def _canonical(address: str) -> str:
-    # Newer Pythons read a zone, which resolvers do not take here.
+    # Newer Pythons accept a zone, which resolvers do not accept here.
     try:
         return "" if "%" in address else str(ipaddress.ip_address(address))
     except ValueError:
@@ -146,19 +146,19 @@ def _canonical(address: str) -> str:
 
 
 def whole_line(line: bytes) -> List[Record]:
-    """The records of a line that holds an address, names and nothing else; none for any other line."""
+    """The records of a line that has an address, names and nothing else; empty for any other line."""
     names = _words(line)[1:]
     records = records_of(line, names) if line.isascii() else []
     return records if len(records) == len(names) else []
 
 
 def _words(line: bytes) -> List[str]:
-    # Split as bytes: what is white space to Unicode alone is part of a name to resolvers.
+    # Split as bytes, because resolvers treat characters that are white space only in Unicode as part of a name.
     return [word.decode("latin-1") for word in line.lower().split()]
 
 
 def without(line: bytes, names: Collection[str]) -> bytes:
-    """A line without these names. A comment behind them stays; a line that has nothing left becomes empty."""
+    """A line without these names. A comment after them stays. If nothing is left, the line becomes empty."""
     body, mark, comment = line.partition(b"#")
     kept = re.sub(
         rb"(?<=\S)\s+(\S+)", lambda name: b"" if name[1].lower().decode("latin-1") in names else name[0], body

@@ -4,7 +4,7 @@
 
 """The Kerberos half of updates that are signed with GSS-TSIG (RFC 3645), through the library gssapi.
 
-It runs beside the playbook, like the conversation with the primary server. No ticket or key is ever in a message.
+It runs on the controller, like the conversation with the primary server. Messages never contain a ticket or key.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ try:
     import gssapi
 except ImportError as import_error:
     GSSAPI_IMPORT_ERROR: Optional[str] = str(import_error)
-# Without Kerberos on the machine, it raises what is none of Python's.
+# If the machine has no Kerberos, the library raises an error that is not one of Python's own.
 except Exception as import_error:
     GSSAPI_IMPORT_ERROR = f"{type(import_error).__name__}: {import_error}"
 else:
@@ -35,27 +35,27 @@ else:
         gssapi.exceptions.ExpiredContextError,
     )
 
-# Codes of MIT Kerberos, which Heimdal shares: what it adds them to, and each with what it means here.
+# Error codes of MIT Kerberos, which Heimdal shares: the number that they are added to, and what each means here.
 _BASE = -1765328384
 _MALFORMED, _NOT_IN_CACHE, _NO_CACHE = 134, 141, 195
 _CODES = {
-    6: "unknown_principal",  # the KDC does not know who asks
-    7: "unknown_service",  # the KDC does not know who is asked for
-    18: "unknown_principal",  # locked
+    6: "unknown_principal",  # the KDC does not know the client
+    7: "unknown_service",  # the KDC does not know the server
+    18: "unknown_principal",  # the client is locked
     23: "bad_keytab",  # the password has expired
     24: "bad_keytab",  # the KDC has another password
     31: "bad_keytab",  # the answer cannot be decrypted
-    32: "no_ticket",  # it has expired
-    33: "bad_time",  # it is not valid yet
+    32: "no_ticket",  # the ticket has expired
+    33: "bad_time",  # the ticket is not valid yet
     37: "bad_time",
     68: "wrong_realm",
     _NOT_IN_CACHE: "no_ticket",
     148: "bad_time",  # in the KDC's answer
-    154: "no_kdc",  # the realm has none
-    156: "no_kdc",  # none answers
+    154: "no_kdc",  # the realm has no KDC
+    156: "no_kdc",  # no KDC answers
     181: "bad_keytab",  # the principal is not in it
     _NO_CACHE: "no_ticket",
-    220: "no_kdc",  # its address is not found
+    220: "no_kdc",  # the KDC's address is not found
 }
 _ADVICE = {
     "no_ticket": "get a ticket with kinit, or name a keytab in option rfc2136.keytab",
@@ -83,11 +83,11 @@ _OPTIONS = {
 
 @dataclass
 class Kerberos:
-    """Who signs, and for which server; C(signer) is that principal, once there are tickets.
+    """The principal that signs, and for which server. C(signer) is the principal's name once there are tickets.
 
-    C(server_name) is the host name in the server's service principal, C(DNS/host). C(principal) is taken from the keytab
-    or ticket cache if it is C(None); C(keytab) is the path of one; C(ticket_cache) is a path or has a type, as
-    C(KCM:); without either, Kerberos's own environment counts.
+    C(server_name) is the host name in the server's service principal, C(DNS/host). If C(principal) is C(None), it is
+    taken from the keytab or ticket cache. C(keytab) is a path. C(ticket_cache) is a path, or has a type such as
+    C(KCM:). If both are missing, Kerberos's own environment variables count.
     """
 
     server_name: str
@@ -98,11 +98,11 @@ class Kerberos:
 
     @property
     def service(self) -> str:
-        """The server as Kerberos knows it, without the realm."""
+        """The server's name in Kerberos, without the realm."""
         return f"DNS/{self.server_name}"
 
     def context(self) -> gssapi.SecurityContext:
-        """The beginning of a conversation with the server. Raises C(DnsError) without gssapi, and what C(problems) does."""
+        """The start of a conversation with the server. Raises C(DnsError), as C(problems) does."""
         if GSSAPI_IMPORT_ERROR:
             raise DnsError(
                 "missing_library",
@@ -118,7 +118,8 @@ class Kerberos:
                 name=gssapi.Name(f"DNS@{self.server_name}", gssapi.NameType.hostbased_service),
                 creds=credentials,
                 mech=gssapi.MechType.kerberos,
-                # The server proves who it is, and nothing is taken twice. It gets no ticket to act for who signs.
+                # The server must prove its identity, and replayed messages are refused. The server gets no ticket to
+                # act for us.
                 flags=[
                     gssapi.RequirementFlag.mutual_authentication,
                     gssapi.RequirementFlag.replay_detection,
@@ -131,7 +132,7 @@ class Kerberos:
         store: Dict[str, str] = {}
         if self.keytab:
             self._check_keytab(self.keytab)
-            # The tickets that are got with it are kept nowhere.
+            # Tickets that the keytab gives are only kept in memory.
             store = {"client_keytab": f"FILE:{self.keytab}", "ccache": f"MEMORY:{uuid.uuid4()}"}
         elif self.ticket_cache:
             store = {"ccache": self.ticket_cache}
@@ -142,7 +143,7 @@ class Kerberos:
 
     @contextlib.contextmanager
     def problems(self) -> Iterator[None]:
-        """Raise C(Problem) for what Kerberos refuses inside."""
+        """Raise C(Problem) for errors of Kerberos in this block."""
         try:
             yield
         except gssapi.exceptions.GSSError as error:
@@ -156,7 +157,7 @@ class Kerberos:
 
     @staticmethod
     def _check_keytab(path: str) -> None:
-        """Kerberos says of any keytab that it cannot use that there is no ticket cache."""
+        """Refuse a keytab that cannot be used. Kerberos itself would only say that there is no ticket cache."""
         try:
             is_keytab = read_beginning(path, 1) == b"\x05"
         except OSError as error:
@@ -168,7 +169,7 @@ class Kerberos:
 
     def _problem(self, error: gssapi.exceptions.GSSError) -> Problem:
         told = error.get_all_statuses(error.min_code, False)
-        # What is wrong in GSS-API's own view, such as an expired ticket, may be no error to Kerberos.
+        # An error of GSS-API, such as an expired ticket, may be no error to Kerberos.
         if not error.min_code or told == ["Success"]:
             told = error.get_all_statuses(error.maj_code, True)
         words = "; ".join(told)
@@ -182,7 +183,7 @@ class Kerberos:
             code = "no_ticket"
         if code == "no_ticket" and self.keytab:
             code = "bad_keytab"
-            # It speaks of the cache that was to be filled.
+            # The message is about the cache that should have been filled.
             if number in (_NOT_IN_CACHE, _NO_CACHE):
                 words = f"keytab '{self.keytab}' has no keys of {self.principal or 'a principal'}"
         if code == "unknown_service" and self._is_of_another_realm(words):
@@ -194,9 +195,9 @@ class Kerberos:
         )
 
     def _is_of_another_realm(self, words: str) -> bool:
-        """Whether a KDC that does not know the server is one of another realm than the domain that the server lies in.
+        """Whether a KDC that does not know the server belongs to another realm than the server's domain.
 
-        Active Directory does not say what it does not know, others do.
+        Active Directory does not say what it does not know; other KDCs do.
         """
         realm = self.signer.rpartition("@")[2].lower()
         is_elsewhere = "." in self.server_name and not f".{self.server_name}".endswith(f".{realm}")
@@ -204,5 +205,5 @@ class Kerberos:
 
 
 def _signed(code: int) -> int:
-    """A code as Kerberos's lists have it; GSS-API hands it on without its sign."""
+    """A code with its sign, as Kerberos lists it. GSS-API drops the sign."""
     return code - 2**32 if code >= 2**31 else code

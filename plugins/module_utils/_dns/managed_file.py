@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that are replaced as a whole: at any moment the old one or the new one is there, and never a part of it.
+"""Files that are replaced as a whole: at any moment there is the complete old file or the complete new one.
 
-Files that cannot be replaced, such as mounts in containers, are written in place where that is asked for.
+Files that cannot be replaced, such as mounts in containers, are written in place if an option allows it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from .errors import DnsError
 
 _NEW_FILE_MODE = 0o644
 
-# Bytes of a file. Block lists in hosts files have some ten million.
+# Bytes of a file. Block lists in hosts files have about ten million.
 _LONGEST = 256 * 1024 * 1024
 
-# What is behind a refusal, and what to do about it.
+# The likely cause of a refusal, and what to do about it.
 _ADVICE = {
     errno.EACCES: "this user may not; use become",
     errno.EPERM: "this user may not, or the file is immutable (chattr -i)",
@@ -38,17 +38,17 @@ _ADVICE = {
 }
 
 
-# What refuses a new file or its place, but maybe not to write the file that is there: a mount, a folder that is mounted
-# read only, or one that this user may not write to.
+# Errors that prevent creating or moving a new file, while the existing file may be writable: the file is a mount, or
+# the folder is mounted read-only or not writable for this user.
 _IRREPLACEABLE = (errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM, errno.EXDEV)
 
 
 class Irreplaceable(DnsError):
-    """A new file cannot take the place of one that can be written all the same."""
+    """A file cannot be replaced by a new one, but can be written."""
 
 
 def path_of(options: Mapping[str, str], name: str, place: str) -> str:
-    """A suboption that is the path of a file. Raises C(OptionError) for what can be none."""
+    """A suboption that is the path of a file. Raises C(OptionError) if it cannot be one."""
     path = options[name]
     try:
         whole = os.fsencode(path)
@@ -60,7 +60,7 @@ def path_of(options: Mapping[str, str], name: str, place: str) -> str:
 
 
 def read(path: str) -> Optional[bytes]:
-    """The content of a regular file, C(None) where there is none. Raises C(DnsError) for what cannot be read."""
+    """The content of a regular file; C(None) if there is no file. Raises C(DnsError) if it cannot be read."""
     try:
         return read_whole(path, _LONGEST)
     except FileNotFoundError:
@@ -70,11 +70,11 @@ def read(path: str) -> Optional[bytes]:
 
 
 def replace(path: str, before: Optional[bytes], after: bytes) -> None:
-    """Let a file that holds C(before) (C(None): that is not there) hold C(after), on the disk, too.
+    """Replace the content C(before) of a file (C(None): there is no file) by C(after), and sync it to the disk.
 
-    Owner, mode, access control list and security context stay as they are; where C(path) is a symbolic link, the
-    file that it leads to is replaced. Raises C(DnsError), then the file is as it was; C(Irreplaceable) where C(overwrite)
-    may do it.
+    Owner, mode, access control list and security context stay as they are. If C(path) is a symbolic link, the file that
+    it points to is replaced. Raises C(DnsError) and leaves the file unchanged; raises C(Irreplaceable) if C(overwrite)
+    may work.
     """
     target = os.path.realpath(path)
 
@@ -97,9 +97,9 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
 
 
 def expect_writable(path: str) -> None:
-    """Raise what C(replace) is known to raise here, without a try; for check mode.
+    """Raise the error that C(replace) is sure to raise here, without trying it. For check mode.
 
-    A folder that is missing is no reason: an earlier task of the same run may make it.
+    A missing folder is no error here: an earlier task of the same run may create it.
     """
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
@@ -115,9 +115,9 @@ def expect_writable(path: str) -> None:
 
 
 def overwrite(path: str, before: bytes, after: bytes) -> None:
-    """Like C(replace), but write into the file: readers may see a part of it, and a run that is killed may leave one.
+    """Like C(replace), but write into the file: readers may see a partly written file, and a killed run may leave one.
 
-    Raises C(DnsError), then the file is as it was.
+    Raises C(DnsError) and leaves the file unchanged.
     """
     try:
         overwrite_whole(path, before, after, lambda: _expect(path, before))
@@ -132,7 +132,7 @@ def _expect(path: str, content: Optional[bytes]) -> None:
 
 @contextlib.contextmanager
 def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
-    """A new file beside the one at C(path), and its own path. Raises C(DnsError) where it cannot be made."""
+    """A new file beside the one at C(path), and its own path. Raises C(DnsError) if it cannot be created."""
     with contextlib.ExitStack() as stack:
         try:
             made = stack.enter_context(files.temporary(path))
@@ -142,7 +142,7 @@ def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
 
 
 def remove(path: str) -> None:
-    """Remove a file that C(replace) has made. Raises C(DnsError)."""
+    """Remove a file that C(replace) has created. Raises C(DnsError)."""
     try:
         os.unlink(path)
     except OSError as error:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module local_dns between Ansible and the trip: its arguments, and how it ends."""
+"""The module local_dns: its arguments, and how it ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .._basis.module import Module
 from . import dnsmasq, hosts_file, rfc2136, unbound
 from .converge import ABSENT, PRESENT, converge
 
-# Everywhere in Ansible, this variable of the host is the default of this option.
+# Everywhere in Ansible, this environment variable of the host is the default of this option.
 _UNSAFE_WRITES = {**hosts_file.ARGUMENTS["unsafe_writes"], "fallback": (env_fallback, ["ANSIBLE_UNSAFE_WRITES"])}
 
 _PLACES = {

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that a pattern finds, as the C library's glob has it for Unbound: with braces, and in its order."""
+"""Files that a pattern finds, like the C library's glob as Unbound uses it: with braces, and in the same order."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import os
 import re
 from typing import Iterator, List, Optional, Pattern, Tuple
 
-# A name without any of these is the name of one file.
+# A name without any of these characters is the name of one file.
 HAS_PATTERN = re.compile(r"[*?\[{~]")
 
-# Files that one pattern finds, and ways that one can be read. Real ones find some hundred.
+# The most files that one pattern may find, and the most alternatives that it may have. Real patterns find a few
+# hundred.
 MOST_FILES = 10_000
 
-# Bytes; the longest path that systems take.
+# Bytes. The longest path that systems accept.
 _LONGEST = 4096
 
 _CLASSES = {
@@ -24,23 +25,23 @@ _CLASSES = {
     **{"space": " \\t\\n\\r\\f\\v", "blank": " \\t", "xdigit": "0-9A-Fa-f", "punct": "!-/:-@\\[-`{-~"},
 }
 
-# Of a bracket: a class, or a letter or range of letters.
+# Inside a bracket: a class, or a character or range of characters.
 _MEMBER = re.compile(r"\[:(?P<class>[a-z]+):\]|(?P<from>\\.|[^\\])(?:-(?P<to>\\.|[^\]\\]))?", re.DOTALL)
 
 
 class TooMany(Exception):
-    """A pattern finds more than C(MOST_FILES)."""
+    """A pattern finds more than C(MOST_FILES) files."""
 
 
 class _Unreadable(Exception):
-    """A folder that files are looked for in cannot be read."""
+    """A folder that is searched for files cannot be read."""
 
 
 def found_by(pattern: str, folder: str, ours: str) -> List[str]:
-    """The paths that a pattern finds from a folder on, as if there were a file C(ours), which is a real path.
+    """The paths that a pattern finds, starting in a folder, as if the file C(ours), a real path, existed.
 
-    Those of one alternative in braces are sorted, and come before those of the next. Where a folder cannot be read,
-    Unbound takes the pattern for the name of a file, and so does this. Raises C(TooMany).
+    The paths of one alternative in braces are sorted, and come before those of the next one. If a folder cannot be
+    read, the pattern counts as the name of a file, as in Unbound. Raises C(TooMany).
     """
     found: List[str] = []
     for number, alternative in enumerate(_alternatives(pattern)):
@@ -54,7 +55,7 @@ def found_by(pattern: str, folder: str, ours: str) -> List[str]:
 
 
 def _alternatives(pattern: str) -> Iterator[str]:
-    """The patterns without braces that one with braces stands for."""
+    """The patterns without braces that a pattern with braces stands for."""
     todo = [pattern] if len(pattern) <= _LONGEST else []
     while todo:
         if len(todo) > MOST_FILES:
@@ -70,7 +71,7 @@ def _alternatives(pattern: str) -> Iterator[str]:
 
 
 def _braces(pattern: str) -> Optional[List[int]]:
-    """Where the first brace, its commas and its closing brace are; C(None) where nothing closes it."""
+    """Where the first brace, its commas and its closing brace are; C(None) if no brace closes it."""
     places: List[int] = []
     depth = 0
     for found in re.finditer(r"\\.|[{},]", pattern, re.DOTALL):
@@ -87,7 +88,7 @@ def _paths(pattern: str, folder: str, ours: str) -> List[str]:
     exact = True
     for part in filter(None, pattern.split("/")):
         if re.search(r"[*?\[]", re.sub(r"\\.", "", part, flags=re.DOTALL)):
-            # Behind a part that is a pattern, only what is there counts.
+            # After a part that is a pattern, only existing folders count.
             found = [path for path in found if exact or os.path.isdir(path)]
             exact = False
             units = _units(part)
@@ -119,10 +120,10 @@ def _names(folder: str, ours: str) -> List[str]:
 
 
 def _units(part: str) -> List[Optional[Pattern[str]]]:
-    """What each letter of a name must be; C(None) for any letters at all."""
+    """What each character of a name must be; C(None) stands for any number of any characters."""
     units: List[Optional[Pattern[str]]] = []
     at = 0
-    # Nothing closes a bracket that begins behind this: none of the letters that follow it need be looked at.
+    # After the last closing bracket, no bracket is complete, so the characters after it need no search.
     closing = [found.start() for found in re.finditer(r"\\.|\]", part, re.DOTALL) if found[0] == "]"]
     last = closing[-1] if closing else -1
     while at < len(part):
@@ -143,7 +144,7 @@ def _units(part: str) -> List[Optional[Pattern[str]]]:
 
 
 def _bracket(part: str, begin: int) -> Optional[Tuple[int, Pattern[str]]]:
-    """Where the bracket that begins here ends, and what fits it; C(None) where nothing closes it: it is a letter then."""
+    """Where the bracket that begins here ends, and what matches it; C(None) if nothing closes it."""
     not_these = part[begin + 1 : begin + 2] in ("!", "^")
     first = begin + 1 + not_these
     members, at, known = "", first, True
@@ -156,17 +157,17 @@ def _bracket(part: str, begin: int) -> Optional[Tuple[int, Pattern[str]]]:
             return at + 1, re.compile(body if known else "(?!)", re.DOTALL)
         at = found.end()
         if found["class"] is not None:
-            # With one that does not exist, nothing fits.
+            # A bracket with an unknown class matches nothing.
             known = known and found["class"] in _CLASSES
             members += _CLASSES.get(found["class"], "")
             continue
         low, high = ((found[side] or found["from"])[-1] for side in ("from", "to"))
-        # A range that ends before it begins has nothing in it.
+        # A range that ends before it begins is empty.
         members += f"{re.escape(low)}-{re.escape(high)}" if low <= high else ""
 
 
 def _fits(name: str, units: List[Optional[Pattern[str]]]) -> bool:
-    """Whether the units fit a name; in no more steps than the product of both lengths."""
+    """Whether a name matches the units, in no more steps than the product of both lengths."""
     at = unit = 0
     star = resume = -1
     while at < len(name):

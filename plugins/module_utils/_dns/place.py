@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a place is: somewhere that records live, such as a hosts file or the zone of a name server."""
+"""What a place is: something that holds records, such as a hosts file or the zone of a name server."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .records import ADDRESS_TYPES, Record
 
 
 class Place:
-    """Somewhere that records live. A place is made from its suboptions, and used for one trip: read, then write.
+    """Something that holds records. A place is made from its suboptions, and used once: read, then write.
 
-    C(types) are the types of records that it can hold. C(default_ttl), in seconds, is what a record gets for which
-    no TTL is asked and none is held; C(None) in a place without TTLs. C(unfinished) means that what was read must be
-    written once more though it is right, as an earlier run was cut short. C(warnings) are what the user should know
-    though nothing failed. Every method may raise C(DnsError).
+    C(types): the types of records that it can hold. C(default_ttl): seconds, the TTL of a record if the task gives none
+    and the place has none yet; C(None) in a place without TTLs. C(unfinished): the records are right, but must be
+    written once more, because an earlier run was interrupted. C(warnings): what the user should know although nothing
+    failed. Every method may raise C(DnsError).
     """
 
     types: Tuple[str, ...] = ADDRESS_TYPES
@@ -32,17 +32,17 @@ class Place:
         raise NotImplementedError
 
     def write(self, before: List[Record], after: List[Record]) -> None:
-        """Replace what was read with C(after), and nothing else; done only when the place says so itself."""
+        """Replace the records that were read with C(after), and nothing else. Returns when the place confirms it."""
         raise NotImplementedError
 
     def expect_writable(self) -> None:
-        """Raise C(DnsError) where C(write) is known to fail, so that check mode fails, too."""
+        """Raise C(DnsError) if C(write) is sure to fail, so that check mode fails, too."""
 
     def tidy(self) -> None:
-        """Remove what a run that was killed may have left behind. Raises nothing."""
+        """Remove anything that a killed run may have left behind. Raises nothing."""
 
     def conflicts(self, after: List[Record]) -> List[Dict[str, object]]:
-        """What was read beside the records, is somebody else's and contradicts C(after); warns of what will stay."""
+        """What somebody else has in the place and contradicts C(after). Warns about conflicts that will stay."""
         return []
 
     def diff(self, before: List[Record], after: List[Record]) -> Dict[str, str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The conversation with a primary name server, through dnspython. It runs beside the playbook, not on managed hosts."""
+"""The conversation with a primary name server, through dnspython. It runs on the controller, not on managed hosts."""
 
 from __future__ import annotations
 
@@ -40,53 +40,54 @@ except ImportError as import_error:
     DNSPYTHON_IMPORT_ERROR: Optional[str] = str(import_error)
 else:
     DNSPYTHON_IMPORT_ERROR = None
-    # What tells something of the zone; all other codes are refusals. Of an update, the first alone says it was made.
+    # Codes that say something about the zone; all others are refusals. For updates, only the first one means success.
     _TELLING = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN, dns.rcode.NXRRSET, dns.rcode.YXDOMAIN, dns.rcode.YXRRSET)
 
 TYPES = ("A", "AAAA", "CNAME")
 
-# What else may stand at a host's name. There is no sure way to ask for everything: ANY is answered in part, if at all.
+# Other types that a host's name may have. There is no sure way to ask for all types: servers answer ANY only in part,
+# if at all.
 _OTHER_TYPES = (
     *("CAA", "DNAME", "DS", "HINFO", "HTTPS", "KX", "LOC", "MX", "NAPTR", "NS", "PTR"),
     *("RP", "SOA", "SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT", "URI"),
 )
-# These come with signing a zone, and a CNAME may have them.
+# These come from signing a zone, and may exist beside a CNAME.
 _OF_DNSSEC = ("RRSIG", "NSEC", "NSEC3", "KEY")
 
-# Nobody has such a host: what is answered for it is a wildcard's.
+# No host has this name, so any answer for it comes from a wildcard.
 _NOBODY = "_wildcard"
 _LONGEST_NAME = 253
 
-# Kerberos takes one message and its answer. Other ways to prove who one is, which GSS-API has as well, take more.
+# Kerberos needs one message and its answer. Other mechanisms of GSS-API need more.
 _ROUNDS = 5
-# A name for a key, beside no zone: where names in a message end alike, dnspython shortens the key's, and Samba then takes
-# the signature for a wrong one.
+# The domain of a key's name is no domain of any zone: if names in a message end in the same way, dnspython compresses
+# the key's name, and Samba then treats the signature as wrong.
 _KEY_DOMAIN = "workload-security-agent."
 _BY_GSS_API = 3  # a mode of RFC 2930
 _KEY_LASTS = 3600  # seconds
 
-# A datagram may be lost, so it is sent more than once. An update that was taken already fails its prerequisites the
-# next time, and so is never done twice.
-# What goes through every network in one datagram, in bytes (RFC 1035, section 4.2.1).
+# A datagram may be lost, so it is sent more than once. An update that was already made fails its prerequisites the next
+# time, so it is never made twice. The size of a datagram, in bytes, that passes every network (RFC 1035, section
+# 4.2.1).
 _LONGEST_DATAGRAM = 512
 
 
-# In the third byte of a message.
+# Bits in the third byte of a message.
 _IS_ANSWER, _TRUNCATED = 0x80, 0x02
 _HEADER = 12
 
 
 class _NotSent(DnsError):
-    """A message that did not go out."""
+    """A message that was not sent."""
 
 
 class Primary:
     """A primary server. Methods raise C(DnsError).
 
-    With a C(key), every question is signed, and every answer must be. With C(kerberos), this holds for updates alone,
-    after C(log_on): Active Directory answers everybody's questions, as its clients ask them, without signatures.
-    C(timeout) is in seconds, for each question, and each of the server's addresses until one has answered.
-    C(wildcards) are the names that were asked for and have no records of their own, but those of a wildcard.
+    With a C(key), every question is signed, and every answer must be signed. With C(kerberos), this only applies to
+    updates, after C(log_on): Active Directory answers questions without signatures, as its clients send them.
+    C(timeout) is in seconds, for each question and for each of the server's addresses until one has answered.
+    C(wildcards) are the names that were asked for and that have no records of their own, only those of a wildcard.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class Primary:
         over_tcp: bool,
         timeout: float,
     ) -> None:
-        """Raises C(MissingLibrary) without dnspython. Nothing is sent yet."""
+        """Raises C(MissingLibrary) without dnspython. Sends nothing."""
         require({"dnspython": DNSPYTHON_IMPORT_ERROR})
         self._server = server
         self._port = port
@@ -109,13 +110,13 @@ class Primary:
         self._signer = f"key {shown(key.name, 200)}" if key else "nobody"
         self._key_option = key.option if key else None
         self._key = _tsig_key(key) if key else None
-        # Signs updates: the same, or what the server and Kerberos have agreed upon.
+        # The key for updates: the same key, or one that was agreed with the server through Kerberos.
         self._update_key = self._key
         self._addresses: List[str] = []
         self.wildcards: Set[str] = set()
 
     def log_on(self) -> None:
-        """Agree with the server on a key that signs updates, if Kerberos is to tell who makes them (RFC 3645)."""
+        """Agree with the server on a key that signs updates, if Kerberos is used (RFC 3645)."""
         if self._kerberos is None:
             return
         context = self._kerberos.context()
@@ -124,7 +125,7 @@ class Primary:
             token = context.step()
             for _round in range(_ROUNDS):
                 answer = self._agree(key, token)
-                # Where the answer is signed, it was taken in already, since its signature needs it.
+                # If the answer is signed, its token was already used to verify the signature.
                 token = None if context.complete else context.step(answer)
                 if context.complete:
                     self._signer, self._update_key = self._kerberos.signer, key
@@ -132,7 +133,7 @@ class Primary:
         raise self._no_gss_tsig("it asks for more and more")
 
     def _agree(self, key: dns.tsig.Key, token: Optional[bytes]) -> bytes:
-        """What the server answers to one message of Kerberos."""
+        """The server's answer to one message of Kerberos."""
         now = int(time.time())
         message = dns.message.make_query(key.name, dns.rdatatype.TKEY, dns.rdataclass.ANY)
         message.flags &= ~dns.flags.RD
@@ -165,13 +166,13 @@ class Primary:
         )
 
     def zone_of(self, name: str) -> str:
-        """The zone that holds a name, as the server tells it."""
+        """The zone that holds a name, according to the server."""
         labels = name.split(".")
         for start in range(len(labels)):
             asked = ".".join(labels[start:])
             reply = self._ask(asked, "SOA")
             if _rrset_of(reply, asked, "CNAME"):
-                # What follows may be about the zone that the CNAME leads to.
+                # The rest of this answer may be about the zone that the CNAME leads to.
                 continue
             for rrset in reply.answer + reply.authority:
                 if rrset.rdtype == dns.rdatatype.SOA and _name(asked).is_subdomain(rrset.name):
@@ -182,9 +183,9 @@ class Primary:
         )
 
     def records(self, name: str) -> List[Record]:
-        """The name's own A, AAAA and CNAME records, not those that a wildcard answers for it."""
+        """The name's own A, AAAA and CNAME records, without those that come from a wildcard."""
         found: List[dns.rrset.RRset] = []
-        # A name with a CNAME has nothing else.
+        # A name with a CNAME has no other records.
         for kind in ("CNAME", "A", "AAAA"):
             reply = self._ask(name, kind)
             rrset = _rrset_of(reply, name, kind)
@@ -201,7 +202,7 @@ class Primary:
         ]
 
     def other_types(self, name: str) -> List[str]:
-        """The types of a name's own records besides A, AAAA, CNAME, and what belongs to DNSSEC."""
+        """The types of a name's own records, except A, AAAA, CNAME and the types of DNSSEC."""
         found: Dict[str, dns.rrset.RRset] = {}
         for kind in ("ANY", *_OTHER_TYPES):
             reply = self._ask(name, kind)
@@ -214,12 +215,12 @@ class Primary:
         return [] if others and self._is_from_wildcard(name, found[others[0]]) else others
 
     def _is_from_wildcard(self, name: str, answered: dns.rrset.RRset) -> bool:
-        """Whether what is answered for a name is a wildcard's: then names below and beside it have the same."""
+        """Whether the answer for a name comes from a wildcard. Names below and beside it then have the same records."""
         below, beside = f"{_NOBODY}.{name}", f"{_NOBODY}.{name.partition('.')[2]}"
         return (
             len(below) <= _LONGEST_NAME
             and self._answers_same(below, answered)
-            # A zone's own name is no wildcard's, and beside it is another zone.
+            # A zone's own name never comes from a wildcard, and names beside it are in another zone.
             and _rrset_of(self._ask(name, "SOA"), name, "SOA") is None
             and self._answers_same(beside, answered)
         )
@@ -230,10 +231,10 @@ class Primary:
         return found is not None and found.to_rdataset() == answered.to_rdataset()
 
     def update(self, zone: str, before: List[Record], after: List[Record]) -> bool:
-        """Replace C(before) by C(after), if the zone still holds exactly that for all their names and C(TYPES).
+        """Replace C(before) by C(after), if the zone still has exactly C(before) for all their names and C(TYPES).
 
-        Returns whether it did. Then all is done, otherwise nothing. Raises C(NotKnown) where the server does not say so
-        in words that can be believed, and another C(DnsError) where it says that it did nothing.
+        Returns whether all of it was done; otherwise nothing was. Raises C(NotKnown) if the server gives no trustworthy
+        answer, and another C(DnsError) if it says that it did nothing.
         """
         message = dns.update.UpdateMessage(_name(zone))
         held, wanted = _by_name_and_type(before), _by_name_and_type(after)
@@ -247,16 +248,16 @@ class Primary:
             if kind == "CNAME":
                 for other in _OTHER_TYPES:
                     message.absent(_name(name), other)
-        # First what goes, since a name can hold either a CNAME or addresses.
+        # Deletions come first, because a name can have either a CNAME or addresses.
         for name, kind in held:
             if held[name, kind] != wanted.get((name, kind)):
                 message.delete(_name(name), kind)
         for (name, kind), records in wanted.items():
             if records != held.get((name, kind)):
-                # Every record of this place has a TTL.
+                # In this place, every record has a TTL.
                 message.add(_name(name), _rdataset(records, ttl=records[0].ttl or 0))
         try:
-            # A ticket may end before it has signed.
+            # A ticket may expire before it signs.
             with self._kerberos.problems() if self._kerberos else contextlib.nullcontext():
                 reply = self._exchange(message, self._update_key, over_tcp=self._over_tcp or self._kerberos is not None)
         except _NotSent:
@@ -274,7 +275,7 @@ class Primary:
         return code == dns.rcode.NOERROR
 
     def _ask(self, name: str, kind: str) -> dns.message.Message:
-        """What the server says of a name, which exists or does not."""
+        """The server's answer about a name, which may or may not exist."""
         reply = self._exchange(dns.message.make_query(_name(name), kind), self._key, over_tcp=self._over_tcp)
         if reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             self._refused(reply.rcode(), f"a question about {name}", None)
@@ -306,7 +307,7 @@ class Primary:
                 raise _NotSent(
                     "too_big", "these are too many names for one update: use several tasks", "hostnames"
                 ) from error
-            # What dnspython does not wrap of all that can be wrong in a message.
+            # Besides its own errors, dnspython raises these for a wrong message.
             except (dns.exception.DNSException, ValueError, LookupError, struct.error) as error:
                 raise DnsError(
                     "bad_answer", f"{self} sent something that does not answer the question: {_words(error)}"
@@ -344,8 +345,8 @@ class Primary:
         except dns.tsig.BadSignature:
             if self._kerberos is None or len(answer) < _HEADER:
                 raise
-            # Samba's own server signs what it answers to updates in a way that nobody can verify. Nothing is done on its
-            # word, but it may say why it refuses.
+            # Samba's own server signs its answers to updates in a way that nobody can verify. They only count as the
+            # reason of a refusal.
             reply = dns.message.Message(id=message.id)
             reply.flags = int.from_bytes(answer[2:4], "big")
             return reply
@@ -356,7 +357,7 @@ class Primary:
     def _send_datagrams(
         self, message: dns.message.Message, wire: bytes, family: int, where: Tuple[Any, ...]
     ) -> Optional[dns.message.Message]:
-        """The answer, C(None) if it is too long; anybody can send datagrams, so all others are passed over."""
+        """The answer; C(None) if it is too long. Anybody can send datagrams, so all others are ignored."""
         answer: Optional[dns.message.Message] = None
         why_not = ""
 
@@ -465,7 +466,7 @@ class Primary:
 
 
 def _tsig_key(key: Key) -> dns.tsig.Key:
-    # The only one whose name in messages is not what everybody calls it.
+    # The only algorithm whose name in messages differs from its usual name.
     algorithm = dns.tsig.HMAC_MD5 if key.algorithm == BROKEN_ALGORITHM else key.algorithm
     try:
         return dns.tsig.Key(key.name, key.secret, algorithm)
@@ -474,7 +475,7 @@ def _tsig_key(key: Key) -> dns.tsig.Key:
 
 
 def _read(message: dns.message.Message, answer: bytes) -> dns.message.Message:
-    """An answer to the message, with its signature verified if it has one."""
+    """Parse an answer to the message, and verify its signature if it has one."""
     return dns.message.from_wire(answer, keyring=message.keyring, request_mac=message.mac)
 
 
@@ -487,7 +488,7 @@ def _text(name: dns.name.Name) -> str:
 
 
 def _rrset_of(reply: dns.message.Message, name: str, kind: str) -> Optional[dns.rrset.RRset]:
-    """What the answer says of the name itself."""
+    """The answer's records of this very name."""
     return reply.get_rrset(reply.answer, _name(name), dns.rdataclass.IN, dns.rdatatype.from_text(kind))
 
 
@@ -503,7 +504,7 @@ def _rdataset(records: List[Record], ttl: int) -> dns.rdataset.Rdataset:
 
 
 def _says_nothing(rrset: dns.rrset.RRset) -> bool:
-    """Whether this is how RFC 8482 answers a question for ANY."""
+    """Whether this is the answer of RFC 8482 to a question for ANY, which says nothing."""
     return rrset.rdtype == dns.rdatatype.HINFO and rrset[0].cpu == b"RFC8482"
 
 

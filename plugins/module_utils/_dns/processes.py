@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Processes of name servers on this host: which they are, and how they are told to read their files again."""
+"""Processes of name servers on this host: how to find them, and how to make them read their files again."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from .._basis.text import shown
 from .errors import DnsError
 from .programs import run
 
-# Bytes of a file that holds the number of a process; and of a table of sockets.
+# Bytes of a PID file, and of a table of sockets.
 _LONGEST_NUMBER = 100
 _LONGEST_TABLE = 64 * 1024 * 1024
 
 # All name servers answer UDP.
 _TABLES = ("/proc/net/udp", "/proc/net/udp6")
 
-# How service managers are told to reload a service.
+# Commands that make service managers reload a service.
 _RELOADS = (("systemctl", "--no-ask-password", "reload", "{}.service"), ("rc-service", "{}", "reload"))
 
 
 def hang_up(names: Sequence[str], pid_files: Sequence[str], address: str, port: int, advice: str) -> None:
-    """Tell a server whose process has one of these names to read its files again.
+    """Make a server, whose process has one of these names, read its files again.
 
-    Its process is the one that a file names, or the one that listens at the address and port. Where there is none that
-    this user may signal, the service manager is asked. Raises C(DnsError), with the C(advice), where all of that fails.
+    Its process is the one in a PID file, or the one that listens at the address and port. If there is none that this
+    user may signal, the service manager is asked. Raises C(DnsError), with the C(advice), if all of that fails.
     """
     for pid in [*_named_by(pid_files), *listening_at(address, port, names)]:
-        # After a crash, the number may have become another's, and this signal ends many programs.
+        # After a crash, another process may have got the number, and this signal ends many programs.
         if name_of(pid) in names:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGHUP)
                 return
     for name in names:
         for command in _RELOADS:
-            # There are hosts without this manager, and ones whose manager does not answer.
+            # Some hosts do not have this service manager, or it does not answer.
             with contextlib.suppress(DnsError):
                 if run(command[0], *(word.format(name) for word in command[1:])).status == 0:
                     return
@@ -56,10 +56,10 @@ def hang_up(names: Sequence[str], pid_files: Sequence[str], address: str, port: 
 
 
 def listening_at(address: str, port: int, names: Sequence[str]) -> List[int]:
-    """The processes with one of these names that listen at an address and port by UDP, as far as this user sees them.
+    """The processes with one of these names that listen at an address and port with UDP, if this user can see them.
 
-    Where nobody listens at the very address, those that listen at all addresses count. Of a process and those that it
-    has started, only the first.
+    If none listens at exactly this address, those that listen at all addresses count. Processes that were started by
+    another one of them are left out.
     """
     sockets = _sockets(address, port)
     found = [pid for pid in _processes() if sockets and name_of(pid) in names and sockets & _sockets_of(pid)]
@@ -67,7 +67,7 @@ def listening_at(address: str, port: int, names: Sequence[str]) -> List[int]:
 
 
 def name_of(pid: int) -> str:
-    """The name of a process; empty where there is none."""
+    """The name of a process; empty if there is no such process."""
     try:
         with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             return file.read().strip()
@@ -89,7 +89,7 @@ def _processes() -> List[int]:
 
 
 def _sockets(address: str, port: int) -> Set[str]:
-    """The sockets at this address and port, or else those at all addresses, as links of processes name them."""
+    """The sockets at this address and port, or else those at all addresses, named as in the links of processes."""
     wanted = ipaddress.ip_address(address)
     here: Set[str] = set()
     everywhere: Set[str] = set()
@@ -97,7 +97,7 @@ def _sockets(address: str, port: int) -> Set[str]:
         try:
             lines = read_whole(table, _LONGEST_TABLE).decode("ascii", "replace").splitlines()[1:]
         except OSError:
-            continue  # that of IPv6 is missing where that is switched off
+            continue  # the table of IPv6 is missing if IPv6 is switched off
         for line in lines:
             with contextlib.suppress(ValueError, IndexError):
                 words = line.split()
@@ -109,7 +109,7 @@ def _sockets(address: str, port: int) -> Set[str]:
 
 
 def _address(where: str) -> Union[ipaddress.IPv4Address, ipaddress.IPv6Address]:
-    """The address of an entry such as C(0100007F): words of 32 bits as this machine keeps them."""
+    """The address of an entry such as C(0100007F): words of 32 bits in this machine's byte order."""
     data = bytes.fromhex(where)
     if sys.byteorder == "little":
         data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))
@@ -120,7 +120,7 @@ def _address(where: str) -> Union[ipaddress.IPv4Address, ipaddress.IPv6Address]:
 def _sockets_of(pid: int) -> Set[str]:
     folder = f"/proc/{pid}/fd"
     found = set()
-    # It may be gone, or another user's.
+    # The process may be gone, or may belong to another user.
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             with contextlib.suppress(OSError):
@@ -131,7 +131,7 @@ def _sockets_of(pid: int) -> Set[str]:
 def _parent(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            # Behind the name, which may hold anything.
+            # The number comes after the name, which may contain anything.
             return int(file.read().rpartition(")")[2].split()[1])
     except (OSError, ValueError, IndexError):
         return 0

@@ -15,7 +15,7 @@ from .errors import DnsError
 
 
 def program_path(name: str) -> str:
-    """The path of a program, also of one for administrators. Raises C(DnsError) where there is none."""
+    """The path of a program, also in the folders for administrators. Raises C(DnsError) if it is missing."""
     folders = [*os.environ.get("PATH", "").split(os.pathsep), "/usr/sbin", "/usr/local/sbin", "/sbin"]
     program = commands.find_program([os.path.join(folder, name) for folder in folders if os.path.isabs(folder)])
     if program is None:
@@ -24,7 +24,7 @@ def program_path(name: str) -> str:
 
 
 def run(name: str, *arguments: str) -> Answer:
-    """Run a program to its end. Raises C(DnsError) where it is missing or hangs."""
+    """Run a program to its end. Raises C(DnsError) if it is missing or hangs."""
     try:
         return commands.ask([program_path(name), *arguments])
     except commands.Unanswered as error:

@@ -18,9 +18,9 @@ ADDRESS_TYPES = ("A", "AAAA")
 # Seconds; RFC 2181, section 8.
 LONGEST_TTL = 2**31 - 1
 
-# Underscores are no part of host names by the book, but there are hosts that have them.
+# The standard does not allow underscores in host names, but some hosts have them.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-# What ends in a number is read as an IPv4 address by resolvers.
+# Resolvers read a name that ends in a number as an IPv4 address.
 _NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}", re.ASCII)
 
 
@@ -32,9 +32,9 @@ _EVERYBODY = ipaddress.IPv4Address("255.255.255.255")
 class Record:
     """One record. Records sort by name, type and value.
 
-    C(name) is in lower case and without the final dot; C(type) is A, AAAA or CNAME; C(value) is an address or a
-    name in its one canonical form; C(ttl) is in seconds, C(None) where the place has none or chooses it.
-    Nothing is checked here: what comes from outside goes through C(host_name) and C(address) first.
+    C(name) is in lower case and without the final dot; C(type) is A, AAAA or CNAME; C(value) is an address or a name in
+    its one canonical form; C(ttl) is in seconds, C(None) if the place has no TTLs or chooses it. Nothing is checked
+    here: values from outside must go through C(host_name) and C(address) first.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Record:
 
     @property
     def identity(self) -> Tuple[str, str, str]:
-        """Name, type and value: what is left where a TTL does not count."""
+        """Name, type and value: everything but the TTL."""
         return (self.name, self.type, self.value)
 
     def __str__(self) -> str:
@@ -64,8 +64,8 @@ class Record:
 
 
 def host_name(text: str, option: str) -> str:
-    """A host name in lower case and without the final dot. Raises C(OptionError) for what is none."""
-    # Before it is put in lower case, as the Kelvin sign then is a k.
+    """A host name in lower case and without the final dot. Raises C(OptionError) if it is not one."""
+    # Checked before the change to lower case, which would turn the Kelvin sign into a k.
     if not text.isascii():
         raise OptionError(option, text, "a host name is ASCII; write an internationalized one in its xn-- form")
     name = text.lower()
@@ -78,14 +78,14 @@ def host_name(text: str, option: str) -> str:
 
 
 def address(text: str, option: str) -> str:
-    """An IPv4 or IPv6 address in its canonical form. Raises C(OptionError) for what nothing can be reached at."""
+    """An IPv4 or IPv6 address in its canonical form. Raises C(OptionError) for other text or an unusable address."""
     example = "it must be an IPv4 or IPv6 address, such as 192.0.2.10 or 2001:db8::10"
     try:
         parsed = ipaddress.ip_address(text)
     except ValueError as error:
         raise OptionError(option, text, example) from error
-    # Old Pythons read 010.0.0.1 as 10.0.0.1, where resolvers read it as octal or not at all. They refuse % by
-    # themselves, newer ones read a zone, which no record can hold.
+    # Old Pythons read 010.0.0.1 as 10.0.0.1, but resolvers read it as octal or not at all. New Pythons accept a zone
+    # after %, which no record can hold; old ones refuse it.
     if (parsed.version == 4 and str(parsed) != text) or "%" in text:
         raise OptionError(option, text, example)
     if parsed.is_unspecified or parsed.is_multicast or parsed == _EVERYBODY:

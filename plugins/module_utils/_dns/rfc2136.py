@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The zones of a primary server that takes dynamic updates (RFC 2136), signed by a shared key (RFC 8945) or Kerberos.
+"""The zones of a primary server for dynamic updates (RFC 2136), signed with a shared key (RFC 8945) or Kerberos.
 
-One update message for each zone: it names what was read as a prerequisite, so that the server takes all of it, or,
-where somebody has changed something since, nothing.
+There is one update message for each zone. The records that were read are its prerequisites, so that the server makes
+the whole update or, if somebody has changed a record since then, nothing.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ ARGUMENTS: Dict[str, Any] = dict(
     timeout=dict(type="float", default=5),
 )
 
-# The words that the modules for the manager use, too.
+# The same words as in the modules for the manager.
 _NOT_KNOWN = "it is not known whether the change was made"
 
-# How often to try again where the server says that something has changed, and then shows that nothing has.
+# How often to try again if the server says that records have changed, but then shows that they have not.
 _TRIES = 3
 
 
 class Rfc2136(Place):
-    """The primary server that the suboptions of C(rfc2136) name. Raises C(DnsError) for an option that cannot be right.
+    """The primary server that the suboptions of C(rfc2136) name. Raises C(DnsError) for a wrong option.
 
     Nothing is sent before C(read).
     """
@@ -56,7 +56,7 @@ class Rfc2136(Place):
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__()
-        # Imported here, since it takes a fifth of a second, and the other places do without the library.
+        # Imported here, because the import takes a fifth of a second and the other places do not need the library.
         from .primary import Primary
 
         port_number("rfc2136.port", options["port"])
@@ -90,7 +90,7 @@ class Rfc2136(Place):
         return self._before
 
     def conflicts(self, after: List[Record]) -> List[Dict[str, object]]:
-        """None that can be left: raises C(DnsError) where a CNAME would stand beside other records of its name."""
+        """Always empty. Raises C(DnsError) if a CNAME would be beside other records of its name."""
         is_cname = {record.name for record in self._before if record.type == "CNAME"}
         for record in after:
             if record.type != "CNAME" or record.name in is_cname:
@@ -139,7 +139,7 @@ class Rfc2136(Place):
                 said = "the server says that it made the change, but then" if taken else "no change was made, and then"
                 raise DnsError(error.code, f"{said} {error}", error.option) from None
             if held == after:
-                # Whoever did it: somebody else may have wanted for the same, or an answer was lost.
+                # The zone is right, whoever changed it: another run may want the same, or an answer was lost.
                 return
             if doubt and held == before:
                 raise DnsError(doubt.code, f"{doubt}; the server shows that the change was not made", doubt.option)
@@ -166,7 +166,7 @@ class Rfc2136(Place):
 
 
 def _key(options: Mapping[str, Any]) -> Optional[tsig_key.Key]:
-    """The key that signs everything, where the options ask for one or name one."""
+    """The key that signs everything, if the options ask for one or name one."""
     named = next((name for name in ("key_file", "key_name", "key_secret") if (options[name] or "").strip()), None)
     authentication = options["authentication"]
     if named and authentication not in (None, "tsig"):
@@ -179,7 +179,7 @@ def _key(options: Mapping[str, Any]) -> Optional[tsig_key.Key]:
 
 
 def _kerberos(options: Mapping[str, Any]) -> Optional[Kerberos]:
-    """Who signs updates by Kerberos, where the options ask for it."""
+    """The principal that signs updates with Kerberos, if the options ask for it."""
     given = {name: (options[name] or "").strip() for name in ("principal", "keytab", "ticket_cache", "server_name")}
     if options["authentication"] != "gss_tsig":
         for name, value in given.items():
@@ -187,7 +187,7 @@ def _kerberos(options: Mapping[str, Any]) -> Optional[Kerberos]:
                 raise OptionError(f"rfc2136.{name}", value, "it is for authentication gss_tsig alone")
         return None
     for name, value in given.items():
-        # A path may have other bytes, and a playbook any half of a character: neither can be told the library.
+        # A path may have any bytes, and text from a playbook may have lone surrogates. The library accepts neither.
         try:
             value.encode("utf-8")
         except UnicodeEncodeError:
@@ -203,7 +203,7 @@ def _kerberos(options: Mapping[str, Any]) -> Optional[Kerberos]:
                 None,
                 f"Kerberos knows servers by their host names: name that of {server}, as dc1.corp.example.com",
             )
-    # Imported here, since nobody else needs the library, which is not everywhere.
+    # Imported here, because only this needs the library, which is not installed everywhere.
     from .kerberos import Kerberos
 
     principal, keytab, ticket_cache = (given[name] or None for name in ("principal", "keytab", "ticket_cache"))
@@ -227,7 +227,7 @@ def _values(records: List[Record]) -> Set[Tuple[str, str, str]]:
 
 
 def _difference(wanted: List[Record], found: List[Record]) -> str:
-    """What is found instead of what is wanted, for the first name with a difference."""
+    """The records that were found instead of the wanted ones, for the first name with a difference."""
     name = min(record.name for record in set(wanted) ^ set(found))
     return f"{_listed(_of({name}, found))} instead of {_listed(_of({name}, wanted))} for {name}"
 

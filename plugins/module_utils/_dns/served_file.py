@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A file of ours that a name server of this host reads: checked, put in place, loaded, and asked for."""
+"""A file of ours for a name server on this host: checked, put in place, loaded, and then verified by questions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from .place import Place
 from .records import Record, address
 
 HEADER = "# Managed by workload_security.agent.local_dns, which replaces the whole file.\n"
-# Below it while the server may not have read the file: whoever comes after a run that was cut short knows from this.
+# The line below the header while the server may not have read the file. It tells the next run that a run was
+# interrupted.
 UNREAD = "# Not loaded yet.\n"
 
 SERVER_ARGUMENTS = {
@@ -29,10 +30,10 @@ SERVER_ARGUMENTS = {
 
 
 class ServedFile(Place):
-    """A file that holds nothing but our records. What counts is what the server answers.
+    """A file with nothing but our records. The server's answers decide whether the records are right.
 
-    A subclass has the name of the server's C(program), knows in C(hint) why the server may not answer what the file
-    holds, and has the four methods below.
+    A subclass has the name of the server's C(program), a C(hint) why the server may not answer the file's records, and
+    the four methods below.
     """
 
     program: str
@@ -55,19 +56,19 @@ class ServedFile(Place):
         raise NotImplementedError
 
     def parse(self, line: str) -> Optional[List[Record]]:
-        """The records of a line of the file; C(None) for a line that is none of ours."""
+        """The records of a line of the file; C(None) for a line that is not ours."""
         raise NotImplementedError
 
     def render(self, records: List[Record]) -> str:
-        """The records as the server reads them."""
+        """The file's text with these records."""
         raise NotImplementedError
 
     def check(self, text: str, records: List[Record]) -> None:
-        """Let the server's own code read the text, which holds these records. Raises C(DnsError) if it refuses."""
+        """Let the server's own code check the text, which has these records. Raises C(DnsError) if it is refused."""
         raise NotImplementedError
 
     def reload(self) -> None:
-        """Tell the running server to read the file again. Raises C(DnsError) if it cannot be told."""
+        """Make the running server read the file again. Raises C(DnsError) if that is not possible."""
         raise NotImplementedError
 
     def read(self, names: List[str]) -> List[Record]:
@@ -103,7 +104,7 @@ class ServedFile(Place):
             self._put((HEADER + data).encode("ascii"))
         except DnsError as error:
             raise DnsError(error.code, f"{error}. {self._shown_path} {self._roll_back(old)}", error.option) from None
-        # That may be right, as where the servers that it forwards to know the same.
+        # This may be right, for example if the server forwards to servers that have the same records.
         kept = {record.identity for record in after}
         left = self._server.still_answers([record for record in before if record.identity not in kept])
         if left:
@@ -114,7 +115,7 @@ class ServedFile(Place):
         tidy(self._path)
 
     def _parse(self, text: str) -> List[Record]:
-        # Not at what is the end of a line to Python alone; behind the last end, there is no line.
+        # Not splitlines(), which has more line ends than servers have. There is no line after the last line end.
         *lines, last = text.split("\n")
         lines += [last] if last else []
         self._unread = UNREAD.strip() in lines[1:]
@@ -136,10 +137,10 @@ class ServedFile(Place):
         self._content = content
 
     def _roll_back(self, old: Optional[bytes]) -> str:
-        """Put the old file back, and tell what became of it."""
+        """Put the old file back, and say whether that worked."""
         try:
             self._put((HEADER + UNREAD).encode("ascii") + (old or b"")[len(HEADER) :])
-            # That the server cannot be told to is what is reported anyway.
+            # If the server cannot be made to reload, this is reported anyway.
             with contextlib.suppress(DnsError):
                 self.reload()
             if old is None:

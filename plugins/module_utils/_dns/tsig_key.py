@@ -4,7 +4,7 @@
 
 """The key that signs updates (TSIG, RFC 8945), from options or from a file as C(nsupdate -k) reads it.
 
-Neither a secret nor a part of a key's file is ever in a message.
+Messages never contain a secret or a part of a key's file.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ ARGUMENTS: Dict[str, Any] = dict(
     allow_hmac_md5=dict(type="bool", default=False),
 )
 
-# A file of keys has a few hundred bytes. What is longer is something else.
+# A file of keys has a few hundred bytes. A longer file is something else.
 _LONGEST_FILE = 65536
 
 _NO_KEY = "it holds no key as tsig-keygen or dnssec-keygen write it"
 
-# What BIND's configuration takes: strings, in which nothing is a comment, and three kinds of comments. Without an end,
-# one goes on to the end of the file, and so is read once.
+# The syntax of BIND's configuration: strings, in which nothing is a comment, and three kinds of comments. A comment
+# without an end goes on to the end of the file, so that it is only searched once.
 _STRING_OR_COMMENT = re.compile(r'("[^"\n]*")|/\*.*?(?:\*/|\Z)|(?://|#)[^\n]*', re.DOTALL)
 _STATEMENT = re.compile(r'\bkey\s+"?([^\s"{};]+)"?\s*\{([^{}]*)\}\s*;')
 _FIELD = re.compile(r'\b(algorithm|secret)\s+"?([^\s";]+)"?\s*;')
@@ -56,9 +56,9 @@ _RECORD = re.compile(
 
 @dataclass(frozen=True)
 class Key:
-    """A key that the server shares: its name, its secret, and its algorithm, such as hmac-sha256.
+    """A key that is shared with the server: its name, its secret, and its algorithm, such as hmac-sha256.
 
-    C(option) is the one that the secret comes from.
+    C(option) is the option that the secret comes from.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Key:
 
 def key_of(options: Mapping[str, Any]) -> Optional[Key]:
     """The key that the options C(ARGUMENTS) name; C(None) if they name none. Raises C(DnsError) or C(OptionError)."""
-    # What is read from a file or a program ends with a newline, and no secret or name has blanks around it.
+    # Values that are read from a file or a program end with a newline. No secret or name has blanks around it.
     name, secret = ((options[option] or "").strip() for option in ("key_name", "key_secret"))
     algorithm: str = options["key_algorithm"] or _USUAL_ALGORITHM
     where = "rfc2136.key_secret"
@@ -120,15 +120,15 @@ def _decoded(secret: str, where: str) -> bytes:
         decoded = base64.b64decode(secret, validate=True)
     except (binascii.Error, ValueError):
         decoded = b""
-    # Some Pythons read a lone = as nothing, too.
+    # Some Pythons also decode a lone = to nothing.
     if not decoded:
-        # Neither the secret nor what is wrong in it is shown.
+        # The message shows neither the secret nor the wrong part of it.
         raise OptionError(where, None, "the key's secret must be base64")
     return decoded
 
 
 def _from_file(path: str, name: str) -> Tuple[str, str, str]:
-    """The name, the algorithm and the secret of the key in a file; of several, the one with this name."""
+    """The name, the algorithm and the secret of the key in a file. If there are several, the key with this name."""
     try:
         text = read_beginning(path, _LONGEST_FILE).decode("latin-1")
     except OSError as error:
@@ -174,5 +174,5 @@ def _keys_in(text: str, file_name: str, name: str) -> Dict[str, Tuple[str, str]]
 
 
 def _plain(name: str) -> str:
-    """A name of a key or of an algorithm as it is compared."""
+    """The name of a key or of an algorithm, in the form for comparisons."""
     return name.lower().rstrip(".")

@@ -51,8 +51,8 @@ class Unbound(ServedFile):
 
     def render(self, records: List[Record]) -> str:
         lines = ["server:"] if records else []
-        # A zone for each name: so it is answered from here whatever is set for the zones around it, and what lies
-        # below it is looked up as before.
+        # A zone for each name. So the name is answered from here, whatever is set for the zones around it, and names
+        # below it are looked up as before.
         for name in sorted({record.name for record in records}):
             lines.append(f'    local-zone: "{name}." transparent')
             lines += [
@@ -63,7 +63,7 @@ class Unbound(ServedFile):
         return "".join(f"{line}\n" for line in lines)
 
     def check(self, text: str, _records: List[Record]) -> None:
-        """Let unbound-checkconf read the whole configuration with the text where the file is to be."""
+        """Let unbound-checkconf read the whole configuration with the text in place of the file."""
         whole = configuration_with(self._configuration, self._path, text)
         if whole is None:
             raise DnsError(
@@ -74,7 +74,7 @@ class Unbound(ServedFile):
             )
         checked = self._checkconf(whole)
         if checked.status:
-            # If it was broken before, its own files and lines are what people need to know.
+            # If the configuration was broken before, people need the names and lines of its own files.
             old = run("unbound-checkconf", self._configuration)
             raise DnsError(
                 "refused", f"unbound-checkconf refuses the configuration: {said(old if old.status else checked)}"
@@ -85,7 +85,7 @@ class Unbound(ServedFile):
         tidy(self._configuration)
 
     def reload(self) -> None:
-        # Not every version can keep its cache, and without remote control there is only the signal. Debian's service has
+        # Not every version can keep its cache, and without remote control only the signal works. Debian's service has
         # no PID file.
         for command in ("reload_keep_cache", "reload"):
             if run("unbound-control", "-c", self._configuration, command).status == 0:
@@ -100,8 +100,8 @@ class Unbound(ServedFile):
         )
 
     def _checkconf(self, whole: str) -> Answer:
-        # Beside the configuration, as it may have to be in the folder that Unbound is confined to; and hidden from
-        # patterns such as *.conf.
+        # Beside the configuration, because Unbound may only be allowed to read that folder, and with a name that
+        # patterns such as *.conf do not match.
         with managed_file.temporary(self._configuration) as (file, candidate):
             try:
                 file.write(whole.encode("utf-8", "surrogateescape"))

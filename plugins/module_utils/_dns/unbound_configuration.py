@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The configuration of Unbound as it will be, for its checker."""
+"""The future configuration of Unbound, for its checker."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .._basis.text import quoted, shown
 from .errors import DnsError
 from .patterns import HAS_PATTERN, TooMany, found_by
 
-# How Unbound splits its files. Only two words matter: the one that includes files, and the one that names the folder
-# from which on relative paths begin.
+# How Unbound splits its files. Only two words matter: the one that includes files, and the one that names the folder in
+# which relative paths begin.
 _STRING = r"""(?:"(?:[^"\n\r\\]|\\[^\n])*"|(?:[^'" \t\r\n\\]|\\[^\n])+)"""
 _WORD = re.compile(
     rf"""(?P<lead>include(?:-toplevel)?:)[ \t\r\n]*(?P<name>{_STRING})"""
@@ -25,19 +25,19 @@ _WORD = re.compile(
     r"""|(?:[^:'" \t\r\n\\]|\\[^\n])*:|(?:[^:'" \t\r\n\\]|\\[^\n])+|[\s\S]""",
 )
 
-# Bytes of one file, and of all that is put together; and how deep files include others. Real ones have some kilobytes,
-# and a depth of two.
+# Limits: bytes of one file, bytes of the whole configuration, and how deep files include each other. Real ones have a
+# few kilobytes, and a depth of two.
 _LONGEST = 16 * 1024 * 1024
 _DEEPEST = 30
-# How often files are read. From ever new folders, each would be read anew.
+# The limit for reading files. If the folder changes again and again, the same files are read again each time.
 _MOST_READS = 10_000
 
 
 def configuration_with(path: str, ours: str, text: str) -> Optional[str]:
-    """The configuration file at C(path), with the text where it includes the file C(ours), which need not be there.
+    """The configuration file at C(path), with the text where it includes the file C(ours), which need not exist.
 
-    Files that lead to ours are expanded; other includes stay. C(None) if ours is not included.
-    Raises C(DnsError) for a file that cannot be read, and for includes without end.
+    Included files that lead to ours are expanded; other includes stay. C(None) if ours is not included. Raises
+    C(DnsError) for a file that cannot be read, and for includes without end.
     """
     return _Expansion(ours, text).of(os.path.abspath(path), [])
 
@@ -46,14 +46,14 @@ class _Expansion:
     def __init__(self, ours: str, text: str) -> None:
         self._ours = os.path.realpath(ours)
         self._text = text
-        # Where relative paths begin: where Unbound was started, and from option directory on, there.
+        # The folder in which relative paths begin: where Unbound was started, until the option directory names another.
         self._folder = "/"
-        # What has become of files that were met before, by their real paths and the folder before, and the folder
-        # behind them: many may include the same.
+        # The results for files that were already read, by their real path and the folder before them: the text, and the
+        # folder after them. Many files may include the same one.
         self._known: Dict[Tuple[str, str], Tuple[Optional[str], str]] = {}
 
     def of(self, path: str, within: List[str]) -> Optional[str]:
-        """A file that is included by those that C(within) holds, from the main one on."""
+        """The text of a file that is included by the files in C(within), the main file first."""
         real = os.path.realpath(path)
         if real == self._ours:
             return self._text
@@ -73,11 +73,11 @@ class _Expansion:
         return expanded
 
     def _expanded(self, path: str, within: List[str]) -> Optional[str]:
-        # What is no file, such as a device or a folder, can include nothing, nor can what is not there.
+        # Only a regular file can include others: not a device, a folder, or a missing file.
         if len(within) > 1 and not os.path.isfile(path):
             return None
         content = _content(path)
-        # As block lists are.
+        # Block lists are such files.
         if "include" not in content and "directory" not in content:
             return None
         whole: List[str] = []
@@ -98,7 +98,7 @@ class _Expansion:
         return "".join(whole) if leads_to_ours else None
 
     def _included(self, directive: Match[str], within: List[str]) -> Optional[str]:
-        """What to have in place of a directive; C(None) where it does not lead to our file."""
+        """The text that replaces a directive; C(None) if it does not lead to our file."""
         name = os.path.expanduser(_unquoted(directive["name"]))
         files = [os.path.join(self._folder, name)] if name else []
         if HAS_PATTERN.search(name):
@@ -117,14 +117,14 @@ class _Expansion:
 
 
 def _unquoted(text: str) -> str:
-    # To Unbound, NUL is the end of a text.
+    # For Unbound, NUL ends a text.
     return (text[1:-1] if text[0] in "'\"" else text).partition("\0")[0]
 
 
 def _include(lead: str, file: str) -> str:
     if re.search(r'["\r\n]|\\\Z', file):
         raise DnsError("unreadable", f"the file {quoted(file)} has a name that cannot be included by itself")
-    # What looks like a pattern would be taken for one.
+    # Escaped, because a name with such characters would count as a pattern.
     name = re.sub(r"[*?\[{~\\]", r"\\\g<0>", file) if HAS_PATTERN.search(file) else file
     return f'{lead} "{name}"'
 

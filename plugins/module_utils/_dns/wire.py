@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ask one name server one question: what a host's resolver library does not tell is who said what.
+"""Ask one name server one question. A host's resolver library does not tell which server said what.
 
-Anything may come back, from anybody: what does not belong to the question is passed over, and reading an answer costs
-no more than its length.
+Anybody may send anything back. Messages that do not belong to the question are ignored, and the time to read an answer
+is linear in its length.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HEADER = struct.Struct("!6H")
 _IS_ANSWER, _OPCODE, _TRUNCATED, _RECURSION_DESIRED, _CODE = 0x8000, 0x7800, 0x0200, 0x0100, 0x000F
 _LONGEST_NAME = 255
 
-# A datagram may be lost: the question is sent this often within the time that it has.
+# A datagram may be lost, so the question is sent this often within its time.
 _TRIES = 3
 
 
@@ -42,15 +42,15 @@ class DnsTimeout(OSError):
 
 
 class DnsMalformed(OSError):
-    """The server answered with something that is no DNS message."""
+    """The server answered with something that is not a DNS message."""
 
 
 @dataclass(frozen=True)
 class Response:
     """What a server said.
 
-    code: C(NOERROR), C(NXDOMAIN), C(SERVFAIL), C(REFUSED)... or the number of a code that has no name here.
-    records: the A, AAAA and CNAME records of the answer in its order, those that CNAMEs lead to included.
+    code: C(NOERROR), C(NXDOMAIN), C(SERVFAIL), C(REFUSED), or the number of any other code. records: the A, AAAA and
+    CNAME records of the answer in its order, those that CNAMEs lead to included.
     """
 
     code: str
@@ -60,9 +60,9 @@ class Response:
 def look_up(server: str, name: str, type: str, timeout: float, port: int = 53) -> Response:
     """Ask the server at an IP address for a name's records of C(type): C(A), C(AAAA) or C(CNAME).
 
-    Over UDP, and over TCP where the answer is too long for that; C(timeout) seconds for all of it.
-    Raises C(ValueError) for a server, name or type that cannot be, C(DnsTimeout), C(DnsMalformed), and any other
-    C(OSError) that the network gives, such as C(ConnectionRefusedError) where no server is.
+    Uses UDP, and TCP if the answer is too long for UDP. C(timeout): seconds for all of it. Raises C(ValueError) for a
+    wrong server, name or type, C(DnsTimeout), C(DnsMalformed), and any other C(OSError) of the network, such as
+    C(ConnectionRefusedError) if there is no server.
     """
     ipaddress.ip_address(server.partition("%")[0])
     if type not in _TYPES:
@@ -70,7 +70,7 @@ def look_up(server: str, name: str, type: str, timeout: float, port: int = 53) -
     question = _encoded(name) + struct.pack("!2H", _TYPES[type], _INTERNET)
     query = _HEADER.pack(int.from_bytes(os.urandom(2), "big"), _RECURSION_DESIRED, 1, 0, 0, 0) + question
     late = DnsTimeout(f"no answer from {server} port {port} within {timeout:.3g} seconds")
-    # Only numbers are looked up here, so this does not wait for any name server.
+    # This only converts numeric addresses, so it does not wait for any name server.
     family, _kind, _protocol, _name, where = socket.getaddrinfo(
         server, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
     )[0]
@@ -97,14 +97,14 @@ def _encoded(name: str) -> bytes:
 def by_datagram(
     family: int, where: Tuple[Any, ...], query: bytes, deadline: float, is_reply: Callable[[bytes], bool]
 ) -> bytes:
-    """Send a query to a server by UDP until an answer comes that is one to it; whatever else comes is passed over.
+    """Send a query to a server with UDP until its answer comes. Everything else that comes is ignored.
 
-    C(where) is the socket address, C(deadline) that of C(time.monotonic()). Raises C(socket.timeout) then, and any
-    other C(OSError) that the network gives.
+    C(where) is the socket address, C(deadline) a time of C(time.monotonic()). Raises C(socket.timeout) after it, and
+    any other C(OSError) of the network.
     """
     pause = (deadline - time.monotonic()) / _TRIES
     with socket.socket(family, socket.SOCK_DGRAM) as connection:
-        # Connected, so that nobody but the server is heard, and a port without a server is told at once.
+        # Connected, so that only the server's datagrams arrive, and a port without a server is an error at once.
         connection.connect(where)
         while True:
             connection.send(query)
@@ -120,9 +120,9 @@ def by_datagram(
 
 
 def by_stream(family: int, where: Tuple[Any, ...], query: bytes, deadline: float) -> bytes:
-    """Send a query to a server by TCP; the first message that comes back, whatever it is.
+    """Send a query to a server with TCP, and return the first message that comes back, whatever it is.
 
-    Takes and raises what C(by_datagram) does, and C(DnsMalformed) where the connection ends before the message does.
+    Arguments and errors are those of C(by_datagram), and C(DnsMalformed) if the connection ends within the message.
     """
     with socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.settimeout(_left(deadline))
@@ -151,14 +151,14 @@ def _left(deadline: float) -> float:
 
 
 def _is_reply(reply: bytes, query: bytes) -> bool:
-    """Whether this answers the query, and not another one, or nobody's."""
+    """Whether this is an answer, and the answer to this query."""
     if len(reply) < _HEADER.size:
         return False
     fields: Tuple[int, int, int] = struct.unpack_from("!3H", reply)
     number, flags, questions = fields
     if number != struct.unpack_from("!H", query)[0] or not flags & _IS_ANSWER or flags & _OPCODE:
         return False
-    # A server that refuses a question may leave it out.
+    # A server that refuses a question may omit it from the answer.
     if questions == 0:
         return flags & _CODE != 0
     question = query[_HEADER.size :]
@@ -203,7 +203,7 @@ def _read_value(reply: bytes, position: int, length: int, kind: int) -> str:
 
 
 def _read_name(reply: bytes, position: int) -> Tuple[str, int]:
-    """A name, and where what follows it begins. Pointers only lead backward, so this ends."""
+    """A name, and the position after it. Pointers only lead backward, so this always ends."""
     labels: List[str] = []
     size = 1
     end = None
@@ -228,7 +228,7 @@ def _read_name(reply: bytes, position: int) -> Tuple[str, int]:
 
 
 def _shown(label: bytes) -> str:
-    """A label as text, in lower case; what is no printable ASCII, and dots, as the digits of RFC 1035, section 5.1."""
+    """A label as text, in lower case. Dots and all but printable ASCII become digits as in RFC 1035, section 5.1."""
     return "".join(
         chr(byte) if 0x21 <= byte < 0x7F and byte not in b".\\" else f"\\{byte:03d}" for byte in label.lower()
     )

@@ -22,7 +22,7 @@ from .step import SHIELDS, Refusal, Said, Step
 
 
 class CommunicationDirection(SettingsFacet):
-    """macOS agents only initiate (source: the vendor's page): what would ask anything else of them is refused."""
+    """macOS agents can only initiate (source: the vendor's page), so any other direction for them is refused."""
 
     name = "communication_direction"
     settings = (COMMUNICATION_DIRECTION,)
@@ -33,7 +33,7 @@ class CommunicationDirection(SettingsFacet):
 
     def __init__(self, deployment: str) -> None:
         super().__init__(deployment)
-        # Why what a target has today could not be declared, once that was asked; C(None) where it can.
+        # Why a target's present direction cannot be declared, filled when first needed; C(None) if it can.
         self._refused_today: dict[Target, str | None] | None = None
 
     def wish(self, options: t.Mapping[str, t.Any], _scope: Scope) -> SettingsWish:
@@ -58,17 +58,17 @@ class CommunicationDirection(SettingsFacet):
         """The targets whose direction would reach a macOS agent that cannot take it, and why."""
         refused: dict[Target, str] = {}
         groups = outlook.alike(wishes)
-        # What is refused shields nobody from the rest, so that the rest is looked at again without it.
+        # A refused step does not shield any agent, so the remaining steps are checked again without it.
         while more := self._refused_of(outlook, groups):
             refused.update(more)
             groups = alike({one: wish for one, wish in wishes.items() if one not in refused})
         return refused
 
     def _refused_of(self, outlook: Outlook, groups: t.Collection[Alike[SettingsWish]]) -> dict[Target, str]:
-        """Those of them that can be told at first sight."""
+        """The targets that are refused, without looking at what other refusals lead to."""
         wanted = Outlook(outlook.fleet)
         for group in groups:
-            # Of computers that stand for others only those on macOS are asked for one by one.
+            # In a group of computers that are alike, only those on macOS are checked one by one.
             each = group.targets if isinstance(group.first, Policy) or group.first.is_macos else [group.first]
             wanted.set_all(each, COMMUNICATION_DIRECTION, _direction(group.wish))
         return {**self._unfit_for_macs(wanted, groups), **_unrestricted(outlook, wanted, groups)}
@@ -113,7 +113,7 @@ class CommunicationDirection(SettingsFacet):
             }
             self._refused_today = {**self._refused_of(outlook, alike(wishes))}
         if target not in self._refused_today:
-            # Set on this target or inherited by it, it reaches the same agents.
+            # The direction reaches the same agents whether it is set on this target or inherited.
             declared = {target: SettingsWish.of({setting: value}, True)} if setting not in target.overrides else {}
             self._refused_today[target] = self._refused_of(outlook, alike(declared)).get(target)
         refused = self._refused_today[target]
@@ -148,7 +148,7 @@ def _direction(wish: SettingsWish) -> Value:
 
 
 def _opens(today: Outlook, later: Outlook, target: Target) -> bool:
-    """Whether the agents of a target begin to listen. Where the manager does not say what holds there, they may."""
+    """Whether the agents of a target begin to listen; true if the manager does not tell the present direction."""
     return (
         today.effective(target, COMMUNICATION_DIRECTION)[0] in (AGENT_INITIATED, None)
         and later.effective(target, COMMUNICATION_DIRECTION)[0] != AGENT_INITIATED
@@ -156,7 +156,7 @@ def _opens(today: Outlook, later: Outlook, target: Target) -> bool:
 
 
 def _unrestricted(outlook: Outlook, wanted: Outlook, groups: t.Iterable[Alike[SettingsWish]]) -> dict[Target, str]:
-    """The targets whose agents would begin to listen although the restriction that is declared for them is refused."""
+    """The targets whose agents would begin to listen although their declared restriction is refused."""
     refused = {}
     for group in groups:
         for target in group.targets if _opens(outlook.today, wanted, group.first) else ():
@@ -167,7 +167,7 @@ def _unrestricted(outlook: Outlook, wanted: Outlook, groups: t.Iterable[Alike[Se
 
 
 def _restrictions(outlook: Outlook, target: Target) -> tuple[str, ...]:
-    """What restricts the port before agents begin to listen on it, as steps that must come first."""
+    """The steps that restrict the port, and must come before agents begin to listen on it."""
     return outlook.guarded(target).needs if _opens(outlook.today, outlook, target) else ()
 
 
@@ -177,10 +177,10 @@ def _target(fleet: Fleet, step: Step) -> Target:
 
 
 def _appliances(outlook: Outlook, targets: t.Collection[Target]) -> list[Computer]:
-    """The virtual appliances that would take their direction from these targets."""
+    """The virtual appliances that would get their direction from these targets."""
     fleet = outlook.fleet
     appliances = appliances_among([target for target in targets if isinstance(target, Computer)])
-    # The fleet is listed only where a policy changes, so that checking one costs nothing.
+    # The fleet is only listed if a policy changes, so that checking a policy needs no extra requests.
     changing = {
         target.id
         for target in targets
@@ -223,15 +223,16 @@ def _macs_by_policy(outlook: Outlook, policy_ids: set[int]) -> dict[int, list[Co
 
 
 def _path(fleet: Fleet, computer: Computer) -> tuple[Target, ...]:
-    """All that a computer's direction can be set on, nearest first."""
+    """The targets on which a computer's direction can be set, nearest first."""
     return (computer, *fleet.lineage(computer))
 
 
 def _shields(outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step]) -> dict[str, set[str]]:
-    """For each step that loosens a direction above a macOS agent, or its own: the steps that tighten one there.
+    """For each step that loosens the direction of a macOS agent, or above it: the steps that tighten it there.
 
-    With all of these done, the agent keeps to what it can take, whichever of the loosening ones are done. An agent of
-    any kind that goes on initiating by what is set above waits for that, so that it does not listen in between.
+    After all of the tightening steps, the agent has a direction that it supports, whichever of the loosening steps are
+    done. Any agent that will initiate because of a value set above it also waits for that value, so that it does not
+    listen in between.
     """
     fleet = outlook.fleet
     loosened = {key for key, step in steps.items() if not _tightens(step)}
@@ -259,5 +260,5 @@ def _key(target: Target) -> tuple[str, int]:
 
 
 def _tightens(step: Step) -> bool:
-    """Whether it makes agents initiate, or takes away what keeps them from inheriting that."""
+    """Whether the step makes agents initiate, or removes an override that keeps them from inheriting that."""
     return bool(step.after == AGENT_INITIATED or (step.after == INHERITED and step.before != AGENT_INITIATED))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every facet is: options in, a wish per target, and the steps that bring the manager to it."""
+"""The interface of all facets: options in, a wish per target, and the steps that fulfill the wishes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ Options = t.Mapping[str, t.Any]
 
 
 class Conflict(Exception):
-    """Two wishes that cannot both come true; the text says in what they differ."""
+    """Two wishes contradict each other. The text says how they differ."""
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Where options come from: C(path) is their place in the task."""
+    """Where options come from. C(path) is their place in the task."""
 
     path: str = ""
 
@@ -39,17 +39,17 @@ class Scope:
         return self.fault(option, value, f"it must be {right}")
 
     def fault(self, option: str, value: t.Any, sentence: str) -> OptionError:
-        """The same in a sentence of its own."""
+        """Like C(error), but with a whole sentence."""
         return OptionError(self.named(option), value, sentence)
 
     def named(self, option: str) -> str:
-        """The option as errors name it: by its whole path."""
+        """The option's whole path, for errors."""
         return f"{self.path}.{option}" if self.path else option
 
 
 @dataclass(frozen=True)
 class Undeclared(t.Generic[Wish]):
-    """Overrides that nobody declared: the wish to have none of them, and a step for each, as if it were removed."""
+    """Overrides that are not declared: a wish without them, and the steps that would remove them."""
 
     wish: Wish
     steps: tuple[Step, ...]
@@ -57,12 +57,12 @@ class Undeclared(t.Generic[Wish]):
 
 @dataclass(frozen=True)
 class Restated:
-    """What a document has to say of one facet of a target so that applying it changes nothing.
+    """What a document must declare for one facet of a target so that applying the document changes nothing.
 
-    declared: what each of its declarations becomes: the very same options where they hold, empty where nothing of them
-    can stay. added: what is set on the target and is not declared by any of them. own: all that is set on the target
-    itself and can be declared, by option or name of a rule. left_out: what is set and cannot be declared, and why.
-    as_it_is: options that keep what cannot be declared as it is, for profiles of their own.
+    declared: what each of its declarations becomes: the very same options if they are true, empty if none of them can
+    stay. added: overrides of the target that none of the declarations has. own: all overrides of the target that can be
+    declared, by option or name of a rule. left_out: overrides that cannot be declared, and why. as_it_is: options, for
+    separate profiles, that keep overrides unchanged which cannot be declared.
     """
 
     declared: tuple[Options, ...] = ()
@@ -72,15 +72,15 @@ class Restated:
     as_it_is: tuple[Options, ...] = ()
 
 
-# Shared by all targets on which nothing is set: most of a fleet.
+# Shared by all targets without overrides, which are most of a fleet.
 NOTHING = Restated()
 
 
 class Facet(t.Generic[Wish]):
-    """One thing that can be declared of a target. A new facet is a subclass in a file of its own.
+    """One thing that can be declared for a target. A new facet is a subclass in its own file.
 
-    C(divisible): whether each of its options can be declared by a profile of its own. C(nothing): options that hold for
-    every target on which nothing is set, empty where there are none.
+    C(divisible): whether each of its options can be declared by a separate profile. C(nothing): options that are true
+    for every target without overrides; empty if there are none.
     """
 
     name: t.ClassVar[str]
@@ -93,47 +93,47 @@ class Facet(t.Generic[Wish]):
         self.deployment = deployment
 
     def wish(self, options: t.Mapping[str, t.Any], scope: Scope) -> Wish:
-        """Options to what is wanted; raises C(OptionError) for what can never be right."""
+        """The wish of these options. Raises C(OptionError) for options that can never be right."""
         raise NotImplementedError
 
     def merge(self, first: Wish, second: Wish) -> Wish:
-        """Both wishes for one target in one; raises C(Conflict)."""
+        """Merge two wishes for one target. Raises C(Conflict)."""
         raise NotImplementedError
 
     def check_together(self, wishes: t.Iterable[Wish]) -> None:
-        """Raise C(Conflict) when wishes for different targets exclude each other."""
+        """Raise C(Conflict) if wishes for different targets exclude each other."""
 
     def reads(self, fleet: Fleet, wishes: Wishes[Wish]) -> t.Iterable[str]:
-        """What of the fleet its steps are sure to look at, in the words of C(Fleet.begin). Reads nothing."""
+        """The parts of the fleet that C(steps) will need, in the words of C(Fleet.begin). Reads nothing."""
         return ()
 
     def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
-        """Tell the outlook what steps of other facets have to wait for, before any of them could open a port."""
+        """Tell the outlook what the steps of other facets must wait for before they may open a port."""
 
     def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
-        """All that must be written, and every target that must be left alone. Takes its steps into the outlook."""
+        """Everything to write, and every target that must be left alone. Adds its steps to the outlook."""
         raise NotImplementedError
 
     def undeclared(self, outlook: Outlook, target: Target, wish: Wish | None) -> Undeclared[Wish] | None:
-        """What is set on a target itself although its wish, if it has one, says nothing of it; C(None) for nothing."""
+        """The overrides of a target that its wish, if any, does not mention; C(None) if there are none."""
         raise NotImplementedError
 
     def notes(self) -> list[str]:
-        """What C(undeclared) has come upon that is worth telling, and no drift."""
+        """Remarks about what C(undeclared) has found and that is not drift."""
         return []
 
     def warnings(self, outlook: Outlook, wishes: Wishes[Wish]) -> list[str]:
-        """What the operator should know although it is no error."""
+        """What the operator should know although it is not an error."""
         return []
 
     def describe(self, outlook: Outlook, target: Target) -> dict[str, t.Any]:
-        """The facet of a target as it is: override, effective value, and where that is set."""
+        """The present state of a target's facet: override, effective value, and where the value is set."""
         raise NotImplementedError
 
     def restated(self, outlook: Outlook, target: Target, declared: t.Sequence[tuple[Options, Wish]]) -> Restated:
-        """What a target has set itself, in terms of the options, beside what a document declares of it already.
+        """The overrides of a target in terms of options, compared with what a document already declares for it.
 
-        C(declared): the options and the wish of each declaration of this target. The outlook has no step.
+        C(declared): the options and the wish of each declaration of this target. The outlook must have no steps.
         """
         raise NotImplementedError
 
@@ -142,33 +142,33 @@ class Facet(t.Generic[Wish]):
         return ", ".join(f"{name} {in_words(value)}" for name, value in options.items() if name != "accept_inherited")
 
     def filled(self, options: Options) -> dict[str, t.Any]:
-        """Options with the defaults of those that are not given, as Ansible hands them to a module."""
+        """The options with defaults added, as Ansible passes them to a module."""
         return {**{name: argument.get("default") for name, argument in self.arguments.items()}, **options}
 
 
 @dataclass(frozen=True)
 class SettingsWish:
-    """Settings with the value wanted for each, and those for which an equal inherited value is fine."""
+    """Settings with their wanted values, and the settings for which an equal inherited value is enough."""
 
     values: t.Mapping[Setting, Value]
     inherited_accepted: frozenset[Setting]
 
     @classmethod
     def of(cls, values: t.Mapping[Setting, Value], accept_inherited: object) -> SettingsWish:
-        """The wish of these values."""
+        """The wish for these values."""
         return cls(values, frozenset(values) if accept_inherited else frozenset())
 
 
 class SettingsFacet(Facet[SettingsWish]):
-    """A facet made of settings alone."""
+    """A facet that only consists of settings."""
 
     settings: t.ClassVar[tuple[Setting, ...]]
 
     def __init__(self, deployment: str) -> None:
         super().__init__(deployment)
-        # What many steps say alike, kept once: a plan can have hundreds of thousands.
+        # Values that many steps share, kept once: a plan can have hundreds of thousands of steps.
         self._shared: dict[tuple[t.Any, ...], tuple[Effective, str]] = {}
-        # Why a value cannot be declared: looked at once.
+        # Why a value cannot be declared, worked out once.
         self._undeclarable: dict[tuple[Setting, Value], str | None] = {}
 
     def merge(self, first: SettingsWish, second: SettingsWish) -> SettingsWish:
@@ -187,7 +187,7 @@ class SettingsFacet(Facet[SettingsWish]):
         return SettingsWish({**first.values, **second.values}, accepted)
 
     def reads(self, fleet: Fleet, wishes: Wishes[SettingsWish]) -> t.Iterable[str]:
-        # What a policy with nothing above it does not set itself, only the default policy tells.
+        # If a top policy has no override, only the default policy tells its value.
         for policy in fleet.policies_read:
             wish = wishes.get(policy)
             if wish and not fleet.lineage(policy):
@@ -200,11 +200,11 @@ class SettingsFacet(Facet[SettingsWish]):
         yield from self.setting_steps(outlook, wishes)
 
     def setting_steps(self, outlook: Outlook, wishes: Wishes[SettingsWish]) -> t.Iterator[Step]:
-        """A step for each setting that is not as wanted, from the top down."""
+        """A step for each setting that differs from the wish, from the top of the tree down."""
         groups = outlook.alike(wishes)
         for policy in outlook.from_the_top(group.first for group in groups if isinstance(group.first, Policy)):
             yield from self._steps_of(outlook, policy, wishes[policy])
-        # What computers inherit is known then.
+        # The policies are planned by now, so it is known what computers inherit.
         differing = [
             computer
             for group in groups
@@ -253,7 +253,7 @@ class SettingsFacet(Facet[SettingsWish]):
         return Undeclared(SettingsWish.of(dict.fromkeys(found, INHERITED), False), tuple(steps))
 
     def is_drift(self, _target: Target, _setting: Setting, _value: Value) -> bool:
-        """Whether an override that nobody declared may be called drift."""
+        """Whether an undeclared override may be called drift."""
         return True
 
     def restated(
@@ -292,14 +292,14 @@ class SettingsFacet(Facet[SettingsWish]):
         return Restated(tuple(one if some & one.keys() else {} for one in restated), added, own, tuple(left_out))
 
     def _stays(self, outlook: Outlook, target: Target, setting: Setting, wish: SettingsWish) -> bool:
-        """Whether nothing would be written for one setting of a wish, and nothing of it refused."""
+        """Whether one setting of a wish would need no write, and would not be refused."""
         value = wish.values[setting]
         return _holds(outlook, target, setting, wish) and (
             value == INHERITED or self.undeclarable(outlook, target, setting, value) is None
         )
 
     def undeclarable(self, outlook: Outlook, target: Target, setting: Setting, value: Value) -> str | None:
-        """Why the value that a target has, set on it or inherited, cannot be declared; C(None) where it can."""
+        """Why the value of a target, its own or inherited, cannot be declared; C(None) if it can."""
         key = (setting, value)
         if key not in self._undeclarable:
             try:
@@ -324,7 +324,7 @@ class SettingsFacet(Facet[SettingsWish]):
 
 
 def _holds(outlook: Outlook, target: Target, setting: Setting, wish: SettingsWish) -> bool:
-    """Whether nothing would be written for one setting of a wish."""
+    """Whether one setting of a wish would need no write."""
     override, value = target.overrides.get(setting), wish.values[setting]
     if override is None:
         accepted = setting in wish.inherited_accepted and outlook.inherited(target, setting)[0] == value
@@ -333,7 +333,7 @@ def _holds(outlook: Outlook, target: Target, setting: Setting, wish: SettingsWis
 
 
 def _told(setting: Setting, override: Value | None, value: Value | None, source: str) -> tuple[Effective, str]:
-    """What holds before a step, and why the step is needed."""
+    """The effective value before a step, and why the step is needed."""
     option = setting.option
     if override is not None:
         return Effective(override, HERE), f"{option} is set to {literal(override)} here"
@@ -343,17 +343,17 @@ def _told(setting: Setting, override: Value | None, value: Value | None, source:
 
 
 def labels_of(targets: t.Sequence[Target], most: int = 10) -> str:
-    """Targets in a row, policies first and by ID; of very many the first ones and how many more there are."""
+    """Targets separated by commas, policies first and by ID. If there are many, the first ones and how many more."""
     first = heapq.nsmallest(most, targets, key=lambda target: (isinstance(target, Computer), target.id))
     return enumerated([target.label for target in first], most, len(targets))
 
 
 def subject_of(target: Target) -> Subject:
-    """A target as steps name it."""
+    """The subject of a step on this target."""
     return Subject(target.kind.noun, target.id, target.name)
 
 
 def subjects_of(targets: t.Collection[Target]) -> tuple[Subject, ...]:
-    """The same of many."""
+    """The subjects of steps on these targets."""
     rows = zip([one.kind.noun for one in targets], map(attrgetter("id"), targets), map(attrgetter("name"), targets))
     return tuple(map(Subject._make, rows))

@@ -25,7 +25,7 @@ from .._vendor.communication import CLOUD_HEARTBEAT_INTERVAL, CLOUD_MISSED_BEFOR
 from .._vendor.deployment import CLOUD
 from .facet import Scope, SettingsFacet, SettingsWish
 
-# A month: far above every choice of the console, which the vendor does not list. The manager has the last word.
+# A month: far above every choice in the console, which the vendor does not list. The manager itself decides.
 _MOST = 43200
 # The cloud's own values.
 _FIXED: dict[Setting, Value] = {
@@ -45,7 +45,7 @@ class Heartbeat(SettingsFacet):
         HEARTBEAT_MAXIMUM_CLOCK_CHANGE,
         HEARTBEAT_OFFLINE_ERRORS,
     )
-    # What every deployment takes.
+    # The option that every deployment accepts.
     nothing = {HEARTBEAT_OFFLINE_ERRORS.option: INHERITED}
     arguments = {
         "interval": {"type": "str"},
@@ -84,7 +84,7 @@ class Heartbeat(SettingsFacet):
 
     def __init__(self, deployment: str) -> None:
         super().__init__(deployment)
-        # What is set in the cloud although nobody can set it there, with the targets on which it is.
+        # Overrides in the cloud that nobody can set there, with the labels of their targets.
         self._by_request: dict[tuple[Setting, Value], list[str]] = {}
 
     def is_drift(self, target: Target, setting: Setting, value: Value) -> bool:

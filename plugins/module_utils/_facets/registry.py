@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The facets that there are. A new one is a file beside this one and a line here."""
+"""All facets. A new facet is a file beside this one and a line here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .facet import Facet
 from .firewall.facet import FirewallRestriction
 from .heartbeat import Heartbeat
 
-# By their names, in the order in which they are planned.
+# By name, in the order in which they are planned.
 FACETS: dict[str, type[Facet[t.Any]]] = {
     facet.name: facet for facet in (Heartbeat, CommunicationDirection, FirewallRestriction)
 }

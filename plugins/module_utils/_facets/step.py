@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One thing to write, as a value: what a facet says once, what apply carries out, and what a result shows."""
+"""One thing to write, as a value: facets create steps, apply carries them out, and results show them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import typing as t
 from .._basis.text import quoted, shown
 from .._manager.client import COMPUTER, FIREWALL_RULE, IP_LIST, MAC_LIST, POLICY, PORT_LIST, Kind
 
-# What is done: a setting of a target is set; a rule is assigned to a target, or taken away from it; a rule or list is
-# made or brought to what is wanted, or deleted.
+# Actions: set a setting of a target; assign a rule to a target, or unassign it; create or change a rule or list, or
+# delete it.
 SET = "set"
 ASSIGN = "assign"
 UNASSIGN = "unassign"
 WRITE = "write"
 DELETE = "delete"
-# The key of a deletion before which it must be looked who has the rule, since pages could not tell while it was planned.
+# The key of a deletion that must first check who has the rule, because the pages did not tell during planning.
 UNLESS_USED = "unless used"
 
-# The order of writing. Lists before the rules that use them, rules before they are assigned; who may connect is
-# restricted before a port may open, and directions that shield agents on macOS come before those that they shield from.
+# The order of writing: lists before the rules that use them, rules before they are assigned, restrictions before a port
+# may open, and directions that shield macOS agents before the directions that they shield them from.
 LISTS, RULES, ASSIGNMENTS, SHIELDS, SETTINGS, UNASSIGNMENTS, RULES_GONE, LISTS_GONE = range(8)
 
 KINDS: dict[str, Kind] = {
@@ -35,7 +35,7 @@ _SCALAR = (str, int, type(None))
 
 
 class Subject(t.NamedTuple):
-    """What is written to: a policy or computer, or a rule or list. C(id) is C(None) of what is yet to be made."""
+    """The object that is written: a policy, computer, rule or list. C(id) is C(None) if it does not exist yet."""
 
     type: str
     id: int | None
@@ -53,35 +53,35 @@ class Subject(t.NamedTuple):
 
     @property
     def reference(self) -> dict[str, t.Any]:
-        """How results name it."""
+        """The reference for results."""
         identity = {} if self.id is None else {"id": self.id}
         return {"type": self.type, **identity, "name": shown(self.name)}
 
 
 class Effective(t.NamedTuple):
-    """What holds for a target, set on it or inherited, and where it is set; C(None) where the manager does not say."""
+    """The effective value of a target, its own or inherited, and where it is set; C(None) if it is unknown."""
 
     value: t.Any
     source: str
 
 
-# The source of what is set on the target itself.
+# The source of a value that is set on the target itself.
 HERE = "here"
 
 
 def step_id(action: str, kind: str, subject: int | str | None, key: str) -> str:
-    """The ID of the step that does this to a target by its ID, or to a rule or list by its name."""
+    """The ID of the step with this action on a target (by ID), or on a rule or list (by name)."""
     return f"{action} {kind} {subject} {key}".rstrip()
 
 
 class Step(t.NamedTuple):
     """One thing to write. All of it is plain JSON; equal steps are the same step.
 
-    action: one of the words above. key: the option of a setting, the name of a rule that is assigned or taken away, or
-    empty where the subject itself is written. before, after: what is set on the subject, and what will be; of a rule or
-    list all fields that are wanted, C(None) for none. effective_before: what holds for a target today, C(None) of
-    a rule or list. object_id: of the rule that is assigned, where it exists already.
-    needs: the IDs of steps that must have succeeded first, if they are in the plan.
+    action: one of the words above. key: the option of a setting, the name of an assigned or unassigned rule, or empty
+    if the subject itself is written. before, after: the values on the subject now and later; for a rule or list, all
+    wanted fields, C(None) if it does not exist. effective_before: the effective value of a target today, C(None) for a
+    rule or list. object_id: the ID of the assigned rule, if it already exists. needs: the IDs of steps that must have
+    succeeded first, if they are in the plan.
     """
 
     action: str
@@ -98,7 +98,7 @@ class Step(t.NamedTuple):
 
     @property
     def id(self) -> str:
-        """Unique in a plan, and the same for the same step of another plan."""
+        """The step's ID: unique in a plan, and the same for the same step in another plan."""
         subject = self.subject
         on_target = self.action in (SET, ASSIGN, UNASSIGN)
         return step_id(self.action, subject.type, subject.id if on_target else subject.name, self.key)
@@ -124,7 +124,7 @@ class Step(t.NamedTuple):
 
     @classmethod
     def from_dict(cls, given: t.Any) -> Step:
-        """The step that C(as_dict) wrote down. Raises C(ValueError) for anything that it cannot have written."""
+        """The step that C(as_dict) has written. Raises C(ValueError) for anything that it cannot have written."""
         values = _fields(given, ("id", *cls._fields))
         effective = values["effective_before"]
         if effective is not None:
@@ -153,12 +153,12 @@ class Step(t.NamedTuple):
 
 
 def needed_by(steps: t.Iterable[Step], by_id: t.Mapping[str, Step]) -> set[str]:
-    """The IDs of all steps of a plan that these need, however far."""
+    """The IDs of all steps of a plan that these steps need, directly or indirectly."""
     found: set[str] = set()
     unseen = [need for step in steps for need in step.needs]
     while unseen:
         need = unseen.pop()
-        # What a step needs may be done already.
+        # A needed step may be done already, and is then not in the plan.
         if need not in found and need in by_id:
             found.add(need)
             unseen += by_id[need].needs
@@ -166,7 +166,7 @@ def needed_by(steps: t.Iterable[Step], by_id: t.Mapping[str, Step]) -> set[str]:
 
 
 class Refusal(t.NamedTuple):
-    """A wish that must not be carried out on a target; the reason says why, and what to do."""
+    """A wish that must not be carried out on a target. The reason says why, and what to do."""
 
     subject: Subject
     facet: str
@@ -178,7 +178,7 @@ class Refusal(t.NamedTuple):
 
     @classmethod
     def from_dict(cls, given: t.Any) -> Refusal:
-        """The refusal that C(as_dict) wrote down. Raises C(ValueError) for anything that it cannot have written."""
+        """The refusal that C(as_dict) has written. Raises C(ValueError) for anything that it cannot have written."""
         values = _fields(given, cls._fields)
         if not (isinstance(values["facet"], str) and isinstance(values["reason"], str)):
             raise ValueError("it has a value that a refusal cannot have")
@@ -186,7 +186,7 @@ class Refusal(t.NamedTuple):
 
 
 def _fields(given: t.Any, names: t.Iterable[str]) -> dict[str, t.Any]:
-    """What was written down of a named tuple: all its fields, and no others."""
+    """The written fields of a named tuple: all of them, and no others."""
     if not isinstance(given, dict) or given.keys() != set(names):
         raise ValueError(f"it must have {', '.join(names)}, and nothing else")
     return dict(given)

@@ -4,7 +4,7 @@
 
 """Ask a program of the host a question: no shell, a bare environment, a limit on the time and on the answer.
 
-C(AnsibleModule.run_command) has neither limit, and this runs on every host: one program that hangs must not hold up
+C(AnsibleModule.run_command) has neither limit. This code runs on every host, and one program that hangs must not block
 the facts of a whole inventory.
 """
 
@@ -20,10 +20,10 @@ from typing import Dict, Optional, Sequence
 
 # Seconds that one program may take. A package database on a busy disk takes a few.
 TIMEOUT = 15.0
-# Bytes of an answer, all streams together; the longest that is expected has some kilobytes.
+# Bytes of an answer, all streams together. The longest expected answer has a few kilobytes.
 LONGEST = 256 * 1024
 
-# Nothing is taken over from the caller: not a search path, not a home folder with settings, not a language.
+# Nothing is inherited from the caller: no search path, no home folder with settings, no language.
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", "LANG": "C"}
 
 
@@ -37,19 +37,19 @@ class Answer:
 
 
 class Unanswered(Exception):
-    """A program gave no answer that can be used; the text says why, for people."""
+    """A program gave no usable answer. The text says why, for people."""
 
 
 def find_program(paths: Sequence[str]) -> Optional[str]:
-    """The first of these absolute paths that is a program; C(None) where none is."""
+    """The first of these absolute paths that is a program; C(None) if none is."""
     return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
 
 
 def ask(arguments: Sequence[str], timeout: float = TIMEOUT, longest: int = LONGEST) -> Answer:
     """Run a program, given by its absolute path and its arguments, and return what it said.
 
-    C(timeout) is in seconds, C(longest) in bytes. Raises C(Unanswered) where the program cannot be started, takes
-    longer or says more; then it is ended, with all that it started.
+    C(timeout) is in seconds, C(longest) in bytes. Raises C(Unanswered) if the program cannot be started, takes longer
+    or says more. It is then killed, with all processes that it started.
     """
     program = arguments[0]
     try:
@@ -83,7 +83,7 @@ class _TooMuch(Exception):
 
 
 def _read(process: subprocess.Popen[bytes], deadline: float, longest: int) -> Dict[str, str]:
-    """Both streams to their ends, which is also when everything that holds them open has ended."""
+    """Read both streams to their ends. They end only when all processes that hold them open have ended."""
     if process.stdout is None or process.stderr is None:
         raise AssertionError("both are pipes")
     parts: Dict[str, bytearray] = {"output": bytearray(), "errors": bytearray()}
@@ -105,7 +105,7 @@ def _read(process: subprocess.Popen[bytes], deadline: float, longest: int) -> Di
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    # The program leads a session of its own and has not been waited for, so its number is still that of its group.
+    # The program leads its own session and was not waited for yet, so its number is still the number of its group.
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except OSError:

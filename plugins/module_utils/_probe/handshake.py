@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The first words of a TLS handshake: the ClientHello, and what a server says to it.
+"""The first messages of a TLS handshake: the ClientHello, and what a server answers.
 
-Written by hand, since the TLS libraries that are at hand cannot offer what is old (OpenSSL has neither 3DES nor, by
-default, TLS 1.0), and to be told "yes" or "no" takes one message and no cryptography. A handshake never goes further.
+Written by hand, because the usual TLS libraries cannot offer old suites and versions (OpenSSL has neither 3DES nor, by
+default, TLS 1.0), and because a "yes" or "no" needs one message and no cryptography. A handshake never goes further.
 RFC 5246 (TLS 1.2), RFC 8446 (TLS 1.3), RFC 8422 (elliptic curves), RFC 5746 (renegotiation).
 """
 
@@ -16,13 +16,13 @@ import struct
 from dataclasses import dataclass
 from typing import Optional, Sequence, Tuple
 
-# What came back. A server that closes without a word has most likely refused, too.
+# The kinds of replies. A server that closes the connection without an answer has most likely refused, too.
 ACCEPTED = "accepted"
 REFUSED = "refused"
 CLOSED = "closed"
 NOT_TLS = "not_tls"
 
-# A ServerHello has some hundred bytes. Whoever sends more before its end does not speak TLS.
+# A ServerHello has a few hundred bytes. A server that sends more before its end does not speak TLS.
 LONGEST_REPLY = 16384
 
 _WIRE_VERSIONS = {"1.0": 0x0301, "1.1": 0x0302, "1.2": 0x0303, "1.3": 0x0304}
@@ -44,7 +44,7 @@ _RENEGOTIATION_INFO = 0xFF01
 _X25519 = 29
 # x25519, secp256r1, secp384r1, secp521r1, x448.
 _CURVES = (_X25519, 23, 24, 25, 30)
-# ffdhe2048 to ffdhe4096. Before TLS 1.3 a server chooses its own, unless it is told some (RFC 7919).
+# ffdhe2048 to ffdhe4096. Before TLS 1.3, a server uses its own group, unless the client offers some (RFC 7919).
 _FINITE_FIELDS = (256, 257, 258)
 # ECDSA, RSA-PSS, Ed25519, Ed448, RSA PKCS#1: with SHA-2, then ECDSA and RSA with SHA-1, for old certificates.
 _SIGNATURES = (
@@ -77,7 +77,7 @@ _ALERTS = {
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server says to a ClientHello: the kind, a sentence, and the suite's code point where it is accepted."""
+    """What a server answers to a ClientHello: the kind, a sentence, and the accepted suite's code point, if any."""
 
     kind: str
     detail: str
@@ -85,7 +85,7 @@ class Reply:
 
 
 def not_tls(why: str) -> Reply:
-    """Whoever is there, TLS is not what it speaks."""
+    """The reply for a server that does not speak TLS."""
     return Reply(NOT_TLS, f"does not speak TLS: {why}")
 
 
@@ -105,7 +105,7 @@ def _extension(kind: int, content: bytes) -> bytes:
 def client_hello(version: str, suites: Sequence[int], server_name: Optional[str] = None) -> bytes:
     """The record that offers one version of TLS (C(1.0) to C(1.3)) and these suites, by code point.
 
-    C(server_name) is ASCII and no address.
+    C(server_name) must be ASCII, and must not be an address.
     """
     is_1_3 = version == "1.3"
     groups = _CURVES + (_FINITE_FIELDS if is_1_3 else ())
@@ -124,7 +124,7 @@ def client_hello(version: str, suites: Sequence[int], server_name: Optional[str]
     else:
         extensions += _extension(_EXTENDED_MASTER_SECRET, b"")
         extensions += _extension(_RENEGOTIATION_INFO, b"\0")
-    # TLS 1.3 looks like the resumption of a session of 1.2, for the sake of what stands between.
+    # TLS 1.3 looks like the resumption of a session of TLS 1.2, so that middleboxes let it pass.
     session = os.urandom(32) if is_1_3 else b""
     body = (
         _numbers([min(_WIRE_VERSIONS[version], _WIRE_VERSIONS["1.2"])])
@@ -134,12 +134,12 @@ def client_hello(version: str, suites: Sequence[int], server_name: Optional[str]
         + b"\1\0"  # no compression
         + _vector(2, extensions)
     )
-    # The record's own version is 3.1 for all, as old servers want it.
+    # The record's own version is always 3.1, because old servers expect it.
     return b"\x16\x03\x01" + _vector(2, b"\x01" + _vector(3, body))
 
 
 def read_reply(data: bytes, version: str, suites: Sequence[int]) -> Optional[Reply]:
-    """What a server answered to that offer, from the bytes that came so far; C(None) while more are needed.
+    """What a server answered to that offer, from the bytes received so far; C(None) while more are needed.
 
     Takes any bytes and raises nothing.
     """
@@ -167,7 +167,7 @@ def read_reply(data: bytes, version: str, suites: Sequence[int]) -> Optional[Rep
 
 
 def _read_alert(level: int, code: int) -> Optional[Reply]:
-    # A warning, such as that the server does not know the name, may come before a ServerHello.
+    # A warning may come before a ServerHello, for example that the server does not know the name.
     if level == _WARNING and code != _CLOSE_NOTIFY:
         return None
     return Reply(REFUSED, f"alert {_ALERTS.get(code, code)}")
@@ -198,7 +198,7 @@ def _read_server_hello(message: bytes, version: str, suites: Sequence[int]) -> O
 
 
 def _chosen(body: bytes) -> Tuple[int, int]:
-    """The version and the suite in a ServerHello, which may be a HelloRetryRequest: that has chosen, too."""
+    """The version and the suite in a ServerHello or HelloRetryRequest. In both, the server has chosen them."""
     (version,) = struct.unpack_from("!H", body)
     after_session = 35 + body[34]
     suite, _compression = struct.unpack_from("!HB", body, after_session)

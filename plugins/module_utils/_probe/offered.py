@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The cipher suites that are offered to a server, and what is weak in each.
+"""The cipher suites that are offered to a server, and the weaknesses of each.
 
-More than the documented ones, or a server that accepts others would not be seen: every suite of the IANA registry "TLS
-Cipher Suites" whose server has an RSA or ECDSA certificate or none at all.
+These are more than the documented ones, so that a server that accepts others is noticed: every suite of the IANA
+registry "TLS Cipher Suites" for servers with an RSA or ECDSA certificate, or without a certificate.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ OFFERED = {
 _BY_NAME = {name.upper(): code for code, name in OFFERED.items()}
 _CODE_POINT = re.compile(r"(?:0X)?([0-9A-F]{2}),?(?:0X)?([0-9A-F]{2})", re.ASCII)
 
-# What the parts of a name say, beside what the knowledge of agents' suites says in the same words.
+# What parts of a name mean. For agents' suites, the module C(suites) says the same in the same words.
 _WEAK_PARTS = (
     (r"_anon_", "nobody is authenticated, so anybody can be in between"),
     (r"_EXPORT_", "the key is so short, for export, that it is broken in hours"),
@@ -168,12 +168,12 @@ _WEAK_PARTS = (
 
 
 def name_of(code: int) -> str:
-    """The IANA name of a suite, or its code point such as C(0xC0,0xFF) where it is not one of those above."""
+    """The IANA name of a suite, or its code point, such as C(0xC0,0xFF), if it is not in C(OFFERED)."""
     return OFFERED.get(code) or f"0x{code >> 8:02X},0x{code & 0xFF:02X}"
 
 
 def code_of(text: str) -> Optional[int]:
-    """The code point of a suite, by IANA name, by code point, or by OpenSSL name where agents use it."""
+    """The code point of a suite, by IANA name, by code point, or by OpenSSL name if agents use it."""
     wanted = text.strip().upper()
     known = find_suite(wanted)
     if known:
@@ -183,7 +183,7 @@ def code_of(text: str) -> Optional[int]:
 
 
 def can_be_in(code: int, version: str) -> bool:
-    """Whether a suite exists in a version of TLS, such as C(1.2). What is not known is taken to exist before 1.3."""
+    """Whether a suite exists in a version of TLS, such as C(1.2). Unknown suites count as older than TLS 1.3."""
     if code >> 8 == 0x13:
         return version == "1.3"
     needs_1_2 = re.search(r"_GCM_|_CCM|_POLY1305_|_SHA256$|_SHA384$", OFFERED.get(code, ""))
@@ -191,6 +191,6 @@ def can_be_in(code: int, version: str) -> bool:
 
 
 def weaknesses(name: str) -> List[str]:
-    """Why the suite of this IANA name is weak; nothing where it is not."""
+    """Why the suite with this IANA name is weak; empty if it is not."""
     known = find_suite(name)
     return list(known.weak) if known else [reason for part, reason in _WEAK_PARTS if re.search(part, name)]

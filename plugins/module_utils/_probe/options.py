@@ -46,7 +46,7 @@ _LOOPBACK = "127.0.0.1"
 
 
 def read_options(params: Mapping[str, Any]) -> Tuple[List[Listener], Inquiry]:
-    """The targets, and what to ask of them. Raises C(ValueError) for the first option that cannot be right."""
+    """The targets, and what to ask them. Raises C(ValueError) for the first wrong option."""
     targets = [_target(f"targets[{index}]", options) for index, options in enumerate(params["targets"])]
     return targets, Inquiry(
         versions=_versions(params["versions"]),

@@ -21,26 +21,26 @@ from .handshake import ACCEPTED, CLOSED, LONGEST_REPLY, NOT_TLS, REFUSED, Reply,
 from .offered import can_be_in, name_of, weaknesses
 from .way import Deadline, NoAnswer, Straight, ThroughSsh, Unreachable
 
-# What a target comes to, beside REFUSED and NOT_TLS.
+# Results of a target, besides REFUSED and NOT_TLS.
 ANSWERED = "answered"
 NO_ANSWER = "no_answer"
 UNREACHABLE = "unreachable"
 NOT_ASKED = "not_asked"
 
-# The version that most servers speak comes first: where it meets silence, the others are not tried.
+# The version that most servers speak comes first. If nobody answers to it, the others are not tried.
 _ASKING_ORDER = ("1.2", "1.3", "1.1", "1.0")
 _NEWEST_FIRST = ("1.3", "1.2", "1.1", "1.0")
 _DEPRECATED = "deprecated (RFC 8996)"
 
-# At the end of a version: the server has said no to what is left, so nothing more is to be found.
+# Replies that end a version: the server refuses all the remaining suites, so there is nothing more to find.
 _SAID_NO = (REFUSED, CLOSED)
 
 
 @dataclass(frozen=True)
 class Listener:
-    """A port to ask. With C(ssh), the SSH server connects to C(host), and not this machine.
+    """A port to ask. With C(ssh), the SSH server connects to C(host), instead of this machine.
 
-    server_name: what the handshake calls the server (SNI), None for nothing.
+    server_name: the server's name in the handshake (SNI), None to send no name.
     """
 
     host: str
@@ -52,10 +52,10 @@ class Listener:
 
 @dataclass(frozen=True)
 class Inquiry:
-    """What is asked, and how long it may take.
+    """What to ask, and how long it may take.
 
     versions: such as C(1.2). suites: code points. timeout: seconds for a handshake, from the connection to the answer.
-    target_timeout: seconds for everything that one target is asked. concurrency: targets at a time.
+    target_timeout: seconds for all questions to one target. concurrency: targets at a time.
     """
 
     versions: Tuple[str, ...]
@@ -66,7 +66,7 @@ class Inquiry:
 
 
 class _Version:
-    """What a target says to one version of TLS."""
+    """What a target answers to one version of TLS."""
 
     def __init__(self, state: str = NOT_ASKED, detail: str = "") -> None:
         self.state = state
@@ -86,10 +86,10 @@ class _Version:
 
 
 def probe_all(targets: Sequence[Listener], inquiry: Inquiry) -> List[Dict[str, Any]]:
-    """Ask all targets, that many at a time; the results are in their order. Raises nothing for what a server does.
+    """Ask all targets, C(concurrency) at a time. The results are in the targets' order. No server makes it raise.
 
-    It takes at most C(target_timeout) seconds for every C(concurrency) targets, and what the system takes to look up
-    names.
+    It takes at most C(target_timeout) seconds for every C(concurrency) targets, plus the time that the system needs to
+    look up names.
     """
     users = collections.Counter(target.ssh for target in targets)
     gateways = {server: ThroughSsh(server, count) for server, count in users.items() if server}
@@ -126,7 +126,7 @@ class _Inquirer:
         return _result(self._target, self._inquiry, versions)
 
     def _version(self, version: str) -> _Version:
-        """Find the suites of one version: offered again without what was chosen, a server names its next choice."""
+        """Find the suites of one version: each suite that the server chooses is left out of the next offer."""
         left = [suite for suite in self._inquiry.suites if can_be_in(suite, version)]
         if not left:
             return _Version(detail="none of the suites to offer exists in this version")
@@ -134,7 +134,7 @@ class _Inquirer:
         while left:
             answer = self._ask(version, left)
             if answer.kind == CLOSED:
-                # Without an alert it may have been an accident.
+                # Without an alert, the connection may have ended by accident.
                 answer = self._ask(version, left)
             if answer.kind != ACCEPTED:
                 break
@@ -174,7 +174,7 @@ class _Inquirer:
 
 
 def _exchange(connection: Any, hello: bytes, deadline: Deadline, version: str, suites: Sequence[int]) -> Reply:
-    """Send the offer and read the answer, a bounded number of bytes. Raises C(NoAnswer) and C(Unreachable)."""
+    """Send the offer and read the answer, up to a limit of bytes. Raises C(NoAnswer) and C(Unreachable)."""
     received = b""
     try:
         connection.settimeout(deadline.left())
@@ -236,13 +236,13 @@ def _result(target: Listener, inquiry: Inquiry, versions: Dict[str, _Version]) -
 def _compare(
     agent_version: str, inquiry: Inquiry, versions: Dict[str, _Version], names: Sequence[str]
 ) -> Dict[str, Any]:
-    """How what was accepted differs from what is documented, as far as it was offered and answered."""
+    """The differences between what was accepted and what is documented, for all that was offered and answered."""
     facts = documented(agent_version)
     is_documented = facts["state"] == DOCUMENTED
     is_heard = bool(versions) and all(asked.complete for asked in versions.values())
     not_offered = _not_offered(facts["suites"], inquiry)
     differences = dict(
-        # What was not found is missing only if it was offered, and everything was heard.
+        # A suite that was not found is only missing if it was offered and all answers arrived.
         missing=[name for name in facts["suites"] if is_heard and name not in names and name not in not_offered],
         additional=[name for name in names if is_documented and name not in facts["suites"]],
         **_differing_versions(facts["tls"], versions),
@@ -262,7 +262,7 @@ def _compare(
 
 
 def _not_offered(suites: Sequence[str], inquiry: Inquiry) -> List[str]:
-    """Those of the suites that were not offered in each version that they exist in."""
+    """The suites that were not offered in every version in which they exist."""
     offered = {
         name_of(suite)
         for suite in inquiry.suites
@@ -272,7 +272,7 @@ def _not_offered(suites: Sequence[str], inquiry: Inquiry) -> List[str]:
 
 
 def _differing_versions(tls: Sequence[Dict[str, Any]], versions: Dict[str, _Version]) -> Dict[str, List[str]]:
-    """Versions that are documented and refused, and those that are documented as not supported and accepted."""
+    """Versions that are documented but refused, and versions that are documented as unsupported but accepted."""
     supported = {_label(row["version"][len("TLS ") :]): row["supported"] for row in tls}
     refused = [_label(version) for version, asked in versions.items() if asked.state == REFUSED and asked.complete]
     accepted = [_label(version) for version, asked in versions.items() if asked.state == ACCEPTED]

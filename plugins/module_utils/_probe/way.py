@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The ways to a port: straight, or through an SSH server. And how long anything may take."""
+"""The ways to a port: directly, or through an SSH server. Also deadlines for everything that waits."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ class Unreachable(Exception):
 
 
 class NoAnswer(Exception):
-    """Nothing came back in time; the text says to what."""
+    """Nothing came back in time. The text says to what."""
 
 
 class Deadline:
-    """A point in time. Everything that waits asks how long it still may."""
+    """A point in time. Everything that waits asks it how many seconds are left."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
-        # That it has passed, in words.
+        # The error message after the deadline.
         self.passed = f"no answer within {seconds:.3g} seconds"
 
     def left(self) -> float:
-        """Seconds that are left, more than 0. Raises C(NoAnswer) where none are."""
+        """Seconds that are left, more than 0. Raises C(NoAnswer) if the time is over."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise NoAnswer(self.passed)
         return left
 
     def within(self, seconds: float) -> Deadline:
-        """The sooner of this deadline and one that many seconds from now. Raises C(NoAnswer) past this one."""
+        """This deadline or one in C(seconds), whichever is sooner. Raises C(NoAnswer) if this deadline is over."""
         return Deadline(min(seconds, self.left()))
 
 
 class Straight:
-    """From here to a host. A host with several addresses is asked at the first that takes a connection."""
+    """From this machine to a host. If a host has several addresses, the first one that accepts a connection is used."""
 
     def __init__(self) -> None:
         self._addresses: Any = None
@@ -64,7 +64,7 @@ class Straight:
             family, kind, protocol, _name, where = address
             try:
                 connection = socket.socket(family, kind, protocol)
-            except OSError as error:  # a family that this machine does not have
+            except OSError as error:  # an address family that this machine does not support
                 problem = Unreachable(said(error))
                 continue
             try:
@@ -83,17 +83,17 @@ class Straight:
         raise problem
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Does nothing: no connection is kept."""
 
 
 class ThroughSsh:
-    """An SSH session through which any number of threads open connections. It is made when first needed.
+    """An SSH session through which any number of threads can open connections. It is made when first needed.
 
-    One that could not be made is not tried again: all who wait for it hear why.
+    If it cannot be made, it is not tried again, and all threads that wait for it get the reason.
     """
 
     def __init__(self, server: Server, users: int) -> None:
-        """C(users): how often C(close) will be called; the last one ends the session.
+        """C(users): how often C(close) will be called. The last call ends the session.
 
         Raises C(MissingLibrary) without paramiko.
         """
@@ -117,7 +117,7 @@ class ThroughSsh:
             raise Unreachable(f"the session with {self._server} ended") from error
 
     def close(self) -> None:
-        """One user less."""
+        """One user has finished. The last one ends the session."""
         with self._lock:
             self._users -= 1
             if not self._users and self._session is not None:

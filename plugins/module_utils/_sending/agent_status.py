@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the manager says of an agent: whether it is heard, which policy is on its way, and whether it took it.
+"""What the manager says about an agent: whether it communicates, and whether its policy is on the way or arrived.
 
-Dates are the manager's, in milliseconds since 1970: they are compared with each other, never with this machine's clock.
-What the manager leaves out is not known, and never taken for good news.
+Dates are the manager's, in milliseconds since 1970. They are compared with each other, never with this machine's clock.
+If the manager omits something, it is unknown, and never counts as good news.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from .._vendor.agent_status import is_communication_error, is_offline, is_sendin
 ARRIVED, WAITING, OFFLINE, FAILED, UNKNOWN, NO_AGENT = "arrived", "waiting", "offline", "failed", "unknown", "no_agent"
 STATES = (ARRIVED, WAITING, OFFLINE, FAILED, UNKNOWN, NO_AGENT)
 
-# What a gate says of an agent, beside C(waiting), C(failed) and C(unknown).
+# A gate's verdict about an agent, besides C(waiting), C(failed) and C(unknown).
 PASSED = "passed"
 
 
 class AgentStatus(t.NamedTuple):
-    """One look at one computer: dates are C(None), and texts empty, where the manager does not say.
+    """The status of one computer at one time. Dates are C(None), and texts empty, if the manager does not give them.
 
-    C(heard): the agent's last communication; C(requested), C(taken): when its policy was last to be sent, and when it
-    last took it. C(status): C(active), C(warning), C(error) and such, with its C(messages). C(tasks): C(None) where the
-    manager does not say.
+    C(heard): the agent's last communication. C(requested): when the manager was last asked to send the policy.
+    C(taken): when the agent last took it. C(status): C(active), C(warning), C(error) and so on, with its C(messages).
+    C(tasks): C(None) if the manager does not give them.
     """
 
     has_agent: bool
@@ -42,7 +42,7 @@ class AgentStatus(t.NamedTuple):
 
     @classmethod
     def of(cls, computer: Computer) -> AgentStatus:
-        """What was read of a computer, with its status and tasks."""
+        """The status of a computer that was read with its status and tasks."""
         return cls(
             computer.has_agent,
             computer.last_agent_communication,
@@ -55,36 +55,36 @@ class AgentStatus(t.NamedTuple):
 
     @property
     def is_sending(self) -> bool:
-        """Whether a policy is on its way: the manager has such a task, or asked the agent later than it last took one."""
+        """Whether a policy is on its way: it has a task, or the last request is newer than the last arrival."""
         return any(map(is_sending, self.tasks or ())) or (self.requested or 0) > (self.taken or 0)
 
     @property
     def offline(self) -> str:
-        """The text that says that the agent is offline, empty where none does."""
+        """The text that says that the agent is offline; empty if there is none."""
         return next(filter(is_offline, (*self.messages, *(self.tasks or ()))), "")
 
     @property
     def communication_errors(self) -> tuple[str, ...]:
-        """The texts that tell of trouble between manager and agent."""
+        """The texts that report communication errors between manager and agent."""
         return tuple(filter(is_communication_error, self.messages))
 
 
 class Sent(t.NamedTuple):
-    """How far a policy has come to one computer, one of C(STATES), and the manager's text that says why not farther."""
+    """The state of one computer's policy, one of C(STATES), and the manager's text that says why it has not arrived."""
 
     state: str
     text: str = ""
 
 
 class Verdict(t.NamedTuple):
-    """What a gate says of an agent: C(passed), C(waiting), C(failed) or C(unknown), and why it has not passed."""
+    """A gate's verdict about an agent: C(passed), C(waiting), C(failed) or C(unknown), and why it has not passed."""
 
     state: str
     reason: str = ""
 
 
 def sent_since(now: AgentStatus, before: AgentStatus | None) -> Sent:
-    """How far a policy has come that was to be sent after C(before) was looked at; C(None): the last one of all."""
+    """The state of a policy that was requested after C(before) was read; with C(None), of the last requested policy."""
     if not now.has_agent:
         return Sent(NO_AGENT)
     if _has_taken(now, before):
@@ -103,18 +103,18 @@ def _has_taken(now: AgentStatus, before: AgentStatus | None) -> bool:
         return False
     if before is None:
         return now.requested is not None
-    # A manager may count a request into one that was still waiting.
+    # A manager may merge a request into an earlier one that was still waiting.
     return now.taken > (before.taken or 0) or (now.requested or 0) > (before.requested or 0)
 
 
 def judge(status: AgentStatus, since: int, accepted: t.Collection[str] = (), heard_since: int | None = None) -> Verdict:
-    """Whether an agent has talked to the manager and taken its policy since a change, and has no error or alert.
+    """Whether an agent has talked to the manager and taken its policy since a change, and has no errors or alerts.
 
-    C(since): when the change was made, by the manager's clock, in milliseconds since 1970; C(heard_since): from when on it
-    must have talked, if that is another time. C(accepted): texts of the status that were there before the change: they do
-    not count, unless they are errors of communication.
+    C(since): when the change was made, by the manager's clock, in milliseconds since 1970. C(heard_since): the time
+    after which the agent must have talked, if it is another time. C(accepted): texts of the status from before the
+    change. They are ignored, unless they are communication errors.
 
-    C(waiting) may yet pass; C(failed) and C(unknown) never count as passed.
+    C(waiting) may still become passed. C(failed) and C(unknown) never count as passed.
     """
     if not status.has_agent:
         return Verdict(UNKNOWN, "the manager knows no agent on it")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom one scheduled task can send policies to: one computer, a policy, a group, or everybody."""
+"""The recipients that one scheduled task can send policies to: one computer, a policy, a group, or all computers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .._manager.errors import Forbidden, NotFound
 
 @dataclass(frozen=True)
 class Recipients:
-    """A choice of computers that the manager knows: C(computer_filter) in its own terms, C(words) for people.
+    """A choice of computers that the manager offers: C(computer_filter) for its API, C(words) for people.
 
-    C(others): how many agents get their policy that were not asked for.
+    C(others): how many other agents also get their policy.
     """
 
     computer_filter: t.Mapping[str, t.Any]
@@ -28,9 +28,9 @@ class Recipients:
 
 
 def narrowest(fleet: Fleet, chosen: t.Collection[Computer]) -> Recipients:
-    """The smallest choice of the manager's that holds all of these computers, at least one.
+    """The smallest choice that the manager offers and that includes all of these computers (at least one).
 
-    More than one takes a list of all computers, and of policies and groups. Raises C(ManagerError).
+    For more than one computer, this lists all computers, policies and groups. Raises C(ManagerError).
     """
     if len(chosen) == 1:
         (computer,) = chosen
@@ -51,7 +51,7 @@ Choice = t.Tuple[t.Dict[str, t.Any], str, t.Callable[[Computer], bool]]
 
 
 def _by_policy(fleet: Fleet, chosen: t.Collection[Computer]) -> t.Iterator[Choice]:
-    """The policies that all of these have, or have above theirs."""
+    """The policies that all of these computers have, directly or as a parent of their policy."""
     first, *_others = chosen
     for policy in fleet.lineage(first):
         own = {policy.id}
@@ -65,7 +65,7 @@ def _by_policy(fleet: Fleet, chosen: t.Collection[Computer]) -> t.Iterator[Choic
 
 
 def _by_group(fleet: Fleet, chosen: t.Collection[Computer]) -> t.Iterator[Choice]:
-    """The groups that all of these are in, or below; none where the API key may not see groups."""
+    """The groups that contain all of these computers, also in subgroups; none if the API key may not see groups."""
     try:
         tree = fleet.group_tree
     except (Forbidden, NotFound):

@@ -31,11 +31,11 @@ SENDING_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "list_targets": {"type": "bool", "default": False},
 }
 
-# Minutes to wait where the manager does not say how long a heartbeat is.
+# Minutes to wait if the manager does not tell the heartbeat interval.
 _WITHOUT_HEARTBEAT = 60
-# How many computers to name of many that are alike.
+# How many computers to name if many are alike.
 _EXAMPLES = 5
-# And how many of the manager's texts for failures.
+# How many of the manager's texts about failures to show.
 _FAILURES = 20
 
 # Whether policies were sent at all.
@@ -47,7 +47,7 @@ Result = t.Dict[str, t.Any]
 
 @dataclass(frozen=True)
 class SendingAsked:
-    """Whom to send to, and how to wait. timeout: minutes, C(None) for the longest heartbeat. interval: seconds."""
+    """Whom to send to, and how long to wait. timeout: minutes, C(None) for the longest heartbeat. interval: seconds."""
 
     deployment: str
     selector: Selector
@@ -79,7 +79,7 @@ class SendingAsked:
 
 
 def send_policies(client: Client, asked: SendingAsked, check_mode: bool) -> Result:
-    """The result of C(policy_sending), with C(msg) where it failed. Raises C(OptionError), C(ManagerError)."""
+    """The result of C(policy_sending), with C(msg) if it failed. Raises C(OptionError), C(ManagerError)."""
     fleet = Fleet(client, PARTS)
     computers, warnings = _chosen(fleet, asked.selector)
     agents = {computer.id: computer for computer in computers if computer.has_agent}
@@ -124,9 +124,9 @@ def send_policies(client: Client, asked: SendingAsked, check_mode: bool) -> Resu
 
 
 def _chosen(fleet: Fleet, selector: Selector) -> tuple[list[Computer], list[str]]:
-    """The computers that are chosen, those of chosen policies and of the ones below included; and what to warn of."""
+    """The chosen computers, including those of chosen policies and of their child policies; and warnings."""
     if selector.chooses_policies or len(selector.computers) > 1:
-        # What one task can send to shows in the whole list alone.
+        # Only the whole list shows what one scheduled task can send to.
         fleet.list_computers()
     ((targets, missing),) = resolve(fleet, [selector])
     policies = {target.id for target in targets if isinstance(target, Policy)}
@@ -151,7 +151,7 @@ def _check_others(asked: SendingAsked, recipients: Recipients, number: int) -> N
 
 
 def _follow(fleet: Fleet, asked: SendingAsked, request: Request | None, following: Following, result: Result) -> None:
-    """Look until all has arrived; once where it is not known whether anything was sent, and nothing shows it."""
+    """Look until all policies have arrived; only once if it is unknown, and not visible, whether any were sent."""
     in_doubt = request is not None and request.state == NOT_KNOWN
     if asked.wait:
         minutes = asked.timeout or result["expected_within"] or _WITHOUT_HEARTBEAT
@@ -164,7 +164,7 @@ def _follow(fleet: Fleet, asked: SendingAsked, request: Request | None, followin
 
 
 def _told(asked: SendingAsked, computers: t.Sequence[Computer], following: Following) -> Result:
-    """How many computers are in which state, with some names; all of them where that is asked for."""
+    """How many computers are in which state, with some names, or with all names if the options ask for them."""
     looked = following.looks > 0
 
     def state(computer: Computer) -> Sent:
@@ -180,7 +180,7 @@ def _told(asked: SendingAsked, computers: t.Sequence[Computer], following: Follo
         if name == FAILED:
             by_text.setdefault(one_line(text), []).append(computer)
     told: Result = {
-        # By themselves: a result with "failed" is taken for one of a failed task.
+        # In a dictionary of their own, because Ansible treats a result with the key "failed" as a failed task.
         "counts": {name: len(some) for name, some in by_state.items()},
         "looks": following.looks,
         "waited": round(following.seconds),
@@ -202,7 +202,7 @@ def _names(computers: t.Sequence[Computer]) -> list[str]:
 
 
 def _problem(asked: SendingAsked, request: Request | None, following: Following) -> dict[str, t.Any] | None:
-    """Why the task failed, as C(failure) has it."""
+    """Why the task failed, in the form of C(failure)."""
     if following.error:
         failure = following.error.as_failure()
         lead = "it can no longer be seen whether the policies have arrived"

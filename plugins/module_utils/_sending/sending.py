@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Policies sent to agents by a scheduled task that runs once, and looked after until they have arrived.
+"""Send policies to agents with a scheduled task that runs once, and watch until they have arrived.
 
-The API has no other way to send a policy. A manager removes such a task once it has run; where it does not, the next run
-does. Tasks are known by their names, and no other ones are touched.
+The API has no other way to send a policy. A manager removes such a task after it has run. If it does not, our next run
+removes it. Our tasks are recognized by their names, and no other tasks are touched.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from .._vendor.deployment import CLOUD
 from .agent_status import ARRIVED, FAILED, NO_AGENT, OFFLINE, UNKNOWN, WAITING, AgentStatus, Sent, sent_since
 from .recipients import Recipients
 
-# What to read of computers beside the basics.
+# The parts of computers to read besides the basic fields.
 PARTS = ("computerStatus", "tasks")
 
-# How tasks are named that are ours.
+# The names of our tasks.
 _NAME = "workload_security.agent: send policy {} to {}"
 _OURS = re.compile(r"workload_security\.agent: send policy [0-9a-f]{8} to [^\n]+")
 _SEND_POLICY = "send-policy"
-# What a name has room for is documented nowhere.
+# In characters. The longest name that managers accept is not documented.
 _LONGEST_NAME = 120
-# Of tasks that were left behind, so many are removed at a time.
+# How many left-over tasks are removed at a time.
 _REMOVED_AT_ONCE = 20
 
 
 @dataclass(frozen=True)
 class Request:
-    """What became of the wish to send: C(done), or C(not_known) where the manager's answer got lost, or was an error.
+    """The result of the request to send: C(done), or C(not_known) if the manager's answer was lost or was an error.
 
-    task_id: that of the task, C(None) where it is not known. warnings: what else went wrong. error: what was met where
-    it is not known.
+    task_id: the task's ID, C(None) if it is not known. warnings: what else went wrong. error: the error that made the
+    result unknown.
     """
 
     state: str
@@ -60,14 +60,14 @@ class Request:
 
 
 def statuses(computers: t.Iterable[Computer]) -> dict[int, AgentStatus]:
-    """What was read of computers, by their ID: to be kept from before a request."""
+    """The status of computers, by their ID. Keep this from before a request."""
     return {computer.id: AgentStatus.of(computer) for computer in computers}
 
 
 def request_sending(client: Client, recipients: Recipients) -> Request:
-    """Let the manager send their policies to these computers, now, by one scheduled task. Raises C(ManagerError).
+    """Make the manager send these computers their policies now, with one scheduled task. Raises C(ManagerError).
 
-    A task of ours that has not run yet and sends to the same ones is told to run, and no other one is made.
+    If a task of ours has not run yet and has the same recipients, it is told to run, and no new task is created.
     """
     warnings: list[str] = []
     waiting = None
@@ -75,7 +75,7 @@ def request_sending(client: Client, recipients: Recipients) -> Request:
     ours = [task for page in client.pages(SCHEDULED_TASK, of_type) for task in page if _is_ours(task)]
     for task in ours[:_REMOVED_AT_ONCE]:
         if task.get("lastRunTime"):
-            # What keeps one from being removed may take minutes to find out for each.
+            # After the first failure, no other is removed: each failure may take minutes.
             warnings += [] if warnings else _remove(client, task["ID"])
         elif _filter_of(task) == recipients.computer_filter:
             waiting = task["ID"]
@@ -92,7 +92,7 @@ def request_sending(client: Client, recipients: Recipients) -> Request:
 
 
 def _run_again(client: Client, task_id: int) -> Item | None:
-    """Tell a task to run; C(None) where it has run just now, perhaps before what is to be sent was written."""
+    """Tell a task to run. C(None) if it has just run by itself, perhaps before the last changes were written."""
     try:
         return client.modify(SCHEDULED_TASK, task_id, {"runNow": True})
     except NotFound:
@@ -100,7 +100,7 @@ def _run_again(client: Client, task_id: int) -> Item | None:
 
 
 def tidy(client: Client, task_id: int) -> list[str]:
-    """Remove a task of ours that has run, where the manager has kept it. Returns what to warn of."""
+    """Remove a task of ours that has run, if the manager has kept it. Returns warnings."""
     try:
         task = client.get(SCHEDULED_TASK, task_id)
     except NotFound:
@@ -134,7 +134,7 @@ def _task(recipients: Recipients) -> Item:
 
 
 def _is_ours(task: Item) -> bool:
-    """Whether a run of ours has made it: by name, type and schedule, since anybody can give a name."""
+    """Whether a run of ours created the task: by name, type and schedule, because anybody can use the name."""
     return bool(
         _OURS.fullmatch(task.get("name") or "")
         and task.get("type") == _SEND_POLICY
@@ -143,15 +143,15 @@ def _is_ours(task: Item) -> bool:
 
 
 def _filter_of(task: Item) -> dict[str, t.Any]:
-    """Whom a task sends to, without what a manager leaves empty."""
+    """The recipients of a task, without empty values that a manager adds."""
     chosen = (task.get("sendPolicyTaskParameters") or {}).get("computerFilter") or {}
     return {name: value for name, value in chosen.items() if value not in (None, 0)}
 
 
 def longest_heartbeat(fleet: Fleet, computers: t.Collection[Computer], deployment: str) -> int | None:
-    """The longest time between two heartbeats of these agents, in minutes: how long a policy may take to them.
+    """The longest time between two heartbeats of these agents, in minutes. A policy may take this long to arrive.
 
-    C(None) where the manager does not say. Raises C(ManagerError).
+    C(None) if the manager does not tell it. Raises C(ManagerError).
     """
     if deployment == CLOUD:
         return CLOUD_HEARTBEAT_INTERVAL
@@ -163,9 +163,9 @@ def longest_heartbeat(fleet: Fleet, computers: t.Collection[Computer], deploymen
 
 
 def look(fleet: Fleet, computer_ids: t.Collection[int]) -> dict[int, AgentStatus]:
-    """What the manager says of these computers now: one request for each 5,000 computers. Raises C(ManagerError).
+    """What the manager says about these computers now, with one request per 5,000 computers. Raises C(ManagerError).
 
-    Computers that are gone are not in it.
+    The result does not have computers that no longer exist.
     """
     found: dict[int, AgentStatus] = {}
 
@@ -179,10 +179,10 @@ def look(fleet: Fleet, computer_ids: t.Collection[int]) -> dict[int, AgentStatus
 
 @dataclass
 class Following:
-    """How far policies have come to computers, and how often that was looked at.
+    """Watches the policies on their way to computers, and counts how often it has looked.
 
-    C(before): what was read before they were sent, C(None) where they were sent by something else. C(seen): what was read
-    last. C(error): what a look met, after which there was none.
+    C(before): the statuses before the policies were sent, C(None) if something else has sent them. C(seen): the last
+    statuses. C(error): the error of a look, which was then the last one.
     """
 
     before: dict[int, AgentStatus | None]
@@ -193,7 +193,7 @@ class Following:
     error: ManagerError | None = None
 
     def look(self, fleet: Fleet) -> None:
-        """Look at those to whom it has not come yet. Raises C(ManagerError)."""
+        """Look at the computers whose policy has not arrived yet. Raises C(ManagerError)."""
         waiting = [number for number in self.before if self._state(number) != ARRIVED]
         found = look(fleet, waiting) if waiting else {}
         self.looks += 1
@@ -202,9 +202,9 @@ class Following:
             self.sent[number] = sent_since(found[number], self.before[number]) if number in found else Sent(NO_AGENT)
 
     def until(self, fleet: Fleet, limit: float, interval: float, *, if_begun: bool = False) -> None:
-        """Look again and again, each C(interval) seconds for at most C(limit) seconds, until none is waited for.
+        """Look every C(interval) seconds, for at most C(limit) seconds, until no policy is on its way.
 
-        C(if_begun): no longer than until the first look, unless that shows that any policy was sent.
+        C(if_begun): stop after the first look, unless it shows that a policy was sent.
         """
         transport = fleet.client.transport
         clock = transport.clock
@@ -232,13 +232,13 @@ class Following:
 
     @property
     def left(self) -> int:
-        """To how many it may yet come."""
+        """How many computers may still get their policy."""
         counts = self.counts
         return counts[WAITING] + counts[UNKNOWN]
 
     @property
     def has_begun(self) -> bool:
-        """Whether any computer shows that its policy was sent since."""
+        """Whether any computer shows that its policy was sent since C(before)."""
         return any(
             self._state(number) == ARRIVED or (now.requested or 0) > ((before and before.requested) or 0)
             for number, now in self.seen.items()
@@ -246,7 +246,7 @@ class Following:
         )
 
     def state(self, number: int) -> Sent:
-        """How far it has come to one of them."""
+        """The state of one computer's policy."""
         return self.sent.get(number) or Sent(WAITING)
 
     def _state(self, number: int) -> str:

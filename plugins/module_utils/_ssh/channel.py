@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A connection from an SSH server to somewhere, as a socket."""
+"""A connection from an SSH server to another host, as a socket."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from .errors import SessionEnded, said
 
 
 class Limit(Protocol):
-    """What bounds a connection in time and size."""
+    """Limits the time and size of a connection."""
 
     def before_wait(self, sock: Any) -> None:
-        """Set how long the socket may wait now, or raise an C(OSError)."""
+        """Set how long the socket may wait now, or raise an C(OSError) if the time is over."""
 
     def received(self, count: int) -> None:
-        """So many bytes came in."""
+        """C(count) bytes were received."""
 
 
 class Channel:
-    """paramiko's channel with those methods of a socket that TLS and HTTP use, closed when its last reader is.
+    """paramiko's channel with the methods of a socket that TLS and HTTP use. It closes when its last reader closes.
 
-    Whatever it raises is an C(OSError), as with a socket, and C(SessionEnded) where the whole session is gone.
+    All its errors are C(OSError), as with a socket; C(SessionEnded) if the whole session has ended.
     """
 
     def __init__(self, channel: Any, server: str) -> None:
         """C(server): what messages call the SSH server."""
         self._channel = channel
         self._server = server
-        # As in socket.socket: makefile() counts up here, and its file counts down.
+        # As in socket.socket: makefile() increases this counter, and closing its file decreases it.
         self._io_refs = 0
         self._closed = False
-        # Who bounds the whole connection: asked before each wait, and told what came.
+        # The limit of the whole connection. It is asked before each wait, and informed about received bytes.
         self.limit: Optional[Limit] = None
 
     def settimeout(self, seconds: Optional[float]) -> None:
-        """How long each of the others may wait, None for ever."""
+        """Set how many seconds each of the other methods may wait, None for no limit."""
         self._channel.settimeout(seconds)
 
     def gettimeout(self) -> Optional[float]:
-        """How long that is."""
+        """The seconds that C(settimeout) has set."""
         seconds: Optional[float] = self._channel.gettimeout()
         return seconds
 
     def recv(self, size: int) -> bytes:
-        """At most C(size) bytes, none at the end of the connection."""
+        """At most C(size) bytes; empty at the end of the connection."""
         if self.limit is not None:
             self.limit.before_wait(self)
         with self._as_socket_error():
@@ -67,15 +67,15 @@ class Channel:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the channel is open in both directions, and nothing has come in that nobody asked for."""
+        """Whether the channel is open in both directions, and no unexpected bytes have come in."""
         channel = self._channel
         return not (channel.closed or channel.eof_received or channel.recv_ready())
 
     def close(self) -> None:
-        """Close the channel, or leave that to the last file made of it."""
+        """Close the channel, or leave that to the last file that was made from it."""
         self._closed = True
         if self._io_refs <= 0:
-            # A channel whose session is gone cannot say goodbye, and need not.
+            # If the session has ended, the channel cannot send its end, and need not.
             with contextlib.suppress(OSError), self._as_socket_error():
                 self._channel.close()
 
@@ -90,5 +90,5 @@ class Channel:
             yield
         except OSError:
             raise
-        except Exception as error:  # EOFError and SSHException, where the session has just died
+        except Exception as error:  # EOFError and SSHException, if the session has just ended
             raise SessionEnded(f"the session with {self._server} ended: {said(error)}") from error

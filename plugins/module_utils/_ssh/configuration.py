@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a configuration file of OpenSSH's client says of one server: ssh_config(5), as paramiko reads it."""
+"""What a configuration file of OpenSSH's client says about one server: ssh_config(5), as paramiko reads it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _LARGEST = 2**20
 _DEEPEST = 16
 _INCLUDE = re.compile(r"\s*include(?:\s*=\s*|\s+)(.+)", re.IGNORECASE)
 _BLOCK = re.compile(r"\s*(?:host|match)\b", re.IGNORECASE)
-# Those that we ask for, which have one value.
+# The keywords that we use. Each has one value.
 _VALUE = re.compile(r"(\s*(?:hostname|user|port|identityfile|proxyjump)(?:\s*=\s*|\s+))(.+)", re.IGNORECASE)
-# A keyword that means nothing.
+# A keyword without a meaning.
 _MARK = "workloadsecurityagent"
-# Those whose value is all that follows.
+# The keywords whose value is the whole rest of the line.
 _COMMAND = re.compile(r"\s*(?:proxy|local|remote|knownhosts)command\b", re.IGNORECASE)
 _JUMP = re.compile(r"(?:(?P<user>.*)@)?(?:\[(?P<address>[^\[\]]*)\]|(?P<name>[^:/\[\]]*))(?::(?P<port>[0-9]*))?")
 _URI = re.compile(f"ssh://{_JUMP.pattern}/?")
@@ -37,9 +37,9 @@ _URI = re.compile(f"ssh://{_JUMP.pattern}/?")
 
 @dataclass(frozen=True)
 class Configured:
-    """What is said of a server; C(None) where nothing is.
+    """What the file says about a server; C(None) for anything that it does not say.
 
-    identity: the first of the private keys that is there. jump: C([USER@]HOST[:PORT]) of the one step in front of it.
+    identity: the first of the private keys that exists. jump: C([USER@]HOST[:PORT]) of the one server to jump through.
     """
 
     host: str
@@ -50,9 +50,10 @@ class Configured:
 
 
 def look_up(option: str, path: str, alias: str) -> Configured:
-    """What the file says of a server that is called C(alias) there.
+    """What the file says about a server that it calls C(alias).
 
-    Raises C(OptionError) for what cannot be read, or not be done, and C(MissingLibrary) without paramiko.
+    Raises C(OptionError) for a file that cannot be read or that asks for something unsupported, and C(MissingLibrary)
+    without paramiko.
     """
     try:
         from paramiko.config import SSHConfig
@@ -68,7 +69,7 @@ def look_up(option: str, path: str, alias: str) -> Configured:
         found = looked_up(lines)
     except Exception as error:  # beside its own errors, ImportError for Match exec, and what getpass and shlex raise
         raise OptionError(option, path, f"it cannot be read for {shown(alias)}: {said(error)}") from None
-    # As with OpenSSH, the first of them that applies switches off the other.
+    # As in OpenSSH, the first of the two that applies switches off the other.
     way = next((key for key in found if key in ("proxycommand", "proxyjump")), "")
     jump = found.get(way)
     if way == "proxycommand" and jump is not None:
@@ -89,18 +90,18 @@ def look_up(option: str, path: str, alias: str) -> Configured:
 
 
 def parts_of(jump: str) -> Configured:
-    """The parts of C([USER@]HOST[:PORT]), or the same as C(ssh://), empty where it is none."""
+    """The parts of C([USER@]HOST[:PORT]), also with C(ssh://) in front; empty for any other text."""
     is_uri = jump.startswith("ssh://")
     found = (_URI if is_uri else _JUMP).fullmatch(jump)
     if found is None:
         return Configured("")
-    # Only in a URI does a percent sign not stand for itself.
+    # Only in a URI, percent signs are escapes.
     user = unquote(found["user"] or "") if is_uri else found["user"]
     return Configured(found["address"] or found["name"] or "", found["port"] or None, user or None)
 
 
 def _before_comment(line: str) -> str:
-    """The line up to a word that begins with a # outside of quotes."""
+    """The line up to the first word that begins with # outside of quotes."""
     quote, before = "", " "
     for place, letter in enumerate(line):
         if letter == "#" and not quote and before.isspace():
@@ -112,7 +113,7 @@ def _before_comment(line: str) -> str:
 
 
 def _word(value: str) -> Optional[str]:
-    """The one word that OpenSSH makes of a value with quotes and backslashes; C(None) if it makes another number."""
+    """The word that OpenSSH reads from a value with quotes and backslashes; C(None) if there is not exactly one."""
     word = quote = ""
     for part in re.findall(r"\\[\"'\\ ]|.", value.strip()):
         if len(part) == 2 and not (quote and part[1] == " "):
@@ -127,33 +128,33 @@ def _word(value: str) -> Optional[str]:
 
 
 def _read(path: str, lines: List[str], found: Callable[[List[str]], Any], depth: int = 0) -> None:
-    """Add the lines of a file, with those of files that it includes in their places, as paramiko can take them.
+    """Add the lines of a file and, in their places, the lines of included files, in a form that paramiko can read.
 
-    C(found): what lines say of the server.
+    C(found): returns what lines say about the server.
     """
     if depth > _DEEPEST:
         raise OSError(f"{path} is included by itself")
-    # Whether what comes next is about the server; C(None) where that is not known yet.
+    # Whether the next lines are about the server; C(None) if that is not known yet.
     applies: Optional[bool] = True
     for line in read_whole(path, _LARGEST).decode("utf-8", "replace").splitlines():
         if not _COMMAND.match(line):
-            # Paramiko takes it for a part of the value.
+            # Paramiko would read a comment as part of the value.
             line = _before_comment(line)
         included = _INCLUDE.match(line)
         if not included:
             if _BLOCK.match(line):
                 applies = None
-                # A letter like any other to OpenSSH, and not to paramiko.
+                # For OpenSSH this is an ordinary character, but not for paramiko.
                 line = line.replace("[", "[[]")
             lines.append(_with_quotes(line))
             continue
         if applies is None:
             applies = _MARK in found([*lines, f"{_MARK} yes"])
         if not applies:
-            # Not even a Host of an included file is more than the block that includes it.
+            # Even a Host line of an included file only applies within the block that includes the file.
             continue
         for pattern in shlex.split(included[1], comments=True):
-            # As for a user's own file: what is relative begins in the folder of OpenSSH.
+            # As for a user's own file: relative paths begin in OpenSSH's folder.
             where = os.path.join(os.path.expanduser("~/.ssh"), os.path.expanduser(pattern))
             for each in sorted(glob.glob(where)):
                 _read(each, lines, found, depth + 1)
@@ -161,7 +162,7 @@ def _read(path: str, lines: List[str], found: Callable[[List[str]], Any], depth:
 
 
 def _with_quotes(line: str) -> str:
-    """The line with its value in quotes, which are all that paramiko takes away, where it is one that we ask for."""
+    """The line with its value in quotes, if we use its keyword. Quotes are all that paramiko removes from a value."""
     value = _VALUE.match(line)
     word = value and _word(value[2])
     return line if value is None or word is None else f'{value[1]}"{word}"'

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What goes wrong with SSH, in words for people: of what a server or a library says, one line that can be shown."""
+"""Errors of SSH, in words for people. Text from a server or a library is made one line that is safe to show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 1500
 
 
 class SshError(Exception):
-    """Something was refused, or broke; the text says what and why. C(permanent): another attempt cannot do better."""
+    """Something was refused, or broke. The text says what and why. C(permanent): another attempt would fail, too."""
 
     def __init__(self, message: str, *, permanent: bool) -> None:
         super().__init__(one_line(message, _LONGEST))
@@ -21,14 +21,14 @@ class SshError(Exception):
 
 
 class Refused(SshError):
-    """The server answered that it does not make a connection, or cannot."""
+    """The server answered that it will not or cannot make a connection."""
 
 
 class SessionEnded(ConnectionResetError):
-    """The session in which a connection was has ended: that says nothing of what was connected to."""
+    """The session that carried a connection has ended. This says nothing about the other end of the connection."""
 
 
 def said(error: BaseException) -> str:
-    """What an error says, or at least its kind."""
+    """What an error says, or its type if it says nothing."""
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return one_line(words) or type(error).__name__

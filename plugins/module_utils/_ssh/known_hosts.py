@@ -4,8 +4,7 @@
 
 """The host keys that a known_hosts file holds for one server, as OpenSSH reads such files: sshd(8).
 
-Only lines that name the server are looked at any further, so that whatever else stands in the file, and however much, does
-no harm.
+Only lines that name the server are parsed, so other lines do no harm, whatever they contain and however many there are.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ _AUTHORITY = b"@cert-authority"
 _REVOKED = b"@revoked"
 
 _WILDCARDS = re.compile(rb"[*?!]")
-# OpenSSH takes a line with a longer pattern for one that does not match.
+# In OpenSSH, a line with a longer pattern does not match.
 _LONGEST_PATTERN = 1022
 
 _SALT_BYTES = 20
 
-# How many fields a public key of each type has, its own name included.
+# How many fields a public key of each type has, including the type's name.
 _FIELDS = {
     b"ssh-rsa": 3,
     b"ssh-dss": 5,
@@ -47,13 +46,13 @@ _FIELDS = {
     b"sk-ssh-ed25519@openssh.com": 3,
     b"sk-ecdsa-sha2-nistp256@openssh.com": 4,
 }
-# What else the file may call a type: RSA keys have one for each hash.
+# Other names for a type in the file: RSA keys have one for each hash.
 _ALIASES = {b"rsa-sha2-256": b"ssh-rsa", b"rsa-sha2-512": b"ssh-rsa"}
 
 
 @dataclass(frozen=True)
 class HostKey:
-    """A public key, in the bytes that SSH sends it in."""
+    """A public key, as the bytes that SSH sends."""
 
     blob: bytes
 
@@ -73,7 +72,7 @@ class HostKey:
 
 @dataclass(frozen=True)
 class Known:
-    """What a file says of one server. C(authorities): those that may certify its keys."""
+    """What a file says about one server. C(authorities): keys that may certify the server's keys."""
 
     keys: Tuple[HostKey, ...] = ()
     revoked: Tuple[HostKey, ...] = ()
@@ -81,12 +80,12 @@ class Known:
 
 
 def name_of(host: str, port: int) -> str:
-    """What a server is called in the file."""
+    """The server's name in the file."""
     return host if port == SSH_PORT else f"[{host}]:{port}"
 
 
 def read_known(path: str, host: str, port: int) -> Known:
-    """What the file says of a server. One on another port than 22 that it does not name may be there without its port.
+    """What the file says about a server. If its port is not 22 and is not in the file, its name without a port counts.
 
     Raises C(OSError).
     """
@@ -96,7 +95,7 @@ def read_known(path: str, host: str, port: int) -> Known:
 
 
 def known_in(content: bytes, name: str) -> Known:
-    """What the file's content says of a name, such as C(jump.example.com) or C([192.0.2.1]:2222)."""
+    """What the file's content says about a name, such as C(jump.example.com) or C([192.0.2.1]:2222)."""
     found: Dict[Optional[bytes], List[HostKey]] = {None: [], _REVOKED: [], _AUTHORITY: []}
     for marker, key in _matching(content, name.lower().encode("utf-8", "surrogateescape")):
         if marker in found:
@@ -128,9 +127,9 @@ def _is_hashed_as(hosts: bytes, name: bytes) -> bool:
 
 
 def _is_listed(hosts: bytes, name: bytes) -> bool:
-    """Whether a pattern of the list matches, and none that is negated."""
+    """Whether a pattern of the list matches, and no negated pattern matches."""
     if not _WILDCARDS.search(hosts):
-        # Most lines end here.
+        # Most lines need no more than this.
         return name in hosts and name in hosts.split(b",") and _are_short(hosts)
     if not _are_short(hosts):
         return False
@@ -149,9 +148,9 @@ def _are_short(hosts: bytes) -> bool:
 
 
 def _matches(pattern: bytes, name: bytes) -> bool:
-    """Whether a name is one that a pattern with C(*) and C(?) stands for, in at most the product of their lengths."""
+    """Whether a name matches a pattern with C(*) and C(?), in no more steps than the product of their lengths."""
     at = place = 0
-    # After the last asterisk, and how much of the name it has taken.
+    # The position after the last asterisk, and how much of the name the asterisk has matched.
     resume = taken = -1
     while place < len(name):
         if at < len(pattern) and pattern[at] == ord("*"):
@@ -169,7 +168,7 @@ def _matches(pattern: bytes, name: bytes) -> bool:
 
 
 def _key(kind: bytes, encoded: bytes) -> Optional[HostKey]:
-    """The key, if it is whole and of that type."""
+    """The key, if it is complete and of that type."""
     try:
         blob = base64.b64decode(encoded, validate=True)
     except binascii.Error:

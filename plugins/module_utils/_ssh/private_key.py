@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private keys in the formats that OpenSSL and OpenSSH write, as paramiko takes them."""
+"""Private keys in the formats that OpenSSL and OpenSSH write, converted for paramiko."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TAKEN = "Ed25519, ECDSA or RSA"
 
 
 def load_private_key(path: str) -> PKey:
-    """paramiko's key from a file: PKCS#8, PEM or OpenSSH's own format. A certificate beside it is taken along.
+    """paramiko's key from a file: PKCS#8, PEM or OpenSSH's own format. A certificate beside it is loaded, too.
 
     Raises C(SshError).
     """
@@ -51,8 +51,10 @@ def load_private_key(path: str) -> PKey:
     load = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
     try:
         key = load(content, password=None)
-    except Exception as error:  # beside ValueError and UnsupportedAlgorithm, what the library makes of broken files
-        # A passphrase is a TypeError, in older versions not everywhere.
+    except (
+        Exception
+    ) as error:  # besides ValueError and UnsupportedAlgorithm, whatever the library raises for broken files
+        # A key with a passphrase raises TypeError, but not always in older versions.
         if isinstance(error, TypeError) or "password" in str(error).lower():
             problem = f"{named} needs a passphrase: add it to the SSH agent and leave out private_key"
         else:
@@ -68,7 +70,7 @@ def load_private_key(path: str) -> PKey:
         kind = "DSA" if isinstance(key, dsa.DSAPrivateKey) else type(key).__name__
         raise SshError(f"{named} is a {kind} key, which cannot be used: make one of {_TAKEN}", permanent=True)
     try:
-        # The one format that all versions of paramiko read for all kinds of keys.
+        # The only format that all versions of paramiko read for all kinds of keys.
         text = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
         )

@@ -37,8 +37,8 @@ _LONGEST_HOST = 253
 class Server:
     """An SSH server, and how to log in: with this private key, or else with the keys of the SSH agent.
 
-    The server's own key must be in C(known_hosts). C(role) is what messages call it. or_agent: a private key that needs
-    a passphrase means the one in the SSH agent. via: another server, from which to connect to this one.
+    The server's own key must be in C(known_hosts). C(role): the server's name in messages. or_agent: if the private key
+    needs a passphrase, the same key in the SSH agent is used. via: another server, from which to connect to this one.
     """
 
     host: str
@@ -57,7 +57,7 @@ class Server:
 def read_server(option: str, given: object, role: str) -> Server:
     """The server that an option's suboptions describe; missing ones have their defaults.
 
-    Raises C(OptionError) for the first suboption that cannot be right. Sends nothing.
+    Raises C(OptionError) for the first wrong suboption. Sends nothing.
     """
     if not isinstance(given, Mapping):
         raise OptionError(option, given, "it must be a dictionary with at least host")
@@ -74,7 +74,7 @@ def read_server(option: str, given: object, role: str) -> Server:
     )
     if ssh_config is None:
         return server
-    # Most users have no such file, and most tasks no SSH server: what reads it is not loaded for them.
+    # Imported here, because most users have no such file, and most tasks use no SSH server.
     from .configuration import Configured
 
     path = readable_file(f"{option}.ssh_config", ssh_config, "a configuration of OpenSSH")
@@ -83,7 +83,7 @@ def read_server(option: str, given: object, role: str) -> Server:
 
 
 def _configured(option: str, path: str, server: Server, own: Configured, *, is_hop: bool = False) -> Server:
-    """The server with what the configuration file says, as far as C(own) does not say it."""
+    """The server with the values of the configuration file, except those that C(own) has."""
     from .configuration import look_up, parts_of
 
     found = look_up(option, path, own.host)
@@ -106,7 +106,7 @@ def _configured(option: str, path: str, server: Server, own: Configured, *, is_h
         said = f"its {error.option} for {alias} is wrong: {error.what_would_be_right}"
         raise OptionError(option, path, said) from None
     if hop.lower() in (own.host.lower(), server.host.lower()):
-        # As with OpenSSH: what is said of all hosts is not meant for the server that it leads through.
+        # As in OpenSSH: a jump for all hosts does not apply to the server to jump through.
         return server
     if is_hop:
         must = f"{alias} is a ProxyJump and has one itself, and no more than one further server is supported"
@@ -116,13 +116,13 @@ def _configured(option: str, path: str, server: Server, own: Configured, *, is_h
 
 
 def _text(given: Mapping[str, Any], name: str) -> Optional[str]:
-    """The value as a plain str (ansible-core hands over tagged subclasses), None for missing or empty."""
+    """The value as a plain str (ansible-core hands over tagged subclasses), None if it is missing or empty."""
     value = given.get(name)
     return None if value is None or value == "" else str(value)
 
 
 def _host(option: str, host: Optional[str]) -> str:
-    # A leading dash is no host, and would be read as something else by other SSH tools.
+    # A host cannot begin with a dash, and other SSH tools would read it as an option.
     if not host or host[0] == "-" or len(host) > _LONGEST_HOST or not all("!" <= each <= "~" for each in host):
         raise OptionError(option, host, "it must be the name or address of an SSH server, in ASCII")
     return host

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A login at an SSH server whose host key is known, and connections from there, with paramiko.
+"""A login at an SSH server whose host key is known, and connections from that server, with paramiko.
 
-Until the host key is verified, whoever answers may be hostile: what comes is bounded in time and in size, and whatever
-paramiko raises over it is an C(SshError).
+Until the host key is verified, the other side may be hostile. So there are limits of time and size, and whatever
+paramiko raises becomes an C(SshError).
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ from .server import Server
 # RFC 4254, section 5.1.
 _ADMINISTRATIVELY_PROHIBITED = 1
 
-# Seconds between signs of life, so that a firewall on the way keeps the session, and a dead one is noticed.
+# Seconds between keepalives, so that firewalls on the way keep the session, and a dead session is noticed.
 _KEEPALIVE = 30
 
-# What a server may send until it has let the user in: some 5,000 bytes are usual.
+# Bytes that a server may send until the user is logged in. About 5,000 are usual.
 _LONGEST_LOGIN = 2**20
 
-# The signatures that an RSA key of known_hosts may come with, the last one only where the library still takes it.
+# The signatures that an RSA key of known_hosts may have; the last one only if the library still accepts it.
 _RSA_ALGORITHMS = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
 
 
 def library() -> Any:
     """paramiko. Raises C(MissingLibrary) without it."""
-    # Imported here, since it takes a quarter of a second, and most users have no SSH server.
+    # Imported here, because the import takes a quarter of a second and most users have no SSH server.
     try:
         import paramiko
     except ImportError as error:
         raise MissingLibrary("paramiko", str(error)) from error
-    # Its threads log what is raised to the caller anyway, and without a handler that goes to standard error.
+    # Its threads log errors that the caller gets anyway. Without a handler, the log goes to standard error.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     return paramiko
 
 
 class Session:
-    """A session through which any number of threads open connections."""
+    """A session through which any number of threads can open connections."""
 
     def __init__(self, server: Server, seconds: float) -> None:
-        """Log in, within that many seconds. The server's host key must be in its C(known_hosts); nothing is added there.
+        """Log in, within C(seconds). The server's host key must be in its C(known_hosts); nothing is added there.
 
         Raises C(SshError), and C(MissingLibrary) without paramiko.
         """
@@ -88,18 +88,18 @@ class Session:
 
     @property
     def is_active(self) -> bool:
-        """Whether the session has not ended."""
+        """Whether the session is still alive."""
         return bool(self._transport.is_active())
 
     def open(self, host: str, port: int, seconds: float) -> Channel:
         """A connection from the server to a port.
 
-        Raises C(Refused) where the server says no, and another C(SshError) where it says nothing, or is gone.
+        Raises C(Refused) if the server says no, and another C(SshError) if it does not answer or is gone.
         """
         return Channel(self._channel(host, port, seconds), str(self._server))
 
     def close(self) -> None:
-        """End the session, with everything that runs through it."""
+        """End the session, with all connections through it."""
         self._transport.close()
         self._close_before()
 
@@ -108,7 +108,7 @@ class Session:
             self._before.close()
 
     def _channel(self, host: str, port: int, seconds: float) -> Any:
-        """As C(open), what the library calls a channel."""
+        """Like C(open), but the library's own channel."""
         try:
             return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
         except self._paramiko.ChannelException as error:
@@ -119,7 +119,7 @@ class Session:
             ) from error
         except (
             Exception
-        ) as error:  # beside SSHException, EOFError and OSError, what a broken server makes paramiko raise
+        ) as error:  # besides SSHException, EOFError and OSError, whatever a broken server makes paramiko raise
             raise SshError(
                 f"{self._server} did not open a connection to {host} port {port}: {said(error)}", permanent=False
             ) from error
@@ -129,7 +129,7 @@ class Session:
         return _Hop(self._channel(server.host, server.port, deadline.left(server)))
 
     def _load_key(self) -> Any:
-        """The private key, None for those of the SSH agent."""
+        """The private key; None to use the keys of the SSH agent."""
         server = self._server
         self._unusable = "no private_key is given"
         if server.private_key is None:
@@ -149,7 +149,7 @@ class Session:
         options.key_types = _known_first(options.key_types, known)
         try:
             transport.start_client(timeout=deadline.left(self._server))
-            # Where time has run out, there is none.
+            # After a timeout there is no key.
             shows = transport.get_remote_server_key().asbytes()
         except Exception as error:  # as above
             deadline.left(self._server)
@@ -157,7 +157,7 @@ class Session:
         _verify(self._server, HostKey(shows), known)
 
     def _authenticate(self, key: Any, deadline: _Deadline) -> None:
-        """Log in with the key, or with one after the other of the SSH agent's."""
+        """Log in with the key, or try the SSH agent's keys one after the other."""
         if key is not None:
             self._offer((key,), f"private key {shown(self._server.private_key)}", deadline)
             return
@@ -176,7 +176,7 @@ class Session:
 
         class Agent(self._paramiko.Agent):  # type: ignore[misc,name-defined]
             def _connect(self, conn: Any) -> None:
-                # One that does not answer any more would hold up everything: the library sets no limit.
+                # An agent that no longer answers would block everything, because the library sets no limit.
                 if hasattr(conn, "settimeout"):
                     conn.settimeout(left)
                 super()._connect(conn)
@@ -197,7 +197,7 @@ class Session:
             transport.auth_timeout = deadline.left(server)
             try:
                 further = transport.auth_publickey(user, key)
-            except Exception as error:  # beside AuthenticationException, what a broken server makes paramiko raise
+            except Exception as error:  # besides AuthenticationException, whatever a broken server makes paramiko raise
                 deadline.left(server)
                 if not transport.is_active():
                     raise self._cut_off(refused, len(keys), error) from error
@@ -216,7 +216,7 @@ class Session:
         )
 
     def _cut_off(self, refused: int, offered: int, error: Exception) -> SshError:
-        """A connection that ends during the login looks like a refusal, but says nothing of the next one."""
+        """The connection ended during the login. This looks like a refusal, but another attempt may succeed."""
         if offered == 1:
             return SshError(
                 f"no SSH session with {self._server}: the connection ended during the login: {said(error)}",
@@ -236,7 +236,7 @@ class _Deadline:
         self.seconds = seconds
 
     def left(self, server: Server) -> float:
-        """Seconds that are left, more than 0. Raises C(SshError) where none are."""
+        """Seconds that are left, more than 0. Raises C(SshError) if the time is over."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise SshError(
@@ -246,12 +246,12 @@ class _Deadline:
 
 
 class _Bounded:
-    """An allowance of bytes to receive, None for no end."""
+    """Limits how many bytes may be received, None for no limit."""
 
     allowance: Optional[int] = _LONGEST_LOGIN
 
     def counted(self, data: bytes) -> bytes:
-        """What was received."""
+        """Count the received bytes, and return them."""
         if self.allowance is not None:
             self.allowance -= len(data)
             if self.allowance < 0:
@@ -271,7 +271,7 @@ class _Hop(_Bounded):
         self._channel = channel
 
     def recv(self, size: int) -> bytes:
-        """As that of a socket."""
+        """Like that of a socket."""
         return self.counted(self._channel.recv(size))
 
     def __getattr__(self, name: str) -> Any:
@@ -279,7 +279,7 @@ class _Hop(_Bounded):
 
 
 def _connect(server: Server, deadline: _Deadline) -> _Socket:
-    """A connection to the first of the server's addresses that takes one."""
+    """A connection to the first of the server's addresses that accepts one."""
     began = f"no SSH session with {server}: "
     try:
         addresses = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
@@ -289,13 +289,13 @@ def _connect(server: Server, deadline: _Deadline) -> _Socket:
     for family, kind, protocol, _name, where in addresses:
         try:
             connection = _Socket(family, kind, protocol)
-        except OSError as error:  # a family that this machine does not have
+        except OSError as error:  # an address family that this machine does not support
             problem = said(error)
             continue
         try:
             connection.settimeout(deadline.left(server))
             connection.connect(where)
-            # Else a server that stops to read would hold up who writes, whatever limits paramiko is given.
+            # Without this, a server that stops reading would block our writes, whatever limits paramiko has.
             if hasattr(socket, "TCP_USER_TIMEOUT"):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, int(deadline.seconds * 1000)))
             return connection
@@ -318,9 +318,9 @@ def _known(server: Server) -> Known:
 
 
 def _known_first(offered: Tuple[str, ...], known: Known) -> Tuple[str, ...]:
-    """The library's algorithms for host keys, those of known keys first, so that the server shows one that is known.
+    """The library's host key algorithms, those of known keys first, so that the server shows a key that is known.
 
-    The others follow, as in OpenSSH: what a server without a known key shows can then be named.
+    The others follow, as in OpenSSH. So if the server has no known key, messages can name the key that it shows.
     """
     kinds = {key.kind for key in known.keys}
     wanted = kinds.union(_RSA_ALGORITHMS) if "ssh-rsa" in kinds else kinds
@@ -328,7 +328,7 @@ def _known_first(offered: Tuple[str, ...], known: Known) -> Tuple[str, ...]:
 
 
 def _verify(server: Server, shows: HostKey, known: Known) -> None:
-    """Raises C(SshError) unless the key is known, and not revoked."""
+    """Raises C(SshError) unless the key is known and not revoked."""
     path = shown(server.known_hosts)
     if shows in known.revoked:
         raise SshError(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tasks that bring targets to what is declared of them."""
+"""Tasks that bring targets to their declared state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RUN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 
 
 def of_facet(name: str) -> Work[Document]:
-    """To keep one facet."""
+    """Work that keeps one facet."""
     return Work(
         {**RUN_ARGUMENTS, **SLICE_ARGUMENTS, **TARGET_ARGUMENTS, **FACETS[name].arguments},
         lambda params, deployment: facet_document(name, params, deployment),
@@ -38,7 +38,7 @@ def of_facet(name: str) -> Work[Document]:
 
 
 def of_profiles() -> Work[Asked]:
-    """To keep a whole document, or to carry out a plan of one."""
+    """Work that keeps a whole document, or carries out a plan for one."""
     return Work(
         {**RUN_ARGUMENTS, **PROFILES_ARGUMENTS},
         Asked.from_options,

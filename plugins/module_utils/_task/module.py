@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Work in a process of its own: a module, started by Ansible wherever the task runs."""
+"""Work in its own process: a module, started by Ansible on the host where the task runs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def run_module(work: Work[t.Any]) -> None:
 
 
 class _Host:
-    """A module as what a task runs in."""
+    """The host of a task that runs as a module."""
 
-    # It was started with what the task says.
+    # The module was started with the task's environment.
     environment = None
 
     def __init__(self, module: Module) -> None:
@@ -38,5 +38,5 @@ class _Host:
         self.warn = module.warn
 
     def watched(self, _progress: Progress, _seconds: int) -> t.ContextManager[None]:
-        """Nobody sees what a module says before its end."""
+        """Does nothing: a module's output is not shown before its end."""
         return contextlib.nullcontext()

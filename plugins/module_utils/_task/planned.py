@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From the options of C(communication_profile) to a document, and to what is agreed on its plan."""
+"""From the options of C(communication_profile) to a document, and to the conditions for its plan."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if t.TYPE_CHECKING:
     from .._communication.plan_file import PlanFile
     from .._communication.reviewed import Reviewed
 
-# Which part of a plan is meant.
+# The options that choose a part of a plan.
 PART_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **SLICE_ARGUMENTS,
     "only": {"type": "dict", "options": TARGET_ARGUMENTS},
 }
 
-# What a plan's file keeps.
+# The options that a plan's file keeps.
 _DOCUMENT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "profiles": {"type": "list", "elements": "dict", "options": profile_arguments()},
     "undeclared": {"type": "str", "choices": list(UNDECLARED), "default": KEEP},
@@ -51,10 +51,10 @@ Options = t.Dict[str, t.Any]
 
 @dataclass(frozen=True)
 class Asked:
-    """A document, and on which terms its plan may be carried out. options: those of the document.
+    """A document, and the conditions for carrying out its plan. options: the document's options.
 
-    of_whole: whether the reviewed plan is one of the whole document, of which a part is to be carried out. undoes: another
-    plan, of which nothing but what it has written is to be taken back.
+    of_whole: whether the reviewed plan is the whole document's, of which only a part is carried out. undoes: another
+    plan; only what that plan has written is undone.
     """
 
     document: Document
@@ -67,7 +67,7 @@ class Asked:
 
     @classmethod
     def from_options(cls, params: Options, deployment: str) -> Asked:
-        """What a task is asked to do. Raises C(OptionError), before anything is sent."""
+        """Read the task's options. Raises C(OptionError), before anything is sent."""
         path, digest = params.get("apply_plan"), params.get("expected_digest")
         reviewed = None if digest is None else _reviewed(str(digest))
         plan_file = params.get("plan_file")
@@ -113,7 +113,7 @@ class Asked:
         return cls(document, plan.document, reviewed, apply_plan=path, of_whole=bool(parts))
 
     def terms(self, url: str) -> Terms:
-        """What is agreed on the plan, on the manager at this URL. Raises C(OptionError) where it is another one."""
+        """The conditions for a plan on the manager at this URL. Raises C(OptionError) if the plan is for another one."""
         for option, path, plan in (
             ("apply_plan", self.apply_plan, self.reviewed and self.reviewed.plan),
             ("undo_plan", None, self.undoes),
@@ -124,7 +124,7 @@ class Asked:
 
 
 def _reviewed(digest: str, plan: PlanFile | None = None) -> Reviewed:
-    # Imported here, as what reads plans below: few tasks have a plan in a file, or the digest of one.
+    # Imported here, like the reader of plans below, because few tasks have a plan in a file or a digest.
     from .._communication.reviewed import Reviewed
 
     return Reviewed.by_digest("expected_digest", digest) if plan is None else Reviewed(digest, plan)
@@ -151,7 +151,7 @@ def _with_part(document: Document, options: t.Mapping[str, t.Any]) -> Document:
 
 
 def _check_place(option: str, path: str) -> None:
-    """Raise C(OptionError) where a file cannot be written, as far as that can be told beforehand."""
+    """Raise C(OptionError) if it is already clear that a file cannot be written."""
     right = "it must be the path of a file in a folder that exists, where this task runs"
     try:
         target = os.path.realpath(path)
@@ -165,12 +165,12 @@ def _check_place(option: str, path: str) -> None:
 
 
 def _checked(document: Options) -> Options:
-    """The document of a file, checked as if its options were those of the task. Raises C(ValueError)."""
-    validator: t.Any = ArgumentSpecValidator  # It has no types.
+    """The document in a file, checked like the task's own options. Raises C(ValueError)."""
+    validator: t.Any = ArgumentSpecValidator  # The class has no type annotations.
     try:
         checked = validator(_DOCUMENT_ARGUMENTS).validate(document)
     except TypeError:
-        # Ansible's check stumbles over a number in place of a dictionary.
+        # Ansible's check raises such errors for a number in place of a dictionary.
         raise ValueError("its document is not valid: there is something else where options must be") from None
     if checked.error_messages:
         raise ValueError(f"its document is not valid: {'; '.join(checked.error_messages)}")
@@ -180,7 +180,7 @@ def _checked(document: Options) -> Options:
 
 
 def _given(value: t.Any) -> t.Any:
-    """Options without those that were not given."""
+    """The options that were given."""
     if isinstance(value, dict):
         return {name: _given(item) for name, item in value.items() if item is not None}
     return [_given(item) for item in value] if isinstance(value, (list, tuple)) else value

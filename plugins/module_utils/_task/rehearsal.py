@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Agents that have only answered, and are to initiate: whether they can shows while they still listen, and not after.
+"""Rehearsals for agents that will initiate but have only answered so far: they must connect while they still listen.
 
-An agent that stops listening, and cannot find its manager, is out of reach for good. So it is bidirectional first.
+An agent that stops listening and cannot find its manager is lost for good. So it is made bidirectional first.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Result = t.Dict[str, t.Any]
 
 
 class Rehearsals:
-    """The targets of a plan that make agents initiate that the manager has called until now.
+    """The targets of a plan that make agents initiate which only the manager has called until now.
 
-    C(computers): those that the plan concerns, with their overrides; C(branches): every policy; C(tried): those of whom a
-    trial makes that first.
+    C(computers): the computers of the plan, with their overrides. C(branches): every policy. C(tried): targets that a
+    trial switches first.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Rehearsals:
         self._before: dict[Key, t.Any] = {}
         for (kind, number), step in switching.items():
             target = known[kind][number]
-            # Agents on macOS take no other direction than that they initiate.
+            # Agents on macOS only support that they initiate.
             has_macs = not macs.isdisjoint(branches[number].computers if kind == "policy" else (number,))
             if (
                 not has_macs
@@ -67,9 +67,9 @@ class Rehearsals:
         self._tried: dict[Key, t.Any] = {("computer", number): INHERITED for number in tried}
 
     def of(self, wave: Wave) -> Result | None:
-        """What a wave is to try first: profiles that let agents initiate, profiles that take that back, and whom to judge.
+        """What a wave must try first: profiles that let agents initiate, profiles that revert this, and whom to judge.
 
-        C(None) where there is nothing to try, or nobody who can be judged.
+        C(None) if there is nothing to try, or if no agent can be judged.
         """
         if wave.kind == END_OF_TRIAL:
             return None
@@ -82,7 +82,7 @@ class Rehearsals:
             reached.update(self._branches[number].computers if kind == "policy" else (number,))
         agents = reached & self._agents
         if wave.kind != OF_TRIAL:
-            # These initiate by then, whatever becomes of their policy.
+            # These agents already initiate by then, whatever happens to their policy.
             agents = {number for number in agents if ("computer", number) not in self._tried}
         judged = [number for number in wave.judged if number in agents]
         if not judged:

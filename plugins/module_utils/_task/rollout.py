@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The waves of a plan, in a file: from the options of C(rollout_plan) to its result. Reads of the manager only."""
+"""The waves of a plan, in a file: from the options of C(rollout_plan) to its result. Only reads from the manager."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ _NAMED_ARGUMENTS: dict[str, dict[str, t.Any]] = {"name": {"type": "str", "requir
 _FORMAT = "workload_security.agent waves"
 _VERSION = 1
 
-# After how many heartbeats without a word, by the manager's own clock, an agent counts as silent.
+# After this many heartbeats without communication, by the manager's own clock, an agent counts as silent.
 _SILENT_AFTER = 2
 
-# What is to be asked of hosts before their agents are changed.
+# The questions to ask about hosts before their agents are changed.
 _SWITCH, _RESTRICT = "agent_initiated", "firewall_restriction"
 
-# How many hosts a warning names.
+# The most hosts that a warning names.
 _HOSTS_NAMED = 5
 
 Options = t.Dict[str, t.Any]
@@ -63,7 +63,7 @@ Result = t.Dict[str, t.Any]
 
 @dataclass(frozen=True)
 class _Chosen:
-    """A wave that somebody named, before its targets are found."""
+    """A wave that the options name, before its targets are found."""
 
     name: str
     selector: Selector
@@ -71,9 +71,9 @@ class _Chosen:
 
 @dataclass(frozen=True)
 class RolloutAsked:
-    """Which plan to cut into which waves. hosts: the names by which the manager may know each of them, in lower case.
+    """Which plan to cut into which waves. hosts: the names that the manager may have for each host, in lower case.
 
-    max_silent: how many percent of a policy's agents may have been silent before.
+    max_silent: the most percent of a policy's agents that may have been silent before.
     """
 
     asked: Asked
@@ -106,7 +106,7 @@ class RolloutAsked:
 
 @contextlib.contextmanager
 def _as_plan_file() -> t.Iterator[None]:
-    """What is wrong with a plan, said of the option that holds it here."""
+    """Turn errors about a plan into errors about the option that holds the plan here."""
     try:
         yield
     except OptionError as error:
@@ -127,7 +127,7 @@ def _wanted(option: str, given: t.Any) -> Bound | _Chosen:
 
 
 def _names(option: str, given: t.Sequence[t.Any]) -> tuple[str, list[str]]:
-    """The name of a host, and all those by which the manager may know it."""
+    """The name of a host, and all names that the manager may have for it."""
     names = [str(name) for name in given if name not in (None, "")]
     if not names:
         raise OptionError(option, given, "it must hold the name of a host, and may hold others that it has")
@@ -188,7 +188,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
         places,
     )
     waves = with_trial(waves, [places[number] for number in trial.computers], trial.policies, wanted)
-    # What a rule or list holds that they share is known by those who have it.
+    # Changes of shared rules and lists concern all targets that have them.
     targets = {*planned, *(declared if any(wave.everything for wave in waves) else ())}
     rehearsals = Rehearsals(fleet, asked.plan.steps, computers, branches, trial.switched)
     targets.update(fleet.computers[number] for number in trial.computers)
@@ -226,7 +226,7 @@ def _branches(fleet: Fleet) -> dict[int, Branch]:
 
 
 def _below(branches: t.Mapping[int, Branch], targets: t.Iterable[Target]) -> set[int]:
-    """The computers among targets, and below them."""
+    """The computers that are targets, or are below a target."""
     found: set[int] = set()
     for target in targets:
         found.update(branches[target.id].computers if isinstance(target, Policy) else (target.id,))
@@ -234,12 +234,12 @@ def _below(branches: t.Mapping[int, Branch], targets: t.Iterable[Target]) -> set
 
 
 def _below_policies(branches: t.Mapping[int, Branch], targets: t.Iterable[Target]) -> set[int]:
-    """The computers below the policies among targets."""
+    """The computers below policies that are targets."""
     return _below(branches, (target for target in targets if isinstance(target, Policy)))
 
 
 def _planned(fleet: Fleet, asked: RolloutAsked) -> list[Target]:
-    """The targets of the plan. Raises C(OptionError) where one is gone."""
+    """The targets of the plan. Raises C(OptionError) if one no longer exists."""
     known: dict[str, t.Mapping[int, Target]] = {"policy": fleet.policies, "computer": fleet.computers}
     found: dict[Target, None] = {}
     for step in asked.plan.steps:
@@ -257,7 +257,7 @@ def _planned(fleet: Fleet, asked: RolloutAsked) -> list[Target]:
 
 
 def _is_heard(outlook: Outlook, computer: Computer, latest: int, deployment: str) -> bool:
-    """Whether an agent was heard from lately, compared with the one heard from last: no clock of ours counts."""
+    """Whether an agent was heard from lately, compared with the latest one of all, without using our own clock."""
     heard = computer.last_agent_communication
     interval = outlook.effective(computer, HEARTBEAT_INTERVAL)[0]
     if interval is None and deployment == CLOUD:
@@ -268,7 +268,7 @@ def _is_heard(outlook: Outlook, computer: Computer, latest: int, deployment: str
 
 
 def _hosts(asked: RolloutAsked, outlook: Outlook, computers: t.Sequence[Computer]) -> tuple[list[Result], list[str]]:
-    """The hosts of computers that change, and what to ask them first; and those that are not known, or not for sure."""
+    """The hosts of computers that change, and what to ask about them first; and hosts that are unknown or uncertain."""
     ids: dict[str, set[int]] = {}
     for computer in computers if asked.hosts else ():
         for name in {computer.host_name.lower(), computer.display_name.lower()} - {""}:
@@ -296,7 +296,7 @@ def _hosts(asked: RolloutAsked, outlook: Outlook, computers: t.Sequence[Computer
 
 
 def _restriction(document: t.Mapping[str, t.Any]) -> Result | None:
-    """Whom the document admits to the agents' port, and from where the manager connects, if all of it says the same."""
+    """Whom the document admits to the agents' port, and where the manager connects from, if all profiles agree."""
     names = {"source_ips": "source_ips", "manager_addresses": "manager_addresses", "region": "manager_region"}
     all_of_it = [
         {name: restriction.get(option) for name, option in names.items()}
@@ -308,7 +308,7 @@ def _restriction(document: t.Mapping[str, t.Any]) -> Result | None:
 
 
 def _told(wave: Wave) -> Result:
-    """A wave for a task's result: how many, and a few IDs."""
+    """A wave for a task's result: counts, and a few IDs."""
     return {
         "name": shown(wave.name, 100),
         "policies": len(wave.policies),
@@ -332,9 +332,9 @@ def _write(
     rehearsals: Rehearsals,
     check_mode: bool,
 ) -> bool:
-    """Write the waves into their file, with all targets to keep a snapshot of, and the trial's documents.
+    """Write the waves into their file, with all targets for a snapshot, and the trial's documents.
 
-    Returns whether that changes it.
+    Returns whether the file changes.
     """
     held = {
         "format": _FORMAT,
@@ -349,7 +349,7 @@ def _write(
         "waves": [
             {
                 **asdict(wave),
-                # The checks do not run on Windows, where what the manager says of the agent has to do.
+                # The checks do not run on Windows, where the manager's own facts about the agent must be enough.
                 "hosts": [
                     host for host in hosts if host["computer_id"] in concerned and host["computer_id"] not in on_windows
                 ],
@@ -359,7 +359,7 @@ def _write(
             for concerned in [frozenset(wave.concerned)]
         ],
     }
-    # One wave in each line.
+    # One line per wave.
     content = json.dumps(held).replace('{"name": ', '\n{"name": ').encode("ascii") + b"\n"
     try:
         return keep_whole(asked.waves_file, content, check_mode)
@@ -368,7 +368,7 @@ def _write(
 
 
 def read_wave(option: str, path: str, number: int) -> tuple[Result, str]:
-    """One wave of a file, the first one being 1, and the URL of its manager. Raises C(OptionError)."""
+    """One wave of a file, counted from 1, and the URL of its manager. Raises C(OptionError)."""
     try:
         held = json.loads(read_whole(path, LONGEST))
         if not isinstance(held, dict) or held.get("format") != _FORMAT or held.get("version") != _VERSION:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The gate after a wave: every agent has talked to the manager and taken its policy since, and nothing is wrong with it.
+"""The gate after a wave: every agent must have talked to the manager, taken its policy, and have no errors.
 
-What was before is read from the manager as well, so that dates are compared with each other and with no clock of ours.
+The earlier state is also read from the manager, so that dates are compared with each other, never with our clock.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ GATE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "wait_interval": {"type": "int", "default": 30},
 }
 
-# Minutes of a heartbeat that the manager does not tell.
+# Minutes between heartbeats if the manager does not tell.
 _WITHOUT_HEARTBEAT = 60
-# How many computers are named of those that have the same trouble.
+# The most computers to name for the same trouble.
 _EXAMPLES = 5
 _REASONS = 20
 
@@ -49,7 +49,7 @@ Result = t.Dict[str, t.Any]
 
 @dataclass(frozen=True)
 class _Before:
-    """What an agent was like before the wave: dates in milliseconds since 1970 by the manager's clock, 0 for never."""
+    """The state of an agent before the wave. Dates are milliseconds since 1970 by the manager's clock, 0 for never."""
 
     heard: int
     taken: int
@@ -57,12 +57,12 @@ class _Before:
 
     @classmethod
     def of(cls, status: AgentStatus) -> _Before:
-        """What is kept of a status."""
+        """The part of a status that is kept."""
         return cls(status.heard or 0, status.taken or 0, status.messages)
 
     @classmethod
     def from_dict(cls, given: t.Any) -> _Before:
-        """What was kept. Raises C(ValueError), C(TypeError)."""
+        """Read a kept state. Raises C(ValueError), C(TypeError)."""
         before = cls(given["heard"], given["taken"], tuple(given["messages"]))
         if not (isinstance(before.heard, int) and isinstance(before.taken, int)):
             raise ValueError("its dates must be numbers")
@@ -71,7 +71,7 @@ class _Before:
 
 @dataclass(frozen=True)
 class GateAsked:
-    """The wave that is judged, by its computers; what was before, C(None) where that is to be noted; and how to wait."""
+    """The computers of the wave, their earlier state (C(None): to be recorded now), and how long to wait."""
 
     wave: int
     judged: tuple[int, ...]
@@ -109,7 +109,7 @@ class GateAsked:
 
 
 def _read(path: str, wave: int, judged: t.Sequence[int]) -> dict[int, _Before] | None:
-    """What a file says of the time before a wave, C(None) without one. Raises C(OptionError)."""
+    """The state before a wave, from a file, C(None) without a file. Raises C(OptionError)."""
     try:
         held = json.loads(read_whole(path, LONGEST))
         before = {int(number): _Before.from_dict(one) for number, one in held["computers"].items()}
@@ -126,7 +126,7 @@ def _read(path: str, wave: int, judged: t.Sequence[int]) -> dict[int, _Before] |
 
 
 def pass_gate(client: Client, asked: GateAsked, check_mode: bool) -> Result:
-    """The result of C(rollout_gate), with C(msg) where the wave does not pass. Raises C(Problem)."""
+    """The result of C(rollout_gate), with C(msg) if the wave does not pass. Raises C(Problem)."""
     if asked.manager != client.transport.url:
         raise OptionError(
             "waves_file", None, f"it must be about {client.transport.url}, but it is about {asked.manager}"
@@ -146,7 +146,7 @@ def pass_gate(client: Client, asked: GateAsked, check_mode: bool) -> Result:
 
 
 def _noted(client: Client, asked: GateAsked, seen: t.Mapping[int, AgentStatus], check_mode: bool) -> Result:
-    """Keep what is before the wave, unless that was done already."""
+    """Record the state before the wave, unless that is already done."""
     changed = asked.before is None
     if changed and not check_mode:
         computers = {
@@ -162,7 +162,7 @@ def _noted(client: Client, asked: GateAsked, seen: t.Mapping[int, AgentStatus], 
 
 
 class _Gate:
-    """What was seen of the agents of a wave, look by look."""
+    """Watches the agents of a wave."""
 
     def __init__(self, asked: GateAsked, before: t.Mapping[int, _Before], seen: dict[int, AgentStatus]) -> None:
         self._asked, self._before, self._seen = asked, before, seen
@@ -171,7 +171,7 @@ class _Gate:
         self.seconds = 0.0
 
     def wait(self, fleet: Fleet, limit: float) -> None:
-        """Look again and again, for at most C(limit) seconds, until all have passed, or what failed did so twice."""
+        """Look again and again, for at most C(limit) seconds, until all have passed, or an agent has failed twice."""
         transport = fleet.client.transport
         started = transport.clock.monotonic()
         ends = datetime.datetime.fromtimestamp(transport.clock.time() + limit, datetime.timezone.utc)
@@ -186,7 +186,7 @@ class _Gate:
                 )
                 failed = {number for number, one in verdicts.items() if one.state == FAILED}
                 left = limit - (transport.clock.monotonic() - started)
-                # What is wrong for a moment may be right at the next look.
+                # A temporary error may be gone at the next look.
                 over = not (counts[WAITING] or failed) or counts[UNKNOWN] or failed & failed_before or left <= 0
                 if over:
                     break
@@ -203,18 +203,18 @@ class _Gate:
 
     @property
     def verdicts(self) -> dict[int, Verdict]:
-        """What is to be said of each computer that is there."""
+        """The verdict about each existing computer."""
         return {number: self._judge(number, status) for number, status in self._seen.items()}
 
     def _judge(self, number: int, status: AgentStatus) -> Verdict:
         before = self._before.get(number)
         if before is None:
             return Verdict(UNKNOWN, "its state before the wave is not known")
-        # It must have talked after it took its policy: what it took may be what keeps it from talking.
+        # The agent must have talked after it took its policy, because the new policy may keep it from talking.
         return judge(status, before.taken, before.messages, max(before.heard, status.taken or 0))
 
     def told(self, limit: int, minutes: int | None) -> Result:
-        """What came of it, for the result."""
+        """The outcome, for the result."""
         verdicts = self.verdicts
         counts = _counted(verdicts)
         by_reason: dict[tuple[str, str], list[int]] = {}
@@ -261,7 +261,7 @@ class _Gate:
 
 
 def _counted(verdicts: t.Mapping[int, Verdict]) -> Counter[str]:
-    """How many there are of each verdict."""
+    """How many computers have each verdict."""
     return Counter(one.state for one in verdicts.values())
 
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A trial: what a plan changes of a policy, first as overrides of some computers below it, which are taken away again.
+"""A trial: a plan's changes of a policy, made first as overrides on some computers below it, and then removed again.
 
-A trial must show what the policy's change will do to the computer. Where it cannot, it is refused, and says why.
+A trial must show what the policy's change will do to the computer. If it cannot show that, it is refused.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from .._fleet.outlook import Outlook
 from .._vendor.communication import AGENT_INITIATED, MANAGER_INITIATED
 
 Options = t.Dict[str, t.Any]
-# What is tried on a computer: options, by facet.
+# What to try on a computer: options, by facet.
 Content = t.Dict[str, Options]
-# The options that name what a restriction made, so that it can be taken away.
+# The options that name what a restriction has created, so that it can be removed.
 _NAMES = ("rule_name", "ip_list_name", "mac_list_name")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Computers with what is tried on them, and the policies that this is about, by their IDs.
+    """Computers, what to try on them, and the policies that it is for, by their IDs.
 
-    switched: those of the computers whose agents only the manager has called, and are to initiate. profiles: a document
-    that writes it. end: one that takes it away.
+    switched: computers whose agents only the manager has called until now, and that will initiate. profiles: a document
+    that starts the trial. end: a document that ends it.
     """
 
     computers: frozenset[int]
@@ -56,11 +56,11 @@ def make_trial(
     tried_on: t.Mapping[int, t.Sequence[Computer]],
     places: t.Mapping[int, Place],
 ) -> Trial:
-    """The trial of what these steps of a document's plan change.
+    """The trial for these steps of a document's plan.
 
-    options: those of the document's profiles. targets: those of each profile. tried_on: by the number of a profile, the
-    computers to try it on. places: where each computer belongs, and whether its agent can be judged. Raises
-    C(OptionError).
+    options: the options of the document's profiles. targets: the targets of each profile. tried_on: by the number of a
+    profile, the computers to try it on. places: where each computer belongs, and whether its agent can be judged.
+    Raises C(OptionError).
     """
     if tried_on and document.undeclared == REMOVE:
         raise OptionError(
@@ -95,14 +95,14 @@ def make_trial(
     for count, (text, ids) in enumerate(by_content.items(), start=1):
         content = json.loads(text)
         profiles.append({"name": f"trial {count}", "computers": ids, **content})
-        # Whoever is gone by then has nothing to be taken away.
+        # A computer that is gone by then has nothing to remove.
         gone = {"name": f"end of trial {count}", "computers": ids, "allow_missing": True, "allow_empty": True}
         end.append({**gone, **{facet: _taken_away(facet, declared) for facet, declared in content.items()}})
     return Trial(frozenset(computers), frozenset(policies), frozenset(switched), profiles, end)
 
 
 class _Tried(t.NamedTuple):
-    """What is tried on a computer, and the policies that this is about."""
+    """What to try on a computer, and the policies that it is for."""
 
     content: Content
     policies: set[int]
@@ -110,9 +110,9 @@ class _Tried(t.NamedTuple):
 
 @dataclass(frozen=True)
 class _Candidates:
-    """Computers on which the change of a profile may be tried.
+    """Computers on which a profile's change may be tried.
 
-    options: those of the profile. own: what profiles declare of computers. taken: the computers of other trials.
+    options: the options of the profile. own: what profiles declare for computers. taken: computers of other trials.
     """
 
     change: _Change
@@ -122,9 +122,9 @@ class _Candidates:
     places: t.Mapping[int, Place]
 
     def chosen(self, found: t.Sequence[Computer], sample: Bound | None) -> list[tuple[Computer, _Tried]]:
-        """Those on which it is tried: all for which something changes, or as many of them as there are to be.
+        """The computers to try it on: all for which something changes, or as many of them as the sample needs.
 
-        Raises C(OptionError) where it cannot be tried on one, or on so many.
+        Raises C(OptionError) if a computer cannot be used, or if there are not enough computers.
         """
         if sample is None:
             return [(computer, tried) for computer in found for tried in [self.tried(computer)] if tried.content]
@@ -149,7 +149,7 @@ class _Candidates:
         )
 
     def tried(self, computer: Computer) -> _Tried:
-        """What is tried on a computer, which is nothing where nothing changes for it. Raises C(OptionError)."""
+        """What to try on a computer; nothing if nothing changes for it. Raises C(OptionError)."""
         content: Content = {}
         policies: set[int] = set()
         for policy, step in self.change.reaching(computer):
@@ -176,7 +176,7 @@ def _taken_away(facet: str, declared: Options) -> Options:
 
 
 class _Change:
-    """What a plan changes of the policies of one profile."""
+    """A plan's changes of the policies of one profile."""
 
     def __init__(
         self,
@@ -190,25 +190,25 @@ class _Change:
         self._by_id = {step.id: step for step in steps}
         self._policies = {target.id for target in targets if isinstance(target, Policy)}
         self._on_policies: dict[int, list[Step]] = {}
-        # What will be set, by type and ID of the target, and option.
+        # The settings that will be set, by type and ID of the target, and by option.
         self._set = {(*step.subject[:2], step.key) for step in steps if step.action == SET and step.after != INHERITED}
         for step in steps:
             if step.subject.type == "policy" and step.facet in facets and step.action in (SET, ASSIGN, UNASSIGN):
                 self._on_policies.setdefault(step.subject.id or 0, []).append(step)
 
     def error(self, computer: Computer, why: str) -> OptionError:
-        """That a trial on this computer would not show what the policy's change does."""
+        """The error that a trial on this computer would not show what the policy's change does."""
         return OptionError(
             self.option, computer.name, f"it must be computers on which the change can be tried, and {why}"
         )
 
     def concerns(self, computer: Computer) -> bool:
-        """Whether a policy of the profile that changes is above a computer."""
+        """Whether a computer is below a changing policy of the profile."""
         above = self._outlook.fleet.lineage(computer)
         return any(policy.id in self._policies and policy.id in self._on_policies for policy in above)
 
     def reaching(self, computer: Computer) -> list[tuple[Policy, Step]]:
-        """What changes for a computer by policies of the profile: of each option or rule, that of the nearest policy."""
+        """The changes for a computer by policies of the profile; for each option or rule, the nearest policy's."""
         lineage = self._outlook.fleet.lineage(computer)
         if not any(policy.id in self._policies for policy in lineage):
             raise self.error(computer, f"the {computer.label} is below no policy of the profile")
@@ -219,12 +219,12 @@ class _Change:
         return list(found.values())
 
     def check_setting(self, computer: Computer, policy: Policy, step: Step) -> None:
-        """Raise C(OptionError) where a setting of the policy does not reach the computer, or has no value of its own."""
+        """Raise C(OptionError) if a setting of the policy does not reach the computer, or has no value of its own."""
         if step.after == INHERITED:
             raise self.error(computer, f"{step.key} of the {policy.label} goes back to what is set above it")
         today = self._outlook.effective(computer, BY_OPTION[step.key])[0]
         if step.after == AGENT_INITIATED and today == MANAGER_INITIATED and computer.is_macos:
-            # It could neither reach the manager, nor be reached to be put back.
+            # The agent might then neither reach the manager nor be reachable, so it could not be switched back.
             why = "has never contacted the manager by itself, and a rehearsal is not possible on macOS"
             raise self.error(computer, f"the agent of the {computer.label} {why}")
         places: tuple[Target, ...] = (computer, *self._outlook.fleet.lineage(computer))
@@ -236,7 +236,7 @@ class _Change:
                 raise self.error(computer, f"{step.key} of the {computer.label} is set on the {place.label}")
 
     def check_rule(self, computer: Computer, step: Step) -> None:
-        """Raise C(OptionError) where a rule of a computer would not restrict it as the same one of its policy will."""
+        """Raise C(OptionError) if a rule on the computer would not have the same effect as on its policy."""
         fleet = self._outlook.fleet
         if step.action == UNASSIGN:
             raise self.error(computer, f"a computer cannot lose the rule {quoted(step.key, 100)} that its policy has")

@@ -31,7 +31,7 @@ T = t.TypeVar("T")
 
 
 class Host(t.Protocol):
-    """What a task runs in: a process of its own, as a module, or Ansible's worker."""
+    """What a task runs in: its own process, as a module, or Ansible's worker."""
 
     @property
     def params(self) -> Options:
@@ -39,39 +39,39 @@ class Host(t.Protocol):
 
     @property
     def environment(self) -> Mapping[str, str] | None:
-        """The task's environment, None where it is what this process was started with."""
+        """The task's environment, None if this process was started with it."""
 
     @property
     def check_mode(self) -> bool:
-        """Whether nothing must be written."""
+        """Whether nothing may be written."""
 
     @property
     def diff(self) -> bool:
-        """Whether the result is to have the differences."""
+        """Whether the result must have a diff."""
 
     @property
     def no_log(self) -> bool:
-        """Whether Ansible shows nothing of the result."""
+        """Whether Ansible hides the whole result."""
 
     @property
     def no_log_values(self) -> set[str]:
-        """What must not be shown: more is added as it gets known."""
+        """Values that must not be shown. More are added when they become known."""
 
     def warn(self, warning: str) -> None:
-        """Let the result have this warning."""
+        """Add a warning to the result."""
 
     def watched(self, progress: Progress, seconds: int, /) -> t.ContextManager[None]:
-        """Show the progress each so many seconds, 0 for never, until the end of the block."""
+        """Show the progress every C(seconds) seconds, 0 for never, until the end of the block."""
 
 
 @dataclass(frozen=True)
 class Work(t.Generic[T]):
-    """What a module does: its options beside those of the connection, and the way from them to its result.
+    """What a module does: its options besides those of the connection, and the way from them to its result.
 
-    prepare: checks the options, given the deployment, and sends nothing. carry_out: makes the result, which has C(msg)
-    where the task failed, and may have C(warnings). Both raise C(Problem). libraries: those that it needs beside the ones
-    of all tasks, with the problem that there is with each. slices: how many runs at once share the work, and with it
-    C(requests_per_minute).
+    prepare: checks the options for a deployment, and sends nothing. carry_out: makes the result, which has C(msg) if
+    the task failed, and may have C(warnings). Both raise C(Problem). libraries: additional libraries that it needs,
+    each with its import problem, if any. slices: how many runs share the work, and C(requests_per_minute), at the same
+    time.
     """
 
     options: Options
@@ -92,9 +92,9 @@ def of_reading(
     read: t.Callable[[Client, T], Result],
     conceal: t.Callable[[Result], Result] | None = None,
 ) -> Work[T]:
-    """To read only: C(prepare) checks the options, C(read) makes the result.
+    """Work that only reads: C(prepare) checks the options, C(read) makes the result.
 
-    C(conceal) takes the secrets out of a result that Ansible is going to show: that of a task without C(no_log).
+    C(conceal) removes secrets from a result that Ansible will show, which is the result of a task without C(no_log).
     """
 
     def carry_out(client: Client, wanted: T, host: Host, _connection: Connection) -> Result:
@@ -113,7 +113,7 @@ def of_keeping(
     keep: t.Callable[[Client, T, bool], Result],
     libraries: Mapping[str, str | None] | None = None,
 ) -> Work[T]:
-    """To bring something to what is wanted: C(keep) makes the result, and is told whether it must not write."""
+    """Work that may write: C(keep) makes the result. Its last argument says that it must not write."""
 
     def carry_out(client: Client, wanted: T, host: Host, _connection: Connection) -> Result:
         return with_diff(host, keep(client, wanted, host.check_mode))
@@ -122,17 +122,17 @@ def of_keeping(
 
 
 def result_of(work: Work[t.Any], host: Host) -> Result:
-    """Do the work: the result of the task, with C(msg) if it failed. Raises no C(Problem)."""
+    """Do the work, and return the task's result, with C(msg) if it failed. Raises no C(Problem)."""
     try:
-        # What Ansible knows by the option alone: the last net below everything that this task shows.
+        # Ansible only masks the value of the option. This also masks keys from elsewhere, as the last protection.
         environment = os.environ if host.environment is None else host.environment
         for given in (host.params["api_key"], environment.get(VARIABLE)):
             host.no_log_values.update(secrets_of(given))
         if not secrets_of(host.params["api_key"]):
-            # Too short for a key: to mask it would hide ordinary text.
+            # It is too short for a key, and masking it would hide ordinary text.
             host.no_log_values.discard(host.params["api_key"])
         if not may_hold_password(host.params["proxy"] or ""):
-            # Without a password, messages may name it.
+            # Without a password, messages may show the proxy.
             host.no_log_values.discard(host.params["proxy"])
         host.no_log_values.update(proxy_secrets(host.params, environment))
         host.no_log_values.update(secrets_in_address(host.params["url"] or ""))
@@ -153,7 +153,7 @@ def result_of(work: Work[t.Any], host: Host) -> Result:
 
 
 def libraries_of(work: Work[t.Any], params: Mapping[str, t.Any]) -> dict[str, str | None]:
-    """What this Python needs for a task with these options, and the problem with each that it has none of."""
+    """The libraries that a task with these options needs, each with its import problem, or C(None)."""
     return {
         "jmespath": JMESPATH_IMPORT_ERROR,
         "paramiko": import_problem("paramiko") if params.get("jump_host") else None,
@@ -163,5 +163,5 @@ def libraries_of(work: Work[t.Any], params: Mapping[str, t.Any]) -> dict[str, st
 
 
 def with_diff(host: Host, result: Result) -> Result:
-    """The result with its C(diff) only where that is asked for."""
+    """The result, without C(diff) if that is not wanted."""
     return result if host.diff else {name: value for name, value in result.items() if name != "diff"}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Work in Ansible's own process: from the same options to the same result as a module's."""
+"""Work in Ansible's own process, with the same options and the same result as a module."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _NOT_PASSED = (
 
 
 class Checked(t.NamedTuple):
-    """Options with what they leave out, what of them must not be shown, and the result where they cannot be right."""
+    """Options with defaults, the values that must not be shown, and the result if the options are wrong."""
 
     params: Options
     no_log_values: set[str]
@@ -50,7 +50,7 @@ class Checked(t.NamedTuple):
 
 
 def checked(specification: Options, given: Options, unsupported: str = "") -> Checked:
-    """Check options as a module does. C(unsupported): what an error about one that does not exist begins with."""
+    """Check options as a module does. C(unsupported): the beginning of errors about unknown options."""
     problem: Problem | None
     given = prepared(specification, given)
     try:
@@ -64,7 +64,7 @@ def checked(specification: Options, given: Options, unsupported: str = "") -> Ch
         message = found.errors.msg
         if isinstance(found.errors[0], UnsupportedError):
             message = f"{unsupported}{message}"
-        # Ansible forgets what is secret where an option beside it has the wrong type.
+        # Ansible does not mask a secret if another option has the wrong type.
         secrets = _secrets(specification, given, found._no_log_values)
         return Checked(found.validated_parameters, secrets, refused(specification, given, message))
     problem = unusable_text(specification, given, found.validated_parameters)
@@ -86,10 +86,10 @@ def run_in_worker(
     environment: Mapping[str, str],
     watch: Watch,
 ) -> Result:
-    """Do the work: the result of the task, as a module of this C(name) would have returned it.
+    """Do the work, and return the result that a module with this C(name) would have returned.
 
-    options: as the task gives them, templates filled in. internal: what Ansible tells a module beside them, by names
-    such as C(_ansible_check_mode). environment: that of the task. watch: shows progress, each so many seconds.
+    options: the task's options, with templates filled in. internal: what else Ansible passes to a module, by names such
+    as C(_ansible_check_mode). environment: the task's. watch: shows progress every given number of seconds.
     """
     host = _Host(work.arguments, options, internal, environment, watch)
     result = host.refusal(name) or result_of(work, host)
@@ -97,7 +97,7 @@ def run_in_worker(
 
 
 class _Host:
-    """Ansible's worker as what a task runs in."""
+    """The host of a task that runs in Ansible's worker."""
 
     def __init__(
         self,
@@ -113,29 +113,29 @@ class _Host:
         for option, value in options.items():
             try:
                 self._given.update(_passed({option: value}, Direction.CONTROLLER_TO_MODULE))
-            except TypeError:  # where a module would be started, Ansible would say so, and not of which option
+            except TypeError:  # for a module, Ansible would report this without naming the option
                 self._not_passed = OptionError(option, None, _NOT_PASSED)
         self.params: Options = dict(self._given)
         self.environment = environment
         self.check_mode = bool(internal["_ansible_check_mode"])
         self.diff = bool(internal["_ansible_diff"])
         self.no_log = bool(internal["_ansible_no_log"])
-        # Before ansible-core 2.20, a result always has the options.
+        # Before ansible-core 2.20, results always have the options.
         self._shows_options = bool(internal.get("_ansible_inject_invocation", True))
         self.no_log_values: set[str] = set()
         self._warnings: dict[str, None] = {}
         self._watch = watch
 
     def warn(self, warning: str) -> None:
-        """Let the result have this warning, on one line."""
+        """Add a warning to the result, on one line."""
         self._warnings[shown(warning, LONGEST_WARNING)] = None
 
     def watched(self, progress: Progress, seconds: int) -> t.ContextManager[None]:
-        """Show progress."""
+        """Show the progress until the end of the block."""
         return self._watch(progress, seconds)
 
     def refusal(self, name: str) -> Result | None:
-        """Check the options and fill in what they leave out: the result where they cannot be right."""
+        """Check the options, and add defaults. Returns a result only if the options are wrong."""
         if self._not_passed:
             self.no_log_values.update(_secrets(self._specification, self._given, ()))
             return failed(self._not_passed)
@@ -145,7 +145,7 @@ class _Host:
         return found.refusal
 
     def returned(self, result: Result) -> Result:
-        """The result as a module's comes back: without secrets, with warnings, of types that JSON has."""
+        """The result as it would come back from a module: without secrets, with warnings, only with JSON's types."""
         whole = encodable(result)
         if "msg" in result:
             whole.update(failed=True, msg=in_json(result["msg"], LONGEST_MESSAGE))
@@ -153,13 +153,13 @@ class _Host:
             whole["invocation"] = {"module_args": self.params}
         if self._warnings:
             whole["warnings"] = list(self._warnings)
-        # A number that is a secret somewhere is no reason to hide whether a task has failed.
+        # If a secret equals a number or a boolean, whether the task has failed must still not be hidden.
         flags = {key: value for key, value in whole.items() if value is None or isinstance(value, bool)}
         return _passed({**remove_values(whole, self.no_log_values), **flags}, Direction.MODULE_TO_CONTROLLER)
 
 
 def _passed(value: Mapping[str, t.Any], direction: Direction) -> dict[str, t.Any]:
-    """What arrives of a value on the other side, where a module is a process of its own."""
+    """The value as it would arrive in, or from, a module's own process."""
     encoder, decoder = get_module_encoder("legacy", direction), get_module_decoder("legacy", direction)
     passed: dict[str, t.Any] = json.loads(json.dumps(dict(value), cls=encoder), cls=decoder)
     return passed

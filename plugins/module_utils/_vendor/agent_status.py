@@ -2,17 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the manager says of an agent in words: the texts of its status and of its tasks that tell of communication.
+"""The manager's texts about an agent: those of its status and of its tasks that are about communication.
 
-From the vendor's page on the status of computers and agents, read in November 2026. Managers add to these texts, so they
-are looked for within what is shown, whatever its case.
+From the vendor's page on the status of computers and agents, read in November 2026. Managers add words to these texts,
+so they are searched within the shown text, ignoring case.
 """
 
 from __future__ import annotations
 
-# The agent cannot be heard, or cannot be running.
+# The agent cannot be reached, or cannot be running.
 _OFFLINE = ("offline", "vm stopped", "vm paused")
-# The manager and the agent cannot talk with each other, or do not know each other any more.
+# The manager and the agent cannot talk to each other, or no longer know each other.
 _COMMUNICATION_ERRORS = (
     "communication error",
     "communications problem",
@@ -36,12 +36,12 @@ def is_offline(text: str) -> bool:
 
 
 def is_communication_error(text: str) -> bool:
-    """Whether a status says that manager and agent cannot communicate, for another reason than that it is offline."""
+    """Whether a status says that manager and agent cannot communicate, for another reason than an offline agent."""
     return _has(text, _COMMUNICATION_ERRORS)
 
 
 def is_sending(text: str) -> bool:
-    """Whether a task says that the agent is yet to take its policy."""
+    """Whether a task says that the agent has not taken its policy yet."""
     return _has(text, _SENDING)
 
 

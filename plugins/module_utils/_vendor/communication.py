@@ -14,17 +14,17 @@ MANAGER_INITIATED = "manager_initiated"
 AGENT_INITIATED = "agent_initiated"
 DIRECTIONS = (BIDIRECTIONAL, MANAGER_INITIATED, AGENT_INITIATED)
 
-# What the cloud fixes of heartbeats: minutes from one to the next, and how many may be missed before an alert.
+# Heartbeat values that are fixed on the cloud: minutes between two, and how many may be missed before an alert.
 CLOUD_HEARTBEAT_INTERVAL = 10
 CLOUD_MISSED_BEFORE_ALERT = 2
 
-# Where an agent listens that does not initiate all communication.
+# The port on which an agent listens, unless it initiates all communication.
 AGENT_PORT = 4118
-# A manager on the premises, and its relays.
+# Ports of an on-premises manager, and of its relays.
 HEARTBEAT_PORT = 4120
 CONSOLE_PORT = 4119
 RELAY_PORT = 4122
-# Everything of the cloud.
+# The port of everything in the cloud.
 CLOUD_PORT = 443
-# Lists of revoked certificates, which carry a signature of their own.
+# The port for lists of revoked certificates, which are signed themselves.
 HTTP_PORT = 80

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a manager is: its base URL, and what that tells about it."""
+"""Where a manager is: its base URL, and what the URL says about the manager."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLOUD = "cloud"
 ON_PREMISES = "on_premises"
 DEPLOYMENTS = (CLOUD, ON_PREMISES)
 
-# Accounts from before Cloud One log in here, with the header that managers on the premises use.
+# Accounts that are older than Cloud One log in here, with the header of on-premises managers.
 _LEGACY_CONSOLE = f"app.{LEGACY_DOMAIN}"
 _LEGACY_AGENTS = f"agents.{LEGACY_DOMAIN}"
 _LEGACY_HOSTS = (CLOUD_DOMAIN, _LEGACY_CONSOLE)
@@ -27,7 +27,7 @@ _URL_FORM = "https://HOST:PORT of the manager, such as https://dsm.example.com:4
 
 
 def url_for_region(region: str) -> str:
-    """The base URL of a region's manager, with C(/api). Raises C(OptionError) for a region that is not known."""
+    """The base URL of a region's manager, with C(/api). Raises C(OptionError) for an unknown region."""
     known_region(region, otherwise="; for any other, use option url")
     return f"https://workload.{region}.{CLOUD_DOMAIN}/api"
 
@@ -35,12 +35,12 @@ def url_for_region(region: str) -> str:
 def normalize_url(url: str) -> str:
     """C(https://host[:port][/folder]/api) for any accepted spelling of a manager's URL.
 
-    C(/api) may be missing. Where agents connect to, C(dsm://) or port 4120, stands for the console's usual port on the
-    same host; a name of the cloud that agents use, for the manager's own. Raises C(OptionError) for anything else,
-    without repeating a password that the URL holds.
+    C(/api) may be missing. An address for agents, with C(dsm://) or port 4120, becomes the console's usual port on the
+    same host. A name of the cloud for agents becomes the manager's own name. Raises C(OptionError) for anything else,
+    and never repeats a password in the URL.
     """
     if "://" not in url:
-        # An API key, which is ID:SECRET, may have come to the wrong option.
+        # The value may be an API key, which is ID:SECRET, in the wrong option.
         raise OptionError("url", None if re.search("@|^[0-9]+:", url) else url, f"it must be {_URL_FORM}")
     address = read_manager_address(url, "url", _URL_FORM)
     if re.fullmatch(r"api\.([a-z]+\.)?xdr\.trendmicro\.(com|co\.jp)", address.host):
@@ -68,5 +68,5 @@ def deployment_of(url: str) -> str:
 
 
 def is_legacy(url: str) -> bool:
-    """Whether the host of a normalized URL is the cloud's entrance for accounts from before Cloud One."""
+    """Whether the host of a normalized URL is the cloud's entrance for accounts that are older than Cloud One."""
     return urlsplit(url).hostname in _LEGACY_HOSTS

@@ -16,8 +16,7 @@ from .regions import CLOUD_DOMAIN, LEGACY_DOMAIN, VENDOR_DOMAIN, known_region
 _AGENTS = ["agents"] + [f"agents-{number:03}" for number in range(1, 11)]
 _EVERYWHERE = ["workload"] + [f"{name}.workload" for name in _AGENTS + ["dsmim", "relay"]]
 _FURTHER = [f"{name}.workload" for name in ("agent-comm", "xdr-resp-ioc", "gateway", "gateway-control")]
-# The pages have this region only in a list of addresses. That these names are missing there does not say that they do
-# not exist.
+# The pages have this region only in a list of addresses. The names may exist although they are missing there.
 _WITHOUT_FURTHER = ("trend-us-1",)
 
 _RELAY = f"relay.{LEGACY_DOMAIN}"
@@ -39,20 +38,19 @@ _UPDATES = [
         "dsaas.url",
     )
 ]
-# Where certificates of the cloud's servers are looked up whether they are revoked; over HTTP, port 80. From a public
-# runbook of 2026-07, not from the vendor's pages.
+# Hosts with the revocation status of the certificates of the cloud's servers; HTTP, port 80. From a public runbook of
+# 2026-07, not from the vendor's pages.
 REVOCATION_HOSTNAMES = [f"{name}.rootca1.amazontrust.com" for name in ("crl", "ocsp", "crt")]
 
-# Accounts from before Cloud One.
+# Accounts that are older than Cloud One.
 _LEGACY = [f"{name}.{LEGACY_DOMAIN}" for name in ("app", "agents", "dsmim")]
 
 
 def required_hostnames(region: str, shared: bool = False) -> List[str]:
     """The names below the region's own domain; with C(shared), also those of relays and updates outside of it.
 
-    In us-1, C(shared) includes the names that accounts from before Cloud One use.
-    Names that the vendor does not document for a region are left to C(undocumented_hostnames).
-    Raises C(OptionError) for a region that is not known.
+    In us-1, C(shared) includes the names for accounts that are older than Cloud One. Names that the vendor does not
+    document for a region are only in C(undocumented_hostnames). Raises C(OptionError) for an unknown region.
     """
     known_region(region)
     names = _within(region, _EVERYWHERE + ([] if region in _WITHOUT_FURTHER else _FURTHER))
@@ -62,7 +60,7 @@ def required_hostnames(region: str, shared: bool = False) -> List[str]:
 
 
 def update_hostnames(region: str) -> List[str]:
-    """The names outside of the region's own domain that relays and updates have.
+    """The names of relays and updates outside of the region's own domain.
 
     Raises C(OptionError) for a region that is not known.
     """
@@ -71,14 +69,14 @@ def update_hostnames(region: str) -> List[str]:
 
 
 def undocumented_hostnames(region: str) -> List[str]:
-    """The names that the vendor lists for all other regions, and does not document for this one.
+    """The names that the vendor lists for all other regions, but not for this one.
 
-    Whether they exist, nobody has said. Raises C(OptionError) for a region that is not known.
+    It is not known whether they exist. Raises C(OptionError) for an unknown region.
     """
     known_region(region)
     return _within(region, _FURTHER if region in _WITHOUT_FURTHER else [])
 
 
 def _within(region: str, services: List[str]) -> List[str]:
-    # workload.REGION, agents.workload.REGION: the region stands between the service and the vendor's domain.
+    # workload.REGION, agents.workload.REGION: the region is between the service and the vendor's domain.
     return [f"{service}.{region}.{CLOUD_DOMAIN}" for service in services]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a manager is, from whatever names one: a host name, a URL of its console or API, or what an agent knows it by."""
+"""Where a manager is, read from a host name, a URL of its console or API, or an agent's address of its manager."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from .regions import CLOUD_DOMAIN, LEGACY_DOMAIN
 
 ADDRESS_FORM = "a host name, HOST:PORT, https://HOST:PORT, or dsm://HOST:PORT/ as agents have it"
 
-# What stands between // and the next slash. Not all versions of Python's own reader object to more around the brackets.
+# The text between // and the next slash. Some versions of Python's own parser accept other text around the brackets.
 HOST_AND_PORT = re.compile(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::[0-9]+)?")
 
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
-# In characters. What is shorter may be any word or number: masking it would hide ordinary text, and protect nothing.
+# In characters. Shorter text may be any word or number: masking it would hide ordinary text and protect nothing.
 LONG_ENOUGH = 8
-# Whatever is between a scheme and the last @.
+# All text between a scheme and the last @.
 _CREDENTIALS = re.compile(r"(?:(?:[A-Za-z][A-Za-z0-9+.-]*:)?/+)?(.*)@", re.DOTALL)
 _IN_REGION = re.compile(rf"(?:[a-z0-9-]+\.)?workload\.([a-z0-9-]+)\.{re.escape(CLOUD_DOMAIN)}\.?")
-# No way up, and no page of the console, such as SignIn.screen.
+# Neither a parent folder, nor a page of the console, such as SignIn.screen.
 _FOLDER = re.compile(r"(?!\.{1,2}$)(?!.*\.screen$)(?!api$)[A-Za-z0-9._~-]+")
 
 
@@ -37,9 +37,10 @@ _FOLDER = re.compile(r"(?!\.{1,2}$)(?!.*\.screen$)(?!api$)[A-Za-z0-9._~-]+")
 class ManagerAddress:
     """An address of a manager.
 
-    host: in lower case, an IPv6 address without brackets. console_port, heartbeat_port: whichever the address tells.
-    path: the folder of the manager behind a reverse proxy, such as C(/dsm), mostly empty. region: of the cloud, as the
-    host name has it, known or not; None for managers on the premises, and for accounts from before Cloud One.
+    host: in lower case, an IPv6 address without brackets. console_port, heartbeat_port: the one that the address has,
+    if any. path: the manager's folder behind a reverse proxy, such as C(/dsm), usually empty. region: the cloud's
+    region in the host name, known or not; None for on-premises managers, and for accounts that are older than Cloud
+    One.
     """
 
     host: str
@@ -50,35 +51,35 @@ class ManagerAddress:
 
     @property
     def is_cloud(self) -> bool:
-        """Whether the vendor runs it."""
+        """Whether the vendor runs the manager."""
         return f".{self.host.rstrip('.')}".endswith((f".{CLOUD_DOMAIN}", f".{LEGACY_DOMAIN}"))
 
 
 def read_manager_address(text: str, option: str, form: str = ADDRESS_FORM) -> ManagerAddress:
-    """What an address tells. Raises C(OptionError), without a password that the text holds.
+    """Read an address. Raises C(OptionError), which never repeats a password in the text.
 
-    A port of 4120 is that of heartbeats, as any port of C(dsm://) is; all others are the console's. C(https://) without
-    a port means 443. C(form): what would be right, for errors.
+    Port 4120, and any port of C(dsm://), is the port of heartbeats. All other ports are the console's. C(https://)
+    without a port means 443. C(form): what would be right, for errors.
     """
     if "://" in text:
         return _from_url(text, option, form)
     if "@" in text:
         raise OptionError(option, None, "it must hold no user name or password")
     _check_characters(text, option, form)
-    # An IPv6 address without brackets has colons, and no port.
+    # The colons of an IPv6 address without brackets are not followed by a port.
     netloc = f"[{text}]" if _is_ipv6(text) else text
     host, port = _host_and_port(f"//{netloc}", text, option, form)
-    # Nothing but a host: a path, query or fragment has ended up in none of both.
+    # A path, query or fragment is in neither of the two, and must not be dropped silently.
     if re.search(r"[/?#\\]", text):
         raise OptionError(option, text, f"it must be {form}")
     return _address(host, port, port == HEARTBEAT_PORT)
 
 
 def secrets_in_address(text: str) -> Set[str]:
-    """What must not be shown of the address of a manager or proxy, wherever the credentials are in it.
+    """The secrets in the address of a manager or proxy, wherever the credentials are in it.
 
-    They are what is before the last @, since a password may hold anything: with the user name, alone, without percent
-    encoding, and as a proxy's header has them.
+    Credentials are the text before the last @, because a password may contain anything. The result has them with and
+    without the user name, without percent encoding, and as in a proxy's header.
     """
     found = _CREDENTIALS.match(text)
     if found is None:
@@ -90,7 +91,7 @@ def secrets_in_address(text: str) -> Set[str]:
 
 
 def basic(credentials: str) -> str:
-    """C(USER:PASSWORD) as headers have them."""
+    """C(USER:PASSWORD) in the form of a Basic authentication header."""
     return base64.b64encode(credentials.encode("utf-8", "surrogatepass")).decode("ascii")
 
 
@@ -129,7 +130,7 @@ def _address(host: str, port: Optional[int], beats: bool, path: str = "") -> Man
 
 
 def _check_characters(text: str, option: str, form: str) -> None:
-    # What is not ASCII may become so on the way, and white space vanish.
+    # Later steps may turn other characters into ASCII, and drop white space.
     if not text.isascii() or re.search(r"[\x00-\x20\x7f]", text):
         raise OptionError(option, text, f"it must be {form}, in ASCII and without white space")
 
@@ -146,7 +147,7 @@ def _host_and_port(url: str, text: str, option: str, form: str) -> Tuple[str, Op
 
 
 def is_host(host: str, bracketed: bool) -> bool:
-    """Whether a host of a URL, in lower case and without brackets, can be one: an IPv6 address if it had brackets."""
+    """Whether a URL's host, in lower case and without brackets, is valid: an IPv6 address if it had brackets."""
     return _is_ipv6(host) if bracketed else _HOST_NAME.fullmatch(host) is not None
 
 

@@ -14,7 +14,7 @@ from typing import Dict, Tuple
 
 from .._basis.errors import OptionError
 
-# Each region with the subnets that its manager connects from to the agents' port.
+# Each region, with the subnets from which its manager connects to the agents' port.
 REGIONS: Dict[str, Tuple[str, ...]] = {
     "ae-1": ("40.172.62.0/27", "18.96.96.128/27"),
     "au-1": ("3.26.127.96/27", "18.98.193.32/27"),
@@ -30,12 +30,12 @@ REGIONS: Dict[str, Tuple[str, ...]] = {
 
 VENDOR_DOMAIN = "trendmicro.com"
 CLOUD_DOMAIN = f"cloudone.{VENDOR_DOMAIN}"
-# Of accounts from before Cloud One.
+# The domain for accounts that are older than Cloud One.
 LEGACY_DOMAIN = f"deepsecurity.{VENDOR_DOMAIN}"
 
 
 def known_region(region: str, option: str = "region", otherwise: str = "") -> str:
-    """The region. Raises C(OptionError) for one that is not known, naming those that are; C(otherwise) ends it."""
+    """The region. Raises C(OptionError) if it is unknown, naming the known ones; C(otherwise) ends the message."""
     if region not in REGIONS:
         raise OptionError(option, region, f"it must be one of {', '.join(REGIONS)}{otherwise}")
     return region
@@ -44,6 +44,6 @@ def known_region(region: str, option: str = "region", otherwise: str = "") -> st
 def manager_subnets(region: str, option: str = "region") -> Tuple[str, ...]:
     """The subnets, in CIDR notation, from which a region's manager connects to agents.
 
-    Raises C(OptionError) for a region that is not known.
+    Raises C(OptionError) for an unknown region.
     """
     return REGIONS[known_region(region, option)]

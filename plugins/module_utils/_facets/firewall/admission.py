@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom firewall rules admit: worked out from the addresses and MACs that they name, not from the kind of their source.
+"""Whom firewall rules admit, worked out from the addresses and MACs in them, not from the kind of their source.
 
-What cannot be read, such as an item of a list or a list that is missing, is told as such, and never taken for a limit.
+If something cannot be read, such as an item of a list, or a missing list, this is reported, and never counts as a
+limit.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from ..._basis.text import enumerated, quoted, shown
 from ..._fleet.fleet import Fleet
 from ..._manager.client import IP_LIST, Kind
 
-# How many MACs and ranges of addresses a result names.
+# The most MACs and ranges of addresses that a result names.
 MOST = 20
 
-# The list of an ID, or none.
+# Finds the list with an ID, or returns none.
 FindList = t.Callable[[int], t.Optional[t.Dict[str, t.Any]]]
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way in: from these addresses, and with C(macs), only by one of these MACs, or with C(but) by any other."""
+    """A way in: from these addresses, and with C(macs) only by these MACs, or with C(but) only by other MACs."""
 
     addresses: AddressSet
     macs: frozenset[str] | None = None
@@ -36,15 +37,15 @@ class Way:
 
     @property
     def by_mac_only(self) -> bool:
-        """Whether nothing but the MAC limits who comes this way."""
+        """Whether only the MAC limits who may come this way."""
         return self.macs is not None and not self.but and self.addresses.counts.everybody
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """Whom one rule admits, or several together: all who find a way in.
+    """Whom one rule admits, or several rules together: everybody who matches one of the ways.
 
-    Where C(untold) has reasons, others may be admitted too.
+    If C(untold) has reasons, others may be admitted, too.
     """
 
     ways: tuple[Way, ...] = ()
@@ -55,7 +56,7 @@ class Admitted:
 
     @cached_property
     def addresses(self) -> AddressSet:
-        """The addresses admitted. Some MACs only may be, too; those that are from any address are not counted here."""
+        """The admitted addresses, maybe only for some MACs. MACs that are admitted from any address do not count."""
         return AddressSet.of(span for way in self.ways if not way.by_mac_only for span in way.addresses.spans)
 
     @property
@@ -65,22 +66,22 @@ class Admitted:
 
     @property
     def counts(self) -> Counts:
-        """How many addresses."""
+        """How many addresses are admitted."""
         return self.addresses.counts
 
     @property
     def everybody(self) -> bool | None:
-        """Whether practically everybody is admitted; C(None) where that cannot be told."""
+        """Whether practically everybody is admitted; C(None) if that is unknown."""
         return True if self.counts.everybody else None if self.untold else False
 
     def within(self, other: Admitted) -> bool:
-        """Whether all who are admitted here are so there, too; false where that is not known."""
+        """Whether C(other) admits everybody whom this admits; false if that is unknown."""
         plain = AddressSet.of(span for way in other.ways if way.macs is None for span in way.addresses.spans)
         return not self.untold and all(way in other.ways or plain.holds(way.addresses) for way in self.ways)
 
     @cached_property
     def texts(self) -> list[str]:
-        """Who is admitted, for people: at most C(MOST) items and one for each further kind of MACs."""
+        """The admitted sources, for people: at most C(MOST) items, and one for each further kind of MACs."""
         plain = AddressSet.of(span for way in self.ways if way.macs is None for span in way.addresses.spans)
         row = plain.texts(MOST)
         limited = [way for way in self.ways if way.macs]
@@ -92,7 +93,7 @@ class Admitted:
 
 
 def all_of(several: t.Iterable[Admitted]) -> Admitted:
-    """All whom any of these admit."""
+    """Everybody whom any of these admits."""
     parts = list(several)
     return Admitted(
         tuple(way for one in parts for way in one.ways), tuple(reason for one in parts for reason in one.untold)
@@ -100,17 +101,17 @@ def all_of(several: t.Iterable[Admitted]) -> Admitted:
 
 
 def admitted_by(rule: dict[str, t.Any], ip_list: FindList, mac_list: FindList) -> Admitted:
-    """Whom a rule's sources admit. Lists are looked up where the rule names one."""
+    """Whom a rule's sources admit. Lists are looked up if the rule names them."""
     addresses, untold = _addresses(rule, ip_list)
     macs, but, more = _macs(rule, mac_list)
     reasons = tuple(reason for reason in (untold, more) if reason)
-    # Nobody is known to come in by MACs that cannot be told.
+    # If the MACs are unknown, nobody is known to be admitted.
     ways = (Way(addresses, macs, but),) if addresses and not more else ()
     return Admitted(ways, reasons)
 
 
 def other_users(fleet: Fleet, kind: Kind, list_id: int, own_rule_id: int | None) -> list[str]:
-    """The names of the rules that use an IP or MAC list, as their source or destination, but for one's own rule."""
+    """The names of the rules that use an IP or MAC list as their source or destination, except our own rule."""
     key = "IPListID" if kind is IP_LIST else "MACListID"
     return sorted(
         str(rule.get("name"))
@@ -120,7 +121,7 @@ def other_users(fleet: Fleet, kind: Kind, list_id: int, own_rule_id: int | None)
 
 
 def shared_list(fleet: Fleet, kind: Kind, existing: dict[str, t.Any], own_rule_id: int | None) -> str | None:
-    """Why a list that is not ours must not be changed: other rules use it; C(None) where none does."""
+    """Why a list that is not ours must not be changed: other rules use it. C(None) if none does."""
     users = other_users(fleet, kind, existing["ID"], own_rule_id)
     if not users:
         return None
@@ -133,7 +134,7 @@ def shared_list(fleet: Fleet, kind: Kind, existing: dict[str, t.Any], own_rule_i
 
 
 def _addresses(rule: dict[str, t.Any], ip_list: FindList) -> tuple[AddressSet, str | None]:
-    """The addresses, as far as they can be told, and why not all of them can."""
+    """The addresses that are known, and the reason if not all of them are."""
     kind = _kind(rule, "sourceIP")
     negated = rule.get("sourceIPNot")
     if not isinstance(negated, (bool, type(None))):
@@ -156,16 +157,16 @@ def _addresses(rule: dict[str, t.Any], ip_list: FindList) -> tuple[AddressSet, s
     named = AddressSet.of(spans)
     if not negated:
         return named, unreadable
-    # All but those that can be read may be too many.
+    # The complement of only the readable items could be too large.
     return (AddressSet(), unreadable) if unreadable else (named.complement(), None)
 
 
 class _Untold(Exception):
-    """Why a rule's sources cannot be told."""
+    """Why a rule's sources are unknown."""
 
 
 def _kind(rule: dict[str, t.Any], prefix: str) -> t.Any:
-    """The type of a rule's source. A manager fills in any; a rule that has values and no type is not understood."""
+    """The type of a rule's source. Managers fill in C(any). Values without a type are unknown."""
     kind = rule.get(f"{prefix}Type")
     if kind is None and not any(rule.get(f"{prefix}{key}") for key in _VALUES):
         return "any"
@@ -176,7 +177,7 @@ _VALUES = ("Value", "Mask", "RangeFrom", "RangeTo", "Multiple", "ListID")
 
 
 def _ip_items(rule: dict[str, t.Any], kind: t.Any, ip_list: FindList) -> list[str]:
-    """What a rule names as its source, each in the spelling of a list's item. Raises C(_Untold)."""
+    """The sources that a rule names, each spelled like a list's item. Raises C(_Untold)."""
     if kind == "ip-list":
         return _listed(rule.get("sourceIPListID"), ip_list, "IP list")
     if kind == "multiple":
@@ -191,7 +192,7 @@ def _ip_items(rule: dict[str, t.Any], kind: t.Any, ip_list: FindList) -> list[st
 
 
 def _macs(rule: dict[str, t.Any], mac_list: FindList) -> tuple[frozenset[str] | None, bool, str | None]:
-    """The MACs that a rule names (C(None): any), whether all but those are meant, and why it cannot be told."""
+    """The MACs that a rule names (C(None): any), whether all other MACs are meant, and why this is unknown."""
     kind = _kind(rule, "sourceMAC")
     negated = rule.get("sourceMACNot")
     if not isinstance(negated, (bool, type(None))):
@@ -235,7 +236,7 @@ def _listed(list_id: t.Any, find: FindList, noun: str) -> list[str]:
 
 
 def _items(items: t.Any, what: str) -> list[str]:
-    """The items of a list without comments and empty ones. Raises C(_Untold) where they are none."""
+    """The items of a list, without comments and empty items. Raises C(_Untold) if this is not a list of items."""
     if not isinstance(items, list):
         raise _Untold(f"its {what} has no items that can be read")
     for item in items:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be said of the firewall rules of a target: who may connect to the agents' port, and whether that is known."""
+"""Describes the firewall rules of a target: who may connect to the agents' port, and whether that is known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .admission import MOST, Admitted, Way, admitted_by, all_of
 from .hidden_rule import Match, concerns_port, match_of
 from .restriction import ACTIONS
 
-# How many policies and computers one task asks for their rules as they are there: a request each.
+# The most policies and computers that one task asks for their own versions of rules. Each needs a request.
 MOST_ASKED = 200
 
 DO_NOT_LISTEN = "agents initiate and do not listen"
@@ -29,7 +29,7 @@ DO_NOT_LISTEN = "agents initiate and do not listen"
 # Actions that let packets in.
 _LETTING_IN = ("bypass", "force-allow", "allow")
 
-# What a manager shows of every rule. A rule that has all of it lacks nothing but what is not set.
+# The fields that a manager returns for every rule. If a rule has all of them, any other missing field is not set.
 _ALWAYS_SHOWN = {
     *("action", "priority", "direction", "frameType", "protocol"),
     *("sourceIPType", "sourceMACType", "sourcePortType"),
@@ -42,23 +42,23 @@ Rule = t.Dict[str, t.Any]
 
 
 class RulesThere:
-    """Rules as they are on one policy or computer, where any of their properties may be overridden."""
+    """Rules as they apply to one policy or computer, which may override any of their properties."""
 
     def __init__(self) -> None:
         self._asked: dict[Target, dict[int, Rule] | str] = {}
         self._admitted: dict[int, Admitted] = {}
 
     def admitted(self, fleet: Fleet, rule: Rule) -> Admitted:
-        """Whom a rule admits where nothing of it is overridden; worked out once, not for each target."""
+        """Whom a rule admits without overrides. Worked out once, not for each target."""
         if rule["ID"] not in self._admitted:
             self._admitted[rule["ID"]] = _admitted(fleet, rule)
         return self._admitted[rule["ID"]]
 
     def of(self, fleet: Fleet, target: Target, rule_id: int) -> Rule | str:
-        """The rule as it is on the target, or why that is not known.
+        """The rule as it applies to the target, or why that is unknown.
 
-        A target is asked once, and of very many only the first ones are. Raises C(ManagerError) where nothing more can
-        be asked at all.
+        A target is asked once, and after C(MOST_ASKED) targets no others are. Raises C(ManagerError) if the manager
+        cannot be asked anymore.
         """
         if target not in self._asked:
             self._asked[target] = self._ask(fleet, target)
@@ -78,7 +78,7 @@ class RulesThere:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A rule as it is on a target, and what is to be said of it."""
+    """A rule as it applies to a target, and the judgment about it."""
 
     rule: Rule
     match: Match
@@ -94,19 +94,19 @@ class _Judged:
 def describe_restriction(outlook: Outlook, target: Target, there: RulesThere) -> dict[str, t.Any]:
     """The rules of a target that concern the agents' port, and who may connect to it.
 
-    C(restricted) is C(None) where that cannot be told; C(restricted_because) says why it is not true.
+    C(restricted) is C(None) if that is unknown; C(restricted_because) says why it is not true.
     """
     judged = _judged_rules(outlook.fleet, target, there)
     return {"rules": [_row(outlook.fleet, target, one) for one in judged], **_described(outlook, target, judged)}
 
 
 def who_connects(outlook: Outlook, target: Target, there: RulesThere) -> dict[str, t.Any]:
-    """The same without the rules, whose origin may cost requests."""
+    """Like C(describe_restriction), but without the rules, whose origin may need requests."""
     return _described(outlook, target, _judged_rules(outlook.fleet, target, there))
 
 
 def port_rules(fleet: Fleet, rule_ids: t.Iterable[int]) -> list[int]:
-    """Those of these rules that concern the agents' port, and that the manager shows."""
+    """The rules among these that are about the agents' port and that the manager shows."""
     return [
         rule_id
         for rule_id in sorted(rule_ids)
@@ -128,7 +128,7 @@ def _described(outlook: Outlook, target: Target, judged: t.Sequence[_Judged]) ->
 
 
 def without_effect(outlook: Outlook, target: Target) -> str | None:
-    """Why no firewall rule matters on a target now; C(None) when one does, or when the manager does not say."""
+    """Why firewall rules have no effect on a target now; C(None) if they have, or if the manager does not tell."""
     if outlook.effective(target, COMMUNICATION_DIRECTION)[0] == AGENT_INITIATED:
         return DO_NOT_LISTEN
     if outlook.effective(target, FIREWALL_STATE)[0] == "off":
@@ -139,9 +139,9 @@ def without_effect(outlook: Outlook, target: Target) -> str | None:
 
 
 def openings(fleet: Fleet, rule_ids: frozenset[int]) -> list[str]:
-    """What undoes a restriction among other rules: each as the part of a sentence behind "the restriction".
+    """The other rules that undo a restriction, each as the part of a sentence that follows "the restriction".
 
-    They are rules that replace the hidden one, or may do so. Whom one admits is worked out from its sources.
+    These are rules that replace, or may replace, the hidden one. Whom a rule admits is worked out from its sources.
     """
     rules = {rule_id: fleet.rules[rule_id] for rule_id in sorted(rule_ids)}
     admitted = {rule_id: _admitted(fleet, rule) for rule_id, rule in rules.items()}
@@ -163,7 +163,7 @@ def openings(fleet: Fleet, rule_ids: frozenset[int]) -> list[str]:
 
 
 def restricts_nothing(fleet: Fleet, rule: Rule) -> str | None:
-    """Why a rule that was not declared by what it is may not restrict the agents' port, behind "the restriction"."""
+    """Why a rule that is declared only by name may not restrict the agents' port. Follows "the restriction"."""
     name = quoted(rule.get("name"), 100)
     match = match_of(rule, AGENT_PORT, fleet.port_list)
     if match.replaces is not True:
@@ -181,7 +181,7 @@ def restricts_nothing(fleet: Fleet, rule: Rule) -> str | None:
 
 
 def opening_candidates(fleet: Fleet, port: int) -> frozenset[int]:
-    """The rules that replace the hidden rule for a port, or may do so, whomever they admit."""
+    """The rules that replace, or may replace, the hidden rule for a port, whomever they admit."""
     return frozenset(
         rule_id
         for rule_id, rule in fleet.rules.items()
@@ -192,9 +192,9 @@ def opening_candidates(fleet: Fleet, port: int) -> frozenset[int]:
 
 
 def restriction_told(facet: dict[str, t.Any]) -> tuple[bool | None, str]:
-    """What a description says of today: whether the port is restricted, and why that is not so, or not known.
+    """The present state in a description: whether the port is restricted, and why it is not, or why it is unknown.
 
-    Only what it holds is believed: a description that lacks something, or contradicts itself, tells nothing.
+    If the description lacks something, or contradicts itself, the state is unknown.
     """
     counts = admitted_counts(facet)
     restricted = facet.get("restricted")
@@ -214,12 +214,12 @@ def restriction_told(facet: dict[str, t.Any]) -> tuple[bool | None, str]:
 
 
 def width_warnings(targets: t.Iterable[dict[str, t.Any]], limit: PrefixLimit) -> list[str]:
-    """What the operator should know of described targets: where rules admit more than C(limit), or nobody can tell."""
+    """Warnings about described targets whose rules admit more than C(limit), or an unknown number of addresses."""
     found: dict[str, list[str]] = {}
     for target in targets:
         facet = target.get("firewall_restriction") or {}
         if facet.get("hidden_rule_replaced") is False or facet.get("without_effect_because"):
-            # That the port is open is no surprise there, and stands in the result.
+            # An open port is no surprise there, and the result says so anyway.
             continue
         restricted, reason = restriction_told(facet)
         counts = admitted_counts(facet)
@@ -236,7 +236,7 @@ def width_warnings(targets: t.Iterable[dict[str, t.Any]], limit: PrefixLimit) ->
 
 
 def admitted_counts(facet: dict[str, t.Any]) -> Counts | None:
-    """How many addresses a description says are admitted; C(None) where it does not say so in earnest."""
+    """How many addresses a description says are admitted; C(None) if it has no valid number."""
     told = facet.get("admitted_addresses")
     if not isinstance(told, dict):
         return None
@@ -247,7 +247,7 @@ def admitted_counts(facet: dict[str, t.Any]) -> Counts | None:
 
 
 def _admitted(fleet: Fleet, rule: Rule) -> Admitted:
-    # The lists are read when a rule names one.
+    # The lists are only read if a rule names one.
     def ip_list(number: int) -> Rule | None:
         return fleet.ip_lists.get(number)
 
@@ -263,7 +263,7 @@ def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere) -> _Jud
     overridden = None
     admitted = there.admitted(fleet, rule)
     if replaces is not False:
-        # Only these are worth a request: where no rule replaces the hidden one, the port is open.
+        # Only these rules are worth a request: if no rule replaces the hidden one, the port is open.
         found = there.of(fleet, target, rule["ID"])
         if isinstance(found, str):
             replaces = None
@@ -282,7 +282,7 @@ def _judged(fleet: Fleet, target: Target, rule: Rule, there: RulesThere) -> _Jud
 
 
 def _row(fleet: Fleet, target: Target, judged: _Judged) -> dict[str, t.Any]:
-    """What a result says of a rule."""
+    """A rule for a result."""
     rule, admitted = judged.rule, judged.admitted
     told = not admitted.untold
     return {
@@ -307,7 +307,7 @@ def _row(fleet: Fleet, target: Target, judged: _Judged) -> dict[str, t.Any]:
 def _summary(
     judged: t.Sequence[_Judged], unlisted: t.Sequence[int], idle: str | None, firewall_told: bool
 ) -> dict[str, t.Any]:
-    """Who may connect, by all rules together."""
+    """Who may connect, taking all rules together."""
     replacing = [one for one in judged if one.replaces]
     undecided = [one for one in judged if one.replaces is None]
     admitted = all_of(one.admitted for one in replacing or undecided)
@@ -349,7 +349,7 @@ def _summary(
 
 
 def _doubts(replacing: t.Sequence[_Judged], undecided: t.Sequence[_Judged], unlisted: t.Sequence[int]) -> list[str]:
-    """Why it cannot be told who is admitted."""
+    """Why it is unknown who is admitted."""
     doubts = []
     if unlisted:
         numbers = enumerated([str(rule_id) for rule_id in unlisted])
@@ -363,7 +363,7 @@ def _doubts(replacing: t.Sequence[_Judged], undecided: t.Sequence[_Judged], unli
 
 
 def _beside(judged: t.Iterable[_Judged]) -> list[_Judged]:
-    """Rules that let somebody in without replacing the hidden rule for sure."""
+    """Rules that admit somebody, but do not certainly replace the hidden rule."""
     return [
         one
         for one in judged

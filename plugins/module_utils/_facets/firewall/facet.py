@@ -4,8 +4,8 @@
 
 """Firewall restriction: who may connect to the agents' port.
 
-The port is opened to the world by a hidden rule. A rule of ours replaces it; that rule, its IP and MAC lists and its
-assignments are kept here.
+A hidden rule opens the port to everybody. A rule of ours replaces it. This facet manages that rule, its IP and MAC
+lists, and its assignments.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class FirewallRestriction(Facet[Wish]):
     """The rule that replaces the hidden one, its lists, and its assignments."""
 
     name = FACET
-    # Who may connect is declared as a whole.
+    # The sources that may connect can only be declared together.
     divisible = False
     arguments = {
         "state": {"type": "str", "choices": list(STATES), "default": PRESENT},
@@ -68,21 +68,21 @@ class FirewallRestriction(Facet[Wish]):
 
     def __init__(self, deployment: str) -> None:
         super().__init__(deployment)
-        # What many steps say alike, kept once.
+        # Values that many steps share, kept once.
         self._shared: dict[Effective, Effective] = {}
         self._candidates: dict[int, frozenset[int]] = {}
         self._openings: dict[frozenset[int], list[str]] = {}
         self._there = RulesThere()
-        # Rules that restrict the port, or may do so, and those that were made here; once that was asked.
+        # Rules that restrict, or may restrict, the port, and all rules that we have created. Filled when first needed.
         self._restricting: frozenset[int] | None = None
         self._absent: dict[int, Restriction] = {}
         self._untold: dict[str, int] = {}
         self._needed = Needed()
-        # By name of a rule that no document can declare, and why: the targets that it is assigned to.
+        # For each rule that no document can declare, and the reason: the labels of its targets.
         self._undeclarable: dict[tuple[str, str], list[str]] = {}
-        # By ID, the options of every rule that restricts, or why there are none.
+        # By ID, the options of every restricting rule, or why there are none.
         self._restating: dict[int, Options | str] | None = None
-        # By name of the rule, the options that a document has for it: two that differ are refused.
+        # By name of the rule, the options that a document has for it. Two different versions are refused.
         self._canonical: dict[str, Options] = {}
 
     # -- options
@@ -94,7 +94,7 @@ class FirewallRestriction(Facet[Wish]):
         present = {restriction for restriction in (*first, *second) if restriction.present and restriction.described}
         if len(present) > 1:
             raise Conflict(f"{self.name} is to admit {' and also '.join(sorted(one.summary for one in present))}")
-        # Of a rule that is to be as it is and also as declared, the latter says more.
+        # If one wish only assigns a rule and the other one also describes it, the latter wins.
         wishes = sorted((*first, *second), key=lambda one: one.described)
         both = {(one.rule_name, one.present): one for one in wishes}
         strict = {(one.rule_name, one.present): one for one in wishes if not one.accept_inherited}
@@ -121,7 +121,7 @@ class FirewallRestriction(Facet[Wish]):
 
     def reads(self, _fleet: Fleet, wishes: Wishes[Wish]) -> t.Iterable[str]:
         yield OBJECTS[FIREWALL_RULE]
-        # Few wishes are those of many targets.
+        # Many targets share few wishes.
         some = {id(wish): wish for wish in wishes.values()}.values()
         for restriction in dict.fromkeys(one for wish in some for one in wish if one.present and one.described):
             yield from (OBJECTS[kind] for kind, _name, _items in restriction.lists)
@@ -129,11 +129,11 @@ class FirewallRestriction(Facet[Wish]):
                 yield OBJECTS[PORT_LIST]
 
     def foresee(self, outlook: Outlook, wishes: Wishes[Wish]) -> None:
-        """Look at the rules and lists, and say what keeps the port of each target from anybody."""
+        """Look at the rules and lists, and tell the outlook what guards the port of each target."""
         groups = outlook.alike(wishes)
         self._needed = needed = Needed.of(outlook.fleet, groups)
         restricting = {one for one in needed.targets_of if one.present and needed.restricts(outlook.fleet, one)}
-        # Restrictions are equal whether an inherited one will do or not, and their guards are not.
+        # Restrictions are equal whether or not an inherited one is enough, but their guards differ.
         guards: dict[tuple[Restriction, bool], Guard] = {}
         for group in groups:
             for restriction in group.wish:
@@ -180,7 +180,7 @@ class FirewallRestriction(Facet[Wish]):
         yield from self._deletions(fleet, unassignments, staying)
 
     def _from_the_top(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[list[Target]]:
-        """All for which something may be to do, some at a time: what they inherit is known when all above are planned."""
+        """All targets that may need steps, in batches from the top down, so that all above a batch is planned."""
         fleet, refused = outlook.fleet, self._needed.refused
         groups = outlook.alike(wishes)
         firsts = [group.first for group in groups if group.first not in refused]
@@ -197,16 +197,16 @@ class FirewallRestriction(Facet[Wish]):
         )
 
     def _is_inherited(self, outlook: Outlook, target: Target, restriction: Restriction) -> bool:
-        """Whether a target has a rule from above, and that will do."""
+        """Whether a target inherits a rule, and that is enough."""
         if not (restriction.present and restriction.accept_inherited):
             return False
         name = restriction.rule_name
         return outlook.giver(target, name, self._needed.rule_id(name)) is not None
 
     def _assigned(self, outlook: Outlook, targets: t.Iterable[Target], wishes: Wishes[Wish]) -> set[tuple[Target, str]]:
-        """Which rules that are wanted or not are assigned to which of these targets themselves, by their names.
+        """The assignments of rules in the wishes, present or absent, to these targets themselves: target and rule name.
 
-        A target that inherits a rule, and may, is not asked.
+        A target that inherits a rule, if that is enough, is not asked.
         """
         doubtful: dict[str, list[Target]] = {}
         for target in targets:
@@ -221,7 +221,7 @@ class FirewallRestriction(Facet[Wish]):
         return found
 
     def _arrival(self, outlook: Outlook, target: Target, restriction: Restriction) -> t.Iterator[Step]:
-        """The assignment of a rule, unless it is inherited and that is enough."""
+        """The step that assigns a rule, unless it is inherited and that is enough."""
         name = restriction.rule_name
         rule_id = self._needed.rule_id(name)
         giver = outlook.giver(target, name, rule_id)
@@ -233,7 +233,7 @@ class FirewallRestriction(Facet[Wish]):
         yield step._replace(needs=self._needed.writes[name])
 
     def _departure(self, outlook: Outlook, closing: Closing, target: Target, name: str) -> Said:
-        """A rule that is to go stays until what takes its place is there, or until nobody listens any more."""
+        """The step that unassigns a rule. It waits until its replacement is there, or until no agent listens."""
         guard = outlook.guarded(target)
         if guard.lacking is not None:
             return Refusal(subject_of(target), self.name, f"the rule {quoted(name, 100)} stays, since {guard.lacking}")
@@ -258,7 +258,7 @@ class FirewallRestriction(Facet[Wish]):
     def _deletions(
         self, fleet: Fleet, unassignments: t.Mapping[str, list[str]], staying: t.Collection[str]
     ) -> t.Iterator[Step]:
-        """What nobody uses any more: rules, then their lists."""
+        """The deletions of what is no longer used: rules, then their lists."""
         targets_of, rules, refused = self._needed.targets_of, self._needed.rules, self._needed.refused
         kept_rules = {one.rule_name for one in targets_of if one.present}.union(staying)
         kept_lists = {(TYPES[kind], name) for one in targets_of if one.present for kind, name, _items in one.lists}
@@ -281,7 +281,7 @@ class FirewallRestriction(Facet[Wish]):
                 try:
                     lists.update((step.id, step) for step in deletable_lists(fleet, restriction, gone))
                 except Unfit:
-                    # Several lists share the name: which one is ours cannot be told, and both stay.
+                    # If several lists have the name, it is unknown which one is ours, so all of them stay.
                     continue
         yield from (step for step in lists.values() if (step.subject.type, step.subject.name) not in kept_lists)
 
@@ -295,7 +295,7 @@ class FirewallRestriction(Facet[Wish]):
         idle: dict[str, list[Target]] = {}
         changing = outlook.changing
         for group, _restriction in restricted:
-            # What another facet sets on some of a group tells these apart.
+            # Targets of a group differ if another facet sets something on them.
             alone = [target for target in group.targets if target in changing] if changing else []
             alike = [target for target in group.targets if target not in changing] if alone else group.targets
             for some in (alike, *([target] for target in alone)):
@@ -306,7 +306,7 @@ class FirewallRestriction(Facet[Wish]):
             one: frozenset(rule_id for rule_id, rule in fleet.rules.items() if rule["name"] == one.rule_name)
             for one in {one for _group, one in restricted}
         }
-        # Of a rule that is taken as it is, nobody has said whom it admits.
+        # If a rule is only declared by name, it is not declared whom it admits.
         useless = {
             one: sentence
             for one in own
@@ -331,7 +331,7 @@ class FirewallRestriction(Facet[Wish]):
                 f"{self.name} {sentence}, on {labels_of(some)}"
                 for sentence, some in sorted(undone.items(), key=itemgetter(0))
             ]
-            # Equal ones may differ in their limits; and the same one is that of many targets.
+            # Equal restrictions may differ in their limits, and many targets share the same one.
             + sorted(
                 {told for one in {id(one): one for _group, one in restricted}.values() if (told := one.width_warning)}
             )
@@ -371,9 +371,9 @@ class FirewallRestriction(Facet[Wish]):
         return Undeclared(tuple(self._gone(fleet, rule_id) for rule_id in found if rule_id not in lasting), steps)
 
     def _lasting(self, fleet: Fleet, found: t.Mapping[int, str], is_declared: bool) -> dict[int, str]:
-        """The rules that stay on a target whatever becomes of what is undeclared, as no document can declare them; why.
+        """The undeclared rules that stay on a target in any case, because no document can declare them; and why.
 
-        C(is_declared): whether a restriction is declared of the target, beside which no other one can be.
+        C(is_declared): whether a restriction is declared for the target. A target can only have one.
         """
         options = self._options_by_rule(fleet)
         lasting = {rule_id: reason for rule_id in found if isinstance(reason := options.get(rule_id), str)}
@@ -384,7 +384,7 @@ class FirewallRestriction(Facet[Wish]):
         return lasting
 
     def _gone(self, fleet: Fleet, rule_id: int) -> Restriction:
-        """The wish to have a rule of the manager no more, with its own lists."""
+        """The wish that a rule of the manager, and its own lists, no longer exist."""
         if rule_id not in self._absent:
             rule = fleet.rules[rule_id]
             name = str(rule["name"])
@@ -461,7 +461,7 @@ class FirewallRestriction(Facet[Wish]):
         return Restated(tuple(restated), added, own, tuple(left_out), tuple(filter(None, as_it_is)))
 
     def _as_it_is(self, fleet: Fleet, rule_id: int) -> Options | None:
-        """The options that keep a rule assigned, whatever it is; C(None) where its name does not lead to it."""
+        """The options that keep a rule assigned, whatever it is; C(None) if its name does not lead to it."""
         name = str(fleet.rules[rule_id].get("name"))
         alike = [rule for rule in fleet.rules.values() if rule.get("name") == name]
         return {"rule_name": name, "state": "assigned"} if len(alike) == 1 and name == name.strip() else None
@@ -473,7 +473,7 @@ class FirewallRestriction(Facet[Wish]):
         declared: t.Sequence[tuple[Options, Wish]],
         own: Options | None,
     ) -> tuple[list[Options], str | None]:
-        """What becomes of each declaration, and the name of the rule of the restriction that is declared then."""
+        """The new options of each declaration, and the name of the rule in the restriction that they then declare."""
         restated: list[Options] = [{}] * len(declared)
         kept: Restriction | None = None
         for number, (options, (restriction,)) in enumerate(declared):
@@ -502,13 +502,13 @@ class FirewallRestriction(Facet[Wish]):
         return self._restating
 
     def _as_declared(self, options: Options | None) -> Options | None:
-        """The options of a rule in the words that a document has for it, if it has any."""
+        """The options of a rule, spelled as in the document if it declares the rule."""
         if options is None:
             return None
         return self._canonical.get(str(self.filled(options)["rule_name"]), options)
 
     def _stands(self, outlook: Outlook, target: Target, restriction: Restriction) -> bool:
-        """Whether nothing would be written for a restriction of a target."""
+        """Whether a restriction of a target would need no write."""
         fleet = outlook.fleet
         canonical = self._canonical.get(restriction.rule_name)
         if canonical is not None and self.wish(self.filled(canonical), Scope(self.name)) != (restriction,):
@@ -524,7 +524,7 @@ class FirewallRestriction(Facet[Wish]):
         return restriction.accept_inherited and outlook.giver(target, restriction.rule_name, rule["ID"]) is not None
 
     def _is_gone(self, outlook: Outlook, target: Target, restriction: Restriction) -> bool:
-        """Whether nothing would be written for a target without a rule, and nothing deleted."""
+        """Whether the absence of a rule on a target would need no write and no deletion."""
         fleet = outlook.fleet
         try:
             rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
@@ -545,7 +545,7 @@ class FirewallRestriction(Facet[Wish]):
         return self._candidates[port]
 
     def _undoing(self, fleet: Fleet, target: Target, others: frozenset[int]) -> list[str]:
-        """What undoes a restriction among these other rules, as far as a target has them."""
+        """The rules among these others that a target has and that undo a restriction."""
         others = others & fleet.assignments.effective(target)
         if others not in self._openings:
             self._openings[others] = openings(fleet, others)

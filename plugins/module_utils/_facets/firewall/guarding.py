@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a restriction needs before it keeps anybody out, and what has to wait until it does."""
+"""What a restriction needs before it keeps anybody out, and which steps must wait for that."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from .snapshot import restricting_rules
 
 @dataclass(frozen=True)
 class Needed:
-    """The rules and lists of what is wanted. The targets of a restriction that cannot be made right are refused.
+    """The wanted rules and lists. If a restriction cannot be kept, its targets are refused.
 
-    rules, writes: by name of the rule, what is there, and the IDs of the steps after which it admits whom it is to admit.
-    objects: these steps by ID, since restrictions can share lists.
+    rules, writes: by the rule's name, the rule on the manager, and the IDs of the steps after which it admits the right
+    sources. objects: these steps by ID, because restrictions can share lists.
     """
 
     targets_of: dict[Restriction, list[Target]] = field(default_factory=dict)
@@ -39,14 +39,14 @@ class Needed:
 
     @classmethod
     def of(cls, fleet: Fleet, groups: t.Collection[Alike[Wish]]) -> Needed:
-        """Look at what there is for the wishes of these groups. Raises C(ManagerError)."""
+        """Look at the rules and lists on the manager for the wishes of these groups. Raises C(ManagerError)."""
         needed = cls()
         for group in groups:
             for restriction in group.wish:
                 needed.targets_of.setdefault(restriction, []).extend(group.targets)
-        # Equal restrictions can differ in this: a list of somebody else is changed if all of them allow it.
+        # Equal restrictions can differ in this option. Somebody else's list is only changed if all of them allow it.
         cautious = {one for group in groups for one in group.wish if not one.allow_shared_lists}
-        # What makes a rule comes before what takes it as it is.
+        # A restriction that creates a rule comes before one that only assigns it.
         for restriction, targets in sorted(needed.targets_of.items(), key=lambda one: not one[0].described):
             name = restriction.rule_name
             if restriction in cautious:
@@ -66,19 +66,19 @@ class Needed:
         return needed
 
     def restricts(self, fleet: Fleet, restriction: Restriction) -> bool:
-        """Whether its rule restricts the agents' port, or may do so: one that is taken as it is can be any rule."""
+        """Whether its rule restricts, or may restrict, the agents' port. One that is only assigned can be any rule."""
         name = restriction.rule_name
         is_made = restriction.described or bool(self.writes.get(name))
         return is_made or not (rule := self.rules.get(name)) or rule["ID"] in restricting_rules(fleet)
 
     def rule_id(self, name: str) -> int | None:
-        """The ID of a rule that is wanted, C(None) where it is yet to be made."""
+        """The ID of a wanted rule, C(None) if it does not exist yet."""
         rule = self.rules[name]
         return rule["ID"] if rule else None
 
 
 def guard_of(restriction: Restriction, writes: tuple[str, ...]) -> Guard:
-    """How a restriction guards a target; C(writes): the steps after which its rule admits whom it is to admit."""
+    """How a restriction guards a target. C(writes): the steps after which its rule admits the right sources."""
     name = restriction.rule_name
     return Guard(
         lambda target: (*writes, step_id(ASSIGN, target.kind.noun, target.id, name)),
@@ -87,12 +87,12 @@ def guard_of(restriction: Restriction, writes: tuple[str, ...]) -> Guard:
 
 
 class Closing:
-    """Where agents are going to listen no longer: until that is written, what restricts their port must stay."""
+    """Targets whose agents will stop listening. Until that is written, the restriction of their port must stay."""
 
     def __init__(self, outlook: Outlook, turned: t.Iterable[Target]) -> None:
-        """C(turned): the targets whose direction is going to be written."""
+        """C(turned): the targets whose direction will be written."""
         self._fleet = outlook.fleet
-        # By target, the steps there; and by policy, those below it.
+        # The steps by their target, and the steps below each policy.
         self._here: dict[Target, str] = {}
         self._below: dict[Target, list[str]] = {}
         for target in turned:
@@ -104,7 +104,7 @@ class Closing:
                     self._below.setdefault(policy, []).append(step)
 
     def needs(self, target: Target) -> tuple[str, ...]:
-        """The steps after which no agent of this target, or of one below it, listens that is not to."""
+        """The steps after which all agents of this target, and below it, have stopped listening that should stop."""
         if not self._here:
             return ()
         places = (target, *self._fleet.lineage(target))

@@ -5,7 +5,7 @@
 """Whether a firewall rule replaces the hidden rule that opens the agents' port, and which condition fails.
 
 Source: the vendor's page on agent communication, which names the conditions; two other pages of the vendor name fewer
-actions and no port lists. So an answer says on which pages it rests.
+actions and no port lists. So each answer says which pages it is based on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ..._basis.addresses import holds_port, without_comment
 from ..._basis.text import enumerated, quoted, shown
 
-# The port list of an ID, or none.
+# Finds the port list with an ID, or returns none.
 FindList = t.Callable[[int], t.Optional[t.Dict[str, t.Any]]]
 
 ALL_PAGES = "all_pages"
@@ -26,7 +26,7 @@ UNDOCUMENTED = "undocumented"
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition of the vendor's page: C(holds) is C(None) where no page tells; C(basis) names the pages."""
+    """One condition of the vendor's page. C(holds) is C(None) if no page tells; C(basis) names the pages."""
 
     name: str
     needed: str
@@ -37,26 +37,26 @@ class Condition:
 
 @dataclass(frozen=True)
 class Match:
-    """How one rule matches the conditions for replacing the hidden one: C(replaces) is C(None) where no page tells."""
+    """How one rule matches the conditions for replacing the hidden one. C(replaces) is C(None) if no page tells."""
 
     conditions: tuple[Condition, ...]
 
     @property
     def replaces(self) -> bool | None:
-        """True when every condition holds, False when one fails for sure."""
+        """True if every condition holds, False if one certainly fails."""
         if any(condition.holds is False for condition in self.conditions):
             return False
         return None if any(condition.holds is None for condition in self.conditions) else True
 
     @property
     def basis(self) -> str:
-        """The weakest ground that it needs."""
+        """The weakest basis among the conditions."""
         weakest = (UNDOCUMENTED, COMMUNICATION_PAGE)
         return next((b for b in weakest if any(c.basis == b for c in self.conditions)), ALL_PAGES)
 
     @property
     def failing(self) -> list[str]:
-        """The conditions that do not hold for sure, as sentences."""
+        """The conditions that do not certainly hold, as sentences."""
         return [
             f"{condition.name} is {condition.found}, not {condition.needed}"
             + ("; whether that is enough is not documented" if condition.holds is None else "")
@@ -66,7 +66,7 @@ class Match:
 
 
 def match_of(rule: dict[str, t.Any], port: int, port_lists: FindList) -> Match:
-    """Hold a rule against the page's conditions for the agents' C(port). C(port_lists) finds a port list by its ID."""
+    """Compare a rule with the page's conditions for the agents' C(port). C(port_lists) finds a port list by its ID."""
     return Match(
         (
             _action(shown(rule.get("action"))),
@@ -154,7 +154,7 @@ def _always(rule: dict[str, t.Any]) -> Condition:
         )
         if limited
     ]
-    # No page says what a rule does that meets the six conditions but holds for some traffic or some hours only.
+    # No page says what happens if a rule meets the six conditions, but only applies to some traffic or at some hours.
     return Condition(
         "validity",
         "all TCP traffic at all times",

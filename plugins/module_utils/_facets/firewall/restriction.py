@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A firewall restriction as it is declared: who may connect to the agents' port, and by which rule."""
+"""A firewall restriction as declared: who may connect to the agents' port, and by which rule."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..._vendor.regions import manager_subnets
 from ..facet import Scope
 
 DEFAULT_RULE_NAME = "Agent port: named sources only"
-# What is wanted of the rule: to be as declared and assigned, to be assigned as it is, or to be gone.
+# The wanted state of the rule: as declared and assigned, assigned but otherwise unchanged, or absent.
 STATES = PRESENT, ASSIGNED, ABSENT = ("present", "assigned", "absent")
 ACTIONS = {"bypass": "bypass", "force_allow": "force-allow"}
 
@@ -31,7 +31,7 @@ PREFIX_LIMIT_ARGUMENTS = {
 
 
 def prefix_limit(options: t.Mapping[str, t.Any], scope: Scope) -> PrefixLimit:
-    """The size above which what is admitted draws a warning. Raises C(OptionError)."""
+    """The number of admitted addresses above which there is a warning. Raises C(OptionError)."""
     lengths = []
     for option, most in (("warn_above_ipv4_prefix", 32), ("warn_above_ipv6_prefix", 128)):
         length = options.get(option)
@@ -45,9 +45,9 @@ def prefix_limit(options: t.Mapping[str, t.Any], scope: Scope) -> PrefixLimit:
 
 @dataclass(frozen=True)
 class Restriction:
-    """A wish: the rule by its name, and with C(present) who is admitted. Spans and MACs are sorted.
+    """A wish: the rule by its name and, with C(present), who is admitted. Spans and MACs are sorted.
 
-    described: whether it says what the rule is; otherwise the rule is assigned as it is, whoever made it.
+    described: whether the options describe the rule. Otherwise an existing rule is assigned unchanged.
     """
 
     rule_name: str
@@ -61,17 +61,17 @@ class Restriction:
     macs: tuple[str, ...] = ()
     described: bool = True
     accept_inherited: bool = field(default=False, compare=False)
-    # Whether a list may be changed that somebody else made and that other rules use, too.
+    # Whether to change lists that somebody else has created and that other rules also use.
     allow_shared_lists: bool = field(default=False, compare=False)
     limit: PrefixLimit = field(default=PrefixLimit(), compare=False)
 
     def __hash__(self) -> int:
-        # Asked several times for each target: of its many fields, the name tells enough.
+        # This is called several times for each target. Of the many fields, the name is distinctive enough.
         return hash(self.rule_name)
 
     @classmethod
     def from_options(cls, options: t.Mapping[str, t.Any], scope: Scope) -> Restriction:
-        """The options of C(firewall_restriction). Raises C(OptionError) for what can never be right."""
+        """The options of C(firewall_restriction). Raises C(OptionError) for options that can never be right."""
         rule_name = str(options.get("rule_name") or "").strip()
         if not rule_name:
             raise scope.error("rule_name", options.get("rule_name"), "the name of the rule, not empty")
@@ -129,7 +129,7 @@ class Restriction:
 
     @property
     def width_warning(self) -> str | None:
-        """What to say where it admits more addresses than its limit."""
+        """The warning if it admits more addresses than its limit."""
         admitted = AddressSet.of(self.ips)
         if not admitted.counts.above(self.limit):
             return None
@@ -157,7 +157,7 @@ def _parsed(
 
 
 def _check_restricts(restriction: Restriction, scope: Scope) -> None:
-    """Refuse a restriction whose addresses are practically all that there are."""
+    """Refuse a restriction that admits practically all addresses."""
     admitted = AddressSet.of(restriction.ips)
     if admitted.counts.everybody:
         raise scope.error(
@@ -201,5 +201,5 @@ def _check_manager_admitted(restriction: Restriction, options: t.Mapping[str, t.
             )
 
 
-# What is wanted of one target: at most one present restriction, and any number of absent ones.
+# The wish for one target: at most one present restriction, and any number of absent ones.
 Wish = t.Tuple[Restriction, ...]

@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The firewall rule and the lists that a restriction shares among its targets: which must be made, changed or deleted.
+"""The firewall rule and the lists that a restriction's targets share: which to create, change or delete.
 
-What is made here carries a mark in its description, so that taking a restriction away deletes what was made and
-nothing else.
+Rules and lists that we create have a mark in their description, so that removing a restriction deletes only those.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ FACET = "firewall_restriction"
 
 
 class Unfit(Exception):
-    """A rule or list on the manager with which a restriction cannot be kept; the text says which, and why."""
+    """A rule or list on the manager prevents a restriction. The text says which one, and why."""
 
 
 def needed_objects(fleet: Fleet, restriction: Restriction) -> list[Step]:
-    """What must be made or changed: lists first, then the rule. Raises C(Unfit)."""
+    """The steps that create or change the lists and then the rule. Raises C(Unfit)."""
     steps = []
     rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
     references: dict[str, dict[str, t.Any]] = {}
@@ -58,19 +57,19 @@ def needed_objects(fleet: Fleet, restriction: Restriction) -> list[Step]:
 def deletable_rule(
     fleet: Fleet, rule: dict[str, t.Any], letting_go: set[Target], needs: t.Iterable[str]
 ) -> Step | None:
-    """The step that deletes a rule if it is ours and nobody has it once these targets have let go of it."""
+    """The step that deletes a rule, if it is ours and no target except C(letting_go) has it."""
     if not is_ours(rule):
         return None
     holders = fleet.assignments.holders(rule["ID"], letting_go)
     if holders.known:
         return None
     step = _deleted(FIREWALL_RULE, rule, "no policy or computer has it anymore", RULES_GONE, tuple(needs))
-    # Who inherits it from those that let go of it could have it assigned, too: that shows when they have.
+    # Targets that inherit the rule from these may also have it assigned. This only shows after these have let go of it.
     return step if holders.complete else step._replace(key=UNLESS_USED)
 
 
 def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: t.Mapping[int, Step]) -> list[Step]:
-    """The restriction's lists that are ours and that no rule uses once these rules, by ID, are gone. Raises C(Unfit)."""
+    """The steps that delete the lists that are ours and that only the rules in C(rules_gone) use. Raises C(Unfit)."""
     steps = []
     for kind, name, key in (
         (IP_LIST, restriction.ip_list_name, "IPListID"),
@@ -91,7 +90,7 @@ def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: t.Mappin
 
 
 def find_named(fleet: Fleet, kind: Kind, name: str) -> dict[str, t.Any] | None:
-    """The rule or list of that name, or none; raises C(Unfit) where several share it."""
+    """The rule or list with that name, or none. Raises C(Unfit) if several have it."""
     found = [item for item in fleet.objects(kind).values() if item["name"] == name]
     if len(found) > 1:
         ids = ", ".join(str(item["ID"]) for item in found)
@@ -133,7 +132,7 @@ def _rule_fields(restriction: Restriction) -> dict[str, t.Any]:
         "destinationMACNot": False,
         "destinationPortNot": False,
         "anyFlags": True,
-        # Without a schedule or a context: a restriction that holds for some hours or places only is none.
+        # No schedule and no context: a restriction that only applies at some hours or places is none.
         "scheduleID": 0,
         "contextID": 0,
     }
@@ -154,7 +153,7 @@ def _written(
     stage: int,
     needs: tuple[str, ...] = (),
 ) -> Step | None:
-    """The step that makes a rule or list, or brings it to what is wanted; C(None) where it is so."""
+    """The step that creates or changes a rule or list; C(None) if it is already right."""
     fields = differences(kind, existing or {}, wanted, {})
     if existing and not fields:
         return None

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a firewall rule on the manager to the options that keep it as it is, whoever made it.
+"""From a firewall rule on the manager to the options that keep it unchanged, whoever created it.
 
-What the options do not say exactly is C(Unfit): a restriction that is nearly the same is another one.
+If options cannot describe the rule exactly, C(Unfit) is raised: a nearly equal restriction is a different one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .description import opening_candidates
 from .restriction import ACTIONS, DEFAULT_RULE_NAME, Restriction
 from .shared_objects import FACET, Unfit, find_named, needed_objects
 
-# The options that say what the rule and its lists are; the others say what is allowed, and of what to warn.
+# The options that describe the rule and its lists. The others are permissions and limits for warnings.
 _MEANING = ("rule_name", "action", "port", "port_list", "source_ips", "ip_list_name", "source_macs", "mac_list_name")
 _LISTS: dict[str, t.Callable[[str], t.Any]] = {"source_ips": given_ip_span, "source_macs": given_mac}
 
@@ -32,14 +32,14 @@ Fill = t.Callable[[Options], t.Dict[str, t.Any]]
 
 
 def restricting_rules(fleet: Fleet) -> frozenset[int]:
-    """The rules that replace the hidden one, or may do so, and all that were made here."""
+    """The rules that replace, or may replace, the hidden one, and all rules that we have created."""
     return opening_candidates(fleet, AGENT_PORT) | {number for number, rule in fleet.rules.items() if is_ours(rule)}
 
 
 def options_of(fleet: Fleet, rule: Item, fill: Fill) -> dict[str, t.Any]:
-    """The options of a restriction with this very rule. Raises C(Unfit) where there are none.
+    """The options of a restriction with exactly this rule. Raises C(Unfit) if there are none.
 
-    C(fill): adds the defaults to options.
+    C(fill): adds default values to options.
     """
     name = rule["name"]
     options: dict[str, t.Any] = {} if name == DEFAULT_RULE_NAME else {"rule_name": name}
@@ -66,7 +66,7 @@ def options_of(fleet: Fleet, rule: Item, fill: Fill) -> dict[str, t.Any]:
             options[list_name] = found["name"]
     if "source_ips" not in options and "source_macs" not in options:
         raise Unfit("it admits anybody")
-    # Whose addresses the manager has is not known here.
+    # The manager's own addresses are not known here.
     options["allow_manager_lockout"] = True
     if AddressSet.of(given_ip_span(item) for item in options.get("source_ips", ())).counts.everybody:
         options["allow_everybody"] = True
@@ -83,14 +83,14 @@ def options_of(fleet: Fleet, rule: Item, fill: Fill) -> dict[str, t.Any]:
 
 
 def adapted(declared: Options, own: Options, fill: Fill) -> dict[str, t.Any]:
-    """A declaration brought to what C(own) says: what it says in the same words stays, and what it allows, too."""
+    """A declaration changed to match C(own). Options with the same meaning keep their words, and permissions stay."""
     wanted = Restriction.from_options(fill(own), Scope(FACET))
     options = {name: value for name, value in declared.items() if name not in (*_MEANING, "state")}
     for name in _MEANING:
         if name in own:
             options[name] = _in_the_same_words(name, declared.get(name), own[name])
     for name in (*_MEANING, "state"):
-        # What is declared although it is the default.
+        # Declared options stay even if they have the default value.
         if name in declared and name not in options:
             more = fill({**own, name: declared[name]})
             try:
@@ -101,7 +101,7 @@ def adapted(declared: Options, own: Options, fill: Fill) -> dict[str, t.Any]:
     try:
         Restriction.from_options(fill(options), Scope(FACET))
     except OptionError:
-        # What the manager's addresses are said to be is no longer admitted.
+        # The declared addresses of the manager are no longer admitted.
         options = {
             **{name: value for name, value in options.items() if not name.startswith("manager_")},
             **{name: value for name, value in own.items() if name not in _MEANING},
@@ -127,7 +127,7 @@ def _port(fleet: Fleet, rule: Item) -> dict[str, t.Any]:
 
 
 def _list(fleet: Fleet, kind: Kind, list_id: t.Any) -> Item:
-    """A list of a rule that its name leads to. Raises C(Unfit)."""
+    """A list that a rule uses, if its name leads to exactly this list. Raises C(Unfit)."""
     lists = {IP_LIST: lambda: fleet.ip_lists, MAC_LIST: lambda: fleet.mac_lists, PORT_LIST: lambda: fleet.port_lists}
     found = lists[kind]().get(list_id) if isinstance(list_id, int) else None
     if found is None:
@@ -137,7 +137,7 @@ def _list(fleet: Fleet, kind: Kind, list_id: t.Any) -> Item:
 
 
 def _items(option: str, found: Item) -> list[str]:
-    """The items of a list as the option takes them, in a row that does not depend on that of the list."""
+    """The items of a list in the form of the option, in an order that does not depend on the list's order."""
     items = found.get("items")
     if not isinstance(items, list):
         raise Unfit(f"its list {quoted(found['name'])} has no items that can be read")
@@ -153,7 +153,7 @@ def _items(option: str, found: Item) -> list[str]:
 
 
 def _in_the_same_words(name: str, declared: t.Any, own: t.Any) -> t.Any:
-    """C(own), with the spelling and the order of what is declared, as far as it is the same."""
+    """C(own), but items that are also declared keep the declared spelling and order."""
     if name not in _LISTS:
         return own
     parse = _LISTS[name]
