@@ -51,9 +51,7 @@ def load_private_key(path: str) -> PKey:
     load = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
     try:
         key = load(content, password=None)
-    except (
-        Exception
-    ) as error:  # besides ValueError and UnsupportedAlgorithm, whatever the library raises for broken files
+    except Exception as error:  # besides ValueError and UnsupportedAlgorithm, whatever broken files make it raise
         # A key with a passphrase raises TypeError, but not always in older versions.
         if isinstance(error, TypeError) or "password" in str(error).lower():
             problem = f"{named} needs a passphrase: add it to the SSH agent and leave out private_key"

@@ -117,9 +117,7 @@ class Session:
             raise Refused(
                 f"{self._server} {why} {host} port {port}: {one_line(error.text)}", permanent=prohibited
             ) from error
-        except (
-            Exception
-        ) as error:  # besides SSHException, EOFError and OSError, whatever a broken server makes paramiko raise
+        except Exception as error:  # besides SSHException, EOFError and OSError, whatever a broken server causes
             raise SshError(
                 f"{self._server} did not open a connection to {host} port {port}: {said(error)}", permanent=False
             ) from error
