@@ -199,8 +199,10 @@ def _told_when_killed(tell: t.Callable[[], str]) -> t.Iterator[threading.Event]:
     told = threading.Event()
 
     def end(number: int, frame: types.FrameType | None) -> None:
+        # Once, though Ansible may tell its worker twice.
+        is_first = not told.is_set()
         told.set()
-        if _SCREEN is not None:
+        if is_first and _SCREEN is not None:
             with contextlib.suppress(OSError):
                 os.write(_SCREEN, tell().encode())
         handler = before[number]

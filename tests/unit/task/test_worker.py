@@ -234,11 +234,12 @@ def test_whoever_handled_a_signal_before_handles_it_still(monkeypatch, number):
     try:
         ours = signal.getsignal(number)
         with _manager_action._told_when_killed(lambda: "3 of 9\n"):
-            signal.raise_signal(number)
+            for _time in range(2):
+                signal.raise_signal(number)
         assert signal.getsignal(number) is ours
     finally:
         signal.signal(number, before)
-    assert handled == [number] and os.read(reader, 100) == b"3 of 9\n"
+    assert handled == [number, number] and os.read(reader, 100) == b"3 of 9\n", "it is told once"
     os.close(reader)
     os.close(writer)
 
