@@ -13,13 +13,13 @@ from ..module_utils._agent.installed import refusal
 
 
 class ActionModule(ActionBase):
-    """Runs the module of the same name, but says what is wrong where the host has no Python to run it with."""
+    """Runs the module with the same name, but says what is wrong if the host has no Python to run it."""
 
     _supports_check_mode = True
     _supports_async = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Refuse a connection that speaks PowerShell; run the module on every other."""
+        """Refuse connections that use PowerShell, and run the module on all others."""
         result = super().run(tmp, task_vars)
         if ".ps1" in self._connection.module_implementation_preferences:
             problem = refusal("Windows")

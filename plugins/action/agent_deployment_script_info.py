@@ -11,11 +11,11 @@ from ..plugin_utils._manager_action import ManagerAction
 
 
 class ActionModule(ManagerAction):
-    """Does the module's work in Ansible's own process where it can, and knows whether Ansible shows what it returns."""
+    """Does the module's work in Ansible's own process if possible, and knows whether Ansible shows the result."""
 
     work = WORK
 
     def _update_module_args(self, module_name: str, module_args: dict[str, t.Any], *rest: t.Any, **more: t.Any) -> None:
-        """Without this, C(no_target_syslog=true) in Ansible's configuration looks like C(no_log=true) to a module."""
+        """Keep C(no_target_syslog=true) in Ansible's configuration from looking like C(no_log=true) to the module."""
         super()._update_module_args(module_name, module_args, *rest, **more)
         module_args["_ansible_no_log"] = bool(self._task.no_log)

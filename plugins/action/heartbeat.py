@@ -9,6 +9,6 @@ from ..plugin_utils._manager_action import ManagerAction
 
 
 class ActionModule(ManagerAction):
-    """Does the module's work in Ansible's own process where it can."""
+    """Does the module's work in Ansible's own process if possible."""
 
     work = WORK

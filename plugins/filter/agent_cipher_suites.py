@@ -13,7 +13,7 @@ from ..module_utils._basis.plain import plain_text
 
 
 def agent_cipher_suites(value: object) -> dict[str, t.Any]:
-    """Tell the documented cipher suites of an agent; see the documentation of the filter."""
+    """Return the documented cipher suites of an agent; see the documentation of the filter."""
     try:
         return documented(plain_text(value, "an agent's version or release"))
     except TypeError as error:

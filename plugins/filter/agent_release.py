@@ -13,7 +13,7 @@ from ..module_utils._basis.plain import plain_text
 
 
 def agent_release(value: object) -> dict[str, t.Any]:
-    """Tell the release of an agent's version; see the documentation of the filter."""
+    """Return the release of an agent's version; see the documentation of the filter."""
     try:
         return describe(plain_text(value, "an agent's version or release"))
     except TypeError as error:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import typing as t
-from xml.etree import ElementTree  # nosec B405  # XML is written here, and none is read
+from xml.etree import ElementTree  # nosec B405 # this only writes XML
 
 from ansible.errors import AnsibleFilterError
 
@@ -36,7 +36,7 @@ def drift_junit(result: object, name: object = "communication") -> str:
 
 
 class _Suite:
-    """A suite of test cases that grows."""
+    """A growing suite of test cases."""
 
     def __init__(self, name: str) -> None:
         self._suites = ElementTree.Element("testsuites")
@@ -44,7 +44,7 @@ class _Suite:
         self._counts = {"tests": 0, "failures": 0, "errors": 0}
 
     def add(self, where: object, name: str, outcome: str = "", message: str = "", more: object = "") -> None:
-        """A test case: of no C(outcome) if it passed, else C(failure) or C(error)."""
+        """Add a test case. C(outcome): empty if it passed, otherwise C(failure) or C(error)."""
         self._counts["tests"] += 1
         case = ElementTree.SubElement(self._suite, "testcase", classname=_text(where), name=name)
         if outcome:
@@ -52,7 +52,7 @@ class _Suite:
             ElementTree.SubElement(case, outcome, message=message).text = _text(more)
 
     def text(self) -> str:
-        """All of it."""
+        """The whole suite as XML."""
         for element in (self._suites, self._suite):
             element.attrib.update({name: str(count) for name, count in self._counts.items()})
         ElementTree.indent(self._suites)

@@ -18,7 +18,7 @@ _LISTS = ("plan", "undeclared", "objects", "failed_targets", "warnings")
 
 
 def merged_results(results: object) -> Result:
-    """Make one result of those of slices; see the documentation of the filter."""
+    """Merge the results of slices into one; see the documentation of the filter."""
     if not isinstance(results, list):
         raise _error(f"expected a list of results, got {type(results).__name__}")
     checked = [_checked(result, number) for number, result in enumerate(results, 1)]
@@ -40,7 +40,7 @@ def merged_results(results: object) -> Result:
 
 
 def _checked(result: object, number: int) -> Result:
-    """A result as far as it is merged. Raises C(AnsibleFilterError) for anything else."""
+    """A result with the parts that are merged. Raises C(AnsibleFilterError) if this is not a result."""
     if not isinstance(result, dict):
         raise _error(f"result {number} is a {type(result).__name__}, not a dictionary")
     counts = result.get("counts")
@@ -64,7 +64,7 @@ def _checked(result: object, number: int) -> Result:
 
 
 def _groups(groups: t.Iterable[Result]) -> list[Result]:
-    """Groups that differ only in their targets, as one. A policy may be in several, and a computer is not."""
+    """Merge groups that only differ in their targets. A policy may be in several of them; a computer is only in one."""
     merged: dict[str, Result] = {}
     for group in groups:
         key = _name({name: value for name, value in group.items() if name not in ("policies", "computers", "count")})

@@ -14,7 +14,7 @@ from ..module_utils._vendor import hostnames
 
 
 def required_hostnames(region: object, shared: object = False, undocumented: object = False) -> list[str]:
-    """Tell the host names that agents in a region resolve; see the documentation of the filter."""
+    """Return the host names that agents in a region must resolve; see the documentation of the filter."""
     try:
         where = plain_text(region, "a region")
         names = hostnames.required_hostnames(where, plain_bool(shared, "shared"))

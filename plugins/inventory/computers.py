@@ -181,7 +181,7 @@ if t.TYPE_CHECKING:
 
     from ..module_utils._manager.progress import Progress
 
-# Which form what is cached has: another one is read anew.
+# The format of cached data. Data in another format is read again from the manager.
 FORMAT = 2
 ENDINGS = ("workload_security", "computers")
 
@@ -201,12 +201,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     NAME = "workload_security.agent.computers"
 
     def verify_file(self, path: str) -> bool:
-        """Whether a file is called as one for this plugin."""
+        """Whether a file's name is one for this plugin."""
         endings = tuple(f"{name}.{ending}" for name in ENDINGS for ending in ("yml", "yaml"))
         return super().verify_file(path) and path.endswith(endings)
 
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
-        """Read what the file says, and the computers from the manager or from the cache."""
+        """Read the file, and the computers from the manager or from the cache."""
         super().parse(inventory, loader, path, cache)
         params = self._params(self._read_config_data(path))
         if not self.get_option("cache"):
@@ -222,9 +222,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self._populate(built)
 
     def _params(self, file: t.Container[str]) -> dict[str, t.Any]:
-        """The options, checked as those of a module. Those of the connection may be templates.
+        """The options, checked like a module's. Options of the connection may be templates.
 
-        What the file leaves out is for the environment to say, before there is a default.
+        Environment variables come before defaults for options that the file does not have.
         """
         self.templar.available_variables = self._vars
         given = {}
@@ -246,7 +246,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return {"groups": result["groups"], "hosts": result["hosts"]}
 
     def _cached(self, key: str) -> dict[str, t.Any] | None:
-        """What is in the cache, None where that is nothing, or of another form."""
+        """The cached data, None if there is none or if it has another format."""
         try:
             cached = self._cache[key]
         except KeyError:
@@ -262,7 +262,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if parent is not None:
                 inventory.add_child(parent, group)
         compose, groups, keyed = (self.get_option(option) for option in ("compose", "groups", "keyed_groups"))
-        # What another source says of where and how a host is reached stays as it is.
+        # Another source's variables about the connection to a host stay as they are.
         harmless = {variable: how for variable, how in (compose or {}).items() if not _is_of_connection(variable)}
         strict = self.get_option("strict")
         renamed, kept = [], []
@@ -298,17 +298,17 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
 
 class _Others:
-    """What other sources have put into the inventory, by the time that this one is read. C(hosts): names of hosts."""
+    """What other sources have put into the inventory before this one is read. C(hosts): names of hosts."""
 
     def __init__(self, inventory: InventoryData, own_groups: t.Container[str]) -> None:
         self._inventory = inventory
         self.hosts = frozenset(inventory.hosts)
         self._keys = frozenset(map(key_of, self.hosts))
-        # A host that is called like one would be taken for it.
+        # A host with the name of a group would be confused with it.
         self._groups = frozenset(name for name in inventory.groups if name not in own_groups)
 
     def name_for(self, host: InventoryHost) -> str:
-        """The name of a computer that means no host and no group of others but itself."""
+        """A name for a computer that is not the name of a group or of another source's host."""
         return (
             fallback(host.id, lambda name: self._is_anothers(name, host))
             if self._is_anothers(host.name, host)
@@ -316,20 +316,20 @@ class _Others:
         )
 
     def _is_anothers(self, name: str, host: InventoryHost) -> bool:
-        """Whether the name is that of something else than this computer."""
+        """Whether the name belongs to something else than this computer."""
         if name in self._groups:
             return True
         if name == host.variables[_HOST_NAME]:
             return False
         if name not in self.hosts:
             return key_of(name) in self._keys
-        # Another file for this plugin may have brought the same computer.
+        # Another file for this plugin may have added the same computer.
         there = self._inventory.hosts[name].vars
         return any(there.get(variable) != host.variables[variable] for variable in (_ID, _HOST_NAME))
 
 
 class _Host:
-    """An inventory source as what a task runs in: it only reads."""
+    """The host of work that runs for an inventory source, which only reads."""
 
     environment = None
     check_mode = diff = no_log = False
@@ -340,7 +340,7 @@ class _Host:
         self.warn: t.Callable[[str], None] = lambda warning: warn(shown(warning, LONGEST_WARNING))
 
     def watched(self, progress: Progress, seconds: int) -> t.ContextManager[None]:
-        """Show progress."""
+        """Show the progress until the end of the block."""
         return watched("computers", progress, seconds)
 
 
@@ -366,6 +366,6 @@ def _plain(value: t.Any) -> t.Any:
 
 
 def _digest(params: dict[str, t.Any]) -> str:
-    """The short name of a choice of options, without those that are secret."""
+    """A short digest of options, without the secret ones."""
     kept = {name: value for name, value in params.items() if not WORK.arguments[name].get("no_log")}
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:12]

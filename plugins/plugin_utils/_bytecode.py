@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Compiling the files of this collection once, and not again in each run of Ansible."""
+"""Lets the files of this collection be compiled once, not again in each run of Ansible."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _PLUGINS = __name__.rpartition(".plugin_utils.")[0] + "."
 
 
 class _Bytecode:
-    """Finds what plugins import of this collection as Python finds all else, which keeps bytecode beside each file.
+    """Finds this collection's modules like any Python module, so that Python keeps bytecode beside each file.
 
-    Ansible's own finder compiles each file again in each run: more than half of what it takes to import a task. Where
-    this one finds nothing, Ansible's is asked, as ever.
+    Ansible's own finder compiles each file again in each run, which takes more than half of the time to import a task.
+    If this finder finds nothing, Ansible's own is asked as usual.
     """
 
     @staticmethod
     def find_spec(name: str, path: t.Sequence[str] | None, target: object = None) -> ModuleSpec | None:
-        """What to import as C(name), if that is a file below plugins/. C(path): of its package."""
+        """The spec of the module C(name), if it is a file below plugins/. C(path): the path of its package."""
         del target
         if name.startswith(_PLUGINS):
             for folder in path or ():
@@ -42,7 +42,7 @@ def _finder(folder: str) -> FileFinder:
 
 
 def keep_bytecode() -> None:
-    """Let what is imported from now on be compiled once, where Ansible's finder would compile it again."""
+    """Compile all later imports only once, although Ansible's finder would compile them again in each run."""
     finders = sys.meta_path
     ansible = AnsibleCollectionConfig.collection_finder
     if ansible in finders and _Bytecode not in finders:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The work of a module in Ansible's own process, where that comes to the same; and how far it is, on the screen."""
+"""Does the work of a module in Ansible's own process, if that has the same effect, and shows its progress."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from ..module_utils._manager.progress import Progress
 from ..module_utils._task.work import Result, Work, libraries_of
 from ..module_utils._task.worker import run_in_worker
 
-# Seconds before the first line: tasks that end sooner need none.
+# Seconds before the first line. Tasks that end sooner need none.
 _SOON = 5
-# Seconds between two looks at whether Ansible is still there.
+# Seconds between two checks whether Ansible is still running.
 _LOOK = 0.2
 
 
 def _screen() -> int | None:
-    """Where Ansible shows errors. Once it is interrupted, nobody reads what its workers send it."""
+    """A descriptor of Ansible's standard error. After an interruption, Ansible no longer reads what workers send."""
     try:
         return os.dup(2)
     except OSError:
         return None
 
 
-# Plugins are loaded before the workers start, which then find nothing there any more.
+# Plugins are loaded before the workers start. Workers themselves no longer have Ansible's standard error.
 _SCREEN = _screen()
 
 
 class ManagerAction(ActionBase):
-    """Does the work of the module of the same name: here, if that module would run on this machine as this user.
+    """Does the work of the module with the same name here, if the module would run on this machine as this user.
 
-    Elsewhere, as another user, and with C(async), it runs the module.
+    On another machine, as another user, or with C(async), it runs the module.
     """
 
-    # That of the module.
+    # The work of the module.
     work: t.ClassVar[Work[t.Any]]
 
     _supports_check_mode = True
@@ -63,7 +63,7 @@ class ManagerAction(ActionBase):
         if environment is None:
             result.update(self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val))
             return result
-        # This process ends with its task: what was there before needs no search for garbage.
+        # This process ends with its task, so objects that exist already need no garbage collection.
         gc.freeze()
         internal: dict[str, t.Any] = {}
         self._update_module_args(self._task.action, internal, task_vars or {})
@@ -85,14 +85,14 @@ class ManagerAction(ActionBase):
         return not any(libraries_of(self.work, self._task.args).values())
 
     def _becomes_another(self) -> bool:
-        """Whether Ansible would put C(become) before the module: it does not where that changes nothing."""
+        """Whether Ansible would use C(become) for the module. It does not if that changes nothing."""
         if not self._connection.become:
             return False
         here, there = self._get_remote_user(), self.get_become_option("become_user")
         return bool(C.BECOME_ALLOW_SAME_USER) or here != there or not here
 
     def _environment(self) -> dict[str, str] | None:
-        """What C(environment) of task, block and play says; None where only a shell can make something of it."""
+        """The C(environment) of task, block and play; None if only a shell can interpret it."""
         given: dict[str, t.Any] = {}
         self._compute_environment_string(given)
         environment = {str(name): str(value) for name, value in given.items()}
@@ -105,9 +105,9 @@ class ManagerAction(ActionBase):
 
 @contextlib.contextmanager
 def watched(name: str, progress: Progress, seconds: int) -> t.Iterator[None]:
-    """Show a line each so many seconds, 0 for never, and what is left behind where the block is interrupted.
+    """Show a line every C(seconds) seconds, 0 for never, and what is left undone if the block is interrupted.
 
-    C(name): of what is being done, a module or an inventory.
+    C(name): the name of the module or inventory that runs.
     """
     ended = threading.Event()
 
@@ -126,7 +126,7 @@ def watched(name: str, progress: Progress, seconds: int) -> t.Iterator[None]:
         except Exception:
             raise
         except BaseException:
-            # Such as the timeout of the task; or what a signal's own handler raises, which is told by then.
+            # For example the task's timeout. If a signal's own handler has raised this, it was already shown.
             if not told.is_set():
                 Display().display(f"{name}: {progress.interrupted}", stderr=True)
             raise
@@ -138,9 +138,9 @@ def watched(name: str, progress: Progress, seconds: int) -> t.Iterator[None]:
 
 @contextlib.contextmanager
 def _ending_with_ansible() -> t.Iterator[None]:
-    """End this worker at once when Ansible is gone that started it, as after SIGKILL.
+    """End this worker at once if the Ansible process that started it is gone, for example after SIGKILL.
 
-    It has a session of its own, and would go on writing, unseen, beside the run that the user starts next.
+    A worker has its own session, and would go on writing, unseen, beside the next run that the user starts.
     """
     ansible, ended = os.getppid(), threading.Event()
 
@@ -158,7 +158,7 @@ def _ending_with_ansible() -> t.Iterator[None]:
 
 @contextlib.contextmanager
 def _surroundings(environment: Mapping[str, str], folder: str) -> t.Iterator[None]:
-    """The environment and the folder that a module would be started with, for as long as the block takes."""
+    """Use the environment and the folder that a module would be started with, during the block."""
     before = {name: os.environ.get(name) for name in environment}
     here = _here()
     try:
@@ -177,16 +177,16 @@ def _surroundings(environment: Mapping[str, str], folder: str) -> t.Iterator[Non
             else:
                 os.environ[name] = value
         if here is not None:
-            # Where there is no way back any more, this process stays: it is there for this task alone.
+            # If the old folder can no longer be entered, this process stays in the new one. It only runs this task.
             with contextlib.suppress(OSError):
                 os.fchdir(here)
             os.close(here)
 
 
 def _here() -> int | None:
-    """The folder that this process is in, C(None) where it cannot be opened: Ansible may be started in any one."""
+    """The folder of this process, C(None) if it cannot be opened. Ansible may be started in any folder."""
     try:
-        # Linux opens one that can be entered and not read, too.
+        # Linux can also open a folder that may be entered but not read.
         return os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
     except OSError:
         return None
@@ -194,7 +194,7 @@ def _here() -> int | None:
 
 @contextlib.contextmanager
 def _told_when_killed(tell: t.Callable[[], str]) -> t.Iterator[threading.Event]:
-    """Say this where the process is told to end, and then let it end as it would have. Yields whether it was said."""
+    """Show a text if a signal ends the process, which then ends as usual. Yields an event: whether it was shown."""
     before: dict[int, t.Any] = {}
     told = threading.Event()
 
@@ -215,7 +215,7 @@ def _told_when_killed(tell: t.Callable[[], str]) -> t.Iterator[threading.Event]:
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)
-            # Only the main thread can handle signals; and what is ignored, as by a job of a shell, ends nothing.
+            # Only the main thread can handle signals. An ignored signal, as in a shell's background job, ends nothing.
             if threading.current_thread() is threading.main_thread() and handler not in (None, signal.SIG_IGN):
                 before[number] = handler
                 signal.signal(number, end)
