@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The API key: where it comes from, what of it must never be shown, and whether it was shown already."""
+"""The API key: where it comes from, which parts must never be shown, and whether it was already exposed."""
 
 from __future__ import annotations
 
@@ -22,25 +22,26 @@ VARIABLE = "WORKLOAD_SECURITY_API_KEY"
 FILE_VARIABLE = "WORKLOAD_SECURITY_API_KEY_FILE"
 
 API_KEY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    # Without a fallback to the environment, which would be another key beside that of the other option.
+    # No fallback to the environment, which could give another key than the other option.
     "api_key": {"type": "str", "no_log": True},
     "api_key_file": {"type": "path", "no_log": False},
 }
 
-# A key has about a hundred characters, or about a thousand where it is a token of several parts. In bytes.
+# In bytes. A key has about a hundred characters, or about a thousand if it is a token of several parts.
 _LARGEST_FILE = 16 * 2**10
 _HOLDS = "only the API key"
 _ONE_LINE = "it must be printable ASCII without spaces; a line break at its end is a common mistake"
 
-# In characters. No key is shorter; a part of one that is could be any word or number, and to mask it protects nothing.
+# In characters. No key is shorter. A shorter part of a key could be any word or number, and masking it protects
+# nothing.
 _LONG_ENOUGH = 8
 _TOO_SHORT = f"too short, an API key has at least {_LONG_ENOUGH} characters"
 
-# How many processes are looked at, from this one up, and how much of each one's command line, in bytes.
+# How many processes to look at, from this one upward, and how many bytes of each command line.
 _MOST_ANCESTORS = 64
 _LONGEST_COMMAND_LINE = 2**21
 
-# In the command line of what runs a task with async, apart from what started it; and programs that start tasks.
+# A word in the command line of the process that runs an async task detached; and programs that start tasks.
 _ASYNC = b"async_wrapper"
 _PROGRAMS = (b"ansible-playbook", b"ansible-runner", b"ansible-pull", b"ansible-console")
 
@@ -55,16 +56,16 @@ EXPOSED = (
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A key that can be sent, and what the user should be told of the way it came."""
+    """A key that can be sent, and warnings about where it came from."""
 
     value: str
     warnings: tuple[str, ...]
 
 
 def read_api_key(params: Mapping[str, t.Any], environment: Mapping[str, str] | None = None) -> ApiKey:
-    """The key that the options give, or, if they do not, the environment. Raises C(OptionError), never with the key.
+    """The key from the options or else from the environment. Raises C(OptionError), which never shows the key.
 
-    C(environment): that of the task, where it is not what this process was started with.
+    C(environment): the task's, if this process was not started with it.
     """
     started_with_it = environment is None
     environment = os.environ if environment is None else environment
@@ -96,9 +97,9 @@ def read_api_key(params: Mapping[str, t.Any], environment: Mapping[str, str] | N
 
 
 def secrets_of(key: str | None) -> set[str]:
-    """What must not be shown of a key, or of what was given as one: all of it, and its secret half alone.
+    """The secrets in a key, or in a value given as one: the whole value, and its secret half.
 
-    Nothing of what is too short to be a key: it would mask ordinary text.
+    Values that are too short to be a key are left out, because they would mask ordinary text.
     """
     if not key or len(key.strip()) < _LONG_ENOUGH:
         return set()
@@ -111,7 +112,7 @@ def _text(value: object) -> str | None:
 
 
 def _can_be_sent(key: str) -> bool:
-    # A line break would let the value add headers of its own; anything else but these cannot be sent in a header.
+    # A line break would let the value add its own headers. Other characters cannot be sent in a header.
     return bool(key) and all("!" <= character <= "~" for character in key)
 
 
@@ -144,7 +145,7 @@ def _from_file(path: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _is_in_no_environment_of_ansible(key: str, proc: Path) -> bool:
-    """Whether programs of Ansible run here, and none of them was started with this key in its environment."""
+    """Whether Ansible's programs run here, and none of them was started with this key in its environment."""
     variable = f"{VARIABLE}={key}".encode("utf-8", "surrogateescape")
     found = False
     for folder in proc.glob("[0-9]*"):
@@ -164,10 +165,10 @@ def _is_in_no_environment_of_ansible(key: str, proc: Path) -> bool:
 def was_exposed(
     secret: str, in_environment: str | None, proc: Path = Path("/proc"), *, started_with_it: bool = True
 ) -> bool:
-    """Whether a secret, or a key in the environment of the task, stood in a command line, as far as can be told.
+    """Whether a secret, or a key in the task's environment, was in a command line, if that can be found out.
 
-    A shell may have replaced itself by what it ran, and its command line with it. Then Ansible is what started this
-    process, and gave it another environment than its own: where C(started_with_it), that was through a shell.
+    A shell may have replaced itself, and so its command line, with the program that it ran. Then Ansible started this
+    process and gave it another environment than its own. With C(started_with_it), it did so through a shell.
     """
     marks = [secret.encode()] if len(secret) >= _LONG_ENOUGH else []
     marks += [f"{VARIABLE}=".encode()] if in_environment else []
@@ -188,13 +189,13 @@ def was_exposed(
                 if started_with != [b""] and variable not in started_with:
                     return True
             if in_environment and started_with_it and _ASYNC in line:
-                # What started that is gone, with its command line.
+                # The process that started it is gone, with its command line.
                 return _is_in_no_environment_of_ansible(in_environment, proc)
-            # The name of the program, in parentheses, may hold any character.
+            # The program's name, in parentheses, may contain any character.
             with open(f"{folder}/stat", "rb") as file:
                 state = file.read().rpartition(b")")[2].split()
             process = int(state[1])
     except (OSError, ValueError, IndexError):
-        # No /proc, or none that this user may read: it cannot be told.
+        # There is no /proc, or this user may not read it, so it is unknown.
         return False
     return False

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be asked of the manager: search with paging, read, modify, create, delete, assign rules.
+"""The requests to the manager: search with paging, read, modify, create, delete, assign rules.
 
 Every reply is checked here, and only here, so that the layers above work with known types: it has its envelope, each
-object has its ID, no ID comes twice, and the fields in the table of its C(Kind) are what they must be.
+object has its ID, no ID comes twice, and the fields in the table of the object's C(Kind) have the right types.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ if t.TYPE_CHECKING:
 Item = t.Dict[str, t.Any]
 Criterion = t.Dict[str, t.Any]
 
-# The manager's default and ceiling for C(maxItems).
+# The manager's default and maximum for C(maxItems).
 PAGE = 5000
 
-# The ends of a listing: more objects, or pages, than any manager has.
+# Limits of a listing: more objects, or pages, than any manager has.
 MOST_OBJECTS = 1_000_000
 MOST_PAGES = 10_000
 
-# A manager may give less than it was asked for: a page may be cut off where its length is a multiple of this.
+# A manager may return fewer objects than requested: a page may be cut off if its length is a multiple of this.
 _ROUND = (50, 64)
 
 # The request for the default policy's settings.
 _DEFAULT = ("GET", "/policies/default")
 
-# How often a create whose outcome is unknown is looked up and tried again.
+# How often an object is looked up, and created again, if the outcome of the create is unknown.
 CREATE_ATTEMPTS = 3
 
 
@@ -63,7 +63,7 @@ CREATE_ATTEMPTS = 3
 class Kind:
     """A kind of object: its path, the key of its list in a search reply, and its name in messages.
 
-    C(fields): what fields must be where they are there; C(named_by): those of which each object has at least one.
+    C(fields): the shapes of fields, if present. C(named_by): each object has at least one of these fields.
     """
 
     path: str
@@ -74,11 +74,11 @@ class Kind:
 
     @property
     def plural(self) -> str:
-        """The name of several of them."""
+        """The name in the plural."""
         return f"{self.noun[:-1]}ies" if self.noun.endswith("y") else f"{self.noun}s"
 
     def counted(self, number: int) -> str:
-        """So many of them, in words."""
+        """A number of them, in words."""
         return f"{number} {self.noun if number == 1 else self.plural}"
 
 
@@ -142,20 +142,20 @@ class Client:
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
-        # Whether any search was answered with its envelope in this task.
+        # Whether the manager has answered any search of this task with its envelope.
         self._has_answered = False
-        # Lengths of pages that others followed; and the longest page of each way to search.
+        # Lengths of pages that were followed by another page, and the longest page of each way to search.
         self._cut_at: set[int] = set()
         self._longest: dict[tuple[t.Any, ...], int] = {}
-        # Whether a page was ever as long as was asked for.
+        # Whether any page was as long as requested.
         self._gives_all = False
 
     # -- searches
 
     @property
     def largest_page(self) -> int:
-        """How many objects this manager gives at once, as far as it has shown: it may leave some of them out after
-        it has cut a page off, so that a short page does not tell.
+        """How many objects this manager returns at once, as far as is known: the longest page counts, because objects
+        may be left out of a page that was cut off.
         """
         return min({PAGE, *self._cut_at})
 
@@ -170,12 +170,13 @@ class Client:
     ) -> t.Iterator[list[Item]]:
         """Every object that meets all criteria, one page of at most 5,000 at a time, by ascending ID.
 
-        While the caller works on a page, the next one is under way, unless C(ahead) is false: for a caller who may not
-        want it. Computers without overrides may be left out where C(overrides) is true. Raises C(BadReply) where the
+        While the caller works on a page, the next one is already requested, unless C(ahead) is false, for callers that
+        may not need it. If C(overrides) is true, computers without overrides may be left out. Raises C(BadReply) if the
         manager's pages do not move forward, or do not end.
         """
         if kind is COMPUTER and overrides:
-            # Where computers without overrides come without their ID, only a plain page tells where the next starts.
+            # If computers without overrides are returned without their ID, only a plain page tells where the next one
+            # starts.
             for page in self.pages(kind, criteria, expand=["none"], ahead=ahead):
                 ids = sorted(item["ID"] for item in page)
                 yield self.known(kind, ids, overrides=True, expand=expand)
@@ -215,16 +216,16 @@ class Client:
         raise _bad_search(kind, f"its pages do not end: {seen} objects were listed")
 
     def begin_pages(self, kind: Kind, *, overrides: bool | None = None, expand: t.Sequence[str] = ()) -> None:
-        """Send for the first page of a list. It must be sure that C(pages) will be asked for all of it, in the same way."""
+        """Request the first page of a list ahead. The caller must be sure to call C(pages) for it, in the same way."""
         self.transport.ahead(**_searching(kind, (), overrides, expand))
 
     def known(
         self, kind: Kind, ids: t.Sequence[int], *, overrides: bool | None = None, expand: t.Sequence[str] = ()
     ) -> list[Item]:
-        """What is said of the objects of these IDs, which are all that are known between the first and the last one.
+        """The objects with these IDs, which are all known IDs from the first to the last.
 
-        One request where the manager does not cut its pages off; C(ids): ascending, at most C(largest_page).
-        Computers without overrides may be left out where C(overrides) is true.
+        This takes one request if the manager does not cut pages off. C(ids): ascending, at most C(largest_page). If
+        C(overrides) is true, computers without overrides may be left out.
         """
         found: list[Item] = []
         rest = list(ids)
@@ -237,8 +238,8 @@ class Client:
             if length >= len(rest) or not self._may_be_cut((kind, overrides, *expand), length):
                 break
             if not came:
-                # Objects without IDs, and as many as the manager gives: which ones they are shows in windows of that
-                # size, each of which they can fill.
+                # There are objects without IDs, and as many as the manager returns at once. Smaller windows, which a
+                # page can always hold, show which objects they are.
                 for start in range(0, len(rest), length):
                     found += self.known(kind, rest[start : start + length], overrides=overrides, expand=expand)
                 break
@@ -246,15 +247,15 @@ class Client:
         return found
 
     def of_id(self, kind: Kind, object_id: int, *, expand: t.Sequence[str] = ()) -> Item | None:
-        """The object of that ID, found by a search, or none."""
+        """The object with that ID, found by a search, or none."""
         return next(iter(self.known(kind, [object_id], expand=expand)), None)
 
     def named(
         self, kind: Kind, name: str, *, by: str = "name", any_case: bool = False, expand: t.Sequence[str] = ()
     ) -> list[Item]:
-        """The objects whose field C(by) equals the name, to the letter: none, one or many.
+        """The objects whose field C(by) exactly equals the name: none, one or many.
 
-        With C(any_case), those that differ in case, too, of which a manager may find none.
+        With C(any_case), also objects that differ in case. Some managers do not find these.
         """
         criteria = [{"fieldName": by, "stringTest": "equal", "stringValue": name, "stringWildcards": False}]
         found = [item for page in self.pages(kind, criteria, expand=expand) for item in page]
@@ -274,12 +275,12 @@ class Client:
         expand: t.Sequence[str] = (),
         most: int = PAGE,
     ) -> list[Item]:
-        """One page, its objects checked."""
+        """One page of checked objects."""
         asked = _searching(kind, criteria, overrides, expand, most)
         reply = self.transport.read(**asked)
         if reply.keys() <= {kind.envelope} and reply.get(kind.envelope) is None:
-            # A manager may leave its list out where nothing was found. Since a list can also get lost, it is asked
-            # twice; and that there is nothing at all of a kind is not believed of an empty reply.
+            # A manager may omit the list if nothing was found. But a list can also get lost, so the manager is asked
+            # twice, and an empty reply is not believed if it means that no objects of a kind exist at all.
             reply = self.transport.read(**asked)
             if criteria and reply.keys() <= {kind.envelope} and reply.get(kind.envelope) is None:
                 if not self._has_answered:
@@ -296,7 +297,7 @@ class Client:
         return items
 
     def _ids_of(self, kind: Kind, items: t.Sequence[Item], first: int, last: int | None = None) -> set[int]:
-        """The IDs of a page's objects, which must be from the first to the last one asked for, each once."""
+        """The IDs of a page's objects, checked to be within the requested ones, each once."""
         ids: set[int] = set()
         for item in items:
             number = item["ID"]
@@ -307,7 +308,7 @@ class Client:
         return ids
 
     def _may_be_cut(self, way: tuple[t.Any, ...], length: int) -> bool:
-        """Whether more may follow a page of that length, found in a way to search: kind, overrides, expand."""
+        """Whether a page of that length may be followed by others. C(way): the kind, overrides and expand."""
         longest = self._longest[way] = max(length, self._longest.get(way, 0))
         self._gives_all = self._gives_all or length >= PAGE
         if length < (PAGE if self._gives_all else longest) or not length:
@@ -324,7 +325,7 @@ class Client:
         return reply
 
     def modify(self, kind: Kind, object_id: int, body: Item, *, expand: t.Sequence[str] = ()) -> Item:
-        """Change the fields in C(body); the reply shows the object, of a policy or computer its overrides only."""
+        """Change the fields in C(body). The reply shows the object, but only overrides of a policy or computer."""
         path, overrides = f"{kind.path}/{object_id}", kind in (POLICY, COMPUTER) or None
         reply = self.transport.write("POST", path, query=_query(overrides, expand), body=body) or {}
         _check(kind, reply, "POST", path, overrides=bool(overrides), object_id=object_id, doubt=True)
@@ -333,8 +334,8 @@ class Client:
     def create(self, kind: Kind, body: Item) -> tuple[int, bool]:
         """Create an object with a name, once, however often the connection breaks.
 
-        Returns the ID of the object of that name, and whether it was made here: another run may have made it in the
-        meantime. What it holds is for the caller to read.
+        Returns the ID of the object with that name, and whether this call created it: another run may have created it
+        in the meantime. The caller must read its content.
         """
         in_doubt = False
         for attempt in range(CREATE_ATTEMPTS):
@@ -358,9 +359,9 @@ class Client:
         raise AssertionError("unreachable")
 
     def create_once(self, kind: Kind, body: Item) -> Item:
-        """Create an object with a name that no other has, and never a second time: it may be gone as soon as it is made.
+        """Create an object with a unique name, and never a second time, because it may be gone soon after its creation.
 
-        Raises what the request met where it is not there: with C(outcome_unknown), it was made and is gone, or never was.
+        If it is not found, raises the request's error. With C(outcome_unknown), it may have been created and be gone.
         """
         try:
             made = self.transport.create(kind.path, body)
@@ -378,7 +379,7 @@ class Client:
             return found[0]
 
     def delete(self, kind: Kind, object_id: int) -> None:
-        """Delete an object; that it is gone already is not an error. Raises C(ManagerError) unless it is gone."""
+        """Delete an object. It is no error if it is already gone. Raises C(ManagerError) unless it is gone."""
         path = f"{kind.path}/{object_id}"
         refusal: ManagerError = BadReply(
             "DELETE", path, message=f"it reports success, but the {kind.noun} is still there"
@@ -395,27 +396,27 @@ class Client:
         except NotFound:
             return
         except ManagerError as error:
-            # Nobody can have deleted what was not found.
+            # If the object was not found, nobody can have deleted it.
             raise error if isinstance(met, NotFound) else _unseen("DELETE", path, met, error) from None
         raise refusal
 
     # -- settings
 
     def default_settings(self) -> dict[str, t.Any]:
-        """The default policy's settings, at least one: setting name to its object C({"value": ...})."""
+        """The default policy's settings, at least one: name to its object C({"value": ...})."""
         return _settings(*_DEFAULT, self.transport.read(*_DEFAULT))
 
     def begin_default_settings(self) -> None:
-        """Send for them. It must be sure that C(default_settings) will be called."""
+        """Request the default policy's settings ahead. The caller must be sure to call C(default_settings) later."""
         self.transport.ahead(*_DEFAULT)
 
     def system_settings(self) -> dict[str, t.Any]:
-        """The manager's own settings: name to its object C({"value": ...}). Passwords and tokens are among them."""
+        """The manager's own settings: name to its object C({"value": ...}). They include passwords and tokens."""
         path = "/systemsettings"
         return _settings("GET", path, self._unshown(self.transport.read, "GET", path))
 
     def system_setting(self, name: str) -> dict[str, t.Any]:
-        """One of them. Raises C(BadRequest) or C(NotFound) where the manager does not know the name."""
+        """One of the system settings. Raises C(BadRequest) or C(NotFound) if the manager does not know the name."""
         path = f"/systemsettings/{name}"
         reply = self._unshown(self.transport.read, "GET", path)
         value = reply.get("value")
@@ -424,12 +425,12 @@ class Client:
         return reply
 
     def modify_system_settings(self, settings: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Change these, all or none of them; the reply shows settings as they are then."""
+        """Change these system settings, all or none of them. Returns settings as they are then."""
         path = "/systemsettings"
         return _settings("POST", path, self._unshown(self.transport.write, "POST", path, settings), doubt=True)
 
     def deployment_script(self, wanted: dict[str, t.Any]) -> str:
-        """The script that installs and activates agents. A POST, but it changes nothing. The script holds secrets."""
+        """The script that installs and activates agents, which has secrets. This is a POST, but changes nothing."""
         path = "/agentdeploymentscripts"
         script = self._unshown(self.transport.read, "POST", path, wanted).get("scriptBody")
         if not isinstance(script, str) or not script.strip():
@@ -440,7 +441,7 @@ class Client:
     def _unshown(
         exchange: t.Callable[..., dict[str, t.Any] | None], method: str, path: str, body: t.Any = None
     ) -> dict[str, t.Any]:
-        """Read or write what holds secrets: an error does not repeat the reply."""
+        """Read or write something with secrets. Errors do not repeat the reply."""
         try:
             return exchange(method, path, body=body) or {}
         except BadReply as error:
@@ -456,10 +457,10 @@ class Client:
     # -- assignments of firewall rules
 
     def rule_is_used(self, rule_id: int) -> bool:
-        """Whether any policy or computer has a firewall rule, itself or inherited; true where pages do not tell."""
+        """Whether any policy or computer has a firewall rule, directly or inherited; true if pages do not tell."""
         told = False
         for kind, expand in ((POLICY, ()), (COMPUTER, ("firewall",))):
-            # Who has it may be on the first of them.
+            # The first page may already show an object that has the rule.
             for page in self.pages(kind, overrides=False, expand=expand, ahead=False):
                 for item in page:
                     rule_ids = (item.get("firewall") or {}).get("ruleIDs")
@@ -469,29 +470,29 @@ class Client:
         return not told
 
     def assigned_rules(self, kind: Kind, object_id: int) -> set[int]:
-        """IDs of the firewall rules assigned to the policy or computer itself, without the inherited ones."""
+        """The IDs of the firewall rules assigned to a policy or computer itself, without inherited ones."""
         path = _assignments(kind, object_id)
         return _rule_ids("GET", path, self.transport.read("GET", path, query=[("overrides", "true")]))
 
     def rules_on(self, kind: Kind, object_id: int) -> dict[int, dict[str, t.Any]]:
-        """The firewall rules of a policy or computer as they are there, inherited and overridden ones too, by their ID."""
+        """The firewall rules as they apply to a policy or computer, including inherited and overridden ones, by ID."""
         path = f"{kind.path}/{object_id}/firewall/rules"
         rules = self.transport.read("GET", path).get(FIREWALL_RULE.envelope)
         if not isinstance(rules, list):
             raise BadReply("GET", path, message=f"the reply has no list '{FIREWALL_RULE.envelope}'")
         for rule in rules:
-            # A manager may show the overridden properties alone.
+            # A manager may only show the overridden properties.
             _check(FIREWALL_RULE, rule, "GET", path, overrides=True)
         return {rule["ID"]: rule for rule in rules}
 
     def assign_rules(self, kind: Kind, object_id: int, rule_ids: t.Iterable[int]) -> set[int]:
-        """Add rules to a policy or computer, next to those it has; returns all that the reply says it has then."""
+        """Add rules to those of a policy or computer. Returns all rules that it has then, according to the reply."""
         path = _assignments(kind, object_id)
         body = {"ruleIDs": sorted(rule_ids)}
         return _rule_ids("POST", path, self.transport.write("POST", path, query=[("overrides", "true")], body=body))
 
     def unassign_rule(self, kind: Kind, object_id: int, rule_id: int) -> None:
-        """Take one rule away from a policy or computer; that it is gone already is not an error.
+        """Unassign one rule from a policy or computer. It is no error if it is already unassigned.
 
         Raises C(ManagerError) unless it is gone.
         """
@@ -503,7 +504,7 @@ class Client:
             if reply and "assignedRuleIDs" in reply and rule_id not in _rule_ids("DELETE", path, reply):
                 return
         except ManagerError as error:
-            # Not found is either the assignment, which is what was asked for, or the policy or computer itself.
+            # Either the assignment was not found, which is fine, or the policy or computer itself was not.
             if not (error.outcome_unknown or isinstance(error, (NotFound, BadReply))):
                 raise
             met = refusal = error
@@ -518,7 +519,7 @@ class Client:
 def _searching(
     kind: Kind, criteria: t.Sequence[Criterion], overrides: bool | None, expand: t.Iterable[str], most: int = PAGE
 ) -> dict[str, t.Any]:
-    """The request that searches for one page."""
+    """The arguments of the request that searches for one page."""
     body: dict[str, t.Any] = {"maxItems": most, "sortByObjectID": True}
     if criteria:
         body["searchCriteria"] = list(criteria)
@@ -533,7 +534,7 @@ def _query(overrides: bool | None, expand: t.Iterable[str]) -> list[tuple[str, s
 
 
 def _between(first: int, last: int) -> list[Criterion]:
-    # Without a field's name, which the guides leave out beside a test of the ID.
+    # Without fieldName, as in the vendor's guides for tests of the ID.
     if first == last:
         return [{"idTest": "equal", "idValue": first}]
     return [
@@ -543,12 +544,12 @@ def _between(first: int, last: int) -> list[Criterion]:
 
 
 def _all_fit(kind: Kind, items: list[t.Any], *, overrides: bool) -> bool:
-    """Whether C(_check) finds nothing in any of them: told field by field, in a third of the time. In doubt, it is no."""
+    """Whether C(_check) would accept all items. Checks field by field, in a third of the time; false if in doubt."""
     if not set(map(type, items)) <= {dict}:
         return False
     without_overrides = kind is COMPUTER and overrides
     if without_overrides:
-        # As in C(_check): of a computer without overrides, the ID is null, or all is left out. Most have nothing else.
+        # As in C(_check): a computer without overrides has a null ID, or nothing at all. Most have nothing else.
         items = [item for item in items if item and ("ID" not in item or any_given(item.values()))]
     numbers = [item.get("ID") for item in items]
     if without_overrides and None in numbers:
@@ -574,9 +575,9 @@ def _check(
     object_id: int | None = None,
     doubt: bool = False,
 ) -> None:
-    """Raise C(BadReply) unless it is an object of the kind, with the ID if one is given.
+    """Raise C(BadReply) unless this is an object of the kind, with the ID if one is given.
 
-    Replies about overrides may lack names. A computer without any may be an object whose every property is null.
+    Replies about overrides may lack names. A computer without overrides may be an object with only null properties.
     """
 
     def bad(message: str) -> BadReply:
@@ -611,7 +612,7 @@ def _assignments(kind: Kind, object_id: int) -> str:
 
 
 def _rule_ids(method: str, path: str, reply: dict[str, t.Any] | None) -> set[int]:
-    """The rules in a reply about assignments; where there are none, it may leave them out, but says nothing else."""
+    """The rules in a reply about assignments. Without any, the reply may omit the list, but must be empty."""
     ids = (reply or {}).get("assignedRuleIDs")
     if reply and "assignedRuleIDs" not in reply:
         raise BadReply(method, path, message="the reply has no 'assignedRuleIDs'", outcome_unknown=method != "GET")
@@ -626,9 +627,7 @@ def _bad_search(kind: Kind, message: str) -> BadReply:
 
 
 def _unseen(method: str, path: str, met: ManagerError | None, look: ManagerError) -> ManagerError:
-    """The error of a write of which nobody can tell what became of it: C(met) if it was answered with one, and the look
-    after it failed, too.
-    """
+    """The error of a write with an unknown result. C(met): its own error, if any. C(look): the later read's error."""
     answer = met or look
     told = f"{met.message or met.status or 'no reply'}; then" if met else "it reports success, but"
     reason = ": ".join(str(part) for part in (look.status, look.message) if part) or "no reply"

@@ -34,12 +34,12 @@ from .proxy import PROXY_ARGUMENTS, PROXY_EXPOSED, Proxy, read_proxy
 
 
 def variable(option: str) -> str:
-    """The variable of the environment that stands for an option of the connection."""
+    """The environment variable for an option of the connection."""
     return f"WORKLOAD_SECURITY_{option.upper()}"
 
 
 def _from_environment(name: str) -> t.Any:
-    """What a variable of the environment says of its option; one that is empty says nothing."""
+    """The value of an option in its environment variable. An empty variable counts as not set."""
     value = os.environ.get(name)
     if not value:
         raise AnsibleFallbackNotFound
@@ -47,14 +47,14 @@ def _from_environment(name: str) -> t.Any:
 
 
 def _server(text: str) -> t.Any:
-    """The suboptions in a text, which may also be the name of a host alone."""
+    """The suboptions in a text, which may also be just the name of a host."""
     if not re.search("[={]", text):
         return {"host": text}
     try:
         parsed: dict[object, t.Any] = check_type_dict(text)  # type: ignore[no-untyped-call]
         return {str(name): value for name, value in parsed.items()}
     except TypeError:
-        # Ansible's own check says what is wrong.
+        # Ansible's own check reports the error.
         return text
 
 
@@ -82,7 +82,7 @@ CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
         option: {**argument, "fallback": (_from_environment, [variable(option)])}
         for option, argument in _ARGUMENTS.items()
     },
-    # They have variables of their own, where either option outdoes both.
+    # These have their own environment variables. Either of the two options overrides both variables.
     **API_KEY_ARGUMENTS,
 }
 
@@ -91,10 +91,10 @@ CONNECTION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 class Connection:
     """How to reach one manager: valid, plain values. Its repr does not show the API key.
 
-    url: C(https://host[:port][/folder]/api). timeout: seconds for connecting, and for each wait for data.
-    concurrency: connections at once. requests_per_minute: 0 is not paced. deadline: minutes for a task, 0 for no end.
-    progress_interval: seconds between two lines about how far a task is, 0 for none.
-    proxy, jump_host: at most one of them. key_header: C(api-secret-key) or C(Authorization). warnings: what the user should be told.
+    url: C(https://host[:port][/folder]/api). timeout: seconds for connecting, and for each wait for data. concurrency:
+    connections at once. requests_per_minute: 0 for no limit. deadline: minutes for a task, 0 for no limit.
+    progress_interval: seconds between two lines of progress, 0 for none. proxy, jump_host: at most one of them.
+    key_header: C(api-secret-key) or C(Authorization). warnings: what the user should know.
     """
 
     url: str
@@ -114,11 +114,11 @@ class Connection:
 
     @classmethod
     def from_options(cls, params: Mapping[str, t.Any], environment: Mapping[str, str] | None = None) -> Connection:
-        """The connection that a module's or plugin's options describe; missing ones have their defaults.
+        """The connection that the options of a module or plugin describe. Missing options have their defaults.
 
         C(environment): that of the task, where it is not what this process was started with.
 
-        Raises C(OptionError) for the first option that cannot be right. Sends nothing.
+        Raises C(OptionError) for the first wrong option. Sends nothing.
         """
         told = os.environ if environment is None else environment
         try:
@@ -138,7 +138,7 @@ class Connection:
         deployment = _text(params, "deployment")
         if deployment not in (None, *DEPLOYMENTS):
             raise OptionError("deployment", deployment, f"it must be one of {', '.join(DEPLOYMENTS)}")
-        # A key does not tell what kind of account it belongs to, so the host decides, unless the user does.
+        # A key does not tell the kind of its account, so the host decides, unless an option does.
         by_host = CLOUD if deployment_of(url) == CLOUD and not is_legacy(url) else ON_PREMISES
         bearer = (deployment or by_host) == CLOUD
         key = read_api_key(params, environment)
@@ -174,18 +174,18 @@ class Connection:
         )
 
     def shared_by(self, tasks: int) -> Connection:
-        """The connection of one of so many tasks at once that keep to C(requests_per_minute) together."""
+        """The connection for one of C(tasks) tasks that share C(requests_per_minute) at the same time."""
         pace = self.requests_per_minute and max(1, self.requests_per_minute // tasks)
         return replace(self, requests_per_minute=pace)
 
     def headers(self) -> dict[str, str]:
-        """The headers that let a request in."""
+        """The headers that authenticate a request."""
         key = f"ApiKey {self.api_key}" if self.key_header == "Authorization" else self.api_key
         return {self.key_header: key, "api-version": "v1"}
 
 
 def _text(params: Mapping[str, t.Any], option: str) -> str | None:
-    """The option's value as a plain str (ansible-core hands over tagged subclasses), None for missing or empty."""
+    """The option's value as a plain str (ansible-core hands over tagged subclasses), None if it is missing or empty."""
     value = params.get(option)
     return None if value is None or value == "" else str(value)
 

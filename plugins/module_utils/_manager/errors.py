@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can go wrong between an option and the manager's reply, each as its own type."""
+"""The errors between an option and the manager's reply, each with its own type."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from .._basis.text import one_line, shown
 
 
 class ManagerError(Problem):
-    """A request that did not end as it should have.
+    """A request that failed.
 
-    method, path: what was asked; url: the manager's base URL, if known.
-    status: the HTTP status, None where no reply came.
-    message: what came back, one printable line of at most 500 characters.
-    outcome_unknown: true for a write that may or may not have happened.
+    method, path: the request. url: the manager's base URL, if known. status: the HTTP status, None if no reply came.
+    message: what came back, one printable line of at most 500 characters. outcome_unknown: true for a write that may or
+    may not have happened.
 
-    The base class stands for a status that has no class of its own.
+    The base class is for a status that has no class of its own.
     """
 
     code = "unexpected_status"
@@ -47,7 +46,7 @@ class ManagerError(Problem):
 
     @property
     def account(self) -> str:
-        """What happened, as the whole sentence tells it, but for whether a change was made."""
+        """What happened, as in the whole sentence, but without whether a change was made."""
         return self._sentence("")
 
     def _sentence(self, doubt: str) -> str:
@@ -57,7 +56,7 @@ class ManagerError(Problem):
         return f"{self.method} {self.path}{where} failed, {what or 'nothing came back'}{doubt} ({self.advice})"
 
     def as_failure(self) -> dict[str, t.Any]:
-        """The failure for a module's result: C(code) is one word to test for, C(message) the whole sentence."""
+        """The failure for a module's result: C(code) is one word for tests, C(message) the whole sentence."""
         return {
             "code": self.code,
             "message": str(self),
@@ -96,42 +95,42 @@ class NotFound(ManagerError):
 
 
 class RateLimited(ManagerError):
-    """429, still after minutes of waiting."""
+    """429, even after minutes of waiting."""
 
     code = "rate_limited"
     advice = "set option requests_per_minute below the manager's limit, or run fewer tasks with this user at once"
 
 
 class Unavailable(ManagerError):
-    """5xx, still after retries."""
+    """5xx, even after retries."""
 
     code = "unavailable"
     advice = "check that the manager is up, and any proxy in front of it"
 
 
 class ConnectionFailed(ManagerError):
-    """No connection could be made, or it broke, still after retries."""
+    """No connection could be made, or it broke, even after retries."""
 
     code = "connection_failed"
     advice = "check option url, the network between here and there, and whether a proxy or jump_host is needed"
 
 
 class TimedOut(ManagerError):
-    """The manager did not answer in time, still after retries."""
+    """The manager did not answer in time, even after retries."""
 
     code = "timed_out"
     advice = "check the network, or raise option timeout"
 
 
 class DeadlinePassed(ManagerError):
-    """The time that option deadline gives the task is over."""
+    """The task's time, from the option deadline, is over."""
 
     code = "deadline"
     advice = "raise option deadline, or run the task again: it continues where this run stopped"
 
 
 class UntrustedCertificate(ManagerError):
-    """The manager's certificate cannot be verified: nothing was sent."""
+    """The manager's certificate cannot be verified. Nothing was sent."""
 
     code = "untrusted_certificate"
     advice = (
@@ -141,35 +140,35 @@ class UntrustedCertificate(ManagerError):
 
 
 class BadReply(ManagerError):
-    """A reply of success that is not what the manager's API is documented to send."""
+    """A successful reply that does not match the documentation of the manager's API."""
 
     code = "bad_reply"
     advice = "check that option url leads to the manager's API, and not to a portal or proxy"
 
 
 class Redirected(ManagerError):
-    """3xx: the manager points elsewhere. Redirects are not followed, since the API key would go along."""
+    """3xx: the manager redirects. Redirects are not followed, because they would also get the API key."""
 
     code = "redirected"
     advice = "redirects are not followed, since the API key would be sent along; check option url"
 
 
 class JumpHostError(ManagerError):
-    """The manager cannot be reached through the jump host: nothing was sent."""
+    """The manager cannot be reached through the jump host. Nothing was sent."""
 
     code = "jump_host"
     advice = "check option jump_host"
 
 
 class ProxyRefused(ManagerError):
-    """The manager cannot be reached through the proxy: nothing was sent to it."""
+    """The manager cannot be reached through the proxy. Nothing was sent to the manager."""
 
     code = "proxy"
     advice = "check option proxy, or HTTPS_PROXY and NO_PROXY in the environment"
 
 
 class ProxyUnauthorized(ManagerError):
-    """407 from a proxy, which wants a user name and password, or does not take those that it gets: nothing was sent to the manager."""
+    """407 from a proxy: it needs a user name and password, or refuses these. Nothing was sent to the manager."""
 
     code = "proxy_unauthorized"
     advice = (
@@ -188,7 +187,7 @@ _BY_STATUS: dict[int, type[ManagerError]] = {
 
 
 def error_for_status(status: int) -> type[ManagerError]:
-    """The type of error that stands for an HTTP status other than 2xx."""
+    """The type of error for an HTTP status other than 2xx."""
     if 300 <= status < 400:
         return Redirected
     if status >= 500:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""When a request may start: the pace that the user set, the pauses that the manager asks for, the task's deadline."""
+"""When a request may start, by the user's limit per minute, the manager's pauses, and the task's deadline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import threading
 import time as _time
 import typing as t
 
-# The manager counts the requests of the last 60 seconds. Seconds after the first 429; doubled after each further one.
+# Seconds to wait after the first 429, doubled after each further one. The manager counts the last 60 seconds.
 FIRST_WAIT = 2.0
 LONGEST_WAIT = 20.0
 # The longest Retry-After that is obeyed, in seconds.
@@ -19,16 +19,16 @@ LONGEST_RETRY_AFTER = 120.0
 
 
 class Clock(t.Protocol):
-    """What waits or measures time, in seconds. Everything in this package does so through such an object."""
+    """Waits and measures time, in seconds. Everything in this package does so through such an object."""
 
     def monotonic(self) -> float:
-        """Seconds since some time or other, never going back."""
+        """Seconds since an arbitrary time, never going back."""
 
     def time(self) -> float:
         """Seconds since 1970."""
 
     def sleep(self, seconds: float, /) -> None:
-        """Wait for so many seconds, more than 0."""
+        """Wait for this many seconds, more than 0."""
 
     def wake(self) -> None:
         """Let nobody wait any more."""
@@ -44,7 +44,7 @@ class SystemClock:
         self._awake = threading.Event()
 
     def sleep(self, seconds: float, /) -> None:
-        """Wait for so many seconds, or until somebody wakes all."""
+        """Wait for this many seconds, or until C(wake) is called."""
         self._awake.wait(seconds)
 
     def wake(self) -> None:
@@ -53,10 +53,10 @@ class SystemClock:
 
 
 class Gate:
-    """Where every request waits for its turn.
+    """Every request waits here for its turn.
 
-    One request that is told 429 closes the gate for all, since the manager counts them together. Once the deadline has
-    passed, nobody enters, and whoever waits is woken.
+    A 429 for one request closes the gate for all, because the manager counts them together. After the deadline, no
+    request enters, and waiting threads are woken.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Gate:
 
     @property
     def deadline_passed(self) -> bool:
-        """Whether nobody enters any more."""
+        """Whether no request may enter anymore."""
         return self._clock.monotonic() >= self._ends_at
 
     @property
@@ -83,7 +83,7 @@ class Gate:
         return self._next_start
 
     def enter(self) -> float | None:
-        """Wait for the turn. Returns the time at which it came, None once the deadline has passed."""
+        """Wait for the turn. Returns the time at which it came, None after the deadline."""
         while True:
             with self._lock:
                 now = self._clock.monotonic()
@@ -97,12 +97,12 @@ class Gate:
             self.wait(pause)
 
     def stop(self) -> None:
-        """Let nobody enter any more, as if the deadline had passed, and wake who waits."""
+        """Let no request enter anymore, as after the deadline, and wake all waiting threads."""
         self._ends_at = -math.inf
         self._clock.wake()
 
     def wait(self, seconds: float) -> None:
-        """Wait for so many seconds, or until the deadline."""
+        """Wait for this many seconds, or until the deadline."""
         pause = min(seconds, self._ends_at - self._clock.monotonic())
         if pause > 0:
             self._clock.sleep(pause)
@@ -110,7 +110,7 @@ class Gate:
     def refused(self, started: float, retry_after: float | None) -> None:
         """A request that entered at C(started) was answered 429."""
         with self._lock:
-            # Those that were on their way when the gate closed bring no news, unless they say how long to wait.
+            # A 429 for a request from before the gate closed is no news, unless it says how long to wait.
             news = started > self._closed_at
             if not news and not retry_after:
                 return

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way to the manager through an SSH server: one SSH session, and a channel of it for each connection.
+"""The way to the manager through an SSH server: one SSH session, and one of its channels for each connection.
 
-TLS runs inside the channel, from here to the manager: the jump host sees only what any router sees.
+TLS runs inside the channel, from here to the manager, so the jump host only sees what any router sees.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if t.TYPE_CHECKING:
     from .._ssh.session import Session
     from .limit import Limit
 
-# The tunnel could not be opened. C(permanent) tells that another attempt cannot succeed either.
+# The tunnel could not be opened. If C(permanent), another attempt cannot succeed either.
 TunnelError = SshError
 
 
 class Tunnel:
-    """An SSH session through which any number of threads open connections. It is made when first needed."""
+    """An SSH session through which any number of threads can open connections. It is made when first needed."""
 
     def __init__(self, jump_host: Server, timeout: float) -> None:
         """C(timeout): seconds for the login, and for each connection. Raises C(MissingLibrary) without paramiko."""
-        # Imported here, since most users have no jump host.
+        # Imported here, because most users have no jump host.
         from .._ssh.session import Session, library
 
         library()
@@ -52,18 +52,18 @@ class Tunnel:
     def open(self, host: str, port: int) -> Channel:
         """A connection from the jump host to C(host), as a socket.
 
-        Raises C(TunnelError). Where it is not permanent, the next call makes the session anew if that has died.
+        Raises C(TunnelError). If it is not permanent, the next call makes a new session if the old one has ended.
         """
         return self._live_session().open(host, port, self._timeout)
 
     def close(self) -> None:
-        """End the session, with everything that runs through it."""
+        """End the session, with all connections through it."""
         with self._lock:
             self._end()
 
     def _live_session(self) -> Session:
         with self._lock:
-            # Every thread would otherwise repeat what has just been refused for good.
+            # Otherwise, every thread would repeat a permanent failure.
             if self._refusal is not None:
                 raise TunnelError(str(self._refusal), permanent=True)
             if self._session is None or not self._session.is_active:
@@ -85,7 +85,7 @@ class Tunnel:
 class TunneledConnection(HTTPSConnection):
     """An HTTPS connection whose bytes go through a C(Tunnel)."""
 
-    # Set by who makes the connection.
+    # Set by the creator of the connection.
     limit: Limit
 
     def __init__(self, *args: t.Any, tunnel: Tunnel, **kwargs: t.Any) -> None:
@@ -102,8 +102,8 @@ class TunneledConnection(HTTPSConnection):
         channel.settimeout(self.timeout)
         channel.limit = self.limit
         try:
-            # SSLTransport does TLS over anything that sends and receives, whatever its types say; ssl.SSLSocket only over
-            # a real socket.
+            # SSLTransport does TLS over any object that sends and receives, whatever its types say. ssl.SSLSocket only
+            # works with a real socket.
             self.sock = SSLTransport(channel, context, self.host)  # type: ignore[arg-type]
         except BaseException:
             channel.close()

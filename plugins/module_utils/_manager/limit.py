@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long an attempt may take as a whole, and how much may come in, whatever the other side does.
+"""How long a whole attempt may take, and how many bytes it may receive, whatever the other side does.
 
-A time limit on each wait is none on the sum of them: a reply that comes a byte at a time never meets it. Sockets ask
-their connection's C(Limit) before each wait, and tell it what came in.
+A limit on each wait does not limit their sum: a reply that comes byte by byte never reaches it. Sockets ask their
+connection's C(Limit) before each wait, and report received bytes to it.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ import typing as t
 if t.TYPE_CHECKING:
     from .gate import Clock
 
-# A reply may take ten times the option C(timeout), and longer as it grows: a second for so many bytes on the wire.
-# A page of 20 MiB needs a line of 256 kbit/s, or of a tenth of that where it comes compressed.
+# A reply may take ten times the option C(timeout), plus one second for each this many bytes on the wire. A page of 20
+# MiB then needs a line of 256 kbit/s, or a tenth of that if it is compressed.
 PATIENCE_FACTOR = 10
 SLOWEST = 32 * 2**10
 # Bytes on the wire up to the body: the status, headers, and any number of interim replies before them.
 LARGEST_HEAD = 2**20
-# Bytes on the wire, and bytes of a body when it is unpacked. The largest page that the API can have is 5,000 policies
-# with a value for each of the 219 settings, about 75 bytes each, which is 82 million bytes; 5,000 computers with the
-# settings that they usually override make about 20 MiB.
+# Bytes on the wire, and bytes of an unpacked body. The largest page of the API is 5,000 policies with a value for each
+# of the 219 settings, about 75 bytes each, which is 82 million bytes. 5,000 computers with their usual overrides are
+# about 20 MiB.
 LARGEST_REPLY = 128 * 2**20
 
 
 class TooSlow(TimeoutError):
-    """The time is over although the other side never stopped for long."""
+    """The time is over, although the other side never paused for long."""
 
 
 class TooLarge(OSError):
-    """More came in than a reply can have."""
+    """More bytes came in than a reply can have."""
 
 
 class Timed(t.Protocol):
@@ -47,12 +47,12 @@ class Timed(t.Protocol):
 
 
 class Limit:
-    """The limits of one connection, for connecting and then anew for each exchange on it."""
+    """The limits of one connection: for connecting, and then again for each exchange."""
 
     def __init__(self, clock: Clock, timeout: float, ends_at: float = math.inf) -> None:
         """C(timeout): the option, in seconds. C(ends_at): the task's deadline, in the clock's monotonic seconds.
 
-        What is under way at the deadline has C(timeout) to come to its end.
+        An exchange that is running at the deadline has C(timeout) seconds to end.
         """
         self._clock = clock
         self._timeout = timeout
@@ -60,19 +60,19 @@ class Limit:
         self.start_connecting()
 
     def start_connecting(self) -> None:
-        """The handshakes begin: all of them take no longer than the option C(timeout)."""
+        """The handshakes begin. All of them together may take as long as the option C(timeout)."""
         self._start(self._timeout)
 
     def start_exchange(self) -> None:
-        """A request is sent, and its reply is to follow."""
+        """A request is sent, and its reply will follow."""
         self._start(PATIENCE_FACTOR * self._timeout)
 
     def head_ended(self) -> None:
-        """The status and the headers are read, and the body is to follow."""
+        """The status and the headers are read, and the body will follow."""
         self._in_head = False
 
     def before_wait(self, socket: Timed) -> None:
-        """Let the socket wait no longer than there is time left. Raises C(TooSlow)."""
+        """Limit the socket's next wait to the time that is left. Raises C(TooSlow)."""
         now = self._clock.monotonic()
         end = min(
             self._started + self._seconds + self._received / SLOWEST,
@@ -85,7 +85,7 @@ class Limit:
             socket.settimeout(end - now)
 
     def received(self, count: int) -> None:
-        """So many bytes came in. Raises C(TooLarge), or C(TooSlow) where still no reply has begun."""
+        """C(count) bytes came in. Raises C(TooLarge), or C(TooSlow) if no reply has begun yet."""
         self._received += count
         if self._in_head and self._received > LARGEST_HEAD:
             raise TooSlow(f"after {LARGEST_HEAD} bytes, the head of the reply had not come to its end")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The API key kept out of all that leaves this package, also where a manager echoes it."""
+"""Keeps the API key out of everything that leaves this package, even if a manager echoes it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from urllib.parse import quote
 
 MASK = "********"
 
-# Letters, digits and signs of ASCII as JSON may also write them.
+# ASCII characters in the escaped form that JSON also allows.
 _ESCAPED = re.compile(r"\\u00([2-7][0-9a-fA-F])")
 _ESCAPED_BYTES = re.compile(_ESCAPED.pattern.encode())
 
-# What html.escape does, which would bring the names of all characters with it: 2 ms.
+# The same as html.escape, whose import takes 2 ms because it loads the names of all characters.
 _HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
 
-# A shorter text would blacken what has nothing to do with the key, and protect nothing.
+# Masking a shorter text would mask unrelated text, and protect nothing.
 _SHORTEST = 8
 
 
@@ -29,7 +29,7 @@ class Mask:
 
     def __init__(self, key: str) -> None:
         self._spellings = spellings(key)
-        # The same in all spellings, and so what to look for first.
+        # This part is the same in all spellings, so it is searched first.
         self._core = max(re.findall("[0-9A-Za-z]+", key.rpartition(":")[2] or key), key=len, default="")
 
     def text(self, text: str) -> str:
@@ -39,17 +39,16 @@ class Mask:
         return _replaced(text, self._spellings) if masked == plain else masked
 
     def is_in(self, text: str) -> bool:
-        """Whether a text has the key in it. A very short key may be a common word, and is not looked for."""
+        """Whether a text contains the key. A very short key may be a common word, and is not searched."""
         return any(spelling in text for spelling in self._spellings if len(spelling) >= _SHORTEST)
 
     def may_be_in(self, body: bytes) -> bool:
-        """Whether the key can be in a body of JSON. Quick; true for some bodies without it, false for none with it."""
-        # Most bodies have no backslash at all, and one character is found much faster than several.
+        """Whether a JSON body may contain the key. Fast; sometimes true without the key, never false with it."""
+        # Most bodies have no backslash at all, and searching one character is much faster than several.
         return self._core.encode() in body or (b"\\" in body and _ESCAPED_BYTES.search(body) is not None)
 
     def value(self, value: t.Any) -> t.Any:
-        """A parsed value of JSON, with the key masked in all names and texts. A very short key is left, as it may be a
-        common word."""
+        """A parsed JSON value, with the key masked in all names and texts, unless the key may be a common word."""
         return self._value(value, [spelling for spelling in self._spellings if len(spelling) >= _SHORTEST])
 
     def _value(self, value: t.Any, secrets: list[str]) -> t.Any:
@@ -67,7 +66,7 @@ def _replaced(text: str, secrets: list[str]) -> str:
 
 
 def spellings(key: str) -> list[str]:
-    """The key and its secret part, as they look in text, URL, HTML and JSON: the longest first, to leave no rest."""
+    """The key and its secret part as they look in text, URL, HTML and JSON, longest first, so that no part is left."""
     found = {
         spell(part)
         for part in (key, key.rpartition(":")[2])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The pool of kept-alive connections to the manager, TLS, and what a single attempt over it gives."""
+"""The pool of kept-alive TLS connections to the manager, and the result of a single attempt."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from .jump_host import Tunnel, TunneledConnection, TunnelError
 from .limit import Limit, TooLarge, TooSlow
 from .reply import Failure, Reply
 
-# The first version whose decompression is bounded in every way of reading (CVE-2025-66418, CVE-2025-66471,
-# CVE-2026-21441, CVE-2026-44432).
+# The first version that limits decompression in every way of reading (CVE-2025-66418, CVE-2025-66471, CVE-2026-21441,
+# CVE-2026-44432).
 URLLIB3_NEEDED = "urllib3 >= 2.7"
 URLLIB3_IMPORT_ERROR: str | None = None
 try:
@@ -43,7 +43,7 @@ try:
     from urllib3.connection import HTTPSConnection
     from urllib3.util import Retry, Timeout
 
-    # urllib3 documents it, and does not declare it.
+    # urllib3 documents this name, but does not declare it.
     _installed: str = urllib3.__version__  # type: ignore[attr-defined]
     if tuple(map(int, re.findall("[0-9]+", _installed)[:2])) < (2, 7):
         raise ImportError(f"version {_installed} is installed, 2.7 or later is needed")
@@ -60,12 +60,12 @@ if t.TYPE_CHECKING:
 VERSION = "0.1.0"
 
 _PIECE = 2**20
-# What was asked for. Chains of encodings, and others, are refused unread.
+# The encodings that we request. Others, and chains of encodings, are refused unread.
 _ENCODINGS = ("", "identity", "gzip", "x-gzip")
-# How OpenSSL calls bytes that are no TLS at all, such as plain HTTP.
+# OpenSSL's errors for bytes that are not TLS at all, such as plain HTTP.
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 
-# Besides what the standard says, what tinyproxy answers to a wrong password.
+# The status of the standard, and tinyproxy's answer to a wrong password.
 _PROXY_UNAUTHORIZED = (407, 401)
 
 
@@ -87,13 +87,13 @@ class Pool:
         )
 
     def cut(self) -> None:
-        """End all connections at once: who waits for a reply meets an error."""
+        """End all connections at once. Threads that wait for a reply get an error."""
         with self._made_lock:
             connections = list(self._made)
         for made in connections:
             if isinstance(made.sock, socket.socket):
                 with contextlib.suppress(OSError):
-                    # Not the method of TLS, which would take its state away from the thread that reads.
+                    # Not the TLS socket's own method, which would remove the state that the reading thread uses.
                     socket.socket.shutdown(made.sock, socket.SHUT_RDWR)
         if self._tunnel is not None:
             self._tunnel.close()
@@ -109,9 +109,9 @@ class Pool:
             self._tunnel.close()
 
     def attempt(self, method: str, target: str, payload: bytes | None) -> Reply | Failure:
-        """Send a request once. What went wrong is returned, since a raised error would hold on to its context.
+        """Send a request once. Failures are returned, because a raised error would keep its context in memory.
 
-        Raises C(ClosedPoolError) once the pool is closed.
+        Raises C(ClosedPoolError) if the pool is closed.
         """
         try:
             response = self._pool.request(
@@ -122,7 +122,7 @@ class Pool:
                 raise
             failure = _request_failure(error)
             if self._proxy is not None and failure.kind not in (ProxyRefused, ProxyUnauthorized):
-                # What looks like the manager's may be the proxy's, such as a page or a certificate of its own.
+                # The answer may be from the proxy instead of the manager, such as its own page or certificate.
                 failure.message = f"{failure.message.rstrip('.')}, through {self._proxy}"
             return failure
         try:
@@ -130,8 +130,8 @@ class Pool:
         except Exception as error:
             return _body_failure(error, response.status)
         finally:
-            # What is left would have to be read before the connection could be used again. Its place in the pool must
-            # be given back in any case, or the pool would run dry.
+            # The rest would have to be read before the connection could be used again, so it is closed. Its place in
+            # the pool must be freed in any case, or the pool would run empty.
             if not response.closed:
                 response.close()
             response.release_conn()
@@ -145,7 +145,7 @@ class Pool:
         )
         encoding = headers.get("Content-Encoding", "").strip()
         if encoding.lower() not in _ENCODINGS:
-            # The status of a refusal says enough without its text.
+            # For a refusal, the status is enough without the text.
             fault = f"its body has the encoding {encoding}, and only gzip was asked for"
             return Failure(BadReply, fault, reply.status, final=True) if reply.is_success else reply
         if not reply.is_success:
@@ -155,18 +155,18 @@ class Pool:
         framed = response.chunked or response.length_remaining is not None
         reply.body = _body(response, limits.LARGEST_REPLY)
         if not framed and reply.broke_off():
-            # Nothing but the end of the connection marks the end of this reply, and that came too early.
+            # Only the end of the connection marks the end of this reply, and it came too early.
             return Failure(ConnectionFailed, "the connection ended within the reply")
         return reply
 
 
 class _KeepsLimit:
-    """What a socket does that keeps to its connection's limits."""
+    """The methods of a socket that keeps its connection's limits."""
 
     limit: Limit | None = None
 
     def recv_into(self, *arguments: t.Any) -> int:
-        """As the method of every socket."""
+        """Like the method of every socket."""
         receive: t.Callable[..., int] = super().recv_into  # type: ignore[misc]
         if self.limit is None:
             return receive(*arguments)
@@ -177,15 +177,15 @@ class _KeepsLimit:
 
 
 class _LimitedSocket(_KeepsLimit, ssl.SSLSocket):
-    """A TLS socket that keeps to its connection's limits."""
+    """A TLS socket that keeps its connection's limits."""
 
 
 class _ProxySocket(_KeepsLimit, socket.socket):
-    """The socket to a proxy, as long as that is spoken to and not the manager behind it."""
+    """The socket to a proxy, until the manager behind the proxy is connected."""
 
 
 class _ProxyFailure(Exception):
-    """No connection through the proxy. C(status): what it answered, None for nothing."""
+    """No connection through the proxy. C(status): the proxy's answer, None if it did not answer."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -193,7 +193,7 @@ class _ProxyFailure(Exception):
 
 
 class _Limited(HTTPSConnection):
-    """A connection with limits. Its faults before the request is sent are told from those after: by their type."""
+    """A connection with limits. Errors from before and after the request was sent have different types."""
 
     def __init__(
         self,
@@ -205,7 +205,7 @@ class _Limited(HTTPSConnection):
         super().__init__(*arguments, **options)
         self.limit = limit()
         remember(self)
-        # What a request consists of, until it is whole.
+        # The parts of a request, until it is complete.
         self._pieces: list[bytes] | None = None
 
     def connect(self) -> None:
@@ -221,7 +221,7 @@ class _Limited(HTTPSConnection):
             raise http_errors.NewConnectionError(self, str(error)) from error
 
     def request(self, *arguments: t.Any, **options: t.Any) -> None:
-        """Send a request, its head and its body at once: one record of TLS for most, instead of two."""
+        """Send a request, head and body at once, usually in one TLS record instead of two."""
         self.limit.start_exchange()
         pieces: list[bytes] = []
         self._pieces = pieces
@@ -232,7 +232,7 @@ class _Limited(HTTPSConnection):
         self.send(b"".join(pieces))
 
     def send(self, data: t.Any) -> None:
-        """Send bytes, or keep them until the request is whole."""
+        """Send bytes, or keep them until the request is complete."""
         if self._pieces is None:
             super().send(data)
         else:
@@ -253,7 +253,7 @@ class _DirectConnection(_Limited):
 
 
 class _ProxyConnection(_DirectConnection):
-    """A connection through a proxy, which the pool tells it: its address, and the headers for it."""
+    """A connection through a proxy. The pool passes the proxy's address, and the headers for it."""
 
     def __init__(self, *arguments: t.Any, way: Proxy, **options: t.Any) -> None:
         super().__init__(*arguments, **options)
@@ -275,7 +275,8 @@ class _ProxyConnection(_DirectConnection):
         try:
             super()._tunnel()
         except (OSError, http.client.HTTPException, ValueError) as error:
-            # The library tells the status in words alone. What the proxy itself says is left out: it may be what it got.
+            # The library only gives the status as text. The proxy's own words are left out, because they may repeat
+            # secrets.
             told = re.match("Tunnel connection failed: ([0-9]{3})", str(error))
             status = int(told[1]) if told else None
             if status is not None:
@@ -304,7 +305,7 @@ def _connections(
         **connection.headers(),
     }
     if not connection.validate_certs:
-        # The connection's own warning reaches the user; this one would only reach standard error.
+        # Our own warning reaches the user. The library's would only go to standard error.
         urllib3.disable_warnings(http_errors.InsecureRequestWarning)
     options: dict[str, t.Any] = {
         "maxsize": connection.concurrency,
@@ -327,7 +328,7 @@ def _connections(
         pool.ConnectionCls = _ProxyConnection
         ways["way"] = proxy
     pool.headers = headers
-    # Not among the options of the library's own connections, which is all that its managers of pools take.
+    # The library's pool managers only accept options of its own connections, which do not include these.
     pool.conn_kw.update(ways)
     return pool
 
@@ -335,8 +336,8 @@ def _connections(
 def _tls(connection: Connection) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=connection.ca_path)
     context.sslsocket_class = _LimitedSocket
-    # The same on every Python: 3.13 began to refuse certificates for formal faults, which those that managers make for
-    # themselves may have; and a manager's own certificate in ca_path is as good as its CA's.
+    # The same on every Python: since 3.13, certificates with formal faults are refused, and managers' self-signed ones
+    # may have such faults. A manager's own certificate in ca_path is as good as its CA's.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if not connection.validate_certs:
@@ -346,7 +347,7 @@ def _tls(connection: Connection) -> ssl.SSLContext:
 
 
 def _body(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
-    """The decoded body, or its beginning, longer than C(most), where it is longer."""
+    """The decoded body; if it is longer than C(most), only its beginning, which is also longer than C(most)."""
     pieces = []
     size = 0
     asked = min(_PIECE, most + 1)
@@ -360,11 +361,11 @@ def _body(response: urllib3.BaseHTTPResponse, most: int) -> bytes:
 
 
 def _request_failure(error: Exception) -> Failure:
-    """What an exception means that came before the head of a reply had."""
+    """The failure for an exception before the head of a reply arrived."""
     if isinstance(error, TunnelError):
         return Failure(JumpHostError, str(error), maybe_done=False, final=error.permanent)
     if isinstance(error, _ProxyFailure):
-        # What it refuses, it would refuse again; 5xx may be a manager that it cannot reach just now.
+        # The proxy would refuse again. 5xx may mean that it cannot reach the manager at the moment.
         refused = error.status is not None and error.status < 500
         kind = ProxyUnauthorized if error.status in _PROXY_UNAUTHORIZED else ProxyRefused
         return Failure(kind, str(error), maybe_done=False, final=refused)
@@ -377,13 +378,13 @@ def _request_failure(error: Exception) -> Failure:
         return Failure(UntrustedCertificate, reason, maybe_done=False, final=True)
     if isinstance(error, http_errors.ReadTimeoutError):
         return Failure(TimedOut, _slowness(error, "the reply did not come in time"))
-    # Whatever else the parsers of this library and of the standard library below it stumble over in what came in:
-    # besides their own errors, there have been ValueError, OverflowError and AttributeError.
+    # For some input, the parsers of this library and of the standard library raise other errors than their own.
+    # ValueError, OverflowError and AttributeError have been seen.
     return Failure(ConnectionFailed, _reason(error))
 
 
 def _body_failure(error: Exception, status: int) -> Failure:
-    """What an exception means that came with the body of a reply of success."""
+    """The failure for an exception while the body of a successful reply was read."""
     if isinstance(error, http_errors.DecodeError):
         return Failure(BadReply, "its body cannot be decompressed", status, final=True)
     if isinstance(error, http_errors.ReadTimeoutError):
@@ -398,7 +399,7 @@ def _slowness(error: Exception, otherwise: str) -> str:
 
 
 def _status(number: int) -> str:
-    """A status of HTTP with what it means."""
+    """An HTTP status with its meaning."""
     try:
         return f"{number} ({http.HTTPStatus(number).phrase})"
     except ValueError:
@@ -406,11 +407,11 @@ def _status(number: int) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause in words; urllib3 and http.client wrap it with the names of their objects."""
+    """The innermost cause in words. urllib3 and http.client wrap it with the names of their objects."""
     while True:
         if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
             return f"there is no TLS on that port ({error.reason})"
-        # Not __context__, which may be an older error that a caller is dealing with.
+        # Not __context__, which may be an older error that a caller is handling.
         cause = error.__cause__ or (error.args and error.args[-1])
         if not isinstance(cause, BaseException):
             return str(error) or type(error).__name__

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How far a task is, which limit it waits for, and how long that will take: in numbers, never in names from outside."""
+"""A task's progress, the limit that it waits for, and the time left: in numbers, never with names from outside."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ PLANNING = "planning"
 WRITING = "writing"
 WAITING = "waiting"
 
-# The manager counts the requests of so many seconds.
+# The manager counts the requests of this many seconds.
 _MINUTE = 60.0
-# From so many of a smaller unit on, a time is told in the next larger one.
+# From this number on, a time is shown in the next larger unit.
 _MANY = 100
 
 
 class Stage:
-    """One thing that a task does, and how much of it is done: C(total) is None where that is not known yet."""
+    """One thing that a task does, and how much of it is done. C(total) is None if it is not known yet."""
 
     def __init__(self, phase: str, what: str, total: int | None, started: float, accepted: int) -> None:
         """C(started): in seconds of the task's clock. C(accepted): how many requests were answered before."""
         self.phase, self.what, self.total = phase, what, total
         self.started, self.accepted_before = started, accepted
         self.done = self.failed = 0
-        # In other words than the usual ones.
+        # Other words than the usual ones.
         self.said = ""
         self._lock = threading.Lock()
 
     def advance(self, count: int = 1, *, failed: bool = False) -> None:
-        """So many more are done, or have failed. From any thread."""
+        """C(count) more are done, or have failed. May be called from any thread."""
         with self._lock:
             if failed:
                 self.failed += count
@@ -48,7 +48,7 @@ class Stage:
 
     @property
     def told(self) -> str:
-        """In words: C(writing: 118 of 500 done, 2 failed)."""
+        """The stage in words: C(writing: 118 of 500 done, 2 failed)."""
         if self.said:
             return self.said
         of_all = "" if self.total is None else f" of {self.total}"
@@ -57,7 +57,7 @@ class Stage:
 
 
 class Progress:
-    """How far a task is. The engine tells it from any thread; whoever shows it reads it at any time."""
+    """A task's progress. The engine updates it from any thread, and it can be read and shown at any time."""
 
     def __init__(self, clock: Clock, requests_per_minute: int = 0) -> None:
         """C(requests_per_minute): the option, 0 for no pacing."""
@@ -67,7 +67,7 @@ class Progress:
         self._sent: deque[float] = deque()
         self._accepted: deque[float] = deque()
         self._accepted_in_all = 0
-        # How many requests a minute the manager took before it refused one, None as long as it has refused none.
+        # How many requests per minute the manager accepted before it refused one, None until it refuses one.
         self._observed: int | None = None
         self._closed_until = -math.inf
         self._repeated = 0
@@ -75,11 +75,11 @@ class Progress:
         self._writing: Stage | None = None
         self._waiting: Stage | None = None
 
-    # -- what the engine tells
+    # -- for the engine
 
     @contextlib.contextmanager
     def stage(self, phase: str, what: str = "", total: int | None = None) -> t.Iterator[Stage]:
-        """What is being done until the end of the block; then again what was being done before."""
+        """The task does this until the end of the block, and then again what it did before."""
         before = self._stage
         stage = self._stage = Stage(phase, what, total, self._clock.monotonic(), self._accepted_in_all)
         if phase == WRITING:
@@ -114,15 +114,15 @@ class Progress:
             self._closed_until = closed_until
 
     def repeated(self) -> None:
-        """A request failed, and will be sent again."""
+        """A request failed and will be sent again."""
         with self._lock:
             self._repeated += 1
 
-    # -- what is shown
+    # -- for display
 
     @property
     def line(self) -> str:
-        """All of it on one line."""
+        """The whole progress on one line."""
         stage = self._stage
         now = self._clock.monotonic()
         with self._lock:
@@ -141,7 +141,7 @@ class Progress:
 
     @property
     def interrupted(self) -> str:
-        """What is left behind where the task ends now. Takes no lock, so that a signal's handler may ask."""
+        """What is left undone if the task ends now. Takes no lock, so that a signal handler may call it."""
         if self._waiting is not None:
             return f"interrupted while {self._waiting.told}; what was started continues"
         if self._writing is not None:
@@ -150,7 +150,7 @@ class Progress:
         return f"interrupted while {stage.told}; nothing was written, and the next run starts over"
 
     def seconds_left(self) -> float | None:
-        """How long the stage will take: at its pace so far, and no shorter than the limit allows. None: not known."""
+        """Seconds until the stage ends, at its pace so far, but no less than the limit allows. None if unknown."""
         stage, now = self._stage, self._clock.monotonic()
         tried = stage.done + stage.failed
         if stage.total is None or stage.phase in (PLANNING, WAITING):
@@ -174,7 +174,7 @@ class Progress:
         return "" if self._observed is None else f"the manager takes about {self._observed} a minute"
 
     def _forget(self) -> None:
-        """What is older than a minute."""
+        """Forget requests that are older than a minute."""
         since = self._clock.monotonic() - _MINUTE
         for times in (self._sent, self._accepted):
             while times and times[0] <= since:
@@ -182,7 +182,7 @@ class Progress:
 
 
 def _duration(seconds: float) -> str:
-    """Rounded up: 45 s, 12 min, 3 h."""
+    """A time in words, rounded up: 45 s, 12 min, 3 h."""
     for unit in ("s", "min"):
         if math.ceil(seconds) < _MANY:
             return f"{math.ceil(seconds)} {unit}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The HTTP proxy that the manager is reached through: where it is told, and what of it must never be shown."""
+"""The HTTP proxy for the manager: where it is configured, and which parts of it must never be shown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PROXY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "use_proxy": {"type": "bool", "default": True},
 }
 
-# As in curl, and in libraries of Python: where both are set, the first one counts.
+# As in curl and in Python's libraries, the first one counts if both are set.
 VARIABLES = ("https_proxy", "HTTPS_PROXY")
 _BYPASS_VARIABLES = ("no_proxy", "NO_PROXY")
 
@@ -36,7 +36,7 @@ PROXY_EXPOSED = (
 _FORM = "it must be http://[USER:PASSWORD@]HOST[:PORT], such as http://proxy.example.com:3128"
 _PORT = 80
 
-# No password can be in this, unless it is the number. In others one may, also where its place is wrong, as in
+# Text like this cannot contain a password, unless it is the number. Other text may, even in a wrong place, as in
 # USER:PASSWORD.
 _WITHOUT_PASSWORD = re.compile(r"((?:[A-Za-z0-9+.-]*://)?(?:\[[^\[\]@]*\]|[^:\[\]@]*))(?::([0-9]+))?([/?#][^:@]*)?")
 _HIGHEST_PORT = 65535
@@ -46,7 +46,8 @@ _HIGHEST_PORT = 65535
 class Proxy:
     """An HTTP proxy. Neither its repr nor its text has the user name and password.
 
-    origin: where it was told. credentials: C(USER:PASSWORD). told: the text as it came, where that has them, or empty.
+    origin: where it was configured. credentials: C(USER:PASSWORD). told: the original text if it has credentials, or
+    empty.
     """
 
     host: str
@@ -60,7 +61,7 @@ class Proxy:
 
     @property
     def name(self) -> str:
-        """As its text, for where nobody knows whether there is such a host: of USER:PASSWORD, the port is the password."""
+        """Its text for messages, if the host may not exist: in USER:PASSWORD, the port is the password."""
         return f"the proxy {self.host} (from {self.origin})"
 
     @property
@@ -69,14 +70,14 @@ class Proxy:
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def headers(self) -> dict[str, str]:
-        """The header that lets a request through."""
+        """The header that authenticates at the proxy."""
         return {} if self.credentials is None else {"Proxy-Authorization": f"Basic {basic(self.credentials)}"}
 
 
 def read_proxy(params: Mapping[str, t.Any], url: str, environment: Mapping[str, str]) -> Proxy | None:
-    """The proxy for the manager's URL, from option C(proxy) or else the environment; C(None) for the direct way.
+    """The proxy for the manager's URL, from the option C(proxy) or else the environment; C(None) for no proxy.
 
-    Raises C(OptionError), never with a user name or password.
+    Raises C(OptionError), which never shows a user name or password.
     """
     if not params.get("use_proxy", True):
         return None
@@ -91,7 +92,7 @@ def read_proxy(params: Mapping[str, t.Any], url: str, environment: Mapping[str, 
 
 
 def proxy_secrets(params: Mapping[str, t.Any], environment: Mapping[str, str]) -> set[str]:
-    """What must not be shown of proxies that the options or the environment name: all that their passwords are in."""
+    """The secrets of proxies in the options or the environment: all text that contains their passwords."""
     secrets = set()
     for given in (params.get("proxy"), *map(environment.get, VARIABLES)):
         text = _text(given) or ""
@@ -102,17 +103,17 @@ def proxy_secrets(params: Mapping[str, t.Any], environment: Mapping[str, str]) -
 
 
 def may_hold_password(given: str) -> bool:
-    """Whether a password may be in what was given as a proxy, whether or not it can be one.
+    """Whether a value for a proxy, valid or not, may contain a password.
 
-    A number that can be a port is taken for one.
+    A number that can be a port counts as one.
     """
     found = _WITHOUT_PASSWORD.fullmatch(given)
-    # Of thousands of digits, Python makes no number.
+    # Python refuses to read a number with thousands of digits.
     return found is None or int((found[2] or "0")[:6]) > _HIGHEST_PORT
 
 
 def _shown(given: str) -> str | None:
-    """What an error may show of a proxy that is wrong, where a number may be a password as well; C(None) for nothing."""
+    """The text of a wrong proxy for an error; C(None) if it may contain a password, which can be a number."""
     found = _WITHOUT_PASSWORD.fullmatch(given)
     return found and f"{found[1]}{':...' if found[2] else ''}{found[3] or ''}"
 
@@ -139,7 +140,7 @@ def _proxy(given: str, origin: str) -> Proxy:
     credentials = None
     if "@" in parts.netloc:
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        # The name ends at the first colon, whoever reads it.
+        # All programs end the user name at the first colon.
         if ":" in user or not (user + password).isprintable():
             raise wrong
         credentials = f"{user}:{password}"
@@ -149,8 +150,8 @@ def _proxy(given: str, origin: str) -> Proxy:
 def _is_bypassed(url: str, environment: Mapping[str, str]) -> bool:
     """Whether C(NO_PROXY) names the manager, as Python's urllib reads it, with networks as its requests does.
 
-    A name stands for itself and all names below it, whether or not a dot is in front, and with a port for that port
-    alone; C(*) stands for everything. An IPv6 address may be in brackets.
+    A name, with or without a leading dot, matches itself and all names below it; with a port, only that port. C(*)
+    matches everything. An IPv6 address may be in brackets.
     """
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
@@ -158,7 +159,7 @@ def _is_bypassed(url: str, environment: Mapping[str, str]) -> bool:
     name = next((name for name in _BYPASS_VARIABLES if name in environment), "")
     for entry in environment.get(name, "").lower().split(","):
         entry = entry.strip().lstrip(".")
-        # The colons of an IPv6 address without brackets are its own.
+        # In an IPv6 address without brackets, the last colon does not start a port.
         if entry.startswith("[") or entry.count(":") == 1:
             entry = entry.removesuffix(port).strip("[]")
         entry = entry.rstrip(".")

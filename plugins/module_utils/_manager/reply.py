@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What one attempt gives: a reply and what it says, or a failure."""
+"""The result of one attempt: a reply and its content, or a failure."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from . import limit
 from .errors import BadReply, ManagerError
 from .gate import LONGEST_RETRY_AFTER
 
-# Optional, for speed alone. Releases before 3.9.15 do not bound the depth of what they parse (CVE-2024-27454).
+# Optional, only for speed. Releases before 3.9.15 do not limit the depth of parsed data (CVE-2024-27454).
 _ORJSON_NEEDED = (3, 13)
 try:
-    # By its name, since it need not be there, nor fit: a broken installation raises anything.
+    # Imported by name, because it may be missing or incompatible, and a broken installation can raise anything.
     orjson: t.Any = importlib.import_module("orjson")
     if tuple(map(int, re.findall("[0-9]+", orjson.__version__)[:2])) < _ORJSON_NEEDED:
         orjson = None
@@ -31,26 +31,26 @@ except Exception:
     orjson = None
 
 # Members of all objects and lists of a reply together. 5,000 policies with all 219 settings, each an object with one
-# member, and with 100 fields and rules besides, have 2.7 million; the rest is room for commas within texts, which are
-# counted, too. The worst that so many members can take is about 600 MB, instead of gigabytes.
+# member, and with 100 other fields and rules, have 2.7 million. The rest is for commas within texts, which also count.
+# This many members take at most about 600 MB.
 MOST_MEMBERS = 4_000_000
-# Levels of objects and lists in a reply: the API's own have less than ten.
+# Levels of objects and lists in a reply. The API's own replies have less than ten.
 DEEPEST = 32
-# Of a reply that is no success, no more than so many bytes are read.
+# The most bytes that are read of an unsuccessful reply.
 LARGEST_ERROR_REPLY = 64 * 2**10
 _CONTAINERS = frozenset((dict, list))
-# Digits of a number; IDs and times have less than 20.
+# Digits of a number. IDs and times have less than 20.
 _LONGEST_NUMBER = 100
-# Larger bodies are parsed by Python alone: orjson takes twelve times a body for as long as it parses it. A page of 5,000
-# computers has some 2.5 million bytes.
+# Larger bodies are parsed by Python itself, because orjson needs twelve times a body's size while it parses. A page of
+# 5,000 computers has about 2.5 million bytes.
 _LARGEST_FOR_ORJSON = 4 * 2**20
 
 
 @dataclass
 class Failure:
-    """An attempt without a useful reply. C(final): another one cannot do better.
+    """An attempt without a useful reply. C(final): another attempt would also fail.
 
-    C(maybe_done): the manager may have done what was asked. C(retry_after): seconds, None where it does not say.
+    C(maybe_done): the manager may have done what was requested. C(retry_after): seconds, None if it is not given.
     """
 
     kind: type[ManagerError]
@@ -61,13 +61,13 @@ class Failure:
     retry_after: float | None = None
 
     def said(self) -> str:
-        """The status, where there is one, and the message."""
+        """The status, if there is one, and the message."""
         return f"{self.status}, {self.message}" if self.status else self.message
 
 
 @dataclass
 class Reply:
-    """A status, and as much of the body as is of use. C(retry_after): seconds, None without such a header."""
+    """A status, and the useful part of the body. C(retry_after): seconds, None without such a header."""
 
     status: int
     retry_after: float | None = None
@@ -76,17 +76,17 @@ class Reply:
 
     @property
     def is_success(self) -> bool:
-        """Whether the manager says that it has done what was asked."""
+        """Whether the manager says that it has done what was requested."""
         return 200 <= self.status < 300
 
     def explanation(self) -> str:
-        """What the reply says in words, in the server's own where it has some."""
+        """The reply in words, in the server's own words if it has some."""
         if self.location and 300 <= self.status < 400:
             return f"it points to {self.location}"
         return _explanation(self.body)
 
     def parsed(self, *, may_be_empty: bool) -> dict[str, t.Any] | None | Failure:
-        """The JSON object in a reply of success; None where there is nothing and there may be; or what is wrong."""
+        """The JSON object in a successful reply; None if it is empty and C(may_be_empty); or the failure."""
         fault = self._oversize()
         if fault is None:
             if may_be_empty and not self.body.strip():
@@ -106,7 +106,7 @@ class Reply:
         return Failure(BadReply, fault, self.status, final=True)
 
     def broke_off(self) -> bool:
-        """Whether there is less than a JSON object, and nothing else either."""
+        """Whether the body is empty, or only the beginning of a JSON object."""
         if self.body[:1] not in (b"", b"{") or self._oversize():
             return False
         try:
@@ -118,19 +118,20 @@ class Reply:
         return False
 
     def _oversize(self) -> str | None:
-        """What is too much to be parsed: found before a single object is made."""
+        """Why the body is too large to be parsed, found before any object is made."""
         if len(self.body) > limit.LARGEST_REPLY:
             return f"its body is larger than {limit.LARGEST_REPLY} bytes"
-        # Each member stands behind a comma, or first in its object or list.
+        # Each member follows a comma, or is the first one in its object or list.
         if len(self.body) > MOST_MEMBERS and sum(map(self.body.count, (b",", b"{", b"["))) > MOST_MEMBERS:
             return f"its body has more than {MOST_MEMBERS} values, which no page of the manager's API has"
         return None
 
 
 def retry_after(header: str | None, date: str | None, now: float) -> float | None:
-    """The seconds in a Retry-After header, at most 120, whether given as a number or a date; None for no sense.
+    """The seconds in a Retry-After header, at most 120, given as a number or a date; None if it is invalid.
 
-    A date counts from the reply's own Date, since the manager's clock may differ from ours; without one, from C(now).
+    A date is compared with the reply's own Date, because the manager's clock may differ from ours; without it, with
+    C(now).
     """
     if header is None:
         return None
@@ -165,21 +166,21 @@ def _finite(digits: str) -> float:
     return number if math.isfinite(number) else _not_json("a number of that size")
 
 
-# A function for each whole number takes longer than all the rest, so that it is only called where one is too long.
+# Calling a function for each whole number takes longer than all the rest, so it is only called if one is too long.
 _DECODER = json.JSONDecoder(parse_constant=_not_json, parse_float=_finite)
 _LONG_NUMBERS_DECODER = json.JSONDecoder(parse_constant=_not_json, parse_int=_integer, parse_float=_finite)
 _DIGITS_ALIKE = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
 
 
 class _TooDeep(Exception):
-    """It has more than C(DEEPEST) levels."""
+    """The JSON has more than C(DEEPEST) levels."""
 
 
 def _loads(body: bytes) -> t.Any:
-    """Strict JSON in UTF-8, which is what the bytes are searched for.
+    """Parse strict JSON in UTF-8.
 
-    Raises C(ValueError) and C(_TooDeep). What comes out is the same with orjson and without: whatever that refuses, and
-    whatever has a number that it does not take for a whole one, Python's own parser decides.
+    Raises C(ValueError) and C(_TooDeep). The result is the same with and without orjson: if orjson refuses a text, or
+    finds a number that is not whole, Python's own parser decides.
     """
     has_long_number = b"0" * (_LONGEST_NUMBER + 1) in body.translate(_DIGITS_ALIKE)
     if orjson is not None and len(body) <= _LARGEST_FOR_ORJSON and not has_long_number:
@@ -191,14 +192,14 @@ def _loads(body: bytes) -> t.Any:
     try:
         value = decoder.decode(body.decode("utf-8-sig", "surrogatepass"))
     except RecursionError:
-        # How deep that is depends on the Python.
+        # Python's own limit, which depends on its version.
         raise _TooDeep from None
     _has_fractions(value)
     return value
 
 
 def _has_fractions(value: t.Any) -> bool:
-    """Whether there is a number within that is not whole. Raises C(_TooDeep)."""
+    """Whether the value contains a number that is not whole. Raises C(_TooDeep)."""
     if value.__class__ not in _CONTAINERS:
         return isinstance(value, float)
     found = False
@@ -218,7 +219,7 @@ def _members(containers: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
 
 
 def _explanation(body: bytes) -> str:
-    """What a body that is not a proper reply says: neither cleaned nor shortened, which comes after masking."""
+    """The text of an improper reply. It is not cleaned or shortened yet, because masking comes first."""
     text = body[:LARGEST_ERROR_REPLY].decode("utf-8", "replace")
     try:
         said = _message(json.loads(text))
@@ -227,14 +228,15 @@ def _explanation(body: bytes) -> str:
     if said:
         return said
     if re.match(r"\s*<", text):
-        # Up to the next tag only: a page of nothing but beginnings of titles would be searched once for each of them.
+        # Only up to the next tag. Otherwise, a page with many opening title tags would be searched once for each of
+        # them.
         title = re.search(r"<title[^<>]*>([^<]*)", text, re.IGNORECASE)
         return f"an HTML page titled '{title[1].strip()}'" if title else "an HTML page"
     return text.strip() or "an empty body"
 
 
 def _message(parsed: t.Any) -> str:
-    """The text in any of the forms that the manager's errors have been seen in."""
+    """The text in any of the known forms of the manager's errors."""
     if isinstance(parsed, str):
         return parsed
     if isinstance(parsed, list):

@@ -2,43 +2,43 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the fields of a reply must be, so that whoever reads them need not ask again."""
+"""The types of fields in replies, so that code that uses the fields need not check them again."""
 
 from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
 
-# The vendor's SDK takes IDs for signed 64-bit numbers.
+# In the vendor's SDK, IDs are signed 64-bit numbers.
 LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a field must be where it is there and not null: in words, and whether a value is that."""
+    """The type of a field that is present and not null: in words, and as a test of a value."""
 
     words: str
     holds: t.Callable[[t.Any], bool]
-    # The same of many values at once where that is quicker; none of them is null.
+    # The test of many values at once, if that is faster. None of them is null.
     all_hold: t.Callable[[list[t.Any]], bool] | None = None
 
     def holds_of_all(self, values: list[t.Any]) -> bool:
-        """Whether each of these values, of which none is null, is that."""
+        """Whether all of these values, none of which is null, pass the test."""
         return self.all_hold(values) if self.all_hold else all(map(self.holds, values))
 
 
 def is_number(value: t.Any, least: int) -> bool:
-    """Whether it is a whole number that can be an ID, and not below C(least). True and false are none."""
+    """Whether a value is a whole number that can be an ID, and at least C(least). Booleans are not numbers here."""
     return value.__class__ is int and least <= value <= LARGEST_ID
 
 
 def are_numbers(values: t.Collection[t.Any], least: int) -> bool:
-    """Whether each of them is such a number."""
+    """Whether all of the values are such numbers."""
     return set(map(type, values)) <= {int} and (not values or (least <= min(values) and max(values) <= LARGEST_ID))
 
 
 def any_given(values: t.Collection[t.Any]) -> bool:
-    """Whether one of them is not null."""
+    """Whether any of the values is not null."""
     return [*values].count(None) != len(values)
 
 
@@ -96,7 +96,7 @@ FIREWALL = Shape(
 
 
 def what_is(value: t.Any) -> str:
-    """A value by its kind alone: what stands in a wrong place may be a secret."""
+    """Only the kind of a value, because a value in a wrong place may be a secret."""
     if value is None:
         return "null"
     if isinstance(value, bool):

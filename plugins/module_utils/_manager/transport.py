@@ -29,38 +29,38 @@ from .reply import Failure, Reply
 if t.TYPE_CHECKING:
     from .connection import Connection
 
-# How often a request is sent whose reply is 5xx or none at all.
+# How often a request is sent if the reply is 5xx or if there is none.
 ATTEMPTS = 5
 # Seconds before the second attempt; doubled before each further one.
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
-# How many reads are begun ahead at once: a further connection costs its handshakes, which take longer than a short list.
+# How many reads may run ahead at once. A further connection needs handshakes, which take longer than a short list.
 AHEAD = 3
-# How long one request meets nothing but 429 before it is given up, in seconds.
+# How many seconds a request may get only 429 before it is given up.
 PATIENCE = 300.0
 
 Query = t.Union[t.Mapping[str, str], t.Iterable[t.Tuple[str, str]], None]
 Object = t.Dict[str, t.Any]
-# What tells a request from others: method, target and payload.
+# What identifies a request: method, target and payload.
 _Asked = t.Tuple[str, str, t.Optional[bytes]]
 
 
 class Transport:
     """Sends requests to one manager, from any number of threads, until it is closed.
 
-    Every method returns the parsed JSON object, and raises a C(ManagerError) otherwise. Nothing of this holds the API
-    key, also where the server's text does.
+    Every method returns the parsed JSON object, or raises a C(ManagerError). Neither contains the API key, even if the
+    server's text does.
 
-    Nothing is endless. An attempt takes the option C(timeout) for connecting and for each wait for data; and from the
-    request to the end of the reply ten times as long, with one second more for each 32 KiB that come in. What fails is
-    not tried again once ten minutes and another ten times C(timeout) have passed since the first attempt. With the
-    option C(deadline), nothing is sent once it has passed, and what is under way then has C(timeout) to end.
+    Everything has a time limit. An attempt may take the option C(timeout) for connecting and for each wait for data,
+    and ten times as long from the request to the end of the reply, plus one second for each 32 KiB received. A failed
+    request is not tried again when ten minutes plus ten times C(timeout) have passed since the first attempt. After the
+    option C(deadline), nothing is sent, and running requests have C(timeout) to end.
     """
 
     def __init__(
         self, connection: Connection, *, clock: Clock | None = None, random: t.Callable[[], float] = _random.random
     ) -> None:
-        """C(clock) is the machine's unless given. C(random) returns numbers from 0 to 1. The deadline counts from here.
+        """C(clock): the machine's by default. C(random) returns numbers from 0 to 1. The deadline counts from now.
 
         Raises C(MissingLibrary). Sends nothing yet.
         """
@@ -78,8 +78,8 @@ class Transport:
         ends_at = clock.monotonic() + 60 * connection.deadline if connection.deadline else math.inf
         self._gate = Gate(clock, random, connection.requests_per_minute, ends_at)
         self._pool = Pool(connection, clock, ends_at)
-        # Reads that were begun ahead, by what they ask for, and the threads that they run in; and those that wait for the
-        # first answer of all: managers count requests with a wrong key, and lock a key after a few, so only one is sent.
+        # Reads that run ahead, by their request, and their threads; and reads that wait for the very first answer.
+        # Managers lock a key after a few requests with a wrong one, so only one request is sent before that answer.
         self._begun: dict[_Asked, Future[Object]] = {}
         self._waiting: dict[_Asked, _Request] = {}
         self._has_answered = False
@@ -89,26 +89,26 @@ class Transport:
         self.progress = Progress(clock, connection.requests_per_minute)
 
     def shows_key(self, text: str) -> bool:
-        """Whether a text that is about to be kept has the API key in it, in any spelling."""
+        """Whether a text that will be kept contains the API key, in any spelling."""
         return self._mask.is_in(text)
 
     @property
     def requests_sent(self) -> int:
-        """How many requests were started, each attempt counted."""
+        """How many requests were started, counting each attempt."""
         return self._requests_sent
 
     @property
     def requests(self) -> dict[str, int]:
-        """What results say of both."""
+        """Both counts for results."""
         return {"sent": self.requests_sent, "writes": self.writes_sent}
 
     @property
     def writes_sent(self) -> int:
-        """How many of them could change something on the manager."""
+        """How many of the requests could change something on the manager."""
         return self._writes_sent
 
     def read(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> Object:
-        """A request that changes nothing, searches included. Repeated while there is hope."""
+        """Send a request that changes nothing, such as a search. It is repeated while that may help."""
         request = self._request(method, path, query, body, writes=False, repeatable=True)
         with self._ahead_lock:
             begun = self._begun.pop(request.asked, None)
@@ -122,8 +122,8 @@ class Transport:
         return answer
 
     def ahead(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> None:
-        """Begin a read in a thread, once the manager has answered any. It must be sure that C(read) will be called with the
-        same: that gets what comes of it, be it an error, and sends nothing.
+        """Start a read in a thread, after the manager's first answer. The caller must be sure to call C(read) with the
+        same arguments: that call gets this read's result or error, and sends nothing.
         """
         request = self._request(method, path, query, body, writes=False, repeatable=True)
         with self._ahead_lock:
@@ -132,7 +132,7 @@ class Transport:
             self._begin()
 
     def _begin(self) -> None:
-        """Begin the reads that wait, in their order."""
+        """Start the waiting reads, in their order."""
         with self._ahead_lock:
             if not self._waiting:
                 return
@@ -143,25 +143,25 @@ class Transport:
             self._waiting.clear()
 
     def write(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> Object | None:
-        """A request that may be sent twice with the effect of once. Repeated while there is hope.
+        """Send a request that has the same effect if it is sent twice. It is repeated while that may help.
 
-        A DELETE may return None, and that its object is gone when it is repeated is a success. An error's
-        C(outcome_unknown) tells that the manager may have done it all the same.
+        A DELETE may return None. If a repeated DELETE finds no object, it has succeeded. If an error has
+        C(outcome_unknown), the manager may have done it anyway.
         """
         return self._converse(self._request(method, path, query, body, writes=True, repeatable=True))
 
     def create(self, path: str, body: t.Any) -> Object:
-        """A POST that makes an object. Repeated only if the manager cannot have seen it, or refused it with 429.
+        """Send a POST that creates an object. Only repeated if the manager cannot have seen it, or refused it with 429.
 
-        With C(outcome_unknown) in the error, the object may exist.
+        If the error has C(outcome_unknown), the object may exist.
         """
         return self._object(self._request("POST", path, None, body, writes=True, repeatable=False))
 
     @contextlib.contextmanager
     def threads(self, count: int) -> t.Iterator[ThreadPoolExecutor]:
-        """So many threads to send requests from. With the block, they end, and what they have not begun is not tried.
+        """C(count) threads to send requests from. They end with the block, and work that has not started is dropped.
 
-        Where an alarm or the like ends the block, nothing more is sent, and who waits for a turn is woken.
+        If an alarm or another error ends the block, nothing more is sent, and waiting threads are woken.
         """
         pool = ThreadPoolExecutor(max_workers=count)
         try:
@@ -176,15 +176,15 @@ class Transport:
 
     @property
     def clock(self) -> Clock:
-        """What the task measures time by. To wait there is C(pause)."""
+        """The clock of the task. Use C(pause) to wait."""
         return self._clock
 
     def pause(self, seconds: float) -> None:
-        """Wait for so many seconds, or until the task's deadline, after which the next request fails."""
+        """Wait for this many seconds, or until the task's deadline, after which the next request fails."""
         self._gate.wait(seconds)
 
     def close(self) -> None:
-        """Close all connections. What was begun ahead, and has not come, is given up."""
+        """Close all connections. Reads that run ahead and have not ended are given up."""
         if self._ahead is not None:
             self._gate.stop()
             self._pool.cut()
@@ -216,7 +216,7 @@ class Transport:
         return parsed
 
     def _converse(self, request: _Request) -> Object | None:
-        """Send the request until there is an answer, or no hope for one."""
+        """Send the request until there is an answer, or until further attempts cannot help."""
         while True:
             started = self._gate.enter()
             if started is None:
@@ -238,7 +238,7 @@ class Transport:
             self._failed(request, outcome)
 
     def _refused(self, request: _Request, reply: Reply, started: float) -> None:
-        """Make all requests wait after a 429; raise it where this one has waited for long enough."""
+        """Make all requests wait after a 429. Raise an error if this request has waited too long."""
         request.last = refusal = Failure(RateLimited, reply.explanation(), 429)
         if request.refused_since is None:
             request.refused_since = started
@@ -248,7 +248,7 @@ class Transport:
         self.progress.refused(self._gate.opens_at)
 
     def _understood(self, request: _Request, reply: Reply) -> Object | None | Failure:
-        """What the reply is to this request."""
+        """What the reply means for this request."""
         if reply.is_success:
             parsed = reply.parsed(may_be_empty=request.method == "DELETE" and request.writes)
             if isinstance(parsed, dict) and self._mask.may_be_in(reply.body):
@@ -261,7 +261,7 @@ class Transport:
         return Failure(kind, reply.explanation(), reply.status, down, not down, reply.retry_after)
 
     def _failed(self, request: _Request, failure: Failure) -> None:
-        """Wait before the next attempt; raise the failure where there is no hope for one."""
+        """Wait before the next attempt, or raise the failure if another attempt cannot help."""
         request.last = failure
         request.doubt = request.doubt or (request.writes and failure.maybe_done)
         request.failures += 1
@@ -299,7 +299,7 @@ class Transport:
             self._writes_sent += writes
 
 
-# Most requests of a task have the same few queries.
+# Cached, because most requests of a task have the same few queries.
 @functools.lru_cache(maxsize=1000)
 def _encoded(query: tuple[tuple[str, str], ...]) -> str:
     return urlencode(query)
@@ -307,7 +307,7 @@ def _encoded(query: tuple[tuple[str, str], ...]) -> str:
 
 @dataclass
 class _Request:
-    """A request, and how it has gone so far."""
+    """A request, and the state of its attempts."""
 
     method: str
     path: str
@@ -317,15 +317,15 @@ class _Request:
     repeatable: bool
     first_started: float = math.inf
     failures: int = 0
-    # Since when it has met nothing but 429.
+    # The time since which it has only got 429.
     refused_since: float | None = None
-    # Whether an attempt failed in such a way that the manager may have done what was asked.
+    # Whether an attempt failed in a way that leaves open whether the manager has done what was requested.
     doubt: bool = False
     last: Failure | None = None
 
     @property
     def asked(self) -> _Asked:
-        """What tells it from others."""
+        """What identifies the request."""
         return self.method, self.target, self.payload
 
     def tried(self, started: float) -> None:
