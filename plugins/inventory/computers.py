@@ -308,7 +308,7 @@ class _Others:
         self._groups = frozenset(name for name in inventory.groups if name not in own_groups)
 
     def name_for(self, host: InventoryHost) -> str:
-        """A name for a computer that is not the name of a group or of another source's host."""
+        """A name that means this computer, and no group or host of another source."""
         return (
             fallback(host.id, lambda name: self._is_anothers(name, host))
             if self._is_anothers(host.name, host)
