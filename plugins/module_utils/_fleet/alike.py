@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Targets that are looked at together, since nothing that is asked of them tells them apart: most of a fleet."""
+"""Targets that are handled together, because they do not differ in anything that matters: most of a fleet."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ W = t.TypeVar("W")
 
 @dataclass(frozen=True)
 class Alike(t.Generic[W]):
-    """Targets of one and the same wish that inherit the same and have no settings of their own, on one platform.
+    """Targets on one platform with the same wish, the same inherited values, and no settings of their own.
 
-    That are computers right below one policy; anything else stands alone. Which rules are assigned to them may differ.
+    They are computers directly below one policy; other targets form groups of one. Their assigned rules may differ.
     """
 
     wish: W
@@ -26,12 +26,12 @@ class Alike(t.Generic[W]):
 
     @property
     def first(self) -> Target:
-        """The one that stands for all."""
+        """The target that represents all of them."""
         return self.targets[0]
 
 
 def alike(wishes: t.Mapping[Target, W]) -> list[Alike[W]]:
-    """All targets of these wishes in groups. Their overrides must have been read."""
+    """The targets of these wishes in groups. Their overrides must have been read."""
     groups: dict[t.Any, Alike[W]] = {}
     for target, wish in wishes.items():
         key: t.Any = target

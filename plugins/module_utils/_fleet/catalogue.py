@@ -4,9 +4,9 @@
 
 """The manager's settings that this collection knows: their names, their values, and every spelling of a value.
 
-The manager takes and returns strings such as C(10 Minutes). Which strings it accepts is nowhere documented, so each
-setting lists the spellings that its values can have; a value read in any of them is the same value, and a manager's
-own spelling is learned from what it returns.
+The manager takes and returns strings such as C(10 Minutes). It is not documented which strings it accepts, so each
+setting lists the possible spellings of its values. A value is the same in any spelling, and a manager's own spelling is
+learned from its replies.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dataclasses import dataclass
 
 from .._vendor.communication import AGENT_INITIATED, BIDIRECTIONAL, MANAGER_INITIATED
 
-# A value of a setting as this collection sees it: minutes or counts as int, switches as bool, choices as str.
+# A setting's value in this collection: minutes or counts are int, switches are bool, choices are str.
 Value = t.Union[int, bool, str]
 
-# What is declared to take an override away, so that the value is inherited.
+# The declared value that removes an override, so that the value is inherited.
 INHERITED = "inherited"
 UNLIMITED = "unlimited"
-# A setting that holds the ID of an object, and holds none.
+# The value of a setting for the ID of an object if it has none.
 NONE = "none"
 
 ANY_COMPUTER = "any_computer"
@@ -86,9 +86,9 @@ def _spell_reference(none: str) -> t.Callable[[Value], str]:
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """A setting: the manager's name, the option that stands for it, and how values are read and spelled.
+    """A setting: its name on the manager, its option, and how values are read and spelled.
 
-    C(spellings): ways to write a value, the best documented first.
+    C(spellings): ways to write a value, the best documented one first.
     """
 
     name: str
@@ -97,20 +97,20 @@ class Setting:
     spellings: tuple[t.Callable[[Value], str], ...]
 
     def read(self, settings: t.Any) -> Value | None:
-        """The value in a reply's settings; C(None) for every way in which a manager says that there is none."""
+        """The value in a reply's settings; C(None) for all forms in which managers say that there is none."""
         entry = settings.get(self.name) if isinstance(settings, dict) else None
         wire = entry.get("value") if isinstance(entry, dict) else entry
         return None if wire is None or wire == "" else self.parse(str(wire))
 
     def wire(self, settings: t.Any) -> str | None:
-        """The string itself, for learning how this manager spells."""
+        """The original string, to learn this manager's spelling."""
         entry = settings.get(self.name) if isinstance(settings, dict) else None
         wire = entry.get("value") if isinstance(entry, dict) else None
         return wire if isinstance(wire, str) else None
 
 
 def _choice(name: str, option: str, words: dict[str, tuple[str, ...]]) -> Setting:
-    """A setting whose values are choices of the console: every wording of each, the best documented first."""
+    """A setting with choices of the console as values: all wordings of each, the best documented one first."""
     value_of = {word.lower(): value for value, wordings in words.items() for word in wordings}
 
     def speller(number: int) -> t.Callable[[Value], str]:
@@ -120,8 +120,8 @@ def _choice(name: str, option: str, words: dict[str, tuple[str, ...]]) -> Settin
     return Setting(name, option, lambda wire: value_of.get(wire.lower(), wire), tuple(map(speller, range(wordings))))
 
 
-# Sources: the settings reference, the vendor's SDK, and captured policies (names and values); the spelling of
-# minutes in the clock change is documented nowhere.
+# Sources: the settings reference, the vendor's SDK, and captured policies (names and values); the spelling of minutes
+# for the clock change is not documented.
 HEARTBEAT_INTERVAL = Setting(
     "platformSettingHeartbeatInterval", "interval", _parse_minutes, (_spell_minutes, _spell_hours)
 )
@@ -150,10 +150,10 @@ COMMUNICATION_DIRECTION = _choice(
     },
 )
 NETWORK_ENGINE_MODE = Setting("firewallSettingNetworkEngineMode", "network_engine_mode", str.lower, (_spell_plain,))
-# In the default policy only; policies and computers carry the same in C(firewall.state).
+# Only in the default policy. Policies and computers have the same value in C(firewall.state).
 FIREWALL_STATE = Setting("firewallSettingState", "firewall_state", str.lower, (_spell_plain,))
 
-# Those of policies and computers that facets look at.
+# The settings of policies and computers that facets use.
 SETTINGS = (
     HEARTBEAT_INTERVAL,
     HEARTBEAT_MISSED_BEFORE_ALERT,
@@ -165,10 +165,10 @@ SETTINGS = (
 BY_OPTION = {setting.option: setting for setting in SETTINGS}
 
 
-# System settings: one value for the whole manager. Names: the settings reference; values: captured system settings,
-# and the choices in "Agent settings". How a manager words that nobody is allowed, which is a box that is not ticked in
-# the console, is documented nowhere: "No" is how another setting of that kind words it, and 0 is its ID in the older
-# command line. What holds an ID has been seen answered with the name of the object.
+# System settings: one value for the whole manager. Names: the settings reference; values: captured system settings, and
+# the choices in "Agent settings". It is not documented how a manager says that nobody is allowed, which is an unchecked
+# box in the console. Another setting of that kind uses "No", and the older command line has the ID 0 for it. Some
+# managers return an object's name in place of its ID.
 _ACTIVATION = "platformSettingAgentInitiatedActivation"
 ACTIVATION_ALLOW = _choice(
     f"{_ACTIVATION}Enabled",
@@ -210,7 +210,7 @@ ACTIVATION_REACTIVATE_UNKNOWN = Setting(
 
 
 class Spelling:
-    """How this manager spells values: starts with the documented spelling, learns from what the manager says."""
+    """How this manager spells values. It starts with the documented spelling, and learns from the manager's replies."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -224,14 +224,14 @@ class Spelling:
                 self.learn(setting, setting.parse(wire), wire)
 
     def learn(self, setting: Setting, value: Value, wire: str) -> None:
-        """Take the spelling first that wrote C(wire); a string that fits every spelling teaches nothing."""
+        """Prefer the spelling that writes C(wire). Nothing is learned from a string that fits every spelling."""
         fitting = [number for number, spell in enumerate(setting.spellings) if _spells(spell, value) == wire]
         if 0 < len(fitting) < len(setting.spellings):
             with self._lock:
                 self._learned[setting] = fitting[0]
 
     def candidates(self, setting: Setting, value: Value) -> list[str]:
-        """The strings to write for a value, the likeliest first, each once. Empty string for C(inherited)."""
+        """The possible strings for a value, each once, the most likely first. An empty string for C(inherited)."""
         if value == INHERITED:
             return [""]
         with self._lock:
@@ -239,7 +239,7 @@ class Spelling:
         return list(_candidates(setting, value, first))
 
 
-# Most writes of a task have the same few values. Typed, as true is no count.
+# Cached, because most writes of a task have the same few values. Typed, because True is not the number 1 here.
 @functools.lru_cache(maxsize=1000, typed=True)
 def _candidates(setting: Setting, value: Value, first: int) -> tuple[str, ...]:
     order = sorted(range(len(setting.spellings)), key=lambda number: (number != first, number))

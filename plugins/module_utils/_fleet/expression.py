@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""JMESPath expressions: every fault of one is an answer that names its option, also where the library has none.
+"""JMESPath expressions: every error names the option, even errors that the library does not handle.
 
-JMESPath takes a field that does not exist for null, so that a slip selects nobody, or everybody. Where the shape of the
-data is known, such fields are found by walking through all branches of an expression over one example.
+In JMESPath, a missing field is null, so a misspelled field selects nothing, or everything. If the shape of the data is
+known, such fields are found by evaluating all branches of an expression on one example.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ else:
     JMESPATH_IMPORT_ERROR = None
 
 if t.TYPE_CHECKING:
-    # A name that only the library's types have.
+    # A name that only exists in the library's type stubs.
     from jmespath.visitor import _TreeNode
 
     Node = _TreeNode
@@ -40,12 +40,12 @@ if t.TYPE_CHECKING:
 _KINDS = {str: "text", bool: "a boolean", int: "a number", float: "a number", list: "a list", dict: "an object"}
 
 
-# Functions that look at all values of an object.
+# Functions that use all values of an object.
 _OF_WHOLE_OBJECTS = ("values", "merge", "to_string")
 
 
 class Expression:
-    """A JMESPath expression as an option holds it. Raises C(OptionError) if it is none."""
+    """A JMESPath expression from an option. Raises C(OptionError) if it is invalid."""
 
     def __init__(self, text: str, option: str) -> None:
         self.text = text
@@ -67,27 +67,27 @@ class Expression:
 
     @property
     def parsed(self) -> Node:
-        """The tree that the library has made of it."""
+        """The library's syntax tree of the expression."""
         return self._compiled.parsed
 
     def looks_at(self, field: str) -> bool:
-        """Whether the expression can be about that field: names it, or looks at all fields of something."""
+        """Whether the expression may use that field: it names the field, or uses all fields of something."""
         return self._whole_rows or field in self._fields
 
     @property
     def versions_unread(self) -> int:
-        """How often C(evaluate) has compared what is no version, with one of our functions."""
+        """How often our functions for versions got something else than a version in C(evaluate)."""
         return self._functions.unread
 
     def evaluate(self, data: t.Any) -> t.Any:
-        """What the expression makes of any data. Raises C(OptionError)."""
+        """The expression's value for any data. Raises C(OptionError)."""
         with self._answering("it must fit the data"):
             if self.compares_versions:
                 return _settled(_Interpreter(self._options).visit(self.parsed, data))
             return self._compiled.search(data, self._options)
 
     def result(self, data: t.Any) -> t.Any:
-        """The same, and sure to be JSON: no reference to an expression (C(&name)), no infinity."""
+        """Like C(evaluate), but the value must be JSON: no reference to an expression (C(&name)), no infinity."""
         value = self.evaluate(data)
         with self._answering("it must return a value of JSON"):
             json.dumps(value, allow_nan=False)
@@ -96,11 +96,11 @@ class Expression:
     def inspect(
         self, row: dict[str, t.Any], what: str, why_not: t.Mapping[str, str] | None = None
     ) -> list[tuple[str, str]]:
-        """Look for what can never be true of a list of such rows; null in C(row) stands for a value of any shape.
+        """Find conditions that can never be true for a list of such rows. Null in C(row) means a value of any shape.
 
-        Returns which fields of a row are compared, by C(==) or C(!=), with which text. Raises C(OptionError) for a field
-        that is nowhere, and for comparisons of a text with a number. C(what): what the rows are, in the plural;
-        C(why_not): of fields that they might have had, why they have not.
+        Returns the fields of a row that are compared with a text, by C(==) or C(!=), and the texts. Raises
+        C(OptionError) for a field that does not exist, and for comparisons of a text with a number. C(what): what the
+        rows are, in the plural. C(why_not): by field, why rows do not have fields that one might expect.
         """
         inspector = _Inspector(row, self._options)
         with self._answering("it must fit the data"):
@@ -118,7 +118,7 @@ class Expression:
         return [(field, literal) for field, literal in inspector.compared if isinstance(literal, str)]
 
     def error(self, what_would_be_right: str) -> OptionError:
-        """That the expression cannot be right."""
+        """The error for this wrong expression."""
         return OptionError(self.option, self.text, what_would_be_right)
 
     def _no_field(self, name: str, value: t.Any, row: dict[str, t.Any], what: str, why_not: t.Mapping[str, str]) -> str:
@@ -148,17 +148,17 @@ class Expression:
             raise self.error(f"{needed}, and a simpler one: this is nested too deep") from None
         except OptionError:
             raise
-        # The library lets out whatever Python makes of an expression: TypeError for "<" between text and number,
-        # ValueError for a step of 0 and for very long numbers, OverflowError for infinity, and more with each release.
+        # The library does not catch Python's own errors: TypeError for "<" between text and number, ValueError for a
+        # step of 0 and for very long numbers, OverflowError for infinity, and others in other releases.
         except Exception as error:  # noqa: BLE001
             raise self.error(f"{needed}: {_reason(error)}") from None
 
 
 class _Interpreter(TreeInterpreter):
-    """Evaluates as the library does, but for what is unknown: that stays so where it is negated or compared.
+    """Evaluates like the library, except for unknown values: they stay unknown if they are negated or compared.
 
-    Beside C(||) and C(&&) it matters only where the other side does not decide. So a filter leaves out the computers
-    whose version is not known, whether it asks for those that are older than another or for those that are not.
+    In C(||) and C(&&), they only matter if the other side does not decide. So a filter leaves out computers with an
+    unknown version, whether it asks for computers with an older version or for all others.
     """
 
     def visit_not_expression(self, node: Node, value: t.Any) -> t.Any:
@@ -192,12 +192,12 @@ class _Interpreter(TreeInterpreter):
 
 
 def _of_values(node: Node, *values: t.Any) -> Node:
-    """The same node over what its children have come to."""
+    """The same node, applied to its children's values."""
     return {**node, "children": [{"type": "literal", "value": value, "children": []} for value in values]}
 
 
 def _settled(value: t.Any) -> t.Any:
-    """A result as JSON: what is unknown in it is not true."""
+    """A result as JSON. Unknown values become false."""
     if value is UNKNOWN:
         return False
     if isinstance(value, dict):
@@ -206,11 +206,11 @@ def _settled(value: t.Any) -> t.Any:
 
 
 class _Part:
-    """In place of a value of which an item or a slice was asked, and which is no list."""
+    """A placeholder for a value that is not a list, but has an item or a slice taken from it."""
 
 
 class _Inspector(TreeInterpreter):
-    """Evaluates all branches: both sides of a condition, what a filter would leave out, items beyond the example."""
+    """Evaluates all branches: both sides of a condition, rows that a filter leaves out, items beyond the example."""
 
     def __init__(self, row: dict[str, t.Any], options: Options) -> None:
         super().__init__(options)
@@ -231,7 +231,7 @@ class _Inspector(TreeInterpreter):
     def visit_comparator(self, node: Node, value: t.Any) -> t.Any:
         if node["value"] not in ("eq", "ne"):
             return super().visit_comparator(node, value)
-        # Each side once: comparisons can be nested, and twice for each would be without end.
+        # Each side is only evaluated once: with nested comparisons, the time would double with every level.
         sides = [(child["type"], self.visit(child, value)) for child in node["children"]]
         for (_type, mine), (other_type, literal) in (sides, sides[::-1]):
             field = next((name for name, one in self._row.items() if one is mine is not None), None)
@@ -246,7 +246,7 @@ class _Inspector(TreeInterpreter):
         try:
             return super().visit_function_expression(node, value)
         except JMESPathTypeError:
-            # It may be of another type in what the example does not show, or behind a condition.
+            # The value may have another type in data beyond the example, or after a condition.
             return None
 
     def visit_filter_projection(self, node: Node, value: t.Any) -> t.Any:
@@ -285,7 +285,7 @@ class _Inspector(TreeInterpreter):
 
 
 def nodes(node: Node) -> t.Iterator[Node]:
-    """The node and all below it."""
+    """The node, and all nodes below it."""
     yield node
     for child in node.get("children", ()):
         if isinstance(child, dict):
@@ -293,12 +293,12 @@ def nodes(node: Node) -> t.Iterator[Node]:
 
 
 def _is_false(value: t.Any) -> bool:
-    """Whether JMESPath takes it for false: null, and whatever is empty; 0 is true."""
+    """Whether the value is false in JMESPath: false, null, and anything empty; 0 is true."""
     return value is None or value is False or value in ("", [], {})
 
 
 def kind_of(value: t.Any) -> str:
-    """What a value of JSON is, in words."""
+    """The kind of a JSON value, in words."""
     return _KINDS.get(type(value), "null")
 
 
@@ -311,6 +311,6 @@ def _reason(error: Exception) -> str:
     try:
         said = one_line(error, 300)
     except ValueError:
-        # Python refuses to write out numbers of thousands of digits.
+        # Python refuses to write numbers with thousands of digits.
         said = ""
     return said or type(error).__name__

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is known of the manager's policies and computers, read in pages and only as far as asked.
+"""What is known about the manager's policies and computers, read in pages, and only when needed.
 
-Overrides are read; what is effective is worked out here, up the chain computer, policy, parent policies, default
-policy, so that a fleet costs no request per object.
+Only overrides are read. Effective values are worked out here, along the chain computer, policy, parent policies,
+default policy, so that no requests per object are needed.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ from .left_out import EXPANDED, Doubts
 from .objects import NO_OVERRIDES, Computer, Policy, Target
 from .rules import Assignments, listed_rules
 
-# From so many computers on, what was read of them takes so much memory that it pays to free it at once.
+# From this number of computers on, the fleet takes so much memory that it is worth freeing it at once.
 LARGE = 20_000
 
-# How many pages are read at once: managers take seconds for one. At most the task's connections are used.
+# How many pages are read at once, because managers take seconds for one. The task's connections also limit this.
 READERS = 4
 
-# Where a fleet keeps its rules and lists.
+# The attributes of a fleet for its rules and lists.
 OBJECTS = {FIREWALL_RULE: "rules", IP_LIST: "ip_lists", MAC_LIST: "mac_lists", PORT_LIST: "port_lists"}
 
-# What is read as a whole, by the name that a fleet has for it, and how the manager is asked.
+# Lists that are read as a whole, by their attribute of a fleet: the kind, and the value of C(overrides).
 _LISTS: dict[str, tuple[Kind, bool | None]] = {
     "policies": (POLICY, True),
     "group_tree": (COMPUTER_GROUP, None),
     **{name: (kind, None) for kind, name in OBJECTS.items()},
 }
 
-# Objects, each with its name and the ID of the one that it is below, if any, by ID.
+# Objects by ID, each with its name and the ID of its parent, if any.
 Tree = t.Mapping[int, t.Tuple[str, t.Optional[int]]]
 
 S = t.TypeVar("S")
@@ -62,9 +62,7 @@ T = t.TypeVar("T")
 
 @dataclass(frozen=True)
 class PlainPolicy:
-    """What is said of a policy that its overrides may lack: name, parent, description, and the rules that are effective
-    on it.
-    """
+    """Facts about a policy that replies about overrides may lack: name, parent, description, and effective rules."""
 
     name: str
     parent_id: int | None
@@ -73,18 +71,18 @@ class PlainPolicy:
 
 
 class Fleet:
-    """The manager's objects as one task sees them."""
+    """The manager's objects, as one task sees them."""
 
     def __init__(self, client: Client, parts: t.Sequence[str] = ()) -> None:
-        """C(parts): what to read of computers beside the basics, in the words of the API."""
+        """C(parts): what to read of computers besides the basic fields, in the words of the API."""
         self.client = client
         self._parts = list(parts) or ["none"]
         self.spelling = Spelling()
         self.computers: dict[int, Computer] = {}
         self.assignments = Assignments(self)
-        # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
+        # By the ID of a policy, for all targets directly below it: worked out once, not for each computer of a fleet.
         self._lineages: dict[int | None, tuple[Policy, ...]] = {}
-        # What the result of the task should say of its choices.
+        # Warnings for the task's result about its choices.
         self.warnings: list[str] = []
         self._listed = False
         self._begun: set[str] = set()
@@ -92,8 +90,8 @@ class Fleet:
         self._doubts = Doubts(client)
 
     def begin(self, parts: t.Iterable[str]) -> None:
-        """Have the manager asked for C(policies), C(group_tree), C(default_settings), C(rules) or kinds of lists, while others
-        are read. It must be sure that the task will come to need these: each costs its request.
+        """Start to read C(policies), C(group_tree), C(default_settings), C(rules) or kinds of lists ahead, while others
+        are read. The caller must be sure that the task will need these, because each needs a request.
         """
         for part in parts:
             if part in self.__dict__ or part in self._begun:
@@ -115,8 +113,8 @@ class Fleet:
             raise BadReply("POST", "/policies/search", message="the manager lists no policy at all")
         self._doubts.note(POLICY, items)
         nameless = any(item.get("name") is None for item in items)
-        # A reply about overrides may leave out what a policy is below. That none of them is below another one, though,
-        # can also be so.
+        # A reply about overrides may leave out the parents of policies. But it is also possible that no policy has a
+        # parent.
         plain = self.plain_policies if nameless or (items[1:] and not any(map(_parent, items))) else None
         policies = {}
         for item in items:
@@ -129,18 +127,18 @@ class Fleet:
                 continue
             policies[number] = Policy(number, name, parent_id, overrides, rule_ids, description)
         if self._overrides_known:
-            # Read after the targets of a task, to tell what they inherit.
+            # The policies are read after the targets of a task, to find out what these inherit.
             self._doubts.settle(POLICY)
         return policies
 
     @property
     def policies_read(self) -> t.Collection[Policy]:
-        """The policies, none where they were not read yet."""
+        """The policies; empty if they were not read yet."""
         return self.policies.values() if "policies" in self.__dict__ else ()
 
     @cached_property
     def plain_policies(self) -> dict[int, PlainPolicy]:
-        """Every policy as it is without a look at overrides alone."""
+        """Every policy by its ID, from replies that are not limited to overrides."""
         return {
             item["ID"]: PlainPolicy(item["name"], _parent(item), listed_rules(item), item.get("description") or "")
             for page in self.client.pages(POLICY, overrides=False)
@@ -161,7 +159,7 @@ class Fleet:
 
     @cached_property
     def descriptions(self) -> dict[int, str]:
-        """What policies' descriptions say, by ID. Replies about overrides may lack them all; then they are read."""
+        """The descriptions of policies, by ID. If replies about overrides lack all of them, they are read."""
         policies = self.policies
         if any(policy.description is not None for policy in policies.values()):
             return {number: policy.description or "" for number, policy in policies.items()}
@@ -179,15 +177,15 @@ class Fleet:
         return self.computers.values()
 
     def search_computers(self, field_name: str, name: str) -> list[Computer]:
-        """The computers of that name in one field, without reading the fleet.
+        """The computers with that name in one field, without reading the fleet.
 
-        Those that differ in case are among them where the manager's searches ignore case.
+        They include names that differ in case if the manager's searches ignore case.
         """
         found = self.client.named(COMPUTER, name, by=field_name, any_case=True, expand=self._parts)
         return [self._know(item) for item in found]
 
     def search_computer_id(self, computer_id: int) -> Computer | None:
-        """The computer of that ID, without reading the fleet."""
+        """The computer with that ID, without reading the fleet."""
         if computer_id not in self.computers and not self._listed:
             item = self.client.of_id(COMPUTER, computer_id, expand=self._parts)
             if item:
@@ -206,14 +204,15 @@ class Fleet:
 
     @property
     def read_count(self) -> int:
-        """How many they are."""
+        """How many computers had their overrides read."""
         return len(self._overrides_known)
 
     def read_overrides(self, targets: t.Iterable[Target]) -> None:
-        """Read what is set on these targets themselves: of computers, a window of known IDs at a time.
+        """Read the overrides of these targets. For computers, one window of known IDs at a time.
 
-        A manager may leave out a computer without overrides, or send an object whose every field is null; so what
-        is not in a window has no overrides. But where all inherit, one is asked alone before that is believed.
+        A manager may leave out a computer without overrides, or return an object with only null fields. So a computer
+        that is missing from a window has no overrides. But if a whole window has none, one computer is asked separately
+        first.
         """
         targets = list(targets)
         wanted = {target.id for target in targets if isinstance(target, Computer)} - self._overrides_known
@@ -243,10 +242,10 @@ class Fleet:
         overrides: bool,
         expand: t.Sequence[str],
     ) -> None:
-        """Read the computers of these IDs, in as few searches as their spread among the known IDs allows.
+        """Read the computers with these IDs, in as few searches as their distribution among the known IDs allows.
 
-        Where the fleet was not listed, any number of others may lie between two of them: then each is searched.
-        C(keep) gets each page, with others of the same window among them.
+        If the fleet was not listed, any number of other computers may be between two of them, so each is searched.
+        C(keep) gets each page, which may include other computers of the same window.
         """
         if not wanted:
             return
@@ -273,10 +272,10 @@ class Fleet:
     def in_parallel(
         self, do: t.Callable[[S], T], items: t.Iterable[S], keep: t.Callable[[S, T], None], *, held: int = READERS
     ) -> None:
-        """Send some requests, a few at a time, and keep what comes of each, in order. The first error ends it all.
+        """Send some requests, a few at a time, and keep each result, in order. The first error ends everything.
 
-        The others are under way meanwhile. C(held): of how many at most, those that have come and wait to be kept
-        included.
+        While a result is kept, other requests are running. C(held): the most requests that are running or wait to be
+        kept.
         """
         with self.client.transport.threads(READERS) as pool:
             under_way: deque[tuple[S, Future[T]]] = deque()
@@ -309,7 +308,7 @@ class Fleet:
         return paths(self.policy_tree)
 
     def policies_below(self, policy_ids: t.Iterable[int]) -> set[int]:
-        """The IDs of the policies below any of these, however deep; one of these only where it is below another."""
+        """The IDs of all policies below any of these, at any depth; one of these only if it is below another one."""
         return below(self.policy_tree, policy_ids)
 
     @cached_property
@@ -318,16 +317,16 @@ class Fleet:
         return {policy.id: (policy.name, policy.parent_id) for policy in self.policies.values()}
 
     def path(self, policy: Policy) -> str:
-        """The path of a policy; its name alone where nothing above it is known."""
+        """The path of a policy; only its name if nothing above it is known."""
         return self.policy_paths.get(policy.id, policy.name)
 
     @cached_property
     def groups(self) -> dict[int, str]:
-        """Computer groups by their ID, each with its path such as C(Data center/Web)."""
+        """The paths of computer groups, such as C(Data center/Web), by ID."""
         return paths(self.group_tree)
 
     def groups_within(self, group_ids: t.Iterable[int]) -> set[int]:
-        """The IDs of these groups, and of those below them, however deep."""
+        """The IDs of these groups, and of all groups below them, at any depth."""
         group_ids = set(group_ids)
         return group_ids | below(self.group_tree, group_ids)
 
@@ -338,12 +337,12 @@ class Fleet:
         return {item["ID"]: (item["name"], item.get("parentGroupID") or None) for item in items}
 
     def group_path(self, computer: Computer) -> str:
-        """The path of a computer's group, empty without one. The groups are read when the first one is asked for."""
+        """The path of a computer's group, empty without one. The groups are read when first needed."""
         return self.groups.get(computer.group_id, "") if computer.group_id else ""
 
     @cached_property
     def default_settings(self) -> dict[Setting, Value]:
-        """The default policy's values, which apply where nothing above a target sets one."""
+        """The default policy's values, which apply if no policy above a target sets one."""
         settings = self.client.default_settings()
         self.spelling.observe(settings)
         return {
@@ -373,7 +372,7 @@ class Fleet:
         return {item["ID"]: item for item in self._list("port_lists")}
 
     def port_list(self, list_id: int) -> Item | None:
-        """The port list of that ID. The lists are read when the first one is asked for."""
+        """The port list with that ID. The lists are read when first needed."""
         return self.port_lists.get(list_id)
 
     def objects_read(self) -> dict[Kind, dict[int, Item]]:
@@ -390,10 +389,9 @@ class Fleet:
 
 
 def paths(tree: Tree) -> dict[int, str]:
-    """The path of each object: names from the topmost one that is known down to its own, with a slash between.
+    """The path of each object: names from the topmost known object down to its own, separated by slashes.
 
-    Where parents go round in a circle, each is named once. A name may hold a slash itself, and two objects may have one
-    path.
+    In a loop of parents, each is named once. A name may contain a slash, and two objects may have the same path.
     """
 
     def path(object_id: int) -> str:
@@ -407,7 +405,7 @@ def paths(tree: Tree) -> dict[int, str]:
 
 
 def below(tree: Tree, above: t.Iterable[int]) -> set[int]:
-    """The objects below any of these, however deep: one of these itself only where it is below another of them."""
+    """The objects below any of these, at any depth; one of these only if it is below another one."""
     children: dict[int, list[int]] = {}
     for object_id, (_name, parent) in tree.items():
         if parent is not None:
@@ -429,7 +427,7 @@ def _parent(item: Item) -> int | None:
 
 
 def _windows(wanted: t.Sequence[int], known: t.Sequence[int], most: int) -> list[t.Sequence[int]]:
-    """Known IDs in a row, at most so many, from one that is wanted to another, until all that are wanted are in one."""
+    """Windows of at most C(most) consecutive known IDs, each from one wanted ID to another, with all wanted IDs."""
     windows = []
     start = 0
     while start < len(wanted):

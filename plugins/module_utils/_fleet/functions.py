@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Functions that JMESPath expressions have here beside its own: versions as versions, addresses in networks, case."""
+"""Additional functions for JMESPath expressions: for versions, for addresses in networks, and for case."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ try:
     from jmespath.functions import Functions as _Functions
     from jmespath.functions import signature
 except ImportError:
-    # Whoever needs the library says so: see JMESPATH_IMPORT_ERROR.
+    # Code that needs the library reports that it is missing: see JMESPATH_IMPORT_ERROR.
     if not t.TYPE_CHECKING:
         _Functions = object
 
@@ -34,14 +34,14 @@ Comparison = t.Callable[[t.Any, t.Any], bool]
 
 
 class Unknown(t.Dict[str, t.Any]):
-    """Neither true nor false: what a comparison with a version comes to that nobody knows. JMESPath takes it for false."""
+    """Neither true nor false: the result of a comparison with an unknown version. It is false in JMESPath."""
 
 
 UNKNOWN = Unknown()
 
 
 class Functions(_Functions):
-    """JMESPath's functions and ours. C(unread): how often a version was compared that is none."""
+    """JMESPath's functions and ours. C(unread): how often a text was compared that is not a version."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Functions(_Functions):
 
     @signature({"types": ["string"]}, {"types": ["string", "array-string"]})
     def _func_in_network(self, address: str, networks: str | list[str]) -> bool:
-        # The networks first: one that is none is an error, whatever the address.
+        # The networks come first: an invalid network is an error, whatever the address is.
         spans = [_span(network) for network in ([networks] if isinstance(networks, str) else networks)]
         number = _address(address)
         return number is not None and any(
@@ -89,7 +89,7 @@ class Functions(_Functions):
 
 
 def check_literal(function: str, literal: t.Any) -> None:
-    """Raise C(ValueError) for a text in an expression that a function there could never make anything of."""
+    """Raise C(ValueError) for a text in an expression that its function can never use."""
     if function in VERSION_FUNCTIONS and isinstance(literal, str) and numbers(literal) is None:
         raise ValueError(
             f"{function}() compares versions, such as '20.0.2.1390' or '20', and {quoted(literal, 60)} is not a version;"
@@ -108,7 +108,7 @@ def _span(network: str) -> Span:
 
 
 def _address(text: str) -> tuple[int, int] | None:
-    """IP version and number of an address; C(None) for what is none, as of a computer that was never heard from."""
+    """IP version and number of an address; C(None) for other text, as for a computer that was never heard from."""
     try:
         address = ipaddress.ip_address(text.strip())
     except ValueError:

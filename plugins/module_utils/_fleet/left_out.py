@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether what pages of overrides leave out is really not there.
+"""Checks whether parts that pages of overrides leave out really do not exist.
 
-A page on which nothing is overridden looks like one from which the overrides were lost, and the first would be written
-to. So before that is believed, one of its objects is asked for alone.
+A page without any overrides looks like a page whose overrides got lost, which would lead to wrong writes. So one of its
+objects is first read separately.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .._manager.errors import BadReply, NotFound
 
 FIREWALL = "firewall"
 SETTINGS_KEYS = {POLICY: "policySettings", COMPUTER: "computerSettings"}
-# What a request about overrides asks to be told of a computer; a policy always comes whole.
+# The parts of computers to request with overrides. Policies are always returned as a whole.
 EXPANDED: dict[Kind, tuple[str, ...]] = {POLICY: (), COMPUTER: ("computerSettings", FIREWALL)}
 
 
 class Doubts:
-    """What pages of overrides lack, until one object was asked alone. At most one of a kind is."""
+    """What pages of overrides lack, until one object was read separately. That is done at most once for each kind."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -30,14 +30,14 @@ class Doubts:
         self._settled: set[Kind] = set()
 
     def note(self, kind: Kind, page: t.Collection[Item]) -> None:
-        """Take in a page, and what none of its objects has."""
+        """Record a page, and the parts that none of its objects has."""
         lack = _lacking(kind, page)
         if lack:
             self._doubts[kind].append((lack, _likeliest(kind, page)))
 
     def settle(self, kind: Kind, preferred: int | None = None) -> None:
-        """Ask for the object that is the likeliest to have what its page lacks, by its page or, if that does not tell,
-        the C(preferred) one. Raises C(BadReply) where it has it.
+        """Read the object that most likely has what its page lacks or, if the page does not tell, the C(preferred) one.
+        Raises C(BadReply) if the object has it.
         """
         doubts = self._doubts[kind]
         if not doubts or kind in self._settled:
@@ -75,7 +75,7 @@ def _lacking(kind: Kind, items: t.Collection[Item]) -> set[str]:
 
 
 def _likeliest(kind: Kind, items: t.Collection[Item]) -> Item:
-    """The object that is the least likely to have no overrides: with the most settings, or fields."""
+    """The object that most likely has overrides: the one with the most settings, or fields."""
     return max(items, key=lambda item: (len(item.get(SETTINGS_KEYS[kind]) or ()), _fields(item), -item["ID"]))
 
 

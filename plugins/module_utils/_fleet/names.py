@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names, IDs and patterns as options hold them, and the objects of the manager that they mean: none, one or many."""
+"""Names, IDs and patterns in options, and the objects of the manager that they mean: none, one or many."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ T = t.TypeVar("T")
 _MUST = "it must hold names (text) or IDs (whole numbers above 0)"
 MUST_BE_A_LIST = "it must be a list of names (text) or IDs (whole numbers above 0)"
 
-# How many missing names of one option an error has, and for how many of them the nearest ones are looked up.
+# The most missing names of one option in an error, and the most names for which similar ones are searched.
 _NAMED_AT_MOST = 100
 _SUGGESTED_AT_MOST = 10
 
 _PLURALS = {"policy": "policies", "computer": "computers", "group of computers": "groups of computers"}
 
-# What of a pattern is no text.
+# The special characters of a pattern.
 _WILDCARDS = re.compile(r"[*?\[\]!]")
 
 
@@ -51,24 +51,24 @@ class Pattern:
         return re.compile(fnmatch.translate(lowered(self.text)))
 
     def matches(self, name: str) -> bool:
-        """Whether it matches a name to the letter."""
+        """Whether the pattern matches a name exactly."""
         return bool(self._expression.match(name))
 
     def matches_folded(self, name: str) -> bool:
-        """Whether it matches a name, which is in lower case, whatever its case."""
+        """Whether the pattern, ignoring case, matches a name in lower case."""
         return bool(self._folded.match(name))
 
     @property
     def literal(self) -> str:
-        """Its text without what stands for other text."""
+        """The pattern's text without its special characters."""
         return _WILDCARDS.sub("", self.text)
 
 
 class Lookup(t.Generic[T]):
     """Objects by their names and IDs.
 
-    C(names_of): an object's names, the first before the second. With C(any_case), a name that nothing has to the letter
-    is what differs in case.
+    C(names_of): an object's names; first names win over second names. With C(any_case), a name that no object has
+    exactly means objects whose names differ in case.
     """
 
     def __init__(self, by_id: t.Mapping[int, T], names_of: t.Callable[[T], tuple[str, ...]], any_case: bool) -> None:
@@ -77,9 +77,9 @@ class Lookup(t.Generic[T]):
         self._any_case = any_case
 
     def find(self, key: Key) -> t.Sequence[T]:
-        """The objects of that name or ID; a name with blanks around it that nothing has is meant without them.
+        """The objects with that name or ID. If no object has a name with blanks around it, the blanks are ignored.
 
-        Ansible splits C("A, B") at its comma and leaves the blank; that it was text cannot be seen any more.
+        Ansible splits C("A, B") at the comma and leaves the blank. Afterward, this cannot be told from a list.
         """
         if isinstance(key, int):
             return [self.by_id[key]] if key in self.by_id else []
@@ -87,7 +87,7 @@ class Lookup(t.Generic[T]):
 
     @cached_property
     def known(self) -> dict[int, tuple[str, ...]]:
-        """What all of them are called, by ID."""
+        """The names of all objects, by ID."""
         return {number: self._names_of(one) for number, one in self.by_id.items()}
 
     def _named(self, name: str) -> t.Sequence[T]:
@@ -117,7 +117,7 @@ class Lookup(t.Generic[T]):
 
 
 class Computers:
-    """Computers by their names and IDs: searched for one by one, until a name is not found, or the fleet was listed."""
+    """Computers by names and IDs: searched one by one, until a name is not found or the fleet was listed."""
 
     def __init__(self, fleet: Fleet, listed: bool) -> None:
         self._fleet = fleet
@@ -125,9 +125,9 @@ class Computers:
         self._found: dict[Key, t.Sequence[Computer]] = {}
 
     def find(self, key: Key) -> t.Sequence[Computer]:
-        """The computers of that ID, or of that name: to the letter, else whatever its case; host names come first.
+        """The computers with that ID or name: exact names first, then ignoring case; host names before display names.
 
-        Whether a manager's searches ignore case is not documented, so that one which is not found is looked for in the
+        It is not documented whether a manager's searches ignore case, so a name that is not found is searched in the
         whole fleet.
         """
         if key not in self._found:
@@ -143,7 +143,7 @@ class Computers:
 
     @property
     def known(self) -> t.Mapping[int, tuple[str, ...]]:
-        """What computers are called, by ID; those that are known, if the manager does not list them."""
+        """The names of computers, by ID; only of known computers if the manager cannot list them."""
         try:
             return self.all.known
         except ManagerError:
@@ -162,7 +162,7 @@ class Computers:
         return self._searched(key) or (self._searched(bare) if bare != key else []) or self.all.find(key)
 
     def _searched(self, name: str) -> t.Sequence[Computer]:
-        """What searches say has that name, without reading the fleet."""
+        """The computers that searches find for that name, without reading the fleet."""
         near: t.Sequence[Computer] = []
         for field, attribute in (("hostName", "host_name"), ("displayName", "display_name")):
             found = self._fleet.search_computers(field, name)
@@ -174,7 +174,7 @@ class Computers:
 
 
 def missing(noun: str, keys: t.Sequence[Key], known: t.Mapping[int, tuple[str, ...]]) -> tuple[Key | None, str]:
-    """The value and the text of an error about names and IDs that nothing has, given what all are called by ID."""
+    """The value and the text of an error about unknown names and IDs. C(known): all names by ID."""
     hints = [_hint(key, noun, known) for key in keys[:_SUGGESTED_AT_MOST]]
     scope = "What the role of the API key may not see is not found either"
     if len(keys) == 1:
@@ -188,23 +188,23 @@ def missing(noun: str, keys: t.Sequence[Key], known: t.Mapping[int, tuple[str, .
 
 
 def no_such(noun: str, key: Key) -> str:
-    """That nothing has that name or ID."""
+    """The text that nothing has that name or ID."""
     word = "ID" if isinstance(key, int) else "path" if noun == "group of computers" else "name"
     return f"the manager has no {noun} of that {word}"
 
 
 def unmatched(noun: str, pattern: Pattern, names: t.Iterable[str]) -> str:
-    """That a pattern matches no name, and the nearest ones."""
+    """The text that a pattern matches no name, with the nearest names."""
     return f"it matches the name of no {noun}{suggestion(pattern.literal, names)}"
 
 
 def ambiguous(found: t.Sequence[t.Any]) -> str:
-    """That several have one name; each is a policy, a computer, or the ID of a group."""
+    """The text that several objects have one name. Each is a policy, a computer, or the ID of a group."""
     return f"{len(found)} have that name: {enumerated([_candidate(one) for one in found])}. Name one by its ID"
 
 
 def shown_key(key: Key, longest: int = LONGEST) -> str:
-    """A name or ID as messages have it."""
+    """A name or ID for messages."""
     return f"ID {key}" if isinstance(key, int) else quoted(key, longest)
 
 
@@ -217,7 +217,7 @@ def _hint(key: Key, noun: str, known: t.Mapping[int, tuple[str, ...]]) -> str:
         name = next(filter(None, known[int(digits)]), "")
         return f"; the {noun} {quoted(name)} has that ID: write {digits} as a number, in a list and without quotes"
     names = [name for of_one in known.values() for name in of_one]
-    # Who names a group alone means the one at the end of a path.
+    # Somebody who gives only a group's name means the end of a path.
     ends = [name for name in names if name.endswith(f"/{key}")]
     return f"; nearest: {enumerated([quoted(name) for name in ends[:3]])}" if ends else suggestion(key, names)
 
@@ -232,7 +232,7 @@ def _candidate(target: Target | int) -> str:
 
 
 def read_keys(given: t.Any, option: str) -> tuple[Key, ...]:
-    """Names (str) and IDs (int) as an option holds them, each once. Raises C(OptionError) for anything else."""
+    """The names (str) and IDs (int) of an option, each once. Raises C(OptionError) for anything else."""
     if given is not None and not isinstance(given, (list, tuple)):
         raise OptionError(option, given, MUST_BE_A_LIST)
     # Plain types: since ansible-core 2.19 values can be tagged subclasses.
@@ -240,7 +240,7 @@ def read_keys(given: t.Any, option: str) -> tuple[Key, ...]:
 
 
 def read_patterns(given: t.Any, option: str) -> tuple[Pattern, ...]:
-    """Patterns as an option holds them, each once. Raises C(OptionError) for anything else."""
+    """The patterns of an option, each once. Raises C(OptionError) for anything else."""
     if given is not None and not isinstance(given, (list, tuple)):
         raise OptionError(option, given, "it must be a list of patterns such as 'web-*'")
     must = "it must hold patterns such as 'web-*'"
@@ -251,7 +251,7 @@ def read_patterns(given: t.Any, option: str) -> tuple[Pattern, ...]:
             raise OptionError(option, item, f"{must}, and not an empty one; an extra comma makes one")
         if not can_be_written(item):
             raise OptionError(option, item, f"{must}, and a pattern must be text that can be written in UTF-8")
-    # Ansible splits "a*, b*" at the comma and leaves the blank to the second one.
+    # Ansible splits "a*, b*" at the comma and leaves the blank in the second pattern.
     return tuple(Pattern(text) for text in dict.fromkeys(str(item).strip(" \t\n") for item in given or ()))
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The names that are meant, most likely, by one that does not exist."""
+"""The names that a nonexistent name most likely means."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import typing as t
 
 from .._basis.text import enumerated, quoted
 
-# How many to offer.
+# The most names to suggest.
 _MOST = 3
 
 
 def nearest(name: str, candidates: t.Iterable[str]) -> list[str]:
-    """At most three of the names, the nearest first: other case, other separators, the short name of a host, a slip."""
+    """At most three similar names, the nearest first: other case, other separators, short host names, or a typo."""
     known = sorted({candidate for candidate in candidates if candidate})
     plain: dict[str, list[str]] = {}
     for candidate in known:
@@ -31,7 +31,7 @@ def nearest(name: str, candidates: t.Iterable[str]) -> list[str]:
 
 
 def suggestion(name: str, candidates: t.Iterable[str]) -> str:
-    """The nearest names as the rest of a sentence, empty where nothing is near."""
+    """The nearest names as the rest of a sentence, empty if there are none."""
     found = nearest(name, candidates)
     return f"; nearest: {enumerated(list(map(quoted, found)))}" if found else ""
 

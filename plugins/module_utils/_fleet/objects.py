@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Policies and computers, as far as their communication goes."""
+"""Policies and computers, with what matters for communication."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .._basis.text import quoted, shown
 from .._manager.client import COMPUTER, POLICY, Item, Kind
 from .catalogue import Setting, Value
 
-# Shared by all that have none: most of a fleet.
+# Shared by all targets without overrides, which are most of a fleet.
 NO_OVERRIDES: dict[Setting, Value] = {}
 NO_RULES: frozenset[int] = frozenset()
 
-# Texts that many computers have alike, each kept once. Not sys.intern(), which Ansible replaces by something slower.
+# Texts that many computers share, each kept once. Not sys.intern(), which Ansible replaces with something slower.
 _TEXTS: dict[str, str] = {}
 
-# What is below, in 1973, is a number of seconds.
+# Smaller numbers (before 1973 in milliseconds) are seconds.
 _LEAST_MILLISECONDS = 10**11
 
 
 class Policy:
-    """A policy: C(rule_ids) are the firewall rules that its page listed; C(description) is C(None) where it had none."""
+    """A policy. C(rule_ids): the firewall rules that its page listed. C(description): C(None) if its page had none."""
 
     __slots__ = ("id", "name", "parent_id", "overrides", "rule_ids", "description")
 
@@ -51,25 +51,24 @@ class Policy:
 
     @property
     def above(self) -> int | None:
-        """The ID of the policy that it inherits from."""
+        """The ID of the policy above, from which this one inherits."""
         return self.parent_id
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """The name for messages."""
         return f"policy {quoted(self.name, 100)} (ID {self.id})"
 
     @property
     def reference(self) -> dict[str, t.Any]:
-        """How results name it."""
+        """The reference for results."""
         return {"type": "policy", "id": self.id, "name": shown(self.name)}
 
 
 class Computer:
-    """A computer: C(overrides) and C(rule_ids) are empty until C(Fleet.read_overrides) has read them.
+    """A computer. C(overrides) and C(rule_ids) are empty until C(Fleet.read_overrides) has read them.
 
-    Slots, since a task holds every computer of a fleet; and dates are understood when they are asked for, which few
-    tasks do.
+    It has slots, because a task keeps every computer of a fleet. Dates are only parsed when needed, which is rare.
     """
 
     __slots__ = (
@@ -115,20 +114,20 @@ class Computer:
         self.policy_id = policy_id
         self.group_id = group_id
         self.last_ip = last_ip
-        # In the words of the API, if they were read.
+        # In the words of the API, empty if not read.
         self.status = ""
         self.status_messages: tuple[str, ...] = ()
         self._last_communication = last_agent_communication
         self._last_request: t.Any = None
         self._last_success: t.Any = None
-        # What the manager is about to do with its agent, in the words of the API, if that was read.
+        # The manager's current tasks for the agent, in the words of the API, if they were read.
         self.tasks: tuple[str, ...] | None = None
         self.overrides = NO_OVERRIDES
         self.rule_ids = NO_RULES
 
     @classmethod
     def of(cls, item: Item) -> Computer:
-        """A computer as a reply of the manager describes it; what that leaves out is empty."""
+        """A computer from a reply of the manager. Anything that the reply leaves out is empty."""
         get = item.get
         computer = cls(
             item["ID"],
@@ -154,42 +153,42 @@ class Computer:
 
     @property
     def last_agent_communication(self) -> int | None:
-        """When its agent last communicated, in milliseconds since 1970; C(None) where the manager does not say."""
+        """When its agent last communicated, in milliseconds since 1970; C(None) if the manager does not tell."""
         return _milliseconds(self._last_communication)
 
     @property
     def last_send_policy_request(self) -> int | None:
-        """When its policy was last to be sent, in the same terms."""
+        """When its policy was last requested to be sent; milliseconds since 1970 or C(None)."""
         return _milliseconds(self._last_request)
 
     @property
     def last_send_policy_success(self) -> int | None:
-        """When it last took its policy, in the same terms."""
+        """When its agent last took its policy; milliseconds since 1970 or C(None)."""
         return _milliseconds(self._last_success)
 
     @property
     def above(self) -> int | None:
-        """The ID of the policy that it inherits from."""
+        """The ID of the computer's policy, from which it inherits."""
         return self.policy_id
 
     @property
     def name(self) -> str:
-        """Host name, or display name where there is none."""
+        """The host name, or the display name if there is none."""
         return self.host_name or self.display_name
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """The name for messages."""
         return f"computer {quoted(self.name, 100)} (ID {self.id})"
 
     @property
     def reference(self) -> dict[str, t.Any]:
-        """How results name it."""
+        """The reference for results."""
         return {"type": "computer", "id": self.id, "name": shown(self.name)}
 
     @property
     def has_agent(self) -> bool:
-        """Whether the manager knows an agent on it."""
+        """Whether the manager knows an agent on the computer."""
         return bool(self.agent_version) and parse(self.agent_version) != NO_AGENT
 
     @property
@@ -199,7 +198,7 @@ class Computer:
 
     @property
     def is_appliance(self) -> bool:
-        """Whether it is a virtual appliance, with which the manager communicates in both directions only."""
+        """Whether this is a virtual appliance, with which the manager only communicates bidirectionally."""
         return is_appliance(self.platform)
 
 
@@ -207,17 +206,17 @@ Target = t.Union[Policy, Computer]
 
 
 def macs_among(computers: t.Collection[Computer]) -> list[Computer]:
-    """Those on which an agent for macOS runs."""
+    """The computers with an agent for macOS."""
     return _on(computers, is_macos)
 
 
 def appliances_among(computers: t.Collection[Computer]) -> list[Computer]:
-    """Those that are virtual appliances."""
+    """The computers that are virtual appliances."""
     return _on(computers, is_appliance)
 
 
 def _on(computers: t.Collection[Computer], fits: t.Callable[[str], bool]) -> list[Computer]:
-    """Those whose platform fits: each platform of a fleet is looked at once."""
+    """The computers whose platform fits. Each platform is only checked once."""
     platforms = {platform for platform in {computer.platform for computer in computers} if fits(platform)}
     return [computer for computer in computers if computer.platform in platforms]
 

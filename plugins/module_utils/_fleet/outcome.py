@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a write ended: done, not done, not known, or not tried. One table of states for all that is written."""
+"""How a write ended: done, not done, not known, or not tried. All writes use the same states."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ DONE = "done"
 NOT_DONE = "not_done"
 NOT_KNOWN = "not_known"
 NOT_TRIED = "not_tried"
-# What was to go if nobody has it, and stays, since somebody does.
+# An object that should be deleted if nobody uses it, and that stays because somebody does.
 KEPT = "kept"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The state of one thing that was to be written, why it is not done, and the manager's answer where it was one.
+    """The state of one thing to write, why it is not done, and the manager's error, if any.
 
-    written: whether this run had to write for it; where another run came first, it did not.
+    written: whether this run has written it. It has not if another run did so first.
     """
 
     state: str
@@ -33,19 +33,19 @@ class Outcome:
 
     @classmethod
     def of(cls, error: ManagerError) -> Outcome:
-        """What a write comes to that ended with this error, where nobody looked what became of it."""
+        """The outcome of a write that ended with this error and was not checked afterward."""
         return cls(NOT_KNOWN if error.outcome_unknown else NOT_DONE, str(error), error)
 
     @classmethod
     def seen(cls, what: str, found: str, met: ManagerError | None) -> Outcome:
-        """The manager was looked at, and C(what) is not as wanted but as C(found) says; C(met): what the write met."""
+        """The manager was read, and C(what) is not as wanted, but as C(found) says. C(met): the write's error."""
         if met is None:
             return cls(NOT_DONE, f"the manager did not keep {what}{found}")
         return cls(NOT_DONE, f"{what} was not written{found}: {met.account}", met)
 
     @classmethod
     def unseen(cls, what: str, met: ManagerError) -> Outcome:
-        """What became of C(what) could not be seen; C(met): the answer that the write met, or else the look."""
+        """The state of C(what) could not be read. C(met): the error of the write, or else of the read."""
         return cls(NOT_KNOWN, f"it is not known whether {what} was written: {met.account}", met)
 
 
@@ -54,9 +54,9 @@ FOUND_DONE = Outcome(DONE, written=False)
 
 
 def settle(what: str, write: t.Callable[[], bool], look: t.Callable[[], bool]) -> Outcome:
-    """Write, and where the reply does not show that it is done, look. C(what) names it in reasons.
+    """Write, and read back if the reply does not show that it is done. C(what): its name for reasons.
 
-    C(write): whether its reply shows what is wanted; C(look): whether it is so now.
+    C(write): returns whether the reply shows the wanted value. C(look): returns whether the value is there now.
     """
     met: ManagerError | None = None
     try:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the fleet will look like with the steps that are planned so far. It exists only while a plan is made.
+"""The future fleet, with the steps that are planned so far. It only exists while a plan is made.
 
-Without any step it is the fleet as it is.
+Without steps, it is the present fleet.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .catalogue import INHERITED, Setting, Value
 from .fleet import Fleet
 from .objects import Computer, Policy, Target
 
-# Where an effective value comes from when no policy sets it.
+# The source of an effective value that no policy sets.
 DEFAULT_POLICY = "default policy"
 UNKNOWN_SOURCE = "unknown"
 
@@ -30,10 +30,11 @@ W = t.TypeVar("W")
 
 @dataclass(frozen=True)
 class Guard:
-    """What will keep the agents' port of a target from anybody; many targets can share one.
+    """What will restrict the agents' port of a target. Many targets can share one guard.
 
-    needs: of a target, the IDs of the steps that must have succeeded for that. lacking: why there will be nothing of the
-    kind although it is declared; C(None) where there will. may_be_inherited: whether that of a policy above may do.
+    needs: returns, for a target, the IDs of the steps that must have succeeded first. lacking: why there will be no
+    restriction although one is declared; C(None) if there will be one. may_be_inherited: whether the guard of a policy
+    above is enough.
     """
 
     needs: t.Callable[[Target], tuple[str, ...]] = lambda _target: ()
@@ -42,7 +43,7 @@ class Guard:
 
 
 class Guarded(t.NamedTuple):
-    """What must have succeeded before a port may open, as IDs of steps; or why it must not open at all."""
+    """The IDs of the steps that must have succeeded before a port may open; or why it must not open at all."""
 
     needs: tuple[str, ...] = ()
     lacking: str | None = None
@@ -52,43 +53,43 @@ _UNGUARDED = Guarded()
 
 
 class Outlook:
-    """A fleet, and on top of it what is going to be set: settings and rules alike.
+    """A fleet, and the settings and rules that will be set on it.
 
-    foresee: tells the outlook, before any step that could open a port is said, what such steps have to wait for. It is
-    called when that is first asked for, since it may have to read.
+    foresee: tells the outlook what steps that could open a port must wait for. It is called when this is first needed,
+    because it may have to read from the manager.
     """
 
     def __init__(self, fleet: Fleet, foresee: t.Callable[[Outlook], None] | None = None) -> None:
         self.fleet = fleet
         self._foresee = foresee
-        # A dictionary for each setting and each rule: a key that is a pair would cost more memory than all the rest.
+        # One dictionary for each setting and each rule. Pairs as keys would take more memory than all the rest.
         self._settings: defaultdict[Setting, dict[Target, Value]] = defaultdict(dict)
         self._rules: defaultdict[str, dict[Target, bool]] = defaultdict(dict)
         # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
         self._inherited: dict[tuple[int | None, Setting], tuple[Value | None, str]] = {}
-        # The same of the rules that a target inherits.
+        # The same for the rules that targets inherit.
         self._givers: dict[tuple[int | None, str], Policy | None] = {}
-        # What was told of guards, and by target as soon as that is asked for: most tasks never ask.
+        # The noted guards; and the guards by target, filled when first needed, which most tasks never do.
         self._told_guards: list[tuple[t.Iterable[Target], Guard]] = []
         self._guards_known: dict[Target, Guard] = {}
-        # By the wishes of a facet, which stay the same while a plan is made: their targets in groups.
+        # The groups of targets, by the wishes of a facet, which do not change while a plan is made.
         self._alike: dict[int, tuple[t.Any, list[Alike[t.Any]]]] = {}
-        # By policy, the guards of what is below it; C(None) until it is asked for.
+        # By policy, the guarded targets below it; C(None) until first needed.
         self._guards_below: defaultdict[Policy, list[Target]] | None = None
 
     @cached_property
     def today(self) -> Outlook:
-        """The fleet as it is."""
+        """The present fleet, without steps."""
         return Outlook(self.fleet)
 
     def alike(self, wishes: t.Mapping[Target, W]) -> list[Alike[W]]:
-        """All targets of these wishes in groups, made once."""
+        """The targets of these wishes in groups, worked out once."""
         if id(wishes) not in self._alike:
             self._alike[id(wishes)] = wishes, self._grouped_before(wishes) or alike(wishes)
         return self._alike[id(wishes)][1]
 
     def _grouped_before(self, wishes: t.Mapping[Target, W]) -> list[Alike[W]] | None:
-        """The groups of the same targets by wishes of another facet, where each of those goes with one of these."""
+        """The groups from another facet's wishes for the same targets, if its wishes correspond to these."""
         for others, groups in self._alike.values():
             if len(others) == len(wishes) and all(map(operator.is_, others, wishes)):
                 pairs = set(zip(map(id, others.values()), map(id, wishes.values())))
@@ -99,34 +100,34 @@ class Outlook:
     # -- settings
 
     def set(self, target: Target, setting: Setting, value: Value) -> None:
-        """Take it as done that the target is set to the value, which may be C(inherited)."""
+        """Assume that the target is set to the value, which may be C(inherited)."""
         self._settings[setting][target] = value
         if isinstance(target, Policy):
             self._inherited.clear()
 
     def set_all(self, targets: t.Iterable[Target], setting: Setting, value: Value) -> None:
-        """The same of many targets."""
+        """Like C(set), for many targets."""
         self._settings[setting].update(dict.fromkeys(targets, value))
         self._inherited.clear()
 
     @property
     def changing(self) -> t.AbstractSet[Target]:
-        """All targets on which any setting is going to be written."""
+        """All targets on which any setting will be written."""
         return frozenset().union(*self._settings.values())
 
     def planned(self, setting: Setting) -> t.Iterable[Target]:
-        """The targets on which the setting is going to be written."""
+        """The targets on which the setting will be written."""
         return self._settings[setting]
 
     def override(self, target: Target, setting: Setting) -> Value | None:
-        """The target's own value; C(None) when it inherits."""
+        """The target's own value; C(None) if it inherits."""
         value = self._settings[setting].get(target)
         if value is None:
             return target.overrides.get(setting)
         return None if value == INHERITED else value
 
     def inherited(self, target: Target, setting: Setting) -> tuple[Value | None, str]:
-        """What a target without an override has, and from which policy; C(None) where the manager does not say."""
+        """The value of a target without an override, and the policy that it is from; C(None) if it is unknown."""
         key = (target.above, setting)
         found = self._inherited.get(key)
         if found is None:
@@ -142,22 +143,22 @@ class Outlook:
         return value, DEFAULT_POLICY if value is not None else UNKNOWN_SOURCE
 
     def effective(self, target: Target, setting: Setting) -> tuple[Value | None, str]:
-        """The value that holds for a target, and where it is set."""
+        """The effective value of a target, and where it is set."""
         value = self.override(target, setting)
         return (value, target.label) if value is not None else self.inherited(target, setting)
 
     # -- rules
 
     def assign(self, target: Target, rule_name: str, assigned: bool) -> None:
-        """Take it as done that the rule is assigned to the target itself, or taken away from it."""
+        """Assume that the rule is assigned to the target itself, or unassigned from it."""
         self._rules[rule_name][target] = assigned
         if isinstance(target, Policy):
             self._givers.clear()
 
     def giver(self, target: Target, rule_name: str, rule_id: int | None) -> Policy | None:
-        """A policy from which a target inherits a rule, C(None) where it does not.
+        """A policy from which a target inherits a rule, C(None) if it does not inherit it.
 
-        That is the nearest one of which it is sure that the rule is assigned to it. Where pages cannot tell of any, the
+        It is the nearest policy to which the rule is certainly assigned. If pages do not tell for any policy, the
         policies are asked.
         """
         key = (target.above, rule_name)
@@ -185,9 +186,9 @@ class Outlook:
     # -- who may connect
 
     def guard(self, targets: t.Sequence[Target], guard: Guard) -> None:
-        """Note what is declared to keep the port of each target, and of all below it, from anybody.
+        """Note the declared restriction of the port of each target and of all targets below it.
 
-        C(targets) must stay as they are.
+        C(targets) must not change afterward.
         """
         self._told_guards.append((targets, guard))
         self._guards_below = None
@@ -200,16 +201,16 @@ class Outlook:
         return self._guards_known
 
     def foresee(self) -> None:
-        """Have it told what must be waited for, unless that was done."""
+        """Find out what steps must wait for, unless that was done already."""
         foresee, self._foresee = self._foresee, None
         if foresee:
             foresee(self)
 
     def guarded(self, target: Target) -> Guarded:
-        """What must have succeeded before anything is written that would open the port of a target or of one below it.
+        """What must have succeeded before a write that would open the port of a target, or of one below it.
 
-        That is what the nearest guard at the target or above it needs; where there is none, what all those below need. A
-        step that is not in the plan is not missing: what it would do is done.
+        These are the needs of the nearest guard at or above the target or, without one, of all guards below it. If a
+        step is not in the plan, it is already done.
         """
         self.foresee()
         guards = self._guards
@@ -243,7 +244,7 @@ class Outlook:
     # -- order
 
     def from_the_top(self, targets: t.Iterable[T]) -> list[T]:
-        """Parents before children, so that what a child will inherit is known when it is planned."""
+        """Parents before children, so that it is known what a child will inherit when it is planned."""
         targets = list(targets)
         depth = {target: len(self.fleet.lineage(target)) for target in targets if isinstance(target, Policy)}
         policies = sorted(depth, key=lambda policy: (depth[policy], policy.id))

@@ -25,9 +25,9 @@ if t.TYPE_CHECKING:
 
 Row = t.Dict[str, t.Any]
 
-# What a query sees of a computer and of a policy, each with an example. Never null, so that functions of text always
-# work; and no two values are one object, so that it can be told which of them an expression compares. C(group) and
-# C(group_path) both hold the path of the group, the first for queries from before the second.
+# The fields of a computer and of a policy in queries, each with an example. They are never null, so that text functions
+# always work. No two values are the same object, so that it is known which of them an expression compares. C(group) and
+# C(group_path) both have the path of the group; the former is for older queries.
 EXAMPLE: Row = {
     "id": 4118,
     "host_name": "web-01.example.com",
@@ -54,7 +54,7 @@ POLICY_FIELDS = tuple(POLICY_EXAMPLE)
 GROUP_FIELDS = ("group", "group_path")
 OF_POLICY = ("policy", "policy_path")
 
-# What the fields of computers and of policies name: with what a message calls it, where its names come from.
+# The fields of computers and of policies that contain names: their noun for messages, and where the names come from.
 Names = t.Mapping[str, t.Tuple[str, t.Callable[[Fleet], t.Collection[str]]]]
 
 
@@ -77,7 +77,7 @@ _POLICY_NAMES: Names = {
 
 @dataclass(frozen=True)
 class Missing:
-    """A name that an expression compares a field with, and that nothing has; C(noun): what is called so."""
+    """A name that an expression compares a field with and that does not exist. C(noun): the kind of object."""
 
     field: str
     noun: str
@@ -86,21 +86,21 @@ class Missing:
 
     @property
     def reason(self) -> str:
-        """That the manager has none of that name, with the nearest ones."""
+        """The text that the manager has no such object, with the nearest names."""
         return f"the manager has no {self.noun} {quoted(self.name)}{suggestion(self.name, self.known)}"
 
 
 class Table:
-    """Objects as queries see them, a column for each field. A column is made when a query looks at it."""
+    """Objects in the form for queries, with a column for each field. A column is made when a query uses it."""
 
     def __init__(self, columns: t.Mapping[str, t.Callable[[], t.Iterable[t.Any]]]) -> None:
-        """C(columns): of all objects, in one order; C(id) is one of them."""
+        """C(columns): the values of all objects, in one order; C(id) is one of the columns."""
         self._columns = columns
         self._made: dict[str, list[t.Any]] = {}
 
     @classmethod
     def of(cls, fields: t.Iterable[str], rows: t.Sequence[Row]) -> Table:
-        """The table of rows that have these fields."""
+        """The table from rows that have these fields."""
         return cls({field: partial(map, itemgetter(field), rows) for field in fields})
 
     def __len__(self) -> int:
@@ -119,7 +119,7 @@ class Table:
 
 
 class Query:
-    """An expression over computers, checked before anything is sent: C(OptionError) if it can never select any."""
+    """An expression about computers, checked before anything is sent: C(OptionError) if it can never select any."""
 
     what: t.ClassVar[str] = "computers"
     example: t.ClassVar[Row] = EXAMPLE
@@ -129,21 +129,21 @@ class Query:
     def __init__(self, expression: str, option: str) -> None:
         self.expression = Expression(expression, option)
         self._compared = self.expression.inspect(self.example, self.what)
-        # For how many objects of the last selection a version was asked for that is none.
+        # For how many objects of the last selection a version was needed but unknown.
         self.without_version = 0
         self.select(Table.of(self.example, [self.example]))
 
     def select(self, table: Table) -> list[int]:
-        """The IDs of those that the expression returns, each once. Raises C(OptionError)."""
+        """The IDs of the objects that the expression returns, each once. Raises C(OptionError)."""
         fields = self._fields_of_filter(self.expression.parsed)
         return self._returned(table.rows) if fields is None else self._filtered(table, fields)
 
     def missing(self, fleet: Fleet) -> list[Missing]:
-        """What the expression compares with and the manager does not have, such as a policy."""
+        """Names in the expression's comparisons that the manager does not have, such as a policy."""
         return missing_names(self._compared, fleet, self.names)
 
     def _returned(self, rows: t.Sequence[Row]) -> list[int]:
-        """The IDs in what the expression makes of all rows."""
+        """The IDs in the expression's value for all rows."""
         selected = self.expression.evaluate(rows)
         if self.expression.compares_versions:
             self.without_version = sum(numbers(row.get("agent_version", "")) is None for row in rows)
@@ -156,9 +156,9 @@ class Query:
         )
 
     def _filtered(self, table: Table, fields: list[str]) -> list[int]:
-        """The IDs of a filter's rows: its condition is asked once for each combination of values that it looks at."""
+        """The IDs of a filter's rows. The condition is evaluated once per combination of the values that it uses."""
         ids = table.column("id")
-        # What is one text is looked up many times as fast as a tuple of it.
+        # Looking up a single text is many times faster than looking up a tuple with it.
         is_one = len(fields) == 1
         columns = [table.column(field) for field in fields]
         seen: list[t.Any] = columns[0] if is_one else list(zip(*columns)) if fields else [()] * len(ids)
@@ -174,9 +174,9 @@ class Query:
         return list(compress(ids, map(holds.__getitem__, seen)))
 
     def _fields_of_filter(self, expression: Node) -> list[str] | None:
-        """The fields that a plain filter, C([?condition]), looks at; C(None) for any other expression.
+        """The fields that a plain filter, C([?condition]), uses; C(None) for any other expression.
 
-        Most queries are such filters over few distinct values, and JMESPath takes 10 microseconds for a condition.
+        Most queries are such filters with few distinct values, and JMESPath takes 10 microseconds per condition.
         """
         if expression["type"] != "filter_projection":
             return None
@@ -190,7 +190,7 @@ class Query:
 
 
 class PolicyQuery(Query):
-    """The same over policies."""
+    """Like C(Query), for policies."""
 
     what = "policies"
     example = POLICY_EXAMPLE
@@ -199,14 +199,14 @@ class PolicyQuery(Query):
 
 
 def computer_table(fleet: Fleet, queries: t.Sequence[Query]) -> Table:
-    """Every computer as these queries see it. The groups cost a request, if one of them looks at the group."""
+    """Every computer in the form for these queries. If a query uses the group, the groups need a request."""
     shown = Shown(fleet, [query.expression for query in queries])
     computers = fleet.list_computers()
     return Table({name: partial(map, value, computers) for name, value in shown.fields.items()})
 
 
 def policy_table(fleet: Fleet, queries: t.Sequence[Query]) -> Table:
-    """Every policy as these queries see it."""
+    """Every policy in the form for these queries."""
     described = any(query.expression.looks_at("description") for query in queries)
     descriptions = fleet.descriptions if described else {}
     return Table.of(
@@ -225,14 +225,14 @@ def policy_table(fleet: Fleet, queries: t.Sequence[Query]) -> Table:
 
 
 def looked_at(expressions: t.Sequence[Expression], fields: t.Iterable[str]) -> bool:
-    """Whether any of the expressions looks at any of these fields."""
+    """Whether any of the expressions uses any of these fields."""
     return any(expression.looks_at(field) for field in fields for expression in expressions)
 
 
 class Shown:
-    """Computers as expressions see them. What these do not look at is not read, and empty.
+    """Computers in the form for expressions. Fields that these do not use are not read, and are empty.
 
-    C(fields): by name, what makes its value of a computer.
+    C(fields): by name, the function that returns its value for a computer.
     """
 
     def __init__(self, fleet: Fleet, expressions: t.Sequence[Expression]) -> None:
@@ -259,15 +259,15 @@ class Shown:
         }
 
     def row(self, computer: Computer) -> Row:
-        """One computer."""
+        """The row of one computer."""
         return {name: value(computer) for name, value in self.fields.items()}
 
 
 def missing_names(compared: t.Iterable[tuple[str, str]], fleet: Fleet, names: Names) -> list[Missing]:
-    """Of fields and what they are compared with: what does not exist, with all that does."""
+    """The names that do not exist, among those that fields are compared with."""
     result: list[Missing] = []
     for field, name in dict.fromkeys(compared):
-        # An empty text is that of computers or policies without one.
+        # Empty text means computers or policies without a name in the field.
         if name and field in names:
             noun, known = names[field][0], names[field][1](fleet)
             if name not in known:

@@ -16,15 +16,15 @@ from .nearest import suggestion
 
 
 def read_key(params: t.Mapping[str, t.Any], option: str) -> Key | None:
-    """The name or ID that an option holds, C(None) if it is not given. Raises C(OptionError)."""
+    """The name or ID in an option, C(None) if it is not given. Raises C(OptionError)."""
     given = params.get(option)
     return None if given is None else read_keys([given], option)[0]
 
 
 def resolve_one(option: str, key: Key, kind: Kind, names: t.Mapping[int, str]) -> int:
-    """The ID of the one object of that name or ID; C(names): what there is, names by ID.
+    """The ID of the only object with that name or ID. C(names): the names of all objects, by ID.
 
-    Raises C(OptionError) for none and for many.
+    Raises C(OptionError) if there is none or more than one.
     """
     found = [number for number, name in names.items() if key == (number if isinstance(key, int) else name)]
     if len(found) == 1:

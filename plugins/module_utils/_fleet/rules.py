@@ -2,12 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which firewall rules policies and computers have, themselves or through their policies.
+"""Which firewall rules policies and computers have, directly or through their policies.
 
-The vendor does not say whether pages of overrides list the rules that are assigned to an object, all that are effective
-on it, or none. Where they list none, the pages of effective rules are read. Whether a rule that is effective is also
-assigned where it is inherited anyway, pages of effective rules cannot tell: that is asked one by one, for the targets
-of a task, and for anybody else only where there are few of them.
+The vendor does not say whether pages of overrides list the rules that are assigned to an object, all effective rules,
+or none. If they list none, the pages of effective rules are read. These do not tell whether an inherited rule is also
+assigned directly. This is asked one by one for the targets of a task, and for other objects only if they are few.
 """
 
 from __future__ import annotations
@@ -23,39 +22,39 @@ from .objects import Computer, Policy, Target
 if t.TYPE_CHECKING:
     from .fleet import Fleet
 
-# So many are asked one by one where pages do not tell and the task does not depend on it.
+# The most objects that are asked one by one if pages do not tell and the task does not depend on the answer.
 ASKED_AT_MOST = 10
 
-# How many answers wait for one that takes longer: they are short.
+# How many answers may wait for a slower one. They are short.
 _ANSWERS_HELD = 100
 
 
 @dataclass(frozen=True)
 class Holders:
-    """Who has a rule assigned: C(known) for sure; others may have it, too, unless C(complete)."""
+    """The objects with a rule assigned: C(known) are certain. Unless C(complete), others may also have it."""
 
     known: frozenset[Target]
     complete: bool
 
 
 class Assignments:
-    """The firewall rules of a fleet's policies and computers. C(Target.rule_ids) is what was listed of them."""
+    """The firewall rules of a fleet's policies and computers. C(Target.rule_ids) are those that pages listed."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        # Whether any page of overrides listed a rule; whether one proved that only assigned ones are listed; and if
-        # none are listed, whose effective rules were read.
+        # Whether any page of overrides listed a rule; whether one proved that only assigned rules are listed; and, if
+        # none are listed, the objects whose effective rules were read.
         self._listed_with_overrides = False
         self._only_direct = False
         self._looked_at = 0
         self._effective_of: set[Target] | None = None
-        # What a policy's ID says of all targets right below it: worked out once, not for each computer of a fleet.
+        # By the ID of a policy, for all targets directly below it: worked out once, not for each computer of a fleet.
         self._inherited: dict[int | None, frozenset[int]] = {}
         self._sources: dict[tuple[int | None, int], tuple[Policy, ...]] = {}
         self._asked: dict[Target, set[int]] = {}
 
     def listed(self, item: Item) -> frozenset[int]:
-        """The rules that an object of a page of overrides lists."""
+        """The rules that an object in a page of overrides lists."""
         rule_ids = listed_rules(item)
         self._listed_with_overrides = self._listed_with_overrides or bool(rule_ids)
         return rule_ids
@@ -70,36 +69,36 @@ class Assignments:
         return self._inherited[above]
 
     def effective(self, target: Target) -> frozenset[int]:
-        """All rules that a target has. Of a computer, C(Fleet.read_overrides) must have been told before."""
+        """All rules that a target has. For computers, call C(Fleet.read_overrides) first."""
         self._read([target])
         return target.rule_ids | self.inherited(target)
 
     def possible(self, target: Target) -> frozenset[int]:
-        """All rules that can be assigned to a target itself: no other ones are."""
+        """All rules that may be assigned to a target itself. No other rules are."""
         self._read([target])
         return target.rule_ids
 
     def states(self, targets: t.Iterable[Target], rule_id: int) -> dict[Target, bool]:
-        """For each target, whether the rule is assigned to it directly, asked one by one where pages cannot tell."""
+        """For each target, whether the rule is assigned to it directly, asked one by one if pages do not tell."""
         told = self._told(list(targets), rule_id)
         self._ask(target for target, state in told.items() if state is None)
         return {target: rule_id in self._asked[target] if state is None else state for target, state in told.items()}
 
     def told(self, target: Target, rule_id: int) -> bool | None:
-        """What pages tell of one target, without asking it; C(None) where they cannot tell."""
+        """Whether the rule is assigned directly, from pages only; C(None) if they do not tell."""
         return self._told([target], rule_id)[target]
 
     def assigned_here(self, target: Target, rule_id: int) -> bool | None:
-        """The same of one target; C(None) where pages cannot tell, and too many have been asked already."""
+        """The same for one target; C(None) if pages do not tell and too many targets were already asked."""
         state = self.told(target, rule_id)
         if state is None and len(self._asked) < ASKED_AT_MOST:
             self._ask([target])
         return rule_id in self._asked[target] if state is None and target in self._asked else state
 
     def sources(self, target: Target, rule_id: int) -> tuple[Policy, ...]:
-        """The policies from which a target has the rule, nearest first; without those of which pages cannot tell.
+        """The policies from which a target has the rule, nearest first, without those for which pages do not tell.
 
-        The topmost one that has it is always told: it can have it from nowhere else.
+        The topmost policy with the rule is always included, because it cannot inherit the rule.
         """
         place = (target.above, rule_id)
         if place not in self._sources:
@@ -108,7 +107,7 @@ class Assignments:
         return self._sources[place]
 
     def holders(self, rule_id: int, apart_from: t.Collection[Target] = ()) -> Holders:
-        """Who, of all policies and computers but some, has the rule assigned directly. Costs pages."""
+        """The policies and computers, except some, to which the rule is assigned directly. This reads pages."""
         fleet = self._fleet
         everyone: list[Target] = [*fleet.policies.values(), *fleet.list_computers()]
         if self._pages_list_rules():
@@ -123,7 +122,7 @@ class Assignments:
         return Holders(frozenset(target for target in doubtful if rule_id in self._asked[target]), True)
 
     def _told(self, targets: list[Target], rule_id: int) -> dict[Target, bool | None]:
-        """What pages tell of a direct assignment: C(None) where they cannot."""
+        """Whether pages show a direct assignment; C(None) if they do not tell."""
         self._read(targets)
         only_direct = self._effective_of is None and self._pages_list_only_direct_rules()
         return {
@@ -134,7 +133,7 @@ class Assignments:
         }
 
     def _ask(self, targets: t.Iterable[Target]) -> None:
-        """Ask what is assigned to these, one by one."""
+        """Ask for the assigned rules of these targets, one by one."""
         unasked = [target for target in targets if target not in self._asked]
         if not unasked:
             return
@@ -149,14 +148,15 @@ class Assignments:
             self._fleet.in_parallel(ask, unasked, self._asked.__setitem__, held=_ANSWERS_HELD)
 
     def _pages_list_rules(self) -> bool:
-        _policies = self._fleet.policies  # Read first: their page tells whether rules are listed.
+        _policies = self._fleet.policies  # Read first, because their page tells whether rules are listed.
         return self._listed_with_overrides and self._effective_of is None
 
     def _pages_list_only_direct_rules(self) -> bool:
-        """An object whose page does not list a rule of its parents proves that pages list direct rules only."""
+        """An object that does not list a rule of its parents proves that pages only list direct rules."""
         fleet = self._fleet
         known = len(fleet.policies) + fleet.read_count
-        # Asked of each target: only a look at what was not there at the last one may take as long as there are targets.
+        # This is called for each target, so it only looks through all targets if there are new ones since the last
+        # time.
         if not self._only_direct and self._looked_at < known:
             self._looked_at = known
             targets: t.Iterable[Target] = chain(fleet.policies.values(), fleet.read_computers)
@@ -164,7 +164,7 @@ class Assignments:
         return self._only_direct
 
     def _read(self, targets: t.Iterable[Target]) -> None:
-        """Read effective rules, if the pages of overrides list none: of these, and of all whose overrides were read."""
+        """Read the effective rules of these and of all targets with read overrides, if pages of overrides list none."""
         if self._pages_list_rules():
             return
         fleet = self._fleet
@@ -189,5 +189,5 @@ class Assignments:
 
 
 def listed_rules(item: Item) -> frozenset[int]:
-    """The rules that an object of any page lists."""
+    """The rules that an object in any page lists."""
     return frozenset((item.get("firewall") or {}).get("ruleIDs") or ())

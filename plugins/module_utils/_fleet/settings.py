@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writing settings: in the manager's own spelling, and believed when a reply shows them."""
+"""Writes settings, in the manager's own spelling. A write only counts as done if a reply shows the value."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from .outcome import ALL_DONE, Outcome
 
 
 class SettingsOwner(t.Protocol):
-    """What has the settings: a policy, a computer, or the manager itself. All but C(label) are in the API's terms."""
+    """An owner of settings: a policy, a computer, or the manager. All but C(label) uses the API's terms."""
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """The name for messages."""
 
     def send(self, settings: dict[str, dict[str, str]]) -> t.Any:
-        """Write these, and return what the reply shows of the settings. Raises C(ManagerError)."""
+        """Write these settings, and return the settings in the reply. Raises C(ManagerError)."""
 
     def read(self) -> t.Any:
-        """The settings as they are now. Raises C(ManagerError)."""
+        """The present settings. Raises C(ManagerError)."""
 
     def value(self, setting: Setting, settings: t.Any) -> Value | None:
-        """What such settings say of one, as it compares with what is wanted."""
+        """The value of a setting in C(settings), comparable with the wanted value."""
 
 
 def write_settings(
     owner: SettingsOwner, wanted: t.Mapping[Setting, Value], spelling: Spelling
 ) -> dict[Setting, Outcome]:
-    """Write all of them in one request, and say of each what became of it.
+    """Write all settings in one request. Returns the outcome of each.
 
-    Nobody documents how a manager spells every value: where it refuses one, its other spellings are tried, and
-    C(spelling) learns the one that it takes.
+    It is not documented how managers spell every value. If a manager refuses a spelling, the others are tried, and
+    C(spelling) learns the accepted one.
     """
     met: ManagerError | None = None
     reply: t.Any = None
@@ -64,7 +64,7 @@ def write_settings(
 
 
 def _send(owner: SettingsOwner, wanted: t.Mapping[Setting, Value], spelling: Spelling) -> t.Any:
-    """The reply to the first spelling that the manager takes. Raises its answer to the first one where none is taken."""
+    """The reply to the first accepted spelling. If none is accepted, raises the error for the first one."""
     candidates = {setting: spelling.candidates(setting, value) for setting, value in wanted.items()}
     tried = dict.fromkeys(wanted, 0)
     refused: BadRequest | None = None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Firewall rules and their lists, which targets share: what of one differs from what is wanted, however it is spelled."""
+"""Firewall rules and lists, which targets share: how they differ from the wanted ones, whatever their spelling."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ Fields = t.Mapping[str, t.Any]
 # IDs of rules and lists by type and name.
 Ids = t.Mapping[t.Tuple[str, str], int]
 
-# What a rule has that lacks a field (source: replies captured from a manager).
+# The values of fields that a rule lacks (source: replies captured from a manager).
 _UNSET = {"scheduleID": 0, "contextID": 0, "anyFlags": True}
 
 
 def reference(type_of_list: str, name: str, list_id: int | None) -> dict[str, t.Any]:
-    """A list as a rule's wanted fields name it; C(list_id) is C(None) of one that is yet to be made."""
+    """A reference to a list in a rule's wanted fields. C(list_id) is C(None) if the list does not exist yet."""
     return {"type": type_of_list, "name": name, "id": list_id}
 
 
 def resolved(value: t.Any, ids: Ids) -> t.Any:
-    """A wanted value as the manager takes it: a reference becomes the ID."""
+    """A wanted value in the manager's form: a reference becomes the ID."""
     return ids.get((value["type"], value["name"]), value["id"]) if isinstance(value, dict) else value
 
 
 def new_object(name: str, fields: Fields) -> dict[str, t.Any]:
-    """What is sent to make a rule or list. Its description tells later runs that it is ours to delete."""
+    """The body that creates a rule or list. Its description tells later runs that they may delete it."""
     return {"name": name, "description": f"{MARK}: who may connect to the agents' port", **fields}
 
 
 def is_ours(item: Fields) -> bool:
-    """Whether a rule or list was made here."""
+    """Whether a rule or list was created by this collection."""
     return str(item.get("description") or "").startswith(MARK)
 
 
 def differences(kind: Kind, current: Fields, wanted: Fields, ids: Ids) -> dict[str, t.Any]:
-    """The fields to send so that C(current) becomes what is wanted; none when it is."""
+    """The fields to send so that C(current) becomes C(wanted); empty if nothing differs."""
     fields = {key: resolved(value, ids) for key, value in wanted.items()}
     if kind in (IP_LIST, MAC_LIST):
         return {} if _same_items(kind, current.get("items"), fields["items"]) else fields

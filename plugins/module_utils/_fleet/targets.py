@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Targets: from names, IDs, patterns, places in trees and queries to policies and computers of the manager."""
+"""Targets: turns names, IDs, patterns, places in trees and queries into policies and computers of the manager."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from .names import (
 from .objects import Policy, Target
 from .query import GROUP_FIELDS, OF_POLICY, PolicyQuery, Query, Table, computer_table, looked_at, policy_table
 
-# Up to so many computers are searched by name; more are found by listing the fleet, 5,000 to a request.
+# Up to this many computers are searched by name. For more, the fleet is listed, with 5,000 computers per request.
 SEARCHED_AT_MOST = 10
 
-# How many problems an error has one by one.
+# The most problems that an error lists one by one.
 _PROBLEMS_AT_MOST = 20
 
 # Documented in plugins/doc_fragments/targets.py.
 POLICY_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    # Raw, so that the word "all" can be told from a list that holds it.
+    # Raw, so that the word "all" differs from a list with it.
     "policies": {"type": "raw"},
     "below": {"type": "list", "elements": "raw"},
     "policies_matching": {"type": "list", "elements": "str"},
     "policies_query": {"type": "str"},
 }
-# Ways to choose computers without naming each.
+# Options that choose computers without naming each.
 CHOSEN_COMPUTER_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "computer_groups": {"type": "list", "elements": "raw"},
     "computers_matching": {"type": "list", "elements": "str"},
@@ -60,7 +60,7 @@ MISSING_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 TARGET_ARGUMENTS = {**POLICY_ARGUMENTS, **COMPUTER_ARGUMENTS, **MISSING_ARGUMENTS}
 
-# In place of a list of policies.
+# The word in place of a list of policies.
 ALL = "all"
 
 T = t.TypeVar("T")
@@ -68,7 +68,7 @@ T = t.TypeVar("T")
 
 @dataclass(frozen=True)
 class Unresolved:
-    """A name or ID that nothing has, and why: of a C(policy), a C(computer) or a C(group) of computers; or a pattern."""
+    """A name or ID of a C(policy), C(computer) or C(group) that does not exist, or a pattern, and the reason."""
 
     type: str
     key: Key
@@ -77,10 +77,10 @@ class Unresolved:
 
 @dataclass(frozen=True)
 class Selector:
-    """Which targets are meant: names (str) and IDs (int), patterns, places in the trees, and queries.
+    """A choice of targets: names (str) and IDs (int), patterns, places in the trees, and queries.
 
-    C(path): the options that hold it, such as C(profiles[servers]), for errors. C(allow_missing): whether a name may be
-    one that nothing has; C(allow_empty): whether nothing at all may be selected.
+    C(path): the option that contains it, such as C(profiles[servers]), for errors. C(allow_missing): whether names may
+    not exist. C(allow_empty): whether it may select nothing at all.
     """
 
     policies: tuple[Key, ...] = ()
@@ -98,7 +98,7 @@ class Selector:
 
     @classmethod
     def from_options(cls, options: t.Mapping[str, t.Any], path: str) -> Selector:
-        """Read the options of C(TARGET_ARGUMENTS), as many as there are. Raises C(OptionError)."""
+        """Read those options of C(TARGET_ARGUMENTS) that are given. Raises C(OptionError)."""
 
         def named(option: str) -> str:
             return f"{path}.{option}" if path else option
@@ -143,21 +143,21 @@ class Selector:
         return bool(self.computer_groups or self.computers_matching or self.computers_query)
 
     def option(self, name: str) -> str:
-        """How errors call one of its options; without a name, all of them."""
+        """The name for errors of one of its options, or without C(name), of all of them."""
         if not name:
             return self.path or "policies"
         return f"{self.path}.{name}" if self.path else name
 
 
 def chosen_by(options: t.Mapping[str, t.Any]) -> list[str]:
-    """The options of targets that are given, be it empty."""
+    """The options for targets that are given, even if empty."""
     return [name for name in (*POLICY_ARGUMENTS, *COMPUTER_ARGUMENTS) if options.get(name) is not None]
 
 
 def listed_policies(given: t.Any, option: str) -> t.Any:
-    """A list as Ansible makes one of what is none; the word C(all), which stands for one, as it is.
+    """The value as a list, converted as Ansible does; but the word C(all), which stands for a list, unchanged.
 
-    Raises C(OptionError) for what is neither.
+    Raises C(OptionError) for any other value.
     """
     if isinstance(given, str):
         return ALL if given == ALL else given.split(",")
@@ -178,16 +178,15 @@ class _Problem:
 
     @property
     def error(self) -> OptionError:
-        """The whole of it."""
+        """The whole error."""
         return OptionError(self.option, self.value, self.text)
 
 
 def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Target], list[Unresolved]]]:
-    """The targets of each selector, each once, policies first; and what is missing where that is allowed.
+    """The targets of each selector, each once, policies first; and missing names, if these are allowed.
 
-    The fleet is listed only if a selector needs it. What is to be said of the choice is added to C(fleet.warnings).
-    Raises one C(OptionError) for all names that are missing or that several have, and for all selections of nothing, of
-    all selectors.
+    The fleet is only listed if a selector needs it. Warnings about the choice are added to C(fleet.warnings). Raises
+    one C(OptionError) for all missing and ambiguous names, and for all empty selections, of all selectors.
     """
     resolver = _Resolver(fleet, selectors)
     choices = [resolver.choose(selector) for selector in selectors]
@@ -201,7 +200,7 @@ def resolve(fleet: Fleet, selectors: t.Sequence[Selector]) -> list[tuple[list[Ta
     return [(list(choice.targets), choice.unresolved) for choice in choices]
 
 
-# What several of one type are called, of C(Unresolved.type).
+# The plural of each C(Unresolved.type).
 _ABSENT = {
     "policy": "policies that the manager does not have",
     "computer": "computers that the manager does not have",
@@ -211,9 +210,9 @@ _ABSENT = {
 
 
 def missing_told(missing: t.Iterable[Unresolved], lead: str) -> list[str]:
-    """What to warn of: one line for each kind of what is missing, with the first ones of many.
+    """Warnings about missing objects: one line for each kind. If there are many, only the first ones are named.
 
-    C(lead): what is without them, such as C(profile 'Servers' is kept without).
+    C(lead): the beginning of each line, such as C(profile 'Servers' is kept without).
     """
     by_kind: dict[str, list[Unresolved]] = {}
     for one in missing:
@@ -230,7 +229,7 @@ def missing_told(missing: t.Iterable[Unresolved], lead: str) -> list[str]:
 
 @dataclass
 class _Choice:
-    """What one selector has chosen so far."""
+    """The targets that one selector has chosen so far."""
 
     selector: Selector
     targets: dict[Target, None] = field(default_factory=dict)
@@ -238,7 +237,7 @@ class _Choice:
     problems: list[_Problem] = field(default_factory=list)
 
     def add(self, targets: t.Iterable[Target]) -> None:
-        """Take these targets."""
+        """Add these targets."""
         self.targets.update(dict.fromkeys(targets))
 
     def problem(self, option: str, value: t.Any, text: str) -> None:
@@ -246,13 +245,13 @@ class _Choice:
         self.problems.append(_Problem(self.selector.option(option), value, text))
 
     def nothing(self, option: str, value: t.Any, text: str) -> None:
-        """Note that an option selects nothing, unless that is allowed."""
+        """Note the problem that an option selects nothing, unless that is allowed."""
         if not self.selector.allow_empty:
             self.problem(option, value, f"{text}; allow_empty: true allows that")
 
 
 class _Resolver:
-    """What several selectors choose from, read when the first of them needs it."""
+    """The objects from which selectors choose, read when first needed."""
 
     def __init__(self, fleet: Fleet, selectors: t.Sequence[Selector]) -> None:
         self._fleet = fleet
@@ -261,14 +260,14 @@ class _Resolver:
         listed = any(selector.chooses_from_all for selector in selectors) or len(named) > SEARCHED_AT_MOST
         self._computers = Computers(fleet, listed)
         fleet.begin(self._sure())
-        # First of all: only whole pages tell that the manager does not cut off those of policies.
+        # This comes first: only full pages show that the manager does not shorten the pages of policies.
         if listed:
             fleet.list_computers()
         for key in named:
             self._computers.find(key)
 
     def _sure(self) -> t.Iterator[str]:
-        """What is needed beside the computers."""
+        """The lists that are certainly needed besides the computers."""
         expressions = [one.computers_query.expression for one in self._selectors if one.computers_query]
         if any(one.chooses_policies for one in self._selectors) or looked_at(expressions, OF_POLICY):
             yield "policies"
@@ -303,7 +302,7 @@ class _Resolver:
             choice.nothing("", None, "nothing that is named here exists")
         return choice
 
-    # -- what there is
+    # -- objects
 
     @cached_property
     def _policies(self) -> Lookup[Policy]:
@@ -311,7 +310,7 @@ class _Resolver:
 
     @cached_property
     def _groups(self) -> Lookup[int]:
-        """IDs of groups by their paths."""
+        """The IDs of groups, by their paths."""
         groups = self._fleet.groups
         return Lookup({number: number for number in groups}, lambda number: (groups[number],), any_case=False)
 
@@ -340,7 +339,7 @@ class _Resolver:
         find: t.Callable[[Key], t.Sequence[T]],
         known: t.Callable[[], t.Mapping[int, tuple[str, ...]]],
     ) -> list[T]:
-        """The objects of these names and IDs, without those that nothing has, or several."""
+        """The objects with these names and IDs, without missing and ambiguous ones."""
         found = {key: find(key) for key in keys}
         absent = [key for key, same in found.items() if not same]
         if choice.selector.allow_missing:
@@ -382,7 +381,7 @@ class _Resolver:
     def _matching_computers(self, choice: _Choice) -> None:
         for pattern in choice.selector.computers_matching:
             everybody = self._computers.folded
-            # As with names: display names only where no host has such a name.
+            # As with names, display names only count if no host name matches.
             found = [computer for computer, host, _display in everybody if pattern.matches_folded(host)] or [
                 computer for computer, _host, display in everybody if pattern.matches_folded(display)
             ]
