@@ -48,7 +48,7 @@ class Subject(t.NamedTuple):
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """The name for messages."""
         return f"{self.kind.noun} '{shown(self.name, 100)}'" + ("" if self.id is None else f" (ID {self.id})")
 
     @property
@@ -105,7 +105,7 @@ class Step(t.NamedTuple):
 
     @property
     def words(self) -> str:
-        """How messages name it."""
+        """The name for messages."""
         key = f"{self.key} of " if self.action == SET else ""
         if self.action in (ASSIGN, UNASSIGN):
             key = f"rule {quoted(self.key, 100)} on "
