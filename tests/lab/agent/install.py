@@ -37,7 +37,7 @@ class Agent:
         self._daemon: t.Any = None
 
     def start(self) -> None:
-        """Start the daemon, as after the host was powered on, and wait until it takes commands."""
+        """Start the daemon, as after the host was powered on, and wait until it accepts commands."""
         self._daemon = self._start()
         deadline = time.monotonic() + _UP_WITHIN
         while self.query("GetPluginVersion", check=False).returncode:
@@ -68,7 +68,7 @@ class Agent:
         return self.control("-a", url, *parameters, check=check)
 
     def heartbeat(self, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Beat now."""
+        """Send a heartbeat now."""
         return self.control("-m", check=check)
 
     def reset(self) -> None:
@@ -80,7 +80,7 @@ class Agent:
         self.control("--move-clock", str(60 * minutes))
 
     def status(self) -> dict[str, str]:
-        """What C(GetAgentStatus) says, without its index; C(dsmUrl) is there once the agent is activated."""
+        """The answer to C(GetAgentStatus), without its index. It has C(dsmUrl) if the agent is activated."""
         lines = self.query("GetAgentStatus").stdout.splitlines()
         pairs = (line.removeprefix("AgentStatus.").split(": ", 1) for line in lines)
         return {name: value for name, value in pairs if not name.isdigit()}
@@ -97,8 +97,9 @@ def install_agent(
 ) -> Agent:
     """Install the package of an agent's version in a lab host, over any that is there, and start its daemon.
 
-    C(time_factor) must be the manager's, for ten minutes between heartbeats to be as long for both. C(tls): the first
-    and the last TLS version that the agent speaks, as C(1.0), in place of what is likely for its release.
+    C(time_factor) must be the manager's, so that ten minutes between heartbeats are equally long for both. C(tls): the
+    first and the last TLS version that the agent speaks, such as C(1.0), instead of those that are likely for its
+    release.
     """
     file = host.root / "tmp" / "ds-agent.deb"
     file.write_bytes(package(version, host))

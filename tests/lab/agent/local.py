@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Agents as processes of this machine, for what needs no host of its own."""
+"""Agents as processes of this machine, for tests that need no separate hosts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LocalAgent(Agent):
 
     @property
     def ruleset(self) -> str:
-        """What nft was last told, empty where nothing was."""
+        """The last input of nft, empty if there was none."""
         path = self.folder / "ruleset"
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
@@ -34,7 +34,7 @@ class _Daemon:
     """The daemon of an agent on this machine."""
 
     def __init__(self, command: t.Sequence[str], folder: Path, environment: t.Mapping[str, str]) -> None:
-        # The pipe is closed with this process, even when it is killed, and the agent ends then.
+        # The pipe closes when this process ends, even if it is killed, and then the agent ends, too.
         self._process = subprocess.Popen(
             [*command, "--exit-with-parent"], cwd=folder, env=environment, stdin=subprocess.PIPE
         )
@@ -53,9 +53,9 @@ def local_agent(
     platform: str = DEFAULT_PLATFORM,
     time_factor: float = DEFAULT_TIME_FACTOR,
 ) -> t.Iterator[LocalAgent]:
-    """An agent as a process of this machine, for what needs no host of its own.
+    """An agent as a process of this machine, for tests that need no separate hosts.
 
-    C(address), one of 127.0.0.0/8, is where it listens and what it connects from. Its firewall is only written down.
+    C(address), one of 127.0.0.0/8, is where it listens and connects from. Its firewall is only recorded.
     """
     with tempfile.TemporaryDirectory(prefix="lab-agent-") as folder:
         program = Path(folder)
@@ -70,7 +70,7 @@ def local_agent(
                 time_factor=time_factor,
             )
         )
-        # Keeps what it is given, and enforces nothing.
+        # This nft records its input and enforces nothing.
         nft = program / "bin" / "nft"
         nft.parent.mkdir()
         nft.write_text(f"#!/bin/sh\nexec cat >{program}/ruleset\n")

@@ -23,7 +23,7 @@ DATA = "/var/opt/ds_agent"
 # The agent's commands, and the module of each.
 MODULES = {"ds_agent": "daemon", "dsa_control": "commands", "dsa_query": "commands"}
 
-# Pure Python, so that the package fits every host.
+# They are pure Python, so that the package works on every host.
 _LIBRARIES = ("tlslite", "ecdsa", "six")
 _WITHOUT = shutil.ignore_patterns("__pycache__", "test_*")
 
@@ -60,13 +60,13 @@ def lay_out(program: Path) -> None:
 
 @functools.cache
 def _key() -> bytes:
-    """The private key of all agents that are laid out from here; their certificates are each one's own."""
+    """The private key of all agents from here. Each agent has its own certificate."""
     making = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
     return subprocess.run(making, check=True, capture_output=True).stdout
 
 
 def _add_for_hosts(program: Path) -> None:
-    """What hosts do not have: the libraries, and commands."""
+    """Add what hosts do not have: the libraries, and commands."""
     lib = program / "lib"
     for name in _LIBRARIES:
         spec = importlib.util.find_spec(name)
@@ -89,10 +89,10 @@ _compiled: dict[str, bytes] = {}
 
 
 def _compile(lib: Path, host: Host) -> None:
-    """Add what a host's Python makes of the libraries: it takes an agent half a second to start without.
+    """Add the libraries' bytecode for a host's Python. Without it, an agent takes half a second longer to start.
 
-    The first host that is asked does it for all, as they have one Python. It goes by the sources' content, not by when
-    they were written.
+    The first host compiles for all of them, because they have the same Python. The bytecode depends on the sources'
+    content, not on their time.
     """
     if not _compiled:
         there = host.root / "tmp" / "ds-agent-lib"
@@ -111,7 +111,7 @@ _built: dict[str, bytes] = {}
 
 
 def package(version: str, host: Host) -> bytes:
-    """The package of an agent's version, as dpkg installs it on C(host) and every other one."""
+    """The package of an agent's version, for dpkg on C(host) and on every other host."""
     if version not in _built:
         _built[version] = _build(version, host)
     return _built[version]
@@ -135,7 +135,7 @@ def _build(version: str, host: Host) -> bytes:
             "Description: stand-in for Deep Security Agent\n"
         )
         built = Path(folder) / "ds-agent.deb"
-        # An agent of another version may be running: the new one takes over its port and what it knows.
+        # An agent of another version may be running. The new one takes over its port and its state.
         stop = control.with_name("preinst")
         stop.write_text(f"#!/bin/sh\n[ ! -x {PROGRAM}/dsa_control ] || {PROGRAM}/dsa_control --stop || true\n")
         stop.chmod(0o755)

@@ -60,9 +60,9 @@ def serve(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run until a signal comes, and remove what was made."""
+    """Run until a signal comes, and then remove everything."""
     options = arguments()
-    # A polite end is that of Ctrl-C.
+    # Handle SIGTERM like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -17,7 +17,7 @@ from tests.lab.hosts.errors import LabError
 from tests.lab.hosts.namespaces import NAMESPACES, REAPING, UNSHARE, Command, child_of, enter, kill, run, words
 from tests.lab.hosts.network import Port
 
-# What a machine does to start, as its first process. There is no init: services are started by whoever needs them.
+# The first process of a machine, which starts it. There is no init: tests start the services that they need.
 _BOOT = f"""\
 mount -t proc proc /proc
 mount -t sysfs -o ro sysfs /sys
@@ -31,12 +31,12 @@ echo up
 exec {shlex.join(REAPING)} sleep infinity
 """
 
-# Machines share their kernel with the one that the tests run on: nobody sets its clock from in there.
+# Machines share the kernel with the one that runs the tests, so they must not set its clock.
 _NOT_ALLOWED = "-sys_boot,-sys_module,-sys_rawio,-sys_time"
 
 _ENVIRONMENT = ("HOME=/root", "LANG=C.UTF-8", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 
-# Seconds that a program has to end when it is told to.
+# Seconds that a program has to end after it is told to.
 _ENDED_WITHIN = 10.0
 
 
@@ -49,7 +49,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
+        """Whether it is still running."""
         return self._nsenter.poll() is None
 
     def terminate(self) -> None:
@@ -69,7 +69,7 @@ class Process:
 
 
 class Host:
-    """A machine with processes, network, name, disk and SSH server of its own. C(LabHosts.add) makes it.
+    """A machine with its own processes, network, name, disk and SSH server. C(LabHosts.add) creates it.
 
     name: its host name; address, address6, mac: of its only network interface, C(eth0).
     connection: how Ansible reaches it over SSH, as variables of an inventory.
@@ -99,12 +99,12 @@ class Host:
 
     @property
     def root(self) -> Path:
-        """Its root folder as seen from the tests. Absolute links in it lead out of it: C(read) and C(write) do not."""
+        """Its root folder as seen from the tests. Absolute links lead outside; C(read) and C(write) avoid this."""
         return Path(f"/proc/{self.pid}/root")
 
     @property
     def prefix(self) -> list[str]:
-        """Put before a command: runs on this machine, with its own files and programs, and nothing of the tests'."""
+        """A command prefix: the command runs on this machine, with the machine's own files and programs only."""
         return [
             *enter(self.pid, *NAMESPACES, "--root", "--wd", drop=_NOT_ALLOWED),
             *("env", "--ignore-environment", *_ENVIRONMENT),
@@ -112,7 +112,7 @@ class Host:
 
     @property
     def network_prefix(self) -> list[str]:
-        """Put before a command: runs a program of the machine that the tests run on, in this one's network."""
+        """A command prefix: a program of the machine that runs the tests runs in this machine's network."""
         return enter(self.pid, "--net", "--pid")
 
     def run(
@@ -127,7 +127,7 @@ class Host:
         return run([*self.prefix, *words(command)], timeout=timeout, check=check, input=input)
 
     def reaches(self, address: str, port: int, within: int = 1) -> bool:
-        """Whether a TCP connection from this machine is accepted, within so many seconds."""
+        """Whether a TCP connection from this machine is accepted within C(within) seconds."""
         attempt = self.run(["ncat", "-z", "-w", str(within), address, str(port)], check=False)
         if attempt.returncode not in (0, 1):
             raise LabError(f"ncat on {self.name} ended with {attempt.returncode}: {attempt.stderr}")
@@ -143,25 +143,25 @@ class Host:
         return process
 
     def read(self, path: str) -> str:
-        """The content of a file, to the letter."""
+        """The exact content of a file."""
         return self.run(["cat", path]).stdout
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        """Make or overwrite a file, and the folders that it lies in."""
+        """Create or overwrite a file, and create its folders."""
         script = 'mkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1"'
         self.run(["sh", "-c", script, "sh", path, f"{mode:o}"], input=text)
 
     def mount_tmpfs(self, path: str, size: str) -> None:
-        """Put an empty disk of a limited C(size) (as C(64k)) at a folder, to see what happens when it is full."""
+        """Mount an empty disk of a limited C(size), such as C(64k), on a folder, to test what happens if it is full."""
         self.run(["mkdir", "-p", path])
         self.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path])
 
     def use_resolvers(self, *addresses: str) -> None:
-        """Let the machine ask the name servers at C(addresses), and no others."""
+        """Make the machine ask only the name servers at C(addresses)."""
         self.write("/etc/resolv.conf", "".join(f"nameserver {address}\n" for address in addresses))
 
     def power_on(self) -> None:
-        """Start the machine with what is on its disk: its network and its SSH server, nothing else."""
+        """Start the machine from its disk, with its network and its SSH server only."""
         if self._pid:
             raise LabError(f"{self.name} is powered on")
         command = [*enter(self._anchor, *NAMESPACES, "--wd"), *UNSHARE, f"--root=/mnt/{self.name}/root", "--wd=/"]
@@ -183,15 +183,15 @@ class Host:
         self.run("/usr/sbin/sshd -E /var/log/sshd.log; until [ -e /run/sshd.pid ]; do sleep 0.01; done")
 
     def power_off(self) -> None:
-        """Stop the machine at once, as a virtual machine is stopped. What it wrote to its disk stays."""
+        """Stop the machine at once, like a virtual machine that is switched off. Its disk stays."""
         pid, self._pid = self.pid, 0
-        # First of all, so that nobody on the network hears a farewell.
+        # This comes first, so that no other machine receives packets that end connections.
         self._ip(self._port.pull_out())
         os.kill(pid, signal.SIGKILL)
         self.wait()
 
     def wait(self) -> None:
-        """Wait until the machine has stopped, and with it what was started on it."""
+        """Wait until the machine, and everything on it, has stopped."""
         if self._first:
             self._first.communicate()
         for process in self._started:
@@ -199,5 +199,5 @@ class Host:
         self._started.clear()
 
     def _ip(self, commands: str) -> None:
-        # Not in the anchor's pid namespace: process ids would mean others there.
+        # Not in the anchor's PID namespace, where process IDs mean other processes.
         run([*enter(self._anchor, "--net"), "ip", "-batch", "-"], input=commands)

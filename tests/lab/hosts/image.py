@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The disk that all hosts start with: a Debian with what agents, name servers and Ansible need."""
+"""The disk that all hosts start with: a Debian with everything that agents, name servers and Ansible need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.lab.hosts.errors import LabError, LabUnavailable
 
-# Images are kept here, one for each recipe.
+# The folder for images, one for each recipe.
 FOLDER = Path(__file__).resolve().parents[3] / ".cache" / "lab"
 
 PACKAGES = (
@@ -45,7 +45,7 @@ PACKAGES = (
     "winbind",
 )
 
-# Mounts and processes of the packages' scripts stay in here, and end when this process does.
+# Mounts and processes of the packages' scripts stay in these namespaces, and end with this process.
 _APART = (
     *("setpriv", "--pdeathsig", "KILL"),
     *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
@@ -53,7 +53,7 @@ _APART = (
 
 
 def image() -> Path:
-    """The folder with the image, which nobody may write to. The first call makes it: this takes half a minute.
+    """The folder with the image, which must not be changed. The first call creates it, which takes half a minute.
 
     Raises C(LabError) if it cannot be made.
     """
@@ -69,7 +69,7 @@ def image() -> Path:
 
 
 def _suite() -> str:
-    """The machine's own release of Debian, whose signing keys it has; elsewhere one that is still supported."""
+    """The machine's own release of Debian, whose signing keys it has; on other systems, a supported release."""
     system = platform.freedesktop_os_release()
     return system["VERSION_CODENAME"] if system["ID"] == "debian" else "bookworm"
 
@@ -86,7 +86,7 @@ def _make(suite: str, root: Path, lock: int) -> None:
             *("mmdebstrap", "--mode=root", "--format=directory", "--variant=minbase"),
             "--aptopt=APT::Install-Recommends false",
             f"--include={','.join(PACKAGES)}",
-            # Each lab makes its own.
+            # Each lab creates its own keys.
             '--customize-hook=rm --force "$1"/etc/ssh/ssh_host_*',
             *(suite, str(partial), *_mirror(suite)),
         ],
@@ -95,7 +95,7 @@ def _make(suite: str, root: Path, lock: int) -> None:
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        # Nobody else begins before the last of these processes is gone, should this one be killed.
+        # If this process is killed, no other one begins before the last of these processes has ended.
         pass_fds=(lock,),
     )
     if done.returncode:
@@ -104,7 +104,7 @@ def _make(suite: str, root: Path, lock: int) -> None:
 
 
 def _mirror(suite: str) -> list[str]:
-    """Where this machine has its own packages from; empty, for mmdebstrap's default, where it does not say."""
+    """The source of this machine's own packages; empty if unknown, which means mmdebstrap's default."""
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", f"Codename: {suite}"],
         stdout=subprocess.PIPE,

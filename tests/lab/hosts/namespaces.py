@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Processes in namespaces of their own, and commands that run among them."""
+"""Processes in their own namespaces, and commands that run in these namespaces."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Command = str | t.Sequence[str | Path]
 
 NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc")
 
-# Runs a command as the first process of new namespaces. All others in them end with it, and it ends with this one.
+# Runs a command as the first process of new namespaces. All others in them end with it, and it ends with our process.
 UNSHARE = ("unshare", *NAMESPACES, "--fork", "--kill-child")
 
-# The first process inherits those whose parents have ended. The kernel clears them away for a parent that ignores it.
+# The first process adopts orphans. If it ignores SIGCHLD, the kernel removes them when they end.
 REAPING = ("env", "--ignore-signal=CHLD")
 
 
 def enter(pid: int, *options: str, drop: str = "") -> list[str]:
-    """What to put before a command, so that it runs in namespaces of the process C(pid).
+    """A prefix that makes a command run in the namespaces of the process C(pid).
 
-    C(options) are nsenter's. C(drop) names capabilities that the command goes without, as C(-sys_time,-sys_boot).
+    C(options) are nsenter's. C(drop) names capabilities that the command does not get, such as C(-sys_time,-sys_boot).
     A command in another pid namespace is a child of nsenter: it is told to end when nsenter is.
     """
     bounds = ["--bounding-set", drop] if drop else []
@@ -48,12 +48,12 @@ def run(
     input: str | None = None,
     **options: t.Any,
 ) -> subprocess.CompletedProcess[str]:
-    """C(subprocess.run), with the output captured as it is (no change of the ends of lines) until the command ends.
+    """Like C(subprocess.run), with the unchanged output (also line ends) captured until the command ends.
 
     Raises C(CalledProcessError) with the output in its notes, C(TimeoutExpired) after C(timeout) seconds.
     """
     source = subprocess.DEVNULL if input is None else subprocess.PIPE
-    # Files, not pipes: a daemon that keeps its output open is not waited for.
+    # Files instead of pipes, so that a daemon that keeps its output open does not block.
     with tempfile.TemporaryFile() as stdout_file, tempfile.TemporaryFile() as stderr_file:
         with subprocess.Popen(command, stdin=source, stdout=stdout_file, stderr=stderr_file, **options) as process:
             try:
@@ -70,7 +70,7 @@ def run(
 
 
 def child_of(pid: int) -> int:
-    """The process id of the only child of C(pid), as soon as there is one; 0 if C(pid) ends before."""
+    """The process ID of the only child of C(pid), as soon as there is one; 0 if C(pid) ends first."""
     while os.path.exists(f"/proc/{pid}/exe"):
         children = _children(pid)
         if children:
@@ -80,10 +80,10 @@ def child_of(pid: int) -> int:
 
 
 def kill(process: subprocess.Popen[t.Any]) -> None:
-    """Kill what C(process), which is nsenter, has started, and wait for it.
+    """Kill the command that C(process), an nsenter, has started, and wait for it.
 
-    Killed first, nsenter would leave orphans to this machine's first process. Where that clears nobody away, as in
-    some containers, the namespace could never end.
+    If nsenter were killed first, this machine's first process would adopt orphans. If that process does not remove
+    them, as in some containers, the namespace could never end.
     """
     for pid in _descendants(process.pid):
         try:

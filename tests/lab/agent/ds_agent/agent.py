@@ -32,7 +32,7 @@ AGENT_INITIATED = "Agent/Appliance Initiated"
 _DIRECTION = "platformSettingAgentCommunicationsDirection"
 _INTERVAL = "platformSettingHeartbeatInterval"
 
-# How long the other side may stay silent, in seconds that are not sped up: its processor may be busy.
+# How long the other side may stay silent, in real seconds (not sped up), because its processor may be busy.
 _PATIENCE = 20.0
 
 FAILURES = (OSError, BaseTLSException, ValueError, KeyError, TypeError)
@@ -54,7 +54,7 @@ class Agent:
         self._changed = threading.Condition()
         self._last_beat = float("-inf")
 
-    # -- what it was told to be
+    # -- state
 
     @property
     def activated(self) -> bool:
@@ -63,7 +63,7 @@ class Agent:
 
     @property
     def direction(self) -> str | None:
-        """Who initiates, in the manager's words; not known before the first configuration."""
+        """Who initiates, in the manager's words; unknown before the first configuration."""
         if self.installed.platform.startswith("macOS"):
             return AGENT_INITIATED
         configuration = self.store["configuration"]
@@ -71,7 +71,7 @@ class Agent:
 
     @property
     def listens(self) -> bool:
-        """Whether managers can connect; an agent without one waits for any."""
+        """Whether managers can connect. An agent without a manager waits for any manager."""
         return self.direction != AGENT_INITIATED
 
     @property
@@ -90,7 +90,7 @@ class Agent:
         threading.Thread(target=self._beat_forever, daemon=True).start()
 
     def _settle(self) -> None:
-        """Make the host look as the configuration wants it."""
+        """Bring the host to the state that the configuration asks for."""
         self._filter()
         self._listener.listen(self.listens)
         with self._changed:
@@ -146,7 +146,7 @@ class Agent:
             raise Refused(f"{url} is no URL of a manager, such as dsm://dsm.example.com:4120/")
         host, port = parts.hostname, parts.port or 4120
         with self._connected(host, port) as (line, suite, fingerprint):
-            # Known before the conversation, in which the agent is given an identity and a configuration.
+            # Stored before the conversation in which the agent gets an identity and a configuration.
             self.store.keep(manager={"host": host, "port": port, "fingerprint": fingerprint})
             self._last_beat = time.monotonic()
             line.send({"agent": self._about(), "activate": parameters})
@@ -166,7 +166,7 @@ class Agent:
 
     @contextlib.contextmanager
     def _connected(self, host: str, port: int) -> Iterator[tuple[Line, str, str]]:
-        """A connection to the manager: what to talk over, the cipher suite, the fingerprint of its certificate."""
+        """A connection to the manager: the line, the cipher suite, and the fingerprint of the manager's certificate."""
         address = self.installed.address
         source = None if address == "::" else (address, 0)
         with socket.create_connection((host, port), _PATIENCE, source) as connection:
@@ -184,7 +184,7 @@ class Agent:
         }
 
     def _serve(self, connection: socket.socket, peer: str) -> None:
-        """Whoever connected to the agent's port."""
+        """Serve a connection to the agent's port."""
         connection.settimeout(_PATIENCE)
         self.store.count("connections")
         try:
@@ -200,7 +200,7 @@ class Agent:
         except FAILURES as error:
             self.store.note(f"Connection from {peer} failed: {error!r}")
 
-    # -- what the manager asks, whoever connected
+    # -- conversations with the manager, whoever connected
 
     def _talk(self, line: Line) -> None:
         """Answer until the manager ends the conversation; raises one of C(FAILURES)."""
@@ -244,7 +244,7 @@ class Agent:
         raise Refused(asked["message"])
 
     def fingerprint(self) -> str:
-        """SHA-256 of the configuration in force, empty where there is none."""
+        """SHA-256 of the active configuration, empty if there is none."""
         configuration = self.store["configuration"]
         if configuration is None:
             return ""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The agent's commands C(dsa_control) and C(dsa_query): what they are given, the daemon carries out."""
+"""The agent's commands C(dsa_control) and C(dsa_query). The daemon carries them out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 class Installed:
     """What the package was made for.
 
-    C(machine) tells hosts apart, C(address) is where the agent listens, C(folder) is what it keeps its state in.
+    C(machine) distinguishes hosts, C(address) is where the agent listens, and C(folder) is where it keeps its state.
     C(tls): the first and the last TLS version that it speaks, C(None) for those of its release.
     """
 
@@ -39,7 +39,7 @@ class Installed:
 # Above lib/ds_agent.
 INSTALLED = Installed.read(Path(__file__).resolve().parents[2] / "agent.json")
 SOCKET = INSTALLED.folder / "control.sock"
-# What ends the daemon, as a host has no service manager for that.
+# The command that ends the daemon, because a host has no service manager.
 STOP = ["dsa_control", "--stop"]
 
 

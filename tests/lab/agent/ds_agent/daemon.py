@@ -16,7 +16,7 @@ import threading
 from .agent import FAILURES, Agent
 from .commands import INSTALLED, SOCKET, STOP
 
-# What dsa_control ends with where an agent has to be reset first.
+# The exit status of dsa_control if the agent must be reset first.
 _NEEDS_RESET = 101
 
 
@@ -30,7 +30,7 @@ def main() -> None:
         listening.bind(str(SOCKET))
         SOCKET.chmod(0o600)
         agent.run()
-        # Commands are taken from here on: whoever gets an answer knows that the agent is up.
+        # From here on, commands are accepted, so an answer means that the agent is running.
         listening.listen()
         while True:
             connection, _address = listening.accept()
@@ -81,7 +81,7 @@ def _carry_out(agent: Agent, command: list[str]) -> tuple[int, list[str]]:
             return 0, [f"PluginVersion.core: {'-'.join(agent.installed.version.rsplit('.', 1))}"]
         case command if command == STOP:
             return 0, []
-        # How tests set the clock of a host, which the hosts of a lab have in common.
+        # Tests set a host's clock in this way, because all hosts of a lab share the real one.
         case ["dsa_control", "--move-clock", seconds]:
             agent.store.keep(clock_moved=agent.store["clock_moved"] + float(seconds))
             return 0, []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The agent's firewall: who reaches its port, with nftables.
+"""The agent's firewall, made with nftables: it decides who can reach the agent's port.
 
 A hidden rule lets everybody in. Assigned rules that meet all conditions of the vendor's page replace it: only their
 sources get in then. Nothing else is filtered here.
@@ -26,8 +26,8 @@ _EMPTY = f"table inet {TABLE}\ndelete table inet {TABLE}\n"
 def replaces_hidden_rule(rule: Rule, conditions: dict[str, bool]) -> bool:
     """Whether a rule meets all conditions of the page.
 
-    C(conditions) says what is taken where the vendor's pages disagree: C(force_allow) beside bypass, a C(port_list),
-    and C(several_ports) in a rule that names its ports itself.
+    C(conditions) says what counts where the vendor's pages disagree: C(force_allow) besides bypass, a C(port_list), and
+    C(several_ports) in a rule that names its ports itself.
     """
     return (
         rule["action"] in ("bypass", *(["force-allow"] if conditions["force_allow"] else []))
@@ -60,12 +60,12 @@ def _holds_port(items: Iterable[str]) -> bool:
 
 
 def _bare(items: Iterable[str]) -> list[str]:
-    """Items of a list without their comments, and without those that are nothing but a comment."""
+    """The items of a list without comments, and without items that are only a comment."""
     return [text for text in (item.split("#", 1)[0].strip() for item in items) if text]
 
 
 def ruleset(rules: Iterable[Rule], conditions: dict[str, bool]) -> str:
-    """What C(nft -f) is given when the firewall is on; the table that was there before is gone in the same step."""
+    """The input of C(nft -f) if the firewall is on. It also deletes the previous table, in the same step."""
     replacing = [rule for rule in rules if replaces_hidden_rule(rule, conditions)]
     if replacing:
         verdicts = [f"{match} accept".strip() for rule in replacing for match in _sources(rule)] + ["counter drop"]
@@ -78,7 +78,7 @@ def ruleset(rules: Iterable[Rule], conditions: dict[str, bool]) -> str:
         "  }",
         "  chain input {",
         "    type filter hook input priority -10; policy accept;",
-        # The vendor's driver sits at the network cards: what stays on the host does not pass it.
+        # The vendor's driver is attached to the network cards, so traffic within the host does not pass it.
         f'    iifname != "lo" tcp dport {PORT} jump agent_port',
         "  }",
         "}",
@@ -87,7 +87,7 @@ def ruleset(rules: Iterable[Rule], conditions: dict[str, bool]) -> str:
 
 
 def _sources(rule: Rule) -> list[str]:
-    """The sources of a rule as matches of nft, any of which is enough; none where they can never match."""
+    """The sources of a rule as matches of nft, any of which is enough; empty if they can never match."""
     macs = _macs(rule)
     if macs is None:
         return []
@@ -134,7 +134,7 @@ def _range(item: str) -> _Range:
 
 
 def _merged(ranges: Iterable[_Range]) -> list[str]:
-    """Ranges of one family without overlaps, which nft does not take in a set."""
+    """Ranges of one family without overlaps, because nft does not accept overlaps in a set."""
     merged: list[list[Any]] = []
     for first, last in sorted(ranges):
         if merged and int(first) <= int(merged[-1][1]) + 1:
@@ -145,7 +145,7 @@ def _merged(ranges: Iterable[_Range]) -> list[str]:
 
 
 def _macs(rule: Rule) -> str | None:
-    """The MACs of a rule as a match of nft, empty for any, None where none can match."""
+    """The MACs of a rule as a match of nft, empty for any MAC, None if none can match."""
     kind, negated = rule["sourceMACType"], rule["sourceMACNot"]
     if kind == "any":
         return None if negated else ""
@@ -158,7 +158,7 @@ def _macs(rule: Rule) -> str | None:
 
 
 def load(text: str) -> None:
-    """Give nft a ruleset, which it takes whole or not at all; raises C(OSError) or C(CalledProcessError)."""
+    """Load a ruleset into nft, which accepts all of it or nothing; raises C(OSError) or C(CalledProcessError)."""
     subprocess.run(["nft", "-f", "-"], input=text, text=True, check=True, capture_output=True)
 
 

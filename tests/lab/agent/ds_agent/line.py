@@ -11,23 +11,23 @@ from typing import Any
 
 from tlslite.api import TLSConnection
 
-# The longest line, in bytes: a configuration with all settings takes some ten thousand.
+# The longest line, in bytes. A configuration with all settings takes about ten thousand.
 _LONGEST = 4 << 20
 
 
 class Line:
-    """One object a line, in both directions."""
+    """One object per line, in both directions."""
 
     def __init__(self, tls: TLSConnection) -> None:
         self._tls = tls
         self._received = bytearray()
 
     def send(self, message: dict[str, Any]) -> None:
-        """Say something."""
+        """Send a message."""
         self._tls.sendall(json.dumps(message).encode() + b"\n")
 
     def receive(self) -> dict[str, Any] | None:
-        """What the other one says, C(None) when it has hung up; raises C(ValueError) for what is no object."""
+        """The next message, C(None) if the connection was closed; raises C(ValueError) for anything else."""
         while (end := self._received.find(b"\n")) < 0:
             if len(self._received) > _LONGEST:
                 raise ValueError("an endless line")

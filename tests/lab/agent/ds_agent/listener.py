@@ -21,7 +21,7 @@ class Listener:
         self._socket: socket.socket | None = None
 
     def listen(self, wanted: bool) -> None:
-        """Open or close the port, or leave it as it is; raises C(OSError) where somebody else has it."""
+        """Open or close the port, or leave it as it is; raises C(OSError) if another program has it."""
         if wanted and self._socket is None:
             family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
             both = self._address[0] == "::"

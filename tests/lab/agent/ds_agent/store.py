@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the agent keeps across restarts: who it is, its manager, its configuration, its events."""
+"""What the agent keeps across restarts: its identity, its manager, its configuration, its events."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-# Events that no manager has asked for are kept up to this number.
+# The most events to keep that no manager has asked for.
 _EVENTS = 200
 
 
 class Store:
-    """One JSON file, replaced whole at every change.
+    """One JSON file, which is replaced as a whole at every change.
 
-    C(clock) is the host's: seconds since 1970, passing C(time_factor) times as fast as they do, and moved by tests.
+    C(clock) is the host's: seconds since 1970. It runs C(time_factor) times as fast as real time, and tests move it.
     """
 
     def __init__(self, path: Path, time_factor: float) -> None:
@@ -32,7 +32,7 @@ class Store:
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.values = {
-                # Both clocks at one moment: the host's time passes while the agent does not run, too.
+                # Both clocks at the same moment, because the host's time also passes while the agent does not run.
                 "installed": {"monotonic": time.monotonic(), "time": time.time()},
                 "clock_moved": 0.0,
                 "events": [],
@@ -59,7 +59,7 @@ class Store:
             os.replace(temporary, self._path)
 
     def forget(self) -> None:
-        """Back to before the activation; events and counters stay."""
+        """Go back to the state before the activation. Events and counters stay."""
         with self._lock:
             self._forget()
             self.keep()
@@ -83,7 +83,7 @@ class Store:
             self.keep(events=[*self["events"], event][-_EVENTS:], next_event=self["next_event"] + 1)
 
     def events_after(self, number: int) -> list[dict[str, Any]]:
-        """The events that the manager does not have yet; what it has is forgotten."""
+        """The events that the manager does not have yet. Older events are forgotten."""
         with self._lock:
             self.keep(events=[event for event in self["events"] if event["number"] > number])
             return self["events"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""TLS as an agent of some release speaks it: exactly the suites of the vendor's page, with a library that has them."""
+"""TLS as an agent of a release speaks it: exactly the suites of the vendor's page, with a library that has them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CIPHERS = {
 
 @dataclass(frozen=True)
 class Profile:
-    """What agents of a release speak: the first and the last TLS version, and suites by their IANA names."""
+    """The TLS of a release's agents: the first and the last TLS version, and suites by their IANA names."""
 
     heading: str
     min_tls: str
@@ -76,7 +76,7 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-# Came with the package, as a new one takes longer than all else that an agent does to start.
+# The key comes with the package, because making a new one takes longer than the rest of an agent's start.
 _KEY = Path(__file__).resolve().parents[2] / "ds_agent.key"
 
 
@@ -110,14 +110,14 @@ def _fingerprint(chain: X509CertChain) -> str:
 
 
 def accept(connection: socket.socket, profile: Profile, certificate: Certificate) -> TLSConnection:
-    """Shake hands with whoever connected."""
+    """Shake hands with the other side of an accepted connection."""
     tls = TLSConnection(connection)
     tls.handshakeServer(certChain=certificate.chain, privateKey=certificate.key, settings=profile.settings())
     return tls
 
 
 def connect(connection: socket.socket, profile: Profile, name: str) -> tuple[TLSConnection, str]:
-    """Shake hands with the manager of that host name; gives the fingerprint of its certificate, too."""
+    """Shake hands with the manager with that host name. Also returns the fingerprint of its certificate."""
     tls = TLSConnection(connection)
     tls.handshakeClientCert(settings=profile.settings(), serverName="" if _is_address(name) else name)
     return tls, _fingerprint(tls.session.serverCertChain)
