@@ -9,13 +9,13 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-# Set aside for tests of networks (RFC 2544) and for documentation (RFC 3849): no router forwards them.
+# Reserved for network tests (RFC 2544) and for documentation (RFC 3849). No router forwards them.
 _IPV4 = ipaddress.ip_network("198.18.0.0/16")
 _IPV6 = ipaddress.ip_network("2001:db8::/64")
 
 CONTROLLER_ADDRESS = str(_IPV4[1])
 
-# Commands for C(ip -batch) in the controller's namespace. Nothing waits for anybody else to have the same address.
+# Commands for C(ip -batch) in the controller's namespace. No machine waits for the detection of duplicate addresses.
 BRIDGE = f"""\
 link set lo up
 link add lab type bridge mcast_snooping 0
@@ -43,7 +43,7 @@ class Port:
 
     @property
     def mac(self) -> str:
-        """Its MAC address, one of those that nobody has sold."""
+        """Its MAC address, from a range that no vendor uses."""
         return "02:00:" + _IPV4[10 + self.number].packed.hex(":")
 
     def plug_in(self, pid: int) -> str:
@@ -54,7 +54,7 @@ link set port{self.number} master lab up
 """
 
     def pull_out(self) -> str:
-        """Commands for C(ip -batch) in the controller's namespace: no cable any more."""
+        """Commands for C(ip -batch) in the controller's namespace: remove the cable."""
         return f"link delete port{self.number}\n"
 
     def configure(self) -> str:

@@ -33,7 +33,7 @@ _PROGRAMS = {
     "unshare": "util-linux",
 }
 
-# Seconds; what is killed takes no time, whatever it does.
+# Seconds. A killed process ends at once, whatever it does.
 _ENDED_WITHIN = 30.0
 
 _SSHD_CONFIG = """\
@@ -44,21 +44,20 @@ HostKey /etc/ssh/ssh_host_ed25519_key
 SetEnv PYTHONPATH=/opt/lab/tests/bytecode
 """
 
-# What Python compiles of modules, which come to hosts as archives of sources, is kept for all hosts of all runs.
+# The bytecode of modules, which reach hosts as archives of sources, is kept for all hosts of all runs.
 _BYTECODE = Path(__file__).resolve().parents[2] / "bytecode"
 _KEPT = _BYTECODE.parents[1] / ".cache" / "bytecode"
 
 
 class LabHosts:
-    """Starts machines at C(__enter__), and leaves nothing of them at C(__exit__).
+    """Starts machines at C(__enter__), and removes everything at C(__exit__).
 
-    Everything hangs on one process, the anchor: it is the first of a pid namespace that all others are in, it owns
-    the memory that the hosts' disks are in, and its network namespace is the controller's. It ends when its standard
-    input is closed, which the kernel does even when this process is killed.
+    Everything depends on one process, the anchor. It is the first process of a PID namespace with all others in it, it
+    owns the memory of the hosts' disks, and its network namespace is the controller's. It ends when its standard input
+    is closed, which the kernel does even if this process is killed.
 
-    C(count): the number of C(hosts), where agents live; their names are host01, host02, ...
-    C(others): the machines that were added.
-    Raises C(LabUnavailable) where this machine or this user cannot have such hosts, and says why.
+    C(count): the number of C(hosts), where agents live; their names are host01, host02, ... C(others): the machines
+    that were added. Raises C(LabUnavailable), with the reason, if this machine or this user cannot run such hosts.
     """
 
     controller_address = CONTROLLER_ADDRESS
@@ -74,14 +73,14 @@ class LabHosts:
     def __enter__(self) -> LabHosts:
         _check_machine()
         folder = image()
-        # Files and services of the hosts get theirs from here; users' files are readable on Debian.
+        # The hosts' files and services inherit this umask. On Debian, users' files are readable for others.
         self._umask = os.umask(0o022)
         self._anchor = subprocess.Popen(
             [*UNSHARE, *REAPING, "cat"],
             cwd=folder.parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            start_new_session=True,  # an interrupt from the keyboard is for this process
+            start_new_session=True,  # an interrupt from the keyboard must only reach this process
         )
         try:
             self._pid = child_of(self._anchor.pid)
@@ -108,7 +107,7 @@ class LabHosts:
 
     @property
     def folder(self) -> Path:
-        """Files that end with the lab. Only this machine's user root sees them."""
+        """A folder for files that are removed with the lab. Only root on this machine sees them."""
         return Path(f"/proc/{self._pid}/root") / "mnt"
 
     @property
@@ -118,7 +117,7 @@ class LabHosts:
 
     @property
     def prefix(self) -> list[str]:
-        """Put before a command: runs in the controller's network, with the machine's own files and programs."""
+        """A command prefix: the command runs in the controller's network, with this machine's files and programs."""
         return enter(self._pid, "--net", "--pid")
 
     def run(
@@ -138,7 +137,7 @@ class LabHosts:
         return run([*self.prefix, *words(command)], timeout=timeout, check=check, input=input, env=env, cwd=cwd)
 
     def add(self, name: str) -> Host:
-        """One more machine, which is not in C(inventory): the manager's, a name server, a stranger."""
+        """Add a machine that is not in C(inventory): for the manager, a name server, or an unrelated host."""
         if name in self.hosts or name in self.others:
             raise LabError(f"there is a machine {name} already")
         host = self._make(name, Port(len(self._machines()) + 1))
@@ -148,16 +147,16 @@ class LabHosts:
         return host
 
     def renew(self, count: int) -> None:
-        """In place of all machines there are, as many C(hosts) that are new. The controller stays as it is."""
+        """Replace all machines with C(count) new C(hosts). The controller stays as it is."""
         for host in self._machines():
             if host.powered_on:
                 host.power_off()
             folder = f"/mnt/{host.name}"
-            # With what is mounted in it; what is kept for all hosts is not theirs to remove.
+            # Unmount everything in it first, because mounted data that all hosts share must not be removed.
             self._inside(["umount", "--recursive", f"{folder}/root"])
             self._inside(["rm", "--recursive", "--one-file-system", folder])
         self.count, self.hosts, self.others = count, {}, {}
-        # A connection that is shared leads to a machine that is gone.
+        # Shared SSH connections lead to machines that are gone.
         self._control = Path(tempfile.mkdtemp(dir=self.folder / "control"))
         width = max(2, len(str(count)))
         names = [f"host{number:0{width}}" for number in range(1, count + 1)]
@@ -174,10 +173,10 @@ class LabHosts:
 
     def _set_up(self) -> None:
         self._inside(["ip", "-batch", "-"], input=BRIDGE)
-        # What the anchor sees at /mnt is memory; everywhere else it stays what it was.
+        # For the anchor, /mnt is memory. For all other processes, it stays unchanged.
         self._inside(["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", "/mnt"])
         (self.folder / "control").mkdir(mode=0o700)
-        # What all hosts have on their disks besides the image.
+        # The files of all hosts in addition to the image.
         common = self.folder / "common"
         (common / "etc/ssh/sshd_config.d").mkdir(parents=True)
         (common / "root").mkdir(mode=0o700)
@@ -222,7 +221,7 @@ class LabHosts:
 
 
 def _check_machine() -> None:
-    """Raise C(LabUnavailable) where namespaces cannot be made."""
+    """Raise C(LabUnavailable) if namespaces cannot be created."""
     if os.geteuid() != 0:
         raise LabUnavailable("the lab of hosts needs root, to make namespaces")
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"

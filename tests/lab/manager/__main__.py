@@ -36,7 +36,7 @@ try:
 except ImportError:
     new_event_loop = asyncio.new_event_loop
 
-# How long requests under way may take to end, in seconds.
+# Seconds that running requests have to end.
 _FAREWELL = 0.2
 
 
@@ -137,7 +137,7 @@ async def serve(options: argparse.Namespace, folder: Path, cleanup: contextlib.E
         waiting.append(asyncio.create_task(agents.run()))
     done, _pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
-        # Agents are only left alone after an error, and tests that wait for them shall see it.
+        # The agents' loop only ends after an error, which tests that wait for agents must see.
         task.result()
     await api.cleanup()
     await control.cleanup()
@@ -152,19 +152,19 @@ async def _answering(handler: t.Callable[[web.BaseRequest], t.Awaitable[web.Stre
 async def _listen(
     cleanup: contextlib.ExitStack, host: str, port: int, factory: t.Any, tls: ssl.SSLContext | None
 ) -> int:
-    """Make a protocol for each connection to a port of all addresses or of one; returns the port."""
+    """Create a protocol for each connection to a port, on all addresses or on one. Returns the port."""
     server = await asyncio.get_running_loop().create_server(factory, host or None, port, ssl=tls, backlog=1024)
     cleanup.callback(server.close)
     return server.sockets[0].getsockname()[1]
 
 
 def _host_name_for_agents(names: t.Sequence[str]) -> str:
-    """The name that agents are told: on the cloud they have names of their own."""
+    """The manager's name for agents. On the cloud, agents use separate names."""
     return next((name for name in names if name.startswith("agents")), names[0] if names else "localhost")
 
 
 def _exports(ready: t.Mapping[str, t.Any]) -> str:
-    """What a shell needs to know, so that modules find the manager by themselves."""
+    """Environment variables for a shell, so that modules find the manager by themselves."""
     wanted = {"URL": "url", "CA_PATH": "ca_path", "API_KEY": "api_key"}
     return "\n".join(f"export WORKLOAD_SECURITY_{name}={shlex.quote(ready[key])}" for name, key in wanted.items())
 
@@ -179,14 +179,14 @@ def _watch_standard_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event)
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, in one step: it holds API keys."""
+    """Write a file with API keys that only its owner can read, in one step."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(f"{text}\n")
     os.replace(file.name, path)
 
 
 def main() -> None:
-    """Run until a signal comes, and remove what was made."""
+    """Run until a signal comes, and then remove everything."""
     options = arguments()
     with contextlib.ExitStack() as cleanup:
         if options.state_dir:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Activation from the agent: whom the manager takes, and as which computer."""
+"""Activation from the agent: which agents the manager accepts, and as which computer."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Parameters = t.Mapping[str, str]
 
 
 class Refused(Exception):
-    """The manager does not take the agent, in words for the agent."""
+    """The manager does not accept the agent. The text is for the agent."""
 
 
 def activate(
     state: State, about: dict[str, str], parameters: Parameters, address: str, tenant: t.Mapping[str, str]
 ) -> Agent:
-    """Take an agent as a computer, a new one or one that is there; raises C(Refused) and changes nothing then.
+    """Accept an agent as a new or existing computer. Raises C(Refused), and then changes nothing.
 
-    C(about) is what the agent tells of itself, C(parameters) what C(dsa_control -a) was given, keys in lower case.
+    C(about): what the agent says about itself. C(parameters): those of C(dsa_control -a), keys in lower case.
     """
     _admit(state, parameters, address, tenant)
     named = state.system_settings[settings.ACTIVATION_HOST_NAME] == "true"
@@ -61,7 +61,7 @@ def activate(
 
 
 def may_return(state: State, about: dict[str, str]) -> bool:
-    """Whether an agent that the manager does not know, or a clone of one that it knows, is taken without asking."""
+    """Whether an unknown agent, or a clone of a known one, is accepted automatically."""
     cloned = any(agent.guid == about["guid"] for agent in state.agents.values())
     return state.system_settings[settings.REACTIVATE_CLONED if cloned else settings.REACTIVATE_UNKNOWN] == "true"
 
@@ -83,7 +83,7 @@ def _admit(state: State, parameters: Parameters, address: str, tenant: t.Mapping
 
 
 def _holds(item: str, address: str) -> bool:
-    """Whether an item of an IP list holds an address."""
+    """Whether an item of an IP list contains an address."""
     text = item.split("#", 1)[0].replace(" ", "")
     if not text:
         return False
@@ -96,7 +96,7 @@ def _holds(item: str, address: str) -> bool:
 
 
 def _existing(state: State, host_name: str) -> Computer | None:
-    """The computer of that name that the agent becomes, if any; raises C(Refused) where it may not."""
+    """The existing computer with that name that the agent becomes, if any. Raises C(Refused) if that is not allowed."""
     computers = [state.computers.items[number] for number in state.computers_named("host_name", host_name)]
     waiting = [computer for computer in computers if not computer.has_agent]
     if waiting or not computers:
@@ -110,7 +110,7 @@ def _existing(state: State, host_name: str) -> Computer | None:
 
 
 def _policy(state: State, parameters: Parameters) -> int:
-    """The ID of the policy that the agent asks for, else of the one that new agents get, else 0."""
+    """The ID of the policy that the agent asks for, otherwise of the policy for new agents, otherwise 0."""
     if "policyid" in parameters:
         number = _number(parameters["policyid"])
         if state.policies.get(number) is None:
@@ -126,7 +126,7 @@ def _policy(state: State, parameters: Parameters) -> int:
 
 
 def _group(state: State, parameters: Parameters) -> int:
-    """The ID of the group that the agent asks for, 0 where it does not."""
+    """The ID of the group that the agent asks for, 0 if it asks for none."""
     if "groupid" in parameters:
         number = _number(parameters["groupid"])
         if state.groups.get(number) is None:

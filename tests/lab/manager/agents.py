@@ -31,18 +31,18 @@ from tests.lab.manager.switches import Switches
 
 AGENT_PORT = 4118
 
-# Seconds that are not sped up: how often the manager looks after its agents, and how long it waits for a connection.
+# Real seconds (not sped up): how often the manager checks its agents, and how long it waits for a connection.
 _TICK = 0.05
 _CONNECTED_WITHIN = 3.0
-# After a connection that failed, the part of an interval until the next try.
+# The part of an interval between a failed connection and the next try.
 _RETRY = 0.25
 
-# Whatever TLS versions and cipher suites OpenSSL still has: old agents have nothing else.
+# All TLS versions and cipher suites that OpenSSL still has, because old agents only have old ones.
 CIPHERS = "ALL:@SECLEVEL=0"
 
 
 class Agents:
-    """Talks with agents; runs in the event loop of the API."""
+    """Talks to agents. It runs in the event loop of the API."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -52,7 +52,7 @@ class Agents:
         self._tls.verify_mode = ssl.CERT_NONE
         self._tls.minimum_version = ssl.TLSVersion.TLSv1
         self._tls.set_ciphers(CIPHERS)
-        # Connections to agents that are under way, and when others may be tried again, by computer.
+        # By computer: running connections to agents, and when failed ones may be tried again.
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._not_before: dict[int, float] = {}
 
@@ -68,14 +68,14 @@ class Agents:
         return self._server.manager.clock.now()
 
     def reset(self) -> None:
-        """Forget the agents of the fleet that was there before, and all that they said."""
+        """Forget the agents of the previous fleet, and everything that they said."""
         self.heartbeats.clear()
         self._not_before.clear()
 
-    # -- what tests ask for
+    # -- for tests
 
     def shown(self) -> list[dict[str, t.Any]]:
-        """All agents that are really there."""
+        """All agents that really exist."""
         return [
             {
                 "computer_id": agent.computer_id,
@@ -91,7 +91,7 @@ class Agents:
         ]
 
     def set_virtual_machine(self, computer_id: int, state: str | None) -> None:
-        """Tell that a computer is a virtual machine, C(running) or C(stopped), or none; raises C(ValueError)."""
+        """Set that a computer is a virtual machine, C(running) or C(stopped), or none. Raises C(ValueError)."""
         if state not in VIRTUAL_MACHINE_STATES or computer_id not in self._state.agents:
             raise ValueError(f"no agent on computer {computer_id}, or {state!r} is none of {VIRTUAL_MACHINE_STATES}")
         self._state.agents[computer_id].virtual_machine = state
@@ -107,7 +107,7 @@ class Agents:
         except Refused as error:
             conversation.say(ask="refuse", message=str(error))
         except FAILURES:
-            # What is not an agent, or one that went away: it has not beaten.
+            # This is not an agent, or an agent that went away. It does not count as a heartbeat.
             pass
         finally:
             await conversation.close()
@@ -123,7 +123,7 @@ class Agents:
                     return agent
             if not may_return(self._state, about):
                 raise Refused("This agent is not known. It has to be activated again")
-            # It knew the tenant once; nothing is asked of it again.
+            # The agent knew the tenant before, so it need not give it again.
             agent = activate(self._state, about, {}, conversation.peer, {})
         else:
             agent = activate(self._state, about, parameters, conversation.peer, self._server.manager.tenant)
@@ -134,7 +134,7 @@ class Agents:
     # -- agents that the manager connects to
 
     async def run(self) -> None:
-        """Look after all agents, forever: alerts, and connections where something is to be done."""
+        """Check all agents, forever: raise alerts, and connect if there is something to do."""
         while True:
             await asyncio.sleep(_TICK)
             for agent in list(self._state.agents.values()):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an agent is told to be: the settings in effect, and the firewall rules with all that they refer to."""
+"""The configuration for an agent: the effective settings, and the firewall rules with all that they refer to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lab.manager.rule_fields import rule_at
 from tests.lab.manager.state import Agent, Computer, State
 from tests.lab.manager.switches import Switches
 
-# Where the vendor's pages disagree on what replaces the hidden firewall rule, by the agent's word for it.
+# Conditions for replacing the hidden rule on which the vendor's pages disagree, by the agent's words for them.
 _CONDITIONS = {
     "force_allow": "force_allow_replaces_hidden_rule",
     "port_list": "port_list_replaces_hidden_rule",
@@ -29,7 +29,7 @@ def configuration_of(state: State, computer: Computer, switches: Switches) -> di
 
 
 def wants_update(state: State, agent: Agent, switches: Switches) -> bool:
-    """Whether an agent is to be sent its configuration: another one than it has, or whatever it is where asked to."""
+    """Whether to send an agent its configuration: if it differs from the agent's, or if that was requested."""
     if agent.send_requested:
         return True
     computer = state.computers.items[agent.computer_id]
@@ -40,7 +40,7 @@ def wants_update(state: State, agent: Agent, switches: Switches) -> bool:
 
 
 def effective_settings(state: State, computer: Computer) -> dict[str, str]:
-    """The settings that hold for a computer."""
+    """The effective settings of a computer."""
     values = state.effective_settings(computer.policy_id) | computer.settings
     if state.deployment == settings.CLOUD:
         values |= {name: settings.SETTINGS[name].default for name in settings.FIXED_ON_CLOUD}
@@ -48,7 +48,7 @@ def effective_settings(state: State, computer: Computer) -> dict[str, str]:
 
 
 def fingerprint_of(configuration: dict[str, t.Any]) -> str:
-    """What the agent makes of the same configuration: SHA-256 of its JSON, the keys sorted."""
+    """The same fingerprint as the agent's: SHA-256 of the configuration's JSON, with sorted keys."""
     return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
 
 
@@ -68,7 +68,7 @@ def _firewall(state: State, computer: Computer, switches: Switches) -> dict[str,
 
 
 def _whole(state: State, rule: dict[str, t.Any]) -> dict[str, t.Any]:
-    """A rule with the items of the lists that it names."""
+    """A rule, with the items of its lists."""
     tables = {"IP": state.ip_lists, "MAC": state.mac_lists, "Port": state.port_lists}
     items = {
         f"{side}{kind}ListItems": tables[kind].items[rule[f"{side}{kind}ListID"]]["items"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What tests tell the lab, over plain HTTP on loopback: read the log, set faults and switches, move the clock."""
+"""Tests control the lab here, over plain HTTP on loopback: read the log, set faults and switches, move the clock."""
 
 from __future__ import annotations
 

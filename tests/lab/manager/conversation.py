@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Talking with an agent: JSON lines, where it is always the manager that asks."""
+"""A conversation with an agent: JSON lines, in which the manager always asks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import asyncio
 import json
 import typing as t
 
-# How long an agent may take for an answer, in seconds that are not sped up: its processor may be busy.
+# How long an agent may take to answer, in real seconds (not sped up), because its processor may be busy.
 _PATIENCE = 30.0
-# And for hanging up, which the agent's firewall may keep it from.
+# Real seconds for closing the connection, which the agent's firewall may prevent.
 _FAREWELL = 1.0
 LONGEST_LINE = 4 << 20
 
-# What can go wrong with an agent that says nonsense, or nothing.
+# The errors if an agent sends nonsense, or nothing.
 FAILURES = (OSError, EOFError, ValueError, KeyError, TypeError, asyncio.TimeoutError)
 
 
@@ -34,11 +34,11 @@ class Conversation:
 
     @property
     def certificate(self) -> bytes | None:
-        """The agent's certificate, where it is the server."""
+        """The agent's certificate, if it is the server."""
         return self._writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
 
     async def listen(self) -> dict[str, t.Any]:
-        """The next thing that the agent says; raises one of C(FAILURES)."""
+        """The agent's next message. Raises one of C(FAILURES)."""
         async with asyncio.timeout(_PATIENCE):
             said = json.loads(await self._reader.readuntil(b"\n"))
         if not isinstance(said, dict):
@@ -46,7 +46,7 @@ class Conversation:
         return said
 
     def say(self, **message: t.Any) -> None:
-        """Say something that needs no answer."""
+        """Send a message that needs no answer."""
         self._writer.write(json.dumps(message).encode() + b"\n")
 
     async def ask(self, what: str, **details: t.Any) -> dict[str, t.Any]:
@@ -55,12 +55,12 @@ class Conversation:
         return await self.listen()
 
     async def end(self) -> None:
-        """Say goodbye and hang up."""
+        """Send the end of the conversation, and close the connection."""
         self.say(ask="end")
         await self._writer.drain()
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._writer.close()
         try:
             async with asyncio.timeout(_FAREWELL):

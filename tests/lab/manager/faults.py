@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Faults: which request meets one, and what it does there."""
+"""Faults: which requests they affect, and what they do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import orjson
 from tests.lab.manager.log import CREATE, READ, kind_of
 from tests.lab.manager.message import Call, Reply
 
-# For each kind of action: what it needs, and what it may have.
+# For each kind of action: the required and the optional fields.
 _ACTIONS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "status": (frozenset({"status"}), frozenset({"headers", "body"})),
     "cut": (frozenset({"when"}), frozenset()),
@@ -36,7 +36,7 @@ _CONDITIONS = {"method", "path", "body", "skip", "times", "action"}
 
 @dataclass(slots=True)
 class Fault:
-    """Meets requests that fit: passes over C(skip) of them, then acts on C(times), 0 for all that come."""
+    """Affects matching requests: skips the first C(skip) of them, then acts on C(times) of them, 0 for all."""
 
     method: str | None
     path: re.Pattern[str]
@@ -69,14 +69,14 @@ class Fault:
         return cls(given.get("method"), path, body, given.get("skip", 0), given.get("times", 1), action)
 
     def fits(self, call: Call) -> bool:
-        """Whether this fault looks for such a request."""
+        """Whether this fault matches a request."""
         if self.method and self.method != call.method:
             return False
         return bool(self.path.search(call.path) and (self.body is None or self.body.search(call.body)))
 
 
 class Faults:
-    """The faults that are waiting."""
+    """The waiting faults."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
@@ -92,7 +92,7 @@ class Faults:
         self._waiting.clear()
 
     def meet(self, call: Call) -> dict[str, t.Any] | None:
-        """The action that a request meets: that of the first fault that fits and is past its C(skip)."""
+        """The action for a request: that of the first matching fault that has skipped C(skip) requests."""
         for fault in self._waiting:
             if not fault.fits(call):
                 continue
@@ -119,19 +119,19 @@ def _check_mutation(pointer: t.Any, to: t.Any) -> None:
 
 
 def mutated(reply: Reply, pointer: str, to: t.Any) -> Reply:
-    """The reply with what C(pointer) names gone or replaced: a JSON pointer, C(*) for all items or fields at a place.
+    """The reply without, or with a replaced, C(pointer): a JSON pointer, with C(*) for all items or fields of a place.
 
-    Fields that are not there are not made. A text is put in as it is, whether or not it is JSON.
+    Missing fields are not created. Text is inserted unchanged, whether or not it is JSON.
     """
     if not reply.body:
         return reply
     steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
-    # The reply has one place itself, so that the whole of it can be replaced like any part.
+    # The reply is in a list, so that the whole reply can be replaced like any part.
     root = [orjson.loads(reply.body)]
     places: list[tuple[t.Any, t.Any]] = [(root, 0)]
     for step in steps:
         places = [(holder[key], name) for holder, key in places for name in _named(holder[key], step)]
-    # From the end, so that items keep their places until it is their turn.
+    # From the end, so that items keep their positions until they are handled.
     for holder, key in reversed(places):
         if to == MISSING:
             del holder[key]
