@@ -26,10 +26,15 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.add
 addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6))
 
 
+# Made once: a strategy takes longer to make than to draw from.
+VERSIONS = st.sampled_from((4, 6))
+ADDRESSES = {version: st.ip_addresses(v=version) for version in (4, 6)}
+
+
 @st.composite
 def spans(draw):
-    version = draw(st.sampled_from((4, 6)))
-    ends = sorted((draw(st.ip_addresses(v=version)), draw(st.ip_addresses(v=version))))
+    version = draw(VERSIONS)
+    ends = sorted((draw(ADDRESSES[version]), draw(ADDRESSES[version])))
     return (version, int(ends[0]), int(ends[1]))
 
 

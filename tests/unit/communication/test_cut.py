@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 import pytest
@@ -43,30 +44,42 @@ def step(action: str, subject: Subject, key: str, stage: int, needs: t.Iterable[
     return Step(action, subject, "firewall_restriction", key, None, None, "x", "why", stage, None, tuple(needs))
 
 
+# Made once: a strategy takes longer to make than to draw from.
+SOME = st.sets(st.sampled_from(TARGETS))
+LIST_NAMES = st.sets(st.sampled_from("ab"))
+RULE_KEYS = st.sets(st.sampled_from([("new", None), ("there", 30)]))
+YES_OR_NO = st.booleans()
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """Any plan of a rule in place of another one, with needs between steps wherever there can be some."""
-    some = st.sets(st.sampled_from(TARGETS))
-    lists = [step(WRITE, Subject("ip_list", None, name), "", LISTS) for name in draw(st.sets(st.sampled_from("ab")))]
+
+    def some_of(steps: list[Step]) -> list[str]:
+        return sorted(steps[index].id for index in draw(indices(len(steps)))) if steps else []
+
+    lists = [step(WRITE, Subject("ip_list", None, name), "", LISTS) for name in draw(LIST_NAMES)]
     rules = [
-        step(WRITE, Subject("firewall_rule", number, name), "", RULES, draw(subset(lists)))
-        for name, number in draw(st.sets(st.sampled_from([("new", None), ("there", 30)])))
+        step(WRITE, Subject("firewall_rule", number, name), "", RULES, some_of(lists))
+        for name, number in draw(RULE_KEYS)
     ]
     steps = [*lists, *rules]
-    steps += [step(ASSIGN, one, "new", ASSIGNMENTS, draw(subset(rules))) for one in sorted(draw(some))]
-    steps += [step(SET, one, "direction", SHIELDS, draw(subset(steps))) for one in sorted(draw(some))]
-    steps += [step(SET, one, "interval", SETTINGS, draw(subset(steps))) for one in sorted(draw(some))]
-    gone = [step(UNASSIGN, one, "old", UNASSIGNMENTS, draw(subset(steps))) for one in sorted(draw(some))]
+    steps += [step(ASSIGN, one, "new", ASSIGNMENTS, some_of(rules)) for one in sorted(draw(SOME))]
+    steps += [step(SET, one, "direction", SHIELDS, some_of(steps)) for one in sorted(draw(SOME))]
+    steps += [step(SET, one, "interval", SETTINGS, some_of(steps)) for one in sorted(draw(SOME))]
+    gone = [step(UNASSIGN, one, "old", UNASSIGNMENTS, some_of(steps)) for one in sorted(draw(SOME))]
     steps += gone
-    if draw(st.booleans()):
+    if draw(YES_OR_NO):
         steps.append(step(DELETE, Subject("firewall_rule", 31, "old"), "", RULES_GONE, [one.id for one in gone]))
-    refusals = [Refusal(one, "heartbeat", "no") for one in sorted(draw(some))]
-    undeclared = draw(st.none() | st.just(tuple(gone)))
+    refusals = [Refusal(one, "heartbeat", "no") for one in sorted(draw(SOME))]
+    undeclared = tuple(gone) if draw(YES_OR_NO) else None
     return Plan(tuple(steps), tuple(refusals), tuple(TARGETS), ("a warning",), undeclared)
 
 
-def subset(steps: list[Step]) -> st.SearchStrategy[list[str]]:
-    return st.sets(st.sampled_from([one.id for one in steps]), max_size=3).map(sorted) if steps else st.just([])
+@functools.cache
+def indices(count: int) -> st.SearchStrategy[set[int]]:
+    """Up to three places in a row of so many."""
+    return st.sets(st.integers(0, count - 1), max_size=3)
 
 
 def assert_in_order(steps: t.Iterable[Step], whole: Plan) -> None:

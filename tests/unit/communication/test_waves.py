@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import typing as t
 from collections import Counter
@@ -95,33 +96,50 @@ class Scene:
 HEARD = [(True, True)] * 8 + [(False, True)] * 3 + [(False, False)]
 
 
+# Made once: a strategy takes longer to make than to draw from.
+POLICIES = st.integers(1, 6)
+STEPS = st.lists(st.sampled_from([set_step, lambda *key: set_step(*key, "inherited"), assign, unassign]), max_size=2)
+LISTS = st.sampled_from([LIST, CHANGED_LIST])
+GONE_AT_THE_END = st.sampled_from([[], [GONE], [CHANGED_LIST._replace(subject=Subject("ip_list", 4, "M"))]])
+BOUNDS = st.builds(Bound.of, st.just("waves"), st.sampled_from([1, 3, "1 %", "10%", "33.3 %", "100 %"]))
+WAVE_NAMES = st.sampled_from(["pilot", "then"])
+
+
+@functools.cache
+def parent(policies: int) -> st.SearchStrategy[int | None]:
+    """None, or one of so many policies."""
+    return st.sampled_from([None, *range(1, policies + 1)])
+
+
+@functools.cache
+def computers_of(policies: int) -> st.SearchStrategy[list[t.Any]]:
+    """Computers with the policy, the group and what was heard of each."""
+    return st.lists(st.tuples(parent(policies), st.sampled_from([None, 1, 2]), st.sampled_from(HEARD)), max_size=12)
+
+
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     parents: dict[int, int | None] = {}
-    for number in range(1, draw(st.integers(1, 6)) + 1):
-        parents[number] = draw(st.sampled_from([None, *parents]))
-    computers = draw(st.lists(st.tuples(st.sampled_from([None, *parents]), st.sampled_from([None, 1, 2]),
-                                        st.sampled_from(HEARD)), max_size=12))  # fmt: skip
+    for number in range(1, draw(POLICIES) + 1):
+        parents[number] = draw(parent(number - 1))
+    computers = draw(computers_of(len(parents)))
     places = {
         number: Place(number, policy, group, *heard) for number, (policy, group, heard) in enumerate(computers, 1)
     }
-    scene = Scene([], places, {number: Branch(number, parent, ()) for number, parent in parents.items()}, [])
+    scene = Scene([], places, {number: Branch(number, above, ()) for number, above in parents.items()}, [])
     for policy in parents:
         below = tuple(number for number in places if policy in scene.above("computer", number))
         scene.branches[policy] = scene.branches[policy]._replace(computers=below)
-    makers = st.sampled_from([set_step, lambda *key: set_step(*key, "inherited"), assign, unassign])
     for key in [*(("policy", number) for number in parents), *(("computer", number) for number in places)]:
-        scene.steps += {step.id: step for step in (make(*key) for make in draw(st.lists(makers, max_size=2)))}.values()
+        scene.steps += {step.id: step for step in (make(*key) for make in draw(STEPS))}.values()
     if any(RULE.id in step.needs for step in scene.steps):
-        scene.steps += [draw(st.sampled_from([LIST, CHANGED_LIST])), RULE]
-    scene.steps += draw(st.sampled_from([[], [GONE], [CHANGED_LIST._replace(subject=Subject("ip_list", 4, "M"))]]))
+        scene.steps += [draw(LISTS), RULE]
+    scene.steps += draw(GONE_AT_THE_END)
     targets = [
         (step.subject.type, step.subject.id) for step in scene.steps if step.subject.type in ("policy", "computer")
     ]
-    bounds = st.builds(Bound.of, st.just("waves"), st.sampled_from([1, 3, "1 %", "10%", "33.3 %", "100 %"]))
-    named = st.builds(Named, st.sampled_from(["pilot", "then"]), st.frozensets(st.sampled_from(targets or [("policy", 1)]),
-                                                                              max_size=4))  # fmt: skip
-    scene.wanted = draw(st.lists(bounds | named, max_size=5) | st.just([*DEFAULTS]))
+    chosen = st.frozensets(st.sampled_from(targets or [("policy", 1)]), max_size=4)
+    scene.wanted = draw(st.lists(BOUNDS | st.builds(Named, WAVE_NAMES, chosen), max_size=5) | st.just([*DEFAULTS]))
     return scene
 
 
