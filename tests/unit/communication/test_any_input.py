@@ -51,8 +51,8 @@ def options_of(arguments: dict[str, dict[str, t.Any]]) -> st.SearchStrategy[dict
     return st.fixed_dictionaries({name: values(argument) for name, argument in arguments.items()})
 
 
-FACET = st.sampled_from(list(FACETS)).flatmap(
-    lambda name: st.tuples(st.just(name), options_of({**TARGET_ARGUMENTS, **FACETS[name].arguments}))
+FACET = st.one_of(
+    *(st.tuples(st.just(name), options_of({**TARGET_ARGUMENTS, **facet.arguments})) for name, facet in FACETS.items())
 )
 PROFILE = st.fixed_dictionaries(
     {

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import typing as t
 from unittest import mock
 
@@ -68,19 +69,39 @@ def known(policies: t.Iterable[Policy], computers: t.Iterable[Computer]) -> Flee
     return fleet
 
 
+# Made once: a strategy takes longer to make than to draw from.
+@functools.cache
+def below(policies: int, *of_each: st.SearchStrategy[t.Any], outside: bool = False) -> st.SearchStrategy[list[t.Any]]:
+    """Computers, each with the ID of one of so many policies or none, and what else is drawn of each."""
+    above = st.sampled_from([None, *([99] if outside else []), *range(1, policies + 1)])
+    return st.lists(st.tuples(above, *of_each), max_size=8)
+
+
+@functools.cache
+def place(count: int) -> st.SearchStrategy[int]:
+    """A place in a row of so many."""
+    return st.sampled_from(range(count))
+
+
+@functools.cache
+def place_or_none(count: int) -> st.SearchStrategy[int | None]:
+    """The same, or none."""
+    return st.none() | place(count)
+
+
 @given(st.lists(OVERRIDES, min_size=1, max_size=3), st.data(), WISHES)
 def test_each_of_many_gets_what_it_would_get_alone(of_policies, data, wishes):
     policies = [
         Policy(1 + number, f"p{number}", number or None, overrides, frozenset())
         for number, overrides in enumerate(of_policies)
     ]
-    above = st.sampled_from([None, 99, *(policy.id for policy in policies)])
     computers = []
-    for number, (policy_id, overrides) in enumerate(data.draw(st.lists(st.tuples(above, OVERRIDES), max_size=8))):
+    for number, (policy_id, overrides) in enumerate(data.draw(below(len(policies), OVERRIDES, outside=True))):
         computers.append(Computer(100 + number, f"c{number}", "", "Linux", "", policy_id, None))
         computers[-1].overrides = overrides
-    of_policy = {one: wish for one in policies if (wish := data.draw(st.none() | st.sampled_from(wishes)))}
-    of_computer = {one: data.draw(st.sampled_from(wishes)) for one in computers}
+    chosen = {one: data.draw(place_or_none(len(wishes))) for one in policies}
+    of_policy = {one: wishes[index] for one, index in chosen.items() if index is not None}
+    of_computer = {one: wishes[data.draw(place(len(wishes)))] for one in computers}
 
     def steps(wanted: dict[Target, SettingsWish]) -> list[Step]:
         fleet = known(policies, computers)
@@ -159,29 +180,27 @@ def said(facets: dict[str, Facet[t.Any]], fleet: Fleet, wishes: dict[str, dict[T
     return steps, {name: facet.warnings(outlook, wishes[name]) for name, facet in facets.items()}
 
 
+POLICIES = st.lists(st.tuples(OWN, RULE_IDS), min_size=1, max_size=3)
+CHOICES = {name: st.lists(options, min_size=1, max_size=2) for name, options in OPTIONS.items()}
+
+
 @pytest.mark.parametrize("deployment", ["cloud", "on_premises"])
 @given(data=st.data())
 def test_groups_come_to_what_each_target_comes_to_alone(deployment, data):
     """Steps, refusals and warnings of directions and restrictions, macs, appliances and other rules among them."""
     policies = [
         Policy(1 + number, f"p{number}", number or None, overrides, rule_ids)
-        for number, (overrides, rule_ids) in enumerate(
-            data.draw(st.lists(st.tuples(OWN, RULE_IDS), min_size=1, max_size=3))
-        )
+        for number, (overrides, rule_ids) in enumerate(data.draw(POLICIES))
     ]
-    above = st.sampled_from([None, *(policy.id for policy in policies)])
     computers = []
-    some = st.lists(st.tuples(above, PLATFORMS, OWN, RULE_IDS), max_size=8)
-    for number, (policy_id, platform, overrides, rule_ids) in enumerate(data.draw(some)):
+    drawn = data.draw(below(len(policies), PLATFORMS, OWN, RULE_IDS))
+    for number, (policy_id, platform, overrides, rule_ids) in enumerate(drawn):
         computers.append(Computer(100 + number, f"c{number}", "", platform, "", policy_id, None))
         computers[-1].overrides, computers[-1].rule_ids = overrides, rule_ids
     facets = {CommunicationDirection: {}, FirewallRestriction: {}}
-    options = {kind: data.draw(st.lists(OPTIONS[kind.name], min_size=1, max_size=2)) for kind in facets}
+    options = {kind: data.draw(CHOICES[kind.name]) for kind in facets}
     chosen = {
-        kind: {
-            one: data.draw(st.none() | st.sampled_from(range(len(options[kind])))) for one in (*policies, *computers)
-        }
-        for kind in facets
+        kind: {one: data.draw(place_or_none(len(options[kind]))) for one in (*policies, *computers)} for kind in facets
     }
 
     def outcome() -> t.Any:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import typing as t
 
@@ -283,18 +284,19 @@ VALUES = st.one_of(
 )
 
 
-def objects(kind: t.Any) -> st.SearchStrategy[t.Any]:
+@functools.cache  # A strategy takes longer to make than to draw from.
+def pages(kind: t.Any) -> st.SearchStrategy[list[t.Any]]:
     """Objects of the kind, most of them as they should be."""
     sound = {"ID": 7, **dict.fromkeys(kind.named_by, "x")}
     fields = st.sampled_from(["ID", "ID", "else", *kind.fields])
     changed = st.builds(lambda given: {**sound, **given}, st.dictionaries(fields, VALUES, max_size=3))
     null = st.builds(lambda given: {**dict.fromkeys(sound), **given}, st.dictionaries(fields, VALUES, max_size=1))
-    return st.one_of(changed, changed, null, st.dictionaries(fields, VALUES, max_size=2), VALUES)
+    return st.lists(st.one_of(changed, changed, null, st.dictionaries(fields, VALUES, max_size=2), VALUES), max_size=4)
 
 
 @given(st.sampled_from([POLICY, COMPUTER, FIREWALL_RULE, IP_LIST, SCHEDULED_TASK]), st.booleans(), st.data())
 def test_a_page_that_is_found_sound_at_once_has_nothing_that_is_not(kind, overrides, data):
-    items = data.draw(st.lists(objects(kind), max_size=4))
+    items = data.draw(pages(kind))
     at_once = client_module._all_fit(kind, items, overrides=overrides)
     try:
         for item in items:
