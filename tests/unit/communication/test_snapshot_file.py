@@ -76,6 +76,12 @@ OTHERS = (
     "   # further in\n",
 )
 SOME = st.sampled_from
+T = t.TypeVar("T")
+
+
+def pick(draw: t.Callable[[st.SearchStrategy[int]], int], choices: t.Sequence[T]) -> T:
+    """One of the choices. To make a strategy of what differs each time would take longer than to draw."""
+    return choices[draw(st.integers(0, len(choices) - 1))]
 
 
 def _indented(text: str, margin: str) -> str:
@@ -85,34 +91,33 @@ def _indented(text: str, margin: str) -> str:
 @st.composite
 def profile_texts(draw: st.DrawFn, number: int, is_anchored: bool) -> str:
     """A profile as users write it, without a margin."""
-    inside = " " * draw(SOME((2, 4)))
+    inside = " " * pick(draw, (2, 4))
 
     def comment() -> str:
-        return draw(SOME(("", "", f"  # eol {draw(st.integers(0, 999))}")))
+        return pick(draw, ("", "", f"  # eol {draw(st.integers(0, 999))}"))
 
     def line() -> str:
-        return draw(SOME(("", "", "\n", f"# own {draw(st.integers(0, 999))}\n")))
+        return pick(draw, ("", "", "\n", f"# own {draw(st.integers(0, 999))}\n"))
 
     text = f"- name: p{number}{comment()}\n"
-    kinds = draw(SOME((["policies"], ["computers"], ["policies", "computers"])))
+    kinds = pick(draw, (["policies"], ["computers"], ["policies", "computers"]))
     for kind in kinds:
         names = [f"{kind[0]}{number}{letter}" for letter in "abc"[: draw(st.integers(1, 3))]]
         if draw(st.booleans()):
-            listed = draw(SOME(("[{}]", "[ {} ]", "{}"))).format(", ".join(names))
+            listed = pick(draw, ("[{}]", "[ {} ]", "{}")).format(", ".join(names))
             text += f"  {kind}: {listed}{comment()}\n"
             continue
-        offset = draw(SOME(("  ", "    ")))
+        offset = pick(draw, ("  ", "    "))
         text += f"  {kind}:{comment()}\n"
         for name in names:
             text += f"{_indented(line(), offset)}{offset}- {name}{comment()}\n"
-    heartbeat = draw(
-        SOME(
-            (
-                f"heartbeat: {{interval: 30}}{comment()}\n",
-                f"heartbeat:{comment()}\n  {inside}interval: '30'{comment()}\n  {inside}missed_before_alert: 3\n",
-                *(["heartbeat: *hb\n"] if is_anchored else ()),
-            )
-        )
+    heartbeat = pick(
+        draw,
+        (
+            f"heartbeat: {{interval: 30}}{comment()}\n",
+            f"heartbeat:{comment()}\n  {inside}interval: '30'{comment()}\n  {inside}missed_before_alert: 3\n",
+            *(["heartbeat: *hb\n"] if is_anchored else ()),
+        ),
     )
     return f"{text}  {heartbeat}{line()}"
 
@@ -123,12 +128,12 @@ def files(draw: st.DrawFn) -> tuple[str, str, str]:
     others = draw(st.lists(SOME(OTHERS), max_size=8, unique=True))
     cut = draw(st.integers(0, len(others)))
     is_anchored = draw(st.booleans())
-    before = draw(SOME(("", "---\n", "%YAML 1.1\n---\n"))) + ("hb: &hb {interval:   30}\n" if is_anchored else "")
+    before = pick(draw, ("", "---\n", "%YAML 1.1\n---\n")) + ("hb: &hb {interval:   30}\n" if is_anchored else "")
     before += "".join(others[:cut])
-    margin = " " * draw(SOME((0, 2, 4)))
+    margin = " " * pick(draw, (0, 2, 4))
     texts = [draw(profile_texts(number, is_anchored)) for number in range(draw(st.integers(0, 3)))]
     profiles = f"{VARIABLE}:\n" + _indented("".join(texts), margin)
-    return before, profiles if texts else draw(SOME((f"{VARIABLE}: []\n", f"{VARIABLE}:\n"))), "".join(others[cut:])
+    return before, profiles if texts else pick(draw, (f"{VARIABLE}: []\n", f"{VARIABLE}:\n")), "".join(others[cut:])
 
 
 @st.composite
@@ -140,7 +145,7 @@ def changes(draw: st.DrawFn, profiles: list[dict[str, t.Any]]) -> tuple[dict[int
         if draw(st.booleans()):
             wanted.append(profile)
             continue
-        edit = edits[number] = Edit(gone=draw(SOME((False, False, False, True))))
+        edit = edits[number] = Edit(gone=pick(draw, (False, False, False, True)))
         profile = copy.deepcopy(profile)
         for kind in ("policies", "computers"):
             if isinstance(profile.get(kind), str):
@@ -149,14 +154,14 @@ def changes(draw: st.DrawFn, profiles: list[dict[str, t.Any]]) -> tuple[dict[int
             if dropped:
                 edit.dropped[kind] = dropped
                 profile[kind] = [name for name in profile[kind] if name not in dropped]
-            if draw(SOME((False, False, True))):
-                key = draw(SOME((f"{kind} added", 123)))
+            if pick(draw, (False, False, True)):
+                key = pick(draw, (f"{kind} added", 123))
                 edit.added.append(Named(kind, key, "whose" if key == 123 else None))
                 profile[kind] = [*profile.get(kind, ()), key]
             if profile.get(kind) == []:
                 del profile[kind]
         if draw(st.booleans()):
-            heartbeat = draw(SOME(({"interval": 5}, {"interval": 30, "maximum_clock_change": "inherited"}, {})))
+            heartbeat = pick(draw, ({"interval": 5}, {"interval": 30, "maximum_clock_change": "inherited"}, {}))
             edit.facets["heartbeat"] = profile["heartbeat"] = heartbeat
             if not heartbeat:
                 del profile["heartbeat"]
