@@ -615,7 +615,7 @@ FAULTS: dict[str, tuple[bytes, str, str]] = {
         "path",
         "a number with thousands of digits",
     ),
-    "too deep": (b"a: " + b"[" * 1500 + b"]" * 1500 + b"\n", "path", "nested too deeply"),
+    "too deep": (b"a: " + b"[" * 700 + b"]" * 700 + b"\n", "path", "nested too deeply"),
     "namesakes": (
         b"communication_profiles: [{name: x, policies: [Alpha]}, {name: x, policies: [Beta]}]\n",
         "communication_profiles[1].name",
