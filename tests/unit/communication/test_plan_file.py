@@ -30,6 +30,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
 from ansible_collections.workload_security.agent.plugins.module_utils._facets.step import Refusal, Step, Subject
 from ansible_collections.workload_security.agent.plugins.module_utils._task.planned import Asked
 from tests.unit.communication.test_groups import ON_OBJECTS, ON_TARGETS, REFUSALS
+from tests.unit.drawing import pick
 
 URL = "https://dsm.example.com:4119/api"
 PROFILE = {"name": "a", "policies": ["Base Policy", 7], "heartbeat": {"interval": "10", "accept_inherited": True}}
@@ -126,16 +127,12 @@ def drop(container: t.Any, key: t.Any) -> None:
     del container[key]
 
 
-WAYS = st.sampled_from(["put", "drop", "add"])
-
-
 @given(PLANS, st.data())
 def test_a_mutated_plan_is_a_document_or_an_error(plan: PlanFile, data: st.DataObject) -> None:
     held = json.loads(json.dumps(plan.as_dict()))
-    among = list(places(held))[1:]
-    place = among[data.draw(st.integers(0, len(among) - 1))]
+    place = pick(data.draw, list(places(held))[1:])
     value = data.draw(JSON)
-    kind = data.draw(WAYS)
+    kind = pick(data.draw, ["put", "drop", "add"])
     if kind == "add":
         mutated = {**held, data.draw(st.text(min_size=1, max_size=5)): value}
     else:

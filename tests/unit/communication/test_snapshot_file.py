@@ -30,6 +30,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.objects import Policy
 from tests.integration.captured import read
+from tests.unit.drawing import pick
 
 VARIABLE = "communication_profiles"
 FACETS = frozenset({"heartbeat", "communication_direction", "firewall_restriction"})
@@ -76,12 +77,6 @@ OTHERS = (
     "   # further in\n",
 )
 SOME = st.sampled_from
-T = t.TypeVar("T")
-
-
-def pick(draw: t.Callable[[st.SearchStrategy[int]], int], choices: t.Sequence[T]) -> T:
-    """One of the choices. To make a strategy of what differs each time would take longer than to draw."""
-    return choices[draw(st.integers(0, len(choices) - 1))]
 
 
 def _indented(text: str, margin: str) -> str:

@@ -41,6 +41,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._facets.st
     Step,
     Subject,
 )
+from tests.unit.drawing import pick
 
 DEFAULTS = [Bound.of("waves", text) for text in DEFAULT]
 
@@ -106,27 +107,22 @@ WAVE_NAMES = st.sampled_from(["pilot", "then"])
 
 
 @functools.cache
-def parent(policies: int) -> st.SearchStrategy[int | None]:
-    """None, or one of so many policies."""
-    return st.sampled_from([None, *range(1, policies + 1)])
-
-
-@functools.cache
 def computers_of(policies: int) -> st.SearchStrategy[list[t.Any]]:
-    """Computers with the policy, the group and what was heard of each."""
-    return st.lists(st.tuples(parent(policies), st.sampled_from([None, 1, 2]), st.sampled_from(HEARD)), max_size=12)
+    """Computers below these policies, with the policy, the group and what was heard of each."""
+    policy = st.sampled_from([None, *range(1, policies + 1)])
+    return st.lists(st.tuples(policy, st.sampled_from([None, 1, 2]), st.sampled_from(HEARD)), max_size=12)
 
 
 @st.composite
 def scenes(draw: st.DrawFn) -> Scene:
     parents: dict[int, int | None] = {}
     for number in range(1, draw(POLICIES) + 1):
-        parents[number] = draw(parent(number - 1))
+        parents[number] = pick(draw, [None, *parents])
     computers = draw(computers_of(len(parents)))
     places = {
         number: Place(number, policy, group, *heard) for number, (policy, group, heard) in enumerate(computers, 1)
     }
-    scene = Scene([], places, {number: Branch(number, above, ()) for number, above in parents.items()}, [])
+    scene = Scene([], places, {number: Branch(number, parent, ()) for number, parent in parents.items()}, [])
     for policy in parents:
         below = tuple(number for number in places if policy in scene.above("computer", number))
         scene.branches[policy] = scene.branches[policy]._replace(computers=below)

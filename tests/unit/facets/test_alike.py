@@ -41,6 +41,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._fleet.fle
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.objects import Computer, Policy, Target
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.outlook import Outlook
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.rules import Assignments
+from tests.unit.drawing import pick
 
 VALUES = st.sampled_from([1, 2])
 OVERRIDES = st.dictionaries(
@@ -77,18 +78,6 @@ def below(policies: int, *of_each: st.SearchStrategy[t.Any], outside: bool = Fal
     return st.lists(st.tuples(above, *of_each), max_size=8)
 
 
-@functools.cache
-def place(count: int) -> st.SearchStrategy[int]:
-    """A place in a row of so many."""
-    return st.sampled_from(range(count))
-
-
-@functools.cache
-def place_or_none(count: int) -> st.SearchStrategy[int | None]:
-    """The same, or none."""
-    return st.none() | place(count)
-
-
 @given(st.lists(OVERRIDES, min_size=1, max_size=3), st.data(), WISHES)
 def test_each_of_many_gets_what_it_would_get_alone(of_policies, data, wishes):
     policies = [
@@ -99,9 +88,8 @@ def test_each_of_many_gets_what_it_would_get_alone(of_policies, data, wishes):
     for number, (policy_id, overrides) in enumerate(data.draw(below(len(policies), OVERRIDES, outside=True))):
         computers.append(Computer(100 + number, f"c{number}", "", "Linux", "", policy_id, None))
         computers[-1].overrides = overrides
-    chosen = {one: data.draw(place_or_none(len(wishes))) for one in policies}
-    of_policy = {one: wishes[index] for one, index in chosen.items() if index is not None}
-    of_computer = {one: wishes[data.draw(place(len(wishes)))] for one in computers}
+    of_policy = {one: wish for one in policies if (wish := pick(data.draw, [None, *wishes]))}
+    of_computer = {one: pick(data.draw, wishes) for one in computers}
 
     def steps(wanted: dict[Target, SettingsWish]) -> list[Step]:
         fleet = known(policies, computers)
@@ -200,7 +188,8 @@ def test_groups_come_to_what_each_target_comes_to_alone(deployment, data):
     facets = {CommunicationDirection: {}, FirewallRestriction: {}}
     options = {kind: data.draw(CHOICES[kind.name]) for kind in facets}
     chosen = {
-        kind: {one: data.draw(place_or_none(len(options[kind]))) for one in (*policies, *computers)} for kind in facets
+        kind: {one: pick(data.draw, [None, *range(len(options[kind]))]) for one in (*policies, *computers)}
+        for kind in facets
     }
 
     def outcome() -> t.Any:

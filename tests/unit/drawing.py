@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What property tests draw with."""
+
+from __future__ import annotations
+
+import typing as t
+
+from hypothesis import strategies as st
+
+T = t.TypeVar("T")
+
+
+def pick(draw: t.Callable[[st.SearchStrategy[int]], int], choices: t.Sequence[T]) -> T:
+    """One of the choices, where these differ from example to example.
+
+    A strategy for them would have to be made for each example, which takes longer than to draw. C(draw): the function
+    that Hypothesis gives to a composite strategy, or the method of its data.
+    """
+    return choices[draw(st.integers(0, len(choices) - 1))]
