@@ -33,8 +33,7 @@ def uncollected() -> Iterator[None]:
 def give_back() -> None:
     """Make the C library return free memory to the system, if it is a library that otherwise keeps much of it.
 
-    The one of Linux keeps the memory of replies' bodies, separately for each thread, where Python's objects are not
-    made.
+    The one of Linux keeps, for each thread, the memory that bodies of replies took. Python's own objects are elsewhere.
     """
     with contextlib.suppress(ImportError, OSError, AttributeError):
         # Imported here, because few tasks need it and some builds of Python lack it.
