@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 ---
 name: computers
 short_description: Computers of the manager as hosts
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Makes a host of each computer that the manager knows, or of those that options choose, and groups them by policy,
     computer group, platform, agent release, status and communication direction.

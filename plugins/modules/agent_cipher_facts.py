@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: agent_cipher_facts
 short_description: Find a host's agent, its TLS cipher suites, and when it last contacted its manager
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Finds the agent that is installed on the host, without the manager, and sets the facts
     C(ansible_facts.workload_security_agent).

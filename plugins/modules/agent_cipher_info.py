@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: agent_cipher_info
 short_description: List a fleet's cipher suites, and which agents a stricter requirement would cut off
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads the versions of all agents from the manager, and lists which TLS cipher suites they are documented to support,
     by computer, by release, and in total. It connects to no host.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: agent_cipher_probe
 short_description: Find by TLS handshakes which TLS versions and cipher suites agents or managers accept
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Connects to the port of an agent or a manager and offers TLS versions and cipher suites until the server has named
     all that it accepts. Reports how they differ from what is documented for the agent's version.

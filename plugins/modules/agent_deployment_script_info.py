@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: agent_deployment_script_info
 short_description: Read the manager's script that installs and activates agents
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns the deployment script that the manager makes for a platform. Run on a computer, it downloads the agent from
     the manager, installs it, and has it activate itself. M(workload_security.agent.agent_initiated_activation) controls

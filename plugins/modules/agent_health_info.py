@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: agent_health_info
 short_description: See whether agents are online and have their policies, for monitoring
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Counts agents that are offline or silent, have communication errors, or have not taken their policy, and returns a
     line in the format of Nagios and similar systems.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: agent_initiated_activation
 short_description: Keep the manager's settings for agent-initiated activation
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Keeps the manager's system settings for agent-initiated activation, in which agents ask the manager to activate
     them, instead of the manager asking the agents. Agents that initiate the communication need it.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: communication_direction
 short_description: Keep the communication direction of policies and computers
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sets whether agents connect to the manager, the manager to agents, or both, on base policies, sub-policies and
     single computers, or lets them inherit it.

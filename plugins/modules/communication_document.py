@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: communication_document
 short_description: Write what is set on the manager into a file, as a document
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Writes what policies and computers have set themselves today, as profiles for
     M(workload_security.agent.communication_profile), into a file of variables on the host that the task runs on.

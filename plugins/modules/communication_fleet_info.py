@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: communication_fleet_info
 short_description: Report how a whole fleet communicates with its manager
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads all policies and computers, and reports which direction, heartbeat and restriction of the agents' port are set
     where, which policies and computers override them, to whom the port is open, and which agents have not

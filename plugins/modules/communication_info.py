@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: communication_info
 short_description: Show how policies and computers communicate with the manager
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - For each target and facet, shows what is set on the target itself, what is effective, and which policy it is
     inherited from. Each target comes with its policy, its group, its platform and its last communication.

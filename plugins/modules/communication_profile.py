@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: communication_profile
 short_description: Bring a fleet into line with a document of communication profiles
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Brings the manager into line with a document of profiles. Each profile is a set of targets with any of the facets
     heartbeat, communication direction and firewall restriction.

@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: computer_info
 short_description: Read computers of the manager
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns computers as the manager's API gives them, or what a JMESPath expression makes of them.
   - Without O(computers), O(computer_groups), O(computers_matching) and O(computers_query), these are all computers. An

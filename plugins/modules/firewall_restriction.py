@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: firewall_restriction
 short_description: Restrict who may connect to the agents' port
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - The manager opens the agents' port (4118) to everybody with a hidden firewall rule of priority 4 and action bypass.
     A rule with certain properties replaces it. This module keeps that rule, the IP and MAC lists of those who may

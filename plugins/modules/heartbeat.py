@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: heartbeat
 short_description: Keep the heartbeat settings of policies and computers
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Sets how often agents report to the manager and what raises an alert, on base policies, sub-policies and single
     computers, or lets them inherit it.

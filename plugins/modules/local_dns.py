@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: local_dns
 short_description: Keep the names that agents need in the place where their hosts look them up
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Agents look for the manager by its host name. Agents that initiate communication, and agents that communicate in
     both directions, are cut off if that name cannot be resolved.

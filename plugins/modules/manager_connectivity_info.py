@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: manager_connectivity_info
 short_description: Check whether an agent on this host can reach its manager, and if not, which step fails and why
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Runs on the agent's host. For each name and port that an agent needs in its communication direction, it looks up the
     name, connects, and does a TLS handshake. It reports the outcome of each step and how long it took.

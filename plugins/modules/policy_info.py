@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: policy_info
 short_description: Read policies of the manager
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Returns policies as the manager's API gives them, or what a JMESPath expression makes of them.
   - Without O(policies), O(below), O(policies_matching) and O(policies_query), these are all policies. An empty list is

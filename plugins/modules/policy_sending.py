@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: policy_sending
 short_description: Send policies to agents now, and wait until they have arrived
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Makes the manager send policies to the agents of the chosen computers, with one scheduled task that runs once. The
     manager's API offers no other way.

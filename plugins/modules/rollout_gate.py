@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: rollout_gate
 short_description: Judge whether the agents of a wave are well after a change
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Waits until every agent that a wave affects has contacted the manager and taken its policy since the wave began. It
     fails if an agent does not do so within O(heartbeats), is offline, has a communication error, or has an alert that

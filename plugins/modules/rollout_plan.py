@@ -9,7 +9,7 @@ DOCUMENTATION = r"""
 ---
 module: rollout_plan
 short_description: Divide a plan into waves
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reads a plan that M(workload_security.agent.communication_profile) has written, and divides it into waves, which
     P(workload_security.agent.rollout#role) carries out one after the other. Nothing is written to the manager.
