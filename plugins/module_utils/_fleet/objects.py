@@ -128,13 +128,14 @@ class Computer:
     @classmethod
     def of(cls, item: Item) -> Computer:
         """A computer from a reply of the manager. Anything that the reply leaves out is empty."""
-        get = item.get
+        get, shared = item.get, _TEXTS.setdefault
+        platform, version = get("platform") or "", get("agentVersion") or ""
         computer = cls(
             item["ID"],
             get("hostName") or "",
             get("displayName") or "",
-            _shared(get("platform") or ""),
-            _shared(get("agentVersion") or ""),
+            shared(platform, platform),
+            shared(version, version),
             get("policyID") or None,
             get("groupID") or None,
             get("lastIPUsed") or "",

@@ -76,7 +76,9 @@ BODIES = st.one_of(
 def both_ways(body: bytes) -> tuple[object, object]:
     """What a reply comes to with orjson, and without."""
     assert reply_module.orjson is not None, "the lab brings it along"
-    with_it = outcome(body)
+    # Bodies as small as these are not left to it otherwise.
+    with mock.patch.object(reply_module, "_SMALLEST_FOR_ORJSON", 0):
+        with_it = outcome(body)
     with mock.patch.object(reply_module, "orjson", None):
         return with_it, outcome(body)
 
@@ -115,11 +117,12 @@ def test_depth_is_bounded_with_orjson_and_without(opening, closing, levels, ende
     assert is_taken == (ended and levels < DEEPEST)
 
 
-def test_a_large_body_is_left_to_python(monkeypatch):
+def test_a_large_body_and_a_small_one_are_left_to_python(monkeypatch):
+    monkeypatch.setattr(reply_module, "_SMALLEST_FOR_ORJSON", 9)
     monkeypatch.setattr(reply_module, "_LARGEST_FOR_ORJSON", 10)
     orjson = mock.Mock(wraps=reply_module.orjson)
     monkeypatch.setattr(reply_module, "orjson", orjson)
-    for body, calls in ((b'{"a":"23"}', 1), (b'{"a":"234"}', 1), (b'{"a":1.5}', 2)):
+    for body, calls in ((b'{"a":"23"}', 1), (b'{"a":"234"}', 1), (b'{"a":""}', 1), (b'{"a":1.5}', 2)):
         assert Reply(200, body=body).parsed(may_be_empty=False) == json.loads(body)
         assert orjson.loads.call_count == calls
 
