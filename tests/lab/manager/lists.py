@@ -23,7 +23,7 @@ class ListResource(PlainResource):
         "name": Field("string", lambda item: item["name"]),
         "description": Field("string", lambda item: item["description"]),
     }
-    # The properties of rules that may hold the ID of such a list.
+    # The properties of rules that may contain the ID of such a list.
     rule_keys: t.ClassVar[tuple[str, str]]
 
     def normal(self, item: str) -> str:
