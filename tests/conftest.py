@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lets every test, and every process that a test starts, find the collection as if it were installed."""
+"""Lets all tests, and all processes that they start, find the collection as if it were installed."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tests.gates.environments import BYTECODE, link_collection
 COLLECTIONS = str(link_collection())
 
 sys.path.insert(0, COLLECTIONS)
-# Nothing else is searched: a copy of the collection that happens to be installed must not be what is tested.
+# Nothing else is searched, so that no installed copy of the collection is tested by accident.
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = COLLECTIONS
-# Here they would cost each process that a test starts as much as all else it does: modules come through standard input,
-# which Python then reads byte by byte, and what it imports it compiles anew.
+# These would double the time of each process that a test starts: Python would read modules, which come through standard
+# input, byte by byte, and it would compile all its imports again.
 for variable in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
     os.environ.pop(variable, None)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [COLLECTIONS, BYTECODE, os.environ.get("PYTHONPATH")]))
@@ -39,13 +39,13 @@ if settings:
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
     settings.register_profile("explore", settings.get_profile("gates"), derandomize=False, max_examples=1000)
-    # Where all of them are tried on another Python already, and what is new are the libraries.
+    # For runs with other libraries, after all examples have been tried with another Python.
     settings.register_profile("again", settings.get_profile("gates"), max_examples=10)
     settings.load_profile("gates")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let the profile C(again) count for tests, too, that want more examples than others."""
+    """Let the profile C(again) also apply to tests that ask for more examples than others."""
     if settings and config.getoption("--hypothesis-profile") == "again":
         for test in {item.function for item in items if hasattr(item.function, "hypothesis")}:
             few = settings(test._hypothesis_internal_use_settings, max_examples=settings().max_examples)
@@ -53,9 +53,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Take what all tests share out of sight of the garbage collector, as each task over a fleet collects once.
+    """Hide the objects that all tests share from the garbage collector, because each task over a fleet runs it once.
 
-    And let it look less often of its own accord: most of what tests draw and make is gone before.
+    Also let it run less often by itself, because most objects that tests create are gone before.
     """
     gc.collect()
     gc.freeze()
@@ -63,5 +63,5 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """End what runs of playbooks have started, so that what it has cost is counted."""
+    """End the processes for runs of playbooks, so that their CPU time is counted."""
     playbooks.end()

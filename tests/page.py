@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A report's page as tests read it: by a strict parser with rules for everybody's sake, and in a browser."""
+"""A report's page as tests read it: with a strict parser and rules that keep it readable for all, and in a browser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VOID = {"meta", "link", "br", "img", "input"}
 
 @dataclass
 class Element:
-    """An element of a page: what stands in it, in reading order."""
+    """An element of a page, with its content in reading order."""
 
     tag: str
     attributes: dict[str, str]
@@ -44,7 +44,7 @@ class Element:
         return found
 
     def of_id(self, name: str) -> Element | None:
-        """The element below with this ID."""
+        """The element below with this ID, if there is one."""
         return next((one for one in self.all("") if one.attributes.get("id") == name), None)
 
     @property
@@ -74,7 +74,7 @@ class Element:
 
 
 class Page(html.parser.HTMLParser):
-    """Reads a page, each of whose elements must be closed where it should be."""
+    """Reads a page, and checks that each element is closed where it should be."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -101,7 +101,7 @@ class Page(html.parser.HTMLParser):
 
     @property
     def faults(self) -> list[str]:
-        """What keeps anybody from reading the page, or makes it act on its own. An empty list if nothing does."""
+        """Everything that keeps somebody from reading the page, or lets it act on its own. Empty if there is none."""
         return [*self._security(), *self._structure(), *self._tables()]
 
     def _security(self) -> t.Iterator[str]:
@@ -175,7 +175,7 @@ class Page(html.parser.HTMLParser):
 
 
 def render(template: str, variables: dict[str, t.Any], *folders: Path) -> str:
-    """What Ansible makes of a template; what it extends and includes is looked for in these folders."""
+    """A template as Ansible renders it. Templates that it extends or includes are looked up in these folders."""
     templar = Templar(DataLoader(), variables=variables)
     return templar.copy_with_new_env(searchpath=list(map(str, folders))).template(trust_as_template(template))
 
@@ -185,16 +185,16 @@ def render(template: str, variables: dict[str, t.Any], *folders: Path) -> str:
 
 @dataclass(frozen=True)
 class Browser:
-    """Chromium without a network: a proxy that nobody runs is in its way, to loopback addresses, too."""
+    """Chromium without a network: all connections, even to loopback addresses, use a proxy that does not exist."""
 
     program: str
     profile: Path
 
     def load(self, page: Path, *flags: str) -> tuple[str, set[str]]:
-        """What became of a page, as markup, and the URLs that the page asked for.
+        """The markup of a page after it has loaded, and the URLs that the page requested.
 
-        Chromium also asks its maker for things on its own. The log of its network tells the two apart: only what a
-        page asks for has an origin.
+        Chromium also sends requests of its own to its vendor. The network log distinguishes the two: only the requests
+        of a page have an origin.
         """
         log = self.profile / "network.json"
         always = (
@@ -211,7 +211,7 @@ class Browser:
         return markup, {one["url"] for one in started if one.get("initiator") not in (None, "not an origin")}
 
     def run(self, page: Path, script: str, *flags: str) -> t.Any:
-        """What a script in the page returns once the page is there. A copy of the page allows it by its hash."""
+        """What a script returns in the loaded page. It runs in a copy of the page that allows it by its hash."""
         text = page.read_text(encoding="utf-8")
         whole = (
             f"(async () => {{{script}}})()"
@@ -222,7 +222,7 @@ class Browser:
         text = text.replace("</body>", f"<script>{whole}</script></body>", 1)
         copy = self.profile / "copy.html"
         copy.write_text(text, encoding="utf-8")
-        # What the script waits for takes no time of the clock on the wall.
+        # While the script waits, no real time passes.
         markup, _asked = self.load(copy, "--virtual-time-budget=10000", *flags)
         found = re.search(r'<body data-answer="([^"]*)"', markup)
         assert found, "the script did not come to its end"
@@ -230,7 +230,7 @@ class Browser:
 
 
 def find_browser(profile: Path) -> Browser | None:
-    """Chromium with a profile of its own; C(None) if there is none on this machine."""
+    """Chromium with a separate profile; C(None) if there is no Chromium on this machine."""
     program = shutil.which("chromium")
     return Browser(program, profile) if program else None
 
@@ -243,7 +243,7 @@ def needed_browser(profile: Path) -> Browser:
     return found
 
 
-# What a page is like in a narrow window, and what is left of it where no script may run.
+# How a page looks in a narrow window, and what is left of it without scripts.
 _FRAMED = """
 const look = async (page) => {
   // Until its own document is there, a frame has an empty one, which is complete.
@@ -270,9 +270,9 @@ _WITHOUT_SCRIPTS = ' sandbox="allow-same-origin"'
 
 
 def framed(browser: Browser, page: Path, *frames: tuple[int, bool]) -> list[dict[str, t.Any]]:
-    """What a page shows in windows of so many pixels, which no window of Chromium's own may be narrow enough for.
+    """What a page shows in frames of given widths, because Chromium's own windows may not get narrow enough.
 
-    C(frames): the width of each window, and whether scripts may run in it.
+    C(frames): the width of each frame in pixels, and whether scripts may run in it.
     """
     source = html.escape(page.read_text(encoding="utf-8"))
     shown = [
@@ -285,8 +285,8 @@ def framed(browser: Browser, page: Path, *frames: tuple[int, bool]) -> list[dict
 
 
 def judged(browser: Browser, page: Path, *flags: str) -> list[t.Any]:
-    """What axe-core has against a page, and whether that was dark or light."""
-    import axe_core_python  # Not where the documentation is built.
+    """The violations that axe-core finds in a page, and whether the page was dark or light."""
+    import axe_core_python  # It is not installed where the documentation is built.
 
     axe = Path(axe_core_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
     judge = """
@@ -299,7 +299,7 @@ def judged(browser: Browser, page: Path, *flags: str) -> list[t.Any]:
 
 
 def assert_for_everybody(browser: Browser, path: Path) -> None:
-    """A report can be read on a phone, without its script, and by whoever needs help to read."""
+    """Assert that a report can be read on a phone, without its script, and with assistive technology."""
     rows = sum(len(table.cells) for table in Page(path.read_text(encoding="utf-8")).root.all("table"))
     narrow, plain = framed(browser, path, (390, True), (1280, False))
     assert narrow["scripted"] and narrow["wide"] > 0 == narrow["unsaid"] and not narrow["sideways"]

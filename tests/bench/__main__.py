@@ -32,16 +32,16 @@ from tests.gates.environments import ROOT
 from tests.lab.manager.process import LabManager
 
 POLICIES = 200
-# In a fleet of this size, computers are changed, and requests are limited.
+# The size of the fleet in which computers are changed, and for which requests are limited.
 CHANGING = 10_000
 SHARES = (0.01, 0.1)
-# The fleet whose policies get a rule: it is of no account how many computers there are.
+# The size of the fleet whose policies get a rule. The number of its computers does not matter.
 RULE_FLEET = 1_000
-# The manager's limit for each user as it is shipped, and how many times as fast its clock runs.
+# The manager's default limit for each user, and how many times as fast its clock runs.
 LIMIT, TIME_FACTOR = 500, 6.0
 
-# Figures are aimed at for the task's time beyond start-up, in times of the bare script's: at no latency, and from a
-# latency on. And bytes at the peak of a task that changes everything.
+# Aims for the task's time without start-up, as a multiple of the bare script's time: without latency, and for at least
+# SLOW milliseconds of latency. And the aim for the peak memory, in bytes, of a task that changes everything.
 MOST_TIME = 1.5
 SLOW, MOST_TIME_SLOW = 50, 1.0
 MOST_MEMORY = 400_000_000
@@ -50,7 +50,7 @@ FIGURES = ROOT / ".cache" / "bench" / "figures.json"
 
 
 def describe_machine() -> str:
-    """What it runs on."""
+    """The machine that it runs on."""
     model = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     cores = len(os.sched_getaffinity(0))
@@ -58,7 +58,7 @@ def describe_machine() -> str:
 
 
 def describe_software() -> str:
-    """What it runs with."""
+    """The versions of the software that it runs with."""
     names = ("ansible-core", "urllib3", "deep-security-api")
     return ", ".join(
         [f"Python {platform.python_version()}", *(f"{one} {importlib.metadata.version(one)}" for one in names)]
@@ -66,14 +66,14 @@ def describe_software() -> str:
 
 
 def measure(sizes: t.Sequence[int], latencies: t.Sequence[int], rounds: int, found: Figures) -> None:
-    """Measure all cases on fleets of these sizes; the largest one is read in all ways, too."""
+    """Measure all cases on fleets of these sizes. For the largest one, also measure all kinds of reads."""
 
     def go(bench: Bench, jobs: t.Iterable[Job], latencies: t.Sequence[int]) -> None:
         for job in jobs:
             for latency in latencies:
                 found.cases.append(bench.measure(job, latency))
                 found.load.append(os.getloadavg()[0])
-                # Should a later one fail, these are not lost.
+                # If a later one fails, the figures so far are not lost.
                 found.write(FIGURES)
 
     for size in sizes:
@@ -93,7 +93,7 @@ def measure(sizes: t.Sequence[int], latencies: t.Sequence[int], rounds: int, fou
 
 
 def measure_limited(found: Figures) -> None:
-    """A check, and a change of a tenth, where requests are limited: once, as it is the limit that takes the time."""
+    """Measure a check, and a change of a tenth, with limited requests: once, because most of the time is waiting."""
     note(f"A fleet of {CHANGING:,} computers, {LIMIT} requests a minute")
     limited = {"requests_per_minute": LIMIT, "time_factor": TIME_FACTOR}
     with (
@@ -105,7 +105,7 @@ def measure_limited(found: Figures) -> None:
 
 
 def change_everything(size: int) -> Usage:
-    """What a task takes that sets all facets on each target of a fleet itself, which has none of it."""
+    """The usage of a task that sets all facets directly on each target of a fleet on which nothing is set yet."""
     note(f"All of {size:,} computers change")
     with LabManager(computers=size, policies=POLICIES) as lab, tempfile.TemporaryDirectory() as folder:
         task = {MODULE: {"profiles": DeclaredFleet(lab).profiles_of_overrides()}}

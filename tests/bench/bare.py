@@ -6,9 +6,10 @@
 
     python tests/bench/bare.py REQUESTS.json
 
-REQUESTS.json holds C(url), C(ca_path), C(concurrency) and C(requests), each with C(method), C(path), C(query), C(body)
-and whether it C(writes). Reads are sent one after the other; writes that follow each other, as many at once as the task
-sends. Each reply is parsed. After a 429, a request is tried again every second. The key comes from the environment.
+REQUESTS.json contains C(url), C(ca_path), C(concurrency) and C(requests), each with C(method), C(path), C(query),
+C(body) and whether it C(writes). Reads are sent one after the other. Of consecutive writes, as many are sent at once as
+the task sends. Each reply is parsed. After a 429, a request is tried again every second. The key comes from the
+environment.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import urllib3
 
 
 def send_all(given: dict[str, t.Any]) -> None:
-    """Send the requests. Raises C(RuntimeError) where one is refused."""
+    """Send the requests. Raises C(RuntimeError) if one is refused."""
     url = urlsplit(given["url"])
     pool = urllib3.HTTPSConnectionPool(
         url.hostname,

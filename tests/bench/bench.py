@@ -26,11 +26,11 @@ from tests.lab.manager.process import LabManager
 NAMESPACE = "workload_security.agent"
 # The module's default.
 CONCURRENCY = 8
-# How long the sample of a loop shall take, in seconds, and how many targets there are in it at most.
+# How long the sample of a loop should take, in seconds, and the most targets in it.
 SAMPLE_SECONDS, SAMPLE_MOST = 3.0, 150
-# The same for a loop of uri, whose requests take longest: a number of targets.
+# The number of targets in the sample of a loop with uri, whose requests take longest.
 SAMPLE_OF_URI = 2
-# A call of the lab by hand counts against a limit, too: after so many, time passes.
+# Calls by hand count against the limit, too. After this many, the clock is moved forward.
 CALLS_BY_HAND = 400
 
 Targets = dict[tuple[str, int], str]
@@ -40,8 +40,9 @@ Targets = dict[tuple[str, int], str]
 class Job:
     """One piece of work, for all contenders.
 
-    task: the collection's, or an inventory source. work: what the others are told. manner: what the SDK does that is
-    used well. loops: whether there is a loop for it. changed: the targets that are to differ before each run.
+    task: the collection's, or an inventory source. work: the same for the others. manner: the command of the SDK's
+    script that uses the SDK well. loops: whether there is a loop for it. changed: the targets that must differ before
+    each run.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Job:
 
 
 class Bench:
-    """A lab with a converged fleet, and what is measured on it."""
+    """A lab with a converged fleet, and the measurements on it."""
 
     def __init__(
         self, lab: LabManager, size: int, folder: Path, rounds: int, *, time_factor: float = 1.0, limit: int = 0
@@ -65,17 +66,17 @@ class Bench:
         self.time_factor = time_factor
         self.limit = limit
         self.fleet = DeclaredFleet(lab)
-        # Policies first, for computers to inherit from.
+        # Policies first, because computers inherit from them.
         for computers in (False, True):
             run_task(lab, self.fleet.task(computers=computers), folder)
         policies = lab.api("POST", "/policies/search", {}, {"overrides": "true"})["policies"]
         self.policies: Targets = {("policies", one["ID"]): one["name"] for one in policies}
-        # Of a large fleet these are some, which is enough for samples.
+        # For a large fleet, these are only some, which is enough for samples.
         computers = lab.api("POST", "/computers/search", {"maxItems": 5000}, {"expand": "none"})["computers"]
         self.computers: Targets = {("computers", one["ID"]): one["platform"] for one in computers}
         self.size = size
 
-    # -- what there is to do
+    # -- the pieces of work
 
     def _work(self, **options: t.Any) -> Work:
         return Work(self.lab.url, self.lab.ca_path, concurrency=CONCURRENCY, **options)
@@ -85,18 +86,18 @@ class Bench:
         return Job("check", self.fleet.task(), self._work())
 
     def change(self, number: int) -> Job:
-        """So many computers were changed by hand, in all settings."""
+        """This many computers were changed by hand, in all settings."""
         changed = tuple(("computers", one) for one in self.fleet.some_servers(number))
         return Job(f"change of {100 * number / self.size:g} %", self.fleet.task(), self._work(), changed=changed)
 
     def rule(self) -> Job:
-        """The rule was taken off all policies."""
+        """The rule was removed from all policies."""
         task = {f"{NAMESPACE}.firewall_restriction": {"policies": list(self.policies.values()), **RESTRICTION}}
         work = self._work(settings={}, rule_itself=True, computers=False)
         return Job(f"one rule on {len(self.policies)} policies", task, work, changed=tuple(self.policies))
 
     def reads(self) -> list[Job]:
-        """A report, a capture, a comparison that finds undeclared overrides, too, and an inventory."""
+        """A report, a capture, a comparison that also finds undeclared overrides, and an inventory."""
         drift = {MODULE: {"profiles": self.fleet.profiles(), "undeclared": "report"}, "check_mode": True}
         source = {"plugin": f"{NAMESPACE}.computers", "url": self.lab.url, "ca_path": self.lab.ca_path}
         source["group_by"] = ["policy", "computer_group", "status"]
@@ -115,12 +116,12 @@ class Bench:
     # -- measuring
 
     def measure(self, job: Job, latency: int = 0) -> Case:
-        """Let starts and contenders take turns, so many rounds; then the samples of the loops, once."""
+        """Let starts and contenders take turns, for all rounds. Then measure the samples of the loops once."""
         case = Case(job.name, self.size, latency, self.limit, self.time_factor)
         measured = case.measured
         for contender in (figures.COLLECTION, figures.BARE, figures.PAGES):
             measured[contender] = Measured()
-        # What the bare script is to send, and what is cached on disk, before the first round.
+        # Before the first round: record what the bare script must send, and fill the caches on disk.
         self._prepared(job.changed, latency)
         self._collection(job)
         (self.folder / "requests.json").write_text(json.dumps(seen_requests(self.lab)))
@@ -156,7 +157,7 @@ class Bench:
             case.starts.setdefault(start, []).append(self._scaled(usage))
 
     def _sampled(self, job: Job, one: t.Callable[[Work, Targets], Usage], size: int, latency: int) -> Measured:
-        """The start, and some of the targets that are as declared and of those that are not."""
+        """An estimate from the start, a sample of the targets that are as declared, and one of those that are not."""
         targets = self.policies | (self.computers if job.work.computers else {})
         same = [target for target in targets if target not in set(job.changed)]
         whole = len(self.policies) + (self.size if job.work.computers else 0)
@@ -168,7 +169,7 @@ class Bench:
             return self._scaled(usage), self.lab.summary()["total"]
 
         samples = []
-        # Computers rather than policies, as there are more of them.
+        # Prefer computers to policies, because there are more of them.
         for some, number in ((same[::-1], whole - len(job.changed)), (job.changed, len(job.changed))):
             if chosen := some[: min(size, number)]:
                 samples.append(Sample(*timed(chosen), len(chosen), number))
@@ -212,7 +213,7 @@ class Bench:
     # -- before and after
 
     def _prepared(self, changed: t.Sequence[tuple[str, int]], latency: int) -> None:
-        """Change those by hand, start to count, and let the manager be as slow as that."""
+        """Change these targets by hand, start counting requests, and set the manager's latency."""
         self.lab.clear_faults()
         self.differing = changed
         for start in range(0, len(changed), CALLS_BY_HAND):
@@ -226,7 +227,7 @@ class Bench:
             self.lab.add_fault(times=0, action={"kind": "delay", "seconds": latency / 1000})
 
     def _see_that_it_is_done(self, job: Job) -> None:
-        """A few of those that differed are as declared. Raises C(RuntimeError)."""
+        """Check that some of the targets that differed are as declared. Raises C(RuntimeError) otherwise."""
         self.lab.clear_faults()
         for kind, target in job.changed[:: max(len(job.changed) // 10, 1)]:
             if kind == "computers":
@@ -245,12 +246,12 @@ class Bench:
         measured.requests = max(measured.requests, self.lab.summary()["total"])
 
     def _scaled(self, usage: Usage) -> Usage:
-        """The time by the manager's clock."""
+        """The usage with the time by the manager's clock."""
         return dataclasses.replace(usage, wall=usage.wall * self.time_factor)
 
 
 def differ_by_hand(lab: LabManager, targets: t.Iterable[tuple[str, int]]) -> None:
-    """Set other values on computers in all settings, and take the rule off policies that have it themselves."""
+    """Set all settings of computers to other values, and remove the rule from policies that have it themselves."""
     rule = next(one["ID"] for one in lab.api("GET", "/firewallrules")["firewallRules"] if one["name"] == RULE)
     own = {"overrides": "true"}
     for kind, target in targets:
@@ -263,7 +264,7 @@ def differ_by_hand(lab: LabManager, targets: t.Iterable[tuple[str, int]]) -> Non
 
 
 def seen_requests(lab: LabManager) -> dict[str, t.Any]:
-    """What the bare script is to send: what the task sent that was not refused."""
+    """The input for the bare script: the requests of the task that were not refused."""
     requests = [
         {**{key: one[key] for key in ("method", "path", "query", "body")}, "writes": one["kind"] != "read"}
         for one in lab.requests()
@@ -273,10 +274,10 @@ def seen_requests(lab: LabManager) -> dict[str, t.Any]:
 
 
 def _sample_size(latency: int) -> int:
-    """How many targets the sample of the SDK's loop has: of each six requests, of about two milliseconds and the latency."""
+    """The number of targets in the sample of the SDK's loop: six requests for each, of about 2 ms plus the latency."""
     return max(2, min(SAMPLE_MOST, round(SAMPLE_SECONDS / ((len(SETTINGS) + 1) * (0.002 + latency / 1000)))))
 
 
 def note(text: str) -> None:
-    """Say what is being done, apart from the results."""
+    """Say what is being done, separately from the results."""
     print(text, file=sys.stderr, flush=True)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was measured, and what follows from it. Only the standard library, so that it can be read anywhere."""
+"""What was measured, and what follows from it. Needs only the standard library, so figures can be read anywhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typing as t
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-# Who does the work, in the order of the tables.
+# The contenders that do the work, in the order of the tables.
 COLLECTION, BARE, PAGES, LOOP, URI = "collection", "bare", "sdk_pages", "sdk_loop", "uri"
 CONTENDERS = {
     COLLECTION: "this collection",
@@ -21,16 +21,16 @@ CONTENDERS = {
     LOOP: "SDK in a loop",
     URI: "`uri` in a loop",
 }
-# Ansible's own start: a module that Ansible starts, an action in its own process, and for inventories, one without hosts.
+# Ansible's own start: with a module that it starts, with an action in its own process, and with an empty inventory.
 PING, DEBUG, NO_HOSTS = "ping", "debug", "no hosts"
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process and all that it started took.
+    """What a process and everything that it started used.
 
     wall: seconds from start to end. cpu: seconds on all processors, in user and kernel mode.
-    memory: bytes of resident memory at the peak of the largest process among them.
+    memory: bytes of resident memory of the largest of these processes at its peak.
     """
 
     wall: float
@@ -45,10 +45,10 @@ def middle(usages: t.Sequence[Usage], name: str) -> float:
 
 @dataclass
 class Measured:
-    """What one contender took in one case, once a round.
+    """What one contender used in one case, once for each round.
 
-    requests: those that the lab saw. refused: those among them that it answered with 429. estimated: whether this is
-    reckoned from a sample; C(memory) is that of the sample then.
+    requests: those that the lab saw. refused: those of them that it answered with 429. estimated: whether this is
+    computed from a sample. If so, C(memory) is that of the sample.
     """
 
     usages: list[Usage] = field(default_factory=list)
@@ -59,10 +59,10 @@ class Measured:
 
 @dataclass
 class Case:
-    """One piece of work on one fleet: what each start and each contender took.
+    """One piece of work on one fleet: what each start and each contender used.
 
-    latency: milliseconds that the manager takes for each reply beyond its work. time_factor: how many times as fast the
-    manager's clock ran, where it allows a number of C(requests_per_minute) by that clock, 0 for any number.
+    latency: additional milliseconds that the manager takes for each reply. time_factor: how many times as fast the
+    manager's clock ran. requests_per_minute: its limit by that clock, 0 for none.
     """
 
     work: str
@@ -74,22 +74,22 @@ class Case:
     measured: dict[str, Measured] = field(default_factory=dict)
 
     def beyond(self, start: str, figure: str = "wall") -> float:
-        """What the collection's run took beyond Ansible's start."""
+        """What the collection's run used in addition to Ansible's start."""
         return middle(self.measured[COLLECTION].usages, figure) - middle(self.starts[start], figure)
 
     def ratio(self, start: str, figure: str = "wall") -> float:
-        """The same in times of what the bare script took."""
+        """The same, divided by what the bare script used."""
         return self.beyond(start, figure) / middle(self.measured[BARE].usages, figure)
 
     def times_ours(self, contender: str) -> float:
-        """The contender's time in times of the collection's, both with their starts."""
+        """The contender's time divided by the collection's, both with their starts."""
         ours = middle(self.measured[COLLECTION].usages, "wall")
         return middle(self.measured[contender].usages, "wall") / ours
 
 
 @dataclass
 class Sample:
-    """Some of a number of equal pieces of work: what a run took that did C(sampled) of C(whole) of them."""
+    """A sample of equal pieces of work: what a run used that did C(sampled) of C(whole) of them."""
 
     usage: Usage
     requests: int
@@ -98,9 +98,9 @@ class Sample:
 
 
 def estimate(start: tuple[Usage, int], samples: t.Sequence[Sample], requests_per_minute: int = 0) -> Measured:
-    """What the whole takes: the start (a run that did none of it) and each sample's rest as often as it is in the whole.
+    """An estimate for the whole: the start (a run without any work), plus what each sample adds to it, scaled up.
 
-    It takes no less time than the manager takes to allow the requests. Its CPU seconds are 0 where they are not known.
+    The time is at least what the manager's limit needs for the requests. CPU seconds are 0 if they are not known.
     """
     usage, requests = start
     wall, cpu, sent = usage.wall, usage.cpu, float(requests)
@@ -112,7 +112,7 @@ def estimate(start: tuple[Usage, int], samples: t.Sequence[Sample], requests_per
     if requests_per_minute:
         wall = max(wall, sent / requests_per_minute * 60)
     if any(sample.usage.cpu <= usage.cpu for sample in samples):
-        # Too little to be seen on a machine that is busy.
+        # The difference is too small to be seen on a busy machine.
         cpu = 0.0
     memory = max(usage.memory, *(sample.usage.memory for sample in samples))
     return Measured([Usage(wall, cpu, memory)], round(sent), estimated=True)
@@ -120,7 +120,7 @@ def estimate(start: tuple[Usage, int], samples: t.Sequence[Sample], requests_per
 
 @dataclass
 class Figures:
-    """All of one run: on which machine, when, how many rounds, and the memory of a task that changes everything."""
+    """All figures of one run: the machine, the date, the rounds, the cases, and a task that changes everything."""
 
     machine: str
     software: str
@@ -132,13 +132,13 @@ class Figures:
     everything_computers: int = 0
 
     def write(self, path: Path) -> None:
-        """As JSON."""
+        """Write the figures as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Figures:
-        """As C(write) left them."""
+        """Read figures that C(write) has written."""
         given = json.loads(path.read_text(encoding="utf-8"))
         given["cases"] = [
             Case(

@@ -21,11 +21,11 @@ HEARTBEAT = {
 }
 RESTRICTION = {"source_ips": ["192.0.2.0/24"], "manager_addresses": ["192.0.2.10"]}
 
-# Agents on macOS take no other direction than agent_initiated; the seeded fleet has a branch of policies for them.
+# Agents on macOS only accept the direction agent_initiated. The seeded fleet has a branch of policies for them.
 MACS = "[?starts_with(platform, 'macOS')]"
 SERVERS = "[?!starts_with(platform, 'macOS')]"
 
-# What somebody sets by hand: something else than is declared, in every setting.
+# Values that somebody sets by hand. Every setting differs from the declared one.
 BY_HAND = {
     "platformSettingHeartbeatInterval": {"value": "60 Minutes"},
     "platformSettingHeartbeatMissedAlertThreshold": {"value": "5"},
@@ -38,8 +38,8 @@ BY_HAND = {
 class DeclaredFleet:
     """All policies, by name, and all computers, by query, with all facets declared for each of them.
 
-    Settings may come from a policy; C(inherited_rule) tells whether the firewall rule may too, or has to be assigned
-    to each target itself.
+    Settings may be inherited from a policy. C(inherited_rule): whether the firewall rule may be inherited, too. If not,
+    it must be assigned directly to each target.
     """
 
     def __init__(self, lab: LabManager, *, inherited_rule: bool = True) -> None:
@@ -60,7 +60,7 @@ class DeclaredFleet:
         }
 
     def profiles(self, *facets: str, computers: bool = True) -> list[dict[str, t.Any]]:
-        """The document, with some of the facets, without any all three, and with or without the computers."""
+        """The document with the given facets, by default all three, and with or without the computers."""
         branches = (
             ("servers", self.servers, SERVERS, "bidirectional"),
             ("macs", self.macs, MACS, "agent_initiated"),
@@ -76,7 +76,7 @@ class DeclaredFleet:
         ]
 
     def profiles_of_overrides(self) -> list[dict[str, t.Any]]:
-        """The document with everything set on each target itself, so that all of them change in all facets."""
+        """The document with everything set directly on each target, so that all of them change in all facets."""
         profiles = self.profiles()
         for profile in profiles:
             for facet in self.facets("bidirectional"):
@@ -88,7 +88,7 @@ class DeclaredFleet:
         return {MODULE: {"profiles": self.profiles(*facets, computers=computers)}}
 
     def some_servers(self, number: int) -> list[int]:
-        """IDs of that many computers with other agents than those for macOS, spread over the first 5,000."""
+        """IDs of C(number) computers without macOS, spread over the first 5,000 computers."""
         found = self.lab.api("POST", "/computers/search", {"maxItems": 5000}, {"expand": "none"})["computers"]
         servers = [item["ID"] for item in found if not item["platform"].startswith("macOS")]
         return servers[:: max(len(servers) // number, 1)][:number] if number else []

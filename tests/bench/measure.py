@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Running a task or a script, and what the kernel says that it took."""
+"""Running a task or a script, and what it used according to the kernel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.bench.figures import Usage
 from tests.gates.environments import ROOT, link_collection
 from tests.lab.manager.process import LabManager
 
-# A process's peak begins with that of the process that has forked it, so that a large one must not.
+# The peak memory of a process starts at that of the process that forked it. So a small process must start it.
 _MEASURED = """
 import os, resource, subprocess, sys, time
 started = time.perf_counter()
@@ -30,7 +30,7 @@ os.write(int(sys.argv[1]), f"{status} {wall} {took.ru_utime + took.ru_stime} {to
 
 
 def run(command: t.Sequence[str], output: Path, **environment: str) -> Usage:
-    """Run a command, with its output in a file. Raises C(RuntimeError) with the output where it fails."""
+    """Run a command with its output in a file. Raises C(RuntimeError) with the output if it fails."""
     told, theirs = os.pipe()
     with output.open("wb") as file, open(told, "rb") as report:
         with open(theirs, "wb"):
@@ -51,7 +51,7 @@ def run(command: t.Sequence[str], output: Path, **environment: str) -> Usage:
 
 
 def run_ansible(lab: LabManager, tool: str, folder: Path, *arguments: str) -> tuple[Usage, str]:
-    """Run one of Ansible's commands as it is installed beside this Python; returns what it printed, too."""
+    """Run the command of Ansible that is installed next to this Python. Also returns what it printed."""
     output = folder / "output"
     usage = run(
         [str(Path(sys.executable).with_name(tool)), *arguments],
@@ -66,14 +66,14 @@ def run_ansible(lab: LabManager, tool: str, folder: Path, *arguments: str) -> tu
 
 
 def run_play(lab: LabManager, play: dict[str, t.Any], folder: Path, *arguments: str) -> tuple[Usage, str]:
-    """Run a playbook of one play in a real ansible-playbook; returns what it printed, too."""
+    """Run a playbook with one play in a real ansible-playbook. Also returns what it printed."""
     playbook = folder / "playbook.yml"
     playbook.write_text(yaml.safe_dump([play], sort_keys=False))
     return run_ansible(lab, "ansible-playbook", folder, str(playbook), *arguments)
 
 
 def run_task(lab: LabManager, task: dict[str, t.Any], folder: Path, *arguments: str) -> tuple[Usage, bool]:
-    """Run a playbook of one task in a real ansible-playbook; returns whether it changed anything, too."""
+    """Run a playbook with one task in a real ansible-playbook. Also returns whether it changed anything."""
     play = {
         "name": "Measure",
         "hosts": "localhost",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The figures as tables and pictures, and the page of the documentation that they stand on."""
+"""The figures as tables and pictures, and the page of the documentation that shows them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BEGIN, END = "<!-- What follows is written by make bench. -->", "<!-- What make 
 
 
 def publish(found: Figures, path: Path = PAGE, pictures: Path = PICTURES) -> None:
-    """Write the tables into the page, and the pictures beside it."""
+    """Write the tables into the page, and the pictures into their folder."""
     before, _begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _old, _end, after = rest.partition(END)
     shown = [f"![{title}](static/{name})" for name, title in _draw_all(found, pictures)]
@@ -28,7 +28,7 @@ def publish(found: Figures, path: Path = PAGE, pictures: Path = PICTURES) -> Non
 
 
 def tables(found: Figures) -> str:
-    """All of it in Markdown."""
+    """All tables, in Markdown."""
     free = [case for case in found.cases if not case.requests_per_minute]
     limited = [case for case in found.cases if case.requests_per_minute]
     parts = [_machine(found), "## Compared with the bare script", _beyond_start(free)]
@@ -62,7 +62,7 @@ def _machine(found: Figures) -> str:
 
 
 def _beyond_start(cases: t.Sequence[Case]) -> str:
-    """The collection's time beyond Ansible's start in times of the bare script's."""
+    """The collection's time without Ansible's start, divided by the bare script's."""
     rows = [["work", *(f"at {latency} ms" for latency in _latencies(cases)), "CPU, at no latency", "requests"]]
     for group in _by_work(cases):
         at = {case.latency: case for case in group}
@@ -82,7 +82,7 @@ def _beyond_start(cases: t.Sequence[Case]) -> str:
 
 
 def _peers(cases: t.Sequence[Case]) -> str:
-    """The others' time in times of the collection's."""
+    """The others' time, divided by the collection's."""
     latencies = _latencies(cases)
     rows = [["work", "who", *(f"at {latency} ms" for latency in latencies)]]
     for group in _by_work(cases):
@@ -98,7 +98,7 @@ def _peers(cases: t.Sequence[Case]) -> str:
 
 
 def _whole(cases: t.Sequence[Case], *, limited: bool = False) -> str:
-    """What was measured in all cases of one piece of work."""
+    """All figures for one piece of work."""
     rows = [["latency", "who", "requests", "seconds", "CPU seconds", "memory, MiB", "÷ bare script"]]
     if limited:
         rows[0][0] = "refused"
@@ -128,7 +128,7 @@ def _whole(cases: t.Sequence[Case], *, limited: bool = False) -> str:
 
 
 def _draw_all(found: Figures, folder: Path) -> t.Iterator[tuple[str, str]]:
-    """A picture of checks for each latency that has several sizes: its file and its title."""
+    """Draw a picture of the checks for each latency with several sizes. Yields its file and its title."""
     checks = [case for case in found.cases if case.work == "check" and not case.requests_per_minute]
     for latency in _latencies(checks):
         cases = sorted((case for case in checks if case.latency == latency), key=lambda case: case.computers)
@@ -150,7 +150,7 @@ def _draw_all(found: Figures, folder: Path) -> t.Iterator[tuple[str, str]]:
 
 
 def _by_work(cases: t.Sequence[Case]) -> list[list[Case]]:
-    """The cases that differ in latency alone, together."""
+    """The cases in groups that only differ in latency."""
     found: dict[tuple[str, int], list[Case]] = {}
     for case in cases:
         found.setdefault((case.work, case.computers), []).append(case)
@@ -166,12 +166,12 @@ def _name(case: Case) -> str:
 
 
 def _short(value: float) -> str:
-    """Two or three digits that say something."""
+    """A number with two or three significant digits."""
     return f"{value:,.0f}" if value >= 20 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _long(seconds: float) -> str:
-    """Seconds, of long times as many digits as are known."""
+    """Seconds. Long times are rounded to three significant digits."""
     if seconds < 100:
         return f"{seconds:.2f}" if seconds < 10 else f"{seconds:.1f}"
     digits = 2 - math.floor(math.log10(seconds))

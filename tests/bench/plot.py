@@ -14,13 +14,13 @@ from xml.sax.saxutils import escape
 WIDTH, HEIGHT = 780, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 210, 50, 50
 LINE_HEIGHT = 15
-# Apart for people who do not tell colors, too: light and dark ones take turns.
+# Also distinguishable for people who cannot tell colors apart, because light and dark ones alternate.
 COLORS = ("#0b5fa5", "#b35f00", "#1b7f4d", "#c0397a", "#5b3f95")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line: its name, its points, and whether these are estimates, which are shown hollow and dashed."""
+    """One line: its name, its points, and whether these are estimates, which are drawn hollow and dashed."""
 
     name: str
     points: t.Sequence[tuple[float, float]]
@@ -28,7 +28,7 @@ class Line:
 
 
 def draw(title: str, x_name: str, y_name: str, lines: t.Sequence[Line]) -> str:
-    """The picture; all values are greater than 0."""
+    """The picture. All values must be greater than 0."""
     xs = [x for line in lines for x, _y in line.points]
     ys = [y for line in lines for _x, y in line.points]
     left, right = math.log10(min(xs)), math.log10(max(xs))
@@ -74,7 +74,7 @@ def draw(title: str, x_name: str, y_name: str, lines: t.Sequence[Line]) -> str:
 
 
 def _apart(places: t.Sequence[float]) -> list[float]:
-    """The places, moved down where a line of text there would cover another one."""
+    """The places, moved down if a line of text would otherwise cover another one."""
     found = list(places)
     last = -math.inf
     for index in sorted(range(len(found)), key=lambda index: found[index]):

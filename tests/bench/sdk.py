@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The same work with the vendor's SDK: in the loop that its samples show, or used as well as it can be.
+"""The same work with the vendor's SDK: in a loop as in its samples, or used as well as possible.
 
     python -m tests.bench.sdk loop|pages WORK.json
 
-WORK.json is a C(Work) of tests/bench/work.py. C(loop): list what there is, then ask and write one setting of one target
-at a time. C(pages): search in pages of 5,000, read only what is overridden, find out here what is inherited, and write
-a target's settings in one request, eight targets at once. Both try again after a 429 as the samples do. The key comes
-from the environment. Printed is JSON of what was found.
+WORK.json is a C(Work) of tests/bench/work.py. C(loop): list all targets, then read and write one setting of one target
+at a time. C(pages): search in pages of 5,000, read only the overrides, compute the inherited values here, and write a
+target's settings in one request, eight targets at once. Both try again after a 429 as the samples do. The key comes
+from the environment. The result is printed as JSON.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from tests.bench.work import Work
 
 V1 = "v1"
 PAGE = 5_000
-# Of the samples: how often a call is tried again after a 429.
+# From the samples: how often a call is tried again after a 429.
 RETRIES = 12
 NONE, OWN = ["none"], ["computerSettings", "firewall"]
-# What the SDK calls settings, by their names in the API; those of policies and computers are the same.
+# The SDK's names of settings, by their names in the API. They are the same for policies and computers.
 ATTRIBUTES = {name: attribute for attribute, name in deepsecurity.ComputerSettings.attribute_map.items()}
 
 
 def patiently(call: t.Callable[..., t.Any], *arguments: t.Any, **options: t.Any) -> t.Any:
-    """A call, tried again after the samples' waits where the manager allows no more requests for now."""
+    """Make a call. If the manager allows no more requests for now, try again after the same waits as the samples."""
     for retry in range(RETRIES):
         try:
             return call(*arguments, **options)
@@ -52,7 +52,7 @@ def patiently(call: t.Callable[..., t.Any], *arguments: t.Any, **options: t.Any)
 
 
 class Api:
-    """The parts of the SDK that the work takes, with TLS verified."""
+    """The parts of the SDK that the work needs, with verified TLS."""
 
     def __init__(self, work: Work) -> None:
         configuration = deepsecurity.Configuration()
@@ -80,7 +80,7 @@ class Api:
         return rule.id
 
     def assign(self, kind: str, target: int, rule: int) -> None:
-        """Put a rule on a policy or a computer itself."""
+        """Assign a rule directly to a policy or a computer."""
         rules = deepsecurity.RuleIDs(rule_ids=[rule])
         add = {
             "policies": self.of_policies.add_firewall_rule_ids_to_policy,
@@ -93,7 +93,7 @@ class Api:
 
 
 def loop(api: Api, work: Work) -> dict[str, t.Any]:
-    """One target after the other, and of each one setting after the other, then its rules."""
+    """Handle one target after the other, and for each target, one setting after the other, then its rules."""
     rule = api.rule(work.rule)
     written = []
     for kind, target, told in _listed(api, work) if work.only is None else work.only:
@@ -132,12 +132,12 @@ def _listed(api: Api, work: Work) -> list[tuple[str, int, str]]:
     return targets
 
 
-# -- used well
+# -- the SDK, used well
 
 
 @dataclass(slots=True)
 class Target:
-    """A policy or computer: what it is told apart by, what it inherits from, and what is its own."""
+    """A policy or computer: its ID, its name or platform, the policy that it inherits from, and its own values."""
 
     id: int
     told: str
@@ -184,7 +184,7 @@ class Fleet:
         return {**settings, **own.settings}, rules.union(own.rules)
 
     def effective(self, target: Target) -> tuple[dict[str, str], frozenset[int]]:
-        """What holds for a policy or computer: its settings, and the IDs of its rules."""
+        """What is in effect on a policy or computer: its settings, and the IDs of its rules."""
         settings, rules = self._inherited(target.parent)
         if not target.settings and not target.rules:
             return settings, rules
@@ -205,7 +205,7 @@ def in_pages(call: t.Callable[..., t.Any], plural: str, **options: t.Any) -> t.I
 def in_windows(
     call: t.Callable[..., t.Any], plural: str, known: t.Sequence[int], **options: t.Any
 ) -> t.Iterator[t.Any]:
-    """What a search finds of the objects with those IDs, where pages may hold nulls instead of objects."""
+    """The objects with these IDs that a search finds. Its pages may contain nulls instead of objects."""
     for start in range(0, len(known), PAGE):
         ids = known[start : start + PAGE]
         window = (_criterion("greater-than-or-equal", ids[0]), _criterion("less-than-or-equal", ids[-1]))
@@ -252,7 +252,7 @@ def pages(api: Api, work: Work) -> dict[str, t.Any]:
 
 
 def report(api: Api, work: Work) -> dict[str, t.Any]:
-    """How many computers have which values, and who has values of its own."""
+    """How many computers have which values, and how many targets have their own values."""
     fleet = Fleet(api)
     counts: dict[str, Counter[str]] = {name: Counter() for name in work.settings_of("")}
     for computer in fleet.computers.values():
@@ -263,7 +263,7 @@ def report(api: Api, work: Work) -> dict[str, t.Any]:
 
 
 def capture(api: Api, work: Work) -> dict[str, t.Any]:
-    """Everybody's own values, in a file."""
+    """Write the own values of all targets to a file."""
     fleet = Fleet(api)
     own = {
         kind: {target.id: [target.settings, target.rules] for target in targets.values()}
@@ -274,7 +274,7 @@ def capture(api: Api, work: Work) -> dict[str, t.Any]:
 
 
 def drift(api: Api, work: Work) -> dict[str, t.Any]:
-    """Who differs from what is declared, and who has values of its own."""
+    """Which targets differ from what is declared, and how many have their own values."""
     fleet = Fleet(api)
     rule = api.rule(work.rule)
     differing = []
@@ -288,7 +288,7 @@ def drift(api: Api, work: Work) -> dict[str, t.Any]:
 
 
 def inventory(api: Api, work: Work) -> dict[str, t.Any]:
-    """Every computer as a host, in groups by policy and computer group, in a file."""
+    """Write every computer as a host to a file, in groups by policy, computer group and status."""
     names = {one.id: one.name for one in in_pages(api.policies.search_policies, "policies", overrides=True)}
     groups = {one.id: one.name for one in in_pages(api.groups.search_computer_groups, "computer_groups")}
     found: dict[str, list[str]] = {}
@@ -314,7 +314,7 @@ MANNERS: dict[str, t.Callable[[Api, Work], dict[str, t.Any]]] = {
 
 
 def run(manner: str, work: Work) -> dict[str, t.Any]:
-    """Do the work; the key comes from the environment."""
+    """Do the work. The key comes from the environment."""
     return MANNERS[manner](Api(work), work)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What those that the collection is measured against are told to do, in the words of the manager's API."""
+"""The work for the contenders other than the collection, in the words of the manager's API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.bench.fleet import RULE
 
 DIRECTION = "platformSettingAgentCommunicationsDirection"
-# What tests/bench/fleet.py declares, as the API spells it.
+# The settings that tests/bench/fleet.py declares, in the API's spelling.
 SETTINGS = {
     "platformSettingHeartbeatInterval": "5 Minutes",
     "platformSettingHeartbeatMissedAlertThreshold": "3",
@@ -26,12 +26,12 @@ SETTINGS = {
 
 @dataclass
 class Work:
-    """A fleet to bring to what is declared.
+    """A fleet to bring to the declared state.
 
-    settings: wanted of every target; on macOS, agents initiate. rule: the name of the firewall rule that every target
-    has, C(rule_itself) its own or one that it inherits. computers: whether they are targets, beside all policies.
-    only: the targets of a sample, each with its kind, its ID and its name or platform, for a loop that need not list
-    them; all if C(None). concurrency: writes at once. file: for what is found.
+    settings: wanted on every target; on macOS, agents initiate. rule: the name of the firewall rule that every target
+    must have, either directly (C(rule_itself)) or also inherited. computers: whether they are targets, in addition to
+    all policies. only: the targets of a sample, each with its kind, its ID and its name or platform, for a loop that
+    need not list them; C(None) for all targets. concurrency: writes at once. file: for the results.
     """
 
     url: str
@@ -46,22 +46,22 @@ class Work:
 
     @classmethod
     def read(cls, path: Path) -> Work:
-        """As C(write) left it."""
+        """Read what C(write) has written."""
         return cls(**json.loads(path.read_text()))
 
     def write(self, path: Path) -> None:
-        """For another process."""
+        """Write it for another process."""
         path.write_text(json.dumps(asdict(self)))
 
     def settings_of(self, told: str) -> dict[str, str]:
-        """The settings wanted of a target: C(told) is a policy's name or a computer's platform."""
+        """The wanted settings of a target. C(told) is a policy's name or a computer's platform."""
         if DIRECTION in self.settings and told.startswith("macOS"):
             return {**self.settings, DIRECTION: "Agent/Appliance Initiated"}
         return self.settings
 
 
 def uri_play(work: Work, told: t.Mapping[tuple[str, int], str]) -> dict[str, t.Any]:
-    """The work of the loop as a play with C(ansible.builtin.uri), which is given its targets and need not list them.
+    """The work of the loop as a play with C(ansible.builtin.uri). It gets its targets, so it need not list them.
 
     C(told): the name of each policy and the platform of each computer that is a target.
     """

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keeps what Python compiles anew each time, where PYTHONPATH leads here: tests/conftest.py sees to that.
+"""Keeps bytecode that Python would compile again each time. tests/conftest.py adds this folder to PYTHONPATH.
 
-A module comes to its Python as an archive of sources, and is compiled anew for each task: half of what a task takes.
-Ansible itself compiles all it loads of a collection in each run. What starts, works a second and ends has little garbage.
+A module comes to its Python as an archive of sources, and is compiled again for each task, which is half of a task's
+time. Ansible itself compiles everything that it loads from a collection in each run. Garbage is collected less often,
+because processes that only run for a second have little of it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _compiled_anew = zipimport._compile_source
 
 
 def _compiled(path, source):
-    """The code of a source; what was compiled once, in whatever archive, is taken from a file."""
+    """The code of a source. If it was compiled before, in any archive, it is taken from a file."""
     import importlib.util
     import marshal
     import os
@@ -37,12 +38,12 @@ def _compiled(path, source):
             fresh = f"{kept}-{os.getpid()}"
             with open(fresh, "xb") as file:
                 file.write(marshal.dumps(code))
-            # Whole or not at all: several processes may come here at once.
+            # The file must appear as a whole, because several processes may do this at once.
             os.replace(fresh, kept)
         except OSError:
             pass  # another user's process, which may not write here
     else:
-        # Tracebacks name the archive at hand, not the one that it was compiled from.
+        # Tracebacks must name this archive, not the one that the code was compiled from.
         sys.modules["_imp"]._fix_co_filename(code, path)
     return code
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One small lab for all contract tests, as new for each, and the vendor's SDK to drive it."""
+"""One small lab for all contract tests, which is reset for each test, and the vendor's SDK to use it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def running_lab() -> t.Iterator[LabManager]:
 
 @pytest.fixture
 def lab(running_lab: LabManager) -> LabManager:
-    """A lab with 200 computers and 20 policies that counts 300 requests a minute, as new."""
+    """A freshly reset lab with 200 computers, 20 policies, and a limit of 300 requests per minute."""
     running_lab.reset()
     return running_lab
 
@@ -35,7 +35,7 @@ def running_cloud_lab() -> t.Iterator[LabManager]:
 
 @pytest.fixture
 def cloud_lab(running_cloud_lab: LabManager) -> LabManager:
-    """A small lab that plays the cloud, as new."""
+    """A freshly reset small lab that stands in for the cloud."""
     running_cloud_lab.reset()
     return running_cloud_lab
 
@@ -47,5 +47,5 @@ def running_sdk(running_lab: LabManager) -> Sdk:
 
 @pytest.fixture
 def sdk(running_sdk: Sdk, lab: LabManager) -> Sdk:
-    """The vendor's SDK with the administrator's key, on a lab as new."""
+    """The vendor's SDK with the administrator's key, on a freshly reset lab."""
     return running_sdk

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The vendor's SDK against the lab, and plain requests for what the SDK does not let through."""
+"""The vendor's SDK against the lab, and plain requests for what the SDK cannot send."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ACTIVATION = "platformSettingAgentInitiatedActivation"
 
 
 class Sdk:
-    """The parts of the SDK that the tests use, all with one key and with TLS verified."""
+    """The parts of the SDK that the tests use, all with one key and with verified TLS."""
 
     def __init__(self, lab: LabManager, key: str) -> None:
         configuration = deepsecurity.Configuration()
@@ -40,7 +40,7 @@ class Sdk:
         if lab.deployment == "cloud":
             client.set_default_header("Authorization", f"ApiKey {key}")
         else:
-            # All of the SDK's configurations share one dictionary until they are given their own.
+            # All configurations of the SDK share one dictionary until they get their own.
             configuration.api_key = {"api-secret-key": key}
         self.policies = deepsecurity.PoliciesApi(client)
         self.computers = deepsecurity.ComputersApi(client)
@@ -72,7 +72,7 @@ def setting(value: str) -> deepsecurity.SettingValue:
 def refused_by_sdk(
     status: int, message: str, call: t.Callable[..., t.Any], *arguments: t.Any, **options: t.Any
 ) -> None:
-    """The SDK's call ends with that status and message, to the letter."""
+    """Assert that the SDK's call ends with that status and exactly that message."""
     with pytest.raises(ApiException) as caught:
         call(*arguments, **options)
     assert (caught.value.status, json.loads(caught.value.body)) == (status, {"message": message})
@@ -81,7 +81,7 @@ def refused_by_sdk(
 def refused(
     lab: LabManager, status: int, message: str, method: str, path: str, body: t.Any = None, **options: t.Any
 ) -> None:
-    """The plain call ends with that status, and its message holds the words."""
+    """Assert that the plain call ends with that status, and that its message contains C(message)."""
     with pytest.raises(LabError) as caught:
         lab.api(method, path, body, **options)
     assert caught.value.status == status
@@ -89,7 +89,7 @@ def refused(
 
 
 class Raw(t.NamedTuple):
-    """An answer as it came."""
+    """A reply as it was received."""
 
     status: int
     headers: dict[str, str]
@@ -99,7 +99,7 @@ class Raw(t.NamedTuple):
 def begin(
     lab: LabManager, method: str, path: str, headers: dict[str, str], body: bytes | None = None
 ) -> http.client.HTTPSConnection:
-    """Send one request on a new connection, with these headers and no others of ours, and do not wait for the reply."""
+    """Send one request on a new connection, with only these headers from us, and do not wait for the reply."""
     netloc = urllib.parse.urlsplit(lab.url).netloc
     context = ssl.create_default_context(cafile=lab.ca_path)
     connection = http.client.HTTPSConnection(netloc, timeout=60, context=context)
@@ -108,12 +108,12 @@ def begin(
 
 
 def send(lab: LabManager, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> Raw:
-    """One request on a new connection, with these headers and no others of ours, and its reply."""
+    """Send one request on a new connection, with only these headers from us, and return the reply."""
     with contextlib.closing(begin(lab, method, path, headers, body)) as connection:
         response = connection.getresponse()
         return Raw(response.status, dict(response.getheaders()), response.read())
 
 
 def admin_headers(lab: LabManager) -> dict[str, str]:
-    """What every request of an administrator carries."""
+    """The headers of every request by an administrator."""
     return {"api-secret-key": lab.api_key, "api-version": V1}

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the collection is for, shown on the lab's manager: C(python -m tests.demo [FOLDER]).
 
-FOLDER has the collection installed, to be shown in place of the checkout.
-A real C(ansible-playbook) brings a fleet to what C(inventories/lab) declares. Every claim that is printed is checked
-first; the exit status is 0 only if all of them hold and no process is left.
+If FOLDER is given, the demo shows the collection that is installed there instead of the checkout.
+A real C(ansible-playbook) brings a fleet to what C(inventories/lab) declares. Every claim is checked before it is
+printed. The exit status is 0 only if all claims hold and no process is left.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class DemoError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """What one C(ansible-playbook) printed, without colors, and the requests that it cost by kind."""
+    """The output of an C(ansible-playbook), without colors, and how many requests of each kind it needed."""
 
     output: str
     requests: dict[str, int]
@@ -62,12 +62,12 @@ class Run:
 
     @property
     def writes(self) -> int:
-        """Requests that write."""
+        """The number of requests that write."""
         return self.requests["total"] - self.requests["read"]
 
     @property
     def diff(self) -> list[str]:
-        """The lines that the diff takes away and adds."""
+        """The lines that the diff removes and adds."""
         return re.findall(r"^[-+](?![-+]{2} ).*$", self.output, re.MULTILINE)
 
     def _numbers(self, pattern: str) -> list[int]:
@@ -78,13 +78,13 @@ class Run:
 
 
 def heading(text: str) -> None:
-    """Say what comes next."""
+    """Announce the next part."""
     line = f"\n=== {text} "
     print(line.ljust(100, "="), flush=True)
 
 
 def claim(holds: bool, text: str) -> None:
-    """Say what has just been shown, once it is true; raises C(DemoError) if it is not."""
+    """Print what has just been shown, if it is true. Raises C(DemoError) otherwise."""
     if not holds:
         raise DemoError(f"not so: {text}")
     print(f"  [ok] {text}", flush=True)
@@ -124,7 +124,7 @@ def play(lab: LabManager, *options: str, diff_shown: bool = True) -> Run:
 
 
 def environment(lab: LabManager) -> dict[str, str]:
-    """For C(ansible-playbook): how to reach the lab, and nothing that the user has set up for other managers."""
+    """The environment for C(ansible-playbook): how to reach the lab, without the user's settings for other managers."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "WORKLOAD_"))}
     return {
         **inherited,
@@ -139,7 +139,7 @@ def environment(lab: LabManager) -> dict[str, str]:
 
 
 def show(lab: LabManager) -> None:
-    """The story. Raises C(DemoError) at the first claim that does not hold."""
+    """The steps of the demo. Raises C(DemoError) at the first claim that does not hold."""
     heading("What would change? Check mode, with the diff")
     foreseen = play(lab, "--check", "--diff")
     claim(foreseen.changed and foreseen.writes == 0, "Check mode says what would change, and writes nothing.")
@@ -184,7 +184,7 @@ def _named(name: str) -> dict[str, t.Any]:
 
 
 def processes_left(patience: float = 5.0) -> bool:
-    """Whether a process that was started here, or by one that was, still runs after C(patience) seconds."""
+    """Whether a process that was started here, even indirectly, is still running after C(patience) seconds."""
     deadline = time.monotonic() + patience
     while True:
         try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machines that the end-to-end tests run on, new ones for each file: they are up in half a second.
+"""The machines for the end-to-end tests. Each file gets new ones, which start in half a second.
 
 Their controller is the same for all files, so that Ansible is loaded there once.
 """
@@ -37,14 +37,14 @@ def lab() -> t.Iterator[LabHosts]:
 
 @pytest.fixture(scope="module")
 def hosts(lab: LabHosts) -> LabHosts:
-    """Ten machines, and the controller's network. A test leaves them as it found them, for the others of its file."""
+    """Ten machines, and the controller's network. Each test must leave them unchanged for the others in its file."""
     lab.renew(10)
     return lab
 
 
 @pytest.fixture(scope="module")
 def site(hosts: LabHosts, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Site]:
-    """A manager on the premises with one policy and no computers, for agents to be activated at."""
+    """An on-premises manager with one policy and no computers, at which agents are activated."""
     host = hosts.add("manager")
     with LabManager(
         computers=0, policies=1, host=host, names=[MANAGER_NAME], time_factor=DEFAULT_TIME_FACTOR

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules on the controller, in the network of the lab's hosts and without a playbook, which takes ten times as long.
+"""Modules on the controller, in the network of the lab's hosts, without a playbook, which would take ten times as long.
 
     python -m tests.end_to_end.controller
 
-reads lines of JSON from standard input, so that no option is in its arguments: tasks, and variables of the environment.
-It answers each with a line that has the tasks' results, until there are no more.
+reads lines of JSON with tasks and environment variables from standard input, so that no option is in its arguments. It
+answers each line with a line of the tasks' results, until its input ends.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from tests.lab.hosts.process import LabHosts
 
 Task = t.Mapping[str, t.Any]
 
-# Seconds that tasks may take together.
+# Seconds that all tasks of one line may take together.
 _LONGEST = 300.0
 
 
 def module_of(task: Task) -> str | None:
-    """The module of this collection that is all there is to a task; C(None) where it takes Ansible to run it."""
+    """The module of this collection, if a task is nothing else; C(None) if only Ansible can run the task."""
     names = task.keys() - TASK_KEYWORDS
     return next((name for name in names if len(names) == 1 and name.startswith(f"{NAMESPACE}.")), None)
 
 
-# One process for all tasks of a lab's controller, as its start takes longer than they do.
+# One process for all tasks of a lab's controller, because its start takes longer than the tasks.
 _running: dict[LabHosts, subprocess.Popen[str]] = {}
 
 
 def run_on_controller(hosts: LabHosts, tasks: t.Sequence[Task], **environment: str) -> list[dict[str, t.Any]]:
-    """The results of tasks that are modules of this collection, one after the other, as a playbook registers them."""
+    """Run tasks that are modules of this collection one after the other. Returns their results as a playbook would."""
     process = _running.get(hosts)
     if not process:
         command = [*hosts.prefix, sys.executable, "-m", "tests.end_to_end.controller"]
@@ -62,14 +62,14 @@ def run_on_controller(hosts: LabHosts, tasks: t.Sequence[Task], **environment: s
 
 
 def end_on_controller(hosts: LabHosts) -> None:
-    """End the process that has run a lab's tasks, if there were any."""
+    """End the process that has run a lab's tasks, if there is one."""
     if process := _running.pop(hosts, None):
         with process:
             process.stdin.close()
 
 
 def main() -> None:
-    """Run what standard input holds."""
+    """Run the tasks from standard input."""
     for line in sys.stdin:
         results = []
         tasks, environment = json.loads(line)

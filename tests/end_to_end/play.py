@@ -23,13 +23,13 @@ from tests import playbooks
 from tests.end_to_end.controller import module_of, run_on_controller
 from tests.lab.hosts.process import Host, LabError, LabHosts
 
-# Ansible's own, until this process ends.
+# Ansible's own folder, until this process ends.
 _FOLDER = tempfile.TemporaryDirectory(prefix="lab-ansible-")
 
 
 @dataclass
 class Played:
-    """What a playbook left: its exit status, all it printed, and each task's result by its place."""
+    """The result of a playbook: its exit status, its whole output, and the tasks' results in order."""
 
     status: int
     output: str
@@ -45,12 +45,13 @@ def run_playbook(
     cwd: Path | None = None,
     **environment: str,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a playbook to its end, with C(check) to a good one; the inventory is a file or names with a comma.
+    """Run a playbook to its end. The inventory is a file, or names with a comma.
 
-    C(cwd): the folder to run it in, an empty one unless given. All that it prints is its C(stdout).
+    C(check): raise C(LabError) if it fails. C(cwd): the folder to run it in, by default an empty one. C(stdout) has all
+    its output, errors included.
     """
-    # Alike for all runs, so that one loaded Ansible does for a lab. As in the repository's ansible.cfg, unless a test
-    # wants it otherwise: without files for each task.
+    # The same for all runs, so that one loaded Ansible is enough for a lab. Pipelining as in the repository's
+    # ansible.cfg, unless a test asks for something else: without files for each task.
     defaults = {
         "ANSIBLE_HOME": _FOLDER.name,
         "ANSIBLE_LOCALHOST_WARNING": "false",
@@ -58,7 +59,7 @@ def run_playbook(
         "ANSIBLE_PIPELINING": "true",
     }
     if cwd is None:
-        # What is printed is looked at; elsewhere much is, and JSON is written sooner.
+        # The output is read by tests. Elsewhere, there is much output, and JSON is written faster.
         defaults["ANSIBLE_CALLBACK_RESULT_FORMAT"] = "yaml"
     variables = {**defaults, **os.environ, **environment}
     folder = cwd or Path(_FOLDER.name)
@@ -71,17 +72,17 @@ def run_playbook(
 
 
 def keep(expression: str) -> dict[str, t.Any]:
-    """The task that prints what an expression gives on each host, for C(kept) to read.
+    """The task that prints the value of an expression on each host, for C(kept) to read.
 
-    Printed, as writing a file takes a second. Encoded, as a secret in it is not what the output is searched for, and
-    as one word, since lines may be folded between words.
+    It is printed, because writing a file takes a second. It is encoded, so that tests that search the output for
+    secrets do not find it here. It is one word, because lines may be folded between words.
     """
     message = f"RESULT:{{{{ inventory_hostname }}}}:{{{{ {expression} | to_json | b64encode }}}}:END"
     return {"name": "Keep the result", "ansible.builtin.debug": {"msg": message}}
 
 
 def kept(output: str) -> dict[str, t.Any]:
-    """What C(keep) printed, by host."""
+    """The values that C(keep) printed, by host."""
     shown = re.findall(r"RESULT:([^:\s]+):([A-Za-z0-9+/=]+):END", output)
     return {host: json.loads(base64.b64decode(result)) for host, result in shown}
 
@@ -95,10 +96,10 @@ def play(
 ) -> Played:
     """Run tasks on the controller itself, or C(on) a machine over SSH, whether it is in the lab's inventory or not.
 
-    A task is {module: options}, with C(check_mode) and such beside it. On the controller, modules of this collection
-    run without a playbook, unless there are C(arguments) for one.
+    A task is {module: options}, plus keywords such as C(check_mode). On the controller, modules of this collection run
+    without a playbook, unless there are C(arguments) for one.
 
-    Every task may fail: its result says so.
+    Every task may fail. Then its result says so.
     """
     if on is None and not arguments and all(module_of(task) for task in tasks):
         results = run_on_controller(hosts, tasks)
@@ -109,7 +110,7 @@ def play(
     ]
     results = "[" + ", ".join(task["register"] for task in numbered) + "]"
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    # Without a terminal, which would change what raw commands print.
+    # Without a terminal, because it would change what raw commands print.
     machines = {"localhost": local, **({on.name: {**on.connection, "ansible_ssh_use_tty": False}} if on else {})}
     inventory = folder / "inventory.json"
     inventory.write_text(json.dumps({"all": {"hosts": machines}}), encoding="utf-8")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A site: hosts with agents, their manager, name servers, strangers, and ansible-playbook on the controller."""
+"""A site: hosts with agents, their manager, name servers, unrelated hosts, and ansible-playbook on the controller."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DIRECTION = "platformSettingAgentCommunicationsDirection"
 
 @dataclass
 class Placed:
-    """An agent, the host that it is on, and its computer on the manager."""
+    """An agent, its host, and its computer on the manager."""
 
     agent: Agent
     host: Host
@@ -37,7 +37,7 @@ class Placed:
 
 
 class Site:
-    """One manager for the hosts of a lab. C(folder) is for what Ansible needs."""
+    """One manager for the hosts of a lab. C(folder) is for the files that Ansible needs."""
 
     def __init__(self, hosts: LabHosts, manager: LabManager, manager_host: Host, folder: Path) -> None:
         self.hosts = hosts
@@ -46,7 +46,7 @@ class Site:
         self._folder = folder
 
     def machine(self, name: str) -> Host:
-        """A machine without an agent, made when it is first asked for."""
+        """A machine without an agent. It is created when it is first requested."""
         return self.hosts.others.get(name) or self.hosts.add(name)
 
     # -- agents
@@ -69,32 +69,32 @@ class Site:
         return Placed(agent, host, known["computer_id"])
 
     def name_in_hosts_file(self, host: Host) -> None:
-        """Let a host find the manager without any name server."""
+        """Let a host find the manager without a name server."""
         self.no_name_in_hosts_file(host)
         host.run(["tee", "-a", "/etc/hosts"], input=f"{self.manager_host.address} {MANAGER_NAME}\n")
 
     def no_name_in_hosts_file(self, host: Host) -> None:
-        """Let a host not find the manager, unless by a name server."""
+        """Let a host no longer find the manager, except through a name server."""
         host.run(["sed", "-i", f"/ {MANAGER_NAME}$/d", "/etc/hosts"])
 
     def status(self, placed: Placed) -> dict[str, t.Any]:
-        """What the manager knows of an agent."""
+        """What the manager knows about an agent."""
         (known,) = [known for known in self.manager.agents() if known["computer_id"] == placed.computer_id]
         return known
 
     def wait_until_current(self, *agents: Placed) -> None:
-        """Wait until agents have the configuration that the manager holds for them."""
+        """Wait until agents have the configuration that the manager has for them."""
         for placed in agents:
             until(lambda placed=placed: not self.status(placed)["agentTasks"], f"{placed.host.name} is not up to date")
 
     def beats(self, placed: Placed) -> int:
-        """How many heartbeats of an agent the manager has had."""
+        """How many heartbeats the manager has received from an agent."""
         return len(self.manager.heartbeats(placed.computer_id))
 
-    # -- what the manager holds
+    # -- objects of the manager
 
     def policy(self, name: str, *, parent: int = 1, firewall: str = "inherited", direction: str = "") -> int:
-        """Make a policy, and return its ID."""
+        """Create a policy, and return its ID."""
         body = {
             "name": name,
             "parentID": parent,
@@ -106,7 +106,7 @@ class Site:
     # -- Ansible
 
     def module(self, name: str, **options: t.Any) -> dict[str, t.Any]:
-        """Run a module that talks to the manager, on the controller; fails if it does."""
+        """Run a module that talks to the manager on the controller. Fails if the module fails."""
         connection = {"url": self.manager.url, "ca_path": self.manager.ca_path}
         task = {f"workload_security.agent.{name}": {**connection, **options}}
         (result,) = run_on_controller(self.hosts, [task], WORKLOAD_SECURITY_API_KEY=self.manager.api_key)
@@ -114,11 +114,11 @@ class Site:
         return result
 
     def on_hosts(self, hosts: t.Sequence[Host], name: str, **options: t.Any) -> dict[str, dict[str, t.Any]]:
-        """Run a module on machines over SSH; returns each one's result, whether it failed or not."""
+        """Run a module on machines over SSH. Returns the result of each machine, even if it failed."""
         return self._play(":".join(host.name for host in hosts), name, options)
 
     def playbook(self, path: Path, *arguments: str, inventory: Path | None = None, check: bool = True) -> t.Any:
-        """Run a playbook on the controller; returns its exit status and output."""
+        """Run a playbook on the controller. Returns its exit status and output."""
         return run_playbook(
             self.hosts,
             path,
@@ -130,7 +130,7 @@ class Site:
         )
 
     def inventory(self) -> Path:
-        """An Ansible inventory of all machines of the site, those without agents included."""
+        """An Ansible inventory of all machines of the site, including those without agents."""
         everybody = {**self.hosts.hosts, **self.hosts.others}
         hosts = {name: host.connection for name, host in everybody.items()}
         path = self._folder / "inventory.json"

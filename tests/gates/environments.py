@@ -2,20 +2,20 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The virtual environments that the tests run in, made from what the machine has.
+"""The virtual environments that the tests run in, made from the Pythons that the machine has.
 
     python3 tests/gates/environments.py [NAME ...]
 
-makes the named ones (all, without a name) under .venv/ and says which cannot be made here, and why:
+makes the named ones (without names, all of them) in .venv/, and says which ones cannot be made here, and why:
 
 newest   the newest supported ansible-core with the tests' libraries
 oldest   the same with the oldest supported ansible-core
 lowest   that core with the lowest versions of the libraries that users may have
 tools    linters, documentation and packaging tools
-main     newest, or oldest on a machine without a Python that is new enough: a link to the one that is there
+main     a link to newest, or to oldest on a machine without a Python that is new enough
 
-An environment is made again only when its requirement files or its interpreter change.
-Only the standard library is used, and nothing newer than Python 3.8: this runs before anything is installed.
+An environment is only made again if its requirement files or its interpreter change.
+This uses only the standard library, and nothing newer than Python 3.8, because it runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from typing import Dict, Iterator, List, Optional, Tuple
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".venv"
 COLLECTIONS = ROOT / ".cache" / "collections"
-# On PYTHONPATH, it sees to it that what Ansible loads and sends is compiled once for all tests.
+# If this is on PYTHONPATH, the code that Ansible loads and sends is only compiled once for all tests.
 BYTECODE = str(ROOT / "tests" / "bytecode")
 
 Version = Tuple[int, int]
 Interpreters = Dict[Version, Path]
 
-# The Python versions that each environment's packages take, best first.
+# The Python versions that the packages of each environment support, best first.
 SUITABLE: Dict[str, List[Version]] = {
     "newest": [(3, 14), (3, 13), (3, 12)],
     "oldest": [(3, 11), (3, 12), (3, 13)],
@@ -48,13 +48,13 @@ SUITABLE: Dict[str, List[Version]] = {
     "tools": [(3, 13), (3, 12), (3, 14), (3, 11)],
 }
 
-# The environments with a library that is compiled, from requirements/kerberos.txt.
+# The environments with a library that must be compiled, from requirements/kerberos.txt.
 WITH_KERBEROS = ("newest", "oldest")
 
-# What is locked: each requirements/NAME.txt pins all packages with their hashes; make lock writes it from NAME.in.
+# The locks: each requirements/NAME.txt pins all packages with their hashes. make lock writes it from NAME.in.
 LOCKS = (*SUITABLE, "build", "kerberos")
 
-# A program that some tests cannot do without, and the Debian package that has it.
+# Programs that some tests need, and the Debian package of each.
 PROGRAMS = {
     "cc": "gcc",
     "chromium": "chromium",
@@ -73,14 +73,14 @@ PROGRAMS = {
 
 
 class Unavailable(Exception):
-    """An environment that cannot be made on this machine; the text says what is missing."""
+    """An environment cannot be made on this machine. The text says what is missing."""
 
 
 def find_interpreters() -> Interpreters:
-    """Every CPython 3 of this machine, by version: the running one first, those on PATH, then pyenv's.
+    """Every CPython 3 of this machine, by version: the running one is preferred, then those on PATH, then pyenv's.
 
-    The paths are those of the real interpreters: a pyenv shim answers for another version in another folder,
-    and a virtual environment made from a virtual environment depends on it.
+    The paths are those of the real interpreters, because a pyenv shim may run another version in another folder,
+    and a virtual environment that is made from another one depends on that one.
     """
     found: Interpreters = {}
     for candidate in _candidates():
@@ -96,7 +96,7 @@ def find_interpreters() -> Interpreters:
             check=False,
         )
         if report.returncode:
-            continue  # a shim for a version that is not switched on
+            continue  # a shim for a version that is not active
         implementation, major, minor, executable = json.loads(report.stdout)
         if implementation == "CPython":
             found.setdefault((major, minor), Path(os.path.realpath(executable)))
@@ -125,8 +125,8 @@ def python_of(name: str) -> Path:
 def make(names: Optional[List[str]] = None) -> Dict[str, str]:
     """Make the environments C(names) (all, if None) and the link C(main), two at a time.
 
-    Returns the reason for each environment that cannot be made here. Exits where an installation fails, or where
-    no ansible-core can be had at all.
+    Returns the reason for each environment that cannot be made here. Exits if an installation fails, or if no
+    environment with ansible-core can be made at all.
     """
     link_collection()
     install_programs()
@@ -167,7 +167,7 @@ def _make_one(name: str, interpreters: Interpreters) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     _ensure_venv(interpreter)
     commands = [[str(interpreter), "-m", "venv", str(folder)]]
-    # What builds packages comes first: it takes a command of its own.
+    # The packages that build other packages come first, with a separate command.
     commands += [_install(name, lock) for lock in ("build", name)]
     for command in commands:
         if subprocess.run(command, check=False).returncode:
@@ -178,21 +178,21 @@ def _make_one(name: str, interpreters: Interpreters) -> None:
 
 
 def _install(name: str, lock: str) -> List[str]:
-    """The command that installs exactly what C(lock) holds, files with other hashes refused."""
+    """The command that installs exactly the packages in C(lock), and refuses files with other hashes."""
     command = [str(python_of(name)), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     command += ["--require-hashes", "--no-deps", "--no-build-isolation"]
     return [*command, "-r", str(ROOT / "requirements" / f"{lock}.txt")]
 
 
 def _install_kerberos(name: str) -> None:
-    """Compile it quickly; that it runs quickly matters less. Machines without a compiler do without."""
+    """Compile it without optimization, because speed does not matter here. Without a compiler, it is left out."""
     environment = dict(os.environ, CFLAGS="-O0 -g0")
     if subprocess.run(_install(name, "kerberos"), env=environment, check=False).returncode:
         print(f"No gssapi in .venv/{name}, for the reason above: what needs it is not tested", file=sys.stderr)
 
 
 def _recipe(name: str, interpreter: Path) -> str:
-    """What the environment is made from: another text means that it has to be made again."""
+    """What the environment is made from. If this text changes, the environment must be made again."""
     digest = hashlib.sha256()
     for lock in (name, "build", *(["kerberos"] if name in WITH_KERBEROS else [])):
         digest.update((ROOT / "requirements" / f"{lock}.txt").read_bytes())
@@ -200,7 +200,7 @@ def _recipe(name: str, interpreter: Path) -> str:
 
 
 def _ensure_venv(interpreter: Path) -> None:
-    """Debian keeps what C(python -m venv) needs in a package of its own."""
+    """Install what C(python -m venv) needs, if it is missing. Debian has a separate package for it."""
     probe = [str(interpreter), "-c", "import ensurepip, venv; ensurepip.version()"]
     if subprocess.run(probe, stderr=subprocess.DEVNULL, check=False).returncode == 0:
         return
@@ -210,7 +210,7 @@ def _ensure_venv(interpreter: Path) -> None:
 
 
 def install_programs() -> None:
-    """Install the programs that some tests need, where this is allowed; elsewhere those tests say what they miss."""
+    """Install the programs that some tests need, if this is allowed. Otherwise, those tests say what is missing."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     for program, package in PROGRAMS.items():
         if not shutil.which(program, path=path):
@@ -242,11 +242,11 @@ def _link_main(missing: Dict[str, str]) -> None:
 
 
 def link_collection() -> Path:
-    """Link this checkout to where Python and Ansible look for the collection; returns the folder to search."""
+    """Create a link to this checkout where Python and Ansible look for the collection. Returns the folder to search."""
     link = COLLECTIONS / "ansible_collections" / "workload_security" / "agent"
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink() or link.resolve() != ROOT:
-        # Several processes of one test run may come here at once: the rename is what makes it whole.
+        # Several processes of one test run may do this at once, so the link is replaced in one step.
         fresh = link.with_name(f".{link.name}-{os.getpid()}")
         fresh.symlink_to(ROOT, target_is_directory=True)
         fresh.replace(link)
@@ -254,7 +254,7 @@ def link_collection() -> Path:
 
 
 def main() -> None:
-    """Make what the command line names, and say what could not be made."""
+    """Make the environments that the command line names, and say which could not be made."""
     for name, reason in make(sys.argv[1:] or None).items():
         print(f"No environment {name}: {reason}", file=sys.stderr)
 

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What examples in pages and in plugins may say: names of modules, options, variables, playbooks and commands.
+"""What examples in pages and in plugins may contain: names of modules, options, variables, playbooks and commands.
 
-A check returns what is wrong, one line each. What is a template is taken for right, as only a run knows its value.
+A check returns what is wrong, one line each. Templates count as right, because only a run knows their values.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _TYPES = {
     "path": validation.check_type_str,
     "str": validation.check_type_str,
 }
-# What a task has besides its module.
+# The keywords that a task may have besides its module.
 _OF_TASKS = {*Task.fattributes, *Block.fattributes, "local_action"}
-# What Ansible's own fragments bring to inventory plugins.
+# The options of inventory plugins from Ansible's own fragments.
 _OF_INVENTORIES: Options = {
     name: {"type": "raw"}
     for name in """cache cache_plugin cache_connection cache_timeout compose groups keyed_groups leading_separator strict
@@ -55,18 +55,18 @@ _OF_INVENTORIES: Options = {
 
 
 def load(text: str) -> t.Any:
-    """What a document in YAML says. Raises C(yaml.YAMLError)."""
+    """The content of a YAML document. Raises C(yaml.YAMLError)."""
     return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """The blocks of code of a page in one language, without the blanks that they are indented by."""
+    """The code blocks of a page in one language, without their indentation."""
     found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", text, re.MULTILINE | re.DOTALL)
     return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
 
 
 def _constants(path: Path) -> dict[str, str]:
-    """The documentation in a file of Python, by the name of its constant."""
+    """The documentation in a Python file, by the names of the constants."""
     return {
         node.targets[0].id: node.value.value
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -128,7 +128,7 @@ def playbooks() -> dict[str, str]:
 
 @functools.cache
 def variables() -> Options:
-    """The variables of roles with what they take, and those of playbooks, which take anything."""
+    """The variables of roles with the values that they accept, and those of playbooks, which accept anything."""
     return {
         **{
             name: {"type": "raw"}
@@ -141,7 +141,7 @@ def variables() -> Options:
 
 @functools.cache
 def environment() -> frozenset[str]:
-    """The variables of the environment that the connection options can be given in."""
+    """The environment variables for the connection options."""
     text = (ROOT / "plugins" / "doc_fragments" / "connection.py").read_text(encoding="utf-8")
     return frozenset(re.findall(r"E\((WORKLOAD_SECURITY_\w+)\)", text))
 
@@ -151,7 +151,7 @@ def _aliases(options: Options) -> dict[str, dict[str, t.Any]]:
 
 
 def wrong_options(given: t.Any, options: Options, where: str, *, whole: bool = True) -> t.Iterator[str]:
-    """What is wrong with options, compared with their documentation; required ones may be missing unless C(whole)."""
+    """What is wrong with options, compared with their documentation. Unless C(whole), required ones may be missing."""
     if _is_template(given):
         return
     if not isinstance(given, dict):
@@ -200,7 +200,7 @@ def _is_template(value: t.Any) -> bool:
 
 
 def wrong_variables(given: dict[str, t.Any], where: str, page: str) -> t.Iterator[str]:
-    """What is wrong with variables: those of roles and playbooks, and a user's own, which the page names once more."""
+    """What is wrong with variables. The page must name a user's own variables at least twice."""
     for name, value in given.items():
         own = not name.startswith(tuple(f"{role}_" for role in roles()))
         if name in variables():
@@ -231,7 +231,7 @@ def _wrong_module(name: str, options: t.Any, where: str, *, whole: bool = True) 
 
 
 def wrong_tasks(tasks: list[dict[str, t.Any]], where: str, page: str, *, whole: bool = True) -> t.Iterator[str]:
-    """What is wrong with tasks. Unless C(whole), module_defaults give what their options lack."""
+    """What is wrong with tasks. Unless C(whole), module_defaults provide the options that are missing."""
     for number, task in enumerate(tasks):
         here = f"{where}[{number}]"
         yield from wrong_defaults(task.get("module_defaults", {}), here)
@@ -290,7 +290,7 @@ def wrong_inventory(groups: dict[str, t.Any], where: str, page: str) -> t.Iterat
 
 
 def wrong_yaml(text: str, page: str) -> list[str]:
-    """What is wrong with an example in YAML on a page, whatever it is an example of."""
+    """What is wrong with a YAML example on a page, whatever it shows."""
     example = load(text)
     if isinstance(example, list):
         plays = example[0].keys() & {"hosts", "ansible.builtin.import_playbook"}
@@ -307,7 +307,7 @@ def wrong_yaml(text: str, page: str) -> list[str]:
         return []  # of pipelines and of other tools
     if example.keys() & variables().keys():
         return list(wrong_variables(example, "variables", page))
-    # A part of a profile or of a task, which any module may take.
+    # A part of a profile, or of a task with any module.
     profile = plugin("modules", "communication_profile")[0]["profiles"]["suboptions"]
     options = {**_fragments()[f"{COLLECTION}.connection"], **profile}
     if example.keys() & options.keys():
@@ -323,13 +323,13 @@ def _make_targets() -> frozenset[str]:
 
 
 def commands(text: str) -> t.Iterator[list[str]]:
-    """The commands of a block of shell, each as its words; what stands before a command in its line is left out."""
+    """The commands in a shell block, each as its words. Assignments before a command are left out."""
     for line in re.sub(r"\\\n", " ", text).splitlines():
         for part in re.split(r"&&|\|\||;(?= )", line):
             try:
                 words = shlex.split(part, comments=True)
             except ValueError:
-                continue  # a part of a quoted text
+                continue  # a part of quoted text
             while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
                 words.pop(0)
             if words:
@@ -353,7 +353,7 @@ def wrong_command(words: list[str]) -> t.Iterator[str]:
 
 
 def _wrong_ansible(program: str, arguments: list[str]) -> t.Iterator[str]:
-    # What stands for a value of the reader's own.
+    # Words in upper case stand for the reader's own values.
     arguments = [re.sub(r"^[A-Z]+$", "1", word) for word in arguments]
     cli = _CLIS[program]([program, *arguments])
     cli.init_parser()
@@ -376,13 +376,13 @@ def _wrong_ansible(program: str, arguments: list[str]) -> t.Iterator[str]:
 
 
 def wrong_names(text: str) -> t.Iterator[str]:
-    """Full names of plugins, roles and playbooks, and variables of the environment, that do not exist."""
+    """Full names of plugins, roles and playbooks, and environment variables, that do not exist."""
     kinds = [plugins(kind) for kind in ("modules", "inventory", "filter", "test", "doc_fragments")]
     known = {name for names in (*kinds, roles(), playbooks()) for name in names} | {"manager"}
     for name in re.findall(rf"\b{re.escape(COLLECTION)}\.([a-z]\w*)", text):
         if name not in known:
             yield f"there is no {COLLECTION}.{name}"
     for name in re.findall(r"\bWORKLOAD_SECURITY_[A-Z_]+\b", text):
-        # Pipelines have two keys, and hand one of them on.
+        # Pipelines have two keys, and pass one of them on.
         if name not in environment() and not name.endswith(("_READ_KEY", "_WRITE_KEY")):
             yield f"nothing takes {name}"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A copy of what the repository holds, without what only lies in the checkout."""
+"""A copy of the repository's files, without others in the checkout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def repository_files() -> list[Path]:
 def export_collection(destination: Path) -> Path:
     """Copy the repository's files to where Ansible's tools expect a collection under C(destination).
 
-    What was there goes first. Returns the collection's folder, C(.../ansible_collections/workload_security/agent).
+    An earlier copy is removed first. Returns its folder, C(.../ansible_collections/workload_security/agent).
     """
     collection = destination / "ansible_collections" / "workload_security" / "agent"
     shutil.rmtree(collection, ignore_errors=True)

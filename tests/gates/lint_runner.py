@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""C(ansible-lint), whose syntax checks do not start Ansible anew each time, which costs more than they do.
+"""C(ansible-lint) with syntax checks that do not start Ansible each time, which takes longer than the checks.
 
     python -m tests.gates.lint_runner [ARGUMENT ...]
 
-runs it with ARGUMENTs. It checks the syntax of each playbook and role by a run of ansible-playbook. Here, these are
-forks of one loaded Ansible (tests/playbooks). One that finds something wrong is run again as ever, for what it prints.
-What it has read of the repository it keeps to the end: there is little garbage to look for.
+runs it with ARGUMENTs. It checks the syntax of each playbook and role with a run of ansible-playbook. Here, these are
+forks of one loaded Ansible (tests/playbooks). If one finds something wrong, it is run again as usual, for its output.
+Garbage is collected less often, because ansible-lint keeps what it has read of the repository to the end.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from ansiblelint.__main__ import _run_cli_entrypoint
 from tests import playbooks
 
 _CHECK = ("ansible-playbook", "--syntax-check")
-# ansible-lint checks several at once, and one Ansible runs one after the other.
+# ansible-lint makes several checks at once, but one loaded Ansible can only do one after the other.
 _one_by_one = threading.Lock()
 
 
 def checked(run: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
-    """What runs a command, but for syntax checks that find nothing: they run in the loaded Ansible."""
+    """Wrap a function that runs a command, so that syntax checks that find nothing run in the loaded Ansible."""
 
     @functools.wraps(run)
     def instead(*arguments: t.Any, **options: t.Any) -> t.Any:
-        # A method is told its object first.
+        # The first argument of a method is its object.
         command = next((argument for argument in arguments if isinstance(argument, list)), None)
         if command and tuple(command[:2]) == _CHECK:
             owner = arguments[0] if arguments[0] is not command else None

@@ -1,12 +1,12 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Locks the environments: writes each requirements/NAME.txt from its NAME.in, with hashes of all files that pip may take.
+"""Locks the environments: writes each requirements/NAME.txt from NAME.in, with hashes of all files that pip may use.
 
     python -m tests.gates.lock [ARGUMENT ...]
 
-keeps the versions that are locked, wherever what the NAME.in ask for leaves them. The ARGUMENTs go to
-C(uv pip compile): --upgrade takes the newest versions, and --upgrade-package NAME that of one package.
+keeps the locked versions, as far as the NAME.in files allow them. The ARGUMENTs go to C(uv pip compile): --upgrade
+takes the newest versions, and --upgrade-package NAME takes the newest version of one package.
 A lock holds for every Python that its environment may have, and names no package index.
 """
 
@@ -25,7 +25,7 @@ HEADER = """\
 
 
 def lock(name: str, *arguments: str) -> None:
-    """Write the lock C(name) anew. Raises C(CalledProcessError) if nothing fits what it asks for."""
+    """Write the lock C(name) again. Raises C(CalledProcessError) if no versions meet its requirements."""
     oldest = min(SUITABLE.get(name, SUITABLE["oldest"]))
     file = ROOT / "requirements" / f"{name}.txt"
     command = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "--quiet", "--universal"]

@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write C(docs/messages.md): every message that a task can give, by the part of the collection that it comes from.
+"""Write C(docs/messages.md): all messages that tasks can give, by the part of the collection that they come from.
 
 Run from the root of the repository, it brings the page up to date::
 
     .venv/tools/bin/python -m tests.gates.messages
 
-Messages are read from the code: the sentences in it, with C(…) for each value. So none can be missing.
+The messages are the sentences in the code, with C(…) for each value, so none can be missing.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ what to check for each `failure.code`.
 
 
 class Part(t.NamedTuple):
-    """A part of the page: its title, the files below plugins/ whose messages it has, and where to read on."""
+    """A part of the page: its title, a pattern for the files in plugins/ with its messages, and where to read on."""
 
     title: str
     files: str
     advice: str
 
 
-# The first part that fits a file has it.
+# Each file belongs to the first part that matches.
 PARTS = (
     Part(
         "The manager, and the way to it",
@@ -121,11 +121,11 @@ PARTS = (
     Part("Filters and tests", r"(filter|test)/", "Filters and tests in templates."),
 )
 
-# What holds data, and no sentence of ours.
+# Files that contain data, and no sentences of ours.
 _DATA = re.compile(r"module_utils/_agent/(builds|sources)\.py|doc_fragments/")
-# Calls whose texts are patterns, data or faults of the code itself.
+# Calls whose texts are patterns, data, or errors in the code itself.
 _NO_MESSAGE = re.compile(r"re\.\w+|\.split$|^(_choice|_counter|_range|AssertionError|Source|Shape|add_argument)$")
-# Calls, by the end of their names, that make a message of any text, however short it is.
+# Calls, by the end of their names, whose texts are always messages, even if they are short.
 _MESSAGE = re.compile(
     r"(Error|Problem|Unfit|Conflict|Refusal|Refused|Verdict|Unreachable|NoAnswer|fault|error|problem|nothing|bad|warn)$"
 )
@@ -137,12 +137,12 @@ _CODES = {
     r"\bFolderError$": "folder",
     r"\bUnsupportedPlatform$": "unsupported_platform",
 }
-# What these say before the text that they are given.
+# The texts that these calls put before their argument.
 _BEFORE = {"in_range": "it must be ", "scope.error": "it must be ", "readable_file": "it must be a readable file with "}
 
 
 class Message(t.NamedTuple):
-    """A message: C(failure.code) of the task that ends with it, empty if it depends or there is none, option, text."""
+    """A message: C(failure.code) of a task that fails with it (empty if it varies or there is none), option, text."""
 
     code: str
     option: str
@@ -178,7 +178,7 @@ class _Source:
                 yield self._message(text, around)
 
     def text_of(self, node: ast.AST | None) -> str | None:
-        """The text that an expression makes, with C(…) for what is not known; C(None) if it makes none."""
+        """The text that an expression gives, with C(…) for unknown parts; C(None) if it gives no text."""
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else None
         if isinstance(node, ast.JoinedStr):
@@ -195,7 +195,7 @@ class _Source:
         return self.text_of(node) or ""
 
     def _around(self, node: ast.AST) -> t.Iterator[ast.AST]:
-        """What a node is in, from the inside out, up to the function or class."""
+        """The nodes around a node, from the inside out."""
         while node in self._parents:
             node = self._parents[node]
             yield node
@@ -207,8 +207,8 @@ class _Source:
         return node.targets[0].id if is_name else ""  # type: ignore[attr-defined]
 
     def _message(self, text: str, around: list[ast.AST]) -> Message:
-        """A text with the code and option that stand beside it in the code."""
-        # Both halves of a choice are messages, and one may have a name.
+        """A text as a message, with the failure code and the option that belong to it."""
+        # Both values of a conditional expression are messages, and a message may be a keyword argument.
         nearest = next(one for one in around if not isinstance(one, ast.IfExp | ast.keyword))
         if isinstance(nearest, ast.Call):
             name, first = ast.unparse(nearest.func), self.text_of(nearest.args[0]) if nearest.args else None
@@ -248,7 +248,7 @@ def collect(root: Path = ROOT) -> dict[Part, set[Message]]:
         name = path.relative_to(root / "plugins").as_posix()
         messages = set() if _DATA.search(name) else messages_in(path.read_text(encoding="utf-8"))
         if messages:
-            # A file that no part has is a fault of the table above.
+            # A file without a part is an error in the table above.
             found[next(part for part in PARTS if re.match(part.files, name))] |= messages
     return found
 

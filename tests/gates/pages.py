@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can be wrong with pages in Markdown as they are shown: links that lead nowhere, tables that are cut apart."""
+"""What can be wrong with Markdown pages as they are shown: links that lead nowhere, and tables that are split."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 
 def _inlines(text: str) -> Iterator[Token]:
-    """The pieces of text of a page, each with its parts; code blocks are none."""
+    """The pieces of text of a page, each with its parts, without code blocks."""
     return (token for token in _MARKDOWN.parse(text) if token.type == "inline")
 
 
 def links(text: str) -> list[str]:
-    """Where the links and images of a page lead, as they are written."""
+    """The targets of the links and images of a page, as they are written."""
     parts = [part for inline in _inlines(text) for part in inline.children or []]
     return [
         str(part.attrs.get("href", part.attrs.get("src", ""))) for part in parts if part.type in ("link_open", "image")
@@ -30,8 +30,8 @@ def links(text: str) -> list[str]:
 
 
 def undefined_links(text: str) -> list[str]:
-    """Links by a name, as in [text][name], whose name the page does not define: they are shown in brackets."""
-    # What a line is made of but for code, where brackets may mean anything.
+    """Links by name, such as [text][name], whose name the page does not define, so that they are shown in brackets."""
+    # The text of each line without code, where brackets may mean anything.
     shown = [
         "".join(part.content for part in inline.children or [] if part.type == "text") for inline in _inlines(text)
     ]
@@ -71,5 +71,5 @@ def broken_links(root: Path, page: Path) -> list[str]:
 
 
 def stray_rows(text: str) -> list[str]:
-    """Lines that are meant as rows of a table and are shown as text, as after an empty line inside of a table."""
+    """Lines that are meant as rows of a table but shown as text, such as after an empty line within a table."""
     return [line for inline in _inlines(text) for line in inline.content.splitlines() if line.lstrip().startswith("|")]

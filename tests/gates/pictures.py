@@ -7,7 +7,7 @@ Run from the root of the repository, it draws all of them::
 
     .venv/tools/bin/python -m tests.gates.pictures
 
-The layers come from the table that tests/gates/test_layers.py holds equal with the code.
+The layers come from the table that tests/gates/test_layers.py compares with the code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.gates.test_layers import IMPORTS, ORDER
 FOLDER = Path("docs/pictures")
 _WIDTH = 680
 
-# Each picture has a ground of its own, so that it can be read on a light and on a dark page.
+# Each picture has its own background, so that it can be read on a light and on a dark page.
 _STYLE = """
     text { font: 13px system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; fill: #1f2933; }
     .name { font-weight: 600; font-size: 14px; }
@@ -49,7 +49,7 @@ _STYLE = """
 
 
 class _Picture:
-    """An SVG in the making."""
+    """An SVG that is being drawn."""
 
     def __init__(self, title: str, height: int) -> None:
         self._title = title
@@ -57,13 +57,13 @@ class _Picture:
         self._parts: list[str] = []
 
     def text(self, x: int, y: int, text: str, css_class: str = "", anchor: str = "start") -> None:
-        """A line of text, whose base line is at C(y)."""
+        """A line of text with its baseline at C(y)."""
         self._parts.append(
             f'<text x="{x}" y="{y}" class="{css_class}" text-anchor="{anchor}">{html.escape(text, quote=False)}</text>'
         )
 
     def box(self, x: int, y: int, width: int, height: int, lines: t.Sequence[str], kind: str = "box") -> None:
-        """A box with lines in its middle, the first of them its name."""
+        """A box with lines of text in its middle. The first line is its name."""
         self._parts.append(f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="6" class="{kind}"/>')
         top = y + height // 2 - 9 * (len(lines) - 1) + 5
         for number, line in enumerate(lines):
@@ -123,7 +123,7 @@ _UPPER = ("action", "inventory", "modules", "plugin_utils", "filter", "test", "d
 
 
 def layers() -> str:
-    """The packages from the top down, and what each imports from."""
+    """The packages from the top down, and the packages that each of them imports from."""
     names = [*_UPPER, *(package for line in ORDER for package in line)]
     assert set(names) == set(IMPORTS), "each layer is drawn"
     lines: list[list[str]] = []
@@ -149,7 +149,7 @@ def layers() -> str:
 
 
 def trip() -> str:
-    """The one way that data takes, from options to a result."""
+    """The path that all data takes from options to a result."""
     picture = _Picture("The trip of the data: options, document, fleet, facets, plan, apply, result", 390)
     left, middle, right, width, height = 20, 240, 460, 200, 80
     picture.box(left, 30, width, height, ["Options", "of a module, role", "or playbook"])

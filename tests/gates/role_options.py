@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what roles hand on to modules into the roles' argument specifications, as deep as the modules' own.
+"""Write the options that roles pass to modules into the roles' argument specifications, with all suboptions.
 
 Run from the root of the repository, it brings all roles up to date::
 
@@ -21,8 +21,8 @@ from tests.gates.environments import ROOT
 
 COLLECTION = "workload_security.agent"
 _CONNECTION = ("connection",)
-# Roles' options, and where the options in them are documented: a module, an option of it, and which of its options if
-# not all; or the connection options.
+# The roles' options, and where the options in them are documented: a module, one of its options, and the names of
+# options if these are not all; or the connection options.
 SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
     "communication": {
         "communication_profiles": ("communication_profile", "profiles"),
@@ -41,7 +41,7 @@ SOURCES: dict[str, dict[str, tuple[str, ...]]] = {
         "rollout_profiles": ("communication_profile", "profiles"),
         "rollout_manager": _CONNECTION,
     },
-    # It reads nothing.
+    # It has no such options, because it reads nothing.
     "report_page": {},
     "local_dns": {
         "local_dns_place": ("local_dns", "", "hosts_file", "rfc2136", "unbound", "dnsmasq"),
@@ -64,7 +64,7 @@ def _documented(source: tuple[str, ...]) -> tuple[dict[str, dict], str]:
     """The options of a source, and how documentation refers to them."""
     if source == _CONNECTION:
         options = _constant(ROOT / "plugins/doc_fragments/connection.py", "DOCUMENTATION")["options"]
-        # Any module that takes them will do.
+        # Any module with these options would do.
         return options, f"{COLLECTION}.policy_info#module:"
     module, option, *names = source
     options = _constant(ROOT / f"plugins/modules/{module}.py", "DOCUMENTATION")["options"]
@@ -106,7 +106,7 @@ def _lines(options: dict[str, dict], indent: int) -> t.Iterator[str]:
             elif key == "description":
                 yield f"{pad}  description:"
                 one = f"{pad}    - {value[0]}"
-                # A reference is one word, however long.
+                # A reference is one word, even if it is long.
                 yield one if len(one) <= LONGEST_LINE else f"{pad}    - See option\n{pad}      {value[0][11:]}"
             else:
                 flow = (
@@ -116,13 +116,13 @@ def _lines(options: dict[str, dict], indent: int) -> t.Iterator[str]:
 
 
 def with_options(text: str, role: str) -> str:
-    """The text of a role's argument specification, with what its options hold."""
+    """The text of a role's argument specification, with the options within its options."""
     for option, source in SOURCES[role].items():
         block = re.search(rf"^      {option}:\n(?:(?:        .*)?\n)+", text, re.MULTILINE)
         assert block, f"{role} has no option {option}"
         rest = re.sub(r"^        options:\n(?:          .*\n)+", "", block[0], flags=re.MULTILINE)
         new = "\n".join(_lines(options_for(source), 10))
-        # Before the rules that name them, such as required_one_of.
+        # They come before the rules that name them, such as required_one_of.
         place = re.search(r"^        (?:required_one_of|mutually_exclusive):", rest, re.MULTILINE)
         at = place.start() if place else len(rest)
         text = text.replace(block[0], f"{rest[:at]}        options:\n{new}\n{rest[at:]}")
@@ -135,7 +135,7 @@ def path_of(role: str) -> Path:
 
 
 def main() -> None:
-    """Write all files anew."""
+    """Write all files again."""
     for role in SOURCES:
         path = path_of(role)
         path.write_text(with_options(path.read_text(encoding="utf-8"), role), encoding="utf-8")

@@ -2,15 +2,15 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the gates: everything that a change has to pass.
+"""Runs the gates: everything that a change must pass.
 
     python3 tests/gates/run.py [TARGET] [ARGUMENT ...]
 
-runs one target's gates, with ARGUMENTs for pytest, or all of them: first those that keep two cores busy by themselves,
-then the others two at a time, the longest first. The output of each comes when it has ended; at the end stand how each
-went and what it took, what could not run on this machine and why, and the number of tests. A gate that is not made of
-tests counts as one. TARGET quick is the inner loop: the gates, and the tests in them, that are done in two minutes.
-Only the standard library is used: this starts before anything is installed.
+runs one target's gates, with ARGUMENTs for pytest, or all gates: first those that keep two cores busy by themselves,
+then the others two at a time, the longest first. The output of each gate is shown when it has ended. At the end, a
+report shows the result, the time and the CPU time of each gate, what could not run on this machine and why, and the
+number of tests. A gate without tests counts as one. TARGET quick is the inner loop: the gates, and the tests in them,
+that take two minutes. This uses only the standard library, because it starts before anything is installed.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ LOGS = ROOT / ".cache" / "gates"
 class Gate:
     """One thing to pass: a command in one of the environments.
 
-    name: shown to people; target: what C(make) calls it, alone or with its twin for the other ansible-core.
-    command: the arguments after C(python -m). tests: whether it is pytest, which counts what it runs.
-    cost: seconds of CPU, roughly, to know what to start first. parallel: how it runs in several processes itself.
-    quick: whether it is also a part of C(make quick), with further arguments, or C(None).
+    name: for people. target: its name in C(make), which may also be that of its twin for the other ansible-core.
+    command: the arguments after C(python -m). tests: whether it is pytest, which counts its tests.
+    cost: roughly the CPU seconds, which decide what starts first. parallel: arguments that let it run in several
+    processes. quick: additional arguments in C(make quick), or C(None) if it is not a part of that.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Gate:
 
     @property
     def log(self) -> Path:
-        """Where the output of this gate is kept."""
+        """The file that keeps the output of this gate."""
         return LOGS / f"{self.name.replace(' ', '-')}.log"
 
 
@@ -71,9 +71,9 @@ def pytest_gate(
     return Gate(name, name.split()[0], environment, ("pytest", *parallel, *arguments), True, cost, parallel, quick)
 
 
-# Every fault at every request: once, where the libraries that have to cope with it are the oldest.
+# Every fault at every request. They run once, with the oldest libraries that must handle them.
 FAULTS = "tests/integration/test_faults.py"
-# And what libraries tell of replies that do not come, of certificates, and of connections that break.
+# The errors of libraries for replies that do not come, for certificates, and for connections that break.
 TOLD = tuple(
     f"tests/integration/{test}"
     for test in (
@@ -82,19 +82,19 @@ TOLD = tuple(
         "test_runs_that_end.py::test_different_signs_of_a_manager_that_is_down_are_one_answer",
     )
 )
-# What ruamel.yaml writes.
+# Tests of what ruamel.yaml writes.
 CAPTURES = "tests/integration/test_capture.py"
-# Tests that draw their examples have tried all of them with the newest.
+# Tests with generated examples have already tried all of them with the newest core.
 AGAIN = ("--hypothesis-profile=again",)
-# How tests are dealt out to processes: where the fixtures of a file are dear, it stays together.
+# How tests are distributed to processes. Files with expensive fixtures stay together.
 BY_FILE = ("-n", "2", "--dist", "loadfile")
 BY_TEST = ("-n", "2", "--dist", "worksteal")
-# What these tests reach of the collection is shown at the end.
+# The coverage of the collection by these tests is shown at the end.
 COVERED = ("--cov=plugins", "--cov-report=")
-# What depends on the release of ansible-core. The other tests of ansible-test are linters, of one opinion everywhere.
+# Tests that depend on the release of ansible-core. The others are linters, which find the same with every release.
 OF_CORE = tuple(f"--test={name}" for name in ("ansible-doc", "compile", "import", "validate-modules"))
 
-# What Ruff's security rules, which are taken from it, leave out.
+# Bandit finds more than Ruff's security rules, which are derived from it.
 BANDIT = ("bandit", "--quiet", "--configfile", "pyproject.toml", "--recursive", "plugins")
 
 GATES: List[Gate] = [
@@ -107,9 +107,9 @@ GATES: List[Gate] = [
     Gate("types", "types", "tools", ("mypy",), tests=False, cost=20, quick=()),
     pytest_gate("layers", "tools", "tests/gates/test_layers.py", quick=()),
     pytest_gate("repository", "tools", "tests/gates/test_repository.py", "tests/gates/test_examples.py", cost=7),
-    # In one process each: the tests are so small that dealing them out takes a tenth more.
+    # In one process each, because the tests are so small that distributing them would take a tenth longer.
     pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, cost=75, quick=()),
-    # With the lowest versions of libraries as well: the environments differ in nothing else.
+    # With the lowest versions of libraries, too, because that environment differs from oldest in nothing else.
     pytest_gate("unit on the oldest core", "lowest", "tests/unit", *AGAIN, cost=70),
     pytest_gate("libraries at their lowest", "lowest", FAULTS, *TOLD, CAPTURES, cost=60),
     pytest_gate("contract", "main", "tests/contract", cost=35, parallel=BY_TEST),
@@ -136,7 +136,7 @@ GATES: List[Gate] = [
 
 @dataclasses.dataclass
 class Result:
-    """How a gate went: counts of tests, seconds of time and of CPU, and what could not be run with the reasons."""
+    """The result of a gate: counts of tests, seconds, CPU seconds, and what could not run, with the reasons."""
 
     passed: int = 0
     failed: int = 0
@@ -147,12 +147,12 @@ class Result:
 
     @property
     def word(self) -> str:
-        """The result in a word, for people."""
+        """The result as a word, for people."""
         return "FAILED" if self.failed else "passed" if self.passed else "not run"
 
 
 def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bool) -> Result:
-    """Run one gate. Its output goes to its log, and to the terminal as it comes where C(live)."""
+    """Run one gate. Its output goes to its log, and, if C(live), also to the terminal at once."""
     if gate.environment in missing:
         return Result(not_run=[f"No environment for it: {missing[gate.environment]}"])
     python = environments.python_of(gate.environment)
@@ -166,7 +166,7 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
         command,
         cwd=ROOT,
         env={
-            # Without bytecode of what was run before, all is compiled again by every process.
+            # Without bytecode from earlier runs, every process would compile everything again.
             **{name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
             "PATH": path,
             "COVERAGE_FILE": str(gate.log.with_suffix(".coverage")),
@@ -185,7 +185,7 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
                 print(line, end="", flush=True)
             if line.startswith("NOT RUN: "):
                 not_run.append(line.split(": ", 1)[1].rstrip())
-    # Of the gate and of all processes that it waited for.
+    # The usage is that of the gate and of all processes that it waited for.
     _pid, status, usage = os.wait4(process.pid, 0)
     status = process.returncode = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
     result = count_tests(counts) if gate.tests else Result(passed=int(status == 0))
@@ -200,7 +200,7 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
 
 
 def count_tests(counts: Path) -> Result:
-    """Read what pytest wrote about its run; nothing counts where it wrote nothing."""
+    """Read pytest's report of its run. All counts are 0 if there is none."""
     result = Result()
     if not counts.exists():
         return result
@@ -244,7 +244,7 @@ def report_coverage() -> None:
 
 
 def main() -> int:
-    """Run what the command line asks for; returns the exit status."""
+    """Run what the command line asks for. Returns the exit status."""
     target, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else (None, [])
     if target == "quick":
         gates = [
@@ -255,7 +255,7 @@ def main() -> int:
     if not gates:
         print(f"No such target: {target}. There are quick, {', '.join(dict.fromkeys(gate.target for gate in GATES))}.")
         return 2
-    missing = environments.make()  # all of them: the gates use each other's, as the build does to run what it built
+    missing = environments.make()  # all of them, because gates also use others, as the build does to run its result
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
     if target not in (None, "quick"):
@@ -276,7 +276,7 @@ def run_all(gates: List[Gate], missing: Dict[str, str], arguments: List[str]) ->
 
     longest_first = sorted(gates, key=lambda gate: -gate.cost)
     for processes in (1, 2):
-        # One by one, those that run in two processes by themselves; then two of the others at once.
+        # First those that use two processes by themselves, one by one, then the others, two at a time.
         with concurrent.futures.ThreadPoolExecutor(max_workers=processes) as pool:
             list(pool.map(run, [gate for gate in longest_first if bool(gate.parallel) == (processes == 1)]))
     return results

@@ -5,13 +5,13 @@
 
     python -m tests.gates.sanity [ARGUMENT ...]
 
-runs all of its tests, or what the ARGUMENTs for ansible-test leave of them, such as --test=import. It takes the
-ansible-core of the interpreter that it is started with. Its test import runs on the oldest and the newest Python that
-this ansible-core supports and this machine has: what is between them is compiled, and the unit tests run on two more.
-It looks at what the repository holds but for its tests, as does whoever runs it on the artifact: they are no part of
-that, and C(make lint) has the rules for them, at a hundredth of the cost.
-It works in .cache/sanity with a home of its own there, so that
-it neither reads nor changes what other projects keep under ~/.ansible/test.
+runs all of its tests, or those that the ARGUMENTs for ansible-test select, such as --test=import. It uses the
+ansible-core of the interpreter that it is started with. The test import runs on the oldest and the newest Python that
+this ansible-core supports and this machine has. For the versions between them, code is only compiled, and the unit
+tests run on two more. It checks the repository without its tests, because they are not in the artifact, on which others
+run it. C(make lint) has the rules for them, at a hundredth of the cost.
+It works in .cache/sanity, with a separate home there, so that it neither reads nor changes what other projects keep in
+~/.ansible/test.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def parts(arguments: list[str]) -> list[list[str]]:
-    """The arguments for each run of ansible-test: all of the tests but import, and import on some Pythons."""
+    """The arguments for each run of ansible-test: all tests except for import, and import on some Pythons."""
     chosen = [argument for argument in arguments if argument.startswith("--test=")]
     if chosen and "--test=import" not in chosen:
         return [["--local", *arguments]]
@@ -61,7 +61,7 @@ def parts(arguments: list[str]) -> list[list[str]]:
 
 
 def run(collection: Path, home: Path, arguments: list[str]) -> int:
-    """Run ansible-test once; returns its exit status."""
+    """Run ansible-test once. Returns its exit status."""
     program = Path(__file__).with_name("sanity_runner.py")
     process = subprocess.Popen(
         [sys.executable, str(program), str(home), "sanity", "--color", "no", *arguments],

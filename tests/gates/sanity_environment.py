@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""C(sitecustomize) of the environments that C(ansible-test sanity) runs its tests in: see sanity_runner.py.
+"""C(sitecustomize) of the environments in which C(ansible-test sanity) runs its tests: see sanity_runner.py.
 
-Its test import loads each file of a collection with all that this imports, anew for each, and from sources: it compiles
-most of them a hundred times. Its linters hold all that they have read.
+Its test import loads each file of a collection with all its imports from sources, again for each file. So it would
+compile most of them a hundred times. Garbage is collected less often, because its linters keep all that they have read.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ gc.set_threshold(100_000, 50, 1000)
 
 _compile = builtins.compile
 _compiled: dict = {}
-# What a caller's own "from __future__ import ..." means for what it compiles.
+# The flags with which a caller's own "from __future__ import ..." affects what it compiles.
 _INHERITED = 0
 for _name in __future__.all_feature_names:
     _INHERITED |= getattr(__future__, _name).compiler_flag
@@ -29,7 +29,7 @@ for _name in __future__.all_feature_names:
 def _compile_once(source, filename, mode, flags=0, dont_inherit=False, *others, **options):
     if not dont_inherit:
         flags |= sys._getframe(1).f_code.co_flags & _INHERITED
-    # As the loader of collections calls it.
+    # Only calls like those of the loader of collections use what was compiled before.
     if flags or others or options or not dont_inherit:
         return _compile(source, filename, mode, flags, True, *others, **options)
     key = (source, filename, mode)
@@ -46,5 +46,5 @@ def _exec_compiled(source, *namespaces):
 
 
 builtins.compile = _compile_once
-# Which it calls with the source of each method of each class, anew whenever their file is loaded again.
+# dataclasses calls it with the source of each method of each class, whenever their file is loaded again.
 dataclasses.exec = _exec_compiled

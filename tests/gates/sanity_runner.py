@@ -1,15 +1,15 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""C(ansible-test), whose tests have environments that are made at a third of the cost.
+"""C(ansible-test) with environments for its tests that are made at a third of the cost.
 
     python tests/gates/sanity_runner.py HOME ARGUMENT ...
 
-runs it in the current folder, a collection. It keeps its own files below HOME.
+runs it in the current folder, which must be a collection. It keeps its own files in HOME.
 
 For each of its tests, ansible-test makes an environment, installs a pip there that it downloads as a script, installs
-what the test needs, and removes pip. Here, the pip of the interpreter that this is started with installs into it, with
-its settings. And the environments keep what Python compiles anew each time.
+what the test needs, and removes pip. Here, the pip of the interpreter that runs this installs packages into the
+environment, with its own settings. The environments also keep bytecode that Python would compile again each time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _create = sanity.create_virtual_environment
 
 
 def create(arguments, python, path, *options) -> bool:
-    """Make an environment at C(path); returns whether that was possible."""
+    """Make an environment at C(path). Returns whether that was possible."""
     if not _create(arguments, python, path, *options):
         return False
     (packages,) = Path(path).glob("lib/python*/site-packages")
@@ -40,7 +40,7 @@ def create(arguments, python, path, *options) -> bool:
 
 
 def install(_arguments, python, commands, _connection) -> None:
-    """Install in an environment what C(commands) for its own pip would, without one."""
+    """Install in an environment what C(commands) for its own pip would install, without such a pip."""
     for command in commands:
         if isinstance(command, PipInstall):
             _install(python, command)

@@ -7,7 +7,7 @@ Start C(make lab) in another terminal, and run its C(export) lines here. Then, f
 
     .venv/main/bin/python -m tests.gates.screenshots
 
-A picture holds the words of the templates that it shows, so that a test notices without a browser when they change.
+Each picture contains the words of the templates that it shows. If they change, a test notices without a browser.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from tests.gates.environments import ROOT, link_collection
 from tests.gates.pictures import FOLDER
 from tests.page import find_browser
 
-# Playbooks, the variable that names the folder of their reports, and the height of the picture in pixels.
+# Playbooks, the variable with the folder for their reports, and the height of the picture in pixels.
 REPORTS = {
     "report": ("communication_report_directory", 480),
     "drift": ("communication_drift_directory", 620),
     "cipher_report": ("cipher_report_directory", 440),
 }
 WIDTH = 1280
-# In bytes. A page with three of them loads in a second on a slow line.
+# In bytes. A page with three pictures loads in a second on a slow line.
 LARGEST = 150_000
 
-# Where the words of reports come from.
+# The files that the words of reports come from.
 TEMPLATES = sorted(path for path in (ROOT / "roles").glob("*/*/*") if path.parent.name in ("templates", "vars"))
-# The part of a PNG file that holds the words, and what comes before them there.
+# The type of the PNG chunk with the words, and the text before them.
 _PART, _KEYWORD = b"tEXt", b"Words\0"
 # The texts that end above the lower edge of the picture.
 _SEEN = """
@@ -59,7 +59,7 @@ def templates() -> str:
 
 
 def words_of(picture: Path) -> list[str]:
-    """The words that the picture shows, as its report's templates had them when it was taken."""
+    """The words in the picture, as its report's templates had them when it was taken."""
     data, start = picture.read_bytes(), 8
     while start < len(data):
         (length,) = struct.unpack(">I", data[start : start + 4])
@@ -71,7 +71,7 @@ def words_of(picture: Path) -> list[str]:
 
 
 def keep_words(picture: Path, texts: list[str]) -> None:
-    """Write into the picture which of these texts, between numbers, its templates have: the rest is data."""
+    """Write those parts of the texts, split at numbers, into the picture that are in templates. The rest is data."""
     source = templates()
     pieces = {" ".join(piece.split()).strip(",;: ") for text in texts for piece in re.split(r"[^A-Za-z',;: -]+", text)}
     words = sorted(piece for piece in pieces if len(piece) > 3 and piece in source)
@@ -83,7 +83,7 @@ def keep_words(picture: Path, texts: list[str]) -> None:
 
 
 def main() -> None:
-    """Make the reports in a folder of their own, and take a picture of each."""
+    """Make the reports in a separate folder, and take a picture of each."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         browser = find_browser(folder / "profile")
@@ -93,7 +93,7 @@ def main() -> None:
             command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "inventories/lab"]
             command += [f"workload_security.agent.{playbook}", "-e", f"{variable}={folder / playbook}"]
             environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(link_collection())}
-            # The status of drift says that there is some.
+            # The playbook drift fails if it finds drift.
             subprocess.run(command, cwd=ROOT, env=environment, check=False)
             picture = ROOT / FOLDER / f"{playbook}.png"
             flags = (f"--window-size={WIDTH},{height}", "--hide-scrollbars")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Captures of the lab into files, read by another library than the one that wrote them, and what is true of each."""
+"""Captures of the lab to files, which are read with another library than the one that wrote them, and checked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ APPLY = f"{NAMESPACE}.communication_profile"
 
 
 class Unsafe(str):
-    """Text that is no template."""
+    """Text that is not a template."""
 
 
 class Loader(yaml.SafeLoader):
@@ -38,12 +38,12 @@ Loader.add_constructor("!vault", lambda loader, node: "(a vault)")
 
 
 def read(text: str) -> dict[str, t.Any]:
-    """The variables of a file."""
+    """The variables in a file's text."""
     return yaml.load(text, Loader) or {}
 
 
 def capture(lab: LabManager, path: Path, **options: t.Any) -> dict[str, t.Any]:
-    """Capture the whole manager, unless options say otherwise; check mode, which comes first, says the same."""
+    """Capture the whole manager, unless options say otherwise. Before that, assert that check mode says the same."""
     before = path.read_bytes().decode() if path.exists() else None
     foreseen, real = run_tasks(
         lab,
@@ -58,9 +58,9 @@ def capture(lab: LabManager, path: Path, **options: t.Any) -> dict[str, t.Any]:
 
 
 def assert_nothing_to_do(lab: LabManager, path: Path) -> None:
-    """Applied, what was captured changes and refuses nothing; what it does not declare is what is said to be left out.
+    """Assert that applying a capture changes and refuses nothing, and that what it does not declare is in C(left_out).
 
-    And captured again, it is the same.
+    Also assert that another capture gives the same.
     """
     lab.clear_requests()
     document = read(path.read_text(encoding="utf-8"))["communication_profiles"]
@@ -75,11 +75,11 @@ def assert_nothing_to_do(lab: LabManager, path: Path) -> None:
     text = path.read_bytes()
     again = capture(lab, path)
     assert not again["changed"] and path.read_bytes() == text
-    # That is known of neither.
+    # For these, neither of the two can tell.
     left_out = [one for one in again["left_out"] if not one["reason"].startswith("whether the rule")]
     assert _targets(left_out) == _targets(applied["undeclared"])
 
 
 def _targets(found: t.Iterable[dict[str, t.Any]]) -> set[tuple[str, str]]:
-    """By facet, whom it is about."""
+    """The facets and targets of a list of results."""
     return {(one["facet"], name) for one in found for name in (*one["policies"], *one["computers"])}

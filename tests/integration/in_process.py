@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Modules run in this process, from their options to what they print: a twentieth of the time of a playbook.
+"""Modules run in this process, from their options to their output, in a twentieth of the time of a playbook.
 
-What a playbook adds (templates, action plugins, the module's own process) is not in it: C(support.play) has that, and
-C(test_every_module_in_a_playbook) holds the two equal.
+This leaves out what a playbook adds: templates, action plugins, and the module's own process. C(support.play) has all
+that, and C(test_every_module_in_a_playbook) asserts that both give the same.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.lab.manager.process import LabManager
 
 NAMESPACE = "workload_security.agent"
 OMIT = "{{ omit }}"
-# What may stand beside a module in a task.
+# Keywords that a task may have in addition to its module.
 TASK_KEYWORDS = {"check_mode", "diff", "no_log"}
 
 
@@ -44,10 +44,10 @@ def run_tasks(
     environment: t.Mapping[str, str] | None = None,
     defaults: t.Mapping[str, t.Any] | None = None,
 ) -> Played:
-    """Run tasks as C(play) does, one after the other. A task is {module: options}, with check_mode and such beside it.
+    """Run tasks as C(play) does, one after the other. A task is {module: options}, plus keywords such as check_mode.
 
-    C(check) and C(diff) are those of the command line. Every task may fail: its result says so. The connection comes
-    from the defaults of the action group, the key from the environment, unless told otherwise. An option whose value
+    C(check) and C(diff) are like those of the command line. Every task may fail. Then its result says so. By default,
+    the connection comes from the defaults of the action group, and the key from the environment. An option whose value
     is C(OMIT) is left out.
     """
     shared = {"url": lab.url, "ca_path": lab.ca_path, **(defaults or {})}
@@ -63,26 +63,26 @@ def run_tasks(
 
 
 def run_module(module: str, options: t.Mapping[str, t.Any], **keywords: bool) -> dict[str, t.Any]:
-    """The result of one module, by its full name, as a playbook registers it. C(keywords) are those of a task.
+    """Run one module, by its full name. Returns the result that a playbook would register. C(keywords): the task's.
 
-    Raises what the module raises, where a playbook would show a traceback.
+    Raises what the module raises, for which a playbook would show a traceback.
     """
     main = importlib.import_module(f"ansible_collections.{NAMESPACE}.plugins.modules.{module.rpartition('.')[2]}").main
     internal = {f"_ansible_{keyword}": value for keyword, value in keywords.items()}
     stdout = io.StringIO()
     with (
         patch_module_args({**options, **internal, "_ansible_module_name": module}),
-        # These live as long as the process, which elsewhere is that of one module.
+        # These live as long as the process, which normally runs only one module.
         mock.patch.dict(ansible_warnings._global_warnings, clear=True),
         mock.patch.dict(ansible_warnings._global_deprecations, clear=True),
-        # Another test of this process may have loaded what only Ansible itself has.
+        # Another test in this process may have loaded parts that only Ansible itself has.
         mock.patch.object(ansible_internal, "is_controller", False),
         contextlib.redirect_stdout(stdout),
         pytest.raises(SystemExit),
     ):
         main()
     result = {"changed": False, "failed": False, **json.loads(stdout.getvalue())}
-    # What only some releases of ansible-core print, and what is for the executor.
+    # Remove what only some releases of ansible-core print, and what is only for the executor.
     result.pop("invocation", None)
     for kind in ("warnings", "deprecations"):
         if kind in result:

@@ -14,9 +14,9 @@ from tests.lab.manager.process import LabManager
 
 
 def shared_lab(name: str, scope: t.Literal["session", "module"], **how: t.Any) -> tuple[t.Any, t.Any]:
-    """Two fixtures: the lab that runs for all of them, C(running_NAME), and the same as new for each test, C(NAME).
+    """Two fixtures: the lab that runs for all tests, C(running_NAME), and the same lab after a reset, C(NAME).
 
-    As new: its log is empty, nothing is out of order. C(how): the arguments of C(LabManager).
+    After the reset, its log is empty, and it has no faults. C(how): the arguments of C(LabManager).
     """
     running = f"running_{name}"
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Four targets in the lab, documents for them, and what must be true of every run, whatever went wrong in it.
+"""Four targets in the lab, documents for them, and what must be true after every run, whatever went wrong in it.
 
-What a run says is held against what the manager holds before and after, read past the engine.
+What a run reports is compared with the manager's state before and after, which is read without the engine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RULE = "Agent port: named sources only"
 IP_LIST = f"{RULE} (IPs)"
 MAC_LIST = f"{RULE} (MACs)"
 
-# Options, as results name them, and the settings of the manager that stand for them.
+# Options, as results name them, and the manager's settings for them.
 SETTINGS = {
     "interval": "platformSettingHeartbeatInterval",
     "missed_before_alert": "platformSettingHeartbeatMissedAlertThreshold",
@@ -41,7 +41,7 @@ Key = t.Tuple[str, int]
 
 @dataclass(frozen=True)
 class Stage:
-    """Facets to declare, and the manager's words for them: settings by option, items of lists, fields of the rule."""
+    """Facets to declare, and their form on the manager: settings by option, items of lists, fields of the rule."""
 
     facets: dict[str, dict[str, t.Any]]
     settings: dict[str, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Stage:
     rule: dict[str, t.Any] = field(default_factory=dict)
 
 
-# Of a rule with a list of IP addresses.
+# Fields of a rule with a list of IP addresses.
 RULE_FIELDS = {
     "priority": "4",
     "direction": "incoming",
@@ -130,14 +130,14 @@ REMOVE = Stage(
 
 @dataclass(frozen=True)
 class Truth:
-    """What the manager holds: of every target what it sets itself, and every rule and list by type and name."""
+    """The manager's state: what every target sets itself, and every rule and list by type and name."""
 
     targets: dict[Key, dict[str, t.Any]]
     objects: dict[tuple[str, str], list[dict[str, t.Any]]]
 
     @classmethod
     def of(cls, lab: LabManager, switches: dict[str, t.Any] | None = None) -> Truth:
-        """Read it past the API's log and faults, in the lab's usual words; then C(switches) are in force again."""
+        """Read it without the API's log and faults, with the default switches. After that, C(switches) apply again."""
         if switches:
             usual = {name: choices[0] for name, choices in CHOICES.items()}
             usual |= {name: default for name, (default, _allowed) in NUMBERS.items()}
@@ -169,7 +169,7 @@ class Truth:
         return cls(targets, objects)
 
     def parts_changed_since(self, before: Truth) -> set[tuple[str, int, str]]:
-        """Target and setting, or target and rule, for all that differ."""
+        """The targets and settings, or targets and rules, that differ."""
         return {
             (*key, part)
             for key in self.targets.keys() | before.targets.keys()
@@ -178,12 +178,12 @@ class Truth:
         }
 
     def objects_changed_since(self, before: Truth) -> set[tuple[str, str]]:
-        """Type and name of rules and lists that differ."""
+        """The types and names of the rules and lists that differ."""
         known = self.objects.keys() | before.objects.keys()
         return {key for key in known if self.objects.get(key) != before.objects.get(key)}
 
     def assert_no_duplicates(self) -> None:
-        """No two rules, and no two lists of a type, have one name."""
+        """Assert that no two rules, and no two lists of a type, have the same name."""
         assert [key for key, same in self.objects.items() if len(same) > 1] == []
 
 
@@ -205,7 +205,7 @@ class Scene:
         lab.clear_requests()
 
     def profiles(self, stage: Stage, names: t.Iterable[str] | None = None) -> list[dict[str, t.Any]]:
-        """A document that declares the stage for these targets, by default for all."""
+        """A document that declares the stage for these targets, by default for all targets."""
         chosen = list(self.keys if names is None else names)
         return [
             {
@@ -221,7 +221,7 @@ class Scene:
         return run_profiles(self.lab, self.profiles(stage), **options)
 
     def attempt(self, profiles: list[dict[str, t.Any]], **options: t.Any) -> dict[str, t.Any] | ManagerError:
-        """A run's result, or the error for which it could not even plan."""
+        """A run's result, or the error because of which it could not even make a plan."""
         try:
             return run_profiles(self.lab, profiles, **options)
         except ManagerError as error:
@@ -230,7 +230,7 @@ class Scene:
     # -- what must be true
 
     def assert_settled(self, truth: Truth, stage: Stage, names: t.Iterable[str] | None = None) -> None:
-        """These targets, and with all targets the rule and lists too, are as the stage declares."""
+        """Assert that these targets are as the stage declares; by default, all targets, the rule and its lists."""
         for name in self.keys if names is None else names:
             self.assert_settings(truth, stage, name)
             has_rule = f"rule {RULE}" in truth.targets.get(self.keys[name], {})
@@ -239,12 +239,12 @@ class Scene:
             self.assert_objects(truth, stage)
 
     def assert_settings(self, truth: Truth, stage: Stage, name: str) -> None:
-        """The settings of one target are as the stage declares."""
+        """Assert that the settings of one target are as the stage declares."""
         held = truth.targets.get(self.keys[name], {})
         assert {option: held[wire] for option, wire in SETTINGS.items() if wire in held} == stage.settings, name
 
     def assert_objects(self, truth: Truth, stage: Stage) -> None:
-        """The rule and its lists are as the stage declares: there once, or not there."""
+        """Assert that the rule and its lists are as the stage declares: they exist exactly once, or not at all."""
         truth.assert_no_duplicates()
         rule, ips, macs = (
             truth.objects.get(key) for key in (("firewall_rule", RULE), ("ip_list", IP_LIST), ("mac_list", MAC_LIST))
@@ -259,7 +259,7 @@ class Scene:
         assert set(macs[0]["items"]) == stage.macs
 
     def assert_converges(self, stage: Stage, switches: dict[str, t.Any] | None = None) -> None:
-        """A run brings all to the stage, and one more changes nothing and writes nothing."""
+        """Assert that a run brings everything to the stage, and that another run changes and writes nothing."""
         before = Truth.of(self.lab, switches)
         result = self.run(stage)
         after = Truth.of(self.lab, switches)
@@ -269,7 +269,7 @@ class Scene:
         self.assert_nothing_to_do(stage, after, switches)
 
     def assert_nothing_to_do(self, stage: Stage, truth: Truth, switches: dict[str, t.Any] | None = None) -> None:
-        """A run changes nothing, sends no write, and says so."""
+        """Assert that a run changes nothing, sends no write, and says so."""
         self.lab.clear_requests()
         result = self.run(stage)
         assert not result["changed"] and result["failed_targets"] == []
@@ -279,7 +279,7 @@ class Scene:
 
 
 def assert_honest(before: Truth, after: Truth, outcome: dict[str, t.Any] | ManagerError) -> None:
-    """All that changed is reported as changed, or as not known for sure; and all that is so reported has changed."""
+    """Assert that all changes are reported, as changed or as not known, and that everything reported as changed did."""
     after.assert_no_duplicates()
     changed, objects = after.parts_changed_since(before), after.objects_changed_since(before)
     if isinstance(outcome, ManagerError):
@@ -311,6 +311,6 @@ def assert_honest(before: Truth, after: Truth, outcome: dict[str, t.Any] | Manag
 
 
 def assert_clear(reason: str) -> None:
-    """A sentence, on one line, without the remains of a program or a page."""
+    """Assert that a reason is a sentence on one line, without remains of a program or a web page."""
     assert len(reason) > 20 and "\n" not in reason
     assert not any(word in reason for word in ("Traceback", "object at 0x", "<html", "NoneType"))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What integration tests share: the engine in this process with a clock of its own, and real playbook runs."""
+"""What integration tests share: the engine in this process with its own clock, and real playbook runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DEFAULTS: dict[str, dict[str, t.Any]] = {
     },
 }
 
-# With this and the connection C(elsewhere), Ansible takes this machine for another one, and has to start modules.
+# With this and the connection C(elsewhere), Ansible treats this machine as another one, and must start modules.
 ELSEWHERE = {"ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connection"))}
 
 RESTRICTION = {"source_ips": ["192.0.2.0/24"], "manager_addresses": ["192.0.2.10"]}
@@ -76,7 +76,7 @@ def connection(lab: LabManager, **options: t.Any) -> Connection:
 
 
 def run_profiles(lab: LabManager, profiles: list[dict], *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
-    """The trip of communication_profile, in this process."""
+    """What communication_profile does, in this process."""
     filled = [
         {name: {**DEFAULTS.get(name, {}), **value} if isinstance(value, dict) else value for name, value in one.items()}
         for one in profiles
@@ -85,7 +85,7 @@ def run_profiles(lab: LabManager, profiles: list[dict], *, check: bool = False, 
 
 
 def run_facet(lab: LabManager, facet: str, params: dict, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
-    """The trip of a module with one facet, in this process."""
+    """What a module with one facet does, in this process."""
     filled = {**DEFAULTS.get(facet, {}), **params}
     return _run(lab, lambda deployment: facet_document(facet, filled, deployment), check, options)
 
@@ -103,7 +103,7 @@ KEEPING = {"ANSIBLE_FILTER_PLUGINS": str(Path(__file__).with_name("filter_plugin
 
 
 def keep(expression: str, path: Path) -> dict[str, t.Any]:
-    """The task that keeps what an expression gives in a file, as JSON; it takes C(KEEPING)."""
+    """The task that writes the value of an expression to a file, as JSON. It needs C(KEEPING)."""
     return {
         "name": "Keep the results",
         "ansible.builtin.debug": {"msg": f"{{{{ {expression} | to_json | kept_in('{path}') }}}}"},
@@ -111,7 +111,7 @@ def keep(expression: str, path: Path) -> dict[str, t.Any]:
     }
 
 
-# What runs of ansible-playbook have beside their own, so that most of them can share a loaded Ansible. Pipelining as in
+# Variables that all runs of ansible-playbook have, so that most of them can share a loaded Ansible. Pipelining as in
 # the repository's ansible.cfg: without files for each task.
 SHARED = {
     **KEEPING,
@@ -128,10 +128,10 @@ def ansible_playbook(
     cwd: Path | None = None,
     **how: t.Any,
 ) -> subprocess.CompletedProcess[str]:
-    """Run ansible-playbook, whatever comes of it; all that it prints is its C(stdout). See C(tests.playbooks).
+    """Run ansible-playbook, and return the result even if it fails, as C(tests.playbooks) does.
 
-    C(environment) is beside that of the tests and C(SHARED). Where it has more than what differs from run to run, the
-    first run does not load Ansible for others.
+    C(environment) is added to that of the tests and to C(SHARED). If it has variables other than those that differ
+    between runs, the first run does not load Ansible for others.
     """
     own = environment or {}
     how = {"loaded": all(name.startswith(playbooks.OF_A_RUN) for name in own), **how}
@@ -140,7 +140,7 @@ def ansible_playbook(
 
 @dataclass
 class Played:
-    """What a playbook run left: exit status, all output, and each task's result by its place."""
+    """The result of a playbook: its exit status, its whole output, and the tasks' results in order."""
 
     status: int
     output: str
@@ -159,13 +159,13 @@ def play(
     folder: Path | None = None,
     **how: t.Any,
 ) -> Played:
-    """Run tasks in a real ansible-playbook. A task is {module: options}, with check_mode and such beside it.
+    """Run tasks in a real ansible-playbook. A task is {module: options}, plus keywords such as check_mode.
 
-    C(keywords) are those of the play. It is started in C(folder), where the playbook lies unless told otherwise;
-    C(how) is for C(tests.playbooks).
+    C(keywords) are those of the play. It is started in C(folder), by default the playbook's folder. C(how) is for
+    C(tests.playbooks).
 
-    Every task may fail: its result says so. The connection comes from module_defaults of the action group, the key
-    from the environment, unless told otherwise.
+    Every task may fail. Then its result says so. By default, the connection comes from module_defaults of the action
+    group, and the key from the environment.
     """
     dump = tmp_path / "results.json"
     dump.unlink(missing_ok=True)
@@ -205,12 +205,12 @@ def play(
 
 
 def writes(lab: LabManager, key: str = "admin") -> list[dict[str, t.Any]]:
-    """The requests of the log that write."""
+    """The requests in the log that write."""
     return [request for request in lab.requests() if request["kind"] != "read" and request["key"] == key]
 
 
 def changes(result: dict[str, t.Any]) -> dict[tuple[str, str], dict[str, tuple[t.Any, t.Any]]]:
-    """What a result's plan changes: by type and name of the target, each option or rule with before and after."""
+    """The changes in a result's plan: by type and name of the target, each option or rule with before and after."""
     found: dict[tuple[str, str], dict[str, tuple[t.Any, t.Any]]] = {}
     for group in result["plan"]:
         assert group["count"] == len(group["policies"]) + len(group["computers"])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real HTTP proxy on loopback: tinyproxy, which asks for a user name and password."""
+"""A real HTTP proxy on loopback: tinyproxy, which requires a user name and password."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _START = 30.0
 class LabProxy:
     """Context manager: a proxy with its files in C(folder), on a free port of 127.0.0.1.
 
-    C(options) are further lines of its configuration, such as C("ConnectPort 443"). It lets in C(user) with C(password),
-    and anybody where there is no user.
+    C(options) are additional lines of its configuration, such as C("ConnectPort 443"). It accepts C(user) with
+    C(password), or everybody if there is no user.
     """
 
     host = "127.0.0.1"
@@ -43,7 +43,7 @@ class LabProxy:
 
     @property
     def url(self) -> str:
-        """What option C(proxy) takes."""
+        """The value for the option C(proxy)."""
         return f"http://{quote(self.user or '', safe='')}:{quote(self.password, safe='')}@{self.address}"
 
     @property
@@ -58,7 +58,7 @@ class LabProxy:
 
     @property
     def tunnels(self) -> list[str]:
-        """The HOST:PORT of each connection that it was asked for, refused ones included."""
+        """The HOST:PORT of each requested connection, including refused ones."""
         return re.findall(r": CONNECT (\S+) HTTP/", self.log)
 
     def __enter__(self) -> LabProxy:

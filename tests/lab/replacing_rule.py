@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A rule that meets every condition of the vendor's page but its sources, in the words of the manager's API."""
+"""A rule that meets all conditions of the vendor's page except for its sources, in the form of the manager's API."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real OpenSSH server on loopback, with keys of its own, that lets in the user who started it."""
+"""A real OpenSSH server on loopback, with its own keys. It lets in the user who started it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _START = 10.0
 
 
 def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
-    """Make an SSH key pair at C(path) and C(path.pub), and return C(path)."""
-    # An RSA key of the size that is usual takes a second and more to find.
+    """Create an SSH key pair at C(path) and C(path.pub), and return C(path)."""
+    # Creating an RSA key of the usual size takes a second or more.
     size = ["-b", "2048"] if kind == "rsa" else []
     command = ["ssh-keygen", "-q", "-t", kind, *size, "-N", passphrase, "-C", "lab", "-f", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
@@ -34,8 +34,8 @@ def make_key(path: Path, kind: str = "ed25519", passphrase: str = "") -> Path:
 class SshServer:
     """Context manager: an sshd with its files in C(folder), on a free port of 127.0.0.1.
 
-    C(options) are further lines of its configuration, such as C("PermitOpen none").
-    private_key lets the user in; known_hosts holds the server's host key.
+    C(options) are additional lines of its configuration, such as C("PermitOpen none").
+    private_key lets the user in; known_hosts contains the server's host key.
     """
 
     host = "127.0.0.1"
@@ -53,7 +53,7 @@ class SshServer:
 
     @property
     def way(self) -> dict[str, str | int]:
-        """The options that lead to it, of modules that take an SSH server."""
+        """The options for this server in modules that use an SSH server."""
         return {
             "host": self.host,
             "port": self.port,
@@ -86,7 +86,7 @@ class SshServer:
         self._process.wait()
 
     def drop_sessions(self) -> None:
-        """Kill all sessions without a goodbye; the server goes on listening."""
+        """Kill all sessions without closing their connections properly. The server keeps listening."""
         for pid in _descendants(self._process.pid):
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -95,7 +95,7 @@ class SshServer:
 
     def _start(self) -> bool:
         if os.geteuid() == 0:
-            # Where sshd locks itself in before a user is known. Debian's service makes it, which does not run here.
+            # sshd confines itself to this folder before login. Debian's service, which does not run here, creates it.
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         with socket.create_server((self.host, 0)) as probe:
             self.port = probe.getsockname()[1]
@@ -105,14 +105,14 @@ class SshServer:
         config.write_text(
             "\n".join(
                 (
-                    # The first line for an option counts.
+                    # For each option, only the first line counts.
                     *self.options,
                     f"ListenAddress {self.host}:{self.port}",
                     f"HostKey {self.host_key}",
                     f"AuthorizedKeysFile {self.private_key}.pub",
                     "PidFile none",
                     "UsePAM no",
-                    # Temporary folders belong to others, or can be written by them.
+                    # Temporary folders belong to other users, or are writable by them.
                     "StrictModes no",
                     "PermitRootLogin prohibit-password",
                     "PasswordAuthentication no",
@@ -139,11 +139,11 @@ class SshServer:
 
 
 def _descendants(pid: int) -> list[int]:
-    """The processes that C(pid) started, and those that they did."""
+    """The processes that C(pid) started, and those that they started in turn."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # The name in parentheses may hold spaces; state and parent follow it.
+            # The name in parentheses may contain spaces. The state and the parent follow it.
             parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
         except OSError:
             pass

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Waiting for what the lab's processes do in their own time."""
+"""Waiting until the lab's processes have done something."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Found = t.TypeVar("Found")
 
 
 def until(condition: t.Callable[[], Found], what: str, within: float = 60.0) -> Found:
-    """Ask again and again, until the answer is true; returns it.
+    """Check a condition again and again until it is true, and return its value.
 
-    Raises C(AssertionError) that says C(what) did not happen and what the last answer was, after C(within) seconds:
-    far more than it takes, as the processors may be busy with something else.
+    After C(within) seconds, raises C(AssertionError) with C(what), which did not happen, and the last value. The limit
+    is far more than needed, because the processors may be busy with something else.
     """
     deadline, pause = time.monotonic() + within, 0.02
     while not (found := condition()):
         assert time.monotonic() < deadline, f"{what}: not within {within:g} s; at last {found!r}"
         time.sleep(pause)
-        # Looking costs what it waits for some of the processor.
+        # Checking takes processor time away from what we wait for.
         pause = min(2 * pause, 0.16)
     return found

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs of ansible-playbook that do not start Ansible anew each time, which costs more than what a playbook does.
+"""Runs of ansible-playbook that do not start Ansible each time, which takes longer than the work of a playbook.
 
-The first run in an environment is a process of its own. For those after it, C(server.py) loads Ansible and the
-collection once, in that environment, and each run is a fork of it: the same code with the same configuration. What it
-runs of modules on this machine are forks of a loaded Python, in the same way (C(modules.py)). Such processes have the
-server's command line and environment for who looks from outside; C(own_process) is for tests of that.
+The first run in an environment is a separate process. For later runs, C(server.py) loads Ansible and the collection
+once, in that environment, and each run is a fork of it: the same code with the same configuration. In the same way,
+modules that it runs on this machine are forks of a loaded Python (C(modules.py)). Seen from outside, such processes
+have the server's command line and environment. C(own_process) is for tests of these.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ import typing as t
 from pathlib import Path
 
 _SERVER = Path(__file__).with_name("server.py")
-# What differs from run to run, and is not read when Ansible is loaded.
+# Variables that differ between runs, and that are not read when Ansible is loaded.
 OF_A_RUN = ("PWD", "PYTEST_CURRENT_TEST", "WORKLOAD_SECURITY_")
-# Keys: what comes before the command, and the environment.
+# Keys: the prefix of the command, and the environment.
 _Key = t.Tuple[t.Tuple[str, ...], t.FrozenSet[t.Tuple[str, str]]]
 _seen: set[_Key] = set()
-# As each takes 100 MB of memory.
+# The most servers at the same time, because each one takes 100 MB of memory.
 _MOST = 3
 _servers: dict[_Key, _Server] = {}
 
@@ -46,12 +46,12 @@ def ansible_playbook(
     tool: str = "ansible-playbook",
     meanwhile: t.Callable[[int], None] = lambda pid: None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run ansible-playbook, whatever comes of it; all that it prints is its C(stdout).
+    """Run ansible-playbook, and return the result even if it fails. C(stdout) has all its output, errors included.
 
-    C(environment) is the whole one; C(timeout) in whole seconds; C(prefix) is what starts a program in another network;
-    C(meanwhile) gets the process ID once it runs, where there is no prefix; C(loaded) is for the first run in an
-    environment, where it starts so many modules that it pays to load Ansible for it; C(tool) is the command to run
-    instead of ansible-playbook.
+    C(environment): the whole environment. C(timeout): in whole seconds. C(prefix): a command that starts a program in
+    another network. C(meanwhile) gets the process ID while it runs, if there is no prefix. C(loaded): load Ansible even
+    for the first run in an environment, because the run starts so many modules that this pays off. C(tool): the command
+    to run instead of ansible-playbook.
     """
     folder = cwd or Path.cwd()
     command = [*prefix, str(Path(sys.executable).with_name(tool)), *arguments]
@@ -66,7 +66,7 @@ def ansible_playbook(
     if not own_process:
         if loaded or key in _seen:
             server = _server(key, loading)
-            # Runs at the same time are rare; one server does one after the other.
+            # Runs at the same time are rare, so a server handles only one run at a time.
             if server.lock.acquire(blocking=False):
                 try:
                     return server.run(command[len(prefix) :], environment, folder, timeout, meanwhile)
@@ -92,7 +92,7 @@ def ansible_playbook(
 
 
 def _server(key: _Key, environment: t.Mapping[str, str]) -> _Server:
-    """The server for runs in an environment, which is then the last to be ended for the sake of others."""
+    """The server for runs in an environment. It becomes the last one that is ended to make room for others."""
     server = _servers.pop(key, None) or _Server(key[0], environment)
     idle = [other for other, one in _servers.items() if not one.lock.locked()]
     for other in idle[: max(0, len(_servers) + 1 - _MOST)]:
@@ -102,7 +102,7 @@ def _server(key: _Key, environment: t.Mapping[str, str]) -> _Server:
 
 
 def end(prefix: t.Sequence[str] = ()) -> None:
-    """End the servers that run what comes after C(prefix), and wait until they are gone."""
+    """End the servers for commands with this C(prefix), and wait until they are gone."""
     for key in [key for key in _servers if key[0] == tuple(prefix)]:
         _servers.pop(key).end()
 
@@ -145,7 +145,7 @@ class _Server:
             finally:
                 status = self._ask({"wait": pid})
             if status not in (-signal.SIGALRM, -signal.SIGKILL):
-                # What it has started may still print.
+                # Processes that it has started may still print.
                 fcntl.flock(output, fcntl.LOCK_SH)
             if status == -signal.SIGALRM:
                 raise subprocess.TimeoutExpired(command, timeout, output.read())

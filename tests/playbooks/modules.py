@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A Python for modules, started once: each run of a module is a fork of it, and not a start of three processes.
+"""A Python for modules, started once: each run of a module is a fork of it, instead of three new processes.
 
-It has loaded what every module imports of the standard library and of Ansible, which is what Ansible packs for it; all
-else comes from the package of the module, as ever. A run is asked for by a message: what its process has to be, as
-JSON, and its standard input, output, error and where it tells its exit status.
+It has loaded what every module imports from the standard library and from Ansible, which is the same code that Ansible
+packs for the module. Everything else comes from the package of the module, as always. A message requests a run: it has
+the state for the process as JSON, its standard input, output and error, and a pipe for its exit status.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ import threading
 import types
 import typing as t
 
-# What nearly every module imports first.
+# What almost every module imports first.
 LOADED = (
     *("argparse", "base64", "concurrent.futures", "csv", "ctypes", "hashlib", "http.client", "ipaddress", "runpy"),
     *("shutil", "socket", "ssl", "tempfile", "urllib.request", "uuid", "zipfile", "zipimport"),
     *("ansible.module_utils.basic", "ansible.module_utils._internal._ansiballz._loader"),
 )
-# As a shell tells it of what SIGKILL has ended.
+# The exit status that a shell reports for a process that SIGKILL has ended.
 KILLED = 128 + signal.SIGKILL
 
 
 class Modules:
-    """The side of who asks: stands in for C(subprocess) where Ansible starts what a module needs on this machine."""
+    """The client: stands in for C(subprocess) where Ansible starts processes for a module on this machine."""
 
     PIPE = subprocess.PIPE
 
     def __init__(self) -> None:
         self._channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        # Whatever else a shell is told, such as another Python, variables or another user, is started.
+        # All other commands, such as with another Python, with variables or as another user, are started as usual.
         self._commands = (f"/bin/sh -c {sys.executable}", f"/bin/sh -c '{sys.executable} && sleep 0'")
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(other.fileno())],
@@ -54,19 +54,19 @@ class Modules:
         other.close()
 
     def Popen(self, command: t.Any, **how: t.Any) -> t.Any:  # pylint: disable=invalid-name
-        """A run of a module, if that is what the command is."""
+        """A run of a module, if the command is for one, otherwise a process as usual."""
         if command in self._commands and how["stdin"] == self.PIPE:
             return _Run(self._channel, how["cwd"])
         return subprocess.Popen(command, **how)
 
     def end(self) -> None:
-        """End it, as soon as no process is left that could ask."""
+        """End it, as soon as no process is left that could send requests."""
         self._channel.close()
         self._process.wait()
 
 
 class _Run:
-    """What Ansible needs of a process that it has started."""
+    """A process that Ansible has started, with the parts that Ansible needs."""
 
     returncode: int
 
@@ -81,7 +81,7 @@ class _Run:
         }
 
     def communicate(self, source: bytes | None) -> tuple[bytes, bytes]:
-        """Run it; returns what it has printed to the end, by what it has started, too."""
+        """Run it. Returns everything that it and the processes that it has started have printed."""
         given = os.memfd_create("source")
         os.write(given, source or b"")
         os.lseek(given, 0, os.SEEK_SET)
@@ -92,16 +92,16 @@ class _Run:
             os.close(end)
         *printed, told = [ours for ours, _end in pipes]
         output, error = _read(printed)
-        # What it has left running may still hold this one.
+        # Processes that it has left running may still hold this pipe open.
         with open(told, "rb", buffering=0) as pipe:
             status = pipe.read(16)
         self.returncode = int(status or KILLED)
-        # As the shell says it, too.
+        # The shell says this, too.
         return output, error if status else error + b"Killed\n"
 
 
 def _read(pipes: list[int]) -> list[bytes]:
-    """All that comes out of pipes, which are closed then."""
+    """Everything that comes out of some pipes, which are closed after that."""
     found = {pipe: b"" for pipe in pipes}
     with selectors.DefaultSelector() as selector:
         for pipe in pipes:
@@ -117,11 +117,11 @@ def _read(pipes: list[int]) -> list[bytes]:
 
 
 def serve(channel: socket.socket) -> tuple[dict[str, t.Any], list[int]] | None:
-    """Wait for runs; returns in the process of each what it has to be, and C(None) in this one at the end."""
+    """Wait for runs. Returns the message in the process of each run, and at the end C(None) in this process."""
     while True:
         message, given, _flags, _address = socket.recv_fds(channel, 2**20, 4)
         with contextlib.suppress(ChildProcessError):
-            # What they have taken counts once they were waited for.
+            # Their CPU time only counts after they were waited for.
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         if not message:
@@ -133,7 +133,7 @@ def serve(channel: socket.socket) -> tuple[dict[str, t.Any], list[int]] | None:
 
 
 def run(told: dict[str, t.Any], given: list[int]) -> None:
-    """Be the process that reads a module from its standard input, to its end."""
+    """Become the process that reads a module from its standard input, and run the module to its end."""
     *standard, status = given
     for place, theirs in enumerate(standard):
         os.dup2(theirs, place)
@@ -153,7 +153,7 @@ def run(told: dict[str, t.Any], given: list[int]) -> None:
 
 
 def end(last: t.Callable[[], t.Any], told: t.Callable[[int], t.Any] = lambda code: None) -> t.NoReturn:
-    """Do the last thing in this process, and end it as Python does, but without taking apart all that is loaded.
+    """Do the last thing in this process, and end it as Python does, but without cleaning up everything that is loaded.
 
     C(told) gets the exit status.
     """

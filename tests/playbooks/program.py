@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""ansible-playbook as a program, for what looks for it on its PATH: a run does not start Ansible anew."""
+"""ansible-playbook as a program for scripts that look for it on their PATH. Runs use an Ansible that is loaded once."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ with socket.socket(socket.AF_UNIX) as asked:
 sys.stdout.write(printed)
 sys.exit(status)
 """
-# What scripts set for Ansible. Other variables of theirs would only tell runs apart that can share a loaded Ansible.
+# Variables that scripts set for Ansible. Runs that only differ in other variables can share a loaded Ansible.
 FOR_ANSIBLE = ("ANSIBLE_", "WORKLOAD_SECURITY_", "PYTHON", "PWD")
 
 
 class Ran(t.NamedTuple):
-    """A run: its arguments, how it ended, and what it printed."""
+    """A run: its arguments, its exit status, and what it printed."""
 
     arguments: list[str]
     status: int
@@ -42,7 +42,7 @@ class Ran(t.NamedTuple):
 
 @contextlib.contextmanager
 def program(folder: Path, tool: str = "ansible-playbook") -> t.Iterator[list[Ran]]:
-    """Let C(folder) have an ansible-playbook, or another C(tool); yields a list to which each of its runs is added."""
+    """Put an ansible-playbook, or another C(tool), into C(folder). Yields a list that each of its runs is added to."""
     runs: list[Ran] = []
 
     class Answer(socketserver.StreamRequestHandler):
@@ -61,7 +61,7 @@ def program(folder: Path, tool: str = "ansible-playbook") -> t.Iterator[list[Ran
     folder.mkdir(exist_ok=True)
     path = folder / tool
     with (
-        # Its path must be short.
+        # The path of a socket must be short.
         tempfile.TemporaryDirectory(prefix="program-") as beside,
         socketserver.ThreadingUnixStreamServer(f"{beside}/socket", Answer) as server,
     ):

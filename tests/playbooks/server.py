@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ansible, loaded once: each line on standard input asks for a run of one of its commands, which is a fork of this.
+"""Ansible, loaded once: each line on standard input requests a run of one of its commands, which is a fork of this.
 
-A line is JSON: C(argv), C(env), C(cwd), C(output), a file, and C(timeout) in seconds, of a run, which is answered by its
-process ID; or C(wait), such an ID, which is answered by the exit status, or the negative number of the signal that ended
-it, SIGALRM after its timeout. It ends with its input.
+Each line is JSON. To start a run, it has C(argv), C(env), C(cwd), C(output) (a file) and C(timeout) in seconds, and the
+answer is the run's process ID. To wait for a run, it has C(wait), the process ID, and the answer is the exit status, or
+the negative number of the signal that ended the run, which is SIGALRM after the timeout. It ends with its input.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import typing as t
 import warnings
 from pathlib import Path
 
-# As ansible-playbook does: by this name Ansible knows what it is.
+# Like in ansible-playbook. By this name, Ansible knows what it is.
 sys.argv[:] = ["ansible-playbook"]
 
 from ansible import constants  # noqa: E402
@@ -43,7 +43,7 @@ COMMANDS = {
     "ansible-inventory": inventory.main,
     "ansible-playbook": playbook.main,
 }
-# What nearly every run loads, by kind.
+# What almost every run loads, by kind.
 BUILTIN: dict[t.Any, tuple[str, ...]] = {
     loader.action_loader: ("assert", "copy", "debug", "fail", "include_vars", "set_fact", "validate_argument_spec"),
     loader.cache_loader: ("memory",),
@@ -55,9 +55,9 @@ BUILTIN: dict[t.Any, tuple[str, ...]] = {
 
 
 def load() -> None:
-    """Import what runs import, and read what they read of the collections."""
+    """Import what runs import, and read the parts of collections that they read."""
     loader.init_plugin_loader()
-    # Each run asks for it again, as it has to.
+    # Each run configures it again, which is as it should be.
     warnings.filterwarnings("ignore", "AnsibleCollectionFinder has already been configured")
     importlib.import_module("ansible_collections.ansible.builtin")
     for kind, names in BUILTIN.items():
@@ -66,9 +66,9 @@ def load() -> None:
     for kind in (loader.filter_loader, loader.test_loader):
         list(kind.all())
     for kind in (loader.action_loader, loader.become_loader, loader.connection_loader, loader.lookup_loader):
-        # Looks for it in every folder, and keeps what there is.
+        # This looks for it in every folder, and caches what is there.
         kind.find_plugin("of no such name")
-    # What each worker would find out anew, where this Ansible has it.
+    # Otherwise, each worker would compute this again. Not all versions of Ansible have it.
     with contextlib.suppress(ImportError, AttributeError):
         results = importlib.import_module("ansible._internal._task").UnifiedTaskResult
         for one in (False, True):
@@ -82,7 +82,7 @@ def load() -> None:
 
 
 def serve(requests: t.TextIO, replies: t.TextIO) -> dict[str, t.Any] | None:
-    """Do what is asked for; returns what to run in the process of a run, and C(None) in this one at the end."""
+    """Serve requests. Returns the request in the process of each run, and at the end C(None) in this process."""
     for line in requests:
         told = json.loads(line)
         if "wait" in told:
@@ -96,27 +96,27 @@ def serve(requests: t.TextIO, replies: t.TextIO) -> dict[str, t.Any] | None:
 
 
 def become(told: dict[str, t.Any], packed: str) -> None:
-    """Make this process what it would be had it been started for this run. C(packed): where packed modules are kept."""
+    """Make this process as if it had been started for this run. C(packed): the folder that keeps packed modules."""
     signal.alarm(told["timeout"])
     os.environ.clear()
     os.environ.update(told["env"])
     os.chdir(told["cwd"])
     sys.argv[:] = told["argv"]
     nothing, output = os.open(os.devnull, os.O_RDONLY), os.open(told["output"], os.O_WRONLY)
-    # Until the last process that may print, as those of tasks do, has ended.
+    # The lock is held until the last process that may print, such as those of tasks, has ended.
     fcntl.flock(output, fcntl.LOCK_EX)
-    # What shows that a task is interrupted has kept where errors were shown when it was loaded.
+    # The code that shows that a task is interrupted still has the standard error from when it was loaded.
     screen = importlib.import_module(f"{COLLECTION}.plugins.plugin_utils._manager_action")._SCREEN
     for source, place in ((nothing, 0), (output, 1), (output, 2), (output, screen)):
         os.dup2(source, place)
-    # The folder for its own files is made when Ansible is loaded.
+    # Ansible created a folder for its own files when it was loaded. This run gets a new one.
     atexit.unregister(cleanup_tmp_file)
     constants.DEFAULT_LOCAL_TMP = constants.config.get_config_value("DEFAULT_LOCAL_TMP")
     Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(packed)
 
 
 if __name__ == "__main__":
-    # What runs write is not for who asks.
+    # The output of runs must not reach the client.
     REQUESTS, REPLIES = (os.fdopen(os.dup(number), mode) for number, mode in ((0, "r"), (1, "w")))
     os.dup2(2, 1)
     load()

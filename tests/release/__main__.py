@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes a release: C(python -m tests.release VERSION KEY).
 
-First a commit with the tag VERSION: the version in every place, and the change log made of its fragments. Then, in
-dist/VERSION, the artifact, its bill of materials, its checksums and their signatures by the GnuPG key KEY; all of it is
-checked, installed into an empty folder and shown there by the demo. Where the commit is there already, only that is
-done. Nothing leaves this machine. KEY may be C(none), to try it without signatures.
+First, it makes a commit with the tag VERSION: the version in every place, and the change log made from its fragments.
+Then it makes, in dist/VERSION, the artifact, its bill of materials, its checksums and their signatures by the GnuPG key
+KEY. All of this is checked, installed into an empty folder, and shown there by the demo. If the commit exists already,
+only the second part is done. Nothing leaves this machine. KEY may be C(none), to try it without signatures.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def commit(version: str) -> None:
 
 
 def tag(version: str, key: str) -> None:
-    """Make the tag of the release, where it is not yet there."""
+    """Make the tag of the release, unless it exists already."""
     if not git("tag", "--list", version):
         signing = () if key == UNSIGNED else ("--sign", f"--local-user={key}")
         git("tag", "--annotate", *signing, "--message", _title(version), version)
@@ -63,7 +63,7 @@ def _title(version: str) -> str:
 
 
 def make_files(version: str, key: str) -> Path:
-    """Build the artifact and what goes with it, from the checkout; returns their folder."""
+    """Build the artifact and the files that go with it from the checkout. Returns the path of the artifact."""
     folder = ROOT / "dist" / version
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -82,7 +82,7 @@ def make_files(version: str, key: str) -> Path:
 
 
 def try_it(built: Path, key: str) -> None:
-    """Install what was made into an empty folder, as a user does, and let the demo show it."""
+    """Install the artifact into an empty folder, as a user does, and let the demo show it."""
     folder = built.parent
     succeed("sha256sum", "--check", "--strict", pack.SUMS, cwd=folder)
     if key != UNSIGNED:
@@ -100,7 +100,7 @@ def try_it(built: Path, key: str) -> None:
 
 
 def main() -> int:
-    """Make the release; returns the exit status."""
+    """Make the release. Returns the exit status."""
     if len(sys.argv) != 3 or not all(sys.argv):
         print("usage: make release VERSION=1.2.3 KEY=FINGERPRINT", file=sys.stderr)
         return 2

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The artifact and what goes with it: its bill of materials, checksums and signatures; and that all of it holds."""
+"""The artifact and the files that go with it: bill of materials, checksums and signatures. And checks of all these."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from tests.release.versions import current
 
 COLLECTION = "workload_security.agent"
 
-# Beside the artifact: what Galaxy takes as its signature, the checksums of all files and theirs, and the public key.
+# Files in the artifact's folder: the signature for Galaxy, the checksums of all files, and the public key.
 SIGNATURE, SUMS, KEY = "MANIFEST.json.asc", "SHA256SUMS", "signing-key.gpg"
 
 
 def build(folder: Path, work: Path) -> Path:
-    """Build the artifact of what the repository holds into C(folder), by way of C(work)."""
+    """Build the artifact in C(folder) from the files of the repository. C(work) is a temporary folder."""
     collection = export_collection(work)
     succeed("ansible-galaxy", "collection", "build", "--force", "--output-path", folder, cwd=collection)
     return folder / f"{COLLECTION.replace('.', '-')}-{current(collection)}.tar.gz"
 
 
 def imported(artifact: Path, work: Path, **environment: str) -> list[dict]:
-    """What Galaxy's importer, with some environment, finds in it. Raises C(ReleaseError) at a warning.
+    """What Galaxy's importer, with C(environment), finds in the artifact. Raises C(ReleaseError) if there is a warning.
 
-    All of its checks but ansible-lint, which C(make lint) runs with the same profile and fewer exceptions.
+    All of its checks run except for ansible-lint, which C(make lint) runs with the same profile and fewer exceptions.
     """
     importer = (sys.executable, "-m", "galaxy_importer.main", artifact)
     output = succeed(*importer, cwd=work, GALAXY_IMPORTER_RUN_ANSIBLE_LINT="false", **environment)
@@ -50,15 +50,15 @@ def imported(artifact: Path, work: Path, **environment: str) -> list[dict]:
 
 
 def write_bill(artifact: Path) -> Path:
-    """Write the bill of materials beside the artifact, as CycloneDX, valid by its schema.
+    """Write the bill of materials into the artifact's folder, in CycloneDX's format, and validate it with its schema.
 
-    It has ansible-core and the libraries in meta/requirements.txt, with what these bring along, at the versions that
-    the release is tested with; the collection itself ships none of them.
+    It has ansible-core and the libraries in meta/requirements.txt, with their dependencies, in the versions that the
+    release is tested with. The collection itself ships none of them.
     """
     about = json.loads(_packed(artifact, "MANIFEST.json"))["collection_info"]
     asked = [line for line in _packed(artifact, "meta/requirements.txt").splitlines() if line and line[0] != "#"]
     libraries = {canonicalize_name(name) for name in ("ansible-core", *(Requirement(line).name for line in asked))}
-    # It is checked below, when what the tests use is out.
+    # It is validated below, after the packages that only the tests use have been removed.
     tool = ("cyclonedx-py", "environment", "--no-validate", "--spec-version", "1.6", "--output-format", "JSON")
     output = artifact.with_name("everything.cdx.json")
     succeed(*tool, "--output-file", output, python_of("main"), cwd=artifact.parent)
@@ -93,9 +93,9 @@ def write_bill(artifact: Path) -> Path:
 
 
 def _reached(bill: dict, names: set[str]) -> tuple[list[dict], list[dict]]:
-    """The components of these names and of all that they need, and what each of them needs.
+    """The components with these names and all their dependencies, and what each of them needs.
 
-    In the bill, a package also needs what only its extras do, such as its own tests.
+    In the bill of the tool, a package also needs what only its extras need, such as its own tests.
     """
     refs = {canonicalize_name(one["name"]): one["bom-ref"] for one in bill["components"]}
     packages = next((python_of("main").parents[1] / "lib").glob("python3*/site-packages"))
@@ -118,7 +118,7 @@ def _needs(package: Distribution) -> set[str]:
 
 
 def write_sums(folder: Path) -> Path:
-    """Write the SHA-256 of all files in the folder, as C(sha256sum --check) reads them."""
+    """Write the SHA-256 of all files in the folder, in the format of C(sha256sum --check)."""
     files = sorted(path for path in folder.iterdir() if path.name not in (SUMS, f"{SUMS}.asc"))
     sums = folder / SUMS
     sums.write_text("".join(f"{_digest(path)}  {path.name}\n" for path in files), encoding="utf-8")
@@ -126,7 +126,7 @@ def write_sums(folder: Path) -> Path:
 
 
 def sign(artifact: Path, key: str) -> None:
-    """Sign the artifact's manifest, which has the checksums of its files, as Galaxy wants it; add the public key."""
+    """Sign the artifact's manifest, which has the checksums of its files, as Galaxy requires. Add the public key."""
     folder = artifact.parent
     manifest = folder / "MANIFEST.json"
     manifest.write_text(_packed(artifact, "MANIFEST.json"), encoding="utf-8")
@@ -136,26 +136,26 @@ def sign(artifact: Path, key: str) -> None:
 
 
 def sign_file(path: Path, key: str) -> None:
-    """Write a detached signature beside the file."""
+    """Write a detached signature into the file's folder."""
     signature = path.with_name(f"{path.name}.asc")
     options = ("--yes", "--armor", "--local-user", key, "--output", signature)
     succeed("gpg", *options, "--detach-sign", path, cwd=path.parent)
 
 
 def install(artifact: Path, folder: Path) -> None:
-    """Install the artifact into a folder of collections that holds nothing else."""
+    """Install the artifact into a folder for collections that contains no others."""
     command = ("ansible-galaxy", "collection", "install", "--offline", "-p", folder, artifact)
     succeed(*command, cwd=folder, ANSIBLE_COLLECTIONS_PATH=str(folder))
 
 
 def verify(folder: Path, signed: Path | None) -> subprocess.CompletedProcess[str]:
-    """Compare the installed files with the checksums in their manifest, and this with its signature in C(signed).
+    """Compare the installed files with the checksums in their manifest, and that with its signature in C(signed).
 
-    That is done here, since ansible-galaxy takes signatures for what it installs from a server, and from no file.
+    This is done here, because ansible-galaxy only accepts signatures when it installs from a server, not from a file.
     """
     command: list[str | Path] = ["ansible-galaxy", "collection", "verify", "--offline"]
     if signed:
-        # GnuPG leaves a backup beside a keyring.
+        # Use a copy, because GnuPG leaves a backup in the keyring's folder.
         keyring = shutil.copy(signed / KEY, folder)
         command += ["--keyring", keyring, "--signature", f"file://{signed / SIGNATURE}"]
         command += ["--required-valid-signature-count", "+1"]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the tools that a release takes."""
+"""Runs the tools that a release needs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ TOOLS = Path(sys.executable).parent
 
 
 class ReleaseError(Exception):
-    """What is in the way of a release; nothing was published."""
+    """The reason why a release is not possible. Nothing was published."""
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a tool, with neither a manager nor the checkout in sight; returns its output, both streams in one."""
+    """Run a tool in an environment without a manager and the checkout. Its C(stdout) has both output streams."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WORKLOAD_SECURITY_")}
     inherited.pop("PYTHONPATH", None)
     return subprocess.run(
@@ -34,7 +34,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
 
 
 def succeed(*command: str | Path, cwd: Path, **environment: str) -> str:
-    """The output of a tool; raises C(ReleaseError) with it if the tool fails."""
+    """The output of a tool. Raises C(ReleaseError) with the output if the tool fails."""
     done = run(*command, cwd=cwd, **environment)
     if done.returncode:
         raise ReleaseError(f"{' '.join(map(str, command))} failed:\n{done.stdout}")

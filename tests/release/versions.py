@@ -21,9 +21,9 @@ PLACES = {
     "awx/execution-environment.yml": r'(workload_security-agent-|version: ">=)(\d\S*?)(?=\.tar\.gz|"$)',
     "awx/project/collections/requirements.yml": r'^( +version: ">=)([^"]+)',
 }
-# Since when a plugin or role, or an option of it, is there.
+# The version that added a plugin, a role, or one of their options.
 _ADDED = re.compile(r"^( *version_added: )(\S+)$", re.MULTILINE)
-# What https://semver.org admits, which Galaxy asks for, without build metadata.
+# The versions that https://semver.org allows, as Galaxy requires, without build metadata.
 _SEMANTIC = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*)){2}(-(rc|beta|alpha)\.[1-9]\d*)?")
 
 
@@ -47,12 +47,12 @@ def released(root: Path) -> list[str]:
 
 
 def final(version: str) -> Version:
-    """The version that a pre-release leads to, as C(version_added) names it; a final version itself."""
+    """The final version for a pre-release, as C(version_added) names it. A final version is returned as it is."""
     return Version(Version(version).base_version)
 
 
 def check(root: Path, version: str) -> None:
-    """Raises C(ReleaseError) unless C(version) is a semantic one that may follow those in the change log."""
+    """Raises C(ReleaseError) unless C(version) is a semantic version that may follow those in the change log."""
     if not _SEMANTIC.fullmatch(version):
         raise ReleaseError(f"{version!r} is no version such as 1.2.3 or 1.2.3-rc.1")
     before = released(root)
@@ -63,7 +63,7 @@ def check(root: Path, version: str) -> None:
 def set_version(root: Path, version: str) -> None:
     """Write C(version) to every place.
 
-    What plugins and roles say was added in a version that was never released was added in this one.
+    If C(version_added) in plugins and roles names a version that was never released, it becomes this one, too.
     """
     for file, pattern in PLACES.items():
         text = re.sub(pattern, rf"\g<1>{version}", _read(root / file), flags=re.MULTILINE)
@@ -79,7 +79,7 @@ def set_version(root: Path, version: str) -> None:
 
 def write_change_log(root: Path) -> None:
     """Turn the fragments into an entry of the version that galaxy.yml names, and remove them."""
-    # It keeps what it read of plugins before; some of that has just been changed.
+    # Without the option, it would use cached data about plugins, and some of these have just been changed.
     succeed("antsibull-changelog", "release", "--reload-plugins", cwd=root)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What property tests draw with."""
+"""A helper for property tests that draw examples."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = t.TypeVar("T")
 
 
 def pick(draw: t.Callable[[st.SearchStrategy[int]], int], choices: t.Sequence[T]) -> T:
-    """One of the choices, where these differ from example to example.
+    """Draw one of the choices, if these differ between examples.
 
-    A strategy for them would have to be made for each example, which takes longer than to draw. C(draw): the function
-    that Hypothesis gives to a composite strategy, or the method of its data.
+    A strategy for them would have to be created for each example, which takes longer than drawing. C(draw): the
+    function that Hypothesis passes to a composite strategy, or the method of its data.
     """
     return choices[draw(st.integers(0, len(choices) - 1))]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A connection to this machine that Ansible takes for one to another: what it runs is a module."""
+"""A connection to this machine that Ansible treats like one to another machine, so that it runs modules."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ extends_documentation_fragment:
 
 
 class Connection(Local):
-    """As C(local), under another name."""
+    """Like C(local), with another name."""
 
     transport = "elsewhere"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A fleet out of a seed: the same seed and sizes give the same policies, rules and computers, to the last ID."""
+"""A fleet made from a seed: the same seed and sizes give the same policies, rules and computers, to the last ID."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.lab.manager.predefined import IP_LISTS, MAC_LISTS, PORT_LISTS, RULES
 from tests.lab.manager.rule_fields import complete
 from tests.lab.manager.state import Computer, Policy, State
 
-# Dates are before this one, 2025-11-01 in milliseconds since 1970, and not those of the day the lab runs.
+# All dates are before this one, 2025-11-01 in milliseconds since 1970. They do not depend on when the lab runs.
 _NEWEST = 1_761_955_200_000
 _DAY = 86_400_000
 
@@ -44,7 +44,7 @@ _POLICY_ROLES = (
     *("Build", "Bastion", "File Server", "Container Host", "Directory", "Print", "Payment", "Reporting"),
 )
 
-# Family: share of computers, branch of the policy tree, platforms as the manager words them, agents it can run.
+# Family of agents, share of computers, branch of the policy tree, platforms in the manager's words.
 _FAMILIES: tuple[tuple[str, float, str, tuple[str, ...]], ...] = (
     (
         "linux",
@@ -77,7 +77,7 @@ _FAMILIES: tuple[tuple[str, float, str, tuple[str, ...]], ...] = (
     ("unix", 0.03, "AIX Server", ("AIX 6.1", "AIX 7.1", "AIX 7.2", "AIX 7.3")),
 )
 MACOS_BRANCH = "macOS"
-# The predefined rules as each manager has them at first, which take a third of the time of a small fleet to make.
+# The predefined rules with which each manager starts. Making them takes a third of the time for a small fleet.
 _COMPLETE: dict[int, dict[str, t.Any]] = {}
 
 
@@ -115,7 +115,7 @@ def make_fleet(
     """A manager's objects.
 
     C(shared_host_names): how many computers have the host name of another one.
-    Raises C(ValueError) for sizes that make no fleet.
+    Raises C(ValueError) for sizes with which no fleet can be made.
     """
     if computers < 0 or policies < 1 or not 0 <= shared_host_names <= computers // 2:
         raise ValueError("a fleet needs a policy, and at most half of its computers can share host names")
@@ -158,7 +158,7 @@ def _policy_names(branch: str) -> t.Iterator[str]:
 
 
 def _add_policies(state: State, rng: random.Random, count: int) -> dict[str, list[int]]:
-    """A base policy, one branch for each family, and leaves; returns the IDs below and of each branch."""
+    """A base policy, one branch for each family, and leaves. Returns the IDs of each branch and its leaves."""
     add = state.policies.add
     base = add(1, Policy(1, "Base Policy", description="Settings for all computers", firewall_state="off"))
     branches: dict[str, list[int]] = {}
@@ -176,7 +176,7 @@ def _add_policies(state: State, rng: random.Random, count: int) -> dict[str, lis
 
 
 def _add_leaves(state: State, rng: random.Random, count: int, branches: dict[str, list[int]]) -> None:
-    # Linux and Windows get most of the leaves, as they have most of the computers.
+    # Linux and Windows get most of the leaves, because they have most of the computers.
     order = ("Linux Server", "Windows Server", "Linux Server", MACOS_BRANCH, "Windows Server", "Solaris Server")
     order += ("Linux Server", "Windows Server", "Linux Server", "AIX Server")
     names = {branch: _policy_names(branch) for branch in branches}
@@ -209,7 +209,7 @@ def _leaf_settings(rng: random.Random, branch: str) -> dict[str, str]:
 
 
 def _add_groups(state: State, rng: random.Random) -> list[list[int]]:
-    """Sites, and roles below each; returns the IDs of each site's roles."""
+    """Sites, and roles below each of them. Returns the IDs of each site's roles."""
     groups: list[list[int]] = []
 
     def add(name: str, parent: int) -> int:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the manager makes of heartbeats: their log, alerts, and whether an agent is online."""
+"""How the manager handles heartbeats: their log, alerts, and whether an agent is online."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ VIRTUAL_MACHINE_STATES = (None, "running", STOPPED)
 OFFLINE = "offline"
 CLOCK_CHANGE = "clock_change"
 
-# A heartbeat is missed when half an interval more has passed: hosts are not on time to the second.
+# A heartbeat counts as missed if it is late by half an interval, because hosts are not on time to the second.
 _GRACE = 0.5
 
 
 class Heartbeats:
-    """Heartbeats and alerts in the order in which they came, numbered together from 1."""
+    """Heartbeats and alerts in the order in which they came, in one numbering from 1."""
 
     def __init__(self, switches: Switches) -> None:
         self.log: list[dict[str, t.Any]] = []
@@ -33,14 +33,14 @@ class Heartbeats:
         self._last = 0
 
     def clear(self) -> None:
-        """Forget all; numbers go on."""
+        """Forget all of them. The numbering continues."""
         self.log.clear()
         self.alerts.clear()
 
     def add(self, agent: Agent, heartbeat: dict[str, t.Any], now: float, threshold: str) -> dict[str, t.Any]:
-        """Note a heartbeat at C(now) by the manager's clock; C(threshold) is the change of clock that is put up with.
+        """Log a heartbeat at C(now) by the manager's clock. C(threshold) is the change of clock without an alert.
 
-        Returns the entry of the log.
+        Returns the entry in the log.
         """
         entry = {"n": self._next(), "computer_id": agent.computer_id, "at": now, **heartbeat}
         self.log.append(entry)
@@ -54,9 +54,9 @@ class Heartbeats:
         return entry
 
     def look_after(self, agent: Agent, now: float, values: dict[str, str]) -> int:
-        """Raise what is to be raised by C(now); C(values) are the computer's settings.
+        """Raise the alerts that are due at C(now). C(values) are the computer's settings.
 
-        Returns the number of heartbeats missed.
+        Returns the number of missed heartbeats.
         """
         missed = missed_heartbeats(agent, now)
         allowed = values[settings.HEARTBEAT_MISSED]
@@ -94,7 +94,7 @@ class Heartbeats:
 
 
 def interval_of(agent: Agent) -> float:
-    """Seconds between heartbeats, as the agent was last told."""
+    """Seconds between heartbeats, by the settings that were last sent to the agent."""
     number, unit = agent.settings[settings.HEARTBEAT_INTERVAL].split()
     return int(number) * (3600.0 if unit.startswith("Hour") else 60.0)
 
@@ -106,12 +106,12 @@ def missed_heartbeats(agent: Agent, now: float) -> int:
 
 
 def listens(state: State, agent: Agent) -> bool:
-    """Whether an agent, as it was last told to be, has its port open."""
+    """Whether an agent has its port open, by the settings that were last sent to it."""
     return direction_of(state, agent) != settings.AGENT_INITIATED
 
 
 def direction_of(state: State, agent: Agent) -> str:
-    """Who initiates: agents on macOS do, whatever they are told."""
+    """Who initiates. On macOS, it is always the agent, whatever its settings say."""
     if state.computers.items[agent.computer_id].platform.startswith("macOS"):
         return settings.AGENT_INITIATED
     return agent.settings[settings.DIRECTION]

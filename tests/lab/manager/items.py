@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Items of lists and rules: addresses, MAC addresses and ports, as they may be written and as they are shown."""
+"""Items of lists and rules: IP addresses, MAC addresses and ports, as they may be written and as they are shown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def normal_ip(item: str) -> str:
 
 
 def normal_mac(item: str) -> str:
-    """A MAC address in capitals; raises C(ValueError)."""
+    """A MAC address in upper case; raises C(ValueError)."""
     if not _MAC.fullmatch(item):
         raise ValueError(item)
     return item.upper()
@@ -50,7 +50,7 @@ def normal_ports(item: str) -> str:
 
 
 def spell_mac(item: str, switches: Switches) -> str:
-    """An item of a MAC list, or a MAC address, with the separator that the switches ask for."""
+    """An item of a MAC list, or a MAC address, with the separator from the switches."""
     separator = switches["mac_separator"]
     if separator == "as_written":
         return item

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""IP, MAC and port lists: named lists of items, each item one line as the console shows it."""
+"""IP, MAC and port lists: named lists of items. The console shows each item as one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ListResource(PlainResource):
         "name": Field("string", lambda item: item["name"]),
         "description": Field("string", lambda item: item["description"]),
     }
-    # The properties of rules that may hold the ID of such a list.
+    # The properties of rules that may contain the ID of such a list.
     rule_keys: t.ClassVar[tuple[str, str]]
 
     def normal(self, item: str) -> str:
@@ -31,7 +31,7 @@ class ListResource(PlainResource):
         raise NotImplementedError
 
     def shown(self, item: dict[str, t.Any]) -> dict[str, t.Any]:
-        """A list, its items as the switches ask for."""
+        """A list with its items in the form that the switches ask for."""
         items = item["items"]
         if self.switches["list_items"] == "reordered":
             items = sorted(items, reverse=items == sorted(items))
@@ -40,7 +40,7 @@ class ListResource(PlainResource):
         return {**item, "items": items}
 
     def create(self, call: Call, written: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Keep a new list."""
+        """Add a new list."""
         self._check_name(written, required=True)
         number = self.table.next_id
         return self.table.add(
@@ -48,7 +48,7 @@ class ListResource(PlainResource):
         )
 
     def modify(self, call: Call, item: dict[str, t.Any], written: dict[str, t.Any]) -> None:
-        """Change a list; items that are given replace those it has."""
+        """Change a list. If the write has items, they replace the old ones."""
         self._check_name(written, item["ID"])
         item.update(self._checked(item, written))
 
@@ -69,7 +69,7 @@ class ListResource(PlainResource):
         }
 
     def remove(self, item: dict[str, t.Any]) -> None:
-        """Delete a list that no rule uses, or take it away from those that do."""
+        """Delete a list that no rule uses, or also remove it from rules that use it."""
         if self.switches["delete_in_use"] == "rejected":
             self._depended_on(item["ID"], self.state.user_of_list(self.rule_keys, item["ID"]))
         self.state.forget_list(self.rule_keys, item["ID"])
@@ -87,7 +87,7 @@ class IpLists(ListResource):
 
     @property
     def table(self) -> Table[dict[str, t.Any]]:
-        """Where the lists are."""
+        """The table with the lists."""
         return self.state.ip_lists
 
 
@@ -102,11 +102,11 @@ class MacLists(ListResource):
 
     @property
     def table(self) -> Table[dict[str, t.Any]]:
-        """Where the lists are."""
+        """The table with the lists."""
         return self.state.mac_lists
 
     def shown(self, item: dict[str, t.Any]) -> dict[str, t.Any]:
-        """A list, its items as the switches ask for."""
+        """A list with its items in the form that the switches ask for."""
         shown = super().shown(item)
         return {**shown, "items": [spell_mac(entry, self.switches) for entry in shown["items"]]}
 
@@ -122,5 +122,5 @@ class PortLists(ListResource):
 
     @property
     def table(self) -> Table[dict[str, t.Any]]:
-        """Where the lists are."""
+        """The table with the lists."""
         return self.state.port_lists

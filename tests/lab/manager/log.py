@@ -30,13 +30,13 @@ _WITH_SETTINGS = ("policies", "computers", "systemsettings")
 def kind_of(method: str, path: str) -> str:
     """What a request does: C(read), C(settings), C(assignment), C(create), C(modify) or C(delete)."""
     parts = path.strip("/").split("/")
-    # A deployment script is made for whoever asks, and nothing is kept of it.
+    # A deployment script is only made for the reply. The manager stores nothing.
     if method == "GET" or parts[-1] == "search" or parts == ["agentdeploymentscripts"]:
         return READ
     if "assignments" in parts:
         return ASSIGNMENT
     has_settings = parts[0] in _WITH_SETTINGS
-    # What is overridden of a rule is a value of the policy or computer, as a setting is.
+    # An override of a rule is a value of the policy or computer, like a setting.
     if has_settings and (parts[0] == "systemsettings" or not {"settings", "default", "rules"}.isdisjoint(parts)):
         return SETTINGS
     if method == "DELETE":
@@ -48,9 +48,9 @@ def kind_of(method: str, path: str) -> str:
 
 @dataclass(slots=True)
 class Entry:
-    """One request; C(status) stays C(None) where nothing was answered, C(fault) names a fault that took part.
+    """One request. C(status) stays C(None) if there was no reply, C(fault) is the kind of a fault that affected it.
 
-    C(reply) is the body of what was answered, where the log keeps that.
+    C(reply) is the body of the reply, if the log keeps replies.
     """
 
     n: int
@@ -66,7 +66,7 @@ class Entry:
         return kind_of(self.call.method, self.call.path)
 
     def shown(self) -> dict[str, t.Any]:
-        """The entry as JSON; the query as lists of values by name."""
+        """The entry as JSON. The query has a list of values for each name."""
         query: dict[str, list[str]] = {}
         for name, value in self.call.query:
             query.setdefault(name, []).append(value)
@@ -89,25 +89,25 @@ class Log:
     """Requests in the order in which they came."""
 
     entries: list[Entry] = field(default_factory=list)
-    # Whether it keeps the bodies of replies, too, however long they are.
+    # Whether to keep the bodies of replies, too, whatever their length.
     keeps_replies: bool = False
 
     def begin(self, call: Call, key: str) -> Entry:
-        """Note a request that came in, made with the key of that name."""
-        # Headers hold keys: they are not kept.
+        """Log a request that came in. C(key) is the name of its key."""
+        # Headers contain keys, so they are not kept.
         kept = Call(call.method, call.path, call.query, body=call.body if len(call.body) < BODY_LIMIT else b"")
         entry = Entry(len(self.entries) + 1, kept, key)
         self.entries.append(entry)
         return entry
 
     def keep_replies(self, keep: t.Any) -> None:
-        """Keep the bodies of replies from now on, or no more; raises C(ValueError)."""
+        """Keep the bodies of replies from now on, or stop keeping them; raises C(ValueError)."""
         if not isinstance(keep, bool):
             raise ValueError(f"keep_replies is true or false: {keep!r}")
         self.keeps_replies = keep
 
     def summary(self) -> dict[str, int]:
-        """How many requests there were of each kind, and in all."""
+        """How many requests there were of each kind, and in total."""
         counts = Counter(entry.kind for entry in self.entries)
         kinds = (READ, SETTINGS, ASSIGNMENT, CREATE, MODIFY, DELETE)
         return {**{kind: counts[kind] for kind in kinds}, "total": len(self.entries)}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One manager: who may ask, how often, and which part answers."""
+"""One manager: who may call it, how often, and which part answers."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from tests.lab.manager.switches import Switches
 from tests.lab.manager.targets import Computers, Policies
 
 RATE_WINDOW = 60.0
-# Where agents connect to.
+# The ports that agents connect to.
 HEARTBEAT_PORTS = {settings.ON_PREMISES: 4120, settings.CLOUD: 443}
 
 ADMIN = "admin"
 COLLEAGUE = "colleague"
 READ_ONLY = "read_only"
 UNKNOWN = "unknown"
-# What many policies and computers refer to.
+# Objects that many policies and computers refer to.
 _SHARED = re.compile(r"/(policies/default|firewallrules/|iplists/|maclists/|portlists/)")
 _ROLE_IDS = {ADMIN: 1, COLLEAGUE: 1, READ_ONLY: 2}
 
@@ -56,7 +56,7 @@ _RESOURCES: dict[str, type[Resource]] = {
 
 
 class Clock:
-    """Seconds that pass by themselves, C(factor) times as fast as they do, and at once when asked to."""
+    """A clock that runs C(factor) times as fast as real time, and that can be moved forward."""
 
     def __init__(self, factor: float = 1.0) -> None:
         self._factor = factor
@@ -68,17 +68,17 @@ class Clock:
         return time.monotonic() * self._factor + self._ahead
 
     def milliseconds(self, now: float | None = None) -> int:
-        """Milliseconds since 1970, counted from the start; of another moment than this one, if it is given."""
+        """Milliseconds since 1970, now or at a given moment of this clock, which starts at the real time."""
         return round((self._started + (self.now() if now is None else now)) * 1000)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass at once."""
+        """Move the clock forward."""
         self._ahead += seconds
 
 
 @dataclass(frozen=True)
 class Keys:
-    """API keys, made at random for each start: C(<id>:<secret>)."""
+    """API keys, which are random for each start: C(<id>:<secret>)."""
 
     secrets: dict[str, str] = field(
         default_factory=lambda: {
@@ -89,7 +89,7 @@ class Keys:
     )
 
     def name_of(self, headers: t.Mapping[str, str], deployment: str) -> str:
-        """Whose key a request carries, in the form that this deployment takes; C(unknown) for any other."""
+        """The owner of a request's key, in the form that this deployment accepts; C(unknown) for any other key."""
         if deployment == settings.CLOUD:
             scheme, _space, secret = headers.get("Authorization", "").partition(" ")
             secret = secret if scheme == "ApiKey" else ""
@@ -99,7 +99,7 @@ class Keys:
 
 
 class RateLimit:
-    """Calls of the last minute, by user. Calls that are refused do not count."""
+    """Calls of the last minute, by user. Refused calls do not count."""
 
     def __init__(self, per_minute: int, clock: Clock) -> None:
         self._per_minute = per_minute
@@ -107,7 +107,7 @@ class RateLimit:
         self._calls: dict[str, deque[float]] = {}
 
     def allows(self, user: str) -> bool:
-        """Whether one more call is within the limit, and counts it if so."""
+        """Whether one more call is within the limit. If it is, it is counted."""
         if not self._per_minute:
             return True
         now = self._clock.now()
@@ -133,12 +133,12 @@ class Manager:
         time_factor: float = 1.0,
     ) -> None:
         self.deployment = deployment
-        # Where agents find it; the port is a free one in some tests.
+        # The address for agents. In some tests, the port is any free one.
         self.host_name = host_name
         self.heartbeat_port = HEARTBEAT_PORTS[deployment]
         self.clock = Clock(time_factor)
         self.keys = Keys()
-        # What agents have to know to be taken for this tenant's; a manager of one's own has one tenant.
+        # What agents must send to be accepted for this tenant. On premises, there is only one tenant.
         self.tenant: dict[str, str] = {}
         if deployment == settings.CLOUD:
             self.tenant = {"tenantID": str(uuid.uuid4()).upper(), "token": str(uuid.uuid4()).upper()}
@@ -148,7 +148,7 @@ class Manager:
         self.reset()
 
     def reset(self) -> None:
-        """The same fleet anew, the likeliest answers, no calls counted. The keys stay."""
+        """Start again with the same fleet, the likeliest answers, and no counted calls. The keys stay."""
         self.switches.clear()
         self.state = make_fleet(self.deployment, **self._fleet)
         self.renderer = Renderer(self.state, self.switches)
@@ -180,18 +180,18 @@ class Manager:
             return reply
 
     def told_time(self) -> int:
-        """Seconds since 1970 by which it dates its replies: those of its clock, as wrong as it is told to be."""
+        """The date of replies, in seconds since 1970: that of the clock, plus the error that a switch sets."""
         return self.clock.milliseconds() // 1000 + self.switches["clock_skew"]
 
     def _retry_after(self, seconds: int) -> dict[str, str]:
         if self.switches["retry_after_form"] == "seconds":
             return {"Retry-After": str(seconds)}
-        # Both from one moment, as they are compared with each other.
+        # Both are based on the same moment, because clients compare them.
         now = self.told_time()
         return {"Date": formatdate(now, usegmt=True), "Retry-After": formatdate(now + seconds, usegmt=True)}
 
     def process(self, call: Call) -> Reply:
-        """Carry out a call without asking who makes it; raises C(ApiError)."""
+        """Carry out a call without checking who makes it; raises C(ApiError)."""
         self.sending.settle()
         reply = self._route(call)
         if kind_of(call.method, call.path) != READ and _SHARED.match(call.path):
@@ -276,7 +276,7 @@ class Manager:
             case _:
                 raise ApiError(404, "HTTP 404 Not Found")
         checked = settings.check_all(written, settings.DEFAULT_SETTINGS, self.switches, self.deployment)
-        # Nothing is above the default policy: taking a value away brings back the one that the manager came with.
+        # Nothing is above the default policy, so removing a value restores the one that the manager was shipped with.
         values.update({name: value or shipped[name] for name, value in checked.items()})
         if checked:
             self.state.policies_changed()
@@ -294,7 +294,7 @@ class Manager:
         return Reply.of(_shown(system_settings.shown(self.state, self.switches), path))
 
     def _disguised(self, value: t.Any, ordered: bool, key: str = "") -> t.Any:
-        """A reply with what clients must not depend on: unknown fields, another order of keys and of lists."""
+        """A reply with unknown fields and with keys and lists in another order. Clients must not depend on these."""
         if isinstance(value, dict):
             items = [(name, self._disguised(item, ordered, name)) for name, item in value.items()]
             if self.switches["unknown_fields"]:
@@ -305,7 +305,7 @@ class Manager:
         if isinstance(value, list):
             found = [self._disguised(item, ordered) for item in value]
             of_objects = any(isinstance(item, dict) for item in found)
-            # The order of a list's own items has a switch of its own.
+            # A separate switch changes the order of the items of an IP, MAC or port list.
             if self.switches["shuffled"] and key != "items" and not (ordered and of_objects):
                 random.Random(len(found)).shuffle(found)
             return found
@@ -313,7 +313,7 @@ class Manager:
 
 
 def _single(call: Call, name: str, known: t.Mapping[str, settings.Setting]) -> dict[str, t.Any]:
-    """What a call to one setting writes, nothing for a read; raises C(ApiError)."""
+    """The value that a call to one setting writes, nothing for a read; raises C(ApiError)."""
     if name not in known:
         raise ApiError(400, f"Unknown setting: {name}")
     if call.method == "POST":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Certificates and listeners: one port for the API and one for agents, or one for both as on the cloud."""
+"""Certificates and listeners: one port for the API and one for agents, or, as on the cloud, one for both."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ Factory = t.Callable[[], asyncio.BaseProtocol]
 
 @dataclass(frozen=True)
 class Tls:
-    """How the manager shows itself: to clients of the API, and to agents of any age."""
+    """The manager's TLS contexts: for clients of the API, and for agents of any age."""
 
     api: ssl.SSLContext
     agents: ssl.SSLContext | None
 
 
 def make_tls(names: t.Sequence[str], ca_path: Path, *, agents: bool) -> Tls:
-    """A certificate for these names, from an authority made for it, which is written to C(ca_path)."""
+    """Create a certificate for these names, and a certificate authority for it, which is written to C(ca_path)."""
     authority = trustme.CA()
-    # The suites of older agents need an RSA key, which takes its time to make.
+    # The cipher suites of older agents need an RSA key, but creating one takes time.
     kind = trustme.KeyType.RSA if agents else trustme.KeyType.ECDSA
     certificate = authority.issue_cert(*dict.fromkeys(names), key_type=kind)
     authority.cert_pem.write_to_path(str(ca_path))
     api = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # Nobody resumes a session: tickets would be work for nothing at every connection.
+    # Nobody resumes a session, so tickets would be useless work for every connection.
     api.num_tickets = 0
     certificate.configure_cert(api)
     if not agents:
@@ -50,7 +50,7 @@ def make_tls(names: t.Sequence[str], ca_path: Path, *, agents: bool) -> Tls:
 
 
 def agents_protocol(talk: Talk) -> Factory:
-    """What makes a protocol for each connection of an agent."""
+    """A factory that creates a protocol for each connection of an agent."""
 
     def make() -> asyncio.BaseProtocol:
         return asyncio.StreamReaderProtocol(asyncio.StreamReader(limit=LONGEST_LINE), talk)
@@ -59,7 +59,7 @@ def agents_protocol(talk: Talk) -> Factory:
 
 
 class Doorman(asyncio.Protocol):
-    """Hands a connection to the agents' side where it asked for a host name of theirs, else to the API."""
+    """Passes a connection to the agents' side if the client asked for a host name for agents, otherwise to the API."""
 
     def __init__(self, tls: Tls, api: Factory, agents: Factory) -> None:
         self._tls = tls
@@ -67,7 +67,7 @@ class Doorman(asyncio.Protocol):
         self._agents = agents
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The handshake is done: step aside."""
+        """After the handshake, let the right protocol take over."""
         for_agents = transport.get_extra_info("ssl_object").context is self._tls.agents
         protocol = self._agents() if for_agents else self._api()
         t.cast(asyncio.Transport, transport).set_protocol(protocol)
@@ -75,7 +75,7 @@ class Doorman(asyncio.Protocol):
 
 
 def tell_agents_by_name(tls: Tls) -> ssl.SSLContext:
-    """The context of a port for both: it shows agents what they can speak."""
+    """The context of a port for both. For agents' host names, it switches to the context for agents."""
 
     def chosen(connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
         if name and name.startswith("agents"):

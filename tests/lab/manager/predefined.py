@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The firewall rules and lists that a manager has before anybody makes one."""
+"""The firewall rules and lists that a new manager has."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _SEEN: dict[int, dict[str, t.Any]] = {
     },
 }
 
-# Service, protocol, ports: an incoming and an outgoing rule of each.
+# Service, protocol, ports. Each service gets an incoming and an outgoing rule.
 _SERVICES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("HTTP", "tcp", ("80", "8080")),
     ("HTTPS", "tcp", ("443",)),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lab's manager as a process of its own, for tests."""
+"""The lab's manager as a separate process, for tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PORTS = {"on_premises": (4119, 4120), "cloud": (443, 443)}
 
 
 class LabError(Exception):
-    """The lab's manager does not start, or refuses a call; C(status) and C(message) where it answered."""
+    """The lab's manager does not start, or refuses a call. C(status) and C(message) are those of its reply, if any."""
 
     def __init__(self, text: str, status: int | None = None, message: str = "") -> None:
         super().__init__(text)
@@ -39,10 +39,10 @@ class LabManager:
     """Starts a manager at C(__enter__) and ends it at C(__exit__).
 
     C(computers), C(policies), C(seed), C(shared_host_names): the fleet, see C(make_fleet).
-    C(deployment): C(on_premises) or C(cloud). C(requests_per_minute): the limit of each key, 0 for none.
-    C(host): the lab host whose network it runs in, on the ports of a real manager; C(agents) without one: agents on
-    loopback can talk with it. C(names): host names in its certificate; agents are told the first one, or the first
-    that starts with C(agents). C(time_factor): how many times as fast its clock runs, and the agents' must.
+    C(deployment): C(on_premises) or C(cloud). C(requests_per_minute): the limit for each key, 0 for none.
+    C(host): the lab host in whose network it runs, on the ports of a real manager. C(agents): let agents on loopback
+    talk to a manager without C(host). C(names): host names in its certificate. Agents use the first one that starts
+    with C(agents), or else the first one. C(time_factor): how many times as fast its clock runs. Agents need the same.
     """
 
     url: str
@@ -95,7 +95,7 @@ class LabManager:
             command += [f"--{name}", str(value)]
         folder = self._host and self._host.root / "run" / "lab-manager"
         if self._host and folder:
-            # Its loopback is not ours, but its file system is at hand, and goes with it.
+            # We cannot reach its loopback, but we can use its file system, which is removed with the host.
             folder.mkdir(exist_ok=True)
             command = [*self._host.network_prefix, *command, "--socket-dir", str(folder), "--state-dir", str(folder)]
         self._process = subprocess.Popen(
@@ -131,7 +131,7 @@ class LabManager:
         process, self._process = self._process, None
         if process:
             assert process.stdin and process.stdout
-            # What it is told to end with, as a signal would not reach it in the network of a lab host.
+            # This tells it to end. A signal would not reach it in the network of a lab host.
             process.stdin.close()
             try:
                 process.wait(_ENDED_WITHIN)
@@ -145,7 +145,7 @@ class LabManager:
     def requests(self) -> list[dict[str, t.Any]]:
         """Every request since the last C(clear_requests): n, method, path, query, body, status, kind, key, fault.
 
-        And reply, the body that was answered, parsed: C(None) unless it was told to C(keep_replies) before.
+        Each one also has reply, the parsed body of the reply, C(None) unless C(keep_replies) was called before.
         """
         return self._tell("GET", "/requests")["requests"]
 
@@ -154,7 +154,7 @@ class LabManager:
         return self._tell("GET", "/requests?summary=1")
 
     def keep_replies(self, keep: bool = True) -> None:
-        """Let the log keep what is answered from now on, until C(reset)."""
+        """Let the log keep the bodies of replies from now on, until C(reset)."""
         self._tell("POST", "/requests", {"keep_replies": keep})
 
     def clear_requests(self) -> None:
@@ -164,19 +164,19 @@ class LabManager:
     # -- misbehavior
 
     def add_fault(self, **fault: t.Any) -> None:
-        """Wait for requests with C(method), C(path), C(body); pass over C(skip); do C(action) to C(times) of them."""
+        """Affect requests with C(method), C(path), C(body): skip C(skip) of them, then do C(action) to C(times)."""
         self._tell("POST", "/faults", {"faults": [fault]})
 
     def clear_faults(self) -> None:
-        """Forget the faults that are waiting."""
+        """Forget the waiting faults."""
         self._tell("DELETE", "/faults")
 
     def switch(self, **names: t.Any) -> dict[str, t.Any]:
-        """Choose what the manager answers where its documents are silent; returns all switches."""
+        """Choose the manager's answers that its documents leave open; returns all switches."""
         return self._tell("POST", "/switches", names)
 
     def advance(self, seconds: float) -> None:
-        """Move the manager's clock, by which it counts requests."""
+        """Move the manager's clock forward. The limit of requests follows this clock."""
         self._tell("POST", "/clock", {"advance": seconds})
 
     def now(self) -> float:
@@ -184,41 +184,41 @@ class LabManager:
         return self._tell("GET", "/clock")["now"]
 
     def searches(self, *searches: tuple[str, t.Sequence[tuple[str, str]]]) -> list[t.Any]:
-        """What the API answers to searches for all, each a path and its query: at once, not in the log, past faults."""
+        """The API's replies to searches for everything, each a path and its query. They bypass the log and faults."""
         return self._tell("POST", "/searches", {"searches": searches})["replies"]
 
     def reset(self) -> None:
-        """The same fleet anew; no faults, no log, the likeliest answers."""
+        """Start again with the same fleet, no faults, an empty log, and the likeliest answers."""
         self._tell("POST", "/reset")
 
     # -- agents
 
     def agents(self) -> list[dict[str, t.Any]]:
-        """Agents that were activated: computer_id, host_name, address, direction as told, status, tasks."""
+        """Activated agents: computer_id, host_name, address, direction (as last sent), status, tasks."""
         return self._tell("GET", "/agents")["agents"]
 
     def heartbeats(self, computer_id: int) -> list[dict[str, t.Any]]:
-        """A computer's heartbeats in their order: n, at, by, request, driver, agent, events, counters, fingerprint.
+        """A computer's heartbeats in order: n, at, by, request, driver, agent, events, counters, fingerprint.
 
-        C(by) is who connected, agent or manager; C(request) is the last request to the API before; C(updated_to) is
+        C(by) is who connected, agent or manager. C(request) is the last request to the API before it. C(updated_to) is
         the fingerprint of the configuration that was sent in the same conversation. C(n) counts alerts, too.
         """
         return [one for one in self._tell("GET", "/heartbeats")["heartbeats"] if one["computer_id"] == computer_id]
 
     def alerts(self, computer_id: int) -> list[dict[str, t.Any]]:
-        """A computer's alerts: n, at, kind (offline or clock_change), cleared (by the number n, or None), and why."""
+        """A computer's alerts: n, at, kind (offline or clock_change), cleared (with number n, or None), and details."""
         return [one for one in self._tell("GET", "/heartbeats")["alerts"] if one["computer_id"] == computer_id]
 
     def set_virtual_machine(self, computer_id: int, state: str | None) -> None:
-        """Let the manager know that a computer is a virtual machine, running or stopped, or that it is none."""
+        """Tell the manager that a computer is a virtual machine, running or stopped, or that it is none."""
         self._tell("POST", "/virtual-machines", {"computer_id": computer_id, "state": state})
 
     def let_live(
         self, computer_ids: t.Sequence[int] | None = None, *, beats: bool = True, messages: t.Sequence[str] = ()
     ) -> None:
-        """Let agents that are there in name only beat by the manager's clock, or fall silent, and be sent what changes.
+        """Let agents in name only send heartbeats by the manager's clock, or fall silent, and get changes.
 
-        C(computer_ids): C(None) for those of all computers. C(messages): what the manager shows as errors of them.
+        C(computer_ids): C(None) for those of all computers. C(messages): the errors that the manager shows for them.
         """
         told = {"computer_ids": computer_ids, "beats": beats, "messages": list(messages)}
         self._tell("POST", "/fleet-agents", told)
@@ -233,9 +233,9 @@ class LabManager:
         query: t.Mapping[str, t.Any] | None = None,
         key: str = "colleague",
     ) -> t.Any:
-        """One call, for preparing and checking; C(key) is admin, colleague or read_only.
+        """Make one call, to prepare or check something. C(key) is admin, colleague or read_only.
 
-        Returns the parsed reply, C(None) where there is none; raises C(LabError) from status 400 on.
+        Returns the parsed reply, C(None) if there is none. Raises C(LabError) for status 400 and above.
         """
         secret = {"admin": self.api_key, "colleague": self.colleague_api_key, "read_only": self.read_only_api_key}[key]
         headers = {"api-version": "v1", "Content-Type": "application/json"}
@@ -255,7 +255,7 @@ class LabManager:
 
 
 class _SocketConnection(http.client.HTTPConnection):
-    """HTTP over a socket of the file system."""
+    """HTTP over a socket in the file system."""
 
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=60)
@@ -272,7 +272,7 @@ def _exchange(
     connection: http.client.HTTPConnection, method: str, path: str, body: t.Any, headers: dict[str, str]
 ) -> t.Any:
     data = None if body is None else json.dumps(body).encode()
-    # A fault may have closed the connection that was kept: start with a new one then.
+    # If a fault has closed the kept connection, open a new one.
     if connection.sock and _closed(connection):
         connection.close()
     try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Policies and computers as the manager shows them: encoded once, put together for each page."""
+"""Policies and computers as the manager shows them. Parts are encoded once, and combined for each page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lab.manager.message import ApiError
 from tests.lab.manager.state import Computer, Policy, State
 from tests.lab.manager.switches import Switches
 
-# The modules beside the firewall: always off here.
+# The modules other than the firewall. They are always off here.
 OTHER_MODULES = (
     "antiMalware",
     "webReputation",
@@ -39,7 +39,7 @@ _SUMMARIES = (
     "workspaceVirtualMachineSummary",
     "gcpVirtualMachineSummary",
 )
-# What the vendor's SDK can ask to expand; parts that a physical computer does not have expand to nothing.
+# All values of C(expand) in the vendor's SDK. Parts that a physical computer does not have expand to nothing.
 _EXPANSIONS: dict[str, tuple[str, ...]] = {
     **{name: () for name in ("none", "securityUpdates", "ESXSummary", "allVirtualMachineSummaries", *_SUMMARIES)},
     **{name: (name,) for name in PARTS},
@@ -55,7 +55,7 @@ Parts = tuple[str, ...]
 
 
 def parts_of(expand: list[str]) -> Parts:
-    """The parts that C(expand) asks for, all of them where it is left out; raises C(ApiError)."""
+    """The parts that C(expand) asks for, all parts if it is left out; raises C(ApiError)."""
     wanted: set[str] = set()
     for name in expand or ["all"]:
         if name not in _EXPANSIONS:
@@ -65,14 +65,14 @@ def parts_of(expand: list[str]) -> Parts:
 
 
 class Renderer:
-    """Turns objects into what a reply shows of them."""
+    """Turns objects into the form that replies have."""
 
     def __init__(self, state: State, switches: Switches) -> None:
         self.state = state
         self.switches = switches
 
     def wire(self, values: dict[str, str]) -> dict[str, dict[str, str]]:
-        """Settings as they travel, in the wording in force."""
+        """Settings as they are sent, in the wording that the switches ask for."""
         shown = {name: {"value": value} for name, value in values.items()}
         for name in _SPELLED:
             if name in shown:
@@ -82,7 +82,7 @@ class Renderer:
     # -- policies
 
     def policy(self, policy: Policy, overrides: bool) -> dict[str, t.Any]:
-        """A policy: with C(overrides) what it sets itself, else what holds for it."""
+        """A policy: with C(overrides) the values that it sets itself, otherwise the effective values."""
         shown: dict[str, t.Any] = {"name": policy.name, "description": policy.description, "ID": policy.id}
         if policy.parent_id:
             shown["parentID"] = policy.parent_id
@@ -126,7 +126,7 @@ class Renderer:
         return shown
 
     def _beside_overrides(self, basic: dict[str, t.Any], above: str) -> dict[str, t.Any]:
-        """What is left of an object's basic properties in a reply about its overrides; C(above) is its parent's."""
+        """The basic properties of an object in a reply with overrides. C(above) is the key of the parent's ID."""
         match self.switches["override_replies"]:
             case "id_only":
                 return {"ID": basic["ID"]}
@@ -157,7 +157,7 @@ class Renderer:
         return encoded
 
     def computer(self, computer: Computer, parts: Parts, overrides: bool) -> bytes:
-        """One computer, encoded. It cannot be omitted: without overrides it is its ID then."""
+        """One computer, encoded. If a list would omit it, because it has no overrides, only its ID is left."""
         found = self.computers([computer], parts, overrides)
         return found[0] if found else b'{"ID":%d}' % computer.id
 
@@ -194,7 +194,7 @@ class Renderer:
         return computer.basic
 
     def _dates(self, computer: Computer) -> dict[str, int | None]:
-        """When an agent was heard from, when it was to be sent its policy, and when it took it."""
+        """When the agent last communicated, when its policy was last requested, and when it last accepted it."""
         dates = {
             "lastAgentCommunication": computer.last_agent_communication,
             "lastSendPolicyRequest": computer.last_send_policy_request,
@@ -225,7 +225,7 @@ class Renderer:
         return basic if tail == b"}" else basic[:-1] + b"," + tail
 
     def _tail(self, computer: Computer, parts: Parts) -> bytes:
-        """The expanded parts, closing brace included; the same for all computers of a policy without overrides."""
+        """The expanded parts with the closing brace, the same for all computers without overrides under a policy."""
         own = computer.settings or computer.firewall_state or computer.rule_ids or computer.pending or computer.errors
         if own or computer.id in self.state.agents:
             return orjson.dumps({part: self._part(computer, part) for part in parts})[1:]

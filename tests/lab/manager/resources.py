@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every kind of object has in common: list, search, read, create, modify, delete."""
+"""What all kinds of objects have in common: list, search, read, create, modify, delete."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.lab.manager.switches import Switches
 
 
 class Resource:
-    """A kind of object under one path; subclasses say what it is called, holds and allows."""
+    """A kind of object under one path. Subclasses define its names, its properties, and what is allowed."""
 
     # In messages: "policy", "policies"; in lists: "policies".
     noun: t.ClassVar[str]
     plural: t.ClassVar[str]
     envelope: t.ClassVar[str]
-    # Properties that a write may carry.
+    # Properties that a write may contain.
     properties: t.ClassVar[frozenset[str]]
     fields: t.Mapping[str, Field]
 
@@ -35,19 +35,19 @@ class Resource:
 
     @property
     def table(self) -> Table[t.Any]:
-        """Where the objects are."""
+        """The table with the objects."""
         raise NotImplementedError
 
     def show(self, call: Call, items: t.Sequence[t.Any]) -> list[bytes]:
-        """Objects of a list, encoded as the call wants them."""
+        """Objects of a list, encoded as the call asks for."""
         raise NotImplementedError
 
     def show_one(self, call: Call, item: t.Any) -> bytes:
-        """One object, encoded as the call wants it."""
+        """One object, encoded as the call asks for."""
         return self.show(call, [item])[0]
 
     def create(self, call: Call, written: dict[str, t.Any]) -> t.Any:
-        """Keep a new object and return it; raises C(ApiError)."""
+        """Add a new object and return it; raises C(ApiError)."""
         raise ApiError(405, "HTTP 405 Method Not Allowed")
 
     def modify(self, call: Call, item: t.Any, written: dict[str, t.Any]) -> None:
@@ -55,7 +55,7 @@ class Resource:
         raise ApiError(405, "HTTP 405 Method Not Allowed")
 
     def remove(self, item: t.Any) -> None:
-        """Delete an object; raises C(ApiError) where something depends on it."""
+        """Delete an object; raises C(ApiError) if something depends on it."""
         raise ApiError(405, "HTTP 405 Method Not Allowed")
 
     def below(self, call: Call, item: t.Any, path: list[str]) -> Reply:
@@ -63,7 +63,7 @@ class Resource:
         raise ApiError(404, "HTTP 404 Not Found")
 
     def answer(self, call: Call, path: list[str]) -> Reply:
-        """Answer a call; C(path) is what follows the name of the collection. Raises C(ApiError)."""
+        """Answer a call. C(path) is the part after the name of the collection. Raises C(ApiError)."""
         match call.method, path:
             case "GET", []:
                 return self._list(call, list(self.table), ordered=False)
@@ -86,7 +86,7 @@ class Resource:
         raise ApiError(405, "HTTP 405 Method Not Allowed")
 
     def find(self, number: str) -> t.Any:
-        """The object of that ID; raises C(ApiError)."""
+        """The object with that ID; raises C(ApiError)."""
         item = self.table.get(int(number)) if number.isdecimal() else None
         if item is None:
             raise not_found(self.noun)
@@ -118,7 +118,7 @@ class Resource:
                 raise ApiError(400, f"{title} name already exists: {name}")
 
     def _depended_on(self, object_id: int, user: str | None) -> None:
-        """Refuse to delete what C(user) needs; raises C(ApiError)."""
+        """Refuse to delete an object that C(user), if there is one, needs; raises C(ApiError)."""
         if user:
             title = _title(self.noun)
             raise ApiError(
@@ -127,19 +127,19 @@ class Resource:
 
 
 class PlainResource(Resource):
-    """A kind of object that is kept as it is shown, apart from what the switches change."""
+    """A kind of object that is stored as it is shown, except for what the switches change."""
 
     def show(self, call: Call, items: t.Sequence[dict[str, t.Any]]) -> list[bytes]:
         """Objects of a list, encoded."""
         return [orjson.dumps(self.shown(item)) for item in items]
 
     def shown(self, item: dict[str, t.Any]) -> dict[str, t.Any]:
-        """An object with the spelling that the switches ask for."""
+        """An object as the switches ask for."""
         return item
 
 
 class ComputerGroups(PlainResource):
-    """Folders of computers; to be read only."""
+    """Folders of computers. They can only be read."""
 
     noun = "computer group"
     plural = "computer groups"
@@ -154,7 +154,7 @@ class ComputerGroups(PlainResource):
 
     @property
     def table(self) -> Table[dict[str, t.Any]]:
-        """Where the groups are."""
+        """The table with the groups."""
         return self.state.groups
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a firewall rule may say, and what the manager fills in."""
+"""The properties that a firewall rule may have, and those that the manager fills in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PROTOCOL_NUMBERS = {
     **{"any": 0, "icmp": 1, "igmp": 2, "ggp": 3, "tcp": 6, "pup": 12, "udp": 17, "idp": 22, "nd": 77, "raw": 255},
     "icmpv6": 58,
 }
-# The one priority of an action, where it has only one.
+# Actions that need a certain priority.
 _PRIORITY_OF = {"bypass": "4", "log-only": "4", "allow": "0"}
 
 FLAGS = ("frameNot", "protocolNot", "TCPNot", "ICMPNot", "logDisabled", "includePacketData", "alertEnabled")
@@ -42,7 +42,7 @@ _TCP_FLAGS = ("fin", "syn", "rst", "psh", "ack", "urg")
 _OPTIONAL_IDS = ("scheduleID", "contextID")
 _OPTIONAL_NUMBERS = ("ICMPType", "ICMPCode", *_OPTIONAL_IDS)
 
-# For each kind of end: the choices of its type, and the properties that such a type needs.
+# For each kind of source or destination: its types, and the properties that each type needs.
 _ENDS: dict[str, dict[str, tuple[str, ...]]] = {
     "IP": {
         "any": (),
@@ -71,7 +71,7 @@ PROPERTIES = frozenset(
 
 
 def shown_rule(rule: dict[str, t.Any], switches: Switches) -> dict[str, t.Any]:
-    """A rule, its MAC addresses with the separator that the switches ask for."""
+    """A rule in which MAC addresses have the separator from the switches."""
     shown = dict(rule)
     for side in ("source", "destination"):
         if f"{side}MACValue" in shown:
@@ -102,14 +102,14 @@ def complete(rule: dict[str, t.Any], written: dict[str, t.Any], state: State) ->
             choice({"tcpflags": item}, "tcpflags", "", _TCP_FLAGS) for item in _list(merged, "tcpflags")
         ]
     for key in _OPTIONAL_NUMBERS:
-        # 0 stands for none where the property is an ID.
+        # For an ID, 0 means none.
         if key in merged and (integer(merged, key, 0) or key.startswith("ICMP")):
             result[key] = merged[key]
     return result
 
 
 def checked(rule: dict[str, t.Any], written: dict[str, t.Any], state: State, switches: Switches) -> dict[str, t.Any]:
-    """A rule after a write, complete, if its action goes with its priority; raises C(ApiError)."""
+    """A complete rule after a write. Raises C(ApiError), also if the action does not allow the priority."""
     result = complete(rule, written, state)
     needed = _PRIORITY_OF.get(result["action"])
     if switches["bypass_priority_enforced"] and needed and result["priority"] != needed:
@@ -118,7 +118,7 @@ def checked(rule: dict[str, t.Any], written: dict[str, t.Any], state: State, swi
 
 
 def rule_at(state: State, rule_id: int, policy_id: int, own: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-    """A rule as it is under a policy, 0 for the default one, and for a target that overrides C(own) of it."""
+    """A rule with the overrides of a policy and its parents, and with C(own), a target's. C(policy_id) may be 0."""
     rule = state.rules.items[rule_id]
     above = [policy.rule_overrides.get(rule_id) for policy in state.lineage(policy_id)]
     for layer in (*reversed(above), own):
@@ -128,17 +128,17 @@ def rule_at(state: State, rule_id: int, policy_id: int, own: dict[str, t.Any] | 
 
 
 def difference(rule: dict[str, t.Any], inherited: dict[str, t.Any]) -> dict[str, t.Any]:
-    """What a complete rule overrides of one that is inherited; C(complete) makes the rule of the two again."""
+    """The properties in which a complete rule differs from an inherited one. C(complete) can merge the two again."""
     own = {key: value for key, value in rule.items() if key not in inherited or inherited[key] != value}
     for prefix, kind in END_PREFIXES:
-        # A type of its own keeps what it needs, whatever becomes of the rule above.
+        # An overridden type keeps the properties that it needs, even if the inherited rule changes.
         if f"{prefix}Type" in own:
             own |= {f"{prefix}{suffix}": rule[f"{prefix}{suffix}"] for suffix in _ENDS[kind][own[f"{prefix}Type"]]}
     return own | {key: 0 for key in _OPTIONAL_IDS if key in inherited and key not in rule}
 
 
 def _end(rule: dict[str, t.Any], prefix: str, kind: str, state: State) -> dict[str, t.Any]:
-    """The properties of one end of the traffic, without those that its type does not use."""
+    """The properties of one source or destination, without those that its type does not use."""
     types = _ENDS[kind]
     end_type = choice(rule, f"{prefix}Type", "any", tuple(types))
     result: dict[str, t.Any] = {f"{prefix}Type": end_type, f"{prefix}Not": _flag(rule, f"{prefix}Not", False)}

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Firewall rules, as far as they are the same for everybody."""
+"""Firewall rules, without the overrides of policies and computers."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FirewallRules(PlainResource):
 
     @property
     def table(self) -> Table[dict[str, t.Any]]:
-        """Where the rules are."""
+        """The table with the rules."""
         return self.state.rules
 
     def shown(self, item: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -46,7 +46,7 @@ class FirewallRules(PlainResource):
         return shown_rule(item, self.switches)
 
     def create(self, call: Call, written: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Keep a new rule."""
+        """Add a new rule."""
         self._check_name(written, required=True)
         rule = checked({}, written, self.state, self.switches) | {"ID": self.table.next_id}
         return self.table.add(rule["ID"], rule)
@@ -59,7 +59,7 @@ class FirewallRules(PlainResource):
         item.update(rule)
 
     def remove(self, item: dict[str, t.Any]) -> None:
-        """Delete a rule that is not assigned, or take it away from those that have it."""
+        """Delete a rule that is not assigned, or also remove its assignments."""
         if self.switches["delete_in_use"] == "rejected":
             self._depended_on(item["ID"], self.state.user_of_rule(item["ID"]))
         self.state.forget_rule(item["ID"])

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Scheduled tasks. Those that send policies do so when they are told to run now; others are kept, and do nothing."""
+"""Scheduled tasks. Tasks that send policies do so when told to run now. Other tasks are stored, but do nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SCHEDULE_PROPERTIES = {
     *("timeZone", "recurrenceType", "recurrenceCount"),
     *(f"{when}ScheduleParameters" for when in ("onceOnly", "hourly", "daily", "weekly", "monthly")),
 }
-# The property that a filter of each type needs.
+# The property that each type of filter needs.
 _FILTERS = {
     "computer": "computerID",
     "all-computers": "",
@@ -65,11 +65,11 @@ class ScheduledTasks(PlainResource):
 
     @property
     def table(self) -> Table[dict[str, t.Any]]:
-        """Where the tasks are."""
+        """The table with the tasks."""
         return self.state.scheduled_tasks
 
     def create(self, call: Call, written: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Keep a new task, and run it if it says so."""
+        """Add a new task, and run it if the write has C(runNow)."""
         task: dict[str, t.Any] = {"name": "", "enabled": True, "ID": self.table.next_id}
         if "type" not in written or "scheduleDetails" not in written:
             raise ApiError(400, "Scheduled Task type and scheduleDetails cannot be empty")
@@ -79,12 +79,12 @@ class ScheduledTasks(PlainResource):
         return dict(task)
 
     def modify(self, call: Call, item: dict[str, t.Any], written: dict[str, t.Any]) -> None:
-        """Change a task, and run it if it says so."""
+        """Change a task, and run it if the write has C(runNow)."""
         self._write(item, written)
         self._run(item, written)
 
     def remove(self, item: dict[str, t.Any]) -> None:
-        """Delete a task; what it has not begun by then does not happen."""
+        """Delete a task. A run that has not started yet does not happen."""
         self.table.remove(item["ID"])
 
     def _write(self, task: dict[str, t.Any], written: dict[str, t.Any], *, required: bool = False) -> None:
@@ -146,7 +146,7 @@ class ScheduledTasks(PlainResource):
         if kind.startswith("computers-in-group"):
             groups = {number}
             for group in self.state.groups if kind.endswith("subgroup") else ():
-                # Groups come after those that they are in.
+                # A group comes after its parent group.
                 if group.get("parentGroupID") in groups:
                     groups.add(group["ID"])
             return [one for one in computers if one.group_id in groups]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Deployment scripts: what the manager hands out to install an agent and let it activate itself."""
+"""Deployment scripts from the manager, which install an agent and let it activate itself."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SWITCHES = (
 )
 _IDS = ("policyID", "computerGroupID", "relayGroupID", "dsmProxyID", "relayProxyID")
 
-# The API that the vendor's SDK covers cannot list these. The second proxy asks for a name and a password.
+# The API that the vendor's SDK covers cannot list these. The second proxy needs a user name and a password.
 RELAY_GROUPS = {1: "Default Relay Group"}
 PROXIES = {1: ("192.0.2.3:3128", ""), 2: ("192.0.2.4:3128", "agents:proxy-password-of-the-lab")}
 
 _API_PORTS = {settings.ON_PREMISES: 4119, settings.CLOUD: 443}
 
-# Like the vendor's: checks, package, reset, activation, and the last command once more as a comment. The lab's manager
-# has no packages to hand out. Its agents are installed by then, and what is installed is not downloaded.
+# Like the vendor's: checks, package, reset, activation, and the last command again as a comment. The lab's manager has
+# no packages to download. Agents are installed before the script runs, so it downloads nothing.
 _SHELL = string.Template("""\
 #!/bin/bash
 ACTIVATIONURL='$activation_url'
@@ -79,7 +79,7 @@ _SIGNATURE_POWERSHELL = """\
     if ((Get-AuthenticodeSignature "$env:temp\\agent.msi").Status -ne "Valid") { exit 1 }
 """
 
-# Platform: package, and what installs it.
+# Platform: package, and the command that installs it.
 _PACKAGES = {
     "linux": ("agent.deb", "dpkg -i"),
     "solaris": ("agent.p5p.gz", "pkg install -g"),
@@ -89,7 +89,7 @@ _PACKAGES = {
 
 
 def answer_script(call: Call, manager: Manager) -> dict[str, t.Any]:
-    """What was asked for, with the script beside it. Raises C(ApiError)."""
+    """The request's properties, with the script added. Raises C(ApiError)."""
     written = call.json()
     if unknown := written.keys() - {"platform", "scriptBody", *_SWITCHES, *_IDS}:
         raise ApiError(400, f"Unrecognized property: {min(unknown)}")
@@ -169,7 +169,7 @@ def _conversation(wanted: dict[str, t.Any], manager: Manager, windows: bool) -> 
 
 
 def _arguments(wanted: dict[str, t.Any], manager: Manager) -> str:
-    """What dsa_control -a is given beside the address, each in quotes and after a space."""
+    """The arguments of dsa_control -a after the address, each in quotes and after a space."""
     token = manager.state.system_settings[settings.ACTIVATION_TOKEN]
     values = {
         **({"token": token} if token else {}),

@@ -45,23 +45,23 @@ Predicate = t.Callable[[t.Any], bool]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field that searches know: C(kind) string, choice, numeric, boolean, date or version."""
+    """A field that searches can test: C(kind) is string, choice, numeric, boolean, date or version."""
 
     kind: str
     get: t.Callable[[t.Any], t.Any]
-    # IDs of the objects with that very value, ascending, where there is an index.
+    # If there is an index: the IDs of the objects with exactly that value, ascending.
     index: t.Callable[[str], list[int]] | None = None
 
 
 def refused(reason: str) -> ApiError:
-    """A search that the manager does not take."""
+    """The error for a search that the manager does not accept."""
     return ApiError(400, f"Invalid SearchFilter: {reason}")
 
 
 class Search:
-    """A search filter, understood: where to look, what must hold, in which order, how many.
+    """A parsed search filter: where to look, the conditions, the order, and how many objects.
 
-    Raises C(ApiError) for whatever is not a search filter.
+    Raises C(ApiError) for anything that is not a search filter.
     """
 
     def __init__(self, search_filter: dict[str, t.Any], fields: t.Mapping[str, Field], switches: Switches) -> None:
@@ -92,7 +92,7 @@ class Search:
         self.ordered = sorted_by_id or len(criteria) > 1 or any(id_tests)
 
     def run(self, table: Table[t.Any]) -> list[t.Any]:
-        """The objects found, in order, as many as were asked for."""
+        """The objects that were found, in order, at most as many as requested."""
         ids: t.Sequence[int] = min(self._indexed, key=len) if self._indexed else table.ids
         start = bisect.bisect_left(ids, self._low)
         end = bisect.bisect_left(ids, self._high)
@@ -112,7 +112,7 @@ class Search:
         return found
 
     def _add(self, criterion: dict[str, t.Any], fields: t.Mapping[str, Field]) -> str | None:
-        """Take up one criterion; returns its test of the ID, if it is one."""
+        """Add one criterion. If it tests the ID, returns the test."""
         name = criterion.get("fieldName", "ID" if "idTest" in criterion else None)
         named = "fieldName" in criterion
         if name not in fields and (name != "ID" or (named and "idTest" in criterion and not self._id_may_be_named)):
@@ -205,7 +205,7 @@ def _like(pattern: str) -> t.Callable[[str], t.Any]:
 
 
 def _one_of(criterion: dict[str, t.Any], key: str, allowed: t.Mapping[str, t.Any]) -> str:
-    # Where the test is left out, the vendor's SDK documents "equal".
+    # If the test is left out, it is "equal", as the vendor's SDK documents.
     value = criterion.get(key, "equal")
     if value not in allowed:
         raise refused(f"{key} must be one of {', '.join(allowed)}")

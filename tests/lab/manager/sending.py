@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Policies on their way to agents: requested, and taken at once or at the next heartbeat.
+"""Policies on their way to agents: requested, and accepted at once or at the next heartbeat.
 
-Most computers of a fleet have an agent in name only: it takes what a scheduled task sends. Tests can let it live, so that
-it beats, and is sent what changes for it.
+Most computers of a fleet have an agent in name only, which accepts what a scheduled task sends. Tests can let it live,
+so that it sends heartbeats, and gets what changes for it.
 """
 
 from __future__ import annotations
@@ -36,18 +36,19 @@ class Sending:
         self._state = state
         self._clock = clock
         self._switches = switches
-        # What is to be done later: when, in which order, what.
+        # What to do later: when, a number for the order, and what.
         self._later: list[tuple[float, int, t.Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._living: set[int] = set()
         state.touched = self.touched
 
-    # -- what tests ask for
+    # -- for tests
 
     def let_live(self, computer_ids: t.Iterable[int] | None, beats: bool, messages: t.Sequence[str]) -> None:
-        """Let agents beat, or fall silent, and let the manager show these messages as their error; none for online.
+        """Let agents send heartbeats, or fall silent, and set the errors that the manager shows for them.
 
-        C(None): the agents of all computers that have one. Raises C(ValueError).
+        C(computer_ids): C(None) for all computers that have an agent. C(messages): empty for online. Raises
+        C(ValueError).
         """
         computers = self._state.computers
         chosen = [one for one in computers if one.has_agent] if computer_ids is None else None
@@ -60,10 +61,10 @@ class Sending:
                 self._take_later(computer)
         self.settle()
 
-    # -- what the manager does
+    # -- for the manager
 
     def later(self, seconds: float, do: t.Callable[[], None]) -> None:
-        """Do something when so much time has passed."""
+        """Do something after some time has passed."""
         heapq.heappush(self._later, (self._clock.now() + seconds, next(self._numbers), do))
         self.settle()
 
@@ -72,7 +73,7 @@ class Sending:
         return self._clock.milliseconds()
 
     def settle(self) -> None:
-        """Do what has become due by now: to be called before anything is looked at."""
+        """Do everything that is due by now. To be called before any state is read."""
         now = self._clock.now()
         while self._later and self._later[0][0] <= now:
             heapq.heappop(self._later)[2]()
@@ -84,9 +85,9 @@ class Sending:
                     computer.basic = None
 
     def touched(self, target: Policy | Computer | None) -> None:
-        """What a target sets has changed: it is sent to the agents that live, if their policy is sent by itself.
+        """Send the changed values of a target to the living agents whose policy is sent automatically.
 
-        C(None): something that many of them may refer to, such as a rule.
+        C(None): an object has changed that many targets may refer to, such as a rule.
         """
         for computer in filter(None, map(self._state.computers.get, self._living)):
             policy = self._state.policies.get(computer.policy_id)
@@ -100,7 +101,7 @@ class Sending:
                 self._request(computer)
 
     def send(self, computers: t.Iterable[Computer]) -> None:
-        """Send their policy to these computers, if they have an agent."""
+        """Send these computers their policy, if they have an agent."""
         for computer in computers:
             if computer.has_agent:
                 self._request(computer)
@@ -121,7 +122,7 @@ class Sending:
         requested = computer.last_send_policy_request
 
         def take() -> None:
-            # A later request has its own turn.
+            # A later request is handled separately.
             if computer.pending and not computer.silent and computer.last_send_policy_request == requested:
                 computer.pending = False
                 computer.last_send_policy_success = self._clock.milliseconds(now + wait)
@@ -132,7 +133,7 @@ class Sending:
 
 
 def status_of(computer: Computer) -> dict[str, t.Any]:
-    """The computerStatus of a computer whose agent is there in name only."""
+    """The computerStatus of a computer whose agent exists in name only."""
     if not computer.has_agent:
         return {"agentStatus": "inactive", "agentStatusMessages": ["Unmanaged (Unknown)"]}
     if computer.errors:
@@ -156,7 +157,7 @@ def _listens(state: State, computer: Computer) -> bool:
 
 
 def _until_heartbeat(state: State, computer: Computer, now: float, *, last: bool = False) -> float:
-    """Seconds until its next heartbeat, or since its last one: agents do not beat all at once."""
+    """Seconds until a computer's next heartbeat, or since its last one. Agents do not all send theirs at once."""
     number, unit = effective_settings(state, computer)[settings.HEARTBEAT_INTERVAL].split()
     interval = int(number) * (3600.0 if unit.startswith("Hour") else 60.0)
     since = (now + computer.id * 37.0) % interval

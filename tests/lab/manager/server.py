@@ -23,7 +23,7 @@ BASE_PATH = "/api"
 
 
 class Server:
-    """Answers requests for a C(Manager), keeps the log, and misbehaves where a fault says so."""
+    """Answers requests for a C(Manager), keeps the log, and misbehaves as faults say."""
 
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
@@ -31,7 +31,7 @@ class Server:
         self.log = Log()
 
     def reset(self) -> None:
-        """The same fleet anew; no faults, no log."""
+        """Start again with the same fleet, no faults, and an empty log."""
         self.manager.reset()
         self.faults.clear()
         self.log.entries.clear()
@@ -82,7 +82,7 @@ class Server:
                 fleet = self.manager.state
                 await asyncio.sleep(action["seconds"])
                 if self.manager.state is not fleet:
-                    # What one test has left behind is not for the fleet of the next.
+                    # A leftover request of one test must not reach the fleet of the next.
                     return self._cut(request, call, entry, "before")
                 return self._response(self._processed(call, entry))
             case "drop_fields":
@@ -105,7 +105,7 @@ class Server:
             if when == "after_reply" and transport:
                 transport.write(self._raw(reply))
             elif when == "during" and transport:
-                # Without half of the body; of a reply without one, not even the whole first line.
+                # Leave out half of the body. If there is no body, send only a part of the first line.
                 sent = self._raw(reply)
                 transport.write(sent[: len(sent) - (len(reply.body) + 1) // 2] if reply.body else b"HTTP/1.1")
         if when != "after_reply":
@@ -115,7 +115,7 @@ class Server:
         return web.Response()
 
     def _forgotten(self, call: Call, entry: Entry) -> Reply:
-        """Yes to a write that is not kept."""
+        """A positive reply to a write that is not stored."""
         if kind_of(call.method, call.path) == DELETE:
             reply = Reply(self.manager.switches["delete_status"])
         elif read := read_instead(call):
@@ -154,7 +154,7 @@ class Server:
         return web.Response(status=reply.status, body=reply.body, headers=self._headers(reply))
 
     def _raw(self, reply: Reply) -> bytes:
-        """A reply as it travels, for connections that are cut on purpose."""
+        """A reply as it is sent, for connections that are cut on purpose."""
         lines = [f"HTTP/1.1 {reply.status} {http.HTTPStatus(reply.status).phrase}"]
         lines += [f"{name}: {value}" for name, value in self._headers(reply).items()]
         if reply.status != http.HTTPStatus.NO_CONTENT:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The manager's settings: names, defaults, and which values they take.
+"""The manager's settings: names, defaults, and accepted values.
 
-Values are kept in one wording, the default one; C(spell) turns them into the wording that the switches ask for.
+Values are stored in the default wording. C(spell) turns them into the wording that the switches ask for.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ NOT_ALLOWED = "No"
 FOR_ANY_COMPUTERS = "For any computers"
 FOR_EXISTING_COMPUTERS = "For existing computers"
 FOR_COMPUTERS_ON_IP_LIST = "For computers on the following IP list"
-# IDs of the choices: 0 and 1 are those of the manager's command line, the others follow the console's order.
+# IDs of the choices: 0 and 1 come from the manager's command line, the others follow the order in the console.
 _ACTIVATION_IDS = {
     "0": NOT_ALLOWED,
     "1": FOR_ANY_COMPUTERS,
@@ -68,7 +68,7 @@ DO_NOT_ALLOW = "Do not allow activation"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting: C(scope) policy, default or system; C(kind) says which values it takes."""
+    """A setting: C(scope) is policy, default or system; C(kind) says which values it accepts."""
 
     name: str
     scope: str
@@ -78,7 +78,7 @@ class Setting:
 
 
 def read_table(name: str) -> t.Iterator[dict[str, str]]:
-    """The rows of a table beside this file, without its comment lines."""
+    """The rows of a table in this file's folder, without comment lines."""
     with open(Path(__file__).with_name(name), encoding="utf-8", newline="") as file:
         yield from csv.DictReader(
             (line for line in file if not line.startswith("#")), delimiter="\t", quoting=csv.QUOTE_NONE
@@ -101,7 +101,7 @@ SYSTEM_SETTINGS = {name: setting for name, setting in SETTINGS.items() if settin
 
 
 def defaults(deployment: str) -> dict[str, str]:
-    """The default policy's values as shipped."""
+    """The values of the default policy as shipped."""
     values = {name: setting.default for name, setting in DEFAULT_SETTINGS.items()}
     if deployment == CLOUD:
         values[DIRECTION] = AGENT_INITIATED
@@ -109,7 +109,7 @@ def defaults(deployment: str) -> dict[str, str]:
 
 
 def minutes(number: int) -> str:
-    """A number of minutes as the console words it."""
+    """A number of minutes in the console's wording."""
     return "1 Minute" if number == 1 else f"{number} Minutes"
 
 
@@ -120,7 +120,7 @@ def _in_hours(value: str) -> str:
 
 
 def spell(name: str, value: str, switches: Switches) -> str:
-    """A kept value in the wording that the switches ask for."""
+    """A stored value in the wording that the switches ask for."""
     if name == DIRECTION and value == AGENT_INITIATED:
         return switches["direction_wording"]
     if name == ACTIVATION_ENABLED and value == NOT_ALLOWED:
@@ -180,7 +180,7 @@ _CHECKS: dict[str, t.Callable[[str, Switches], str | None]] = {
     "count": _count,
     "direction": _direction,
     "activation": _activation,
-    # Whether there is such an object is for those to check who know the objects.
+    # Whether the object exists is checked elsewhere, by code that knows the objects.
     "reference": lambda text, switches: text,
 }
 
@@ -192,9 +192,9 @@ def _canonical(setting: Setting, text: str, switches: Switches) -> str | None:
 
 
 def check_all(written: t.Any, known: t.Mapping[str, Setting], switches: Switches, deployment: str) -> dict[str, str]:
-    """The values of a write, each C({"value": text}), in the kept wording; an empty one takes the override away.
+    """The values of a write, each C({"value": text}), in the stored wording. An empty value removes the override.
 
-    Everything is checked before anything is kept. Raises C(ApiError) that gives the reason for each wrong setting.
+    Everything is checked before anything is stored. Raises C(ApiError) with the reason for each wrong setting.
     """
     if not isinstance(written, dict):
         raise ApiError(400, "Settings must be an object of setting names")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the manager holds: policies, computers, groups, rules and lists, and how values are inherited."""
+"""The manager's objects: policies, computers, groups, rules and lists, and how values are inherited."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Item = t.TypeVar("Item")
 
 NO_AGENT = "0.0.0.0"
 
-# Shared by every object that sets nothing itself; never written to.
+# Shared by all objects that set nothing themselves, and never changed.
 NOTHING: dict[str, str] = {}
 NO_RULES: tuple[int, ...] = ()
 NO_RULE_OVERRIDES: dict[int, dict[str, t.Any]] = {}
 
 
 class Table(t.Generic[Item]):
-    """Objects by ID, in the order of their IDs. An ID is never given twice."""
+    """Objects by ID, in the order of their IDs. An ID is never used again."""
 
     def __init__(self) -> None:
         self.items: dict[int, Item] = {}
@@ -38,11 +38,11 @@ class Table(t.Generic[Item]):
         return map(self.items.__getitem__, self.ids)
 
     def get(self, object_id: int) -> Item | None:
-        """The object of that ID, if there is one."""
+        """The object with that ID, if there is one."""
         return self.items.get(object_id)
 
     def add(self, object_id: int, item: Item) -> Item:
-        """Keep an object; its ID must be above all others that were ever there."""
+        """Add an object. Its ID must be above all earlier ones, including those of deleted objects."""
         if object_id < self.next_id:
             raise ValueError(f"ID {object_id} comes too late: the next one is {self.next_id}")
         self.items[object_id] = item
@@ -51,14 +51,14 @@ class Table(t.Generic[Item]):
         return item
 
     def remove(self, object_id: int) -> None:
-        """Forget an object."""
+        """Remove an object."""
         del self.items[object_id]
         del self.ids[bisect.bisect_left(self.ids, object_id)]
 
 
 @dataclass(slots=True)
 class Policy:
-    """A policy: C(settings), C(firewall_state), C(rule_ids) and C(rule_overrides), by rule, are its own."""
+    """A policy. C(settings), C(firewall_state), C(rule_ids) and C(rule_overrides), by rule, are its own values."""
 
     id: int
     name: str
@@ -74,7 +74,7 @@ class Policy:
 
 @dataclass(slots=True)
 class Computer:
-    """A computer, its optional values as C(None): dates in milliseconds since 1970, C(policy_id) 0 for no policy."""
+    """A computer. Missing values are C(None), dates are in milliseconds since 1970, C(policy_id) 0 means no policy."""
 
     id: int
     host_name: str
@@ -95,8 +95,8 @@ class Computer:
     firewall_state: str | None = None
     rule_ids: tuple[int, ...] = NO_RULES
     rule_overrides: dict[int, dict[str, t.Any]] = field(default_factory=lambda: NO_RULE_OVERRIDES)
-    # Of an agent that is there in name only: whether it is yet to take its policy, whether it says nothing, and what the
-    # manager shows as its errors.
+    # For an agent in name only: whether it has yet to accept its policy, whether it is silent, and the errors that the
+    # manager shows for it.
     pending: bool = False
     silent: bool = False
     errors: tuple[str, ...] = ()
@@ -111,16 +111,16 @@ class Computer:
 
 @dataclass(slots=True)
 class Agent:
-    """An agent that was activated and lives in the lab, as the manager knows it. Times are those of its clock."""
+    """An activated agent that runs in the lab, as the manager knows it. Times are those of the manager's clock."""
 
     computer_id: int
     guid: str
     secret: str
-    # Fingerprint of its certificate, and what tells its host from a clone of it.
+    # Fingerprint of its certificate, and what distinguishes its host from a clone.
     certificate: str
     machine: str
     address: str
-    # The settings that it was last sent: they say whether it listens, and how often it beats.
+    # The settings that were last sent to it. They say whether it listens, and how often it sends heartbeats.
     settings: dict[str, str] = field(default_factory=lambda: NOTHING)
     fingerprint: str = ""
     last_event: int = 0
@@ -129,14 +129,14 @@ class Agent:
     clock: float | None = None
     virtual_machine: str | None = None
     offline: bool = False
-    # Whether it is to be sent its policy, be it the one that it has.
+    # Whether to send it its policy, even if it already has it.
     send_requested: bool = False
-    # Whether the manager tells that its last call did not reach it.
+    # Whether the manager shows that its last call did not reach the agent.
     cannot_be_called: bool = False
 
 
 class State:
-    """One manager's objects. What they inherit is worked out once and forgotten at C(policies_changed)."""
+    """One manager's objects. Inherited values are computed once, and forgotten at C(policies_changed)."""
 
     def __init__(self, deployment: str) -> None:
         self.deployment = deployment
@@ -150,20 +150,20 @@ class State:
         self.mac_lists: Table[dict[str, t.Any]] = Table()
         self.port_lists: Table[dict[str, t.Any]] = Table()
         self.scheduled_tasks: Table[dict[str, t.Any]] = Table()
-        # To be called with a policy or computer whose configuration has changed, or None where that of any may have.
+        # To be called with a policy or computer whose configuration has changed, or with None if any may have changed.
         self.touched: t.Callable[[Policy | Computer | None], None] = lambda target: None
-        # Agents that are really there, by the ID of their computer.
+        # Agents that really exist, by the ID of their computer.
         self.agents: dict[int, Agent] = {}
-        # Whatever is derived from policies, keyed by who derived it.
+        # All values that are derived from policies. The keys start with a name for the kind of value.
         self.derived: dict[t.Any, t.Any] = {}
         self._names: dict[str, dict[str, list[int]]] = {}
 
     def policies_changed(self) -> None:
-        """To be called after a policy, a default setting or a rule changed."""
+        """To be called after a policy, a default setting or a rule has changed."""
         self.derived.clear()
 
     def computer_names_changed(self) -> None:
-        """To be called after computers came, went or were renamed."""
+        """To be called after computers were added, deleted or renamed."""
         self._names.clear()
 
     def lineage(self, policy_id: int) -> t.Iterator[Policy]:
@@ -178,7 +178,7 @@ class State:
         return any(policy.id == policy_id for policy in self.lineage(computer.policy_id))
 
     def effective_settings(self, policy_id: int) -> dict[str, str]:
-        """What holds under a policy, for each setting of policies; ID 0 stands for the default policy."""
+        """The effective value of each policy setting under a policy. ID 0 means the default policy."""
         key = ("settings", policy_id)
         if key not in self.derived:
             if policy_id:
@@ -189,7 +189,7 @@ class State:
         return self.derived[key]
 
     def effective_firewall_state(self, policy_id: int) -> str:
-        """C(on) or C(off) under a policy; ID 0 stands for the default policy."""
+        """C(on) or C(off) under a policy. ID 0 means the default policy."""
         for policy in self.lineage(policy_id):
             if policy.firewall_state:
                 return policy.firewall_state
@@ -205,7 +205,7 @@ class State:
         return self.derived[key]
 
     def computers_named(self, field_name: str, value: str) -> list[int]:
-        """IDs of the computers with that very C(host_name) or C(display_name), ascending."""
+        """IDs of the computers with exactly that C(host_name) or C(display_name), ascending."""
         if field_name not in self._names:
             index: dict[str, list[int]] = {}
             for computer in self.computers:
@@ -214,7 +214,7 @@ class State:
         return self._names[field_name].get(value, [])
 
     def user_of_rule(self, rule_id: int) -> str | None:
-        """A policy or computer that the rule is assigned to, as messages name it."""
+        """The name in messages of a policy or computer that the rule is assigned to, if any."""
         for policy in self.policies:
             if rule_id in policy.rule_ids:
                 return f"Policy {policy.id}"
@@ -224,7 +224,7 @@ class State:
         return None
 
     def forget_rule(self, rule_id: int) -> None:
-        """Delete a rule, its assignments and overrides with it."""
+        """Delete a rule, and its assignments and overrides."""
         self.rules.remove(rule_id)
         for target in (*self.policies, *self.computers):
             if rule_id in target.rule_ids:
@@ -234,7 +234,7 @@ class State:
         self.policies_changed()
 
     def forget_list(self, keys: t.Sequence[str], list_id: int) -> None:
-        """Let rules that use the list in one of these properties be for anybody there."""
+        """Let rules that use the list in one of these properties be for any address or port there."""
         for _rule_id, rule in self._rules_and_overrides():
             for key in keys:
                 if rule.get(key) == list_id:
@@ -242,7 +242,7 @@ class State:
                     rule[f"{key.removesuffix('ListID')}Type"] = "any"
 
     def user_of_policy(self, policy_id: int) -> str | None:
-        """A policy below or a computer that has the policy, as messages name it."""
+        """The name in messages of a policy below this one, or of a computer that has it, if any."""
         for policy in self.policies:
             if policy.parent_id == policy_id:
                 return f"Policy {policy.id}"
@@ -252,14 +252,14 @@ class State:
         return None
 
     def user_of_list(self, keys: t.Sequence[str], list_id: int) -> str | None:
-        """A rule that uses the list in one of these properties, as messages name it."""
+        """The name in messages of a rule that uses the list in one of these properties, if any."""
         for rule_id, rule in self._rules_and_overrides():
             if any(rule.get(key) == list_id for key in keys):
                 return f"Firewall Rule {rule_id}"
         return None
 
     def _rules_and_overrides(self) -> t.Iterator[tuple[int, dict[str, t.Any]]]:
-        """The properties of each rule, then those that targets override, each with the rule's ID."""
+        """The properties of each rule, then the overrides of each target, each with the rule's ID."""
         yield from self.rules.items.items()
         for target in (*self.policies, *self.computers):
             yield from target.rule_overrides.items()

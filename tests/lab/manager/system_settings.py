@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The manager's own settings, those included that hold the ID of a policy or list."""
+"""The manager's own settings, including those that contain the ID of a policy or list."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.lab.manager.switches import Switches
 
 
 def write(written: t.Any, state: State, switches: Switches) -> None:
-    """Keep the values of a write, each C({"value": text}); an empty one brings the default back. Raises C(ApiError)."""
+    """Store the values of a write, each C({"value": text}). An empty one restores the default. Raises C(ApiError)."""
     checked = settings.check_all(written, settings.SYSTEM_SETTINGS, switches, state.deployment)
     for name in checked.keys() & _REFERENCES.keys():
         checked[name] = _id(name, checked[name], state)
@@ -25,7 +25,7 @@ def write(written: t.Any, state: State, switches: Switches) -> None:
 
 
 def shown(state: State, switches: Switches) -> dict[str, dict[str, str]]:
-    """All of them as they travel, in the wording in force."""
+    """All of them as they are sent, in the wording that the switches ask for."""
     values = {name: settings.spell(name, value, switches) for name, value in state.system_settings.items()}
     for name in _REFERENCES:
         names = _names(name, state)
@@ -47,7 +47,7 @@ def _names(name: str, state: State) -> dict[str, str]:
 
 
 def _id(name: str, text: str, state: State) -> str:
-    """The ID for an ID or a name, empty for none."""
+    """The ID for an ID or a name, empty for none; raises C(ApiError)."""
     names = _names(name, state)
     if text in ("", "0"):
         return ""

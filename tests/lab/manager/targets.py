@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Policies and computers: what they set themselves, what they inherit, and the rules assigned to them."""
+"""Policies and computers: the values that they set themselves or inherit, and the rules assigned to them."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ _FIREWALL_STATES = ("inherited", "on", "off")
 
 Target = t.Union[Policy, Computer]
 
-# What agents are sent.
+# The attributes that are sent to agents.
 _SENT = {"settings", "firewall_state", "rule_ids", "rule_overrides", "policy_id", "parent_id"}
 
-# Fields that searches leave out where they are told to, unless it is the one field that the switch names.
+# Fields that searches leave out, by the value of the switch, unless that is itself the name of the field.
 _LEFT_OUT = {"names": ("name", "hostName", "displayName")}
 
 
 class TargetResource(Resource):
-    """What policies and computers share."""
+    """What policies and computers have in common."""
 
     settings_key: t.ClassVar[str]
 
@@ -55,20 +55,20 @@ class TargetResource(Resource):
         raise NotImplementedError
 
     def changed(self, target: t.Any) -> None:
-        """Take note that a target's own values changed."""
+        """Called after a target's own values have changed."""
 
     def answer(self, call: Call, path: list[str]) -> Reply:
-        """Answer a call; searches leave out what they are told to. Raises C(ApiError)."""
+        """Answer a call. Searches leave out what a switch says. Raises C(ApiError)."""
         reply = super().answer(call, path)
         left_out = self.switches["search_leaves_out"]
         if path != ["search"] or left_out == "nothing":
             return reply
         return without_fields(reply, _LEFT_OUT.get(left_out, (left_out,)))
 
-    # -- settings and firewall of a whole object
+    # -- settings and firewall in an object
 
     def _check_own(self, target: Target, written: dict[str, t.Any], *, new: bool) -> dict[str, t.Any]:
-        """The attributes that a write sets on a target, all checked; raises C(ApiError)."""
+        """The attributes that a write sets on a target, after all checks; raises C(ApiError)."""
         own: dict[str, t.Any] = {}
         if self.settings_key in written:
             own["settings"] = self._merged(target, written[self.settings_key])
@@ -108,11 +108,11 @@ class TargetResource(Resource):
         if differs:
             self.state.touched(target)
         if target.rule_overrides:
-            # What it overrides of a rule goes with the rule.
+            # If it no longer has a rule, its overrides of the rule are removed, too.
             rule_ids = self._inherited_rules(target).union(target.rule_ids)
             target.rule_overrides = {number: own for number, own in target.rule_overrides.items() if number in rule_ids}
 
-    # -- what is below an object
+    # -- paths below an object
 
     def below(self, call: Call, item: Target, path: list[str]) -> Reply:
         """Answer a call to a setting, to the assigned rules, or to their details."""
@@ -174,7 +174,7 @@ class TargetResource(Resource):
             raise ApiError(400, f"Firewall Rule {rule_id} could not be unassigned because it is inherited")
 
     def _rules(self, call: Call, target: Target, path: list[str]) -> Reply:
-        """The rules of a target with what it and those above it override, or only with what it overrides itself."""
+        """The rules of a target with all overrides, also inherited ones, or only the target's own overrides."""
         overrides = call.flag("overrides")
         rule_ids = sorted(self._inherited_rules(target).union(target.rule_ids))
         match call.method, path:
@@ -199,7 +199,7 @@ class TargetResource(Resource):
         return shown_rule(rule, self.switches)
 
     def _override(self, target: Target, rule_id: int, written: dict[str, t.Any] | None) -> None:
-        """Override properties of a rule on a target, beside those that it overrides already, or C(None) of them."""
+        """Override more properties of a rule on a target, or, if C(written) is C(None), none of them any more."""
         kept = {other: own for other, own in target.rule_overrides.items() if other != rule_id}
         if written is not None:
             if unknown := written.keys() - PROPERTIES:
@@ -242,7 +242,7 @@ class Policies(TargetResource):
 
     @property
     def table(self) -> Table[Policy]:
-        """Where the policies are."""
+        """The table with the policies."""
         return self.state.policies
 
     def above(self, target: Policy) -> int:
@@ -250,7 +250,7 @@ class Policies(TargetResource):
         return target.parent_id
 
     def changed(self, target: Policy) -> None:
-        """Forget what was derived: a policy reaches its children and computers."""
+        """Forget all derived values, because a policy affects its children and computers."""
         self.state.policies_changed()
 
     def show(self, call: Call, items: t.Sequence[Policy]) -> list[bytes]:
@@ -259,7 +259,7 @@ class Policies(TargetResource):
         return [orjson.dumps(self.renderer.policy(policy, overrides)) for policy in items]
 
     def create(self, call: Call, written: dict[str, t.Any]) -> Policy:
-        """Keep a new policy."""
+        """Add a new policy."""
         self._check_name(written, required=True)
         policy = Policy(self.table.next_id, written["name"])
         self._write(policy, written, new=True)
@@ -289,14 +289,14 @@ class Policies(TargetResource):
         return parent_id
 
     def remove(self, item: Policy) -> None:
-        """Delete a policy that nothing is below."""
+        """Delete a policy that has no children and no computers."""
         self._depended_on(item.id, self.state.user_of_policy(item.id))
         self.table.remove(item.id)
         self.changed(item)
 
 
 class Computers(TargetResource):
-    """Computers. Several of them may have one host name."""
+    """Computers. Several of them may have the same host name."""
 
     noun = "computer"
     plural = "computers"
@@ -341,7 +341,7 @@ class Computers(TargetResource):
 
     @property
     def table(self) -> Table[Computer]:
-        """Where the computers are."""
+        """The table with the computers."""
         return self.state.computers
 
     def above(self, target: Computer) -> int:
@@ -357,7 +357,7 @@ class Computers(TargetResource):
         return self.renderer.computer(item, parts_of(call.values("expand")), call.flag("overrides"))
 
     def create(self, call: Call, written: dict[str, t.Any]) -> Computer:
-        """Keep a new computer, without an agent yet. Tests may say what it runs, which a manager learns from agents."""
+        """Add a new computer without an agent. Tests may set its platform, which a manager only learns from agents."""
         computer = Computer(self.table.next_id, "", platform=text(written, "platform", "Unknown"))
         self._write(computer, written, new=True)
         self.state.computer_names_changed()

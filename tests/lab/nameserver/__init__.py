@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Real name servers in hosts of the lab, with configurations as sites have them."""
+"""Real name servers on hosts of the lab, configured as sites do it."""
 
 from tests.lab.nameserver.active_directory import ActiveDirectory
 from tests.lab.nameserver.bind import Bind, TsigKey

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Samba as the domain controller of an Active Directory: its zone takes updates that Kerberos signs, and no others."""
+"""Samba as the domain controller of an Active Directory. Its zone only accepts updates signed with Kerberos."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if t.TYPE_CHECKING:
 _PASSWORD = "Not-for-people-1"
 
 _OPTIONS = (
-    # What is for neither names nor tickets takes time.
+    # Services for anything other than names and tickets only take time.
     "--option=server services = ldap, kdc, dns",
-    # A database of the attributes of files, as memory has none.
+    # A database for the attributes of files, because the file system in memory has none.
     "--option=posix:eadb = /var/lib/samba/private/eadb.tdb",
 )
 
@@ -37,10 +37,10 @@ for command in json.loads(sys.argv[1]):
 
 
 class ActiveDirectory(NameServer):
-    """A domain of its own, and the only controller in it, which is called as its host is.
+    """A separate domain and its only controller, which has the name of its host.
 
-    realm: in capitals, as C(CORP.EXAMPLE); zone: that of the domain. C(users) are accounts without special rights: they
-    may make names, and change those that they have made. Each has a keytab.
+    realm: in upper case, such as C(CORP.EXAMPLE); zone: that of the domain. C(users) are accounts without special
+    rights: they may create names, and change the names that they have created. Each of them has a keytab.
     """
 
     program = "samba"
@@ -53,7 +53,7 @@ class ActiveDirectory(NameServer):
         self.users = users
 
     def configure(self) -> None:
-        """Make the domain and its users: this takes some seconds."""
+        """Create the domain and its users. This takes a few seconds."""
         self.host.run(["rm", "-f", "/etc/samba/smb.conf"])
         commands = [
             [
@@ -67,7 +67,7 @@ class ActiveDirectory(NameServer):
                 for user in (*self.users, "Administrator")
             ),
         ]
-        # One process for all of them, as its start takes longer than most.
+        # One process for all commands, because its start takes longer than most of them.
         self.host.run(["python3", "-c", _TOOL, json.dumps(commands)])
 
     @property
@@ -77,10 +77,10 @@ class ActiveDirectory(NameServer):
 
     @property
     def configuration(self) -> str:
-        """The krb5.conf of those who belong to the domain."""
+        """The krb5.conf for members of the domain."""
         return client_configuration(self.realm, self.address)
 
     @staticmethod
     def keytab(user: str) -> str:
-        """Where the keytab of a user is on the host."""
+        """The path of a user's keytab on the host."""
         return f"/etc/{user}.keytab"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""BIND: the primary server of a zone, which takes dynamic updates that are signed."""
+"""BIND: the primary server of a zone, which accepts signed dynamic updates."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ ns1  A    {host.address}
 
 @dataclass(frozen=True)
 class TsigKey:
-    """A key that signs updates: C(secret) is base64; C(algorithm) as BIND spells it."""
+    """A key that signs updates. C(secret) is in base64, and C(algorithm) in BIND's spelling."""
 
     name: str = "ansible"
     algorithm: str = "hmac-sha256"
@@ -65,8 +65,8 @@ class Bind(NameServer):
     """The primary server of C(zone).
 
     C(key) may change everything in the zone, unless C(policy), the rules of BIND's update-policy, says otherwise.
-    C(more_keys) are known to the server. C(records) are lines of the zone's file,
-    C(options) statements among BIND's options.
+    The server also knows C(more_keys). C(records) are additional lines of the zone's file, and C(options) are
+    additional statements in BIND's options.
     """
 
     program = "named"
@@ -107,7 +107,7 @@ class Bind(NameServer):
         return ["named", "-g", "-u", "bind"]
 
     def update(self, *lines: str, key: TsigKey | None = None) -> None:
-        """Change the zone with nsupdate, as a colleague of the site would; raises where the server refuses."""
+        """Change the zone with nsupdate, as a colleague at the site would; raises an error if the server refuses."""
         key = key or self.key
         script = "\n".join([f"server {self.address}", f"zone {self.zone}", *lines, "send", ""])
         self.host.run(["nsupdate", "-y", f"{key.algorithm}:{key.name}:{key.secret}"], input=script)

@@ -18,10 +18,10 @@ _PIHOLE = "/etc/pihole/dnsmasq.conf"
 
 
 class Dnsmasq(NameServer):
-    """A resolver for the lab's hosts; C(zones) maps zones of the site to the addresses of their primary servers.
+    """A resolver for the lab's hosts. C(zones) maps zones of the site to the addresses of their primary servers.
 
-    C(hosts_folder) is the folder of its hosts files, and C(directive) the option that names it: C(addn-hosts) or
-    C(hostsdir).
+    C(hosts_folder) is the folder with its hosts files, and C(directive) the option that names the folder: C(addn-hosts)
+    or C(hostsdir).
     """
 
     program = "dnsmasq"
@@ -48,26 +48,26 @@ class Dnsmasq(NameServer):
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises C(RuntimeError) with its log if it does not."""
-        # What is in /run goes with the power.
+        # The files in /run are lost when the host is powered off.
         self.host.run(["install", "-d", "-o", "dnsmasq", "/run/dnsmasq"])
         super().start()
 
     @property
     def command(self) -> list[str]:
-        """In the foreground, otherwise with the options of Debian's service."""
+        """In the foreground, with the other options as in Debian's service."""
         folders = "/etc/dnsmasq.d,.dpkg-dist,.dpkg-old,.dpkg-new"
         options = ["-x", self.pid_file, "-u", "dnsmasq", "-7", folders, "--local-service"]
         return ["dnsmasq", "--keep-in-foreground", "--log-facility=-", *options]
 
 
 class PiHole(NameServer):
-    """What others see of Pi-hole's name server: a dnsmasq of another name, with a configuration that Pi-hole writes."""
+    """Pi-hole's name server as seen from outside: dnsmasq with another name and Pi-hole's configuration."""
 
     program = "pihole-FTL"
     hosts_folder = "/etc/pihole/hosts"
 
     def configure(self) -> None:
-        """Write the configuration, and leave no program of the name dnsmasq."""
+        """Write the configuration, and rename the program dnsmasq."""
         lines = [f"hostsdir={self.hosts_folder}", "no-resolv", "localise-queries", ""]
         self.host.write(_PIHOLE, "\n".join(lines))
         self.host.run(["mkdir", "-p", self.hosts_folder])
@@ -75,5 +75,5 @@ class PiHole(NameServer):
 
     @property
     def command(self) -> list[str]:
-        """In the foreground, with no other file than Pi-hole's."""
+        """In the foreground, with only Pi-hole's file."""
         return [self.program, "--keep-in-foreground", "--log-facility=-", "-u", "dnsmasq", "--pid-file=", "-C", _PIHOLE]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""MIT Kerberos: the KDC of a realm, for name servers that take its tickets."""
+"""MIT Kerberos: the KDC of a realm, for name servers that accept its tickets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CLIENT = """\
     }}
 """
 
-# A realm of its own for each test's lab: what it takes is quick, not safe.
+# Each test's lab has a separate realm, so the encryption is chosen to be quick, not safe.
 _KDC = """\
 [realms]
     {realm} = {{
@@ -36,12 +36,12 @@ _KDC = """\
 
 
 def client_configuration(realm: str, address: str) -> str:
-    """A krb5.conf that knows one realm and its KDC, and asks no name server for others."""
+    """A krb5.conf with one realm and its KDC, which looks up no other KDCs in the DNS."""
     return _CLIENT.format(realm=realm, address=address)
 
 
 class Kdc:
-    """The KDC of C(realm), as a context manager: started at the beginning, in the end stopped."""
+    """The KDC of C(realm), as a context manager: it is started on entry, and stopped on exit."""
 
     def __init__(self, host: Host, realm: str = "LAB.TEST") -> None:
         self.host = host
@@ -69,16 +69,16 @@ class Kdc:
 
     @property
     def configuration(self) -> str:
-        """The krb5.conf of those who ask this KDC."""
+        """The krb5.conf for clients of this KDC."""
         return client_configuration(self.realm, self.host.address)
 
     @staticmethod
     def keytab(principal: str) -> str:
-        """Where the keytab of a principal is on the host."""
+        """The path of a principal's keytab on the host."""
         return f"/etc/{principal.replace('/', '_')}.keytab"
 
     def add(self, *principals: str) -> None:
-        """Make principals, each with random keys in a keytab."""
+        """Create principals, each with random keys in a keytab."""
         script = "".join(
             f"addprinc -randkey {principal}\nktadd -k {self.keytab(principal)} {principal}\n"
             for principal in principals

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the name servers of the lab have in common: a host, a configuration, a process that answers."""
+"""What the lab's name servers have in common: a host, a configuration, and a process that answers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _START = 20.0
 
 
 class NameServer:
-    """A name server in a host of the lab, as a context manager: configured and started, in the end stopped.
+    """A name server on a host of the lab, as a context manager: configured and started on entry, stopped on exit.
 
-    It listens on port 53 of all addresses of its host; C(address) is one of them.
+    It listens on port 53 of all addresses of its host. C(address) is one of them.
     """
 
     program: str
@@ -38,23 +38,23 @@ class NameServer:
         self.stop()
 
     def configure(self) -> None:
-        """Write the site's configuration into the host."""
+        """Write the site's configuration to the host."""
         raise NotImplementedError
 
     @property
     def command(self) -> list[str]:
-        """How the server is started: in the foreground, otherwise as Debian does."""
+        """The command that starts the server: in the foreground, but otherwise as Debian does."""
         raise NotImplementedError
 
     @property
     def log(self) -> str:
-        """What the server has said so far."""
+        """What the server has logged so far."""
         return self.host.read(f"/var/log/{self.program}.log")
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises C(RuntimeError) with its log if it does not."""
         self._process = self.host.start(self.command)
-        # Any answer will do, also a refusal: dig fails only without one.
+        # Any answer is enough, even a refusal. dig only fails without an answer.
         asking = ["dig", "@127.0.0.1", "localhost", "+tries=1", "+time=1"]
         deadline = time.monotonic() + _START
         while time.monotonic() < deadline and self._process.alive:
@@ -65,17 +65,17 @@ class NameServer:
         raise RuntimeError(f"{self.program} does not answer: {self.log}")
 
     def stop(self) -> None:
-        """Stop the server, if it runs. Its files stay."""
+        """Stop the server if it is running. Its files stay."""
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
 
     def restart(self) -> None:
-        """Start the server anew, so that it reads all of its configuration."""
+        """Restart the server, so that it reads all of its configuration."""
         self.stop()
         self.start()
 
     def answer(self, name: str, kind: str = "A", *options: str) -> list[str]:
-        """What C(dig +short) says of a name, sorted; empty if there is nothing. C(options) are further ones of dig."""
+        """The sorted output of C(dig +short) for a name, empty if there is none. C(options) are more options of dig."""
         asked = self.host.run(["dig", f"@{self.address}", "+short", *options, name, kind])
         return sorted(asked.stdout.splitlines())

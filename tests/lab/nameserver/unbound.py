@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Unbound: a site's resolver, with its control over a UNIX socket."""
+"""Unbound: a site's resolver, which is controlled through a UNIX socket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.lab.nameserver.server import NameServer
 if t.TYPE_CHECKING:
     from tests.lab.hosts.process import Host
 
-# Beside the files that Debian's package has there.
+# Debian's package has other files in this folder.
 _SITE = "/etc/unbound/unbound.conf.d/site.conf"
 
 _SERVER = """\
@@ -26,7 +26,7 @@ server:
     local-zone: "test." nodefault
 """
 
-# Nobody has signed what is inside.
+# The site's zones are not signed.
 _ZONE = """\
 server:
     domain-insecure: "{zone}"
@@ -37,7 +37,7 @@ stub-zone:
 
 
 class Unbound(NameServer):
-    """A resolver for the lab's hosts; C(zones) maps zones of the site to the addresses of their primary servers."""
+    """A resolver for the lab's hosts. C(zones) maps zones of the site to the addresses of their primary servers."""
 
     program = "unbound"
 
@@ -46,7 +46,7 @@ class Unbound(NameServer):
         self.zones = dict(zones or {})
 
     def configure(self) -> None:
-        """Write the site's part of the configuration, and the trust anchor that Debian's service makes."""
+        """Write the site's part of the configuration, and the trust anchor that Debian's service creates."""
         self.host.write(_SITE, _SERVER + "".join(_ZONE.format(zone=z, address=a) for z, a in self.zones.items()))
         self.host.run(["install", "-o", "unbound", "-g", "unbound", "/usr/share/dns/root.key", "/var/lib/unbound"])
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of connectivity share: TLS servers on loopback, and a resolver that knows what a test says."""
+"""What the tests of connectivity share: TLS servers on loopback, and a resolver that knows the names from a test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NAME = "dsm.example.com"
 
 
 def server_context(*names: str, ca: trustme.CA | None = None) -> ssl.SSLContext:
-    """The context of a server with a certificate for these names, of a CA that nobody trusts if none is given."""
+    """The context of a server with a certificate for these names. By default, it is from a CA that nobody trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     (ca or trustme.CA()).issue_cert(*names, key_type=trustme.KeyType.RSA).configure_cert(context)
     return context
@@ -35,7 +35,7 @@ def tls_server(context: ssl.SSLContext) -> contextlib.AbstractContextManager[Ser
 
 
 def resolving(monkeypatch: t.Any, names: dict[str, list[str]]) -> None:
-    """Let this process resolve these names, and addresses; any other name is one that does not exist."""
+    """Let this process resolve only these names, and addresses. All other names do not exist."""
     original = socket.getaddrinfo
 
     def fake(host: str, port: t.Any, *arguments: t.Any, **options: t.Any) -> list:

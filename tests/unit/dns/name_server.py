@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A name server on loopback that says what a test makes it say, built by another library or byte by byte."""
+"""A name server on loopback that sends what a test tells it, built with another library or byte by byte."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Reply = t.Callable[[bytes], t.Iterable[bytes]]
 
 
 def answered(query: bytes, *rrsets: tuple, rcode: int = 0, flags: int = 0) -> bytes:
-    """What a sound server says, built by another library."""
+    """The reply of a correct server, built with another library."""
     response = dns.message.make_response(dns.message.from_wire(query))
     response.answer = [dns.rrset.from_text(name + ".", *rest) for name, *rest in rrsets]
     response.set_rcode(rcode)
@@ -33,7 +33,7 @@ def silence(query: bytes) -> t.Iterable[bytes]:
 
 @contextlib.contextmanager
 def server(by_datagram: Reply, by_stream: Reply = silence, host: str = "127.0.0.1", port: int = 0) -> t.Iterator[int]:
-    """The port of a server that sends to each query what these make of it; over TCP as it is, without a length."""
+    """Yields the port of a server that answers each query with what these return. Over TCP, no length is added."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener, socket.socket(family, socket.SOCK_DGRAM) as datagrams:
         listener.bind((host, port))

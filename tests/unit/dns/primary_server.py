@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A primary name server on loopback, in memory, that takes updates as RFC 2136 says, and misbehaves when told to."""
+"""A primary name server on loopback, in memory. It accepts updates as RFC 2136 says, and misbehaves when told to."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ import dns.tsig
 import dns.update
 
 Sets = t.Dict[t.Tuple[str, str], t.Tuple[int, t.FrozenSet[str]]]
-# Takes the query, whether it came over TCP, and the honest reply; returns what is sent instead: a list of
-# datagrams over UDP, None for nothing.
+# Takes the query, whether it came over TCP, and the correct reply. Returns what to send instead: over UDP, it may be a
+# list of datagrams, and None means nothing.
 Fault = t.Callable[
     [dns.message.Message, bool, dns.message.Message], t.Union[dns.message.Message, bytes, t.List[bytes], None]
 ]
@@ -35,9 +35,10 @@ Fault = t.Callable[
 class PrimaryServer:
     """Context manager: serves C(zones) on C(address) port C(port), over UDP and TCP.
 
-    sets: what it holds, C((name, type)) to C((ttl, values)); names without the final dot.
-    updates: how many updates came, repeated ones included. C(on_update) is called before each, with its number from 1.
-    fault: what to send instead of honest replies, where it is set. C(ignores_updates): accept them and do nothing.
+    sets: its records, from C((name, type)) to C((ttl, values)), with names without the final dot.
+    updates: the number of updates so far, including repeated ones. C(on_update) is called before each one with its
+    number, from 1. fault: if set, what to send instead of correct replies. C(ignores_updates): accept updates, and do
+    nothing.
     """
 
     address = "127.0.0.1"
@@ -84,13 +85,13 @@ class PrimaryServer:
             server.server_close()
 
     def put(self, name: str, kind: str, *values: str, ttl: int = 300) -> None:
-        """Hold exactly these values; none at all without any."""
+        """Set exactly these values. Without values, remove the record."""
         self.sets.pop((name, kind), None)
         if values:
             self.sets[name, kind] = (ttl, frozenset(values))
 
     def get(self, name: str, kind: str) -> set[str]:
-        """The values that are held."""
+        """The current values."""
         return set(self.sets.get((name, kind), (0, frozenset()))[1])
 
     def _answer(self, wire: bytes, over_tcp: bool) -> bytes | list[bytes] | None:
@@ -152,7 +153,7 @@ class PrimaryServer:
                 self.sets.pop(_key(change), None)
                 continue
             owner, kind = _key(change)
-            # Either a CNAME or others: the server silently passes over what does not fit.
+            # A name has either a CNAME or other records. The server silently skips what does not fit.
             if not any(name == owner and (of == "CNAME") != (kind == "CNAME") for name, of in self.sets):
                 self.put(owner, kind, *(self.get(owner, kind) | _values(change)), ttl=change.ttl)
         return dns.rcode.NOERROR

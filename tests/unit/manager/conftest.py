@@ -21,7 +21,7 @@ KEY = "17:S3cret+Key/of=the&Manager"
 
 
 class FakeClock:
-    """A clock that stands still but for what is slept, and remembers it."""
+    """A clock that only moves when somebody sleeps, and that remembers these times."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -32,7 +32,7 @@ class FakeClock:
         return self.now
 
     def time(self) -> float:
-        """1970 came a thousand seconds before what C(monotonic) counts from."""
+        """Seconds since 1970, which are a thousand more than C(monotonic)."""
         return self.now + 1000
 
     def sleep(self, seconds: float) -> None:
@@ -44,7 +44,7 @@ class FakeClock:
         """Nobody waits."""
 
     def advance(self, seconds: float) -> None:
-        """Let time pass in which nobody sleeps."""
+        """Let time pass while nobody sleeps."""
         with self._lock:
             self.now += seconds
 
@@ -75,7 +75,7 @@ def clock() -> FakeClock:
 
 
 class Manager:
-    """A server with a script, and the transport to it."""
+    """A server with scripted actions, and the transport to it."""
 
     def __init__(self, server: Server, transport: Transport, clock: FakeClock) -> None:
         self.server = server
@@ -89,7 +89,7 @@ class Manager:
 
 @pytest.fixture
 def manager(certificates: Certificates, clock: FakeClock) -> t.Iterator[t.Callable[..., Manager]]:
-    """Starts a server that does the given actions, and connects to it; C(random) always returns 0."""
+    """Starts a server that carries out the given actions, and connects to it. C(random) always returns 0."""
     with ExitStack() as stack:
 
         def start(*actions: Action, context: ssl.SSLContext | None = certificates.context, **options: t.Any) -> Manager:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A small HTTPS server that answers, or misbehaves, as a test tells it."""
+"""A small HTTPS server that answers or misbehaves as a test tells it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Request:
-    """What came in."""
+    """A request that came in."""
 
     method: str
     target: str
@@ -28,7 +28,7 @@ class Request:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Does what the next action of the script says; the last one for ever."""
+    """Does what the next action of the script says. The last action is repeated forever."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        """A whole reply in one piece."""
+        """Send a whole reply in one piece."""
         self.wfile.write(self.head(status, {"Content-Length": str(len(body)), **headers}) + body)
 
     def head(self, status: int, headers: dict[str, str]) -> bytes:
@@ -65,14 +65,14 @@ Action = t.Callable[[Handler, Request], None]
 
 
 def reply(body: t.Any = None, status: int = 200, **headers: str) -> Action:
-    """A proper reply; C(body) is an object for JSON, or bytes. Underscores in names of headers become dashes."""
+    """A proper reply. C(body) is an object for JSON, or bytes. Underscores in header names become dashes."""
     content = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda handler, request: handler.send(status, content, fields)
 
 
 def raw(data: bytes) -> Action:
-    """Exactly these bytes, and the end of the connection."""
+    """Exactly these bytes, and then the end of the connection."""
 
     def act(handler: Handler, request: Request) -> None:
         handler.wfile.write(data)
@@ -82,7 +82,7 @@ def raw(data: bytes) -> Action:
 
 
 def cut_before(*, reset: bool = False) -> Action:
-    """The request is read, and not a byte comes back."""
+    """The request is read, but not a single byte is sent back."""
     return lambda handler, request: handler.drop(reset=reset)
 
 
@@ -92,7 +92,7 @@ def cut_in_body(status: int = 200) -> Action:
 
 
 def cut_after(body: t.Any) -> Action:
-    """A whole reply that does not announce that the connection ends with it."""
+    """A whole reply, after which the connection ends without announcement."""
 
     def act(handler: Handler, request: Request) -> None:
         reply(body)(handler, request)
@@ -102,9 +102,9 @@ def cut_after(body: t.Any) -> Action:
 
 
 class Drip:
-    """An action that sends the head and then the same piece again and again, C(pause) being called before each.
+    """An action that sends the head, and then the same piece again and again. C(pause) is called before each piece.
 
-    C(cut_off) is set once the other side hung up while pieces were still being sent: what ended was not the reply.
+    C(cut_off) is set after the other side has closed the connection before the end of the reply.
     """
 
     def __init__(self, head: bytes, piece: bytes, pause: t.Callable[[], object]) -> None:
@@ -117,7 +117,7 @@ class Drip:
         self.send(handler.connection)
 
     def send(self, connection: socket.socket) -> None:
-        """Send until the other side hangs up; or until it is clear that it never will."""
+        """Send until the other side closes the connection, or until it is clear that it never will."""
         try:
             connection.sendall(self._head)
             for _each in range(10**6):
@@ -128,7 +128,7 @@ class Drip:
 
 
 def silence(event: threading.Event) -> Action:
-    """Nothing comes back until the event is set."""
+    """Nothing is sent back until the event is set."""
 
     def act(handler: Handler, request: Request) -> None:
         event.wait(10)
@@ -167,7 +167,7 @@ class Server(ThreadingHTTPServer):
         self.RequestHandlerClass(request, client_address, self)
 
     def handle_error(self, *_arguments: object) -> None:
-        # Clients that hang up are what these tests are about.
+        # These tests are about clients that close connections.
         pass
 
     @property

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, workload_security.agent contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers on loopback to shake hands with: OpenSSL, GnuTLS, tlslite-ng, and some that misbehave."""
+"""Servers on loopback for TLS handshakes: OpenSSL, GnuTLS, tlslite-ng, and some that misbehave."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WIRE = {"1.0": (3, 1), "1.1": (3, 2), "1.2": (3, 3), "1.3": (3, 4)}
 
 
 class Certificate:
-    """A certificate for localhost with an RSA key, in files and as tlslite-ng has it."""
+    """A certificate for localhost with an RSA key, in files and in the form that tlslite-ng needs."""
 
     def __init__(self, folder: Path) -> None:
         issued = trustme.CA().issue_cert("localhost", key_type=trustme.KeyType.RSA)
@@ -42,7 +42,7 @@ class Certificate:
 
 
 class Server:
-    """A port of 127.0.0.1 and a function that gets each connection, in a thread of its own."""
+    """A port of 127.0.0.1, and a function that gets each connection in a separate thread."""
 
     def __init__(self, handle: Callable[[socket.socket], object]) -> None:
         self._handle = handle
@@ -63,7 +63,7 @@ class Server:
             threading.Thread(target=self._serve_one, args=(connection,), daemon=True).start()
 
     def _serve_one(self, connection: socket.socket) -> None:
-        # Whatever a TLS library says of a client that leaves after the first message is of no interest here.
+        # The errors of TLS libraries about clients that leave after the first message do not matter here.
         with contextlib.suppress(Exception), connection:
             self._handle(connection)
 
@@ -86,14 +86,14 @@ def serving(handle: Callable[[socket.socket], object]) -> Iterator[Server]:
 
 
 def drain(connection: socket.socket) -> None:
-    """Say nothing until the other side hangs up."""
+    """Send nothing until the other side closes the connection."""
     with contextlib.suppress(OSError):
         while connection.recv(4096):
             pass
 
 
 def openssl_context(certificate: Certificate, ciphers: str, versions: Sequence[str] = ALL_VERSIONS) -> ssl.SSLContext:
-    """A server context with exactly these TLS versions, and the ciphers in OpenSSL's words."""
+    """A server context with exactly these TLS versions, and with these ciphers in OpenSSL's form."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(ciphers)
     context.options |= sum(
@@ -109,7 +109,7 @@ def openssl_context(certificate: Certificate, ciphers: str, versions: Sequence[s
 
 
 def openssl_server(context: ssl.SSLContext) -> contextlib.AbstractContextManager[Server]:
-    """Python's ssl module, which is OpenSSL."""
+    """A server with Python's ssl module, which uses OpenSSL."""
     return serving(lambda connection: context.wrap_socket(connection, server_side=True))
 
 
@@ -120,7 +120,7 @@ def old_server(
     exchanges: Sequence[str] = ("rsa",),
     versions: tuple[str, str] = ("1.0", "1.0"),
 ) -> contextlib.AbstractContextManager[Server]:
-    """tlslite-ng with what its settings name, from the first of the versions to the second."""
+    """A server with tlslite-ng and the given algorithms, from the first of the versions to the second."""
     settings = HandshakeSettings()
     settings.minVersion, settings.maxVersion = WIRE[versions[0]], WIRE[versions[1]]
     settings.cipherNames = list(ciphers)
@@ -138,7 +138,7 @@ def old_server(
 
 @contextlib.contextmanager
 def gnutls_server(certificate: Certificate, priority: str) -> Iterator[int]:
-    """gnutls-serv with a priority string; gives its port."""
+    """Run gnutls-serv with a priority string. Yields its port."""
     program = shutil.which("gnutls-serv")
     if program is None:
         pytest.skip("gnutls-serv is needed: install gnutls-bin")
@@ -165,7 +165,7 @@ def gnutls_server(certificate: Certificate, priority: str) -> Iterator[int]:
 
 
 def probe(*ports: int, **changes: object) -> list[dict]:
-    """Ask ports of 127.0.0.1 for everything; changes are to the inquiry, or to the target."""
+    """Probe ports of 127.0.0.1 for everything. C(changes) are fields of the inquiry or of the target."""
     target = {name: changes.pop(name) for name in list(changes) if name in {field.name for field in fields(Listener)}}
     asked = replace(Inquiry(ALL_VERSIONS, tuple(OFFERED), timeout=5, target_timeout=60, concurrency=4), **changes)
     return probe_all([Listener("127.0.0.1", port, **target) for port in ports], asked)

@@ -19,7 +19,7 @@ import pytest
 
 @contextlib.contextmanager
 def ssh_agent(monkeypatch: pytest.MonkeyPatch, folder: Path, *keys: Path) -> Iterator[subprocess.Popen]:
-    """An agent with these keys, which the environment names; its process, which may be stopped meanwhile."""
+    """An agent with these keys, which the environment points to. Yields its process, which tests may stop."""
     address = folder / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(address)], stdout=subprocess.DEVNULL)
     try:
@@ -38,7 +38,7 @@ def ssh_agent(monkeypatch: pytest.MonkeyPatch, folder: Path, *keys: Path) -> Ite
 
 
 def _listens(address: Path) -> bool:
-    # The file is there before anybody listens.
+    # The file exists before the agent listens.
     with socket.socket(socket.AF_UNIX) as trial, contextlib.suppress(OSError):
         trial.connect(str(address))
         return True
