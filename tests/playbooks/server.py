@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import gc
 import importlib
+import inspect
 import json
 import os
 import pkgutil
@@ -47,9 +48,6 @@ COMMANDS = {
 BUILTIN: dict[t.Any, tuple[str, ...]] = {
     loader.action_loader: ("assert", "copy", "debug", "fail", "include_vars", "set_fact", "validate_argument_spec"),
     loader.cache_loader: ("memory",),
-    loader.callback_loader: ("default",),
-    loader.connection_loader: ("local", "ssh"),
-    loader.shell_loader: ("sh",),
     loader.strategy_loader: ("linear",),
 }
 
@@ -73,10 +71,17 @@ def load() -> None:
         results = importlib.import_module("ansible._internal._task").UnifiedTaskResult
         for one in (False, True):
             results.get_result_key_to_resolved_field_mapping(source_is_module=one)
-    list(loader.inventory_loader.all(class_only=True))
+    # Each run imports all of these, and reads the options that they have.
+    for kind in (
+        *(loader.become_loader, loader.callback_loader, loader.connection_loader),
+        *(loader.inventory_loader, loader.shell_loader),
+    ):
+        list(kind.all(class_only=True))
     actions = importlib.import_module(f"{COLLECTION}.plugins.action")
     for module in pkgutil.iter_modules(actions.__path__):
         importlib.import_module(f"{actions.__name__}.{module.name}")
+    # In each run, Ansible asks for its callers. Python then looks for the files of all modules, and keeps them.
+    inspect.stack()
     gc.collect()
     gc.freeze()
 
