@@ -37,9 +37,6 @@ DEFAULTS: dict[str, dict[str, t.Any]] = {
     },
 }
 
-# With this and the connection C(elsewhere), Ansible takes this machine for another one, and has to start modules.
-ELSEWHERE = {"ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connection"))}
-
 RESTRICTION = {"source_ips": ["192.0.2.0/24"], "manager_addresses": ["192.0.2.10"]}
 
 
@@ -98,12 +95,8 @@ def _run(lab: LabManager, document: t.Callable, check: bool, options: dict) -> d
         return converge(Client(transport), document(reached.deployment), run)
 
 
-# For the environment of a playbook that keeps its results.
-KEEPING = {"ANSIBLE_FILTER_PLUGINS": str(Path(__file__).with_name("filter_plugins"))}
-
-
 def keep(expression: str, path: Path) -> dict[str, t.Any]:
-    """The task that keeps what an expression gives in a file, as JSON; it takes C(KEEPING)."""
+    """The task that keeps what an expression gives in a file, as JSON."""
     return {
         "name": "Keep the results",
         "ansible.builtin.debug": {"msg": f"{{{{ {expression} | to_json | kept_in('{path}') }}}}"},
@@ -114,7 +107,10 @@ def keep(expression: str, path: Path) -> dict[str, t.Any]:
 # What runs of ansible-playbook have beside their own, so that most of them can share a loaded Ansible. Pipelining as in
 # the repository's ansible.cfg: without files for each task.
 SHARED = {
-    **KEEPING,
+    # With the connection C(elsewhere), Ansible takes this machine for another one, and has to start modules.
+    "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connection")),
+    # With the filter of C(keep).
+    "ANSIBLE_FILTER_PLUGINS": str(Path(__file__).with_name("filter_plugins")),
     "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
     "ANSIBLE_LOCALHOST_WARNING": "false",
     "ANSIBLE_PIPELINING": "true",
@@ -133,7 +129,7 @@ def ansible_playbook(
     C(environment) is beside that of the tests and C(SHARED). Where it has more than what differs from run to run, the
     first run does not load Ansible for others.
     """
-    own = environment or {}
+    own = {name: value for name, value in (environment or {}).items() if SHARED.get(name) != value}
     how = {"loaded": all(name.startswith(playbooks.OF_A_RUN) for name in own), **how}
     return playbooks.ansible_playbook(*arguments, environment={**os.environ, **SHARED, **own}, cwd=cwd, **how)
 

@@ -25,7 +25,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.a
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.proxy import PROXY_EXPOSED
 from tests.integration import support
 from tests.integration.in_process import manager_group, run_tasks
-from tests.integration.support import ELSEWHERE, RESTRICTION
+from tests.integration.support import RESTRICTION
 from tests.lab.proxy import LabProxy
 from tests.lab.waiting import until
 
@@ -193,7 +193,6 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given, where):
         "ANSIBLE_INVENTORY_CACHE": "true",
         "ANSIBLE_ASYNC_DIR": str(scratch / "async"),
         "TMPDIR": str(scratch),
-        **ELSEWHERE,
     }
     as_files = "option without pipelining" in given and where is AS_MODULES
     if not pipelining and not as_files:
@@ -288,7 +287,7 @@ def test_a_key_in_environment_of_a_module_is_warned_of(lab, tmp_path):
             tasks,
             tmp_path,
             arguments=["-vvv"],
-            environment={**nothing, **ELSEWHERE, "ANSIBLE_PIPELINING": "true", "ANSIBLE_LOG_PATH": str(log)},
+            environment={**nothing, "ANSIBLE_PIPELINING": "true", "ANSIBLE_LOG_PATH": str(log)},
             keywords={"vars": AS_MODULES},
         )
     warned = [EXPOSED in result["warnings"] if result.get("warnings") else False for result in of_tasks.results]
@@ -307,13 +306,13 @@ def test_a_key_in_environment_of_a_module_is_warned_of(lab, tmp_path):
     ]
     # The environment of a play is that of its tasks.
     keywords = {"environment": variable, "vars": AS_MODULES}
-    told = play(lab, [COUNT, *others], tmp_path, environment={**nothing, **ELSEWHERE}, keywords=keywords)
+    told = play(lab, [COUNT, *others], tmp_path, environment=nothing, keywords=keywords)
     assert len(told.results) == 4 and all(
         EXPOSED in result.get("warnings", []) and result["result"] == 300 for result in told.results
     ), told.output
     assert found_in(told.output.encode(), key) == []
     # In the environment of Ansible itself it is safe, with async as well.
-    untold = play(lab, others[1:], tmp_path, environment=ELSEWHERE, keywords={"vars": AS_MODULES})
+    untold = play(lab, others[1:], tmp_path, keywords={"vars": AS_MODULES})
     assert [result["result"] for result in untold.results] == [300, 300], untold.output
     assert EXPOSED not in untold.output
 
@@ -346,7 +345,6 @@ def test_the_password_of_a_proxy_appears_nowhere(lab, tmp_path, scratch):
         "ANSIBLE_REMOTE_TEMP": str(scratch / "remote"),
         "ANSIBLE_LOG_PATH": str(scratch / "ansible.log"),
         "TMPDIR": str(scratch),
-        **ELSEWHERE,
     }
     module = {"vars": AS_MODULES}
     with LabProxy(tmp_path / "proxy", password=password) as proxy:
@@ -399,7 +397,7 @@ def test_the_password_of_a_proxy_appears_nowhere(lab, tmp_path, scratch):
 def test_a_proxys_password_in_environment_of_a_module_is_warned_of(lab, tmp_path):
     with LabProxy(tmp_path / "proxy") as proxy:
         task = {**COUNT, "environment": {"https_proxy": proxy.url}, "vars": AS_MODULES}
-        (result,) = play(lab, [task], tmp_path, environment=ELSEWHERE).results
+        (result,) = play(lab, [task], tmp_path).results
     assert result["result"] == 300 and result["warnings"] == [PROXY_EXPOSED]
 
 
@@ -427,7 +425,7 @@ def test_a_key_in_a_name_is_masked_in_results_diffs_and_warnings(lab, tmp_path, 
         {f"{NAMESPACE}.heartbeat": {"policies": [policy["ID"]], "interval": 7}, "diff": True, "check_mode": True},
         {f"{NAMESPACE}.policy_info": {"policies": [half]}},
     ]
-    keywords, environment = {"vars": where}, {**environment, **ELSEWHERE}
+    keywords = {"vars": where}
     played = support.play(
         lab, tasks, tmp_path, arguments=["-vvv"], environment=environment, defaults=defaults, keywords=keywords
     )

@@ -20,7 +20,7 @@ from ansible.module_utils.common.parameters import PASS_VARS
 from tests.gates.environments import BYTECODE, ROOT
 from tests.integration import support
 from tests.integration.in_process import manager_group
-from tests.integration.support import ELSEWHERE, RESTRICTION, Played
+from tests.integration.support import RESTRICTION, Played
 from tests.integration.test_modules import plain_policy
 
 pytestmark = pytest.mark.slow
@@ -30,7 +30,6 @@ COUNT = {f"{NAMESPACE}.computer_info": {"query": "length(@)"}}
 MODULES = ROOT / ".cache" / "collections"
 # The same for all runs, so that they share a loaded Ansible.
 ENVIRONMENT = {
-    **ELSEWHERE,
     # So that a result has the options: before ansible-core 2.20 it always does.
     "ANSIBLE_INJECT_INVOCATION": "true",
     # Ansible names what a boolean can be in the order of a set.
