@@ -202,7 +202,7 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given, where):
         environment["WORKLOAD_SECURITY_API_KEY"] = ""
     tasks: list[dict[str, t.Any]] = []
     failed: list[bool] = []
-    variables, arguments = "", ["-vvvvv"]
+    variables, defaults, arguments = "", {}, ["-vvvvv"]
     for way in given:
         options, keywords, of_way = {}, {}, TASKS
         if way == "environment of the task":
@@ -224,6 +224,8 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given, where):
             environment["WORKLOAD_SECURITY_API_KEY_FILE"] = str(secret_file(tmp_path, key, "another"))
             # Those that ask the manager; what the others say is the same wherever a file is named.
             of_way = TASKS[:3]
+        if len(given) == 1:
+            defaults, options = options, {}
         tasks += [
             {name: {**value, **options} if "." in name else value for name, value in task.items()} | keywords
             for task in of_way
@@ -235,7 +237,9 @@ def test_the_key_appears_nowhere(lab, tmp_path, scratch, given, where):
     facts_too = given != ("environment",)
     of_play = {"gather_facts": facts_too, "gather_subset": ["!all", "!min", "env"], "vars": where}
     with Watch(key, [scratch, tmp_path / "output"]) as watch:
-        played = play(lab, tasks, tmp_path, arguments=arguments, environment=environment, keywords=of_play)
+        played = play(
+            lab, tasks, tmp_path, arguments=arguments, environment=environment, defaults=defaults, keywords=of_play
+        )
     assert [bool(result.get("failed")) for result in played.results] == failed, played.output
     modules = (f"file {scratch}/local/ansible-local-", f"file {scratch}/remote/ansible-tmp-")
     leaks = {leak for leak in watch.leaks if not (as_files and leak.startswith(modules))}
