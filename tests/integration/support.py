@@ -37,9 +37,6 @@ DEFAULTS: dict[str, dict[str, t.Any]] = {
     },
 }
 
-# With this and the connection C(elsewhere), Ansible treats this machine as another one, and must start modules.
-ELSEWHERE = {"ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connection"))}
-
 RESTRICTION = {"source_ips": ["192.0.2.0/24"], "manager_addresses": ["192.0.2.10"]}
 
 
@@ -98,12 +95,8 @@ def _run(lab: LabManager, document: t.Callable, check: bool, options: dict) -> d
         return converge(Client(transport), document(reached.deployment), run)
 
 
-# For the environment of a playbook that keeps its results.
-KEEPING = {"ANSIBLE_FILTER_PLUGINS": str(Path(__file__).with_name("filter_plugins"))}
-
-
 def keep(expression: str, path: Path) -> dict[str, t.Any]:
-    """The task that writes the value of an expression to a file, as JSON. It needs C(KEEPING)."""
+    """The task that writes the value of an expression to a file, as JSON."""
     return {
         "name": "Keep the results",
         "ansible.builtin.debug": {"msg": f"{{{{ {expression} | to_json | kept_in('{path}') }}}}"},
@@ -114,7 +107,10 @@ def keep(expression: str, path: Path) -> dict[str, t.Any]:
 # Variables that all runs of ansible-playbook have, so that most of them can share a loaded Ansible. Pipelining as in
 # the repository's ansible.cfg: without files for each task.
 SHARED = {
-    **KEEPING,
+    # With its connection C(elsewhere), Ansible treats this machine as another one, and must start modules.
+    "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).with_name("connection")),
+    # With the filter of C(keep).
+    "ANSIBLE_FILTER_PLUGINS": str(Path(__file__).with_name("filter_plugins")),
     "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
     "ANSIBLE_LOCALHOST_WARNING": "false",
     "ANSIBLE_PIPELINING": "true",
@@ -133,7 +129,7 @@ def ansible_playbook(
     C(environment) is added to that of the tests and to C(SHARED). If it has variables other than those that differ
     between runs, the first run does not load Ansible for others.
     """
-    own = environment or {}
+    own = {name: value for name, value in (environment or {}).items() if SHARED.get(name) != value}
     how = {"loaded": all(name.startswith(playbooks.OF_A_RUN) for name in own), **how}
     return playbooks.ansible_playbook(*arguments, environment={**os.environ, **SHARED, **own}, cwd=cwd, **how)
 

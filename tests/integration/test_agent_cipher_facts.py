@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from ansible.module_utils import basic
 
 from ansible_collections.workload_security.agent.plugins.modules import agent_cipher_facts
 from tests.gates.environments import COLLECTIONS, find_interpreters
-from tests.integration.support import KEEPING, keep
+from tests.integration.support import ansible_playbook, keep
 
 pytestmark = pytest.mark.slow
 
@@ -103,11 +104,15 @@ class Host:
         self._holder.wait(30)
         self._holder.stdout.close()
 
+    @property
+    def entry(self) -> list[str]:
+        """What comes before a command that is to run on the host."""
+        return ["nsenter", "--target", str(self._holder.pid), "--mount"]
+
     def run(self, *command: str, **options: t.Any) -> str:
         """Run a command on the host; returns its output. Raises subprocess.CalledProcessError where it fails."""
-        inside = ["nsenter", "--target", str(self._holder.pid), "--mount", *command]
         done = subprocess.run(
-            inside,
+            [*self.entry, *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -229,18 +234,21 @@ def oldest_target() -> str:
 
 
 def play(host: Host, folder: Path, tasks: list[dict], **settings: t.Any) -> tuple[list[dict], dict]:
-    """Run tasks on the host with a real ansible-playbook; returns their results, and the facts at the end."""
+    """Run tasks with a real ansible-playbook, the modules on the host; returns their results, and the facts at the end."""
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nexec {shlex.join([*host.entry, oldest_target()])} "$@"\n')
+    python.chmod(0o755)
     dump = folder / "results.json"
     results = [{**task, "register": f"r{number}"} for number, task in enumerate(tasks)]
     registered = ", ".join(f"r{number}" for number in range(len(tasks)))
     kept = keep(f"[[{registered}], ansible_facts.workload_security_agent | default({{}})]", dump)
     environment = settings.pop("environment", {})
-    variables = {"ansible_python_interpreter": oldest_target(), **settings.pop("vars", {})}
+    variables = {"ansible_python_interpreter": str(python), **settings.pop("vars", {})}
     book = [{"hosts": "localhost", "gather_facts": False, **settings, "vars": variables, "tasks": [*results, kept]}]
     playbook = folder / "playbook.yml"
     playbook.write_text(yaml.safe_dump(book))
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(playbook)]
-    host.run(*command, cwd=folder, env={**os.environ, **KEEPING, "ANSIBLE_LOCALHOST_WARNING": "false", **environment})
+    ran = ansible_playbook(str(playbook), environment=environment, cwd=folder)
+    assert ran.returncode == 0, ran.stdout
     return json.loads(dump.read_text())
 
 

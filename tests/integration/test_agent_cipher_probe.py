@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.gates.environments import COLLECTIONS
 from tests.integration.in_process import run_module
-from tests.integration.support import KEEPING, ansible_playbook, keep
+from tests.integration.support import ansible_playbook, keep
 from tests.lab.ssh_server import SshServer
 from tests.unit.probe.servers import Certificate, old_server
 
@@ -30,8 +29,7 @@ def run(folder: Path, task: dict[str, t.Any]) -> dict[str, t.Any]:
     ]
     book = folder / "play.yml"
     book.write_text(yaml.safe_dump([{"name": "Probe", "hosts": "localhost", "gather_facts": False, "tasks": steps}]))
-    environment = {**KEEPING, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_LOCALHOST_WARNING": "false"}
-    done = ansible_playbook(str(book), environment=environment, cwd=folder)
+    done = ansible_playbook(str(book), cwd=folder)
     assert done.returncode == 0, done.stdout
     return json.loads(results.read_text())
 

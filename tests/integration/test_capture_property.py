@@ -80,7 +80,9 @@ class Fleet:
         self.chance = chance
         lab.reset()
         self.rules = [self._rule(number) for number in range(chance.randint(0, 3))]
-        parents = [policy["ID"] for policy in lab.api("POST", "/policies/search", {})["policies"]]
+        parents = [
+            policy["ID"] for policy in lab.api("POST", "/policies/search", {}, {"overrides": "true"})["policies"]
+        ]
         self.targets: list[tuple[str, int]] = []
         for name in chance.sample(POLICIES, chance.randint(2, 5)):
             number = lab.api("POST", "/policies", {"name": name, "parentID": chance.choice(parents)})["ID"]

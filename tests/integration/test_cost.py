@@ -52,8 +52,8 @@ def spent(lab: LabManager) -> collections.Counter[str]:
 
 @pytest.fixture(scope="module")
 def fleet() -> t.Iterator[DeclaredFleet]:
-    """7,000 computers and 200 policies, each of which has the firewall rule itself: two pages of them."""
-    with LabManager(computers=7_000, policies=200, seed=2) as lab:
+    """5,400 computers and 200 policies, each of which has the firewall rule itself: two pages of them."""
+    with LabManager(computers=5_400, policies=200, seed=2) as lab:
         yield converged(lab, inherited_rule=False)
 
 

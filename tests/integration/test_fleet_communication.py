@@ -165,7 +165,11 @@ def test_a_report_costs_what_a_check_costs(varied):
 
 
 def test_policies_are_asked_for_rules_that_they_override_where_that_is_wanted(varied):
-    (policy,) = [one for one in varied.api("GET", "/policies")["policies"] if one["name"] == "Linux Server"]
+    (policy,) = [
+        one
+        for one in varied.api("GET", "/policies", query={"overrides": "true"})["policies"]
+        if one["name"] == "Linux Server"
+    ]
     (rule,) = [one for one in varied.api("GET", "/firewallrules")["firewallRules"] if one["name"] == RULE]
     fields = {"sourceIPType": "single", "sourceIPValue": "198.51.100.1"}
     varied.api("POST", f"/policies/{policy['ID']}/firewall/rules/{rule['ID']}", fields)

@@ -63,7 +63,7 @@ def health(lab: LabManager, **options: t.Any) -> dict[str, t.Any]:
 def alive(lab: LabManager) -> list[int]:
     """All agents beat each ten minutes, and have their policy; one computer has no agent. The IDs of the agents."""
     default = {DIRECTION: {"value": "Bidirectional"}, HEARTBEAT_INTERVAL: {"value": "10 Minutes"}}
-    for policy in lab.api("GET", "/policies")["policies"]:
+    for policy in lab.api("GET", "/policies", query={"overrides": "true"})["policies"]:
         lab.api("POST", f"/policies/{policy['ID']}", {"policySettings": default})
     for one in lab.api("GET", "/computers", query={"overrides": "true", "expand": "computerSettings"})["computers"]:
         if one["ID"] and one.get("computerSettings"):

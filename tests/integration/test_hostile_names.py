@@ -34,9 +34,11 @@ def test_no_name_reaches_a_terminal_as_it_is(lab, tmp_path):
         computer = {"hostName": f"{EVIL}{number}", "displayName": EVIL, "policyID": policy, "platform": "macOS 14"}
         lab.api("POST", "/computers", computer)
     # One with an agent that beats, so that a wave can have it.
-    agent = next(one for one in lab.api("GET", "/computers")["computers"] if one["agentVersion"].startswith("20."))[
-        "ID"
-    ]
+    agent = next(
+        one
+        for one in lab.api("GET", "/computers", query={"expand": "none"})["computers"]
+        if one["agentVersion"].startswith("20.")
+    )["ID"]
     lab.api("POST", f"/computers/{agent}", {"hostName": f"{EVIL}2", "displayName": EVIL})
     lab.let_live([agent])
     lab.api("POST", "/iplists", {"name": EVIL, "items": ["192.0.2.1"]})

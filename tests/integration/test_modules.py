@@ -263,7 +263,7 @@ def test_reading_modules(lab):
         {f"{NAMESPACE}.communication_info": {"computers": [computer["ID"]], "policies": [policy["ID"]]}},
     ]
     names, one, count, settings, nobody, broken, communication = run_tasks(lab, tasks).results
-    listed = lab.api("GET", "/policies")["policies"]
+    listed = lab.api("GET", "/policies", query={"overrides": "true"})["policies"]
     assert sorted(names["result"]) == sorted(item["name"] for item in listed)
     assert one["policies"][0]["ID"] == policy["ID"] and len(one["policies"][0]["policySettings"]) == 219
     assert "antiMalware" not in one["policies"][0]
@@ -284,7 +284,9 @@ def test_reading_modules(lab):
 
 def test_queries_of_computers_and_policies(lab):
     """C(query) has the fields of C(computers_query), with the same values, beside those of the API."""
-    policy = next(one for one in lab.api("GET", "/policies")["policies"] if one.get("parentID"))
+    policy = next(
+        one for one in lab.api("GET", "/policies", query={"overrides": "true"})["policies"] if one.get("parentID")
+    )
     parent = lab.api("GET", f"/policies/{policy['parentID']}")
     raw = lab.api("GET", "/computers", query={"expand": "none"})["computers"]
     mine = next(one for one in raw if one.get("policyID") and one.get("groupID"))
@@ -345,11 +347,13 @@ def test_queries_of_computers_and_policies(lab):
 
 def test_paths_of_policies_and_of_computers_groups(lab):
     """Each policy comes with its path, and each computer with that of its group; who may not read groups gets null."""
-    policies = {one["ID"]: one for one in lab.api("GET", "/policies")["policies"]}
+    policies = {one["ID"]: one for one in lab.api("GET", "/policies", query={"overrides": "true"})["policies"]}
     groups = {one["ID"]: one for one in lab.api("GET", "/computergroups")["computerGroups"]}
     leaf = lab.api("POST", "/policies", {"name": "a/b {{ 7*7 }}", "parentID": max(policies)})
     policies[leaf["ID"]] = leaf
-    some = next(one for one in lab.api("GET", "/computers")["computers"] if one.get("groupID"))
+    some = next(
+        one for one in lab.api("GET", "/computers", query={"expand": "none"})["computers"] if one.get("groupID")
+    )
     group = groups[some["groupID"]]
     group_path = f"{groups[group['parentGroupID']]['name']}/{group['name']}"
     alone = lab.api("POST", "/computers", {"hostName": "alone.example.com"})
@@ -388,7 +392,7 @@ def test_paths_of_policies_and_of_computers_groups(lab):
 
 
 def test_what_may_be_missing_or_nothing(lab):
-    some = lab.api("GET", "/policies")["policies"][0]["name"]
+    some = lab.api("GET", "/policies", query={"overrides": "true"})["policies"][0]["name"]
     tasks = [
         {f"{NAMESPACE}.communication_info": {"policies": f"{some}, Nobody", "allow_missing": True}},
         {f"{NAMESPACE}.communication_info": {"policies": f"{some}, Nobody"}},

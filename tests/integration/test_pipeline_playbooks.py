@@ -109,7 +109,7 @@ def test_what_was_changed_meanwhile_is_shown_and_not_written(site):
     site.write([PROFILE])
     assert site.run("plan", *PLANS).status == 2
     settings = {"platformSettingHeartbeatInterval": {"value": "5 Minutes"}}
-    number = site.lab.api("POST", "/policies/search", {})["policies"][0]["ID"]
+    number = site.lab.api("POST", "/policies/search", {}, {"overrides": "true"})["policies"][0]["ID"]
     site.lab.api("POST", f"/policies/{number}", {"policySettings": settings}, key="colleague")
     site.lab.clear_requests()
     applied = site.run("apply", *PLANS)

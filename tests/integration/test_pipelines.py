@@ -275,7 +275,9 @@ def test_a_pipeline_plans_applies_that_plan_finds_drift_and_writes_nothing_unfor
     status, output = forge.run("plan")
     assert status == 0 and "Nothing would change" in (tmp_path / "comment.md").read_text(encoding="utf-8"), output
     number = next(
-        one["ID"] for one in lab.api("POST", "/policies/search", {})["policies"] if one["name"] == "Linux Server"
+        one["ID"]
+        for one in lab.api("POST", "/policies/search", {}, {"overrides": "true"})["policies"]
+        if one["name"] == "Linux Server"
     )
     settings = {"platformSettingHeartbeatInterval": {"value": "5 Minutes"}}
     lab.api("POST", f"/policies/{number}", {"policySettings": settings}, key="colleague")

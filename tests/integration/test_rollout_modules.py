@@ -85,7 +85,7 @@ def snapshot_of(folder: Path) -> tuple[dict[str, t.Any], t.Callable[..., dict[st
 def test_a_plan_is_cut_into_waves_and_nothing_is_written_to_the_manager(alive, tmp_path):
     chosen = agents(alive, 40)
     ids = [one["ID"] for one in chosen]
-    policy = alive.api("GET", "/policies")["policies"][-1]["ID"]
+    policy = alive.api("GET", "/policies", query={"overrides": "true"})["policies"][-1]["ID"]
     below = [one["ID"] for one in alive.api("GET", "/computers", query={"expand": "none"})["computers"]
              if one.get("policyID") == policy]  # fmt: skip
     profiles = [

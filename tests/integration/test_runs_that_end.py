@@ -10,10 +10,13 @@ from collections import Counter
 
 import pytest
 
+from tests.integration.labs import shared_lab
 from tests.integration.scene import APPLY, Scene, Truth, assert_honest
 from tests.integration.support import run_facet, run_profiles, writes
 from tests.lab.manager.process import LabManager
 
+# Four times as many as a run tries before it stops.
+running_lab, lab = shared_lab("lab", "module", computers=40, policies=8, seed=1)
 ALL = {"computers_query": "[?id > `0`]"}
 
 
@@ -36,7 +39,7 @@ def refuse(lab: LabManager, status: int, **more: t.Any) -> None:
 def test_a_run_stops_after_ten_equal_refusals(lab, status, attempts):
     refuse(lab, status)
     result = heartbeat(lab)
-    assert states(result) == {"not_done": 10, "not_tried": 290}
+    assert states(result) == {"not_done": 10, "not_tried": 30}
     assert len(writes(lab)) == 10 * attempts
     assert not result["changed"] and result["plan"] == []
     untried = [one for one in result["failed_targets"] if one["state"] == "not_tried"]
@@ -45,15 +48,15 @@ def test_a_run_stops_after_ten_equal_refusals(lab, status, attempts):
     )
     # The next run goes on.
     lab.clear_faults()
-    assert heartbeat(lab)["counts"] == {"changed": 300, "unchanged": 0, "failed": 0}
+    assert heartbeat(lab)["counts"] == {"changed": 40, "unchanged": 0, "failed": 0}
 
 
 def test_how_many_is_an_option(lab):
     refuse(lab, 403)
-    assert states(heartbeat(lab, stop_after=3)) == {"not_done": 3, "not_tried": 297}
+    assert states(heartbeat(lab, stop_after=3)) == {"not_done": 3, "not_tried": 37}
     lab.clear_requests()
-    assert states(heartbeat(lab, stop_after=0)) == {"not_done": 300}
-    assert len(writes(lab)) == 300
+    assert states(heartbeat(lab, stop_after=0)) == {"not_done": 40}
+    assert len(writes(lab)) == 40
 
 
 def test_a_success_between_begins_the_count_anew(lab):
@@ -62,7 +65,7 @@ def test_a_success_between_begins_the_count_anew(lab):
     lab.add_fault(method="POST", path=r"^/computers/\d*[13579]$", times=0, action=action)
     result = heartbeat(lab)
     assert states(result).keys() == {"not_done"}
-    assert min(result["counts"]["changed"], result["counts"]["failed"]) > 100
+    assert min(result["counts"]["changed"], result["counts"]["failed"]) > 12
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
@@ -70,10 +73,10 @@ def test_answers_that_judge_one_object_never_stop_a_run(lab, status):
     """However often: the manager is there, and looks at each by itself."""
     refuse(lab, status)
     result = heartbeat(lab)
-    assert states(result) == {"not_done": 300}
+    assert states(result) == {"not_done": 40}
     # A value that is refused is tried in its other spellings, too.
     written = Counter(one["path"] for one in writes(lab))
-    assert len(written) == 300 and set(written.values()) == ({1} if status != 400 else {written.most_common(1)[0][1]})
+    assert len(written) == 40 and set(written.values()) == ({1} if status != 400 else {written.most_common(1)[0][1]})
 
 
 def in_turn(lab: LabManager, *actions: dict[str, t.Any]) -> None:
@@ -90,13 +93,13 @@ def answer(status: int) -> dict[str, t.Any]:
 def test_an_answer_for_one_object_begins_the_count_anew(lab, other):
     """Two answers in turn: 403 never comes ten times in a row, as the manager judges the objects between."""
     in_turn(lab, answer(403), answer(other))
-    assert states(heartbeat(lab)) == {"not_done": 300}
+    assert states(heartbeat(lab)) == {"not_done": 40}
 
 
 def test_different_signs_of_a_manager_that_is_down_are_one_answer(lab):
     in_turn(lab, answer(503), {"kind": "cut", "when": "before"})
     result = heartbeat(lab)
-    assert states(result)["not_tried"] == 290
+    assert states(result)["not_tried"] == 30
     assert len({one["path"] for one in writes(lab)}) == 10
 
 
@@ -105,7 +108,7 @@ def test_a_manager_that_does_not_answer_in_time_stops_a_run(lab):
     """Neither the write nor the look after it: nobody knows what became of it, and nothing else is tried."""
     lab.add_fault(path=r"^/computers/\d+$", times=0, action={"kind": "delay", "seconds": 5})
     result = heartbeat(lab, stop_after=1, timeout=1)
-    assert states(result) == {"not_known": 1, "not_tried": 299}
+    assert states(result) == {"not_known": 1, "not_tried": 39}
     (code,) = {one["failure"]["code"] for one in result["failed_targets"] if one["failure"]}
     assert code == "timed_out" and not result["changed"]
 
@@ -113,7 +116,7 @@ def test_a_manager_that_does_not_answer_in_time_stops_a_run(lab):
 def test_what_is_no_manager_stops_a_run(lab):
     """A portal that comes between, with redirects or pages of its own."""
     in_turn(lab, answer(302), {"kind": "status", "status": 200, "body": "<html>Please sign in</html>"})
-    assert states(heartbeat(lab))["not_tried"] == 290
+    assert states(heartbeat(lab))["not_tried"] == 30
 
 
 def test_answers_that_have_nothing_in_common_are_counted_apart(lab):
@@ -124,15 +127,15 @@ def test_answers_that_have_nothing_in_common_are_counted_apart(lab):
 def test_a_rejected_key_stops_at_once(lab):
     refuse(lab, 401)
     result = heartbeat(lab)
-    assert states(result) == {"not_done": 1, "not_tried": 299}
+    assert states(result) == {"not_done": 1, "not_tried": 39}
     assert len(writes(lab)) == 1
 
 
 def test_limits_that_stay_closed_end_a_run_soon(lab):
-    """Each write waits five minutes for the limit to open; ten of them are enough, of 300."""
+    """Each write waits five minutes for the limit to open; ten of them are enough, of 40."""
     refuse(lab, 429)
     result = heartbeat(lab)
-    assert states(result) == {"not_done": 10, "not_tried": 290}
+    assert states(result) == {"not_done": 10, "not_tried": 30}
     assert {one["failure"]["code"] for one in result["failed_targets"] if one["failure"]} == {"rate_limited"}
 
 

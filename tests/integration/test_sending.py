@@ -101,13 +101,17 @@ def made(lab: LabManager) -> list[dict[str, t.Any]]:
 @pytest.fixture
 def branch(lab: LabManager) -> dict[str, t.Any]:
     """A policy with some below it."""
-    return next(one for one in lab.api("GET", "/policies")["policies"] if one["name"] == "Linux Server")
+    return next(
+        one
+        for one in lab.api("GET", "/policies", query={"overrides": "true"})["policies"]
+        if one["name"] == "Linux Server"
+    )
 
 
 @pytest.fixture
 def leaf(lab: LabManager) -> int:
     """A policy with ten computers or more that set nothing themselves, and no policy below it."""
-    parents = {one.get("parentID") for one in lab.api("GET", "/policies")["policies"]}
+    parents = {one.get("parentID") for one in lab.api("GET", "/policies", query={"overrides": "true"})["policies"]}
     own = lab.api("GET", "/computers", query={"expand": "computerSettings", "overrides": "true"})["computers"]
     by_policy: dict[int, list[int]] = {}
     for number, one in computers(lab).items():

@@ -158,7 +158,7 @@ def test_a_mac_keeps_what_keeps_it_agent_initiated(lab):
 
 def test_the_clouds_own_heartbeat_is_shown_and_is_no_drift(cloud_lab):
     lab = cloud_lab
-    number = lab.api("POST", "/policies/search", {})["policies"][0]["ID"]
+    number = lab.api("POST", "/policies/search", {}, {"overrides": "true"})["policies"][0]["ID"]
     lab.switch(cloud_heartbeat_write="ignored")
     result = run(lab, [{"name": "a", "policies": [number], "communication_direction": {"direction": "agent_initiated"}}],
                  check=True, undeclared="report", scope="fleet", deployment=lab.deployment)  # fmt: skip
@@ -171,7 +171,7 @@ def test_what_the_vendor_has_set_in_the_cloud_is_said_to_the_end(cloud_lab):
     """A policy that the vendor gave another heartbeat: no drift, nothing to remove, and a warning that names it."""
     lab = cloud_lab
     lab.reset()
-    policy = lab.api("POST", "/policies/search", {})["policies"][0]
+    policy = lab.api("POST", "/policies/search", {}, {"overrides": "true"})["policies"][0]
     value = {INTERVAL: {"value": "5 Minutes"}, SETTINGS["missed_before_alert"]: {"value": "4"}}
     lab.add_fault(
         path="^/policies/search$",

@@ -25,7 +25,7 @@ from tests.lab.manager.switches import CHOICES
 ANSWERS: list[dict[str, t.Any]] = [
     *({name: value} for name, values in CHOICES.items() if name != "search_leaves_out" for value in values[1:]),
     {"retry_after": 7},
-    {"largest_page": 100},
+    {"largest_page": 50},
     {"largest_page": 50, "computer_without_overrides": "omitted", "rule_ids_with_overrides": "absent"},
     {"direction_wording": "Agent Initiated", "direction_accepts": "own"},
     {"direction_accepts": "own", "time_shift_wording": "bare", "heartbeat_interval_wording": "hours_when_whole",
@@ -58,7 +58,7 @@ def told(switches: dict[str, t.Any]) -> str:
 
 
 # More agents than the smallest page that a switch asks for: a third of the work of more of them.
-running_paged_lab, paged_lab = shared_lab("paged_lab", "module", computers=110, policies=8, seed=1)
+running_paged_lab, paged_lab = shared_lab("paged_lab", "module", computers=55, policies=8, seed=1)
 
 
 @pytest.mark.parametrize("switches", ANSWERS, ids=told)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import re
 import sys
 import typing as t
@@ -16,9 +17,10 @@ from pathlib import Path
 import pytest
 from ansible.module_utils.common.parameters import PASS_VARS
 
-from tests.gates.environments import ROOT
+from tests.gates.environments import BYTECODE, ROOT
+from tests.integration import support
 from tests.integration.in_process import manager_group
-from tests.integration.support import ELSEWHERE, RESTRICTION, Played, play
+from tests.integration.support import RESTRICTION, Played
 from tests.integration.test_modules import plain_policy
 
 pytestmark = pytest.mark.slow
@@ -26,9 +28,13 @@ pytestmark = pytest.mark.slow
 NAMESPACE = "workload_security.agent"
 COUNT = {f"{NAMESPACE}.computer_info": {"query": "length(@)"}}
 MODULES = ROOT / ".cache" / "collections"
-# So that a result has the options: before ansible-core 2.20 it always does.
-# Ansible names what a boolean can be in the order of a set.
-INVOCATION = {"ANSIBLE_INJECT_INVOCATION": "true", "PYTHONHASHSEED": "0"}
+# The same for all runs, so that they share a loaded Ansible.
+ENVIRONMENT = {
+    # So that a result has the options: before ansible-core 2.20 it always does.
+    "ANSIBLE_INJECT_INVOCATION": "true",
+    # Ansible names what a boolean can be in the order of a set.
+    "PYTHONHASHSEED": "0",
+}
 # Those that are to write, and not only in check mode.
 REAL = ("agent_initiated_activation", "communication_direction", "firewall_restriction", "heartbeat")
 
@@ -38,11 +44,16 @@ def modules_run(played: Played) -> int:
     return sum(f"Using module file {MODULES}" in line for line in played.output.splitlines())
 
 
+def play(lab: t.Any, tasks: t.Sequence[dict[str, t.Any]], tmp_path: Path, **how: t.Any) -> Played:
+    """Run tasks, in Ansible's own process where they can be."""
+    environment = {**ENVIRONMENT, **how.pop("environment", {})}
+    return support.play(lab, tasks, tmp_path, environment=environment, **{"loaded": True, **how})
+
+
 def as_module(lab: t.Any, tasks: t.Sequence[dict[str, t.Any]], tmp_path: Path, **how: t.Any) -> Played:
     """Run tasks where Ansible has to start modules."""
     keywords = {"vars": {"ansible_connection": "elsewhere"}, **how.pop("keywords", {})}
-    environment = {**ELSEWHERE, **how.pop("environment", {})}
-    return play(lab, tasks, tmp_path, keywords=keywords, environment=environment, **how)
+    return play(lab, tasks, tmp_path, keywords=keywords, **how)
 
 
 def every_kind_of_task(lab: t.Any, works: bool) -> list[dict[str, t.Any]]:
@@ -123,10 +134,10 @@ def comparable(results: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
 def test_both_ways_give_equal_results(lab, tmp_path, works):
     tasks = every_kind_of_task(lab, works)
     lab.clear_requests()
-    modules = as_module(lab, tasks, tmp_path, arguments=["-vvv"], environment=INVOCATION, loaded=True)
+    modules = as_module(lab, tasks, tmp_path, arguments=["-vvv"])
     sent = Counter((one["method"], one["path"]) for one in lab.requests())
     lab.reset()
-    worker = play(lab, tasks, tmp_path, arguments=["-vvv"], environment=INVOCATION)
+    worker = play(lab, tasks, tmp_path, arguments=["-vvv"])
     assert Counter((one["method"], one["path"]) for one in lab.requests()) == sent
     assert modules_run(modules) >= len(tasks) and modules_run(worker) == 0
     assert lab.api_key not in modules.output and lab.api_key not in worker.output
@@ -142,9 +153,7 @@ def test_both_ways_give_equal_results(lab, tmp_path, works):
 def test_async_gives_the_result_of_the_module(lab, tmp_path):
     tasks = [COUNT, {**COUNT, "async": 60, "poll": 1}, {**COUNT, "async": 60, "poll": 0}]
     status = {"ansible.builtin.async_status": {"jid": "{{ r2.ansible_job_id }}"}, "until": "r3.finished", "retries": 60}
-    here, waited, started, finished = play(
-        lab, [*tasks, {**status, "delay": 1}], tmp_path, environment=INVOCATION
-    ).results
+    here, waited, started, finished = play(lab, [*tasks, {**status, "delay": 1}], tmp_path).results
     assert started["started"] and "result" not in started
     for result in (waited, finished):
         assert result["ansible_job_id"] and result["finished"]
@@ -169,7 +178,7 @@ def test_only_what_would_run_here_as_this_user_is_done_here(lab, tmp_path):
         ({"environment": {"A=B": "C"}}, False),
     ]
     tasks = [{**COUNT, **keywords} for keywords, _is_here in ways]
-    played = play(lab, tasks, tmp_path, arguments=["-vvv"], environment=ELSEWHERE)
+    played = play(lab, tasks, tmp_path, arguments=["-vvv"])
     of_tasks = re.split(r"^TASK \[Task \d+\]", played.output, flags=re.MULTILINE)[1:]
     for (keywords, is_here), output, result in zip(ways, of_tasks, played.results, strict=True):
         assert ("Using module file" not in output) is is_here, (keywords, output)
@@ -182,10 +191,11 @@ def test_a_library_that_ansible_lacks_may_be_where_the_module_runs(lab, tmp_path
     broken.mkdir()
     (broken / "jmespath.py").write_text("raise ImportError('gone')")
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH= exec {sys.executable} "$@"\n')
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={BYTECODE} exec {sys.executable} "$@"\n')
     python.chmod(0o755)
     tasks = [COUNT, {**COUNT, "vars": {"ansible_python_interpreter": str(python)}}]
-    played = play(lab, tasks, tmp_path, arguments=["-vvv"], environment={"PYTHONPATH": str(broken)})
+    path = {"PYTHONPATH": os.pathsep.join((str(broken), BYTECODE))}
+    played = play(lab, tasks, tmp_path, arguments=["-vvv"], environment=path, own_process=True)
     assert modules_run(played) == 2
     missing, found = played.results
     assert missing["failure"]["code"] == "missing_library" and found["result"] == 300
