@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import re
 import secrets
@@ -147,10 +148,14 @@ class Manager:
         self._fleet = fleet
         self.reset()
 
-    def reset(self) -> None:
-        """The same fleet anew, the likeliest answers, no calls counted. The keys stay."""
+    def kept(self) -> bytes:
+        """All that it holds now, for C(reset)."""
+        return pickle.dumps(self.state)
+
+    def reset(self, kept: bytes | None = None) -> None:
+        """The same fleet anew, or what was C(kept); the likeliest answers, no calls counted. The keys stay."""
         self.switches.clear()
-        self.state = make_fleet(self.deployment, **self._fleet)
+        self.state = make_fleet(self.deployment, **self._fleet) if kept is None else pickle.loads(kept)
         self.renderer = Renderer(self.state, self.switches)
         self._resources: dict[str, Resource] = {
             name: resource(self.state, self.switches, self.renderer) for name, resource in _RESOURCES.items()

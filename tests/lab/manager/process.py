@@ -187,9 +187,13 @@ class LabManager:
         """What the API answers to searches for all, each a path and its query: at once, not in the log, past faults."""
         return self._tell("POST", "/searches", {"searches": searches})["replies"]
 
-    def reset(self) -> None:
-        """The same fleet anew; no faults, no log, the likeliest answers."""
-        self._tell("POST", "/reset")
+    def keep(self, name: str) -> None:
+        """Remember all that the manager holds, for C(reset) to bring it back: for agents in name only."""
+        self._tell("POST", "/kept", {"name": name})
+
+    def reset(self, name: str | None = None) -> None:
+        """The same fleet anew, or what was kept by this name; no faults, no log, the likeliest answers."""
+        self._tell("POST", "/reset", name and {"name": name})
 
     # -- agents
 

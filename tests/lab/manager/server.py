@@ -30,9 +30,9 @@ class Server:
         self.faults = Faults()
         self.log = Log()
 
-    def reset(self) -> None:
-        """The same fleet anew; no faults, no log."""
-        self.manager.reset()
+    def reset(self, kept: bytes | None = None) -> None:
+        """The same fleet anew, or what the manager C(kept); no faults, no log."""
+        self.manager.reset(kept)
         self.faults.clear()
         self.log.entries.clear()
         self.log.keeps_replies = False

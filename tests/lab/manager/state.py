@@ -135,6 +135,10 @@ class Agent:
     cannot_be_called: bool = False
 
 
+def _tell_nobody(_target: Policy | Computer | None) -> None:
+    pass
+
+
 class State:
     """One manager's objects. What they inherit is worked out once and forgotten at C(policies_changed)."""
 
@@ -151,12 +155,16 @@ class State:
         self.port_lists: Table[dict[str, t.Any]] = Table()
         self.scheduled_tasks: Table[dict[str, t.Any]] = Table()
         # To be called with a policy or computer whose configuration has changed, or None where that of any may have.
-        self.touched: t.Callable[[Policy | Computer | None], None] = lambda target: None
+        self.touched: t.Callable[[Policy | Computer | None], None] = _tell_nobody
         # Agents that are really there, by the ID of their computer.
         self.agents: dict[int, Agent] = {}
         # Whatever is derived from policies, keyed by who derived it.
         self.derived: dict[t.Any, t.Any] = {}
         self._names: dict[str, dict[str, list[int]]] = {}
+
+    def __getstate__(self) -> dict[str, t.Any]:
+        """For copies: what it holds, without what is derived from that, and without who is told of changes."""
+        return {**vars(self), "touched": _tell_nobody, "derived": {}, "_names": {}}
 
     def policies_changed(self) -> None:
         """To be called after a policy, a default setting or a rule changed."""
