@@ -16,6 +16,7 @@ import contextlib
 import fcntl
 import gc
 import importlib
+import inspect
 import json
 import os
 import pkgutil
@@ -73,6 +74,8 @@ def load() -> None:
         results = importlib.import_module("ansible._internal._task").UnifiedTaskResult
         for one in (False, True):
             results.get_result_key_to_resolved_field_mapping(source_is_module=one)
+    # Display asks for it at the start of each run, which reads the sources of all that is loaded, unless they are kept.
+    inspect.stack()
     list(loader.inventory_loader.all(class_only=True))
     actions = importlib.import_module(f"{COLLECTION}.plugins.action")
     for module in pkgutil.iter_modules(actions.__path__):
