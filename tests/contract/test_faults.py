@@ -412,3 +412,29 @@ def test_a_reset_brings_everything_back(lab: LabManager) -> None:
     assert lab.requests() == []
     assert lab.api("GET", "/policies") == before
     assert lab.switch()["delete_status"] == 204
+
+
+def test_a_reset_brings_what_was_kept_back(lab: LabManager) -> None:
+    parts = {"overrides": True, "expand": ["computerSettings", "firewall"]}
+
+    def held() -> list[t.Any]:
+        return [lab.api("GET", "/policies"), lab.api("POST", "/computers/search", {}, parts)]
+
+    policy = lab.api("POST", "/policies", {"name": "New"})["ID"]
+    computer = lab.api("POST", "/computers", {"hostName": "new.example.com", "policyID": policy})["ID"]
+    assigned = f"/computers/{computer}/firewall/assignments"
+    lab.api("POST", f"/policies/{policy}", {"policySettings": {MISSED: {"value": "9"}}})
+    lab.api("POST", assigned, {"ruleIDs": [3]})
+    before = held()
+    lab.keep("new")
+    for _twice in range(2):
+        lab.api("DELETE", f"{assigned}/3")
+        lab.api("POST", f"/policies/{policy}", {"name": "Renamed", "policySettings": {MISSED: {"value": "2"}}})
+        assert all(now != then for now, then in zip(held(), before))
+        lab.reset("new")
+        assert held() == before
+        assert lab.api("GET", f"/policies/{policy}/settings/{MISSED}") == {"value": "9"}
+    # What is made from here on is as if all had been made in one go.
+    assert lab.api("POST", "/computers", {"hostName": "next.example.com"})["ID"] == computer + 1
+    lab.reset()
+    assert lab.api("POST", "/policies", {"name": "Other"})["ID"] == policy

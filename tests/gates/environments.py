@@ -77,13 +77,14 @@ class Unavailable(Exception):
 
 
 def find_interpreters() -> Interpreters:
-    """Every CPython 3 of this machine, by version: the running one is preferred, then those on PATH, then pyenv's.
+    """Every CPython 3 of this machine, by version: the running one is preferred, then pyenv's, then those on PATH.
 
-    The paths are those of the real interpreters, because a pyenv shim may run another version in another folder,
-    and a virtual environment that is made from another one depends on that one.
+    The paths are those of the real interpreters, because a virtual environment that is made from another one depends on
+    that one.
     """
     found: Interpreters = {}
-    for candidate in _candidates():
+    # Several names of one are started once.
+    for candidate in {os.path.realpath(candidate): candidate for candidate in _candidates()}.values():
         report = subprocess.run(
             [
                 str(candidate),
@@ -96,7 +97,7 @@ def find_interpreters() -> Interpreters:
             check=False,
         )
         if report.returncode:
-            continue  # a shim for a version that is not active
+            continue  # for example a program that only starts other interpreters, and has none
         implementation, major, minor, executable = json.loads(report.stdout)
         if implementation == "CPython":
             found.setdefault((major, minor), Path(os.path.realpath(executable)))
@@ -105,16 +106,15 @@ def find_interpreters() -> Interpreters:
 
 def _candidates() -> Iterator[Path]:
     yield Path(sys.executable)
-    for minor in range(14, 7, -1):
-        path = shutil.which(f"python3.{minor}")
-        if path:
-            yield Path(path)
-    for name in ("python3", "python"):
-        path = shutil.which(name)
-        if path:
-            yield Path(path)
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     yield from sorted(pyenv.glob("versions/3.*/bin/python"))
+    # Without pyenv's shims: each takes longer than all of the above to start one of these, or nothing.
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    path = os.pathsep.join(folder for folder in folders if Path(folder) != pyenv / "shims")
+    for name in (*(f"python3.{minor}" for minor in range(14, 7, -1)), "python3", "python"):
+        found = shutil.which(name, path=path)
+        if found:
+            yield Path(found)
 
 
 def python_of(name: str) -> Path:

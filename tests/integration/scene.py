@@ -278,6 +278,27 @@ class Scene:
         assert Truth.of(self.lab, switches) == truth
 
 
+class Stages:
+    """The scene in one lab at any stage: made once, and then brought back, which takes no requests."""
+
+    def __init__(self, lab: LabManager) -> None:
+        self._lab = lab
+        self._made: dict[str, tuple[Scene, Truth]] = {}
+
+    def at(self, stage: Stage | None) -> tuple[Scene, Truth]:
+        """All targets as the stage declares, or as new for C(None), and what the manager holds then."""
+        name = f"scene {id(stage)}"
+        if name not in self._made:
+            self._lab.reset()
+            scene = Scene(self._lab)
+            if stage is not None:
+                scene.run(stage)
+            self._made[name] = scene, Truth.of(self._lab)
+            self._lab.keep(name)
+        self._lab.reset(name)
+        return self._made[name]
+
+
 def assert_honest(before: Truth, after: Truth, outcome: dict[str, t.Any] | ManagerError) -> None:
     """Assert that all changes are reported, as changed or as not known, and that everything reported as changed did."""
     after.assert_no_duplicates()

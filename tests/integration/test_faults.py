@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply, ManagerError
-from tests.integration.scene import APPLY, CHANGE, REMOVE, Scene, Stage, Truth, assert_honest
+from tests.integration.scene import APPLY, CHANGE, REMOVE, Scene, Stage, Stages, Truth, assert_honest
 from tests.integration.support import writes
 from tests.lab.manager.process import LabManager
 
@@ -127,14 +127,6 @@ LASTING: dict[str, dict[str, t.Any]] = {
 }
 
 
-def stage_for(lab, operation: Operation) -> tuple[Scene, Truth]:
-    """The scene as it is before the run that meets the fault."""
-    scene = Scene(lab)
-    if operation.before is not None:
-        scene.run(operation.before)
-    return scene, Truth.of(lab)
-
-
 def meet(scene: Scene, operation: Operation, fault: dict[str, t.Any], **options: t.Any):
     """Run with the fault; returns the outcome and what is true then. The fault must have been met."""
     lab = scene.lab
@@ -156,6 +148,12 @@ def lab(small_lab: LabManager) -> LabManager:
     return small_lab
 
 
+@pytest.fixture(scope="module")
+def stages(running_small_lab: LabManager) -> Stages:
+    """The scene, as it is before the run that meets the fault."""
+    return Stages(running_small_lab)
+
+
 # Every status with every body at one request of each kind; elsewhere one body for each status.
 THOROUGHLY = ("read policies to apply", "settings of a policy", "create rule")
 ONCE_EACH = {"500 json", "500 empty", "502 html", "502 empty", "503 html", "503 json"}
@@ -170,8 +168,8 @@ ONCE_EACH = {"500 json", "500 empty", "502 html", "502 empty", "503 html", "503 
         if operation in THOROUGHLY or fault not in ONCE_EACH
     ],
 )
-def test_what_goes_by_is_overcome(lab, operation, fault):
-    scene, before = stage_for(lab, OPERATIONS[operation])
+def test_what_goes_by_is_overcome(stages, operation, fault):
+    scene, before = stages.at(OPERATIONS[operation].before)
     outcome, after = meet(scene, OPERATIONS[operation], PASSING[fault])
     assert not isinstance(outcome, ManagerError) and outcome["failed_targets"] == []
     assert_honest(before, after, outcome)
@@ -181,8 +179,8 @@ def test_what_goes_by_is_overcome(lab, operation, fault):
 
 @pytest.mark.parametrize("fault", WRONG)
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_wrong_reply(lab, operation, fault):
-    scene, before = stage_for(lab, OPERATIONS[operation])
+def test_a_wrong_reply(stages, operation, fault):
+    scene, before = stages.at(OPERATIONS[operation].before)
     outcome, after = meet(scene, OPERATIONS[operation], WRONG[fault])
     assert_honest(before, after, outcome)
     if not OPERATIONS[operation].reads:
@@ -196,9 +194,9 @@ def test_a_wrong_reply(lab, operation, fault):
 
 @pytest.mark.parametrize("fault", LASTING)
 @pytest.mark.parametrize("operation", FIRST_READS + tuple(WRITES))
-def test_what_stays_fails_what_depends_on_it_and_nothing_else(lab, operation, fault):
+def test_what_stays_fails_what_depends_on_it_and_nothing_else(stages, operation, fault):
     told = OPERATIONS[operation]
-    scene, before = stage_for(lab, told)
+    scene, before = stages.at(told.before)
     outcome, after = meet(scene, told, {"times": 0, **LASTING[fault]})
     assert_honest(before, after, outcome)
     if told.reads:

@@ -13,7 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.integration.in_process import run_tasks
-from tests.integration.scene import APPLY, CHANGE, REMOVE, RULE, SETTINGS, Scene, Truth, assert_clear, assert_honest
+from tests.integration.scene import (
+    APPLY,
+    CHANGE,
+    REMOVE,
+    RULE,
+    SETTINGS,
+    Scene,
+    Stages,
+    Truth,
+    assert_clear,
+    assert_honest,
+)
 from tests.integration.support import run_profiles, writes
 from tests.lab.manager.process import LabManager
 
@@ -40,15 +51,17 @@ def reached(lab, count):
 
 
 @pytest.fixture(scope="module")
-def methods(running_small_lab):
+def stages(running_small_lab):
+    """The scene, as it is before the run that is killed."""
+    return Stages(running_small_lab)
+
+
+@pytest.fixture(scope="module")
+def methods(stages, running_small_lab):
     """The methods of the writes of an undisturbed run, in their order, by way."""
     found = {}
     for way, (before, stage, most) in WAYS.items():
-        running_small_lab.reset()
-        scene = Scene(running_small_lab)
-        if before:
-            scene.run(before)
-        running_small_lab.clear_requests()
+        scene, _truth = stages.at(before)
         scene.run(stage, concurrency=1)
         found[way] = [request["method"] for request in writes(running_small_lab)]
         assert len(found[way]) == most
@@ -76,12 +89,10 @@ def kill_at(scene, run, number, methods):
 @pytest.mark.parametrize(
     ("way", "number"), [(way, number) for way, (_before, _stage, most) in WAYS.items() for number in range(1, most + 1)]
 )
-def test_killed_after_any_write(lab, methods, way, number):
+def test_killed_after_any_write(lab, stages, methods, way, number):
     before, stage, _most = WAYS[way]
-    scene = Scene(lab)
-    if before:
-        scene.run(before)
-    ids = {key: [item["ID"] for item in same] for key, same in Truth.of(lab).objects.items()}
+    scene, truth = stages.at(before)
+    ids = {key: [item["ID"] for item in same] for key, same in truth.objects.items()}
     kill_at(scene, lambda: scene.run(stage, concurrency=1), number, methods[way])
     assert len(writes(lab)) == number
     left = Truth.of(lab)
@@ -95,11 +106,9 @@ def test_killed_after_any_write(lab, methods, way, number):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("number", [4, 6])
-def test_killed_with_several_writes_under_way(lab, methods, way, number):
+def test_killed_with_several_writes_under_way(stages, methods, way, number):
     before, stage, _most = WAYS[way]
-    scene = Scene(lab)
-    if before:
-        scene.run(before)
+    scene, _truth = stages.at(before)
     kill_at(scene, lambda: scene.run(stage, concurrency=4), number, methods[way])
     scene.assert_converges(stage)
 
@@ -123,11 +132,9 @@ def planned(scene, stage, path):
 @pytest.mark.parametrize(
     ("way", "number"), [(way, number) for way, (_before, _stage, most) in WAYS.items() for number in range(1, most + 1)]
 )
-def test_a_reviewed_plan_that_was_killed_after_any_write_goes_on(lab, methods, tmp_path, way, number):
+def test_a_reviewed_plan_that_was_killed_after_any_write_goes_on(lab, stages, methods, tmp_path, way, number):
     before, stage, most = WAYS[way]
-    scene, path = Scene(lab), str(tmp_path / "plan.json")
-    if before:
-        scene.run(before)
+    (scene, _truth), path = stages.at(before), str(tmp_path / "plan.json")
     digest = planned(scene, stage, path)
     kill_at(scene, lambda: task(lab, apply_plan=path, concurrency=1), number, methods[way])
     left = Truth.of(lab)
@@ -152,11 +159,9 @@ def test_a_reviewed_plan_that_was_killed_after_any_write_goes_on(lab, methods, t
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_reviewed_plan_that_failed_in_part_goes_on(lab, tmp_path, way):
+def test_a_reviewed_plan_that_failed_in_part_goes_on(lab, stages, tmp_path, way):
     before, stage, _most = WAYS[way]
-    scene, path = Scene(lab), str(tmp_path / "plan.json")
-    if before:
-        scene.run(before)
+    (scene, _truth), path = stages.at(before), str(tmp_path / "plan.json")
     planned(scene, stage, path)
     for name in ("Alpha", "one.example.com"):
         kind, number = scene.keys[name]

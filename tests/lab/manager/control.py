@@ -22,6 +22,8 @@ class Control:
     def __init__(self, server: Server, agents: Agents) -> None:
         self._server = server
         self._agents = agents
+        # Everything that the manager held, by the name that a test has given it.
+        self._kept: dict[str, bytes] = {}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request: 200 with JSON, 400 with a message, or 404."""
@@ -69,8 +71,10 @@ class Control:
                 server.manager.sending.let_live(given["computer_ids"], given["beats"], given["messages"])
             case "POST", "/virtual-machines":
                 self._agents.set_virtual_machine(given["computer_id"], given["state"])
+            case "POST", "/kept":
+                self._kept[given["name"]] = server.manager.kept()
             case "POST", "/reset":
-                server.reset()
+                server.reset(self._kept[given["name"]] if given else None)
                 self._agents.reset()
             case _:
                 return None

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import re
 import secrets
@@ -147,10 +148,17 @@ class Manager:
         self._fleet = fleet
         self.reset()
 
-    def reset(self) -> None:
-        """Start again with the same fleet, the likeliest answers, and no counted calls. The keys stay."""
+    def kept(self) -> bytes:
+        """Everything that it holds now, for C(reset)."""
+        return pickle.dumps(self.state)
+
+    def reset(self, kept: bytes | None = None) -> None:
+        """Start again with the same fleet, or with what was C(kept); the likeliest answers, no counted calls.
+
+        The keys stay.
+        """
         self.switches.clear()
-        self.state = make_fleet(self.deployment, **self._fleet)
+        self.state = make_fleet(self.deployment, **self._fleet) if kept is None else pickle.loads(kept)
         self.renderer = Renderer(self.state, self.switches)
         self._resources: dict[str, Resource] = {
             name: resource(self.state, self.switches, self.renderer) for name, resource in _RESOURCES.items()

@@ -187,9 +187,19 @@ class LabManager:
         """The API's replies to searches for everything, each a path and its query. They bypass the log and faults."""
         return self._tell("POST", "/searches", {"searches": searches})["replies"]
 
-    def reset(self) -> None:
-        """Start again with the same fleet, no faults, an empty log, and the likeliest answers."""
-        self._tell("POST", "/reset")
+    def keep(self, name: str) -> None:
+        """Keep everything that the manager holds under a name, so that C(reset) can bring it back.
+
+        Agents that really run are not kept, only what the manager knows of them.
+        """
+        self._tell("POST", "/kept", {"name": name})
+
+    def reset(self, name: str | None = None) -> None:
+        """Start again with the same fleet, or with what was kept under this name.
+
+        There are no faults then, the log is empty, and the answers are the likeliest ones.
+        """
+        self._tell("POST", "/reset", name and {"name": name})
 
     # -- agents
 

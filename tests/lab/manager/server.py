@@ -30,9 +30,9 @@ class Server:
         self.faults = Faults()
         self.log = Log()
 
-    def reset(self) -> None:
-        """Start again with the same fleet, no faults, and an empty log."""
-        self.manager.reset()
+    def reset(self, kept: bytes | None = None) -> None:
+        """Start again with the same fleet, or with what the manager C(kept); no faults, and an empty log."""
+        self.manager.reset(kept)
         self.faults.clear()
         self.log.entries.clear()
         self.log.keeps_replies = False

@@ -135,6 +135,10 @@ class Agent:
     cannot_be_called: bool = False
 
 
+def _tell_nobody(_target: Policy | Computer | None) -> None:
+    pass
+
+
 class State:
     """One manager's objects. Inherited values are computed once, and forgotten at C(policies_changed)."""
 
@@ -151,12 +155,16 @@ class State:
         self.port_lists: Table[dict[str, t.Any]] = Table()
         self.scheduled_tasks: Table[dict[str, t.Any]] = Table()
         # To be called with a policy or computer whose configuration has changed, or with None if any may have changed.
-        self.touched: t.Callable[[Policy | Computer | None], None] = lambda target: None
+        self.touched: t.Callable[[Policy | Computer | None], None] = _tell_nobody
         # Agents that really exist, by the ID of their computer.
         self.agents: dict[int, Agent] = {}
         # All values that are derived from policies. The keys start with a name for the kind of value.
         self.derived: dict[t.Any, t.Any] = {}
         self._names: dict[str, dict[str, list[int]]] = {}
+
+    def __getstate__(self) -> dict[str, t.Any]:
+        """For copies: its objects, without derived values, and without the function that is told of changes."""
+        return {**vars(self), "touched": _tell_nobody, "derived": {}, "_names": {}}
 
     def policies_changed(self) -> None:
         """To be called after a policy, a default setting or a rule has changed."""

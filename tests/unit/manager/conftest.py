@@ -77,8 +77,9 @@ def clock() -> FakeClock:
 class Manager:
     """A server with scripted actions, and the transport to it."""
 
-    def __init__(self, server: Server, transport: Transport, clock: FakeClock) -> None:
+    def __init__(self, server: Server, connection: Connection, transport: Transport, clock: FakeClock) -> None:
         self.server = server
+        self.connection = connection
         self.transport = transport
         self.clock = clock
 
@@ -95,8 +96,9 @@ def manager(certificates: Certificates, clock: FakeClock) -> t.Iterator[t.Callab
         def start(*actions: Action, context: ssl.SSLContext | None = certificates.context, **options: t.Any) -> Manager:
             server = stack.enter_context(Server(context, *actions))
             connection = Connection(url=f"https://127.0.0.1:{server.port}/api", api_key=KEY, ca_path=certificates.path)
-            transport = Transport(replace(connection, **options), clock=clock, random=lambda: 0.0)
+            connection = replace(connection, **options)
+            transport = Transport(connection, clock=clock, random=lambda: 0.0)
             stack.enter_context(transport)
-            return Manager(server, transport, clock)
+            return Manager(server, connection, transport, clock)
 
         yield start
