@@ -17,6 +17,8 @@ import typing as t
 import urllib.parse
 from pathlib import Path
 
+from tests.lab.manager import loaded
+
 if t.TYPE_CHECKING:
     from tests.lab.hosts.process import Host
 
@@ -85,22 +87,29 @@ class LabManager:
             self._options |= {"host": "", "port": api_port, "heartbeat-port": heartbeat_port}
         elif agents:
             self._options["heartbeat-port"] = 0
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[str] | loaded.Manager | None = None
         self._control: http.client.HTTPConnection | None = None
         self._api: http.client.HTTPConnection | None = None
 
     def __enter__(self) -> LabManager:
-        command = [sys.executable, "-m", "tests.lab.manager", "--exit-with-parent"]
+        arguments = ["--exit-with-parent"]
         for name, value in [*self._options.items(), *(("name", name) for name in self._names)]:
-            command += [f"--{name}", str(value)]
+            arguments += [f"--{name}", str(value)]
         folder = self._host and self._host.root / "run" / "lab-manager"
         if self._host and folder:
             # Its loopback is not ours, but its file system is at hand, and goes with it.
             folder.mkdir(exist_ok=True)
-            command = [*self._host.network_prefix, *command, "--socket-dir", str(folder), "--state-dir", str(folder)]
-        self._process = subprocess.Popen(
-            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-        )
+            program = [*self._host.network_prefix, sys.executable, "-m", "tests.lab.manager"]
+            self._process = subprocess.Popen(
+                [*program, *arguments, "--socket-dir", str(folder), "--state-dir", str(folder)],
+                cwd=_ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+        else:
+            self._process = loaded.Manager(arguments)
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:

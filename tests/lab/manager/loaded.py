@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The manager's program, loaded once for all managers of a process: each start is a fork, which costs a sixth.
+
+C(python -m tests.lab.manager.loaded) reads from standard input, a socket, until that is closed. A message is JSON:
+C(start), the arguments of a manager, comes with what its standard input and output are, and is answered by its process
+ID; C(wait), such an ID, is answered by its exit status, or the negative number of the signal that ended it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import typing as t
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[3]
+_LONGEST = 65536
+
+
+class Manager:
+    """A manager that is a fork; what C(subprocess.Popen) has, as far as it is needed.
+
+    stdin: as long as it is open, the manager runs; stdout: what it prints.
+    """
+
+    def __init__(self, arguments: t.Sequence[str]) -> None:
+        self.returncode: int | None = None
+        theirs_in, ours_in = os.pipe()
+        ours_out, theirs_out = os.pipe()
+        self.stdin = open(ours_in, "w", encoding="utf-8")
+        self.stdout = open(ours_out, encoding="utf-8")
+        try:
+            self._pid = _loaded().ask({"start": arguments}, theirs_in, theirs_out)
+        finally:
+            os.close(theirs_in)
+            os.close(theirs_out)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended; raises C(TimeoutExpired)."""
+        if self.returncode is None:
+            ending = os.pidfd_open(self._pid)
+            try:
+                if not select.select([ending], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired("the lab's manager", timeout or 0.0)
+            finally:
+                os.close(ending)
+            self.returncode = _loaded().ask({"wait": self._pid})
+        return self.returncode
+
+    def kill(self) -> None:
+        """End it at once."""
+        os.kill(self._pid, signal.SIGKILL)
+
+
+class _Loaded:
+    """The process that managers are forks of."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen([sys.executable, "-m", __name__], cwd=_ROOT, stdin=theirs)
+        # What it has cost is counted if it is waited for.
+        atexit.register(self._end)
+
+    def ask(self, what: dict[str, t.Any], *descriptors: int) -> int:
+        """Send a message, and return the answer to it."""
+        with self._lock:
+            socket.send_fds(self._socket, [json.dumps(what).encode()], descriptors)
+            return int(self._socket.recv(_LONGEST))
+
+    def _end(self) -> None:
+        self._socket.close()
+        self._process.wait()
+
+
+@functools.cache
+def _loaded() -> _Loaded:
+    return _Loaded()
+
+
+def serve(asking: socket.socket) -> list[str] | None:
+    """Do what is asked for; returns its arguments in the process of a manager, and C(None) in this one at the end."""
+    while True:
+        message, descriptors, _flags, _address = socket.recv_fds(asking, _LONGEST, 2)
+        if not message:
+            return None
+        told = json.loads(message)
+        if "wait" in told:
+            answer = os.waitstatus_to_exitcode(os.waitpid(told["wait"], 0)[1])
+        elif not (answer := os.fork()):
+            for number, descriptor in enumerate(descriptors):
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            return told["start"]
+        for descriptor in descriptors:
+            os.close(descriptor)
+        asking.send(str(answer).encode())
+
+
+def main() -> None:
+    """Load the program, and be a server of it; then one of its managers."""
+    # Not at the top: who asks for managers imports this, too.
+    from tests.lab.manager import __main__ as program
+
+    gc.collect()
+    gc.freeze()
+    with socket.socket(fileno=os.dup(0)) as asking:
+        arguments = serve(asking)
+    if arguments is not None:
+        sys.argv[1:] = arguments
+        program.main()
+
+
+if __name__ == "__main__":
+    main()
