@@ -5,13 +5,15 @@
 """The manager's program, loaded once for all managers of a process: each start is a fork, which costs a sixth.
 
 C(python -m tests.lab.manager.loaded) reads from standard input, a socket, until that is closed. A message is JSON:
-C(start), the arguments of a manager, comes with what its standard input and output are, and is answered by its process
-ID; C(wait), such an ID, is answered by its exit status, or the negative number of the signal that ended it.
+C(start), the arguments of a manager, and C(host), a process in whose network it runs or null, come with what its
+standard input and output are, and are answered by its process ID; C(wait), such an ID, is answered by its exit status,
+or the negative number of the signal that ended it.
 """
 
 from __future__ import annotations
 
 import atexit
+import ctypes
 import functools
 import gc
 import json
@@ -35,14 +37,15 @@ class Manager:
     stdin: as long as it is open, the manager runs; stdout: what it prints.
     """
 
-    def __init__(self, arguments: t.Sequence[str]) -> None:
+    def __init__(self, arguments: t.Sequence[str], host: int | None) -> None:
+        """C(host): the first process of the lab host whose network it runs in, if it is in one."""
         self.returncode: int | None = None
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
         self.stdin = open(ours_in, "w", encoding="utf-8")
         self.stdout = open(ours_out, encoding="utf-8")
         try:
-            self._pid = _loaded().ask({"start": arguments}, theirs_in, theirs_out)
+            self._pid = _loaded().ask({"start": arguments, "host": host}, theirs_in, theirs_out)
         finally:
             os.close(theirs_in)
             os.close(theirs_out)
@@ -91,8 +94,8 @@ def _loaded() -> _Loaded:
     return _Loaded()
 
 
-def serve(asking: socket.socket) -> list[str] | None:
-    """Do what is asked for; returns its arguments in the process of a manager, and C(None) in this one at the end."""
+def serve(asking: socket.socket) -> dict[str, t.Any] | None:
+    """Do what is asked for; returns that in the process of a manager, and C(None) in this one at the end."""
     while True:
         message, descriptors, _flags, _address = socket.recv_fds(asking, _LONGEST, 2)
         if not message:
@@ -104,10 +107,22 @@ def serve(asking: socket.socket) -> list[str] | None:
             for number, descriptor in enumerate(descriptors):
                 os.dup2(descriptor, number)
                 os.close(descriptor)
-            return told["start"]
+            return told
         for descriptor in descriptors:
             os.close(descriptor)
         asking.send(str(answer).encode())
+
+
+def enter(pid: int) -> None:
+    """Go on as a process in another one's network and PID namespace, with which it ends; see Host.network_prefix."""
+    for kind in ("net", "pid"):
+        with open(f"/proc/{pid}/ns/{kind}", "rb") as namespace:
+            # What os.setns does from Python 3.12 on.
+            if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), 0):
+                raise OSError(ctypes.get_errno(), "setns")
+    # Only children are in the PID namespace.
+    if child := os.fork():
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 0xFF)
 
 
 def main() -> None:
@@ -118,9 +133,11 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     with socket.socket(fileno=os.dup(0)) as asking:
-        arguments = serve(asking)
-    if arguments is not None:
-        sys.argv[1:] = arguments
+        told = serve(asking)
+    if told:
+        if told["host"]:
+            enter(told["host"])
+        sys.argv[1:] = told["start"]
         program.main()
 
 

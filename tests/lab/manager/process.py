@@ -12,7 +12,6 @@ import select
 import socket
 import ssl
 import subprocess
-import sys
 import typing as t
 import urllib.parse
 from pathlib import Path
@@ -22,7 +21,6 @@ from tests.lab.manager import loaded
 if t.TYPE_CHECKING:
     from tests.lab.hosts.process import Host
 
-_ROOT = Path(__file__).resolve().parents[3]
 _ENDED_WITHIN = 10.0
 # Ports of the API and of heartbeats.
 _PORTS = {"on_premises": (4119, 4120), "cloud": (443, 443)}
@@ -87,7 +85,7 @@ class LabManager:
             self._options |= {"host": "", "port": api_port, "heartbeat-port": heartbeat_port}
         elif agents:
             self._options["heartbeat-port"] = 0
-        self._process: subprocess.Popen[str] | loaded.Manager | None = None
+        self._process: loaded.Manager | None = None
         self._control: http.client.HTTPConnection | None = None
         self._api: http.client.HTTPConnection | None = None
 
@@ -99,18 +97,8 @@ class LabManager:
         if self._host and folder:
             # Its loopback is not ours, but its file system is at hand, and goes with it.
             folder.mkdir(exist_ok=True)
-            program = [*self._host.network_prefix, sys.executable, "-m", "tests.lab.manager"]
-            self._process = subprocess.Popen(
-                [*program, *arguments, "--socket-dir", str(folder), "--state-dir", str(folder)],
-                cwd=_ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                encoding="utf-8",
-            )
-        else:
-            self._process = loaded.Manager(arguments)
-        assert self._process.stdout
+            arguments += ["--socket-dir", str(folder), "--state-dir", str(folder)]
+        self._process = loaded.Manager(arguments, self._host.pid if self._host else None)
         line = self._process.stdout.readline()
         if not line:
             self.close()
@@ -139,7 +127,6 @@ class LabManager:
                 connection.close()
         process, self._process = self._process, None
         if process:
-            assert process.stdin and process.stdout
             # What it is told to end with, as a signal would not reach it in the network of a lab host.
             process.stdin.close()
             try:
