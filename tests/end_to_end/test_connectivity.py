@@ -21,6 +21,7 @@ from tests.lab.manager.process import LabManager
 from tests.lab.nameserver import Bind, Unbound
 from tests.lab.waiting import until
 
+MACHINES = 10
 HEARTBEAT_PORT = 4120
 
 # Nobody has this address.
