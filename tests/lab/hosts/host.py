@@ -150,7 +150,7 @@ class Host:
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Create or overwrite a file, and create its folders."""
-        script = 'mkdir -p "$(dirname "$1")" && cat >"$1" && chmod "$2" "$1"'
+        script = 'mkdir -p "${1%/*}" && cat >"$1" && chmod "$2" "$1"'
         self.run(["sh", "-c", script, "sh", path, f"{mode:o}"], input=text)
 
     def mount_tmpfs(self, path: str, size: str) -> None:

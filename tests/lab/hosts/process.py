@@ -151,10 +151,10 @@ class LabHosts:
         for host in self._machines():
             if host.powered_on:
                 host.power_off()
-            folder = f"/mnt/{host.name}"
-            # Unmount everything in it first, because mounted data that all hosts share must not be removed.
-            self._inside(["umount", "--recursive", f"{folder}/root"])
-            self._inside(["rm", "--recursive", "--one-file-system", folder])
+        if folders := [f"/mnt/{host.name}" for host in self._machines()]:
+            # Unmount everything in them first, because mounted data that all hosts share must not be removed.
+            self._inside(["umount", "--recursive", *(f"{folder}/root" for folder in folders)])
+            self._inside(["rm", "--recursive", "--one-file-system", *folders])
         self.count, self.hosts, self.others = count, {}, {}
         # Shared SSH connections lead to machines that are gone.
         self._control = Path(tempfile.mkdtemp(dir=self.folder / "control"))
