@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The machines for the end-to-end tests. Each file gets new ones, which start in half a second.
+"""The machines for the end-to-end tests. Each file gets new ones: as many as its C(MACHINES) says, or four.
 
 Their controller is the same for all files, so that Ansible is loaded there once.
 """
@@ -36,9 +36,9 @@ def lab() -> t.Iterator[LabHosts]:
 
 
 @pytest.fixture(scope="module")
-def hosts(lab: LabHosts) -> LabHosts:
-    """Ten machines, and the controller's network. Each test must leave them unchanged for the others in its file."""
-    lab.renew(10)
+def hosts(request: pytest.FixtureRequest, lab: LabHosts) -> LabHosts:
+    """Some machines, and the controller's network. Each test must leave them unchanged for the others in its file."""
+    lab.renew(getattr(request.module, "MACHINES", 4))
     return lab
 
 

@@ -19,6 +19,8 @@ from tests.end_to_end.site import AGENT_PORT, Site
 from tests.lab.agent.install import install_agent
 from tests.lab.hosts.process import Host, LabHosts
 
+MACHINES = 10
+
 # Every suite of the page by its name in OpenSSL, and some that are on nobody's list: whoever accepts one of those has
 # more than its release.
 OPENSSL = {

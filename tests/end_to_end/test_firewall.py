@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Who reaches the agents' port: what the vendor's page says of the hidden rule and of the rule that replaces it.
 
-Our modules restrict the port; ncat on other machines, with addresses and MACs of their own, tries it.
+Our modules restrict the port; other machines, with addresses and MACs of their own, try to connect to it.
 """
 
 from __future__ import annotations

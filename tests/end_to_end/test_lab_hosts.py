@@ -23,6 +23,7 @@ from tests.lab.hosts.image import FOLDER, image
 from tests.lab.hosts.process import Host, LabError, LabHosts, LabUnavailable
 from tests.lab.waiting import until
 
+MACHINES = 10
 ROOT = Path(__file__).resolve().parents[2]
 ANSIBLE = Path(sys.executable).with_name("ansible")
 

@@ -525,6 +525,7 @@ def test_pihole_is_a_dnsmasq_and_may_answer_by_subnet(hosts: LabHosts, tmp_path:
         ]
         played = play(hosts, tmp_path, *tasks, on=server.host)
         assert process(server) == before
+    assert played.results, played.output
     present, found, again, elsewhere, absent, gone = played.results
     assert found["stdout_lines"] == ["198.18.0.9", "10.9.9.9", "198.18.0.9"]
     assert (present["changed"], again["changed"], absent["changed"], gone["stdout"]) == (True, False, True, "")

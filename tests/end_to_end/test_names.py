@@ -18,6 +18,7 @@ from tests.end_to_end.site import MANAGER_NAME, Placed, Site
 from tests.lab.nameserver import Bind, Dnsmasq, NameServer, Unbound
 from tests.lab.waiting import until
 
+MACHINES = 6
 AGENTS = {"host05": "Bidirectional", "host06": "Agent/Appliance Initiated"}
 
 

@@ -18,6 +18,7 @@ from tests.gates.environments import ROOT
 from tests.lab.hosts.process import Host
 from tests.lab.waiting import until
 
+MACHINES = 6
 PLAYBOOK = ROOT / "playbooks" / "preflight.yml"
 
 # What is the matter with each host.

@@ -9,7 +9,9 @@ from __future__ import annotations
 import subprocess
 import time
 import typing as t
+from pathlib import Path
 
+from tests.lab.agent.ds_agent.asking import ask
 from tests.lab.agent.package import DATA, PROGRAM, package, settings
 
 if t.TYPE_CHECKING:
@@ -23,16 +25,11 @@ _UP_WITHIN = 30.0
 
 
 class Agent:
-    """An agent that is installed somewhere: C(run) runs one of its commands, C(start) its daemon."""
+    """An agent that is installed somewhere: C(find) tells the folder of its data now, C(start) starts its daemon."""
 
-    def __init__(
-        self,
-        version: str,
-        run: t.Callable[[t.Sequence[str]], subprocess.CompletedProcess[str]],
-        start: t.Callable[[], t.Any],
-    ) -> None:
+    def __init__(self, version: str, find: t.Callable[[], Path], start: t.Callable[[], t.Any]) -> None:
         self.version = version
-        self._run = run
+        self._find = find
         self._start = start
         self._daemon: t.Any = None
 
@@ -43,22 +40,26 @@ class Agent:
         while self.query("GetPluginVersion", check=False).returncode:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the agent does not start within {_UP_WITHIN} s")
-            time.sleep(0.2)
+            time.sleep(0.05)
 
     def stop(self) -> None:
         """End the daemon: the service is stopped."""
         self._daemon.terminate()
 
     def control(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run C(dsa_control)."""
+        """Do what C(dsa_control) does, without a Python of its own for it."""
         return self._checked(("dsa_control", *arguments), check)
 
     def query(self, name: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run C(dsa_query -c)."""
+        """Do what C(dsa_query -c) does."""
         return self._checked(("dsa_query", "-c", name), check)
 
     def _checked(self, command: t.Sequence[str], check: bool) -> subprocess.CompletedProcess[str]:
-        done = self._run(command)
+        try:
+            status, output = ask(self._find(), list(command))
+            done = subprocess.CompletedProcess(command, status, "\n".join(output) + "\n", "")
+        except OSError as error:
+            done = subprocess.CompletedProcess(command, 1, "", f"The agent does not run: {error}\n")
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done
@@ -118,11 +119,7 @@ def install_agent(
         ),
     )
 
-    def run(command: t.Sequence[str]) -> subprocess.CompletedProcess[str]:
-        name, *arguments = command
-        return host.run([f"{PROGRAM}/{name}", *arguments], timeout=120.0, check=False)
-
-    agent = Agent(version, run, lambda: host.start([f"{PROGRAM}/ds_agent"]))
+    agent = Agent(version, lambda: host.root / DATA[1:], lambda: host.start([f"{PROGRAM}/ds_agent"]))
     if start:
         agent.start()
     return agent

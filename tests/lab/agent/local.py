@@ -78,17 +78,12 @@ def local_agent(
         environment = {**os.environ, "PATH": f"{nft.parent}{os.pathsep}{os.environ['PATH']}"}
         daemons: list[_Daemon] = []
 
-        def command(name: str, *arguments: str) -> list[str]:
-            return [sys.executable, "-m", f"ds_agent.{MODULES[name]}", *([name] if arguments else []), *arguments]
-
-        def run(given: t.Sequence[str]) -> subprocess.CompletedProcess[str]:
-            return subprocess.run(command(*given), cwd=program / "lib", capture_output=True, text=True, check=False)
-
         def start() -> _Daemon:
-            daemons.append(_Daemon(command("ds_agent"), program / "lib", environment))
+            command = [sys.executable, "-m", f"ds_agent.{MODULES['ds_agent']}"]
+            daemons.append(_Daemon(command, program / "lib", environment))
             return daemons[-1]
 
-        agent = LocalAgent(version, run, start)
+        agent = LocalAgent(version, lambda: program, start)
         agent.folder = program
         try:
             agent.start()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -140,7 +141,7 @@ class LabHosts:
         """Add a machine that is not in C(inventory): for the manager, a name server, or an unrelated host."""
         if name in self.hosts or name in self.others:
             raise LabError(f"there is a machine {name} already")
-        host = self._make(name, Port(len(self._machines()) + 1))
+        (host,) = self._make([name], len(self._machines()) + 1)
         host.power_on()
         self.others[name] = host
         self._write_files()
@@ -151,16 +152,16 @@ class LabHosts:
         for host in self._machines():
             if host.powered_on:
                 host.power_off()
-            folder = f"/mnt/{host.name}"
-            # Unmount everything in it first, because mounted data that all hosts share must not be removed.
-            self._inside(["umount", "--recursive", f"{folder}/root"])
-            self._inside(["rm", "--recursive", "--one-file-system", folder])
+        if folders := [f"/mnt/{host.name}" for host in self._machines()]:
+            # Unmount everything in them first, because mounted data that all hosts share must not be removed.
+            self._inside(["umount", "--recursive", *(f"{folder}/root" for folder in folders)])
+            self._inside(["rm", "--recursive", "--one-file-system", *folders])
         self.count, self.hosts, self.others = count, {}, {}
         # Shared SSH connections lead to machines that are gone.
         self._control = Path(tempfile.mkdtemp(dir=self.folder / "control"))
         width = max(2, len(str(count)))
         names = [f"host{number:0{width}}" for number in range(1, count + 1)]
-        self.hosts = {name: self._make(name, Port(number)) for number, name in enumerate(names, 1)}
+        self.hosts = dict(zip(names, self._make(names, 1), strict=True))
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(Host.power_on, self.hosts.values()))
         self._write_files()
@@ -190,18 +191,22 @@ class LabHosts:
         (common / "opt/lab/.cache/bytecode").mkdir(parents=True)
         _KEPT.mkdir(parents=True, exist_ok=True)
 
-    def _make(self, name: str, port: Port) -> Host:
-        machine = self.folder / name
-        for folder in ("disk/etc", "work", "root"):
-            (machine / folder).mkdir(parents=True)
-        (machine / "disk/etc/hostname").write_text(f"{name}\n", encoding="ascii")
-        (machine / "disk/etc/hosts").write_text(
-            f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n::1\tlocalhost ip6-localhost ip6-loopback\n", encoding="ascii"
-        )
-        layers = f"lowerdir=/mnt/common:{self._image},upperdir=/mnt/{name}/disk,workdir=/mnt/{name}/work"
-        self._inside(["mount", "-t", "overlay", "-o", layers, "overlay", f"/mnt/{name}/root"])
-        kept = Path("/mnt", name, "root", "opt/lab/.cache/bytecode")
-        self._inside(["mount", "--bind", str(_KEPT), str(kept)])
+    def _make(self, names: t.Sequence[str], number: int) -> list[Host]:
+        """Machines that are powered off; C(number): the place of the first one on the bridge."""
+        mounts = []
+        for name in names:
+            machine = self.folder / name
+            for folder in ("disk/etc", "work", "root"):
+                (machine / folder).mkdir(parents=True)
+            (machine / "disk/etc/hostname").write_text(f"{name}\n", encoding="ascii")
+            (machine / "disk/etc/hosts").write_text(
+                f"127.0.0.1\tlocalhost\n127.0.1.1\t{name}\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+                encoding="ascii",
+            )
+            layers = f"lowerdir=/mnt/common:{self._image},upperdir=/mnt/{name}/disk,workdir=/mnt/{name}/work"
+            mounts.append(["mount", "-t", "overlay", "-o", layers, "overlay", f"/mnt/{name}/root"])
+            mounts.append(["mount", "--bind", str(_KEPT), f"/mnt/{name}/root/opt/lab/.cache/bytecode"])
+        self._inside("set -e\n" + "\n".join(map(shlex.join, mounts)))
         common = f"-F none -o UserKnownHostsFile={self.folder}/known_hosts -o ControlPath={self._control}/%C"
         connection = {
             "ansible_user": "root",
@@ -210,7 +215,7 @@ class LabHosts:
             "ansible_ssh_pipelining": "true",
             "ansible_python_interpreter": "/usr/bin/python3",
         }
-        return Host(name, port, connection, self._pid)
+        return [Host(name, Port(place), connection, self._pid) for place, name in enumerate(names, number)]
 
     def _write_files(self) -> None:
         key = (self.folder / "common/etc/ssh/ssh_host_ed25519_key.pub").read_text(encoding="ascii")

@@ -32,7 +32,7 @@ from tests.lab.manager.switches import Switches
 AGENT_PORT = 4118
 
 # Real seconds (not sped up): how often the manager checks its agents, and how long it waits for a connection.
-_TICK = 0.05
+_TICK = 0.1
 _CONNECTED_WITHIN = 3.0
 # The part of an interval between a failed connection and the next try.
 _RETRY = 0.25

@@ -10,7 +10,6 @@ import functools
 import itertools
 import random
 import typing as t
-import uuid
 
 from tests.lab.manager import settings
 from tests.lab.manager.predefined import IP_LISTS, MAC_LISTS, PORT_LISTS, RULES
@@ -256,7 +255,8 @@ def _add_computers(
         elif drawn < 0.7:
             computer.display_name = f"{_ROLES[role]} {index + 1} ({_SITE_NAMES[site]})"
         computer.group_id = groups[site][role % 3]
-        computer.host_guid = str(uuid.UUID(int=rng.getrandbits(128)))
+        digits = f"{rng.getrandbits(128):032x}"
+        computer.host_guid = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
         if rand() >= 0.01 or branch == MACOS_BRANCH:
             computer.policy_id = policy_ids[int(rand() * len(policy_ids))]
         if rand() >= 0.005:

@@ -12,15 +12,15 @@ import select
 import socket
 import ssl
 import subprocess
-import sys
 import typing as t
 import urllib.parse
 from pathlib import Path
 
+from tests.lab.manager import loaded
+
 if t.TYPE_CHECKING:
     from tests.lab.hosts.process import Host
 
-_ROOT = Path(__file__).resolve().parents[3]
 _ENDED_WITHIN = 10.0
 # Ports of the API and of heartbeats.
 _PORTS = {"on_premises": (4119, 4120), "cloud": (443, 443)}
@@ -85,23 +85,20 @@ class LabManager:
             self._options |= {"host": "", "port": api_port, "heartbeat-port": heartbeat_port}
         elif agents:
             self._options["heartbeat-port"] = 0
-        self._process: subprocess.Popen[str] | None = None
+        self._process: loaded.Manager | None = None
         self._control: http.client.HTTPConnection | None = None
         self._api: http.client.HTTPConnection | None = None
 
     def __enter__(self) -> LabManager:
-        command = [sys.executable, "-m", "tests.lab.manager", "--exit-with-parent"]
+        arguments = ["--exit-with-parent"]
         for name, value in [*self._options.items(), *(("name", name) for name in self._names)]:
-            command += [f"--{name}", str(value)]
+            arguments += [f"--{name}", str(value)]
         folder = self._host and self._host.root / "run" / "lab-manager"
         if self._host and folder:
             # We cannot reach its loopback, but we can use its file system, which is removed with the host.
             folder.mkdir(exist_ok=True)
-            command = [*self._host.network_prefix, *command, "--socket-dir", str(folder), "--state-dir", str(folder)]
-        self._process = subprocess.Popen(
-            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-        )
-        assert self._process.stdout
+            arguments += ["--socket-dir", str(folder), "--state-dir", str(folder)]
+        self._process = loaded.Manager(arguments, self._host.pid if self._host else None)
         line = self._process.stdout.readline()
         if not line:
             self.close()
@@ -130,7 +127,6 @@ class LabManager:
                 connection.close()
         process, self._process = self._process, None
         if process:
-            assert process.stdin and process.stdout
             # This tells it to end. A signal would not reach it in the network of a lab host.
             process.stdin.close()
             try:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import http
 import typing as t
 from email.utils import formatdate
@@ -20,6 +21,9 @@ from tests.lab.manager.manager import COLLEAGUE, Manager
 from tests.lab.manager.message import VERSION, ApiError, Call, Reply
 
 BASE_PATH = "/api"
+
+# The same for all replies of a second.
+_http_date = functools.lru_cache(maxsize=1)(functools.partial(formatdate, usegmt=True))
 
 
 class Server:
@@ -145,7 +149,7 @@ class Server:
     def _headers(self, reply: Reply) -> dict[str, str]:
         return {
             "Content-Type": "application/json",
-            "Date": formatdate(self.manager.told_time(), usegmt=True),
+            "Date": _http_date(self.manager.told_time()),
             "X-DSM-Version": VERSION,
             **reply.headers,
         }

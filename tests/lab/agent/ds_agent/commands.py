@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from .asking import ask
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,6 @@ class Installed:
 
 # Above lib/ds_agent.
 INSTALLED = Installed.read(Path(__file__).resolve().parents[2] / "agent.json")
-SOCKET = INSTALLED.folder / "control.sock"
 # The command that ends the daemon, because a host has no service manager.
 STOP = ["dsa_control", "--stop"]
 
@@ -46,17 +46,12 @@ STOP = ["dsa_control", "--stop"]
 def main(command: list[str]) -> int:
     """Have the daemon carry out a command, print what it says; returns the exit status."""
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(SOCKET))
-            with connection.makefile("rw", encoding="utf-8") as file:
-                file.write(json.dumps(command) + "\n")
-                file.flush()
-                answer = json.load(file)
+        status, output = ask(INSTALLED.folder, command)
     except OSError as error:
         print(f"The agent does not run: {error}", file=sys.stderr)
         return 1
-    print("\n".join(answer["output"]))
-    return answer["status"]
+    print("\n".join(output))
+    return status
 
 
 if __name__ == "__main__":

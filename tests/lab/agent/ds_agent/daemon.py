@@ -14,7 +14,8 @@ import sys
 import threading
 
 from .agent import FAILURES, Agent
-from .commands import INSTALLED, SOCKET, STOP
+from .asking import SOCKET
+from .commands import INSTALLED, STOP
 
 # The exit status of dsa_control if the agent must be reset first.
 _NEEDS_RESET = 101
@@ -25,10 +26,11 @@ def main() -> None:
     if sys.argv[1:] == ["--exit-with-parent"]:
         threading.Thread(target=_exit_with_parent, daemon=True).start()
     agent = Agent(INSTALLED)
-    SOCKET.unlink(missing_ok=True)
+    path = INSTALLED.folder / SOCKET
+    path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(SOCKET))
-        SOCKET.chmod(0o600)
+        listening.bind(str(path))
+        path.chmod(0o600)
         agent.run()
         # From here on, commands are accepted, so an answer means that the agent is running.
         listening.listen()
