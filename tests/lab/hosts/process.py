@@ -204,8 +204,9 @@ class LabHosts:
                 encoding="ascii",
             )
             layers = f"lowerdir=/mnt/common:{self._image},upperdir=/mnt/{name}/disk,workdir=/mnt/{name}/work"
-            mounts.append(["mount", "-t", "overlay", "-o", layers, "overlay", f"/mnt/{name}/root"])
-            mounts.append(["mount", "--bind", str(_KEPT), f"/mnt/{name}/root/opt/lab/.cache/bytecode"])
+            root = Path("/mnt", name, "root")
+            mounts.append(["mount", "-t", "overlay", "-o", layers, "overlay", str(root)])
+            mounts.append(["mount", "--bind", str(_KEPT), str(root / "opt/lab/.cache/bytecode")])
         self._inside("set -e\n" + "\n".join(map(shlex.join, mounts)))
         common = f"-F none -o UserKnownHostsFile={self.folder}/known_hosts -o ControlPath={self._control}/%C"
         connection = {
