@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socket
 import ssl
 import typing as t
@@ -20,8 +21,15 @@ NAME = "dsm.example.com"
 def server_context(*names: str, ca: trustme.CA | None = None) -> ssl.SSLContext:
     """The context of a server with a certificate for these names. By default, it is from a CA that nobody trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    (ca or trustme.CA()).issue_cert(*names, key_type=trustme.KeyType.RSA).configure_cert(context)
+    certificate = ca.issue_cert(*names, key_type=trustme.KeyType.RSA) if ca else _untrusted(*names)
+    certificate.configure_cert(context)
     return context
+
+
+@functools.lru_cache(maxsize=None)
+def _untrusted(*names: str) -> trustme.LeafCert:
+    # To make the key takes longer than most tests that use it.
+    return trustme.CA().issue_cert(*names, key_type=trustme.KeyType.RSA)
 
 
 def tls_server(context: ssl.SSLContext) -> contextlib.AbstractContextManager[Server]:

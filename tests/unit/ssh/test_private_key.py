@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
 import subprocess
 
@@ -34,6 +35,12 @@ MAKE = {
 }
 
 
+@functools.lru_cache(maxsize=None)
+def made(kind):
+    """One key of a kind for all tests: to make an RSA key takes longer than everything else that they do."""
+    return MAKE[kind]()
+
+
 def written(key, form, passphrase=b""):
     encryption = serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     return key.private_bytes(serialization.Encoding.PEM, FORMATS[form], encryption)
@@ -56,7 +63,7 @@ def file(tmp_path):
     ("kind", "form"), [(kind, form) for kind in MAKE for form in FORMATS if (kind, form) != ("Ed25519", "PEM")]
 )
 def test_keys_that_can_be_used(file, kind, form):
-    key = MAKE[kind]()
+    key = made(kind)
     file.write_bytes(written(key, form))
     loaded = load_private_key(str(file))
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
@@ -69,7 +76,7 @@ def test_keys_that_can_be_used(file, kind, form):
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_passphrase(file, form):
-    file.write_bytes(written(MAKE["RSA"](), form, b"secret words"))
+    file.write_bytes(written(made("RSA"), form, b"secret words"))
     assert refused(file) == f"private_key {file} needs a passphrase: add it to the SSH agent and leave out private_key"
 
 
@@ -128,7 +135,7 @@ def test_what_is_no_file(tmp_path):
     assert "cannot be read: It is longer than 1048576 bytes" in refused(huge)
 
 
-KEYS = [written(MAKE[kind](), form) for kind, form in (("P-256", "OpenSSH"), ("P-256", "PEM"), ("Ed25519", "PKCS#8"))]
+KEYS = [written(made(kind), form) for kind, form in (("P-256", "OpenSSH"), ("P-256", "PEM"), ("Ed25519", "PKCS#8"))]
 
 
 @settings(max_examples=150)
