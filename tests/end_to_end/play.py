@@ -64,7 +64,12 @@ def run_playbook(
     variables = {**defaults, **os.environ, **environment}
     folder = cwd or Path(_FOLDER.name)
     ran = playbooks.ansible_playbook(
-        "-i", str(inventory), str(playbook), *arguments, environment=variables, cwd=folder, prefix=hosts.prefix
+        *("-i", str(inventory), str(playbook), *arguments),
+        environment=variables,
+        cwd=folder,
+        prefix=hosts.prefix,
+        # Nearly every environment has several runs.
+        loaded=True,
     )
     if check and ran.returncode:
         raise LabError(f"{playbook.name} ended with status {ran.returncode}:\n{ran.stdout}")

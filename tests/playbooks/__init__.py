@@ -26,7 +26,7 @@ from pathlib import Path
 
 _SERVER = Path(__file__).with_name("server.py")
 # Variables that differ between runs, and that are not read when Ansible is loaded.
-OF_A_RUN = ("PWD", "PYTEST_CURRENT_TEST", "WORKLOAD_SECURITY_")
+OF_A_RUN = ("ANSIBLE_CALLBACK_RESULT_FORMAT", "PWD", "PYTEST_CURRENT_TEST", "WORKLOAD_SECURITY_")
 # Keys: the prefix of the command, and the environment.
 _Key = t.Tuple[t.Tuple[str, ...], t.FrozenSet[t.Tuple[str, str]]]
 _seen: set[_Key] = set()
