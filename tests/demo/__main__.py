@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.gates.environments import ROOT, link_collection
+from tests.lab.manager import loaded
 from tests.lab.manager.process import LabError, LabManager
 
 COMPUTERS, POLICIES = 2000, 60
@@ -206,6 +207,7 @@ def main() -> int:
             print(f"It listens at {lab.url}, and keeps a log of requests.", flush=True)
             show(lab)
         heading("The end")
+        loaded.end()
         claim(not processes_left(), "No process is left.")
     except (DemoError, LabError) as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)

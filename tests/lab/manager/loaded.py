@@ -94,6 +94,13 @@ def _loaded() -> _Loaded:
     return _Loaded()
 
 
+def end() -> None:
+    """End the loaded process, if there is one, when no manager runs. Otherwise, it ends with this process."""
+    if _loaded.cache_info().currsize:
+        _loaded()._end()
+        _loaded.cache_clear()
+
+
 def serve(asking: socket.socket) -> dict[str, t.Any] | None:
     """Serve messages. Returns the message in the process of each manager, and at the end C(None) in this process."""
     while True:
@@ -132,9 +139,12 @@ def main() -> None:
 
     gc.collect()
     gc.freeze()
+    # Ctrl-C is for the process that asks. When that ends, this process ends, too.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=os.dup(0)) as asking:
         told = serve(asking)
     if told:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         if told["host"]:
             enter(told["host"])
         sys.argv[1:] = told["start"]
