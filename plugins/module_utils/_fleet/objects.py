@@ -128,14 +128,13 @@ class Computer:
     @classmethod
     def of(cls, item: Item) -> Computer:
         """A computer from a reply of the manager. Anything that the reply leaves out is empty."""
-        get, shared = item.get, _TEXTS.setdefault
-        platform, version = get("platform") or "", get("agentVersion") or ""
+        get = item.get
         computer = cls(
             item["ID"],
             get("hostName") or "",
             get("displayName") or "",
-            shared(platform, platform),
-            shared(version, version),
+            _shared(get("platform") or ""),
+            _shared(get("agentVersion") or ""),
             get("policyID") or None,
             get("groupID") or None,
             get("lastIPUsed") or "",
