@@ -200,6 +200,19 @@ def play(
     return Played(ran.returncode, ran.stdout, results)
 
 
+def policy_named(lab: LabManager, name: str) -> dict[str, t.Any]:
+    """The policy with this name, with its own settings only: with all settings, the list is sixty times as large."""
+    policies = lab.api("GET", "/policies", query={"overrides": "true"})["policies"]
+    (policy,) = [one for one in policies if one["name"] == name]
+    return policy
+
+
+def computer_with_agent(lab: LabManager) -> int:
+    """The ID of a computer with an agent of release 20."""
+    computers = lab.api("GET", "/computers", query={"expand": "none"})["computers"]
+    return next(one["ID"] for one in computers if one["agentVersion"].startswith("20."))
+
+
 def writes(lab: LabManager, key: str = "admin") -> list[dict[str, t.Any]]:
     """The requests in the log that write."""
     return [request for request in lab.requests() if request["kind"] != "read" and request["key"] == key]

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.gates.environments import ROOT
-from tests.integration.support import ansible_playbook, writes
+from tests.integration.support import ansible_playbook, policy_named, writes
 from tests.lab.manager.process import LabManager
 from tests.lab.manager.settings import DIRECTION
 
@@ -84,11 +84,7 @@ def test_a_rollout_is_of_the_plan_that_was_approved_or_of_none(lab, tmp_path):
     lab.clear_requests()
     planned = awx.roll_out("--check", "--diff", **template("plan rollout", awx_rollout_directory=str(folder)))
     assert planned.status == 0 and "1. policies, " in planned.output and writes(lab) == [], planned.output
-    (policy,) = [
-        one
-        for one in lab.api("GET", "/policies", query={"overrides": "true"})["policies"]
-        if one["name"] == "Linux Server"
-    ]
+    policy = policy_named(lab, "Linux Server")
     meanwhile = {"policySettings": {DIRECTION: {"value": "Manager Initiated"}}}
     lab.api("POST", f"/policies/{policy['ID']}", meanwhile)
     lab.clear_requests()

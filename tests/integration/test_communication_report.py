@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.gates.environments import ROOT
-from tests.integration.support import ansible_playbook, run_profiles
+from tests.integration.support import ansible_playbook, policy_named, run_profiles
 from tests.lab.manager.process import LabManager
 from tests.page import Element, Page, assert_for_everybody
 
@@ -73,9 +73,7 @@ def test_a_report_of_a_fleet_with_hostile_names_and_a_document(lab, tmp_path):
     policy = lab.api("POST", "/policies", {"name": HOSTILE[0], "parentID": 1})["ID"]
     for text in HOSTILE:
         lab.api("POST", "/computers", {"hostName": text, "displayName": text, "policyID": policy, "platform": text})
-    (mac,) = [
-        one for one in lab.api("GET", "/policies", query={"overrides": "true"})["policies"] if one["name"] == "macOS"
-    ]
+    mac = policy_named(lab, "macOS")
     profiles = [
         {"name": "All", "policies": ["Base Policy"], "heartbeat": {"interval": 7}},
         # Refused, as agents on macOS cannot take it: told in the report, which is written all the same.

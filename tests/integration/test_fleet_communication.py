@@ -22,7 +22,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.f
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.integration.in_process import run_tasks
-from tests.integration.support import RESTRICTION, connection, run_facet, run_profiles
+from tests.integration.support import RESTRICTION, connection, policy_named, run_facet, run_profiles
 from tests.lab.manager.process import LabManager
 
 NAMESPACE = "workload_security.agent"
@@ -165,11 +165,7 @@ def test_a_report_costs_what_a_check_costs(varied):
 
 
 def test_policies_are_asked_for_rules_that_they_override_where_that_is_wanted(varied):
-    (policy,) = [
-        one
-        for one in varied.api("GET", "/policies", query={"overrides": "true"})["policies"]
-        if one["name"] == "Linux Server"
-    ]
+    policy = policy_named(varied, "Linux Server")
     (rule,) = [one for one in varied.api("GET", "/firewallrules")["firewallRules"] if one["name"] == RULE]
     fields = {"sourceIPType": "single", "sourceIPValue": "198.51.100.1"}
     varied.api("POST", f"/policies/{policy['ID']}/firewall/rules/{rule['ID']}", fields)

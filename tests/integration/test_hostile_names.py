@@ -12,7 +12,7 @@ import json
 import unicodedata
 from pathlib import Path
 
-from tests.integration.support import play, run_facet
+from tests.integration.support import computer_with_agent, play, run_facet
 
 NAMESPACE = "workload_security.agent"
 EVIL = "evil\x1b[2J\r\n[ERROR]: forged\u202e\xa0\x07"
@@ -34,11 +34,7 @@ def test_no_name_reaches_a_terminal_as_it_is(lab, tmp_path):
         computer = {"hostName": f"{EVIL}{number}", "displayName": EVIL, "policyID": policy, "platform": "macOS 14"}
         lab.api("POST", "/computers", computer)
     # One with an agent that beats, so that a wave can have it.
-    agent = next(
-        one
-        for one in lab.api("GET", "/computers", query={"expand": "none"})["computers"]
-        if one["agentVersion"].startswith("20.")
-    )["ID"]
+    agent = computer_with_agent(lab)
     lab.api("POST", f"/computers/{agent}", {"hostName": f"{EVIL}2", "displayName": EVIL})
     lab.let_live([agent])
     lab.api("POST", "/iplists", {"name": EVIL, "items": ["192.0.2.1"]})

@@ -27,7 +27,7 @@ import yaml
 from tests import playbooks
 from tests.gates.environments import BYTECODE, ROOT
 from tests.gates.export import export_collection
-from tests.integration.support import RESTRICTION, writes
+from tests.integration.support import RESTRICTION, policy_named, writes
 from tests.lab.manager.process import LabManager
 from tests.playbooks.program import Ran, program
 
@@ -274,11 +274,7 @@ def test_a_pipeline_plans_applies_that_plan_finds_drift_and_writes_nothing_unfor
     lab.clear_requests()
     status, output = forge.run("plan")
     assert status == 0 and "Nothing would change" in (tmp_path / "comment.md").read_text(encoding="utf-8"), output
-    number = next(
-        one["ID"]
-        for one in lab.api("POST", "/policies/search", {}, {"overrides": "true"})["policies"]
-        if one["name"] == "Linux Server"
-    )
+    number = policy_named(lab, "Linux Server")["ID"]
     settings = {"platformSettingHeartbeatInterval": {"value": "5 Minutes"}}
     lab.api("POST", f"/policies/{number}", {"policySettings": settings}, key="colleague")
     status, output = forge.run("drift")

@@ -25,7 +25,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.a
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.proxy import PROXY_EXPOSED
 from tests.integration import support
 from tests.integration.in_process import manager_group, run_tasks
-from tests.integration.support import RESTRICTION
+from tests.integration.support import RESTRICTION, computer_with_agent
 from tests.lab.proxy import LabProxy
 from tests.lab.waiting import until
 
@@ -444,11 +444,7 @@ def test_a_key_in_names_is_in_no_result_and_no_file_of_any_module(lab, tmp_path)
     """Every module that talks to the manager, in this process: what it returns, and what it writes for later runs."""
     half = lab.api_key.split(":", 1)[1]
     policy = lab.api("POST", "/policies", {"name": f"Policy {half}", "description": lab.api_key})["ID"]
-    agent = next(
-        one
-        for one in lab.api("GET", "/computers", query={"expand": "none"})["computers"]
-        if one["agentVersion"].startswith("20.")
-    )["ID"]
+    agent = computer_with_agent(lab)
     lab.api("POST", f"/computers/{agent}", {"hostName": f"c-{half}", "displayName": half, "policyID": policy})
     lab.let_live([agent], messages=[f"Offline {lab.api_key}"])
     plan, waves, before, captured = (

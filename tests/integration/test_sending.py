@@ -24,7 +24,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._sending.r
     send_policies,
 )
 from tests.integration.in_process import run_tasks
-from tests.integration.support import LabClock, connection
+from tests.integration.support import LabClock, connection, policy_named
 from tests.integration.test_faults_interrupted import PROCESSES
 from tests.lab.manager.process import LabManager
 from tests.lab.manager.settings import DIRECTION, HEARTBEAT_INTERVAL
@@ -101,11 +101,7 @@ def made(lab: LabManager) -> list[dict[str, t.Any]]:
 @pytest.fixture
 def branch(lab: LabManager) -> dict[str, t.Any]:
     """A policy with some below it."""
-    return next(
-        one
-        for one in lab.api("GET", "/policies", query={"overrides": "true"})["policies"]
-        if one["name"] == "Linux Server"
-    )
+    return policy_named(lab, "Linux Server")
 
 
 @pytest.fixture

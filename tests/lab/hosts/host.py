@@ -113,7 +113,7 @@ class Host:
             *self._entering,
             "env",
             "--ignore-environment",
-            *(f"{name}={_ENVIRONMENT[name]}" for name in _ENVIRONMENT),
+            *(f"{name}={value}" for name, value in _ENVIRONMENT.items()),
         ]
 
     @property

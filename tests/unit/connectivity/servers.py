@@ -26,7 +26,7 @@ def server_context(*names: str, ca: trustme.CA | None = None) -> ssl.SSLContext:
     return context
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _untrusted(*names: str) -> trustme.LeafCert:
     # To make the key takes longer than most tests that use it.
     return trustme.CA().issue_cert(*names, key_type=trustme.KeyType.RSA)

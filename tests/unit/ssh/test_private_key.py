@@ -35,7 +35,7 @@ MAKE = {
 }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def made(kind):
     """One key of a kind for all tests: to make an RSA key takes longer than everything else that they do."""
     return MAKE[kind]()
