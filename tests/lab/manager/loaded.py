@@ -39,6 +39,7 @@ class Manager:
 
     def __init__(self, arguments: t.Sequence[str], host: int | None) -> None:
         """C(host): the first process of the lab host in whose network it runs, if any."""
+        self.returncode: int | None = None
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
         self.stdin = open(ours_in, "w", encoding="utf-8")
@@ -50,14 +51,16 @@ class Manager:
             os.close(theirs_out)
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait until it ends, once; returns its exit status, or raises C(TimeoutExpired)."""
-        ending = os.pidfd_open(self._pid)
-        try:
-            if not select.select([ending], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired("the lab's manager", timeout or 0.0)
-        finally:
-            os.close(ending)
-        return _loaded().ask({"wait": self._pid})
+        """Wait until it ends; raises C(TimeoutExpired)."""
+        if self.returncode is None:
+            ending = os.pidfd_open(self._pid)
+            try:
+                if not select.select([ending], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired("the lab's manager", timeout or 0.0)
+            finally:
+                os.close(ending)
+            self.returncode = _loaded().ask({"wait": self._pid})
+        return self.returncode
 
     def kill(self) -> None:
         """End it at once."""
