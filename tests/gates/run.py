@@ -6,11 +6,11 @@
 
     python3 tests/gates/run.py [TARGET] [ARGUMENT ...]
 
-runs one target's gates, with ARGUMENTs for pytest, or all gates: first those that keep two cores busy by themselves,
-then the others two at a time, the longest first. The output of each gate is shown when it has ended. At the end, a
-report shows the result, the time and the CPU time of each gate, what could not run on this machine and why, and the
-number of tests. A gate without tests counts as one. TARGET quick is the inner loop: the gates, and the tests in them,
-that take two minutes. This uses only the standard library, because it starts before anything is installed.
+runs one target's gates, with ARGUMENTs for pytest, or all gates, several at once, the longest first. The output of each
+gate is shown when it has ended. At the end, a report shows the result, the time and the CPU time of each gate, what
+could not run on this machine and why, and the number of tests. A gate without tests counts as one. TARGET quick is the
+inner loop: the gates, and the tests in them, that take two minutes. This uses only the standard library, because it
+starts before anything is installed.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ from tests.gates import environments  # noqa: E402  (only found from the reposit
 
 ROOT = environments.ROOT
 LOGS = ROOT / ".cache" / "gates"
+# How many processes of gates run at once. This keeps two cores busy, because many tests wait: for a timeout, for a
+# heartbeat, for the end of a program.
+AT_ONCE = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Gate:
 
     name: for people. target: its name in C(make), which may also be that of its twin for the other ansible-core.
     command: the arguments after C(python -m). tests: whether it is pytest, which counts its tests.
-    cost: roughly the CPU seconds, which decide what starts first. parallel: arguments that let it run in several
+    seconds: roughly how long it takes, which decides what starts first. parallel: arguments that let it run in two
     processes. quick: additional arguments in C(make quick), or C(None) if it is not a part of that.
     """
 
@@ -49,9 +52,14 @@ class Gate:
     environment: str
     command: Tuple[str, ...]
     tests: bool = True
-    cost: int = 1
+    seconds: int = 1
     parallel: Tuple[str, ...] = ()
     quick: Optional[Tuple[str, ...]] = None
+
+    @property
+    def processes(self) -> int:
+        """How many processes it runs in."""
+        return 2 if self.parallel else 1
 
     @property
     def log(self) -> Path:
@@ -63,12 +71,12 @@ def pytest_gate(
     name: str,
     environment: str,
     *arguments: str,
-    cost: int = 1,
+    seconds: int = 1,
     parallel: Tuple[str, ...] = (),
     quick: Optional[Tuple[str, ...]] = None,
 ) -> Gate:
     """A gate that runs pytest. The target is the name's first word."""
-    return Gate(name, name.split()[0], environment, ("pytest", *parallel, *arguments), True, cost, parallel, quick)
+    return Gate(name, name.split()[0], environment, ("pytest", *parallel, *arguments), True, seconds, parallel, quick)
 
 
 # Every fault at every request. They run once, with the oldest libraries that must handle them.
@@ -89,6 +97,8 @@ AGAIN = ("--hypothesis-profile=again",)
 # How tests are distributed to processes. Files with expensive fixtures stay together.
 BY_FILE = ("-n", "2", "--dist", "loadfile")
 BY_TEST = ("-n", "2", "--dist", "worksteal")
+# What leaves out the tests that take long.
+NOT_SLOW = ("-m", "not slow")
 # The coverage of the collection by these tests is shown at the end.
 COVERED = ("--cov=plugins", "--cov-report=")
 # Tests that depend on the release of ansible-core. The others are linters, which find the same with every release.
@@ -98,39 +108,39 @@ OF_CORE = tuple(f"--test={name}" for name in ("ansible-doc", "compile", "import"
 BANDIT = ("bandit", "--quiet", "--configfile", "pyproject.toml", "--recursive", "plugins")
 
 GATES: List[Gate] = [
-    Gate("lint", "lint", "tools", ("tests.gates.lint_runner",), tests=False, cost=20, quick=()),
-    Gate("lint of YAML", "lint", "tools", ("yamllint", "--strict", "."), tests=False, cost=5, quick=()),
+    Gate("lint", "lint", "tools", ("tests.gates.lint_runner",), tests=False, seconds=15, quick=()),
+    Gate("lint of YAML", "lint", "tools", ("yamllint", "--strict", "."), tests=False, seconds=2, quick=()),
     Gate("lint of Python", "lint", "tools", ("ruff", "check", "."), tests=False, quick=()),
     Gate("layout of Python", "lint", "tools", ("ruff", "format", "--check", "."), tests=False, quick=()),
-    Gate("security of Python", "lint", "tools", BANDIT, tests=False, cost=5, quick=()),
-    Gate("licenses", "lint", "tools", ("reuse", "lint", "--lines"), tests=False, cost=2, quick=()),
-    Gate("types", "types", "tools", ("mypy",), tests=False, cost=20, quick=()),
+    Gate("security of Python", "lint", "tools", BANDIT, tests=False, seconds=3, quick=()),
+    Gate("licenses", "lint", "tools", ("reuse", "lint", "--lines"), tests=False, seconds=2, quick=()),
+    Gate("types", "types", "tools", ("mypy",), tests=False, seconds=20, quick=()),
     pytest_gate("layers", "tools", "tests/gates/test_layers.py", quick=()),
-    pytest_gate("repository", "tools", "tests/gates/test_repository.py", "tests/gates/test_examples.py", cost=7),
-    # In one process each, because the tests are so small that distributing them would take a tenth longer.
-    pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, cost=75, quick=()),
+    pytest_gate("repository", "tools", "tests/gates/test_repository.py", "tests/gates/test_examples.py", seconds=8),
+    # In one process each: most tests are so small that distributing them takes a tenth more CPU time.
+    pytest_gate("unit on the newest core", "newest", "tests/unit", *COVERED, seconds=350, quick=(*BY_TEST, *NOT_SLOW)),
     # With the lowest versions of libraries, too, because that environment differs from oldest in nothing else.
-    pytest_gate("unit on the oldest core", "lowest", "tests/unit", *AGAIN, cost=70),
-    pytest_gate("libraries at their lowest", "lowest", FAULTS, *TOLD, CAPTURES, cost=60),
-    pytest_gate("contract", "main", "tests/contract", cost=35, parallel=BY_TEST),
+    pytest_gate("unit on the oldest core", "lowest", "tests/unit", *AGAIN, seconds=300),
+    pytest_gate("libraries at their lowest", "lowest", FAULTS, *TOLD, CAPTURES, seconds=60),
+    pytest_gate("contract", "main", "tests/contract", seconds=55, parallel=BY_TEST),
     pytest_gate(
         "integration",
         "main",
         "tests/integration",
         f"--ignore={FAULTS}",
         *COVERED,
-        cost=500,
+        seconds=400,
         parallel=BY_FILE,
-        quick=("-m", "not slow"),
+        quick=NOT_SLOW,
     ),
-    pytest_gate("integration on the oldest core", "oldest", "tests/integration", "-m", "both_cores", cost=130),
-    pytest_gate("end_to_end", "main", "tests/end_to_end", cost=150, parallel=BY_FILE),
-    pytest_gate("end_to_end on the oldest core", "oldest", "tests/end_to_end", "-m", "both_cores", cost=30),
-    pytest_gate("docs", "tools", "tests/gates/test_documentation.py", cost=30),
-    pytest_gate("build", "tools", "tests/gates/test_build.py", cost=30),
-    pytest_gate("awx", "tools", "tests/gates/test_awx.py", cost=5),
-    Gate("sanity on the newest core", "sanity", "newest", ("tests.gates.sanity",), tests=False, cost=100),
-    Gate("sanity on the oldest core", "sanity", "oldest", ("tests.gates.sanity", *OF_CORE), tests=False, cost=50),
+    pytest_gate("integration on the oldest core", "oldest", "tests/integration", "-m", "both_cores", seconds=120),
+    pytest_gate("end_to_end", "main", "tests/end_to_end", seconds=350, parallel=BY_FILE),
+    pytest_gate("end_to_end on the oldest core", "oldest", "tests/end_to_end", "-m", "both_cores", seconds=35),
+    pytest_gate("docs", "tools", "tests/gates/test_documentation.py", seconds=35),
+    pytest_gate("build", "tools", "tests/gates/test_build.py", seconds=15),
+    pytest_gate("awx", "tools", "tests/gates/test_awx.py", seconds=5),
+    Gate("sanity on the newest core", "sanity", "newest", ("tests.gates.sanity",), tests=False, seconds=60),
+    Gate("sanity on the oldest core", "sanity", "oldest", ("tests.gates.sanity", *OF_CORE), tests=False, seconds=30),
 ]
 
 
@@ -265,20 +275,22 @@ def main() -> int:
 
 
 def run_all(gates: List[Gate], missing: Dict[str, str], arguments: List[str]) -> Dict[Gate, Result]:
-    """Run gates so that two cores are busy to the end, and print the output of each as soon as it is done."""
+    """Run gates, as many as C(AT_ONCE) allows, and print the output of each as soon as it is done."""
     results: Dict[Gate, Result] = {}
-
-    def run(gate: Gate) -> None:
-        result = results[gate] = run_gate(gate, missing, arguments if gate.tests else [], live=False)
-        text = gate.log.read_text(encoding="utf-8") if gate.log.exists() else ""
-        sys.stdout.write(f"\n=== {gate.name}: {result.word} in {result.seconds:.1f} s\n{text}")
-        sys.stdout.flush()
-
-    longest_first = sorted(gates, key=lambda gate: -gate.cost)
-    for processes in (1, 2):
-        # First those that use two processes by themselves, one by one, then the others, two at a time.
-        with concurrent.futures.ThreadPoolExecutor(max_workers=processes) as pool:
-            list(pool.map(run, [gate for gate in longest_first if bool(gate.parallel) == (processes == 1)]))
+    waiting = sorted(gates, key=lambda gate: -gate.seconds)
+    running: Dict[concurrent.futures.Future[Result], Gate] = {}
+    with concurrent.futures.ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        while waiting or running:
+            for gate in list(waiting):
+                if sum(one.processes for one in running.values()) + gate.processes <= AT_ONCE:
+                    waiting.remove(gate)
+                    running[pool.submit(run_gate, gate, missing, arguments if gate.tests else [], live=False)] = gate
+            for ended in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                gate = running.pop(ended)
+                result = results[gate] = ended.result()
+                text = gate.log.read_text(encoding="utf-8") if gate.log.exists() else ""
+                sys.stdout.write(f"\n=== {gate.name}: {result.word} in {result.seconds:.1f} s\n{text}")
+                sys.stdout.flush()
     return results
 
 

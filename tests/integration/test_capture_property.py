@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import typing as t
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 from tests.integration.captured import Dumper, assert_nothing_to_do, capture, read
 from tests.lab.manager.process import LabManager
 from tests.lab.replacing_rule import REPLACING
+
+pytestmark = pytest.mark.slow
 
 DIRECTION = "platformSettingAgentCommunicationsDirection"
 VALUES = {

@@ -28,6 +28,8 @@ from tests.integration.scene import (
 from tests.integration.support import run_profiles, writes
 from tests.lab.manager.process import LabManager
 
+pytestmark = pytest.mark.slow
+
 # What a run writes to, as paths of the manager; a search reads, and its path is longer.
 WRITTEN = r"/(policies|computers)/\d+(/firewall/assignments(/\d+)?)?$|/(firewallrules|iplists|maclists)(/\d+)?$"
 PROCESSES = multiprocessing.get_context("fork")

@@ -96,6 +96,8 @@ from tests.integration.scene import APPLY, REMOVE, Scene
 from tests.integration.support import DEFAULTS, LabClock, connection
 from tests.lab.manager.process import LabManager
 
+pytestmark = pytest.mark.slow
+
 NAMESPACE = "workload_security.agent"
 CHECKED_PER_MODULE = 300
 

@@ -21,6 +21,8 @@ from tests.integration.support import run_facet, run_profiles, writes
 from tests.lab.manager.process import LabManager
 from tests.lab.manager.switches import CHOICES
 
+pytestmark = pytest.mark.slow
+
 # Every answer to every open question by itself, then some that meet.
 ANSWERS: list[dict[str, t.Any]] = [
     *({name: value} for name, values in CHOICES.items() if name != "search_leaves_out" for value in values[1:]),

@@ -100,6 +100,7 @@ def test_who_must_listen(monkeypatch: pytest.MonkeyPatch, direction: str, listen
     assert checked.listening["connected_from"] == ["192.0.2.9"]
 
 
+@pytest.mark.slow
 def test_everything_that_hangs_costs_one_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     stop = threading.Event()
     original = socket.getaddrinfo

@@ -457,6 +457,7 @@ def doubtful(server, answer, *, then_silent=False):
     server.fault = fault
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["udp", "tcp"])
 @pytest.mark.parametrize("answer, _code", DOUBTS)
 def test_an_update_without_an_answer_to_believe_is_done_if_the_server_then_shows_it(server, answer, _code, protocol):
@@ -465,6 +466,7 @@ def test_an_update_without_an_answer_to_believe_is_done_if_the_server_then_shows
     assert server.get(NAME, "A") == {"192.0.2.1"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer, code", DOUBTS)
 def test_it_is_not_done_if_the_server_shows_what_it_held(server, answer, code):
     server.ignores_updates = True
@@ -474,6 +476,7 @@ def test_it_is_not_done_if_the_server_shows_what_it_held(server, answer, code):
     assert error.code in (code, "bad_answer") and "not known" not in str(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer, code", DOUBTS)
 def test_it_is_not_known_if_the_server_does_not_show_either(server, answer, code):
     doubtful(server, answer, then_silent=True)
@@ -609,6 +612,7 @@ def no_answer(_query, _over_tcp, reply):
 FORGED = [no_answer, other_id, other_key, unsigned, unsigned_denial, garbage, short]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "opcode, forge",
     # An update has no question.

@@ -59,6 +59,7 @@ def test_bytes_that_are_no_text_are_replaced(tmp_path: Path) -> None:
     assert ask((script(tmp_path, r"printf 'a\377b'"),)).output == "a\ufffdb"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -333,6 +333,7 @@ def test_a_reply_that_ends_with_its_connection(ssh, reach):
         assert transport.read("GET", "/policies/1") == page
 
 
+@pytest.mark.slow
 def test_a_slow_reply_times_out_through_the_tunnel(ssh, reach, clock):
     released = threading.Event()
     # Long enough for the login, too, on a slow machine.
@@ -344,6 +345,7 @@ def test_a_slow_reply_times_out_through_the_tunnel(ssh, reach, clock):
     assert clock.sleeps == [0.5]
 
 
+@pytest.mark.slow
 def test_a_handshake_that_nobody_answers_times_out_through_the_tunnel(ssh, reach):
     _server, transport = reach(jump_host(ssh), timeout=3)
     with socket.create_server(("127.0.0.1", 0)) as deaf:

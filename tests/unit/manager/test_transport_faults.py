@@ -436,6 +436,7 @@ def released():
     event.set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("request_", [READ, MODIFY])
 def test_a_slow_reply_is_asked_for_again(manager, released, request_):
     it = manager(silence(released), DONE, timeout=2)
@@ -443,6 +444,7 @@ def test_a_slow_reply_is_asked_for_again(manager, released, request_):
     assert it.clock.sleeps == [0.5]
 
 
+@pytest.mark.slow
 def test_a_manager_that_stays_silent_is_given_up(manager, released):
     it = manager(silence(released), timeout=1)
     assert fails(it, MODIFY, errors.TimedOut).outcome_unknown

@@ -60,6 +60,7 @@ def test_a_reply_that_drips_for_ever_is_given_up(manager, clock, request_, head,
     assert drip.cut_off.wait(60)
 
 
+@pytest.mark.slow
 def test_a_reply_that_drips_is_given_up_by_the_clock_on_the_wall(certificates):
     drip = Drip(OK + b"Content-Length: 1000000\r\n\r\n", b"x", lambda: time.sleep(0.01))
     with Server(certificates.context, drip) as server:

@@ -172,6 +172,7 @@ def test_silence_is_met_once() -> None:
     assert server.accepted == 1
 
 
+@pytest.mark.slow
 def test_silence_to_one_version_does_not_hide_the_others() -> None:
     def silent_to_old_ones(connection: socket.socket) -> None:
         version, suites = read_hello(connection)
@@ -273,6 +274,7 @@ def test_no_targets() -> None:
     assert probe_all([], EVERYTHING) == []
 
 
+@pytest.mark.slow
 def test_500_ports_take_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     # By the defaults, whatever the servers do: that many targets at a time, each for that long.
     limits = {name: ARGUMENTS[name]["default"] for name in ("timeout", "target_timeout", "concurrency")}

@@ -65,6 +65,7 @@ def test_an_agent_that_only_its_host_reaches(certificate: Certificate, sshd: Ssh
     assert sshd.log.count("Accepted publickey") == logins + 1
 
 
+@pytest.mark.slow
 def test_refused_and_silent_through_ssh(sshd: Sshd) -> None:
     with serving(lambda connection: connection.recv(4096)) as closing, serving(drain) as silent:
         results = probe(closing.port, silent.port, ssh=through(sshd), timeout=4)

@@ -223,6 +223,7 @@ def test_an_agent_whose_keys_are_all_refused(sshd, known, tmp_path, monkeypatch)
     assert f"does not let in user {sshd.user} with the keys of the SSH agent" in str(error) and error.permanent
 
 
+@pytest.mark.slow
 def test_an_agent_that_does_not_answer_has_an_end(sshd, known, tmp_path, monkeypatch):
     server = known(f"HOST {sshd.keys['rsa']}", private_key=None)
     with ssh_agent(monkeypatch, tmp_path, sshd.private_key) as agent:
@@ -292,6 +293,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_login_has_an_end(known, name):
     with serving(HOSTILE[name]) as server:
@@ -325,6 +327,7 @@ def test_a_greeting_is_shown_as_one_safe_line(known):
         assert "no SSH session" in str(refused(known(port=server.port)))
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_to_read_does_not_hold_up_who_writes(sshd, known):
     over = threading.Event()
     with serving(lambda connection: over.wait(60)) as service:
