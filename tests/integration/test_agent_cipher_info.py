@@ -87,8 +87,8 @@ def task(lab: LabManager, **given: t.Any) -> dict[str, t.Any]:
     return {MODULE: {"url": lab.url, "ca_path": lab.ca_path, **given}}
 
 
-# 300 computers are a round number, so that more could follow their page; policies, and groups.
-PAGES = 4
+# 300 computers and 30 policies are round numbers, so that more could follow their pages; and groups.
+PAGES = 5
 
 
 @pytest.mark.both_cores

@@ -37,7 +37,8 @@ def test_a_certificate_that_nobody_vouches_for(lab):
     refused, told = run_tasks(lab, tasks).results
     assert refused["failed"] and refused["failure"]["code"] == "untrusted_certificate"
     assert told["result"] == 30 and any("gets the API key" in str(warning) for warning in told["warnings"])
-    assert [request["path"] for request in lab.requests()] == ["/policies/search"], "the first sent nothing"
+    # Two requests, because 30 policies could be a page that was cut off.
+    assert [request["path"] for request in lab.requests()] == ["/policies/search"] * 2, "the first sent nothing"
 
 
 @pytest.mark.parametrize("key", ["1:wrong-one", "nonsense"])
@@ -72,4 +73,5 @@ def test_through_a_jump_host(lab, tmp_path):
     for refused in (other_host, other_user):
         assert refused["failed"] and refused["failure"]["code"] == "jump_host", refused
     assert "it is another server, or somebody is in between" in other_host["msg"] and str(wrong) in other_host["msg"]
-    assert len(lab.requests()) == 2
+    # Two of each that got through, because 30 policies could be a page that was cut off.
+    assert len(lab.requests()) == 4

@@ -234,7 +234,7 @@ def test_one_page_that_lost_its_settings(lab, absent):
     assert writes(lab) == []
 
 
-@pytest.mark.parametrize("largest", [100, 250])
+@pytest.mark.parametrize("largest", [20, 100, 250])
 @pytest.mark.parametrize("absent", CHOICES["computer_without_overrides"])
 def test_a_manager_that_gives_smaller_pages_than_asked(lab, largest, absent):
     """A computer behind the cut is seen: its name, its platform, and what is set on it."""

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from difflib import unified_diff
+from operator import attrgetter
 
 from .._basis.memory import give_back, uncollected
 from .._basis.text import outline, shown
@@ -290,7 +291,7 @@ def _by_name(value: t.Any) -> t.Any:
 
 
 def _counted(subjects: t.Iterable[Subject]) -> str:
-    return counted(Counter(subject.type for subject in subjects))
+    return counted(Counter(map(attrgetter("type"), subjects)))
 
 
 def _order(subject: Subject) -> tuple[bool, int]:

@@ -238,7 +238,8 @@ class _Choice:
 
     def add(self, targets: t.Iterable[Target]) -> None:
         """Add these targets."""
-        self.targets.update(dict.fromkeys(targets))
+        added = dict.fromkeys(targets)
+        self.targets = {**self.targets, **added} if self.targets else added
 
     def problem(self, option: str, value: t.Any, text: str) -> None:
         """Note what is wrong with an option."""

@@ -49,8 +49,9 @@ PAGE = 5000
 MOST_OBJECTS = 1_000_000
 MOST_PAGES = 10_000
 
-# A manager may return fewer objects than requested: a page may be cut off if its length is a multiple of this.
-_ROUND = (50, 64)
+# A manager may return fewer objects than requested, and the vendor does not say how many. Any limit that people would
+# choose is a multiple of one of these, so a page may be cut off if its length is.
+_ROUND = (10, 16, 25)
 
 # The request for the default policy's settings.
 _DEFAULT = ("GET", "/policies/default")

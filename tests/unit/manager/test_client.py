@@ -200,6 +200,16 @@ def test_a_page_that_may_be_cut_off_is_followed(manager):
     assert len(listed(FIREWALL_RULE, Client(it.transport))) == 100
 
 
+LIMITS = [10, 16, 20, 25, 30, 32, 40, 48, 50, 60, 64, 75, 80, 96, 100, 120, 125, 128, 150, 175, 192, 200, 250, 256, 300]
+
+
+@pytest.mark.parametrize("limit", [*LIMITS, 384, 400, 500, 512, 600, 640, 750, 768, 1000, 1024, 2000, 2048, 2500, 4096])
+def test_all_objects_of_a_manager_that_gives_less_than_it_is_asked_for(manager, limit):
+    pages = [range(1, limit + 1), range(limit + 1, 2 * limit + 1), (2 * limit + 1,)]
+    it = manager(*(page(*numbers) for numbers in pages))
+    assert len(listed(FIREWALL_RULE, Client(it.transport))) == 2 * limit + 1
+
+
 def test_objects_outside_of_the_window_that_was_asked_for(manager):
     it = manager(reply({"computers": [{"ID": 5, "hostName": "x"}]}))
     with pytest.raises(BadReply, match="computer 5 comes where it was not asked for"):
