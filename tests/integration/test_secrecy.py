@@ -382,7 +382,8 @@ def test_the_password_of_a_proxy_appears_nowhere(lab, tmp_path, scratch):
         assert told == [30] * 3 + ["proxy_unauthorized"] * 4 + ["bad_option"] * 4 + ["proxy_unauthorized"], (
             played.output
         )
-        assert len(proxy.tunnels) == 8 and len(lab.requests()) == 3
+        # Two requests of each of three tasks, because 30 policies could be a page that was cut off.
+        assert len(proxy.tunnels) == 8 and len(lab.requests()) == 3 * 2
     assert watch.leaks | other.leaks == set() and watch.looked_at["processes"]
     everything = [
         played.output.encode(),
