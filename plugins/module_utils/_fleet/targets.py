@@ -239,7 +239,10 @@ class _Choice:
     def add(self, targets: t.Iterable[Target]) -> None:
         """Add these targets."""
         added = dict.fromkeys(targets)
-        self.targets = {**self.targets, **added} if self.targets else added
+        if self.targets:
+            self.targets.update(added)
+        else:
+            self.targets = added
 
     def problem(self, option: str, value: t.Any, text: str) -> None:
         """Note what is wrong with an option."""
