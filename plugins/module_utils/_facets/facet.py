@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import typing as t
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from operator import attrgetter
 
 from .._basis.errors import OptionError
@@ -167,8 +167,6 @@ class SettingsFacet(Facet[SettingsWish]):
 
     def __init__(self, deployment: str) -> None:
         super().__init__(deployment)
-        # Values that many steps share, kept once: a plan can have hundreds of thousands of steps.
-        self._shared: dict[tuple[t.Any, ...], tuple[Effective, str]] = {}
         # Why a value cannot be declared, worked out once.
         self._undeclarable: dict[tuple[Setting, Value], str | None] = {}
 
@@ -225,10 +223,8 @@ class SettingsFacet(Facet[SettingsWish]):
             outlook.set(target, setting, value)
             subject = subject or subject_of(target)
             before = INHERITED if override is None else override
-            held = outlook.today.effective(target, setting)
-            effective, why = self._shared.setdefault(
-                (setting, override, held if override is None else None), _told(setting, override, *held)
-            )
+            held = outlook.today.effective(target, setting) if override is None else (override, HERE)
+            effective, why = _told(setting, override, *held)
             yield Step(SET, subject, self.name, setting.option, before, effective, value, why, SETTINGS)
 
     def undeclared(
@@ -247,9 +243,7 @@ class SettingsFacet(Facet[SettingsWish]):
         subject, steps = subject_of(target), []
         for setting in found:
             override = target.overrides[setting]
-            effective, why = self._shared.setdefault(
-                (setting, override, None), _told(setting, override, override, HERE)
-            )
+            effective, why = _told(setting, override, override, HERE)
             steps.append(Step(SET, subject, self.name, setting.option, override, effective, INHERITED, why, SETTINGS))
         return Undeclared(SettingsWish.of(dict.fromkeys(found, INHERITED), False), tuple(steps))
 
@@ -333,6 +327,8 @@ def _holds(outlook: Outlook, target: Target, setting: Setting, wish: SettingsWis
     return override == value
 
 
+# Kept, since many steps share these values: a plan can have hundreds of thousands of steps.
+@lru_cache(maxsize=None)
 def _told(setting: Setting, override: Value | None, value: Value | None, source: str) -> tuple[Effective, str]:
     """The effective value before a step, and why the step is needed."""
     option = setting.option
