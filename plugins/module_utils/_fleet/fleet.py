@@ -157,6 +157,15 @@ class Fleet:
             self._lineages[above] = tuple(result)
         return self._lineages[above]
 
+    def unseen_above(self, target: Target) -> int | None:
+        """The ID of a policy above a target that the manager does not show, as to an API key that may only see some.
+
+        What the target inherits from that policy, or from those above it, is unknown. C(None) if all are shown.
+        """
+        lineage = self.lineage(target)
+        above = lineage[-1].above if lineage else target.above
+        return None if above is None or above in self.policies else above
+
     @cached_property
     def descriptions(self) -> dict[int, str]:
         """The descriptions of policies, by ID. If replies about overrides lack all of them, they are read."""
