@@ -136,7 +136,7 @@ def _described(outlook: Outlook, target: Target, judged: t.Sequence[_Judged]) ->
             f"the manager does not show the policy with ID {policy_id} to this API key, and its rules are inherited"
         )
     idle = without_effect(outlook, target)
-    told = outlook.effective(target, FIREWALL_STATE)[0] is not None
+    told = outlook.effective(target, FIREWALL_STATE)[0] in ("on", "off")
     return {**_summary(judged, unseen, idle, told), "without_effect_because": idle}
 
 

@@ -147,10 +147,11 @@ def _always(rule: dict[str, t.Any]) -> Condition:
         for word, limited in (
             ("a schedule", rule.get("scheduleID")),
             ("a context", rule.get("contextID")),
-            ("TCP flags", rule.get("anyFlags") is False),
-            ("source ports", rule.get("sourcePortType", "any") != "any"),
-            ("destination addresses", rule.get("destinationIPType", "any") != "any"),
-            ("destination MACs", rule.get("destinationMACType", "any") != "any"),
+            # Negated, any of these is limited: to nothing, where all were meant.
+            ("TCP flags", rule.get("anyFlags") is False or rule.get("TCPNot")),
+            ("source ports", rule.get("sourcePortType", "any") != "any" or rule.get("sourcePortNot")),
+            ("destination addresses", rule.get("destinationIPType", "any") != "any" or rule.get("destinationIPNot")),
+            ("destination MACs", rule.get("destinationMACType", "any") != "any" or rule.get("destinationMACNot")),
         )
         if limited
     ]
