@@ -280,6 +280,27 @@ def test_no_rule_no_effect_and_no_list(lab):
     assert facet["admitted_addresses"] == ALL_COUNTS
 
 
+@pytest.mark.parametrize("pointer", ["/portLists", "/portLists/*/items"])
+def test_ports_that_are_not_shown_are_not_known(lab, pointer):
+    """Neither is the port said to be open, nor is a restriction next to such a rule said to be undisturbed."""
+    ports = lab.api("POST", "/portlists", {"name": "Agents", "items": ["4118"]})["ID"]
+    by_list = {"destinationPortType": "port-list", "destinationPortListID": ports}
+    some = policy(lab, rule(lab, items=["192.0.2.1"], **by_list))
+    other = policy(lab, rule(lab, **by_list))
+    assert told(lab, some)[0]["restricted"] is True
+    lab.add_fault(
+        path="^/portlists/search$",
+        times=0,
+        action={"kind": "mutate", "pointer": pointer, "to": {"value": [] if pointer == "/portLists" else None}},
+    )
+    facet, _warnings = told(lab, some)
+    assert (facet["restricted"], facet["hidden_rule_replaced"]) == (None, None)
+    assert "whose ports are not shown" in facet["rules"][0]["failing_conditions"][0]
+    task = {"policies": [other["ID"]], **RESTRICTION}
+    (warning,) = run_facet(lab, "firewall_restriction", task, check=True)["warnings"]
+    assert "undone by the rule" in warning
+
+
 @pytest.mark.parametrize("state", ["", "Inherited", None])
 def test_a_firewall_without_a_state_of_its_own_inherits_it(lab, state):
     """Managers word in several ways that there is no override."""
