@@ -75,3 +75,25 @@ def test_an_unknown_inherited_value_is_not_enough(bare_lab, name, facet, wanted)
     assert result["plan"][0]["effective_before"] == {"value": None, "source": "unknown"}
     bare_lab.clear_requests()
     assert not run_facet(bare_lab, facet, task)["changed"] and writes(bare_lab) == []
+
+
+def test_macs_below_an_unseen_policy_are_named(bare_lab):
+    """Alpha's direction may reach them, or not."""
+    scene = Scene(bare_lab)
+    hide(bare_lab, scene, "Beta")
+    beta = {"policyID": scene.keys["Beta"][1], "platform": "macOS 15"}
+    for name in ("mac", "mac with its own"):
+        number = bare_lab.api("POST", "/computers", {"hostName": name, **beta})["ID"]
+    own = {SETTINGS["direction"]: {"value": "Agent/Appliance Initiated"}}
+    bare_lab.api("POST", f"/computers/{number}", {"computerSettings": own})
+    for direction, told in (("bidirectional", True), ("agent_initiated", False)):
+        task = {"policies": ["Alpha"], "direction": direction}
+        warnings = run_facet(bare_lab, "communication_direction", task, check=True)["warnings"]
+        assert ["'mac'" in one and "'mac with its own'" not in one for one in warnings] == [True] * told, warnings
+    run_facet(bare_lab, "communication_direction", {"policies": ["Alpha"], "direction": "bidirectional"})
+    assert (
+        run_facet(bare_lab, "communication_direction", {"policies": ["Alpha"], "direction": "bidirectional"})[
+            "warnings"
+        ]
+        == []
+    )
