@@ -440,6 +440,9 @@ def test_search_leaves_out(lab: LabManager, sdk: Sdk, answer: str, overrides: st
         assert alone == whole[path][1] == whole[path][0]
         if answer == "value":
             assert found == {**alone, key: dict.fromkeys(alone[key], {})} and MISSED in found[key]
+        elif answer == "ruleIDs":
+            firewall = {name: value for name, value in alone["firewall"].items() if name != "ruleIDs"}
+            assert found == {**alone, "firewall": firewall} and firewall != alone["firewall"]
         else:
             gone = ("name", "hostName", "displayName") if answer == "names" else (answer,)
             assert found == {name: value for name, value in alone.items() if name not in gone}

@@ -280,6 +280,69 @@ def test_no_rule_no_effect_and_no_list(lab):
     assert facet["admitted_addresses"] == ALL_COUNTS
 
 
+@pytest.mark.parametrize("pointer", ["/portLists", "/portLists/*/items"])
+def test_ports_that_are_not_shown_are_not_known(lab, pointer):
+    """Neither is the port said to be open, nor is a restriction next to such a rule said to be undisturbed."""
+    ports = lab.api("POST", "/portlists", {"name": "Agents", "items": ["4118"]})["ID"]
+    by_list = {"destinationPortType": "port-list", "destinationPortListID": ports}
+    some = policy(lab, rule(lab, items=["192.0.2.1"], **by_list))
+    other = policy(lab, rule(lab, **by_list))
+    assert told(lab, some)[0]["restricted"] is True
+    lab.add_fault(
+        path="^/portlists/search$",
+        times=0,
+        action={"kind": "mutate", "pointer": pointer, "to": {"value": [] if pointer == "/portLists" else None}},
+    )
+    facet, _warnings = told(lab, some)
+    assert (facet["restricted"], facet["hidden_rule_replaced"]) == (None, None)
+    assert "whose ports are not shown" in facet["rules"][0]["failing_conditions"][0]
+    task = {"policies": [other["ID"]], **RESTRICTION}
+    (warning,) = run_facet(lab, "firewall_restriction", task, check=True)["warnings"]
+    assert "undone by the rule" in warning
+
+
+@pytest.mark.parametrize("state", ["", "Inherited", None])
+def test_a_firewall_without_a_state_of_its_own_inherits_it(lab, state):
+    """Managers word in several ways that there is no override."""
+    above = policy(lab, rule(lab, items=["192.0.2.1"]), state="off")
+    below = policy(lab, parentID=above["ID"])
+    action = {"kind": "mutate", "pointer": "/policies/*/firewall/state", "to": {"value": state}}
+    off = {"firewallSettingState": {"value": "Off"}}
+    lab.add_fault(path="^/policies/search$", times=0, action=action)
+    lab.add_fault(path="^/policies/default$", times=0, action={"kind": "body", "body": json.dumps(off)})
+    facet, _warnings = told(lab, below)
+    assert (facet["restricted"], facet["without_effect_because"]) == (False, "the firewall is off")
+
+
+def test_a_firewall_with_an_unknown_state_is_not_known_to_be_on(lab):
+    some = policy(lab, rule(lab, items=["192.0.2.1"]))
+    action = {"kind": "mutate", "pointer": "/policies/*/firewall/state", "to": {"value": "resting"}}
+    lab.add_fault(path="^/policies/search$", times=0, action=action)
+    facet, _warnings = told(lab, some)
+    assert facet["restricted"] is None and "whether the firewall is on" in facet["restricted_because"]
+
+
+@pytest.mark.parametrize("negated", ["TCPNot", "sourcePortNot", "destinationIPNot", "destinationMACNot"])
+def test_anything_negated_limits_a_rule(lab, negated):
+    """All of it, negated, is nothing; and whether such a rule replaces the hidden one is not documented."""
+    some = policy(lab, rule(lab, items=["192.0.2.1"], **{negated: True}))
+    facet, _warnings = told(lab, some)
+    assert (facet["restricted"], facet["hidden_rule_replaced"]) == (None, None)
+    assert "limited by" in facet["rules"][0]["failing_conditions"][0]
+
+
+def test_a_rule_is_mended_that_somebody_negated(lab):
+    some = policy(lab)
+    wanted = {"policies": [some["ID"]], **RESTRICTION}
+    run_facet(lab, "firewall_restriction", wanted)
+    (ours,) = [one for one in lab.api("GET", "/firewallrules")["firewallRules"] if one["name"].startswith("Agent port")]
+    lab.api("POST", f"/firewallrules/{ours['ID']}", {"TCPNot": True})
+    result = run_facet(lab, "firewall_restriction", wanted)
+    assert [(one["before"], one["after"]) for one in result["objects"]] == [({"TCPNot": True}, {"TCPNot": False})]
+    assert lab.api("GET", f"/firewallrules/{ours['ID']}")["TCPNot"] is False
+    assert not run_facet(lab, "firewall_restriction", wanted)["changed"]
+
+
 def test_what_is_not_documented_is_not_known(lab):
     several = rule(lab, items=["192.0.2.1"], destinationPortMultiple=["4118", "4119"])
     facet, _warnings = told(lab, policy(lab, several))

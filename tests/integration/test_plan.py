@@ -95,6 +95,29 @@ def test_a_plan_is_kept_with_a_key_that_only_reads_and_carried_out_as_it_is(scen
     assert held(path) == plan, "who applies a plan leaves it alone"
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_what_a_query_no_longer_selects_is_not_done(scene, path, deleted):
+    """All that the document still selects is as planned. Only a computer that is gone leaves nothing to do."""
+    lab = scene.lab
+    heartbeat = {"interval": "30"}
+    chosen = "[?host_name == 'one.example.com' || host_name == 'two.example.com']"
+    profile = {"name": "scene", "computers_query": chosen, "heartbeat": heartbeat}
+    run(lab, check=True, profiles=[profile], plan_file=path)
+    run(lab, profiles=[{"name": "scene", "computers": ["one.example.com"], "heartbeat": heartbeat}])
+    two = f"/computers/{scene.keys['two.example.com'][1]}"
+    if deleted:
+        lab.api("DELETE", two)
+    else:
+        lab.api("POST", two, {"hostName": "two.example.org"})
+    lab.clear_requests()
+    result = run(lab, apply_plan=path)
+    assert not result["changed"] and writes(lab) == []
+    assert result["failed"] == (not deleted), result.get("msg")
+    if not deleted:
+        assert result["failure"]["code"] == "plan_changed"
+        assert "no longer in it, and not done: interval of the computer 'two.example.com'" in result["msg"]
+
+
 @pytest.mark.parametrize("check", [True, False])
 def test_nothing_is_written_when_somebody_has_been_there(scene, path, check):
     lab = scene.lab

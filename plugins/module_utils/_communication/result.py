@@ -85,10 +85,10 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     done_before = 0
     if terms.reviewed:
         # Imported here, as elsewhere in this file, because only few tasks have a plan in a file.
-        from .reviewed import PlanChanged, standing
+        from .reviewed import PlanChanged, known_to, standing
 
         try:
-            done_before = terms.reviewed.check(plan, standing(fleet))
+            done_before = terms.reviewed.check(plan, standing(fleet), known_to(fleet))
         except PlanChanged as changed:
             return {**_changed(changed, run), "requests": client.transport.requests}
     if terms.of_whole:

@@ -20,6 +20,7 @@ from .._basis.text import enumerated
 from .._facets.step import DELETE, UNLESS_USED, WRITE, Refusal, Step, Subject
 from .._fleet.fleet import Fleet
 from .._fleet.shared_objects import differences
+from .._manager.client import POLICY
 from .groups import DIGEST_LENGTH, digest, essence, is_on_target, known_fields
 from .plan import Plan
 from .plan_file import PlanFile
@@ -29,6 +30,8 @@ _NAMED = 3
 
 # Tells whether a rule or list is as a step leaves it.
 Stands = t.Callable[[Step], bool]
+# Tells whether the manager is known to have a policy or computer.
+Known = t.Callable[[Subject], bool]
 
 
 class PlanChanged(Problem):
@@ -90,11 +93,11 @@ class Reviewed:
             raise OptionError(option, given, f"it must be the digest of a plan, {DIGEST_LENGTH} digits from 0 to f")
         return cls(given)
 
-    def check(self, now: Plan, stands: Stands) -> int:
+    def check(self, now: Plan, stands: Stands, known: Known = lambda _subject: True) -> int:
         """Raise C(PlanChanged) unless this plan is the reviewed one, or the rest of it.
 
         Returns how many of its steps are already done. A plan with nothing left to do is fine, too: the manager is then
-        as the reviewed plan would make it.
+        as the reviewed plan would make it. But the document must still have all of its targets that exist.
         """
         if self.plan is None:
             if (now.steps or now.refusals) and self.digest != digest(now.steps, now.refusals):
@@ -103,9 +106,11 @@ class Reviewed:
         held, found = _by_place(self.plan.steps), _by_place(now.steps)
         refused, refused_now = _refused(self.plan.refusals), _refused(now.refusals)
         new_refusals = [refusal for key, refusal in refused_now.items() if key not in refused]
-        if not found and not new_refusals:
-            return len(held)
         covered = {subject[:2] for subject in now.targets} | now.scope
+        if not found and not new_refusals:
+            aside = {step.subject for step in held.values() if is_on_target(step) and step.subject[:2] not in covered}
+            if not any(map(known, aside)):
+                return len(held)
         guarded = _Guarded(self.plan.steps)
         missing = [step for place, step in held.items() if place not in found]
         done: list[Step] = []
@@ -123,6 +128,17 @@ class Reviewed:
         if no_longer or new or new_refusals or gone:
             raise PlanChanged(self.digest, now, no_longer, new, [*new_refusals, *gone])
         return len(done)
+
+
+def known_to(fleet: Fleet) -> Known:
+    """A function that tells whether a fleet, as far as it was read, has a policy or computer."""
+
+    def known(subject: Subject) -> bool:
+        if subject.kind is POLICY:
+            return any(policy.id == subject.id for policy in fleet.policies_read)
+        return subject.id in fleet.computers
+
+    return known
 
 
 def standing(fleet: Fleet) -> Stands:

@@ -133,6 +133,19 @@ class CommunicationDirection(SettingsFacet):
                 f"In the cloud the vendor strongly recommends keeping {AGENT_INITIATED}; this task declares another"
                 f" direction for {labels_of(leaving)}"
             )
+        listening = [
+            target
+            for group in groups
+            for target in group.targets
+            if isinstance(target, Policy) and outlook.effective(target, COMMUNICATION_DIRECTION)[0] != AGENT_INITIATED
+        ]
+        unknown = _macs_of_unseen_policies(outlook, listening)
+        if unknown:
+            told.append(
+                f"agents on macOS only support {AGENT_INITIATED}, and it is not known whether this task's direction reaches"
+                f" {enumerated([mac.label for mac in unknown])}, since the manager does not show all policies above to this"
+                " API key"
+            )
         initiating = [one for group in groups if _direction(group.wish) == AGENT_INITIATED for one in group.targets]
         appliances = _appliances(outlook, initiating)
         if appliances:
@@ -194,6 +207,17 @@ def _appliances(outlook: Outlook, targets: t.Collection[Target]) -> list[Compute
     fleet.read_overrides(below)
     reached = [one for one in below if outlook.effective(one, COMMUNICATION_DIRECTION)[0] == AGENT_INITIATED]
     return sorted({*reached, *appliances}, key=lambda one: one.id)
+
+
+def _macs_of_unseen_policies(outlook: Outlook, policies: t.Iterable[Policy]) -> list[Computer]:
+    """The macOS computers whose direction may be decided by these policies, if these change: a policy is not shown."""
+    fleet = outlook.fleet
+    # As with Macs that are known to be below, the fleet is only listed if a policy changes.
+    if set(outlook.planned(COMMUNICATION_DIRECTION)).isdisjoint(policies):
+        return []
+    macs = [mac for mac in macs_among(fleet.list_computers()) if fleet.unseen_above(mac) is not None]
+    fleet.read_overrides(macs)
+    return [mac for mac in macs if outlook.effective(mac, COMMUNICATION_DIRECTION)[0] is None]
 
 
 def _macs_below(outlook: Outlook, policy_ids: set[int]) -> list[Computer]:

@@ -189,7 +189,7 @@ class SettingsFacet(Facet[SettingsWish]):
         # If a top policy has no override, only the default policy tells its value.
         for policy in fleet.policies_read:
             wish = wishes.get(policy)
-            if wish and not fleet.lineage(policy):
+            if wish and policy.above is None:
                 for setting, value in wish.values.items():
                     if value != INHERITED and setting not in policy.overrides:
                         return ("default_settings",)

@@ -33,9 +33,9 @@ from .._manager.client import (
 from .._manager.errors import BadReply
 from .._manager.progress import READING
 from .catalogue import FIREWALL_STATE, INHERITED, SETTINGS, Setting, Spelling, Value
-from .left_out import EXPANDED, Doubts
+from .left_out import EXPANDED, SETTINGS_KEYS, Doubts
 from .objects import NO_OVERRIDES, Computer, Policy, Target
-from .rules import Assignments, listed_rules
+from .rules import Assignments, listed_rules, lists_rules
 
 # From this number of computers on, the fleet takes so much memory that it is worth freeing it at once.
 LARGE = 20_000
@@ -62,11 +62,14 @@ T = t.TypeVar("T")
 
 @dataclass(frozen=True)
 class PlainPolicy:
-    """Facts about a policy that replies about overrides may lack: name, parent, description, and effective rules."""
+    """Facts about a policy that replies about overrides may lack: name, parent, description, and effective rules.
+
+    C(rule_ids) is C(None) if its page had no list of them.
+    """
 
     name: str
     parent_id: int | None
-    rule_ids: frozenset[int]
+    rule_ids: frozenset[int] | None
     description: str
 
 
@@ -118,7 +121,7 @@ class Fleet:
         plain = self.plain_policies if nameless or (items[1:] and not any(map(_parent, items))) else None
         policies = {}
         for item in items:
-            number, (overrides, rule_ids) = item["ID"], self._overrides(item, Policy.settings_key)
+            number, (overrides, rule_ids) = item["ID"], self._overrides(item, POLICY)
             if plain is None:
                 name, parent_id, description = item["name"], _parent(item), item.get("description")
             elif number in plain:
@@ -140,7 +143,12 @@ class Fleet:
     def plain_policies(self) -> dict[int, PlainPolicy]:
         """Every policy by its ID, from replies that are not limited to overrides."""
         return {
-            item["ID"]: PlainPolicy(item["name"], _parent(item), listed_rules(item), item.get("description") or "")
+            item["ID"]: PlainPolicy(
+                item["name"],
+                _parent(item),
+                listed_rules(item) if lists_rules(item) else None,
+                item.get("description") or "",
+            )
             for page in self.client.pages(POLICY, overrides=False)
             for item in page
         }
@@ -156,6 +164,15 @@ class Fleet:
                 policy = self.policies.get(policy.parent_id) if policy.parent_id else None
             self._lineages[above] = tuple(result)
         return self._lineages[above]
+
+    def unseen_above(self, target: Target) -> int | None:
+        """The ID of a policy above a target that the manager does not show, as to an API key that may only see some.
+
+        What the target inherits from that policy, or from those above it, is unknown. C(None) if all are shown.
+        """
+        lineage = self.lineage(target)
+        above = lineage[-1].above if lineage else target.above
+        return None if above is None or above in self.policies else above
 
     @cached_property
     def descriptions(self) -> dict[int, str]:
@@ -221,7 +238,7 @@ class Fleet:
             for item in page:
                 computer = self.computers.get(item["ID"])
                 if computer is not None:
-                    computer.overrides, computer.rule_ids = self._overrides(item, Computer.settings_key)
+                    computer.overrides, computer.rule_ids = self._overrides(item, COMPUTER)
             self._doubts.note(COMPUTER, page)
 
         self.read_windows(wanted, keep, overrides=True, expand=EXPANDED[COMPUTER])
@@ -291,14 +308,14 @@ class Fleet:
             while under_way:
                 keep_first()
 
-    def _overrides(self, item: Item, settings_key: str) -> tuple[dict[Setting, Value], frozenset[int]]:
-        settings = item.get(settings_key)
+    def _overrides(self, item: Item, kind: Kind) -> tuple[dict[Setting, Value], frozenset[int]]:
+        settings = item.get(SETTINGS_KEYS[kind])
         self.spelling.observe(settings)
         overrides = {setting: value for setting in SETTINGS if (value := setting.read(settings)) is not None}
-        state = (item.get("firewall") or {}).get("state")
-        if state is not None and state != INHERITED:
-            overrides[FIREWALL_STATE] = state.lower()
-        return overrides or NO_OVERRIDES, self.assignments.listed(item)
+        state = ((item.get("firewall") or {}).get("state") or INHERITED).lower()
+        if state != INHERITED:
+            overrides[FIREWALL_STATE] = state
+        return overrides or NO_OVERRIDES, self.assignments.listed(item, kind)
 
     # -- paths
 

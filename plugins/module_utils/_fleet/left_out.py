@@ -51,13 +51,19 @@ class Doubts:
             return
         lost = sorted(_parts(kind, alone) & lack)
         if lost:
-            raise BadReply(
-                "POST",
-                f"{kind.path}/search",
-                message=f"its searches leave out {' and '.join(map(repr, lost))}, which it returns for {kind.noun} {asked}"
-                " alone, so it is not known what is inherited",
-            )
+            raise left_out(kind, lost, asked)
         self._settled.add(kind)
+
+
+def left_out(kind: Kind, parts: t.Iterable[str], asked: int) -> BadReply:
+    """The error that pages lack parts that one object, read alone, has."""
+    names = " and ".join(map(repr, parts))
+    return BadReply(
+        "POST",
+        f"{kind.path}/search",
+        message=f"its searches leave out {names}, which it returns for {kind.noun} {asked} alone, so it is not known what"
+        " is inherited",
+    )
 
 
 def _lacking(kind: Kind, items: t.Collection[Item]) -> set[str]:

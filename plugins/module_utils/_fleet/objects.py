@@ -31,7 +31,6 @@ class Policy:
     __slots__ = ("id", "name", "parent_id", "overrides", "rule_ids", "description")
 
     kind: t.ClassVar[Kind] = POLICY
-    settings_key: t.ClassVar[str] = "policySettings"
 
     def __init__(
         self,
@@ -91,7 +90,6 @@ class Computer:
     )
 
     kind: t.ClassVar[Kind] = COMPUTER
-    settings_key: t.ClassVar[str] = "computerSettings"
 
     def __init__(
         self,

@@ -131,14 +131,16 @@ class Outlook:
         key = (target.above, setting)
         found = self._inherited.get(key)
         if found is None:
-            found = self._inherited[key] = self._inherited_from(self.fleet.lineage(target), setting)
+            found = self._inherited[key] = self._inherited_by(target, setting)
         return found
 
-    def _inherited_from(self, lineage: t.Iterable[Policy], setting: Setting) -> tuple[Value | None, str]:
-        for policy in lineage:
+    def _inherited_by(self, target: Target, setting: Setting) -> tuple[Value | None, str]:
+        for policy in self.fleet.lineage(target):
             value = self.override(policy, setting)
             if value is not None:
                 return value, policy.label
+        if self.fleet.unseen_above(target) is not None:
+            return None, UNKNOWN_SOURCE
         value = self.fleet.default_settings.get(setting)
         return value, DEFAULT_POLICY if value is not None else UNKNOWN_SOURCE
 

@@ -15,12 +15,16 @@ import typing as t
 from dataclasses import dataclass
 from itertools import chain
 
-from .._manager.client import Item
+from .._manager.client import COMPUTER, POLICY, Item, Kind
+from .._manager.errors import NotFound
 from .._manager.progress import READING
-from .objects import Computer, Policy, Target
+from .left_out import EXPANDED, left_out
+from .objects import NO_RULES, Computer, Policy, Target
 
 if t.TYPE_CHECKING:
     from .fleet import Fleet
+
+RULES = "ruleIDs"
 
 # The most objects that are asked one by one if pages do not tell and the task does not depend on the answer.
 ASKED_AT_MOST = 10
@@ -46,6 +50,13 @@ class Assignments:
         # none are listed, the objects whose effective rules were read.
         self._listed_with_overrides = False
         self._only_direct = False
+        # The kinds of which pages of overrides have lists of rules, maybe empty ones; for each other kind, an object that
+        # has a firewall but no list; and whether one of these has a list if it is read alone.
+        self._listing: set[Kind] = set()
+        self._without_list: dict[Kind, int] = {}
+        self._lists_lost = False
+        # The kinds of which an object was read alone because its page of effective rules has no list.
+        self._checked: set[Kind] = set()
         self._looked_at = 0
         self._effective_of: set[Target] | None = None
         # By the ID of a policy, for all targets directly below it: worked out once, not for each computer of a fleet.
@@ -53,9 +64,13 @@ class Assignments:
         self._sources: dict[tuple[int | None, int], tuple[Policy, ...]] = {}
         self._asked: dict[Target, set[int]] = {}
 
-    def listed(self, item: Item) -> frozenset[int]:
+    def listed(self, item: Item, kind: Kind) -> frozenset[int]:
         """The rules that an object in a page of overrides lists."""
         rule_ids = listed_rules(item)
+        if lists_rules(item):
+            self._listing.add(kind)
+        elif item.get("firewall") is not None:
+            self._without_list.setdefault(kind, item["ID"])
         self._listed_with_overrides = self._listed_with_overrides or bool(rule_ids)
         return rule_ids
 
@@ -149,7 +164,20 @@ class Assignments:
 
     def _pages_list_rules(self) -> bool:
         _policies = self._fleet.policies  # Read first, because their page tells whether rules are listed.
-        return self._listed_with_overrides and self._effective_of is None
+        if not self._listed_with_overrides or self._effective_of is not None:
+            return False
+        for kind in self._without_list.keys() - self._listing:
+            # Another kind's pages list rules. This kind's objects may have none, or their pages may not tell.
+            self._listing.add(kind)
+            alone = self._alone(kind, self._without_list[kind], overrides=True)
+            self._lists_lost = self._lists_lost or (alone is not None and lists_rules(alone))
+        return not self._lists_lost
+
+    def _alone(self, kind: Kind, number: int, *, overrides: bool) -> Item | None:
+        try:
+            return self._fleet.client.get(kind, number, overrides=overrides, expand=EXPANDED[kind])
+        except NotFound:
+            return None
 
     def _pages_list_only_direct_rules(self) -> bool:
         """An object that does not list a rule of its parents proves that pages only list direct rules."""
@@ -171,15 +199,18 @@ class Assignments:
         if self._effective_of is None:
             self._effective_of = set(fleet.policies.values())
             self._inherited.clear()
+            plain = fleet.plain_policies
+            self._check_lists(POLICY, {number: policy.rule_ids is not None for number, policy in plain.items()})
             for policy in fleet.policies.values():
-                plain = fleet.plain_policies.get(policy.id)
-                policy.rule_ids = plain.rule_ids if plain else frozenset()
+                found = plain.get(policy.id)
+                policy.rule_ids = (found.rule_ids if found else None) or NO_RULES
         if all(target in self._effective_of for target in targets):
             return
         wanted = {target for target in targets if isinstance(target, Computer)}.union(fleet.read_computers)
         unread = wanted - self._effective_of
 
         def keep(page: list[Item]) -> None:
+            self._check_lists(COMPUTER, {item["ID"]: lists_rules(item) for item in page})
             for item in page:
                 if item["ID"] in fleet.computers:
                     fleet.computers[item["ID"]].rule_ids = listed_rules(item)
@@ -187,7 +218,25 @@ class Assignments:
         fleet.read_windows({target.id for target in unread}, keep, overrides=False, expand=("firewall",))
         self._effective_of |= unread
 
+    def _check_lists(self, kind: Kind, page: t.Mapping[int, bool]) -> None:
+        """Raise C(BadReply) if a page of effective rules has no list, although one of its objects, read alone, has one.
+
+        C(page): whether each object of the page has a list.
+        """
+        if kind in self._checked or not page or any(page.values()):
+            return
+        self._checked.add(kind)
+        asked = min(page)
+        alone = self._alone(kind, asked, overrides=False)
+        if alone is not None and lists_rules(alone):
+            raise left_out(kind, [RULES], asked)
+
+
+def lists_rules(item: Item) -> bool:
+    """Whether an object in any page has a list of rules, maybe an empty one."""
+    return (item.get("firewall") or {}).get(RULES) is not None
+
 
 def listed_rules(item: Item) -> frozenset[int]:
     """The rules that an object in any page lists."""
-    return frozenset((item.get("firewall") or {}).get("ruleIDs") or ())
+    return frozenset((item.get("firewall") or {}).get(RULES) or ())

@@ -118,7 +118,7 @@ FIREWALL_RULE = Kind(
     {
         **_NAMED,
         **dict.fromkeys(("action", "priority", "direction", "frameType", "protocol"), TEXT),
-        **dict.fromkeys(("frameNot", "protocolNot", "anyFlags"), FLAG),
+        **dict.fromkeys(("frameNot", "protocolNot", "anyFlags", "TCPNot"), FLAG),
         **dict.fromkeys(("scheduleID", "contextID"), REFERENCE),
         **_ends({f"{end}Type": TEXT for end in ("IP", "MAC", "Port")}),
         **_ends({f"{end}Not": FLAG for end in ("IP", "MAC", "Port")}),

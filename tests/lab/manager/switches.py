@@ -68,9 +68,9 @@ CHOICES: dict[str, tuple[t.Any, ...]] = {
     "id_criteria_field_name": ("accepted", "rejected"),
     # Whether tests of strings, such as names, ignore case.
     "string_tests_ignore_case": (False, True),
-    # What searches for policies and computers leave out, although reading a single one shows it: value is the value of
-    # each setting, names are name, hostName and displayName.
-    "search_leaves_out": ("nothing", "policySettings", "computerSettings", "firewall", "value", "names"),
+    # What searches for policies and computers leave out, although reading a single one shows it: ruleIDs is a
+    # part of firewall, value is the value of each setting, names are name, hostName and displayName.
+    "search_leaves_out": ("nothing", "policySettings", "computerSettings", "firewall", "ruleIDs", "value", "names"),
     # Which rules replace the hidden rule that opens the agents' port, besides Bypass rules for only that port. The
     # vendor's pages disagree on the first two, and none mentions ranges or further ports in the rule itself.
     "force_allow_replaces_hidden_rule": (True, False),

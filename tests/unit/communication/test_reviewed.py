@@ -166,6 +166,15 @@ def test_a_reviewed_step_that_nobody_did_and_is_no_longer_planned_is_refused(don
     assert "no longer in it, and not done" in str(caught.value)
 
 
+def test_a_plan_of_targets_that_have_left_the_document_is_not_done() -> None:
+    """Nothing is left to do where the document still speaks; elsewhere it was never done, if the target exists."""
+    others = [target for target in TARGETS if target != COMPUTERS[0]]
+    with pytest.raises(PlanChanged, match="no longer in it, and not done: .* of the computer 'web-1'"):
+        REVIEWED.check(plan([], targets=others), stands_where([*whole()]))
+    gone = REVIEWED.check(plan([], targets=others), stands_where([*whole()]), lambda subject: subject != COMPUTERS[0])
+    assert gone == len(whole())
+
+
 def test_another_refusal_is_refused_and_one_that_has_left_the_document_too() -> None:
     refusal = Refusal(COMPUTERS[0], "communication_direction", "agents on macOS only support agent_initiated")
     left = after({"list"}).values()

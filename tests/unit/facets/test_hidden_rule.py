@@ -47,7 +47,6 @@ def test_a_rule_with_every_condition_replaces_the_hidden_one():
         ({"destinationPortMultiple": []}, "destination port"),
         ({"destinationPortNot": True}, "destination port"),
         ({"destinationPortType": "port-list", "destinationPortListID": 8}, "destination port"),
-        ({"destinationPortType": "port-list", "destinationPortListID": 99}, "destination port"),
     ],
 )
 def test_each_missing_condition_leaves_the_hidden_rule_and_is_named(fields, condition):
@@ -71,6 +70,9 @@ def test_what_one_page_says_rests_on_that_page(fields):
         {"scheduleID": 4},
         {"contextID": 4},
         {"anyFlags": False},
+        # Its ports are not shown.
+        {"destinationPortType": "port-list", "destinationPortListID": 99},
+        *({name: True} for name in ("TCPNot", "sourcePortNot", "destinationIPNot", "destinationMACNot")),
         {"sourcePortType": "multiple"},
         {"destinationIPType": "single"},
     ],
@@ -84,6 +86,8 @@ def test_which_rules_are_about_the_port():
     assert concerns_port(REPLACING, 4118, PORT_LISTS.get)
     assert concerns_port({**REPLACING, "destinationPortType": "any"}, 4118, PORT_LISTS.get)
     assert concerns_port({**REPLACING, "destinationPortNot": True}, 4118, PORT_LISTS.get)
+    unseen = {**REPLACING, "destinationPortType": "port-list", "destinationPortListID": 99}
+    assert concerns_port(unseen, 4118, PORT_LISTS.get)
     assert not concerns_port({**REPLACING, "direction": "outgoing"}, 4118, PORT_LISTS.get)
     assert not concerns_port({**REPLACING, "protocol": "udp"}, 4118, PORT_LISTS.get)
     assert not concerns_port({**REPLACING, "frameType": "arp"}, 4118, PORT_LISTS.get)

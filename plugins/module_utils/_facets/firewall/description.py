@@ -122,9 +122,22 @@ def _judged_rules(fleet: Fleet, target: Target, there: RulesThere) -> list[_Judg
 def _described(outlook: Outlook, target: Target, judged: t.Sequence[_Judged]) -> dict[str, t.Any]:
     fleet = outlook.fleet
     unlisted = sorted(rule_id for rule_id in fleet.assignments.effective(target) if rule_id not in fleet.rules)
+    unseen = (
+        [
+            f"the manager does not show the rule with ID {enumerated([str(rule_id) for rule_id in unlisted])} to this API key,"
+            " which is assigned"
+        ]
+        if unlisted
+        else []
+    )
+    policy_id = fleet.unseen_above(target)
+    if policy_id is not None:
+        unseen.append(
+            f"the manager does not show the policy with ID {policy_id} to this API key, and its rules are inherited"
+        )
     idle = without_effect(outlook, target)
-    told = outlook.effective(target, FIREWALL_STATE)[0] is not None
-    return {**_summary(judged, unlisted, idle, told), "without_effect_because": idle}
+    told = outlook.effective(target, FIREWALL_STATE)[0] in ("on", "off")
+    return {**_summary(judged, unseen, idle, told), "without_effect_because": idle}
 
 
 def without_effect(outlook: Outlook, target: Target) -> str | None:
@@ -305,9 +318,9 @@ def _row(fleet: Fleet, target: Target, judged: _Judged) -> dict[str, t.Any]:
 
 
 def _summary(
-    judged: t.Sequence[_Judged], unlisted: t.Sequence[int], idle: str | None, firewall_told: bool
+    judged: t.Sequence[_Judged], unseen: t.Sequence[str], idle: str | None, firewall_told: bool
 ) -> dict[str, t.Any]:
-    """Who may connect, taking all rules together."""
+    """Who may connect, taking all rules together. C(unseen): what the manager does not show of the rules."""
     replacing = [one for one in judged if one.replaces]
     undecided = [one for one in judged if one.replaces is None]
     admitted = all_of(one.admitted for one in replacing or undecided)
@@ -316,12 +329,12 @@ def _summary(
     open_because = None
     if idle is not None and idle != DO_NOT_LISTEN:
         open_because, admitted = f"no rule has an effect: {idle}", _ANYBODY
-    elif not replacing and not undecided and not unlisted:
+    elif not replacing and not undecided and not unseen:
         open_because, admitted = "no rule replaces the hidden one, which admits anybody", _ANYBODY
     elif admitted.everybody:
         open_because = f"practically everybody is admitted: {enumerated(admitted.texts, 5)}"
     else:
-        doubts = _doubts(replacing, undecided, unlisted)
+        doubts = _doubts(replacing, undecided, unseen)
         if not firewall_told:
             doubts.append("the manager does not say whether the firewall is on")
         others = [one for one in _beside(judged) if not one.admitted.within(admitted)] if replacing else []
@@ -338,7 +351,7 @@ def _summary(
     restricted = False if open_because else None if doubts else True
     told = restricted is not None
     return {
-        "hidden_rule_replaced": True if replacing else None if undecided or unlisted else False,
+        "hidden_rule_replaced": True if replacing else None if undecided or unseen else False,
         "restricted": restricted,
         "restricted_because": open_because or "; ".join(doubts) or None,
         "admitted": list(admitted.texts) if told or admitted.ways else None,
@@ -348,12 +361,9 @@ def _summary(
     }
 
 
-def _doubts(replacing: t.Sequence[_Judged], undecided: t.Sequence[_Judged], unlisted: t.Sequence[int]) -> list[str]:
+def _doubts(replacing: t.Sequence[_Judged], undecided: t.Sequence[_Judged], unseen: t.Sequence[str]) -> list[str]:
     """Why it is unknown who is admitted."""
-    doubts = []
-    if unlisted:
-        numbers = enumerated([str(rule_id) for rule_id in unlisted])
-        doubts.append(f"the manager does not show the rule with ID {numbers} to this API key, which is assigned")
+    doubts = [*unseen]
     if undecided and not replacing:
         names = enumerated([one.name for one in undecided])
         doubts.append(f"it is not known whether the hidden rule, which admits anybody, is replaced by {names}")

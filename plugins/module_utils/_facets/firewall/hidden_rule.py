@@ -81,13 +81,13 @@ def match_of(rule: dict[str, t.Any], port: int, port_lists: FindList) -> Match:
 
 
 def concerns_port(rule: dict[str, t.Any], port: int, port_lists: FindList) -> bool:
-    """Whether a rule is about incoming traffic to the agents' port at all."""
+    """Whether a rule is, or may be, about incoming traffic to the agents' port at all."""
     if rule.get("direction") != "incoming" or rule.get("protocol", "any") not in ("tcp", "tcp-udp", "any"):
         return False
     if rule.get("frameType", "any") not in ("ip", "ipv4", "ipv6", "any"):
         return False
     kind = rule.get("destinationPortType", "any")
-    return kind == "any" or bool(rule.get("destinationPortNot")) or _holds(rule, port, port_lists)
+    return kind == "any" or bool(rule.get("destinationPortNot")) or _holds(rule, port, port_lists) is not False
 
 
 def _action(action: str) -> Condition:
@@ -110,7 +110,10 @@ def _destination_port(rule: dict[str, t.Any], port: int, port_lists: FindList) -
     if kind == "port-list":
         list_id = rule.get("destinationPortListID")
         text = f"port list {quoted(_port_list(rule, port_lists).get('name', list_id))}"
-        return Condition("destination port", needed, text, _holds(rule, port, port_lists), COMMUNICATION_PAGE)
+        holds = _holds(rule, port, port_lists)
+        if holds is None:
+            return Condition("destination port", needed, f"{text}, whose ports are not shown", None, UNDOCUMENTED)
+        return Condition("destination port", needed, text, holds, COMMUNICATION_PAGE)
     if kind == "multiple":
         items = [without_comment(str(item)) for item in _listed(rule.get("destinationPortMultiple"))]
         if items == [str(port)]:
@@ -126,9 +129,11 @@ def _destination_port(rule: dict[str, t.Any], port: int, port_lists: FindList) -
     return Condition("destination port", needed, shown(kind), False)
 
 
-def _holds(rule: dict[str, t.Any], port: int, port_lists: FindList) -> bool:
+def _holds(rule: dict[str, t.Any], port: int, port_lists: FindList) -> bool | None:
+    """Whether the destination ports hold the port; C(None) if their list is not on the manager, or not shown."""
     if rule.get("destinationPortType") == "port-list":
-        return holds_port(_listed(_port_list(rule, port_lists).get("items")), port)
+        items = _port_list(rule, port_lists).get("items")
+        return holds_port(items, port) if isinstance(items, list) else None
     return holds_port(_listed(rule.get("destinationPortMultiple")), port)
 
 
@@ -147,10 +152,11 @@ def _always(rule: dict[str, t.Any]) -> Condition:
         for word, limited in (
             ("a schedule", rule.get("scheduleID")),
             ("a context", rule.get("contextID")),
-            ("TCP flags", rule.get("anyFlags") is False),
-            ("source ports", rule.get("sourcePortType", "any") != "any"),
-            ("destination addresses", rule.get("destinationIPType", "any") != "any"),
-            ("destination MACs", rule.get("destinationMACType", "any") != "any"),
+            # Negated, any of these is limited: to nothing, where all were meant.
+            ("TCP flags", rule.get("anyFlags") is False or rule.get("TCPNot")),
+            ("source ports", rule.get("sourcePortType", "any") != "any" or rule.get("sourcePortNot")),
+            ("destination addresses", rule.get("destinationIPType", "any") != "any" or rule.get("destinationIPNot")),
+            ("destination MACs", rule.get("destinationMACType", "any") != "any" or rule.get("destinationMACNot")),
         )
         if limited
     ]

@@ -132,6 +132,7 @@ def _rule_fields(restriction: Restriction) -> dict[str, t.Any]:
         "destinationMACNot": False,
         "destinationPortNot": False,
         "anyFlags": True,
+        "TCPNot": False,
         # No schedule and no context: a restriction that only applies at some hours or places is none.
         "scheduleID": 0,
         "contextID": 0,
