@@ -155,6 +155,15 @@ def test_on_request_an_equal_line_of_others_is_all_that_is_needed(path: Path) ->
     assert not run(path, replace=True, addresses=["192.0.2.10"])["changed"]
 
 
+def test_a_record_that_no_resolver_reads_is_not_all_that_is_needed(path: Path) -> None:
+    # Resolvers read a line up to NUL.
+    path.write_bytes(b"192.0.2.10 web\0 dsm.example.com\n")
+    result = run(path, replace=True, addresses=["192.0.2.10"])
+    assert result["changed"] and result["before"] == []
+    assert path.read_bytes() == BLOCK % b"192.0.2.10 dsm.example.com" + b"192.0.2.10 web\0 dsm.example.com\n"
+    assert not run(path, replace=True, addresses=["192.0.2.10"])["changed"]
+
+
 def test_on_request_absent_takes_names_out_of_all_lines(path: Path) -> None:
     run(path, addresses=["192.0.2.10"])
     result = run(path, replace=True, state="absent")
