@@ -92,7 +92,8 @@ def _words(line: bytes) -> List[str]:
 
 
 def _services(lines: List[bytes]) -> List[str]:
-    for line in lines:
+    # Of several lines, the last one counts.
+    for line in reversed(lines):
         name, _colon, value = line.partition(b"#")[0].partition(b":")
         if name.strip() == b"hosts":
             # Text in brackets is not a service. It says what to do after one.
