@@ -54,7 +54,7 @@ def path_of(options: Mapping[str, str], name: str, place: str) -> str:
         whole = os.fsencode(path)
     except UnicodeError:
         whole = b""
-    if not whole or b"\0" in whole:
+    if not whole or b"\0" in whole or whole.endswith(b"/"):
         raise OptionError(f"{place}.{name}", path, "it must be the path of a file")
     return path
 
