@@ -100,6 +100,11 @@ HERE = {"connectivity_manager_host": "127.0.0.1", "connectivity_timeout": 1}
             "agent_initiated: the answer is no or unknown for localhost",
         ),
         (
+            "connectivity",
+            {**HERE, "connectivity_source_ips": "192.0.2.7,192.0.2", "connectivity_manager_addresses": "192.0.2.8"},
+            "option 'source_ips' is '192.0.2': ",
+        ),
+        (
             "local_dns",
             {"local_dns_place": {"hosts_file": None}, "local_dns_records": [{"hostnames": "dsm.example.com"}]},
             "option 'hosts_file': it is null",
