@@ -72,6 +72,50 @@ def test_an_error_deep_inside_a_variable_names_its_path(tmp_path, role, variable
     assert "Validation of arguments failed" in output and KEY not in output and KEY.split(":")[1] not in output
 
 
+HERE = {"connectivity_manager_host": "127.0.0.1", "connectivity_timeout": 1}
+
+
+@pytest.mark.both_cores
+@pytest.mark.parametrize(
+    ("role", "variables", "told"),
+    [
+        ("cipher_report", {"cipher_report_directory": None}, "Set cipher_report_directory to the path of a folder"),
+        ("cipher_report", {"cipher_report_directory": "x", "communication_manager": None}, "option 'url': "),
+        (
+            "communication_report",
+            {"communication_report_directory": None},
+            "Set communication_report_directory to the path of a folder",
+        ),
+        (
+            "communication_report",
+            {"communication_report_directory": "x", "communication_report_manager": None},
+            "option 'url': ",
+        ),
+        ("communication", {"communication_report_directory": None, "communication_profiles": [3]}, "'profiles[0]': "),
+        ("connectivity", {"connectivity_manager_host": None, "connectivity_region": None}, "Set connectivity_region "),
+        ("connectivity", {**HERE, "connectivity_manager": None}, "argument 'connectivity_manager' is of type NoneType"),
+        (
+            "connectivity",
+            {**HERE, "connectivity_directory": None, "connectivity_fail_unless": "agent_initiated"},
+            "agent_initiated: the answer is no or unknown for localhost",
+        ),
+        (
+            "connectivity",
+            {**HERE, "connectivity_source_ips": "192.0.2.7,192.0.2", "connectivity_manager_addresses": "192.0.2.8"},
+            "option 'source_ips' is '192.0.2': ",
+        ),
+        (
+            "local_dns",
+            {"local_dns_place": {"hosts_file": None}, "local_dns_records": [{"hostnames": "dsm.example.com"}]},
+            "option 'hosts_file': it is null",
+        ),
+    ],
+)
+def test_a_variable_that_is_null_or_text_fails_by_its_name_or_not_at_all(tmp_path, role, variables, told):
+    output = output_of(role, variables, tmp_path)
+    assert told in output, output
+
+
 @pytest.mark.both_cores
 @pytest.mark.parametrize(
     ("role", "variables", "told"),

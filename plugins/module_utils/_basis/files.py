@@ -16,6 +16,8 @@ import fcntl
 import os
 import re
 import stat
+import struct
+import sys
 import tempfile
 import time
 from io import FileIO
@@ -25,6 +27,10 @@ from .errors import OptionError
 from .text import shown
 
 _PART = 1024 * 1024
+
+# FS_IOC_GETFLAGS and FS_IMMUTABLE_FL of Linux. Where this number means nothing, it is an error.
+_GET_FLAGS = 2 << 30 | struct.calcsize("l") << 16 | 0x6601
+_IMMUTABLE = 0x10
 
 # Bytes of the table of mounts. On hosts with many containers it has a few megabytes.
 _LONGEST_MOUNTS = 64 * 1024 * 1024
@@ -182,6 +188,20 @@ def is_mount(path: str) -> bool:
     # The fifth word of a line is the mount point, with blanks and similar characters as octal escapes.
     places = [line.split(b" ")[4:5] for line in mounts.split(b"\n")]
     return [re.sub(rb"[ \t\n\\]", lambda byte: b"\\%03o" % byte[0][0], target)] in places
+
+
+def is_immutable(path: str) -> bool:
+    """Whether a file has the attribute (C(chattr +i)) that keeps even root from replacing it; C(False) if not known."""
+    flags = bytearray(struct.calcsize("l"))
+    # Neither a missing file nor a file system without attributes matters here.
+    with contextlib.suppress(OSError, ValueError):
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(handle, _GET_FLAGS, flags)
+        finally:
+            os.close(handle)
+    # The system writes an int.
+    return bool(int.from_bytes(flags[: struct.calcsize("i")], sys.byteorder) & _IMMUTABLE)
 
 
 def keep_whole(path: str, content: bytes, check_mode: bool) -> bool:

@@ -77,9 +77,12 @@ def read_sources(
 
 def _lines(path: str) -> List[bytes]:
     try:
-        return read_beginning(path, _LONGEST).split(b"\n")
+        content = read_beginning(path, _LONGEST)
     except OSError:
         return []
+    lines = content.split(b"\n")
+    # The resolver reads a line up to NUL.
+    return [line.partition(b"\0")[0] for line in lines] if b"\0" in content else lines
 
 
 def _words(line: bytes) -> List[str]:
@@ -89,7 +92,8 @@ def _words(line: bytes) -> List[str]:
 
 
 def _services(lines: List[bytes]) -> List[str]:
-    for line in lines:
+    # Of several lines, the last one counts.
+    for line in reversed(lines):
         name, _colon, value = line.partition(b"#")[0].partition(b":")
         if name.strip() == b"hosts":
             # Text in brackets is not a service. It says what to do after one.
@@ -102,15 +106,18 @@ def _resolver(lines: List[bytes]) -> Tuple[List[str], List[str], int]:
     search: List[str] = []
     ndots = 1
     for line in lines:
-        words = _words(line)
-        if len(words) < 2 or words[0][0] in "#;":
+        # In this file, the resolver accepts no blank before the first word, and takes a carriage return, as files from
+        # Windows have it, for a part of the last one: then it does not ask that server.
+        keyword, *words = re.split("[ \t]+", line.decode("latin-1").rstrip(" \t"))
+        if not words:
             continue
-        if words[0] == "nameserver" and _address(words[1]):
-            servers.append(words[1])
-        elif words[0] in ("search", "domain"):
-            search = [domain.strip(".").lower() for domain in words[1:] if domain.strip(".")]
-        elif words[0] == "options":
-            for option in words[1:]:
+        if keyword == "nameserver" and _address(words[0]):
+            servers.append(words[0])
+        elif keyword in ("search", "domain"):
+            domains = words if keyword == "search" else words[:1]
+            search = [domain.strip(".").lower() for domain in domains if domain.strip(".")]
+        elif keyword == "options":
+            for option in words:
                 match = re.fullmatch(r"ndots:(\d{1,3})", option, re.ASCII)
                 # glibc limits this to 15.
                 ndots = min(int(match.group(1)), 15) if match else ndots

@@ -95,7 +95,8 @@ def shake_hands(connection: socket.socket, name: str, context: ssl.SSLContext, d
         _handshake(connection, name, context, deadline, received, sent)
     except ssl.SSLCertVerificationError as error:
         trusted, untrusted_because = False, error.verify_message
-    except _Closed:
+    # Servers may say that they close, with an alert.
+    except (_Closed, ssl.SSLZeroReturnError):
         failed, problem = CLOSED, "closes the connection in the middle of the handshake"
     except ssl.SSLError as error:
         failed, problem = REFUSED, shown((error.reason or str(error)).lower().replace("_", " "))

@@ -12,8 +12,10 @@ import os
 import signal
 import socket
 import subprocess
+from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Optional, Set
 
+from .._basis.errors import OptionError
 from .._basis.text import shown
 from . import managed_file
 from .answers import Server
@@ -21,7 +23,7 @@ from .errors import DnsError
 from .hosts_text import line_of, whole_line
 from .processes import hang_up, listening_at, name_of
 from .programs import program_path
-from .records import Record
+from .records import Record, host_name
 from .served_file import SERVER_ARGUMENTS, ServedFile
 from .wire import look_up
 
@@ -105,7 +107,11 @@ class Dnsmasq(ServedFile):
         )
 
     def parse(self, line: str) -> Optional[List[Record]]:
-        return whole_line(line.encode()) or None
+        # Somebody may have written it. For dnsmasq, unlike for hosts, a dot at the end of a name changes nothing.
+        try:
+            return [replace(one, name=host_name(one.name, "path")) for one in whole_line(line.encode())] or None
+        except OptionError:
+            return None
 
     def render(self, records: List[Record]) -> str:
         return "".join(f"{line_of(record)}\n" for record in records)

@@ -65,7 +65,7 @@ class Hosts:
             ours.setdefault(record.value, record.name)
         found = []
         for index, line in enumerate(self.lines):
-            written, *names = _words(line.partition(b"#")[0]) or [""]
+            written, *names = _words(_read(line)) or [""]
             address = _canonical(written)
             if not names or address not in ours or self.begin <= index < self.end:
                 continue
@@ -129,7 +129,7 @@ def line_of(record: Record) -> str:
 
 def records_of(line: bytes, names: Collection[str]) -> List[Record]:
     """A line's records of these names. Lines whose address cannot be read are skipped, as resolvers do."""
-    address, *others = _words(line.partition(b"#")[0]) or [""]
+    address, *others = _words(_read(line)) or [""]
     found = [name for name in others if name in names]
     value = _canonical(address) if found else ""
     return [Record(name, type_of(value), value) for name in found] if value else []
@@ -152,15 +152,21 @@ def whole_line(line: bytes) -> List[Record]:
     return records if len(records) == len(names) else []
 
 
+def _read(line: bytes) -> bytes:
+    """What resolvers read of a line: up to a comment, or up to NUL, as a file may have it after a crash."""
+    return re.split(rb"[#\0]", line, maxsplit=1)[0]
+
+
 def _words(line: bytes) -> List[str]:
     # Split as bytes, because resolvers treat characters that are white space only in Unicode as part of a name.
     return [word.decode("latin-1") for word in line.lower().split()]
 
 
 def without(line: bytes, names: Collection[str]) -> bytes:
-    """A line without these names. A comment after them stays. If nothing is left, the line becomes empty."""
-    body, mark, comment = line.partition(b"#")
+    """A line without these names. What resolvers do not read stays. If nothing is left, the line becomes empty."""
+    body = _read(line)
+    rest = line[len(body) :]
     kept = re.sub(
         rb"(?<=\S)\s+(\S+)", lambda name: b"" if name[1].lower().decode("latin-1") in names else name[0], body
     )
-    return mark + comment if len(kept.split()) < 2 else kept + mark + comment
+    return rest if len(kept.split()) < 2 else kept + rest

@@ -54,7 +54,7 @@ def path_of(options: Mapping[str, str], name: str, place: str) -> str:
         whole = os.fsencode(path)
     except UnicodeError:
         whole = b""
-    if not whole or b"\0" in whole:
+    if not whole or b"\0" in whole or whole.endswith(b"/"):
         raise OptionError(f"{place}.{name}", path, "it must be the path of a file")
     return path
 
@@ -105,6 +105,8 @@ def expect_writable(path: str) -> None:
     folder = os.path.dirname(target)
     mount = files.is_mount(target)
     if not mount and (os.access(folder, os.W_OK) or not os.path.exists(folder)):
+        if files.is_immutable(target):
+            raise _failed("unwritable", "write", path, OSError(errno.EPERM, os.strerror(errno.EPERM)))
         return
     number = errno.EROFS if os.statvfs(target if mount else folder).f_flag & os.ST_RDONLY else errno.EACCES
     failed = _failed("unwritable", "write", path, OSError(number, os.strerror(number)))

@@ -10,7 +10,7 @@ from typing import Any, Dict
 
 from ansible.module_utils.common.parameters import env_fallback
 
-from .._basis.errors import Problem
+from .._basis.errors import OptionError, Problem
 from .._basis.module import Module
 from . import dnsmasq, hosts_file, rfc2136, unbound
 from .converge import ABSENT, PRESENT, converge
@@ -43,9 +43,12 @@ def run() -> None:
         required_one_of=[tuple(_PLACES), ("hostnames", "region")],
         mutually_exclusive=[tuple(_PLACES), ("addresses", "cname")],
     )
-    name = next(name for name in _PLACES if module.params[name] is not None)
+    name = next(name for name in _PLACES if name in module._given)
     kind, _arguments = _PLACES[name]
     try:
+        # For Ansible, an option that is null is given.
+        if module.params[name] is None:
+            raise OptionError(name, None, "it is null: give its options, or {} for its defaults")
         place = kind(module.params[name])
         result = converge(place, module.params, check_mode=module.check_mode)
     except Problem as error:

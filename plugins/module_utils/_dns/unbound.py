@@ -10,6 +10,7 @@ import os
 import re
 from typing import Any, Dict, List, Optional
 
+from .._basis.errors import OptionError
 from .._basis.files import tidy
 from .._basis.text import shown
 from .._host.commands import Answer
@@ -17,7 +18,7 @@ from . import managed_file
 from .errors import DnsError
 from .processes import hang_up
 from .programs import run, said
-from .records import LONGEST_TTL, Record
+from .records import LONGEST_TTL, Record, address, host_name, type_of
 from .served_file import SERVER_ARGUMENTS, ServedFile
 from .unbound_configuration import configuration_with
 
@@ -46,7 +47,12 @@ class Unbound(ServedFile):
         data = _DATA.fullmatch(line)
         if data and int(data[2]) <= LONGEST_TTL:
             name, ttl, kind, value = data.groups()
-            return [Record(name, kind, value, int(ttl))]
+            # Somebody may have written it. Unbound takes names that no task can name, and in any spelling.
+            try:
+                record = Record(host_name(name, "path"), kind, address(value, "path"), int(ttl))
+            except OptionError:
+                return None
+            return [record] if kind == type_of(record.value) else None
         return [] if _FRAME.fullmatch(line) else None
 
     def render(self, records: List[Record]) -> str:

@@ -85,8 +85,9 @@ def _suites(given: Optional[List[str]]) -> Tuple[int, ...]:
     return tuple(dict.fromkeys(codes))
 
 
-def _host(option: str, text: str) -> str:
-    if not 0 < len(text) <= 253 or any(not "!" <= character <= "~" for character in text):
+def _host(option: str, text: Optional[str]) -> str:
+    # For Ansible, an option that is null is given.
+    if text is None or not 0 < len(text) <= 253 or any(not "!" <= character <= "~" for character in text):
         raise OptionError(option, text, "it must be the name or address of a host, in ASCII")
     return text
 

@@ -41,9 +41,10 @@ def test_lines_of_the_hosts_file_that_name_it(tmp_path: Path) -> None:
         "no-address dsm.example.com\n"
         "dsm.example.com\n"
         "\xff\xfe\x00\n"
+        "192.0.2.6 other\x00 dsm.example.com\n"
         "2001:DB8:0::5   other dsm.example.com"
     )
-    assert sources(tmp_path, hosts=hosts).hosts == {NAME: [HostsLine(3, "192.0.2.2"), HostsLine(9, "2001:db8::5")]}
+    assert sources(tmp_path, hosts=hosts).hosts == {NAME: [HostsLine(3, "192.0.2.2"), HostsLine(10, "2001:db8::5")]}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,12 @@ def test_lines_of_the_hosts_file_that_name_it(tmp_path: Path) -> None:
         ("domain a.example\nsearch B.example c.example.\n", ["127.0.0.1"], ["b.example", "c.example"], 1),
         ("search .\noptions timeout:1 ndots:3\n", ["127.0.0.1"], [], 3),
         ("options ndots:99\noptions ndots:x\n", ["127.0.0.1"], [], 15),
+        # What glibc 2.36 asks for these was seen by a server.
+        ("nameserver\t192.0.2.1 \nnameserver 192.0.2.2\0x\n", ["192.0.2.1", "192.0.2.2"], [], 1),
+        (" nameserver 192.0.2.1\n\tnameserver 192.0.2.1\n search a\n", ["127.0.0.1"], [], 1),
+        ("nameserver 192.0.2.1\r\nnameserver 192.0.2.1#x\nnameserver\v192.0.2.1\n", ["127.0.0.1"], [], 1),
+        ("domain a b\n", ["127.0.0.1"], ["a"], 1),
+        ("search a \tb\0c\n", ["127.0.0.1"], ["a", "b"], 1),
     ],
 )
 def test_the_resolver(tmp_path: Path, resolv: str, servers: list[str], search: list[str], ndots: int) -> None:
@@ -73,6 +80,9 @@ def test_the_resolver(tmp_path: Path, resolv: str, servers: list[str], search: l
         ),
         ("hosts: files\n", ["files"]),
         ("hosts:\n", []),
+        # What glibc 2.36 asks for these was seen by a server.
+        ("hosts: files\nhosts: files dns\npasswd: files\n", ["files", "dns"]),
+        ("hosts: files dns\n hosts:files\n", ["files"]),
     ],
 )
 def test_services(tmp_path: Path, nsswitch: str, services: list[str]) -> None:

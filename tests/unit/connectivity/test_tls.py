@@ -113,6 +113,11 @@ def reset(connection: socket.socket) -> None:
     ("handle", "failed", "error"),
     [
         (lambda c: c.recv(1000), tls.CLOSED, "closes the connection in the middle of the handshake"),
+        (
+            lambda c: c.recv(1000) and c.sendall(b"\x15\x03\x03\x00\x02\x01\x00"),
+            tls.CLOSED,
+            "closes the connection in the middle of the handshake",
+        ),
         (reset, tls.CLOSED, "breaks the connection"),
         (lambda c: c.recv(100000) and c.recv(1), tls.SILENT, "does not answer the handshake"),
         (lambda c: c.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n\x1b"), tls.NOT_TLS, "HTTP/1.1 400 Bad Request"),

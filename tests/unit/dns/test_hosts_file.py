@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import typing as t
 from pathlib import Path
 
@@ -155,6 +156,15 @@ def test_on_request_an_equal_line_of_others_is_all_that_is_needed(path: Path) ->
     assert not run(path, replace=True, addresses=["192.0.2.10"])["changed"]
 
 
+def test_a_record_that_no_resolver_reads_is_not_all_that_is_needed(path: Path) -> None:
+    # Resolvers read a line up to NUL.
+    path.write_bytes(b"192.0.2.10 web\0 dsm.example.com\n")
+    result = run(path, replace=True, addresses=["192.0.2.10"])
+    assert result["changed"] and result["before"] == []
+    assert path.read_bytes() == BLOCK % b"192.0.2.10 dsm.example.com" + b"192.0.2.10 web\0 dsm.example.com\n"
+    assert not run(path, replace=True, addresses=["192.0.2.10"])["changed"]
+
+
 def test_on_request_absent_takes_names_out_of_all_lines(path: Path) -> None:
     run(path, addresses=["192.0.2.10"])
     result = run(path, replace=True, state="absent")
@@ -236,6 +246,23 @@ def test_what_this_user_cannot_write_fails_in_check_mode_too(
         ):
             run(path, check=check, in_place=in_place, addresses=["192.0.2.10"])
     assert what == "missing" or path.read_bytes() == OLD
+
+
+@pytest.mark.parametrize("flags", [0x10, 0x80010])
+def test_an_immutable_file_fails_in_check_mode_too(path: Path, monkeypatch: pytest.MonkeyPatch, flags: int) -> None:
+    """Not every file system has attributes, and not everybody may set them."""
+
+    def ioctl(handle: int, request: int, answer: bytearray) -> int:
+        assert os.path.samestat(os.fstat(handle), path.stat()) and request == 0x80086601
+        answer[:4] = flags.to_bytes(4, sys.byteorder)
+        return 0
+
+    assert not files.is_immutable(str(path)) and not files.is_immutable(f"{path}/none")
+    monkeypatch.setattr(files.fcntl, "ioctl", ioctl)
+    for check in (True, False):
+        with pytest.raises(DnsError, match=r"Operation not permitted \(.* the file is immutable \(chattr -i\)\)$"):
+            run(path, check=check, addresses=["192.0.2.10"])
+    assert path.read_bytes() == OLD
 
 
 def test_a_folder_that_an_earlier_task_may_make_is_no_fault_in_check_mode(tmp_path: Path) -> None:

@@ -143,6 +143,9 @@ def test_lines_in_the_block_that_say_the_same_otherwise_are_ours() -> None:
         (b"\xff dsm", []),
         (b"192.0.2.1 web\xa0dsm", []),
         (b"192.0.2.1 web\x1cdsm\x85", []),
+        (b"192.0.2.1 web\0 dsm", []),
+        (b"192.0.2.1 dsm\0x dsm.example.com # dsm", ["dsm"]),
+        (b"\0192.0.2.1 dsm", []),
         (b"", []),
     ],
 )
@@ -160,6 +163,8 @@ def test_what_a_line_says(line: bytes, said: list[str]) -> None:
         (b"192.0.2.1 dsm web", b"192.0.2.1 web"),
         (b"192.0.2.1 dsm # the old dsm\n", b"# the old dsm\n"),
         (b"192.0.2.1 dsm web # dsm\n", b"192.0.2.1 web # dsm\n"),
+        (b"192.0.2.1 dsm web\0 dsm # dsm\n", b"192.0.2.1 web\0 dsm # dsm\n"),
+        (b"192.0.2.1 dsm\0\0\0", b"\0\0\0"),
         (b"192.0.2.1 dsm.example.com dsm-2\n", b"192.0.2.1 dsm.example.com dsm-2\n"),
     ],
 )
@@ -171,4 +176,5 @@ def test_a_name_is_taken_out_of_a_line_and_nothing_else(line: bytes, left: bytes
 def test_a_line_says_nothing_more_of_a_name_that_was_taken_out(line: bytes, removed: set[str]) -> None:
     kept = [record for record in records_of(line, [*NAMES, "web"]) if record.name not in removed]
     assert records_of(without(line, removed), [*NAMES, "web"]) == kept
-    assert without(line, removed).partition(b"#")[2] == line.partition(b"#")[2]
+    for end in (b"#", b"\0"):
+        assert without(line, removed).partition(end)[2] == line.partition(end)[2]

@@ -89,6 +89,13 @@ def test_one_place_is_needed_and_whose_names(run, options: dict, words: str) -> 
     assert words in result["msg"]
 
 
+@pytest.mark.parametrize("place", ["hosts_file", "rfc2136", "unbound", "dnsmasq"])
+def test_a_place_that_is_null_is_refused_and_the_message_says_what_would_be_right(run, place: str) -> None:
+    result = run(hostnames=["dsm"], addresses=["192.0.2.1"], **{place: None})
+    assert (result["failure"]["code"], result["failure"]["option"]) == ("bad_option", place)
+    assert result["msg"] == f"option '{place}': it is null: give its options, or {{}} for its defaults"
+
+
 @pytest.mark.parametrize("place", ["unbound", "dnsmasq"])
 def test_name_servers_are_asked_before_anything_else(run, place: str, tmp_path: Path) -> None:
     ours = tmp_path / "ours"

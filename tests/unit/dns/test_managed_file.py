@@ -330,7 +330,7 @@ def test_who_keeps_the_folder_locked_is_not_waited_for_without_end(path: Path, m
 # -- what is no file
 
 
-@pytest.mark.parametrize("text", ["", "a\0b", "\ud800"])
+@pytest.mark.parametrize("text", ["", "a\0b", "\ud800", "/etc/hosts/"])
 def test_what_can_be_no_path_is_refused_by_the_option_s_name(text: str) -> None:
     with pytest.raises(OptionError, match="option 'hosts_file.path' is '.*': it must be the path of a file"):
         managed_file.path_of({"path": text}, "path", "hosts_file")

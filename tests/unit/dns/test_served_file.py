@@ -349,3 +349,36 @@ def test_local_data_of_unbound() -> None:
     assert place.render([]) == ""
     for line in ("", "# note", "    verbosity: 1", '    local-data: "a. 60 IN MX 1 b."', '    local-zone: "a." static'):
         assert place.parse(line) is None
+    assert place.parse('    local-data: "DSM.example.com. 60 IN AAAA 2001:DB8:0::A"') == records[1:2]
+    for data in ("d\xfc. 60 IN A 192.0.2.1", "a. 60 IN A 192.0.2", "a. 60 IN A ::1", "a. 60 IN AAAA 192.0.2.1"):
+        assert place.parse(f'    local-data: "{data}"') is None
+
+
+def test_records_of_dnsmasq() -> None:
+    place = Dnsmasq({"path": "/ours", "pid_file": None, "address": "127.0.0.1", "port": 53})
+    records = [Record(DSM, "A", "192.0.2.10"), Record("relay.example.com", "A", "192.0.2.10")]
+    assert [one for line in place.render(records).splitlines() for one in place.parse(line) or []] == records
+    assert place.parse("192.0.2.10 DSM.example.com. relay.example.com") == records
+    for line in (
+        "",
+        "# note",
+        "192.0.2.10 dsm # note",
+        "192.0.2.10 d\xfc",
+        "192.0.2 dsm",
+        "192.0.2.10 dsm..",
+        "192.0.2.10 1",
+    ):
+        assert place.parse(line) is None
+
+
+@pytest.mark.parametrize("place", [Dnsmasq, Unbound])
+def test_a_name_that_somebody_has_written_in_another_spelling_is_removed(
+    world: World, port: int, monkeypatch: pytest.MonkeyPatch, place: type[ServedFile]
+) -> None:
+    monkeypatch.setattr(Served, "default_ttl", place.default_ttl)
+    monkeypatch.setattr(Served, "parse", place.parse)
+    monkeypatch.setattr(Served, "render", place.render)
+    run(world, port, addresses=[HELD.value])
+    world.path.write_text(world.path.read_text().replace(DSM, "DSM.example.com"))
+    result = run(world, port, state="absent")
+    assert result["changed"] and len(result["before"]) == 1 and world.loaded == []

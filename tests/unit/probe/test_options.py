@@ -75,6 +75,7 @@ def test_versions_and_suites_in_any_spelling() -> None:
         ({"target_timeout": 601}, "option 'target_timeout' is '601'"),
         ({"concurrency": 257}, "option 'concurrency' is '257': it must be a number of targets from 1 to 256"),
         ({"targets": [TARGET, {**TARGET, "port": 0}]}, "option 'targets[1].port' is '0'"),
+        ({"targets": [{**TARGET, "host": None}]}, "option 'targets[0].host': it must be the name or address of a host"),
         ({"targets": [{**TARGET, "host": ""}]}, "option 'targets[0].host' is ''"),
         ({"targets": [{**TARGET, "host": "a b"}]}, "option 'targets[0].host' is 'a b'"),
         ({"targets": [{**TARGET, "host": "x" * 254}]}, "option 'targets[0].host'"),
