@@ -210,3 +210,32 @@ def test_an_error_is_no_difference(site, playbook, cases):
     if "refused" in cases:
         told = (folder / {"plan": "refused.md", "drift": "refused.html"}[playbook]).read_text()
         assert "agents on macOS only support" in told
+
+
+@pytest.mark.both_cores
+def test_relative_paths_begin_where_ansible_was_started(site):
+    """And not in the folder of the playbook, which may be an installed collection."""
+    site.write([PROFILE])
+    files = ("-e", "communication_plan_file=kept.json", "-e", "communication_plan_summary=kept.md")
+    planned = site.run("site", "--check", *files)
+    assert planned.status == 0 and {"kept.json", "kept.md"} <= set(os.listdir(site.folder)), planned.output
+    kept = json.loads((site.folder / "kept.json").read_text())
+    rolled = site.run("rollout", "--check", "-e", "rollout_directory=out", "-e", "rollout_plan_file=kept.json")
+    assert rolled.status == 0 and f"plan {kept['digest']}" in rolled.output, rolled.output
+    applied = site.run("site", "-e", "communication_apply_plan=kept.json")
+    assert applied.status == 0 and len(writes(site.lab)) == 1, applied.output
+    captured = site.run("capture", "-e", "capture_path=documents/all.yml")
+    assert captured.status == 0 and str(site.folder / "documents" / "all.yml") in captured.output, captured.output
+    assert "Base Policy" in (site.folder / "documents" / "all.yml").read_text()
+
+
+def test_an_inventory_without_a_folder_has_no_place_for_a_document(site):
+    environment = {
+        "WORKLOAD_SECURITY_API_KEY": site.lab.api_key,
+        "WORKLOAD_SECURITY_URL": site.lab.url,
+        "WORKLOAD_SECURITY_CA_PATH": site.lab.ca_path,
+        "PWD": str(site.folder),
+    }
+    command = ("-i", "manager,", "workload_security.agent.capture")
+    ran = ansible_playbook(*command, environment=environment, cwd=site.folder)
+    assert ran.returncode == 2 and "set capture_path" in ran.stdout, ran.stdout
