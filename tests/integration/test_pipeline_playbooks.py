@@ -239,3 +239,12 @@ def test_an_inventory_without_a_folder_has_no_place_for_a_document(site):
     command = ("-i", "manager,", "workload_security.agent.capture")
     ran = ansible_playbook(*command, environment=environment, cwd=site.folder)
     assert ran.returncode == 2 and "set capture_path" in ran.stdout, ran.stdout
+
+
+def test_a_rollout_that_reaches_no_manager_has_not_passed(site):
+    site.write([PROFILE])
+    rolled = site.run("rollout", "-e", "rollout_directory=out", "-e", "rollout_managers=mangaer")
+    assert rolled.status == 2 and "rollout_managers is 'mangaer'" in rolled.output, rolled.output
+    assert writes(site.lab) == []
+    rolled = site.run("rollout", "--check", "-e", "rollout_directory=out", "-e", "rollout_managers=manager")
+    assert rolled.status == 0 and "agents to judge" in rolled.output, rolled.output
