@@ -248,3 +248,22 @@ def test_a_rollout_that_reaches_no_manager_has_not_passed(site):
     assert writes(site.lab) == []
     rolled = site.run("rollout", "--check", "-e", "rollout_directory=out", "-e", "rollout_managers=manager")
     assert rolled.status == 0 and "agents to judge" in rolled.output, rolled.output
+
+
+def test_a_variable_without_a_value_is_left_out_or_named(site):
+    """In YAML, it is null. What has been written is not followed by an error about it."""
+    site.write([PROFILE])
+    files = ("communication_plan_file", "communication_plan_summary", "communication_report_directory")
+    ended = site.run("site", "-e", json.dumps(dict.fromkeys((*files, "rollout_plan_file"))))
+    assert ended.status == 0 and len(writes(site.lab)) == 1, ended.output
+    for playbook, variable in (
+        ("report", "communication_report_directory"),
+        ("cipher_report", "cipher_report_directory"),
+        ("rollout", "rollout_directory"),
+        ("rollback", "rollback_snapshot"),
+    ):
+        ended = site.run(playbook, "-e", json.dumps({variable: None}))
+        assert ended.status == 2 and f"et {variable}" in ended.output, ended.output
+    (site.folder / "hosts.yml").write_text("all: {hosts: {manager: {}}}")
+    ended = site.run("rollout", "-e", "rollout_directory=out")
+    assert ended.status == 2 and "set communication_profiles" in ended.output, ended.output
