@@ -170,6 +170,7 @@ from ..module_utils._answers.inventory import (
 )
 from ..module_utils._basis.refusal import LONGEST_WARNING
 from ..module_utils._basis.text import enumerated, quoted, shown
+from ..module_utils._fleet.nearest import suggestion
 from ..module_utils._manager.connection import CONNECTION_ARGUMENTS
 from ..module_utils._task.work import of_reading, result_of
 from ..module_utils._task.worker import checked
@@ -208,7 +209,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def parse(self, inventory: InventoryData, loader: DataLoader, path: str, cache: bool = True) -> None:
         """Read the file, and the computers from the manager or from the cache."""
         super().parse(inventory, loader, path, cache)
-        params = self._params(self._read_config_data(path))
+        file = self._read_config_data(path)
+        self._refuse_unknown(file)
+        params = self._params(file)
         if not self.get_option("cache"):
             built = self._build(params)
         else:
@@ -220,6 +223,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 built["hosts"] = list(built["hosts"])
                 self._cache[key] = {**built, "format": FORMAT}
         self._populate(built)
+
+    def _refuse_unknown(self, file: t.Iterable[str]) -> None:
+        """Ansible takes any. Where the name of an option that selects is misspelt, all computers would be hosts."""
+        for option in map(str, file):
+            if option not in self._options:
+                raise AnsibleParserError(
+                    f"option {quoted(option)}: the inventory has no option of that name"
+                    f"{suggestion(option, self._options)}"
+                )
 
     def _params(self, file: t.Container[str]) -> dict[str, t.Any]:
         """The options, checked like a module's. Options of the connection may be templates.

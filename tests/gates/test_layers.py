@@ -85,7 +85,7 @@ IMPORTS = {
     "plugin_utils": ("_task", "_manager", "_basis"),
     # An action does what its module does.
     "action": ("modules", "plugin_utils", "_agent"),
-    "inventory": ("plugin_utils", "_task", "_answers", "_manager", "_basis"),
+    "inventory": ("plugin_utils", "_task", "_answers", "_fleet", "_manager", "_basis"),
     "filter": ("_answers", "_agent", "_vendor", "_basis"),
     "test": ("_agent", "_basis"),
     "doc_fragments": (),

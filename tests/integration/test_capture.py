@@ -562,6 +562,28 @@ def test_the_file_keeps_its_mode_and_links_and_line_ends(small, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.yml", "real.yml"]
 
 
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("", "---\n"),
+        ("---", "---\n"),
+        ("---\n", "---\n"),
+        ("---\n\n# Plant\n", "---\n\n# Plant\n"),
+        ("# Plant\n--- # yes\n# no", "# Plant\n--- # yes\n# no\n"),
+        ("%YAML 1.1\n---\n", "%YAML 1.1\n---\n"),
+        ("---\n...\n", "---\n"),
+        ("--- null\n", ""),
+        ("# Plant\nnull  # none yet\n", "# Plant\n"),
+        ("\ufeff---\r\n", "\ufeff---\n"),
+    ],
+)
+def test_a_file_without_variables_keeps_its_start(small, tmp_path, text, start):
+    small.put("policies", small.beta, interval="10 Minutes")
+    after = captured_into(small, tmp_path / "stub.yml", text)
+    assert after.startswith(f"{start}communication_profiles:\n  - name: interval 10\n")
+    assert read(after)["communication_profiles"][0]["policies"] == ["Beta"]
+
+
 def test_a_new_file_is_as_open_as_any_and_its_folder_is_made(small, tmp_path):
     path = tmp_path / "some" / "where" / "new.yml"
     mask = os.umask(0o027)

@@ -216,11 +216,11 @@ def test_the_playbook_tells_monitoring(lab, alive, tmp_path):
     manager = {"communication_manager": {"url": lab.url, "ca_path": lab.ca_path}, "health_silent_after": 500_000}
     strict = {**manager, "health_critical": {"offline": "1"}}
     well = {**manager, "health_warning": {"offline": "2"}}
-    out.mkdir(mode=0o700)
     lab.clear_requests()
     hosts = {"one": manager, "strict": strict, "../wrong": {**manager, "health_silent_after": 0}}
     status, output = run_health(lab, tmp_path, hosts)
     assert status == 2, output
+    assert out.stat().st_mode & 0o777 == 0o700
     # No name of a host leads out of the folder.
     wrong = "_._wrong~" + hashlib.sha256(b"../wrong").hexdigest()[:12]
     lines = {path.stem: path.read_text() for path in out.glob("*.txt")}
@@ -247,3 +247,18 @@ def test_the_playbook_tells_monitoring(lab, alive, tmp_path):
     status, output, printed = run_check(lab, tmp_path, "one")
     assert status == 3 and printed == "" and output.startswith("UNKNOWN - ") and output.count("\n") == 1
     assert lab.summary()["total"] == lab.summary()["read"]
+
+
+@pytest.mark.slow
+def test_the_folder_may_be_left_out_but_not_empty(lab, alive, tmp_path):
+    hosts = {"one": {"communication_manager": {"url": lab.url, "ca_path": lab.ca_path}, "health_silent_after": 500_000}}
+    lab.clear_requests()
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
+    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key, "PWD": str(tmp_path)}
+    command = ("-i", "hosts.yml", "workload_security.agent.health")
+    ran = ansible_playbook(*command, environment=environment, cwd=tmp_path)
+    assert ran.returncode == 0 and "agents are well|" in ran.stdout and "[WARNING]" not in ran.stdout, ran.stdout
+    for empty in ('{"health_directory": ""}', '{"health_directory": null}'):
+        ran = ansible_playbook(*command, "-e", empty, environment=environment, cwd=tmp_path)
+        assert ran.returncode == 2 and "health_directory is empty" in ran.stdout, ran.stdout
+    assert not list(tmp_path.glob("one.*"))

@@ -323,6 +323,11 @@ def test_what_cannot_be_right_is_said(lab, tmp_path):
         ({"query": "[?hostname == 'x']"}, "computers have no field 'hostname'; nearest: 'host_name'"),
         ({"computers": ["nobody"]}, "option 'computers' is 'nobody': the manager has no computer of that name"),
         ({"group_by": ["colour"]}, "colour"),
+        (
+            {"polices": ["Linux Server"]},
+            "option 'polices': the inventory has no option of that name; nearest: 'policies'",
+        ),
+        ({"keyed_group": []}, "nearest: 'keyed_groups'"),
         ({"jump_host": {"port": 22}}, "host"),
         ({"api_key": "1:wrong-but-long-enough-for-a-key"}, "Invalid API Key"),
     ):

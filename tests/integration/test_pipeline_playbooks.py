@@ -210,3 +210,60 @@ def test_an_error_is_no_difference(site, playbook, cases):
     if "refused" in cases:
         told = (folder / {"plan": "refused.md", "drift": "refused.html"}[playbook]).read_text()
         assert "agents on macOS only support" in told
+
+
+@pytest.mark.both_cores
+def test_relative_paths_begin_where_ansible_was_started(site):
+    """And not in the folder of the playbook, which may be an installed collection."""
+    site.write([PROFILE])
+    files = ("-e", "communication_plan_file=kept.json", "-e", "communication_plan_summary=kept.md")
+    planned = site.run("site", "--check", *files)
+    assert planned.status == 0 and {"kept.json", "kept.md"} <= set(os.listdir(site.folder)), planned.output
+    kept = json.loads((site.folder / "kept.json").read_text())
+    rolled = site.run("rollout", "--check", "-e", "rollout_directory=out", "-e", "rollout_plan_file=kept.json")
+    assert rolled.status == 0 and f"plan {kept['digest']}" in rolled.output, rolled.output
+    applied = site.run("site", "-e", "communication_apply_plan=kept.json")
+    assert applied.status == 0 and len(writes(site.lab)) == 1, applied.output
+    captured = site.run("capture", "-e", "capture_path=documents/all.yml")
+    assert captured.status == 0 and str(site.folder / "documents" / "all.yml") in captured.output, captured.output
+    assert "Base Policy" in (site.folder / "documents" / "all.yml").read_text()
+
+
+def test_an_inventory_without_a_folder_has_no_place_for_a_document(site):
+    environment = {
+        "WORKLOAD_SECURITY_API_KEY": site.lab.api_key,
+        "WORKLOAD_SECURITY_URL": site.lab.url,
+        "WORKLOAD_SECURITY_CA_PATH": site.lab.ca_path,
+        "PWD": str(site.folder),
+    }
+    command = ("-i", "manager,", "workload_security.agent.capture")
+    ran = ansible_playbook(*command, environment=environment, cwd=site.folder)
+    assert ran.returncode == 2 and "set capture_path" in ran.stdout, ran.stdout
+
+
+def test_a_rollout_that_reaches_no_manager_has_not_passed(site):
+    site.write([PROFILE])
+    rolled = site.run("rollout", "-e", "rollout_directory=out", "-e", "rollout_managers=mangaer")
+    assert rolled.status == 2 and "rollout_managers is 'mangaer'" in rolled.output, rolled.output
+    assert writes(site.lab) == []
+    rolled = site.run("rollout", "--check", "-e", "rollout_directory=out", "-e", "rollout_managers=manager")
+    assert rolled.status == 0 and "agents to judge" in rolled.output, rolled.output
+
+
+def test_a_variable_without_a_value_is_left_out_or_named(site):
+    """In YAML, it is null. What has been written is not followed by an error about it."""
+    site.write([PROFILE])
+    files = ("communication_plan_file", "communication_plan_summary", "communication_report_directory")
+    ended = site.run("site", "-e", json.dumps(dict.fromkeys((*files, "rollout_plan_file"))))
+    assert ended.status == 0 and len(writes(site.lab)) == 1, ended.output
+    for playbook, variable in (
+        ("report", "communication_report_directory"),
+        ("cipher_report", "cipher_report_directory"),
+        ("rollout", "rollout_directory"),
+        ("rollback", "rollback_snapshot"),
+    ):
+        ended = site.run(playbook, "-e", json.dumps({variable: None}))
+        assert ended.status == 2 and f"et {variable}" in ended.output, ended.output
+    (site.folder / "hosts.yml").write_text("all: {hosts: {manager: {}}}")
+    ended = site.run("rollout", "-e", "rollout_directory=out")
+    assert ended.status == 2 and "set communication_profiles" in ended.output, ended.output

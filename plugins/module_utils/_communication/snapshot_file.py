@@ -50,6 +50,8 @@ _LONGEST_NUMBER = 10_000
 # The beginning of comments that say what could not be captured, and a pattern for the whole comment.
 NOT_CAPTURED = "# not captured: "
 _NOTE = re.compile(rf"^({NOT_CAPTURED}({'|'.join(FACETS)}) of .+: .+)(?:\n|\Z)", re.MULTILINE)
+# The lines of a file without variables that can come before the first one.
+_STARTS = re.compile(r"(---)?[ \t]*(#.*)?\Z|%")
 # Indentation of mappings, of sequences, and of the dash in sequences, the most likely first.
 _LAYOUTS = ((2, 4, 2), (2, 2, 0), (4, 6, 4), (4, 4, 2), (4, 4, 0))
 
@@ -221,8 +223,10 @@ class DocumentText:
         yaml, base = self._layout()
         tree = yaml.load(self._body)
         if tree is None:
-            head = self._body if not self._body or self._body.endswith("\n") else f"{self._body}\n"
-            head = head or "---\n"
+            # Its comments and its start stay; a null, or its end, would make the variable part of another document.
+            start = [line for line in self._body.rstrip("\n").split("\n") if _STARTS.match(line)]
+            head = "".join(f"{line}\n" for line in start) if self._body else "---\n"
+            yaml.explicit_start, yaml.version = False, None
             tree = CommentedMap()
         else:
             head = ""
