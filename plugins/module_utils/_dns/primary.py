@@ -188,6 +188,7 @@ class Primary:
         # A name with a CNAME has no other records.
         for kind in ("CNAME", "A", "AAAA"):
             reply = self._ask(name, kind)
+            _expect_no_dname(name, reply)
             rrset = _rrset_of(reply, name, kind)
             found += [rrset] if rrset else []
             if (found and kind == "CNAME") or reply.rcode() == dns.rcode.NXDOMAIN:
@@ -490,6 +491,18 @@ def _text(name: dns.name.Name) -> str:
 def _rrset_of(reply: dns.message.Message, name: str, kind: str) -> Optional[dns.rrset.RRset]:
     """The answer's records of this very name."""
     return reply.get_rrset(reply.answer, _name(name), dns.rdataclass.IN, dns.rdatatype.from_text(kind))
+
+
+def _expect_no_dname(name: str, reply: dns.message.Message) -> None:
+    """Raise C(DnsError) if the name lies below one with a DNAME, so that the CNAME in the answer is made up from it."""
+    for rrset in reply.answer:
+        if rrset.rdtype == dns.rdatatype.DNAME and rrset.name != _name(name) and _name(name).is_subdomain(rrset.name):
+            raise DnsError(
+                "other_records",
+                f"{name} cannot have records of its own, since {_text(rrset.name)} has a DNAME record, which leads all"
+                f" names below it to {_text(rrset[0].target)}: remove that record, or name another host",
+                "hostnames",
+            )
 
 
 def _value(rdata: dns.rdata.Rdata) -> str:

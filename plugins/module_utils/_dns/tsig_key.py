@@ -50,7 +50,8 @@ _NUMBERS = {"157": BROKEN_ALGORITHM, **{str(161 + place): name for place, name i
 _PRIVATE = re.compile(r"^(Algorithm|Key):[ \t]*(\S+)", re.MULTILINE)
 _PRIVATE_NAME = re.compile(r"K(.+)\.\+\d{3}\+\d{5}\.private")
 _RECORD = re.compile(
-    r"^(\S+)[ \t]+(?:\d+[ \t]+)?(?:IN[ \t]+)?KEY[ \t]+\d+[ \t]+\d+[ \t]+(\d+)[ \t]+(\S+)", re.MULTILINE
+    r"^(\S+)[ \t]+(?:\d+[ \t]+)?(?:IN[ \t]+)?KEY[ \t]+\d+[ \t]+\d+[ \t]+(\d+)[ \t]+(\S+(?:[ \t]+[A-Za-z0-9+/=]+)*)",
+    re.MULTILINE,
 )
 
 
@@ -163,7 +164,11 @@ def _keys_in(text: str, file_name: str, name: str) -> Dict[str, Tuple[str, str]]
         fields = dict(_PRIVATE.findall(text))
         owner, number = str(of_file.group(1)) if of_file else name, str(fields.get("Algorithm", ""))
         return {owner: (_NUMBERS.get(number, number), fields["Key"])} if "Key" in fields else {}
-    records = {owner: (_NUMBERS.get(number, number), secret) for owner, number, secret in _RECORD.findall(text)}
+    # Long secrets, as those of hmac-sha512, have blanks between their parts.
+    records = {
+        owner: (_NUMBERS.get(number, number), "".join(secret.split()))
+        for owner, number, secret in _RECORD.findall(text)
+    }
     statements = {}
     for owner, block in _STATEMENT.findall(_STRING_OR_COMMENT.sub(lambda found: found.group(1) or " ", text)):
         fields = dict(_FIELD.findall(block))

@@ -367,6 +367,22 @@ def test_a_change_that_was_taken_back_is_tried_again(server):
     assert server.get(NAME, "A") == {"192.0.2.2"}
 
 
+def test_a_name_below_a_dname_is_refused_before_anything_is_sent(server):
+    def below_a_dname(query, _over_tcp, reply):
+        reply.answer = [
+            dns.rrset.from_text("lab.test.", 60, "IN", "DNAME", "other.test."),
+            dns.rrset.from_text(f"{NAME}.", 60, "IN", "CNAME", "dsm.other.test."),
+        ]
+        return reply
+
+    server.fault = below_a_dname
+    for after in (a("192.0.2.2"), []):
+        error = failure(server, after, zone="lab.test")
+        assert (error.code, error.option) == ("other_records", "hostnames")
+        assert "lab.test has a DNAME record, which leads all names below it to other.test" in str(error)
+    assert server.updates == 0
+
+
 def test_a_server_that_answers_what_it_does_not_hold_is_not_asked_for_ever(server):
     def another_view(query, _over_tcp, reply):
         if query.opcode() == dns.opcode.QUERY and query.question[0].rdtype == dns.rdatatype.A:

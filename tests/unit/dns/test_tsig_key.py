@@ -74,6 +74,17 @@ def test_what_bind_s_programs_write_is_read(tmp_path, text, name, algorithm):
     assert read(tmp_path, text) == Key(name, base64.b64decode(secret), algorithm, "rfc2136.key_file")
 
 
+@pytest.mark.parametrize("end", ["\n", "", " ; a comment\n", "\r\n"])
+@pytest.mark.parametrize("length", [16, 42, 43, 64, 128])
+def test_a_long_secret_in_a_record_has_several_words(tmp_path, length, end):
+    """The words have up to 56 characters."""
+    secret = os.urandom(length)
+    text = base64.b64encode(secret).decode()
+    words = " ".join(text[start : start + 56] for start in range(0, len(text), 56))
+    key = read(tmp_path, f"; made by dnssec-keygen\nansible. IN KEY 512 3 165 {words}{end}")
+    assert key == Key("ansible.", secret, "hmac-sha512", "rfc2136.key_file")
+
+
 @pytest.mark.parametrize("given_name, name", [(None, "ansible.lab.test"), ("ANSIBLE.lab.test.", "ansible.lab.test")])
 def test_a_private_file_tells_its_key_s_name_by_its_own(tmp_path, given_name, name):
     key = read(tmp_path, PRIVATE, "Kansible.lab.test.+165+01234.private", key_name=given_name)
