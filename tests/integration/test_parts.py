@@ -271,6 +271,40 @@ def test_a_reviewed_plan_is_carried_out_in_waves(site: Site, tmp_path: t.Any, st
     assert written(lab) == expected and same_but_ids(Truth.of(lab), truth)
 
 
+@pytest.mark.parametrize("how", ["waves", "slices", "a deletion that fails"])
+def test_a_reviewed_removal_of_what_is_undeclared_ends_with_its_deletions(
+    site: Site, tmp_path: t.Any, how: str
+) -> None:
+    """Once no target has the rule, only the reviewed plan says that it is to be deleted."""
+    lab, path = site.lab, str(tmp_path / "plan.json")
+    run(lab, profiles=site.profiles(APPLY))
+    profiles = [{"name": "interval", "policies": ["Alpha"], "computers_query": "[]", "heartbeat": {"interval": 30}}]
+    options = {"profiles": profiles, "undeclared": "remove"}
+    planned = run(lab, check=True, plan_file=path, **options)
+    assert {(entry["type"], entry["name"]) for entry in planned["objects"]} == OBJECTS
+    if how == "waves":
+        parts = [{"only": {"policies": [name]}} for name in ("Alpha", "Beta")]
+        parts += [{"only": {"computers": [name]}} for name, (kind, _id) in site.keys.items() if kind == "computer"]
+    elif how == "slices":
+        parts = [{"slice": {"number": number, "of": 3}} for number in (3, 1, 2)]
+    else:
+        parts = []
+        lab.add_fault(method="DELETE", path="^/(firewallrules|iplists)/", action={"kind": "status", "status": 400})
+        result = run(lab, apply_plan=path)
+        assert result["failed_targets"]
+    for part in parts:
+        result = run(lab, apply_plan=path, **part)
+        assert not result["failed"] and result["later"]["objects_count"] == len(OBJECTS), result.get("msg")
+    foreseen = run(lab, check=True, apply_plan=path)
+    result = run(lab, apply_plan=path)
+    assert not result["failed"] and result["objects"] == foreseen["objects"], result.get("msg")
+    assert {(entry["type"], entry["name"]) for entry in result["objects"]} == OBJECTS
+    assert Truth.of(lab).objects.keys().isdisjoint(OBJECTS)
+    lab.clear_requests()
+    again = run(lab, apply_plan=path)
+    assert not again["changed"] and not again["failed"] and writes(lab) == []
+
+
 def test_what_changes_for_everybody_waits_for_the_last_part(site: Site) -> None:
     """A wave of one must not change a rule under the feet of all that have it; if it needs that, it is said."""
     lab = site.lab

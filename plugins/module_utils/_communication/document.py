@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from .._basis.errors import OptionError
 from .._facets.facet import Conflict, Facet, Scope
 from .._facets.registry import FACETS
+from .._facets.step import Step
 from .._fleet.targets import COMPUTER_ARGUMENTS, TARGET_ARGUMENTS, Selector, chosen_by
 from .bound import Bound
 from .slices import Slice
@@ -53,6 +54,7 @@ class Document:
 
     scope: whose overrides count as undeclared: those of targets and everything below policies among them, only of
     targets, or of the whole fleet. part, only: the chosen slice of the plan, and the chosen targets; C(None) for all.
+    reviewed: the steps of the plan that is to be continued, if it removes what is undeclared.
     """
 
     profiles: tuple[Profile, ...]
@@ -61,6 +63,7 @@ class Document:
     scope: str = DECLARED
     part: Slice | None = None
     only: Selector | None = None
+    reviewed: tuple[Step, ...] = ()
 
 
 def profile_arguments() -> dict[str, dict[str, t.Any]]:

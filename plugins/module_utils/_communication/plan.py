@@ -136,6 +136,9 @@ def _undeclared(
             found += undeclared.steps
             if document.undeclared == REMOVE:
                 of_facet[target] = undeclared.wish if wish is None else facet.merge(wish, undeclared.wish)
+        if document.reviewed:
+            for target, gone in facet.leftovers(outlook, of_facet, [*of_facet, *scope], document.reviewed).items():
+                of_facet[target] = facet.merge(of_facet[target], gone) if target in of_facet else gone
     return found
 
 

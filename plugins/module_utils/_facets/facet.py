@@ -119,6 +119,15 @@ class Facet(t.Generic[Wish]):
         """The overrides of a target that its wish, if any, does not mention; C(None) if there are none."""
         raise NotImplementedError
 
+    def leftovers(
+        self, outlook: Outlook, wishes: Wishes[Wish], targets: t.Iterable[Target], reviewed: t.Sequence[Step]
+    ) -> dict[Target, Wish]:
+        """Wishes for what a reviewed plan deletes and C(undeclared) does not find again, since no target has it anymore.
+
+        They are added to the wishes of any of the targets.
+        """
+        return {}
+
     def notes(self) -> list[str]:
         """Remarks about what C(undeclared) has found and that is not drift."""
         return []

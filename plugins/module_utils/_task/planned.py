@@ -15,7 +15,16 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from .._basis.errors import OptionError
 from .._basis.files import no_regular_file
 from .._basis.text import one_line
-from .._communication.document import DECLARED, KEEP, SCOPES, UNDECLARED, Document, profile_arguments, read_document
+from .._communication.document import (
+    DECLARED,
+    KEEP,
+    REMOVE,
+    SCOPES,
+    UNDECLARED,
+    Document,
+    profile_arguments,
+    read_document,
+)
 from .._communication.result import Terms
 from .._communication.slices import SLICE_ARGUMENTS, Slice
 from .._fleet.targets import TARGET_ARGUMENTS, Selector
@@ -109,6 +118,8 @@ class Asked:
             raise OptionError("apply_plan", path, f"its document cannot be right: {error}") from None
         if parts:
             document = _with_part(document, parts)
+        if document.undeclared == REMOVE:
+            document = replace(document, reviewed=plan.steps)
         reviewed = _reviewed(plan.digest, plan)
         return cls(document, plan.document, reviewed, apply_plan=path, of_whole=bool(parts))
 

@@ -20,10 +20,10 @@ from ..._fleet.fleet import OBJECTS, Fleet
 from ..._fleet.objects import Computer, Policy, Target
 from ..._fleet.outlook import Guard, Outlook
 from ..._fleet.shared_objects import is_ours
-from ..._manager.client import FIREWALL_RULE, PORT_LIST, Kind
+from ..._manager.client import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, labels_of, subject_of
-from ..step import ASSIGN, ASSIGNMENTS, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
+from ..step import ASSIGN, ASSIGNMENTS, DELETE, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
 from .description import (
     RulesThere,
     describe_restriction,
@@ -394,6 +394,31 @@ class FirewallRestriction(Facet[Wish]):
                 name, False, str(ips.get("name") or f"{name} (IPs)"), str(macs.get("name") or f"{name} (MACs)")
             )
         return self._absent[rule_id]
+
+    def leftovers(
+        self, outlook: Outlook, wishes: Wishes[Wish], targets: t.Iterable[Target], reviewed: t.Sequence[Step]
+    ) -> dict[Target, Wish]:
+        fleet = outlook.fleet
+        deleted = [step for step in reviewed if step.action == DELETE]
+        named = {one.rule_name for wish in wishes.values() for one in wish}
+        found: dict[Target, Wish] = {}
+
+        def list_of(rule: Step, kind: Kind, key: str) -> str | None:
+            used = (rule.before or {}).get(key)
+            return next((one.subject.name for one in deleted if one.subject[:2] == (TYPES[kind], used)), None)
+
+        for step in deleted:
+            name = step.subject.name
+            rules = [number for number, rule in fleet.rules.items() if rule["name"] == name]
+            if step.subject.kind is not FIREWALL_RULE or name in named or len(rules) > 1:
+                continue
+            ips = list_of(step, IP_LIST, "sourceIPListID") or f"{name} (IPs)"
+            macs = list_of(step, MAC_LIST, "sourceMACListID") or f"{name} (MACs)"
+            for target in targets:
+                if not rules or fleet.assignments.told(target, rules[0]) is False:
+                    found[target] = (*found.get(target, ()), Restriction(name, False, ips, macs))
+                    break
+        return found
 
     def notes(self) -> list[str]:
         return [
