@@ -267,3 +267,14 @@ def test_a_variable_without_a_value_is_left_out_or_named(site):
     (site.folder / "hosts.yml").write_text("all: {hosts: {manager: {}}}")
     ended = site.run("rollout", "-e", "rollout_directory=out")
     assert ended.status == 2 and "set communication_profiles" in ended.output, ended.output
+
+
+@pytest.mark.parametrize("interval", [10, 7])
+def test_files_that_cannot_be_written_are_an_error(site, interval):
+    """Whether anything differs or not: those of an earlier run stay."""
+    site.write([{**PROFILE, "heartbeat": {"interval": interval, "accept_inherited": True}}])
+    (site.folder / "taken").write_text("")
+    (site.folder / "plans" / "manager.md" / "plan.md.j2").mkdir(parents=True)
+    for playbook, arguments in (("drift", ("-e", "communication_drift_directory=taken")), ("plan", PLANS)):
+        ended = site.run(playbook, *arguments, key="read_only")
+        assert ended.status == 1 and "could not be written; see above" in ended.output, ended.output
