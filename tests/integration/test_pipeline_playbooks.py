@@ -256,6 +256,12 @@ def test_a_variable_without_a_value_is_left_out_or_named(site):
     files = ("communication_plan_file", "communication_plan_summary", "communication_report_directory")
     ended = site.run("site", "-e", json.dumps(dict.fromkeys((*files, "rollout_plan_file"))))
     assert ended.status == 0 and len(writes(site.lab)) == 1, ended.output
+    # Nobody else may read a report, and each host has one.
+    told = {f"cipher_report_{name}": None for name in ("name", "mode")}
+    ended = site.run("cipher_report", "-e", json.dumps({**told, "cipher_report_directory": "out"}))
+    assert {path.name: path.stat().st_mode & 0o777 for path in (site.folder / "out").iterdir()} == {
+        f"manager.{kind}": 0o600 for kind in ("html", "json", "csv")
+    }
     for playbook, variable in (
         ("report", "communication_report_directory"),
         ("cipher_report", "cipher_report_directory"),
