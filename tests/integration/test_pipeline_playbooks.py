@@ -256,6 +256,19 @@ def test_a_variable_without_a_value_is_left_out_or_named(site):
     files = ("communication_plan_file", "communication_plan_summary", "communication_report_directory")
     ended = site.run("site", "-e", json.dumps(dict.fromkeys((*files, "rollout_plan_file"))))
     assert ended.status == 0 and len(writes(site.lab)) == 1, ended.output
+    # Nobody else may read a report, and each host has one.
+    told = {f"cipher_report_{name}": None for name in ("name", "mode")}
+    ended = site.run("cipher_report", "-e", json.dumps({**told, "cipher_report_directory": "out"}))
+    assert {path.name: path.stat().st_mode & 0o777 for path in (site.folder / "out").iterdir()} == {
+        f"manager.{kind}": 0o600 for kind in ("html", "json", "csv")
+    }
+    told = {f"connectivity_{name}": None for name in ("directory", "region", "manager_host")}
+    ended = site.run("preflight", "-c", "local", "-e", json.dumps({**told, "connectivity_manager": None}))
+    assert ended.status == 2 and "argument 'connectivity_manager' is of type NoneType" in ended.output, ended.output
+    ended = site.run("preflight", "-c", "local", "-e", json.dumps(told))
+    assert ended.status == 2 and "Set connectivity_region" in ended.output, ended.output
+    ended = site.run("preflight", "-c", "local", "-e", json.dumps({**told, "connectivity_manager_host": "localhost"}))
+    assert ended.status == 0 and "AGENT INITIATED?" in ended.output, ended.output
     for playbook, variable in (
         ("report", "communication_report_directory"),
         ("cipher_report", "cipher_report_directory"),
@@ -267,3 +280,14 @@ def test_a_variable_without_a_value_is_left_out_or_named(site):
     (site.folder / "hosts.yml").write_text("all: {hosts: {manager: {}}}")
     ended = site.run("rollout", "-e", "rollout_directory=out")
     assert ended.status == 2 and "set communication_profiles" in ended.output, ended.output
+
+
+@pytest.mark.parametrize("interval", [10, 7])
+def test_files_that_cannot_be_written_are_an_error(site, interval):
+    """Whether anything differs or not: those of an earlier run stay."""
+    site.write([{**PROFILE, "heartbeat": {"interval": interval, "accept_inherited": True}}])
+    (site.folder / "taken").write_text("")
+    (site.folder / "plans" / "manager.md" / "plan.md.j2").mkdir(parents=True)
+    for playbook, arguments in (("drift", ("-e", "communication_drift_directory=taken")), ("plan", PLANS)):
+        ended = site.run(playbook, *arguments, key="read_only")
+        assert ended.status == 1 and "could not be written; see above" in ended.output, ended.output

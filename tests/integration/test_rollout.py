@@ -234,6 +234,26 @@ def test_a_gate_that_fails_puts_all_waves_back_if_asked(site):
     assert "That wave and all before it were put back on the manager; agents that have" in ran.stdout
 
 
+def test_what_could_not_be_put_back_is_not_gone_on_with(site):
+    """Nor is a snapshot that is not there taken by a rollback."""
+    lab, ids = site.lab, site.agents()[:2]
+    site.write([{"name": "a", "computers": ids, **interval(7)}])
+    path = of(ids[0])
+    lab.add_fault(method="POST", path=f"^({path}|{of(ids[1])})$", action={"kind": "stall", "seconds": 300})
+    site.kill_when(site.settings, "the first wave is written")
+    lab.clear_faults()
+    (snapshot,) = site.kept.glob("snapshot-*.yml")
+    for damage in (lambda: snapshot.write_text(""), snapshot.unlink):
+        damage()
+        lab.clear_requests()
+        ran = site.run()
+        assert ran.returncode == 2 and f"{snapshot} is missing or empty" in ran.stdout, ran.stdout
+        assert lab.summary()["total"] == 0 and site.state["result"] == "running"
+    command = ("-i", "hosts.yml", "workload_security.agent.rollback", "-e", "rollback_snapshot=nowhere.yml")
+    ran = ansible_playbook(*command, environment=site._environment, cwd=site.folder)
+    assert ran.returncode == 2 and f"there is no file {site.folder / 'nowhere.yml'}" in ran.stdout, ran.stdout
+
+
 def test_what_cannot_be_judged_stops_before_anything_is_written(site):
     lab, ids = site.lab, site.agents()[:2]
     lab.let_live(ids[:1], beats=False)
