@@ -116,7 +116,8 @@ notes:
   - C(workload_security_last_ip) is empty if it would not lead to the computer, such as C(127.0.0.1).
   - The options of the connection may be templates, for example with a lookup. Other options are never templates.
   - With O(cache=true), what was built is cached, and never the API key. Each set of options has a cache entry of its
-    own.
+    own, but keys do not count as options. So for several tenants of one manager, use a file of this inventory for each,
+    or O(api_key_file) with another file for each.
 seealso:
   - module: workload_security.agent.computer_info
 """
