@@ -34,7 +34,7 @@ ROOT = environments.ROOT
 LOGS = ROOT / ".cache" / "gates"
 # How many processes of gates run at once. This keeps two cores busy, because many tests wait: for a timeout, for a
 # heartbeat, for the end of a program.
-AT_ONCE = 6
+AT_ONCE = 5
 
 
 @dataclasses.dataclass(frozen=True)
