@@ -30,7 +30,7 @@ class Module(AnsibleModule):
     """A module whose every failure has C(failure), also if Ansible's own check of the arguments fails."""
 
     # The options as given, before Ansible's check adds defaults.
-    _given: Mapping[str, Any] = {}
+    given: Mapping[str, Any] = {}
     _checked = False
 
     def __init__(self, argument_spec: Dict[str, Any], **rules: Any) -> None:
@@ -38,13 +38,13 @@ class Module(AnsibleModule):
         try:
             super().__init__(argument_spec=argument_spec, supports_check_mode=True, **rules)
         except STUMBLES:
-            problem = stumble(argument_spec, self._given)
+            problem = stumble(argument_spec, self.given)
             if problem is None:
                 raise
             self.fail(problem)
         self._checked = True
         forget_what_is_no_secret(self.no_log_values)
-        problem = unusable_text(self.argument_spec, self._given, self.params)
+        problem = unusable_text(self.argument_spec, self.given, self.params)
         if problem:
             self.fail(problem)
 
@@ -56,10 +56,10 @@ class Module(AnsibleModule):
         """Like AnsibleModule's. AnsibleModule itself calls this when it refuses the arguments."""
         if not self._checked:
             if "failure" not in result:
-                result = {**result, **refused(self.argument_spec, self._given, msg)}
+                result = {**result, **refused(self.argument_spec, self.given, msg)}
                 msg = result.pop("msg")
             # Ansible does not mask a secret if another option has the wrong type.
-            self.no_log_values.update(secrets_in(self.argument_spec, self._given))
+            self.no_log_values.update(secrets_in(self.argument_spec, self.given))
             forget_what_is_no_secret(self.no_log_values)
         super().fail_json(msg=in_json(msg, LONGEST_MESSAGE), **encodable(result))
 
@@ -79,4 +79,4 @@ class Module(AnsibleModule):
     def _load_params(self) -> None:
         super()._load_params()
         self.params = prepared(self.argument_spec, self.params)
-        self._given = dict(self.params)
+        self.given = dict(self.params)

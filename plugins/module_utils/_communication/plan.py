@@ -159,9 +159,6 @@ def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], frozen
                 continue
             wish, of_facet = profile.wishes[facet.name], wishes[facet.name]
             # Most profiles share no targets with other profiles.
-            if not of_facet:
-                wishes[facet.name] = dict.fromkeys(targets, wish)
-                continue
             if of_facet.keys().isdisjoint(targets):
                 of_facet.update(dict.fromkeys(targets, wish))
                 continue

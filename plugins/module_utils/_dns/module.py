@@ -43,7 +43,7 @@ def run() -> None:
         required_one_of=[tuple(_PLACES), ("hostnames", "region")],
         mutually_exclusive=[tuple(_PLACES), ("addresses", "cname")],
     )
-    name = next(name for name in _PLACES if name in module._given)
+    name = next(name for name in _PLACES if name in module.given)
     kind, _arguments = _PLACES[name]
     try:
         # For Ansible, an option that is null is given.

@@ -133,11 +133,12 @@ class CommunicationDirection(SettingsFacet):
                 f"In the cloud the vendor strongly recommends keeping {AGENT_INITIATED}; this task declares another"
                 f" direction for {labels_of(leaving)}"
             )
+        # Each policy is a group of its own.
         listening = [
-            target
+            group.first
             for group in groups
-            for target in group.targets
-            if isinstance(target, Policy) and outlook.effective(target, COMMUNICATION_DIRECTION)[0] != AGENT_INITIATED
+            if isinstance(group.first, Policy)
+            and outlook.effective(group.first, COMMUNICATION_DIRECTION)[0] != AGENT_INITIATED
         ]
         unknown = _macs_of_unseen_policies(outlook, listening)
         if unknown:

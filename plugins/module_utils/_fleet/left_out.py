@@ -45,14 +45,21 @@ class Doubts:
         likeliest = _likeliest(kind, [item for _lack, item in doubts])
         lack = next(lack for lack, item in doubts if item is likeliest)
         asked = likeliest["ID"] if preferred is None or "value" in lack else preferred
-        try:
-            alone = self._client.get(kind, asked, overrides=True, expand=EXPANDED[kind])
-        except NotFound:
+        alone = read_alone(self._client, kind, asked, overrides=True)
+        if alone is None:
             return
         lost = sorted(_parts(kind, alone) & lack)
         if lost:
             raise left_out(kind, lost, asked)
         self._settled.add(kind)
+
+
+def read_alone(client: Client, kind: Kind, number: int, *, overrides: bool) -> Item | None:
+    """One object with all parts that pages may lack; C(None) if it is gone."""
+    try:
+        return client.get(kind, number, overrides=overrides, expand=EXPANDED[kind])
+    except NotFound:
+        return None
 
 
 def left_out(kind: Kind, parts: t.Iterable[str], asked: int) -> BadReply:

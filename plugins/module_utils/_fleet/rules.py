@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from .._manager.client import COMPUTER, POLICY, Item, Kind
-from .._manager.errors import NotFound
 from .._manager.progress import READING
-from .left_out import EXPANDED, left_out
+from .left_out import left_out, read_alone
 from .objects import NO_RULES, Computer, Policy, Target
 
 if t.TYPE_CHECKING:
@@ -169,15 +168,9 @@ class Assignments:
         for kind in self._without_list.keys() - self._listing:
             # Another kind's pages list rules. This kind's objects may have none, or their pages may not tell.
             self._listing.add(kind)
-            alone = self._alone(kind, self._without_list[kind], overrides=True)
+            alone = read_alone(self._fleet.client, kind, self._without_list[kind], overrides=True)
             self._lists_lost = self._lists_lost or (alone is not None and lists_rules(alone))
         return not self._lists_lost
-
-    def _alone(self, kind: Kind, number: int, *, overrides: bool) -> Item | None:
-        try:
-            return self._fleet.client.get(kind, number, overrides=overrides, expand=EXPANDED[kind])
-        except NotFound:
-            return None
 
     def _pages_list_only_direct_rules(self) -> bool:
         """An object that does not list a rule of its parents proves that pages only list direct rules."""
@@ -227,7 +220,7 @@ class Assignments:
             return
         self._checked.add(kind)
         asked = min(page)
-        alone = self._alone(kind, asked, overrides=False)
+        alone = read_alone(self._fleet.client, kind, asked, overrides=False)
         if alone is not None and lists_rules(alone):
             raise left_out(kind, [RULES], asked)
 

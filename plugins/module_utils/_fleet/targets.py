@@ -238,11 +238,7 @@ class _Choice:
 
     def add(self, targets: t.Iterable[Target]) -> None:
         """Add these targets."""
-        added = dict.fromkeys(targets)
-        if self.targets:
-            self.targets.update(added)
-        else:
-            self.targets = added
+        self.targets.update(dict.fromkeys(targets))
 
     def problem(self, option: str, value: t.Any, text: str) -> None:
         """Note what is wrong with an option."""

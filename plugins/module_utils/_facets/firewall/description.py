@@ -122,14 +122,10 @@ def _judged_rules(fleet: Fleet, target: Target, there: RulesThere) -> list[_Judg
 def _described(outlook: Outlook, target: Target, judged: t.Sequence[_Judged]) -> dict[str, t.Any]:
     fleet = outlook.fleet
     unlisted = sorted(rule_id for rule_id in fleet.assignments.effective(target) if rule_id not in fleet.rules)
-    unseen = (
-        [
-            f"the manager does not show the rule with ID {enumerated([str(rule_id) for rule_id in unlisted])} to this API key,"
-            " which is assigned"
-        ]
-        if unlisted
-        else []
-    )
+    unseen = []
+    if unlisted:
+        numbers = enumerated([str(rule_id) for rule_id in unlisted])
+        unseen.append(f"the manager does not show the rule with ID {numbers} to this API key, which is assigned")
     policy_id = fleet.unseen_above(target)
     if policy_id is not None:
         unseen.append(
