@@ -35,6 +35,8 @@ LOGS = ROOT / ".cache" / "gates"
 # How many processes of gates run at once. This keeps two cores busy, because many tests wait: for a timeout, for a
 # heartbeat, for the end of a program.
 AT_ONCE = 5
+# How many of a gate's tests that failed, or of the last lines of its output, the report repeats.
+REPEATED = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +115,6 @@ GATES: List[Gate] = [
     Gate("lint of Python", "lint", "tools", ("ruff", "check", "."), tests=False, quick=()),
     Gate("layout of Python", "lint", "tools", ("ruff", "format", "--check", "."), tests=False, quick=()),
     Gate("security of Python", "lint", "tools", BANDIT, tests=False, seconds=3, quick=()),
-    Gate("licenses", "lint", "tools", ("reuse", "lint", "--lines"), tests=False, seconds=2, quick=()),
     Gate("types", "types", "tools", ("mypy",), tests=False, seconds=20, quick=()),
     pytest_gate("layers", "tools", "tests/gates/test_layers.py", quick=()),
     pytest_gate("repository", "tools", "tests/gates/test_repository.py", "tests/gates/test_examples.py", seconds=8),
@@ -146,7 +147,7 @@ GATES: List[Gate] = [
 
 @dataclasses.dataclass
 class Result:
-    """The result of a gate: counts of tests, seconds, CPU seconds, and what could not run, with the reasons."""
+    """The result of a gate: counts of tests, seconds, CPU seconds, what could not run and why, and what failed."""
 
     passed: int = 0
     failed: int = 0
@@ -154,6 +155,7 @@ class Result:
     seconds: float = 0.0
     cpu: float = 0.0
     not_run: List[str] = dataclasses.field(default_factory=list)
+    wrong: List[str] = dataclasses.field(default_factory=list)
 
     @property
     def word(self) -> str:
@@ -201,9 +203,11 @@ def run_gate(gate: Gate, missing: Dict[str, str], arguments: List[str], live: bo
     result = count_tests(counts) if gate.tests else Result(passed=int(status == 0))
     if status and not result.failed:
         result.failed = 1  # also when pytest found no test, or was ended before it could count
+        result.wrong = gate.log.read_text(encoding="utf-8").splitlines()
     if gate.tests and status not in (0, 1):
         not_run.append(f"all that pytest would have run, had it not ended with exit status {status}")
     result.not_run += not_run
+    result.wrong = result.wrong[-REPEATED:]
     result.seconds = time.monotonic() - started
     result.cpu = usage.ru_utime + usage.ru_stime
     return result
@@ -218,6 +222,7 @@ def count_tests(counts: Path) -> Result:
         outcomes = {child.tag: child for child in case}
         if "failure" in outcomes or "error" in outcomes:
             result.failed += 1
+            result.wrong.append(f"{case.get('classname')}.{case.get('name')}")
         elif "skipped" in outcomes:
             result.skipped += 1
             result.not_run.append(f"{case.get('classname')}.{case.get('name')}: {outcomes['skipped'].get('message')}")
@@ -233,12 +238,18 @@ def report(gates: List[Gate], results: List[Result]) -> int:
     for gate, result in zip(gates, results):
         counts = f"{result.passed:7} {result.failed:7} {result.skipped:7}"
         print(f"{gate.name:32} {result.word:8} {counts} {result.seconds:8.1f} {result.cpu:7.1f}")
-    left_out = [f"{gate.name}: {reason}" for gate, result in zip(gates, results) for reason in result.not_run]
-    print("\nNot run on this machine: " + ("".join(f"\n  {reason}" for reason in left_out) or "nothing"))
+    print_list("Not run on this machine", gates, [result.not_run for result in results])
+    print_list("Failed", gates, [result.wrong for result in results])
     passed, failed, skipped = (sum(getattr(r, count) for r in results) for count in ("passed", "failed", "skipped"))
     cpu = sum(result.cpu for result in results)
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped, in {cpu:.0f} CPU seconds")
     return 1 if failed else 0
+
+
+def print_list(title: str, gates: List[Gate], lines: List[List[str]]) -> None:
+    """Print lines of each gate."""
+    named = [f"{gate.name}: {line}" for gate, its in zip(gates, lines) for line in its]
+    print(f"\n{title}: " + ("".join(f"\n  {line}" for line in named) or "nothing"))
 
 
 def report_coverage() -> None:

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.gates.environments import LOCKS, ROOT
-from tests.gates.export import repository_files
+from tests.gates.export import export_collection, repository_files
 from tests.gates.pages import anchors, broken_links, links, stray_rows, undefined_links
 from tests.gates.role_options import SOURCES, path_of, with_options
 from tests.release.versions import current, final, named, released
@@ -72,6 +72,13 @@ def documentation_of(path: Path) -> dict:
 
 def test_there_are_modules():
     assert MODULES
+
+
+def test_every_file_names_its_license(tmp_path):
+    """In a copy, because REUSE asks Git once what it ignores: caches that other gates make later would be files, too."""
+    command = [sys.executable, "-m", "reuse", "--root", str(export_collection(tmp_path)), "lint", "--lines"]
+    ran = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize("path", PLUGINS, ids=str)
