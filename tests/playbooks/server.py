@@ -114,9 +114,9 @@ def become(told: dict[str, t.Any], packed: str) -> None:
     screen = importlib.import_module(f"{COLLECTION}.plugins.plugin_utils._manager_action")._SCREEN
     for source, place in ((nothing, 0), (output, 1), (output, 2), (output, screen)):
         os.dup2(source, place)
-    # Ansible created a folder for its own files when it was loaded. This run gets a new one.
+    # Ansible created a folder for its own files when it was loaded. This run gets a new one. The default is a template.
     atexit.unregister(cleanup_tmp_file)
-    constants.DEFAULT_LOCAL_TMP = constants.config.get_config_value("DEFAULT_LOCAL_TMP")
+    constants.DEFAULT_LOCAL_TMP = constants.config.get_config_value("DEFAULT_LOCAL_TMP", variables=vars(constants))
     Path(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache").symlink_to(packed)
 
 

@@ -179,6 +179,8 @@ def test_the_examples_run(kind: str, name: str, tmp_path: Path) -> None:
     done = play(yaml.safe_load(sidecar["EXAMPLES"]), tmp_path)
     assert done.returncode == 0, done.stdout
     assert "failed=0" in done.stdout
+    # Not even a run of a loaded Ansible leaves anything else where it runs, which may be a checkout that others read.
+    assert [path.name for path in tmp_path.iterdir()] == ["play.yml"]
 
 
 @pytest.mark.parametrize("plugin", [agent_release, agent_cipher_suites])
