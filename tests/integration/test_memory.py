@@ -12,7 +12,6 @@ import tracemalloc
 import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._communication import apply
-from ansible_collections.workload_security.agent.plugins.module_utils._manager import reply
 from tests.bench.fleet import DeclaredFleet
 from tests.integration.support import run_profiles
 from tests.lab.manager.process import LabManager
@@ -32,8 +31,6 @@ def test_a_target_that_changes_takes_little_memory(monkeypatch, check):
     """
     # What waits to be written at once is the same for any size, from the size on that this test does not reach.
     monkeypatch.setattr(apply, "_BATCH", 100)
-    # What orjson takes while it parses a page is for the page, and these sizes have less than a whole one.
-    monkeypatch.setattr(reply, "orjson", None)
     peaks = []
     for size in SIZES:
         with LabManager(computers=size, policies=20, seed=2) as lab:

@@ -74,6 +74,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.result import Run, converge
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import COMPUTER, POLICY, Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import ManagerError
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.parser import PageParser
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from ansible_collections.workload_security.agent.plugins.module_utils._sending.result import (
     SENDING_ARGUMENTS,
@@ -286,8 +287,12 @@ class Recorder:
             request: itertools.chain(answers, itertools.repeat(answers[-1])) for request, answers in replies.items()
         }
 
-    def read(self, method: str, path: str, *, query: t.Any = None, body: t.Any = None) -> t.Any:
-        return self._answer("read", method, path, query, body)
+    def read(
+        self, method: str, path: str, *, query: t.Any = None, body: t.Any = None, as_page: PageParser | None = None
+    ) -> t.Any:
+        answer = self._answer("read", method, path, query, body)
+        page = as_page(json.dumps(answer).encode()) if as_page else None
+        return answer if page is None else page
 
     def ahead(self, *_asked: t.Any, **_how: t.Any) -> None:
         """Every read is answered when it is asked for: nobody can tell the difference."""

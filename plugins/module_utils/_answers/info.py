@@ -179,7 +179,7 @@ def _computer_rows(
         fleet.list_computers()
     rows = []
     for item in found:
-        computer = fleet.computers.get(item["ID"]) or Computer.of(item)
+        computer = fleet.computers.get(item["ID"]) or Computer(item)
         row = shown.row(computer)
         rows.append({**item, **{field: row[field] for field in fields}})
     return rows

@@ -9,8 +9,11 @@ A step is only reported as done if a reply of the manager has shown it. If that 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import typing as t
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, islice
 
@@ -53,6 +56,9 @@ _COUNTED: tuple[tuple[type[ManagerError], ...], ...] = (
 # The beginning of the reason for steps that were not tried because the run stopped.
 STOPPED = "not tried, since the run stopped after this"
 
+S = t.TypeVar("S")
+T = t.TypeVar("T")
+
 # How many writes may wait for a connection at once: a plan can have hundreds of thousands of writes.
 _BATCH = 2000
 
@@ -66,6 +72,38 @@ def apply_plan(
     one that concerns more than one object, no other writes are tried; 0 means never.
     """
     return _Run(client, spelling, _Patience(stop_after)).carry_out(steps, concurrency)
+
+
+def _each(pool: ThreadPoolExecutor, threads: int, do: t.Callable[[S], T], items: t.Sequence[S]) -> list[T]:
+    """Do something with each item, in so many threads. Returns the results in the order of the items.
+
+    A thread that is done with one item takes the next one. With C(pool.map), each result would also wake the thread that
+    waits for it, which slows down all others.
+    """
+    results: dict[int, T] = {}
+    waiting = deque(enumerate(items))
+
+    def taken() -> tuple[int, S] | None:
+        with contextlib.suppress(IndexError):
+            return waiting.popleft()
+        return None
+
+    def work() -> None:
+        try:
+            while one := taken():
+                number, item = one
+                results[number] = do(item)
+        except BaseException:
+            waiting.clear()
+            raise
+
+    try:
+        for worker in [pool.submit(work) for _number in range(min(threads, len(items)))]:
+            worker.result()
+    except BaseException:
+        waiting.clear()
+        raise
+    return [results[number] for number in range(len(items))]
 
 
 class _Patience:
@@ -122,7 +160,8 @@ class _Run:
                 while batch := list(islice(writes, _BATCH)):
                     # There are only a few rules and lists, and other runs may be writing the same ones.
                     in_turn = batch[0][0].action in (WRITE, DELETE)
-                    for write, ended in zip(batch, (map if in_turn else pool.map)(write_and_tell, batch)):
+                    results = map(write_and_tell, batch) if in_turn else _each(pool, concurrency, write_and_tell, batch)
+                    for write, ended in zip(batch, results):
                         outcomes += ended
                         self.lost.update((step.id, (step, one)) for step, one in zip(write, ended) if one.state != DONE)
         return outcomes

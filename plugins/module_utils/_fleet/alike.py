@@ -16,7 +16,7 @@ W = t.TypeVar("W")
 
 @dataclass(frozen=True)
 class Alike(t.Generic[W]):
-    """Targets on one platform with the same wish, the same inherited values, and no settings of their own.
+    """Targets with the same wish, the same inherited values, and no settings of their own, on macOS all or none.
 
     They are computers directly below one policy; other targets form groups of one. Their assigned rules may differ.
     """
@@ -33,10 +33,15 @@ class Alike(t.Generic[W]):
 def alike(wishes: t.Mapping[Target, W]) -> list[Alike[W]]:
     """The targets of these wishes in groups. Their overrides must have been read."""
     groups: dict[t.Any, Alike[W]] = {}
+    # All that planning asks of a platform, and of each only once: a fleet has dozens.
+    on_macos: dict[str, bool] = {}
     for target, wish in wishes.items():
         key: t.Any = target
         if target.__class__ is Computer and not target.overrides:
-            key = (target.policy_id, target.platform, id(wish))
+            is_mac = on_macos.get(target.platform)
+            if is_mac is None:
+                is_mac = on_macos[target.platform] = target.is_macos
+            key = (target.policy_id, is_mac, id(wish))
         group = groups.get(key)
         if group is None:
             group = groups[key] = Alike(wish)

@@ -23,6 +23,7 @@ from .._manager.client import (
     COMPUTER_GROUP,
     FIREWALL_RULE,
     IP_LIST,
+    LISTED_COMPUTER,
     MAC_LIST,
     POLICY,
     PORT_LIST,
@@ -188,8 +189,8 @@ class Fleet:
         """Every computer of the manager: one request for each 5,000 of them."""
         if not self._listed:
             known = self.computers
-            for page in self.client.pages(COMPUTER, expand=self._parts):
-                known.update([(number, Computer.of(item)) for item in page if (number := item["ID"]) not in known])
+            for page in self.client.pages(LISTED_COMPUTER, expand=self._parts):
+                known.update([(number, Computer(item)) for item in page if (number := item["ID"]) not in known])
             self._listed = True
         return self.computers.values()
 
@@ -211,7 +212,7 @@ class Fleet:
 
     def _know(self, item: Item) -> Computer:
         if item["ID"] not in self.computers:
-            self.computers[item["ID"]] = Computer.of(item)
+            self.computers[item["ID"]] = Computer(item)
         return self.computers[item["ID"]]
 
     @property
@@ -241,7 +242,7 @@ class Fleet:
                     computer.overrides, computer.rule_ids = self._overrides(item, COMPUTER)
             self._doubts.note(COMPUTER, page)
 
-        self.read_windows(wanted, keep, overrides=True, expand=EXPANDED[COMPUTER])
+        self.read_windows(wanted, keep, overrides=True, expand=EXPANDED[COMPUTER], kind=LISTED_COMPUTER)
         self._doubts.settle(COMPUTER)
         self._overrides_known |= wanted
         among = [target for target in targets if isinstance(target, Policy)]
@@ -258,11 +259,13 @@ class Fleet:
         *,
         overrides: bool,
         expand: t.Sequence[str],
+        kind: Kind = COMPUTER,
     ) -> None:
         """Read the computers with these IDs, in as few searches as their distribution among the known IDs allows.
 
         If the fleet was not listed, any number of other computers may be between two of them, so each is searched.
-        C(keep) gets each page, which may include other computers of the same window.
+        C(keep) gets each page, which may include other computers of the same window. C(kind): with fewer fields, if that
+        is enough.
         """
         if not wanted:
             return
@@ -276,7 +279,7 @@ class Fleet:
         with self.client.transport.progress.stage(READING, "what computers have", len(order)) as stage:
 
             def read(window: t.Sequence[int]) -> list[Item]:
-                return self.client.known(COMPUTER, window, overrides=overrides, expand=expand)
+                return self.client.known(kind, window, overrides=overrides, expand=expand)
 
             def kept(window: t.Sequence[int], page: list[Item]) -> None:
                 keep(page)

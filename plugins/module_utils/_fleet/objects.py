@@ -20,6 +20,7 @@ NO_RULES: frozenset[int] = frozenset()
 
 # Texts that many computers share, each kept once. Not sys.intern(), which Ansible replaces with something slower.
 _TEXTS: dict[str, str] = {}
+_shared = _TEXTS.setdefault
 
 # Smaller numbers (before 1973 in milliseconds) are seconds.
 _LEAST_MILLISECONDS = 10**11
@@ -91,63 +92,35 @@ class Computer:
 
     kind: t.ClassVar[Kind] = COMPUTER
 
-    def __init__(
-        self,
-        id: int,
-        host_name: str,
-        display_name: str,
-        platform: str,
-        agent_version: str,
-        policy_id: int | None,
-        group_id: int | None,
-        last_ip: str = "",
-        last_agent_communication: t.Any = None,
-    ) -> None:
-        """C(last_agent_communication): the date as the manager writes it, in milliseconds or seconds since 1970."""
-        self.id = id
-        self.host_name = host_name
-        self.display_name = display_name
-        self.platform = platform
-        self.agent_version = agent_version
-        self.policy_id = policy_id
-        self.group_id = group_id
-        self.last_ip = last_ip
+    def __init__(self, item: Item) -> None:
+        """C(item): a computer in a reply of the manager. Anything that the reply leaves out is empty."""
+        get = item.get
+        self.id: int = item["ID"]
+        self.host_name: str = get("hostName") or ""
+        self.display_name: str = get("displayName") or ""
+        platform, version = get("platform") or "", get("agentVersion") or ""
+        self.platform: str = _shared(platform, platform)
+        self.agent_version: str = _shared(version, version)
+        self.policy_id: int | None = get("policyID") or None
+        self.group_id: int | None = get("groupID") or None
+        self.last_ip: str = get("lastIPUsed") or ""
+        # As the manager writes dates: milliseconds or seconds since 1970.
+        self._last_communication = get("lastAgentCommunication")
+        self._last_request = get("lastSendPolicyRequest")
+        self._last_success = get("lastSendPolicySuccess")
         # In the words of the API, empty if not read.
         self.status = ""
         self.status_messages: tuple[str, ...] = ()
-        self._last_communication = last_agent_communication
-        self._last_request: t.Any = None
-        self._last_success: t.Any = None
+        if status := get("computerStatus"):
+            word = status.get("agentStatus") or ""
+            self.status = _shared(word, word)
+            self.status_messages = _all_shared(status.get("agentStatusMessages") or ())
         # The manager's current tasks for the agent, in the words of the API, if they were read.
         self.tasks: tuple[str, ...] | None = None
+        if (tasks := get("tasks")) and tasks.get("agentTasks") is not None:
+            self.tasks = _all_shared(tasks["agentTasks"])
         self.overrides = NO_OVERRIDES
         self.rule_ids = NO_RULES
-
-    @classmethod
-    def of(cls, item: Item) -> Computer:
-        """A computer from a reply of the manager. Anything that the reply leaves out is empty."""
-        get = item.get
-        computer = cls(
-            item["ID"],
-            get("hostName") or "",
-            get("displayName") or "",
-            _shared(get("platform") or ""),
-            _shared(get("agentVersion") or ""),
-            get("policyID") or None,
-            get("groupID") or None,
-            get("lastIPUsed") or "",
-            get("lastAgentCommunication"),
-        )
-        computer._last_request = get("lastSendPolicyRequest")
-        computer._last_success = get("lastSendPolicySuccess")
-        tasks = get("tasks")
-        if tasks and tasks.get("agentTasks") is not None:
-            computer.tasks = tuple(map(_shared, tasks["agentTasks"]))
-        status = get("computerStatus")
-        if status:
-            computer.status = _shared(status.get("agentStatus") or "")
-            computer.status_messages = tuple(map(_shared, status.get("agentStatusMessages") or ()))
-        return computer
 
     @property
     def last_agent_communication(self) -> int | None:
@@ -219,8 +192,8 @@ def _on(computers: t.Collection[Computer], fits: t.Callable[[str], bool]) -> lis
     return [computer for computer in computers if computer.platform in platforms]
 
 
-def _shared(text: str) -> str:
-    return _TEXTS.setdefault(text, text)
+def _all_shared(texts: t.Iterable[str]) -> tuple[str, ...]:
+    return tuple(map(_shared, texts, texts))
 
 
 def _milliseconds(date: t.Any) -> int | None:

@@ -15,7 +15,7 @@ import typing as t
 from dataclasses import dataclass
 from itertools import chain
 
-from .._manager.client import COMPUTER, POLICY, Item, Kind
+from .._manager.client import COMPUTER, LISTED_COMPUTER, POLICY, Item, Kind
 from .._manager.progress import READING
 from .left_out import left_out, read_alone
 from .objects import NO_RULES, Computer, Policy, Target
@@ -208,7 +208,9 @@ class Assignments:
                 if item["ID"] in fleet.computers:
                     fleet.computers[item["ID"]].rule_ids = listed_rules(item)
 
-        fleet.read_windows({target.id for target in unread}, keep, overrides=False, expand=("firewall",))
+        fleet.read_windows(
+            {target.id for target in unread}, keep, overrides=False, expand=("firewall",), kind=LISTED_COMPUTER
+        )
         self._effective_of |= unread
 
     def _check_lists(self, kind: Kind, page: t.Mapping[int, bool]) -> None:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import bisect
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .._basis.text import lowered, shown
 from .errors import BadReply, BadRequest, ManagerError, NotFound
+from .parser import Page, PageParser, page_parser
 from .progress import READING
 from .shapes import (
     FIREWALL,
@@ -64,7 +65,8 @@ CREATE_ATTEMPTS = 3
 class Kind:
     """A kind of object: its path, the key of its list in a search reply, and its name in messages.
 
-    C(fields): the shapes of fields, if present. C(named_by): each object has at least one of these fields.
+    C(fields): the shapes of fields, if present. C(named_by): each object has at least one of these fields. C(as_page):
+    what parses pages whose other fields are of no use.
     """
 
     path: str
@@ -72,6 +74,7 @@ class Kind:
     noun: str
     fields: t.Mapping[str, Shape] = field(default_factory=dict, compare=False, repr=False)
     named_by: tuple[str, ...] = ("name",)
+    as_page: PageParser | None = field(default=None, compare=False, repr=False)
 
     @property
     def plural(self) -> str:
@@ -109,6 +112,15 @@ COMPUTER = Kind(
         "firewall": FIREWALL,
     },
     ("hostName", "displayName"),
+)
+# For a whole fleet: computers with those fields and dates only, whatever other fields the manager returns.
+LISTED_COMPUTER = replace(
+    COMPUTER,
+    as_page=page_parser(
+        COMPUTER.envelope,
+        COMPUTER.fields,
+        ("lastAgentCommunication", "lastSendPolicyRequest", "lastSendPolicySuccess"),
+    ),
 )
 COMPUTER_GROUP = Kind("/computergroups", "computerGroups", "computer group", {**_NAMED, "parentGroupID": REFERENCE})
 FIREWALL_RULE = Kind(
@@ -175,7 +187,7 @@ class Client:
         may not need it. If C(overrides) is true, computers without overrides may be left out. Raises C(BadReply) if the
         manager's pages do not move forward, or do not end.
         """
-        if kind is COMPUTER and overrides:
+        if kind == COMPUTER and overrides:
             # If computers without overrides are returned without their ID, only a plain page tells where the next one
             # starts.
             for page in self.pages(kind, criteria, expand=["none"], ahead=ahead):
@@ -292,7 +304,7 @@ class Client:
             fields = ", ".join(f"'{shown(name, 50)}'" for name in list(reply)[:5])
             raise _bad_search(kind, f"the reply has no list '{kind.envelope}', but {fields or 'nothing at all'}")
         self._has_answered = True
-        if not _all_fit(kind, items, overrides=bool(overrides)):
+        if not _all_fit(kind, items, overrides=bool(overrides), checked=isinstance(reply, Page)):
             for item in items:
                 _check(kind, item, asked["method"], asked["path"], overrides=bool(overrides))
         return items
@@ -524,7 +536,13 @@ def _searching(
     body: dict[str, t.Any] = {"maxItems": most, "sortByObjectID": True}
     if criteria:
         body["searchCriteria"] = list(criteria)
-    return {"method": "POST", "path": f"{kind.path}/search", "query": _query(overrides, expand), "body": body}
+    return {
+        "method": "POST",
+        "path": f"{kind.path}/search",
+        "query": _query(overrides, expand),
+        "body": body,
+        "as_page": kind.as_page,
+    }
 
 
 def _query(overrides: bool | None, expand: t.Iterable[str]) -> list[tuple[str, str]]:
@@ -544,11 +562,14 @@ def _between(first: int, last: int) -> list[Criterion]:
     ]
 
 
-def _all_fit(kind: Kind, items: list[t.Any], *, overrides: bool) -> bool:
-    """Whether C(_check) would accept all items. Checks field by field, in a third of the time; false if in doubt."""
-    if not set(map(type, items)) <= {dict}:
+def _all_fit(kind: Kind, items: list[t.Any], *, overrides: bool, checked: bool) -> bool:
+    """Whether C(_check) would accept all items. Checks field by field, in a third of the time; false if in doubt.
+
+    C(checked): their fields were already checked.
+    """
+    if not checked and not set(map(type, items)) <= {dict}:
         return False
-    without_overrides = kind is COMPUTER and overrides
+    without_overrides = kind == COMPUTER and overrides
     if without_overrides:
         # As in C(_check): a computer without overrides has a null ID, or nothing at all. Most have nothing else.
         items = [item for item in items if item and ("ID" not in item or any_given(item.values()))]
@@ -557,7 +578,7 @@ def _all_fit(kind: Kind, items: list[t.Any], *, overrides: bool) -> bool:
         numbers = [number for item, number in zip(items, numbers) if number is not None or "ID" not in item]
     if not are_numbers(numbers, 1):
         return False
-    for name, shape in kind.fields.items():
+    for name, shape in () if checked else kind.fields.items():
         if not shape.holds_of_all([value for item in items if (value := item.get(name)) is not None]):
             return False
     nameless = [] if overrides else items
@@ -587,7 +608,7 @@ def _check(
     if not isinstance(item, dict):
         raise bad(f"a {kind.noun} must be an object, and is {what_is(item)}")
     number = item.get("ID")
-    without_overrides = kind is COMPUTER and overrides and number is None and ("ID" in item or not item)
+    without_overrides = kind == COMPUTER and overrides and number is None and ("ID" in item or not item)
     if not (without_overrides or is_number(number, 1)):
         came = what_is(number) if "ID" in item else "not there"
         raise bad(f"the 'ID' of a {kind.noun} must be a whole number above 0, and is {came}")

@@ -6,46 +6,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import email.utils
-import importlib
 import json
-import math
 import re
 import typing as t
 from dataclasses import dataclass
-from itertools import chain
 
 from . import limit
 from .errors import BadReply, ManagerError
 from .gate import LONGEST_RETRY_AFTER
-
-# Optional, only for speed. Releases before 3.9.15 do not limit the depth of parsed data (CVE-2024-27454).
-_ORJSON_NEEDED = (3, 13)
-try:
-    # Imported by name, because it may be missing or incompatible, and a broken installation can raise anything.
-    orjson: t.Any = importlib.import_module("orjson")
-    if tuple(map(int, re.findall("[0-9]+", orjson.__version__)[:2])) < _ORJSON_NEEDED:
-        orjson = None
-except Exception:
-    orjson = None
+from .parser import DEEPEST, PageParser, TooDeep, parse
 
 # Members of all objects and lists of a reply together. 5,000 policies with all 219 settings, each an object with one
 # member, and with 100 other fields and rules, have 2.7 million. The rest is for commas within texts, which also count.
 # This many members take at most about 600 MB.
 MOST_MEMBERS = 4_000_000
-# Levels of objects and lists in a reply. The API's own replies have less than ten.
-DEEPEST = 32
 # The most bytes that are read of an unsuccessful reply.
 LARGEST_ERROR_REPLY = 64 * 2**10
-_CONTAINERS = frozenset((dict, list))
-# Digits of a number. IDs and times have less than 20.
-_LONGEST_NUMBER = 100
-# Larger bodies are parsed by Python itself, because orjson needs twelve times a body's size while it parses. A page of
-# 5,000 computers has about 2.5 million bytes.
-_LARGEST_FOR_ORJSON = 4 * 2**20
-# Smaller bodies, such as the reply to a write, too: Python's parser takes less time than the checks after orjson.
-_SMALLEST_FOR_ORJSON = 16 * 2**10
 
 
 @dataclass
@@ -87,17 +64,23 @@ class Reply:
             return f"it points to {self.location}"
         return _explanation(self.body)
 
-    def parsed(self, *, may_be_empty: bool) -> dict[str, t.Any] | None | Failure:
-        """The JSON object in a successful reply; None if it is empty and C(may_be_empty); or the failure."""
+    def parsed(self, *, may_be_empty: bool, as_page: PageParser | None = None) -> dict[str, t.Any] | None | Failure:
+        """The JSON object in a successful reply; None if it is empty and C(may_be_empty); or the failure.
+
+        C(as_page): what parses it if it is a page as expected; see C(parser.page_parser).
+        """
         fault = self._oversize()
         if fault is None:
+            page = as_page(self.body) if as_page else None
+            if page is not None:
+                return page
             if may_be_empty and not self.body.strip():
                 return None
             try:
-                value = _loads(self.body)
+                value = parse(self.body)
             except ValueError:
                 fault = f"its body is not JSON: {_explanation(self.body)}"
-            except _TooDeep:
+            except TooDeep:
                 fault = f"its body has more than {DEEPEST} levels"
             else:
                 if may_be_empty and value in (None, ""):
@@ -112,10 +95,10 @@ class Reply:
         if self.body[:1] not in (b"", b"{") or self._oversize():
             return False
         try:
-            _loads(self.body)
+            parse(self.body)
         except ValueError:
             return True
-        except _TooDeep:
+        except TooDeep:
             pass
         return False
 
@@ -153,73 +136,6 @@ def _seconds(date: str) -> float | None:
         return None if fields is None else email.utils.mktime_tz(fields)
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
-
-
-def _not_json(text: str) -> t.NoReturn:
-    raise ValueError(f"{text} is not JSON")
-
-
-def _integer(digits: str) -> int:
-    return int(digits) if len(digits) <= _LONGEST_NUMBER else _not_json("a number of that length")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    return number if math.isfinite(number) else _not_json("a number of that size")
-
-
-# Calling a function for each whole number takes longer than all the rest, so it is only called if one is too long.
-_DECODER = json.JSONDecoder(parse_constant=_not_json, parse_float=_finite)
-_LONG_NUMBERS_DECODER = json.JSONDecoder(parse_constant=_not_json, parse_int=_integer, parse_float=_finite)
-_DIGITS_ALIKE = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
-
-
-class _TooDeep(Exception):
-    """The JSON has more than C(DEEPEST) levels."""
-
-
-def _loads(body: bytes) -> t.Any:
-    """Parse strict JSON in UTF-8.
-
-    Raises C(ValueError) and C(_TooDeep). The result is the same with and without orjson: if orjson refuses a text, or
-    finds a number that is not whole, Python's own parser decides.
-    """
-    has_long_number = b"0" * (_LONGEST_NUMBER + 1) in body.translate(_DIGITS_ALIKE)
-    if orjson is not None and _SMALLEST_FOR_ORJSON <= len(body) <= _LARGEST_FOR_ORJSON and not has_long_number:
-        with contextlib.suppress(ValueError):
-            value = orjson.loads(body)
-            if not _has_fractions(value):
-                return value
-    decoder = _LONG_NUMBERS_DECODER if has_long_number else _DECODER
-    try:
-        value = decoder.decode(body.decode("utf-8-sig", "surrogatepass"))
-    except RecursionError:
-        # Python's own limit, which depends on its version.
-        raise _TooDeep from None
-    if body.count(b"{") + body.count(b"[") > DEEPEST:
-        _has_fractions(value)
-    return value
-
-
-def _has_fractions(value: t.Any) -> bool:
-    """Whether the value contains a number that is not whole. Raises C(_TooDeep)."""
-    if value.__class__ not in _CONTAINERS:
-        return isinstance(value, float)
-    found = False
-    layer = [value]
-    for _level in range(DEEPEST):
-        kinds = set(map(type, _members(layer)))
-        found = found or float in kinds
-        if kinds.isdisjoint(_CONTAINERS):
-            return found
-        # In a page about overrides, most values are null.
-        layer = [one for one in filter(None, _members(layer)) if one.__class__ in _CONTAINERS]
-    raise _TooDeep
-
-
-def _members(containers: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
-    """The values in all of these objects and lists, one after the other."""
-    return chain.from_iterable(one.values() if one.__class__ is dict else one for one in containers)
 
 
 def _explanation(body: bytes) -> str:

@@ -22,6 +22,7 @@ from .errors import DeadlinePassed, ManagerError, RateLimited, Unavailable, erro
 from .gate import Clock, Gate, SystemClock
 from .limit import PATIENCE_FACTOR
 from .mask import Mask
+from .parser import PageParser
 from .pool import Pool
 from .progress import Progress
 from .reply import Failure, Reply
@@ -107,9 +108,14 @@ class Transport:
         """How many of the requests could change something on the manager."""
         return self._writes_sent
 
-    def read(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> Object:
-        """Send a request that changes nothing, such as a search. It is repeated while that may help."""
-        request = self._request(method, path, query, body, writes=False, repeatable=True)
+    def read(
+        self, method: str, path: str, *, query: Query = None, body: t.Any = None, as_page: PageParser | None = None
+    ) -> Object:
+        """Send a request that changes nothing, such as a search. It is repeated while that may help.
+
+        C(as_page): what parses the reply if it is a page as expected; see C(parser.page_parser).
+        """
+        request = self._request(method, path, query, body, writes=False, repeatable=True, as_page=as_page)
         with self._ahead_lock:
             begun = self._begun.pop(request.asked, None)
             self._waiting.pop(request.asked, None)
@@ -121,11 +127,13 @@ class Transport:
             self._begin()
         return answer
 
-    def ahead(self, method: str, path: str, *, query: Query = None, body: t.Any = None) -> None:
+    def ahead(
+        self, method: str, path: str, *, query: Query = None, body: t.Any = None, as_page: PageParser | None = None
+    ) -> None:
         """Start a read in a thread, after the manager's first answer. The caller must be sure to call C(read) with the
         same arguments: that call gets this read's result or error, and sends nothing.
         """
-        request = self._request(method, path, query, body, writes=False, repeatable=True)
+        request = self._request(method, path, query, body, writes=False, repeatable=True, as_page=as_page)
         with self._ahead_lock:
             self._waiting[request.asked] = request
         if self._has_answered:
@@ -201,13 +209,21 @@ class Transport:
         return f"<Transport to {self.url}>"
 
     def _request(
-        self, method: str, path: str, query: Query, body: t.Any, *, writes: bool, repeatable: bool
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        body: t.Any,
+        *,
+        writes: bool,
+        repeatable: bool,
+        as_page: PageParser | None = None,
     ) -> _Request:
         target = self._base_path + path
         if query:
             target += "?" + _encoded(tuple(query.items() if isinstance(query, Mapping) else query))
         payload = None if body is None else json.dumps(body).encode()
-        return _Request(method, path, target, payload, writes, repeatable)
+        return _Request(method, path, target, payload, writes, repeatable, as_page)
 
     def _object(self, request: _Request) -> Object:
         parsed = self._converse(request)
@@ -250,7 +266,8 @@ class Transport:
     def _understood(self, request: _Request, reply: Reply) -> Object | None | Failure:
         """What the reply means for this request."""
         if reply.is_success:
-            parsed = reply.parsed(may_be_empty=request.method == "DELETE" and request.writes)
+            may_be_empty = request.method == "DELETE" and request.writes
+            parsed = reply.parsed(may_be_empty=may_be_empty, as_page=request.as_page)
             if isinstance(parsed, dict) and self._mask.may_be_in(reply.body):
                 parsed = self._mask.value(parsed)
             return parsed
@@ -315,6 +332,7 @@ class _Request:
     payload: bytes | None
     writes: bool
     repeatable: bool
+    as_page: PageParser | None = None
     first_started: float = math.inf
     failures: int = 0
     # The time since which it has only got 429.

@@ -170,7 +170,7 @@ def look(fleet: Fleet, computer_ids: t.Collection[int]) -> dict[int, AgentStatus
     found: dict[int, AgentStatus] = {}
 
     def keep(page: list[Item]) -> None:
-        found.update((item["ID"], AgentStatus.of(Computer.of(item))) for item in page if item["ID"] in wanted)
+        found.update((item["ID"], AgentStatus.of(Computer(item))) for item in page if item["ID"] in wanted)
 
     wanted = set(computer_ids)
     fleet.read_windows(wanted, keep, overrides=False, expand=PARTS)

@@ -166,8 +166,11 @@ NAMES = st.one_of(
 
 @given(st.lists(st.tuples(NAMES, NAMES), max_size=8), st.lists(NAMES, max_size=2), st.sets(NAMES, max_size=3))
 def test_every_host_has_a_name_of_its_own_that_leads_to_it(pairs, others, groups):
-    computers = [Computer(n, host, display, "", "", None, None) for n, (host, display) in enumerate(pairs, 1)]
-    known = [*computers, *(Computer(n, host, "", "", "", None, None) for n, host in enumerate(others, 100))]
+    computers = [
+        Computer({"ID": number, "hostName": host, "displayName": display})
+        for number, (host, display) in enumerate(pairs, 1)
+    ]
+    known = [*computers, *(Computer({"ID": number, "hostName": host}) for number, host in enumerate(others, 100))]
     made = HostNames(computers, known, groups)
     keys = [key_of(one.host_name) for one in known]
     assert len({key_of(name) for name in made.names}) == len(made.names) == len(computers)

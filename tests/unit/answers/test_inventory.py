@@ -37,10 +37,8 @@ def safe(name: str) -> str:
 
 
 def computers_of(rows: t.Iterable[tuple]) -> list[Computer]:
-    return [
-        Computer(number, host, display, platform, version, policy, group)
-        for number, (host, display, platform, version, policy, group) in enumerate(rows, 1)
-    ]
+    names = ("hostName", "displayName", "platform", "agentVersion", "policyID", "groupID")
+    return [Computer({"ID": number, **dict(zip(names, row))}) for number, row in enumerate(rows, 1)]
 
 
 COMPUTERS = st.lists(

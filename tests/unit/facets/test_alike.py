@@ -62,6 +62,11 @@ WISHES = st.lists(
 )
 
 
+def _computer(number: int, policy_id: int | None, platform: str = "Linux") -> Computer:
+    """A computer below a policy or none."""
+    return Computer({"ID": number, "hostName": f"c{number}", "platform": platform, "policyID": policy_id})
+
+
 def known(policies: t.Iterable[Policy], computers: t.Iterable[Computer]) -> Fleet:
     """A fleet of which all is read already."""
     fleet = Fleet(mock.sentinel.no_client)
@@ -86,7 +91,7 @@ def test_each_of_many_gets_what_it_would_get_alone(of_policies, data, wishes):
     ]
     computers = []
     for number, (policy_id, overrides) in enumerate(data.draw(below(len(policies), OVERRIDES, outside=True))):
-        computers.append(Computer(100 + number, f"c{number}", "", "Linux", "", policy_id, None))
+        computers.append(_computer(100 + number, policy_id))
         computers[-1].overrides = overrides
     of_policy = {one: wish for one in policies if (wish := pick(data.draw, [None, *wishes]))}
     of_computer = {one: pick(data.draw, wishes) for one in computers}
@@ -183,7 +188,7 @@ def test_groups_come_to_what_each_target_comes_to_alone(deployment, data):
     computers = []
     drawn = data.draw(below(len(policies), PLATFORMS, OWN, RULE_IDS))
     for number, (policy_id, platform, overrides, rule_ids) in enumerate(drawn):
-        computers.append(Computer(100 + number, f"c{number}", "", platform, "", policy_id, None))
+        computers.append(_computer(100 + number, policy_id, platform))
         computers[-1].overrides, computers[-1].rule_ids = overrides, rule_ids
     facets = {CommunicationDirection: {}, FirewallRestriction: {}}
     options = {kind: data.draw(CHOICES[kind.name]) for kind in facets}
@@ -216,7 +221,7 @@ def test_groups_come_to_what_each_target_comes_to_alone(deployment, data):
 def test_rules_that_cannot_be_assigned_to_a_target_say_nothing_of_it(of_policies, of_computers, only_direct):
     """What is undeclared on targets, and what a capture says of them: as if all were looked at that they inherit."""
     policies = [Policy(1 + number, f"p{number}", number or None, {}, ids) for number, ids in enumerate(of_policies)]
-    computers = [Computer(100 + number, f"c{number}", "", "Linux", "", 1, None) for number in range(len(of_computers))]
+    computers = [_computer(100 + number, 1) for number in range(len(of_computers))]
     for computer, rule_ids in zip(computers, of_computers):
         computer.rule_ids = rule_ids
 
@@ -241,19 +246,19 @@ def test_rules_that_cannot_be_assigned_to_a_target_say_nothing_of_it(of_policies
 def test_every_target_is_in_one_group_with_what_is_like_it(drawn):
     wishes: dict[Target, t.Any] = {Policy(1, "p", None, {}, frozenset()): "a"}
     for number, (policy_id, platform, overrides, wish) in enumerate(drawn):
-        computer = Computer(100 + number, f"c{number}", "", platform, "", policy_id, None)
+        computer = _computer(100 + number, policy_id, platform)
         computer.overrides = overrides
         wishes[computer] = wish
     groups = alike(wishes)
     assert sorted(one.id for group in groups for one in group.targets) == sorted(one.id for one in wishes)
     for group in groups:
         assert {wishes[one] for one in group.targets} == {group.wish}
-        same = {(one.above, getattr(one, "platform", None), str(one.overrides)) for one in group.targets}
+        same = {(one.above, getattr(one, "is_macos", None), str(one.overrides)) for one in group.targets}
         assert len(same) == 1 and (len(group.targets) == 1 or not group.first.overrides)
 
 
 def test_of_many_targets_the_first_ones_are_named_by_type_and_id():
-    computers: list[Target] = [Computer(number, f"c{number}", "", "", "", None, None) for number in (12, 3, 40)]
+    computers: list[Target] = [_computer(number, None) for number in (12, 3, 40)]
     policy = Policy(50, "p", None, {}, frozenset())
     assert labels_of([*computers, policy], 2) == "policy 'p' (ID 50), computer 'c3' (ID 3) and 2 more"
     assert labels_of([policy]) == "policy 'p' (ID 50)"

@@ -21,5 +21,5 @@ from ansible_collections.workload_security.agent.plugins.module_utils._fleet.obj
     ],
 )
 def test_platforms(platform: str, is_macos: bool, is_appliance: bool) -> None:
-    computer = Computer(1, "host", "", platform, "20.0.0.877", None, None)
+    computer = Computer({"ID": 1, "hostName": "host", "platform": platform, "agentVersion": "20.0.0.877"})
     assert (computer.is_macos, computer.is_appliance) == (is_macos, is_appliance)

@@ -307,7 +307,7 @@ def pages(kind: t.Any) -> st.SearchStrategy[list[t.Any]]:
 @given(st.sampled_from([POLICY, COMPUTER, FIREWALL_RULE, IP_LIST, SCHEDULED_TASK]), st.booleans(), st.data())
 def test_a_page_that_is_found_sound_at_once_has_nothing_that_is_not(kind, overrides, data):
     items = data.draw(pages(kind))
-    at_once = client_module._all_fit(kind, items, overrides=overrides)
+    at_once = client_module._all_fit(kind, items, overrides=overrides, checked=False)
     try:
         for item in items:
             client_module._check(kind, item, "POST", "/x", overrides=overrides)

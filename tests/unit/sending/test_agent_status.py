@@ -41,7 +41,7 @@ def status(**changed: t.Any) -> AgentStatus:
 
 
 def test_a_captured_reply_is_an_agent_that_is_offline():
-    seen = AgentStatus.of(Computer.of(CAPTURED))
+    seen = AgentStatus.of(Computer(CAPTURED))
     assert sent_since(seen, None) == ("offline", "Offline")
     assert judge(seen, 0).state == "failed" and "Offline" in judge(seen, 0).reason
 
@@ -59,7 +59,7 @@ def test_a_captured_reply_is_an_agent_that_is_offline():
     ],
 )
 def test_dates_are_milliseconds_or_not_known(item, expected):
-    assert AgentStatus.of(Computer.of({"ID": 1, **item})).requested == expected
+    assert AgentStatus.of(Computer({"ID": 1, **item})).requested == expected
 
 
 BEFORE = status(requested=NOW, taken=NOW + 1)
