@@ -150,6 +150,12 @@ def test_what_is_not_told_is_unknown_and_never_ok(lab, alive):
         assert result["counts"]["unknown"] == len(alive) and "says too little" in result["line"]
 
 
+def test_an_agent_that_communicates_is_not_offline_because_an_engine_is(lab, alive):
+    lab.let_live(alive[:2], messages=["Anti-Malware Engine Offline", "The Firewall Engine is offline"])
+    result = health(lab)
+    assert (result["counts"]["offline"], result["counts"]["well"]) == (0, len(alive)), result["line"]
+
+
 def test_a_choice_without_agents_is_unknown(lab, alive):
     result = health(lab, computers_query="[?host_name == 'bare']")
     assert result["state"] == "UNKNOWN" and "no agent to check" in result["line"]
