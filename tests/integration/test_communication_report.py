@@ -41,7 +41,6 @@ def run(lab: LabManager, folder: Path, **variables: t.Any) -> subprocess.Complet
     }
     environment = {
         "WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key,
-        "PWD": str(folder.parent),
     }
     arguments = ("-i", f"{MANAGER},", "-e", json.dumps(variables), str(PLAYBOOK))
     return ansible_playbook(*arguments, environment=environment, cwd=folder.parent)

@@ -191,7 +191,7 @@ def test_minutes_are_a_range():
 
 def run_health(lab: LabManager, folder: Path, hosts: dict[str, t.Any], *arguments: str) -> tuple[int, str]:
     (folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key, "PWD": str(folder)}
+    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key}
     command = ("-i", "hosts.yml", "workload_security.agent.health", "-e", "health_directory=out", *arguments)
     ran = ansible_playbook(*command, environment=environment, cwd=folder)
     return ran.returncode, ran.stdout
@@ -260,7 +260,7 @@ def test_the_folder_may_be_left_out_but_not_empty(lab, alive, tmp_path):
     hosts = {"one": {"communication_manager": {"url": lab.url, "ca_path": lab.ca_path}, "health_silent_after": 500_000}}
     lab.clear_requests()
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key, "PWD": str(tmp_path)}
+    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key}
     command = ("-i", "hosts.yml", "workload_security.agent.health")
     ran = ansible_playbook(*command, environment=environment, cwd=tmp_path)
     assert ran.returncode == 0 and "agents are well|" in ran.stdout and "[WARNING]" not in ran.stdout, ran.stdout
@@ -268,3 +268,26 @@ def test_the_folder_may_be_left_out_but_not_empty(lab, alive, tmp_path):
         ran = ansible_playbook(*command, "-e", empty, environment=environment, cwd=tmp_path)
         assert ran.returncode == 2 and "health_directory is empty" in ran.stdout, ran.stdout
     assert not list(tmp_path.glob("one.*"))
+
+
+@pytest.mark.slow
+def test_variables_without_a_value_are_left_out_and_no_number_is_said(lab, alive, tmp_path):
+    manager = {"url": lab.url, "ca_path": lab.ca_path}
+    names = (
+        "fail_from",
+        "silent_after",
+        "not_arrived_after",
+        "computers_most",
+        "warning",
+        "critical",
+        "computer_groups",
+    )
+    empty = {f"health_{name}": None for name in names}
+    lab.let_live(alive[:1], beats=False, messages=["Offline"])
+    status, output = run_health(lab, tmp_path, {"one": {"communication_manager": manager, **empty}})
+    (line,) = (tmp_path / "out").glob("one.txt")
+    assert status == 0 and line.read_text().startswith("WARNING - "), output
+    well = {"communication_manager": manager, **empty}
+    status, output = run_health(lab, tmp_path, {"one": {**well, "health_fail_from": "critical"}})
+    assert status == 2 and line.read_text().startswith("UNKNOWN - health_fail_from is 'critical': "), output
+    assert run_health(lab, tmp_path, {"one": {**well, "health_fail_from": "1"}})[0] == 2

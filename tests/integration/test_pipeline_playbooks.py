@@ -58,7 +58,6 @@ class Site:
         secret = {"admin": self.lab.api_key, "read_only": self.lab.read_only_api_key}[key]
         environment = {
             "WORKLOAD_SECURITY_API_KEY": secret,
-            "PWD": str(self.folder),
         }
         name = playbook if playbook.endswith(".yml") else f"workload_security.agent.{playbook}"
         command = ("-i", "hosts.yml", name, *arguments)
@@ -234,7 +233,6 @@ def test_an_inventory_without_a_folder_has_no_place_for_a_document(site):
         "WORKLOAD_SECURITY_API_KEY": site.lab.api_key,
         "WORKLOAD_SECURITY_URL": site.lab.url,
         "WORKLOAD_SECURITY_CA_PATH": site.lab.ca_path,
-        "PWD": str(site.folder),
     }
     command = ("-i", "manager,", "workload_security.agent.capture")
     ran = ansible_playbook(*command, environment=environment, cwd=site.folder)
