@@ -56,9 +56,7 @@ class Site:
     def run(self, playbook: str, *arguments: str, key: str = "admin") -> Ended:
         """Run a playbook of the collection, or a file, as a pipeline does, from the folder of the inventory."""
         secret = {"admin": self.lab.api_key, "read_only": self.lab.read_only_api_key}[key]
-        environment = {
-            "WORKLOAD_SECURITY_API_KEY": secret,
-        }
+        environment = {"WORKLOAD_SECURITY_API_KEY": secret}
         name = playbook if playbook.endswith(".yml") else f"workload_security.agent.{playbook}"
         command = ("-i", "hosts.yml", name, *arguments)
         ran = ansible_playbook(*command, environment=environment, cwd=self.folder)
@@ -240,9 +238,11 @@ def test_an_inventory_without_a_folder_has_no_place_for_a_document(site):
 
 
 def test_a_rollout_that_reaches_no_manager_has_not_passed(site):
-    site.write([PROFILE])
+    site.write([PROFILE], {"manager": {}, "web1": {}})
     rolled = site.run("rollout", "-e", "rollout_directory=out", "-e", "rollout_managers=mangaer")
     assert rolled.status == 2 and "rollout_managers is 'mangaer'" in rolled.output, rolled.output
+    rolled = site.run("rollout", "-l", "web1", "-e", "rollout_directory=out", "-e", "rollout_managers=manager")
+    assert rolled.status == 2 and "and of --limit, which is web1" in rolled.output, rolled.output
     assert writes(site.lab) == []
     rolled = site.run("rollout", "--check", "-e", "rollout_directory=out", "-e", "rollout_managers=manager")
     assert rolled.status == 0 and "agents to judge" in rolled.output, rolled.output
