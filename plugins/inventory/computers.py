@@ -247,7 +247,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 value = self.templar.template(value)
             if value is not None:
                 given[option] = _plain(value)
-        options = checked(WORK.arguments, given)
+        options = checked(WORK.arguments, given, "Unsupported parameters of the inventory: ")
         if options.refusal:
             raise AnsibleParserError(options.refusal["msg"])
         return options.params

@@ -328,6 +328,10 @@ def test_what_cannot_be_right_is_said(lab, tmp_path):
             "option 'polices': the inventory has no option of that name; nearest: 'policies'",
         ),
         ({"keyed_group": []}, "nearest: 'keyed_groups'"),
+        (
+            {"group_prefixes": {"policys": "p_"}},
+            "Unsupported parameters of the inventory: group_prefixes.policys. Supp",
+        ),
         ({"jump_host": {"port": 22}}, "host"),
         ({"api_key": "1:wrong-but-long-enough-for-a-key"}, "Invalid API Key"),
     ):
