@@ -150,6 +150,19 @@ def test_what_is_not_told_is_unknown_and_never_ok(lab, alive):
         assert result["counts"]["unknown"] == len(alive) and "says too little" in result["line"]
 
 
+def test_a_policy_that_waits_since_nobody_knows_when_is_not_well(lab, alive):
+    said = {"agentVersion": "20.0.0.877", "lastAgentCommunication": 1_700_000_000_000}
+    shown = {"computerStatus": {"agentStatus": "active"}, "tasks": {"agentTasks": ["Sending Policy"]}}
+    dates = [{}, {"lastSendPolicyRequest": 1_700_000_000_000}]
+    computers = [{"ID": at, "hostName": f"web{at}", **said, **shown, **date} for at, date in enumerate(dates, 1)]
+    body = json.dumps({"computers": computers})
+    lab.add_fault(path="^/computers/search", times=0, action={"kind": "body", "body": body})
+    asked = HealthAsked(now=1_700_000_000)
+    with Transport(connection(lab)) as transport:
+        result = read_health(Client(transport), asked)
+    assert (result["state"], result["counts"]["unknown"], result["counts"]["well"]) == ("UNKNOWN", 1, 1)
+
+
 def test_an_agent_that_communicates_is_not_offline_because_an_engine_is(lab, alive):
     lab.let_live(alive[:2], messages=["Anti-Malware Engine Offline", "The Firewall Engine is offline"])
     result = health(lab)

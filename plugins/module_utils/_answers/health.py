@@ -180,7 +180,9 @@ def _trouble(status: AgentStatus, asked: HealthAsked) -> tuple[str, str]:
         return SILENT, ""
     if status.is_sending and waiting is not None and waiting > asked.not_arrived_after:
         return NOT_ARRIVED, "; ".join(status.tasks or ())
-    if silent is None or not (status.status or status.messages):
+    # A policy is on its way, but not since when.
+    untold = status.is_sending and waiting is None
+    if silent is None or untold or not (status.status or status.messages):
         return UNKNOWN, ""
     return WELL, ""
 
