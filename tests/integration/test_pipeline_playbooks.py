@@ -289,3 +289,40 @@ def test_files_that_cannot_be_written_are_an_error(site, interval):
     for playbook, arguments in (("drift", ("-e", "communication_drift_directory=taken")), ("plan", PLANS)):
         ended = site.run(playbook, *arguments, key="read_only")
         assert ended.status == 1 and "could not be written; see above" in ended.output, ended.output
+
+
+def test_a_folder_may_be_a_number_and_a_list_may_be_text(site):
+    """A year in YAML is a number, and a list of a variable on the command line is text."""
+    site.write([PROFILE])
+    numbers = {"communication_plan_file": 1, "communication_plan_summary": 2, "communication_report_directory": 3}
+    ended = site.run("site", "--check", "-e", json.dumps(numbers))
+    assert ended.status == 0 and {"1", "2"} <= set(os.listdir(site.folder)), ended.output
+    ended = site.run("site", "-e", json.dumps(numbers))
+    assert ended.status == 0 and len(os.listdir(site.folder / "3")) == 3, ended.output
+    for playbook, variable, status in (
+        ("plan", "communication_plan_directory", 0),
+        ("drift", "communication_drift_directory", 2),
+        ("capture", "capture_path", 0),
+        ("report", "communication_report_directory", 0),
+        ("rollout", "rollout_directory", 0),
+        ("rollback", "rollback_snapshot", 2),
+    ):
+        number = 2000 + len(variable)
+        ended = site.run(playbook, "--check" if playbook == "rollout" else "-v", "-e", json.dumps({variable: number}))
+        assert ended.status == status and "has no len()" not in ended.output, ended.output
+        assert (site.folder / str(number)).exists() or f"{variable} is '{number}': there is no" in ended.output, (
+            playbook
+        )
+    ended = site.run("rollout", "-e", "rollout_directory=out", "-e", "rollout_hosts=web1,web2")
+    assert "that the inventory does not have: web1, web2." in ended.output, ended.output
+    ended = site.run("report", "-e", "communication_report_directory=out", "-e", "communication_report_results=no.json")
+    assert f"{site.folder / 'no.json'}'" in ended.output, ended.output
+
+
+def test_what_is_no_snapshot_is_said(site):
+    site.write([PROFILE])
+    for text, said in (("- 1\n", "must be stored as a dictionary"), ("a: [b\n", "did not find expected")):
+        (site.folder / "before.yml").write_text(text)
+        ended = site.run("rollback", "-e", "rollback_snapshot=before.yml")
+        assert ended.status == 2 and "rollback_snapshot is 'before.yml': it cannot be read: " in ended.output
+        assert said in ended.output, ended.output
