@@ -143,7 +143,7 @@ def test_thresholds_decide_on_the_state(lab, alive):
 
 
 def test_what_is_not_told_is_unknown_and_never_ok(lab, alive):
-    for fields in (["lastAgentCommunication"], ["computerStatus", "tasks"]):
+    for fields in (["lastAgentCommunication"], ["computerStatus", "tasks"], ["agentVersion"]):
         lab.add_fault(path="/computers/search", action={"kind": "drop_fields", "fields": fields})
         result = health(lab)
         assert (result["state"], result["status"]) == ("UNKNOWN", 3), fields

@@ -23,6 +23,8 @@ _TEXTS: dict[str, str] = {}
 
 # Smaller numbers (before 1973 in milliseconds) are seconds.
 _LEAST_MILLISECONDS = 10**11
+# The end of the year 9999. Larger numbers, such as microseconds, are no dates, and must not look like recent ones.
+_MOST_MILLISECONDS = 253_402_300_799_999
 
 
 class Policy:
@@ -224,6 +226,6 @@ def _shared(text: str) -> str:
 
 
 def _milliseconds(date: t.Any) -> int | None:
-    if not isinstance(date, int) or isinstance(date, bool) or date <= 0:
+    if not isinstance(date, int) or isinstance(date, bool) or not 0 < date <= _MOST_MILLISECONDS:
         return None
     return date if date >= _LEAST_MILLISECONDS else 1000 * date

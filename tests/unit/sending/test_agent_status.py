@@ -55,6 +55,8 @@ def test_a_captured_reply_is_an_agent_that_is_offline():
         ({"lastSendPolicyRequest": "soon"}, None),
         ({"lastSendPolicyRequest": True}, None),
         ({"lastSendPolicyRequest": 0}, None),
+        # Microseconds.
+        ({"lastSendPolicyRequest": 1_573_101_479_760_000}, None),
         ({}, None),
     ],
 )
