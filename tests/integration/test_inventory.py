@@ -423,6 +423,32 @@ def test_hosts_that_are_called_like_groups_of_other_sources(lab):
     assert own(made.hosts[f"computer_{number}"])["ansible_host"] == "webservers"
 
 
+def test_hosts_that_are_called_like_constructed_groups(lab):
+    """Else a pattern with the name of the group would mean the host, and whoever names an agent could be there."""
+    trusted, none, keyed = (
+        lab.api("POST", "/computers", {"hostName": name, "displayName": "x"})["ID"]
+        for name in ("trusted", "nobody", "k_trusted")
+    )
+    made = InventoryData()
+    groups = {"trusted": f"workload_security_id == {none}", "nobody": "false"}
+    warned = populated(
+        lab,
+        made,
+        query=f"[?contains(`{[trusted, none, keyed]}`, id)]",
+        groups={name: trust_as_template(said) for name, said in groups.items()},
+        keyed_groups=[{"key": trust_as_template("workload_security_host_name"), "prefix": "k"}],
+        compose={"ansible_user": trust_as_template("'me'")},
+    )
+    assert set(made.hosts) == {f"computer_{number}" for number in (trusted, none, keyed)}
+    assert [host.name for host in made.groups["trusted"].hosts] == [f"computer_{none}"]
+    assert [host.name for host in made.groups["k_trusted"].hosts] == [f"computer_{trusted}"]
+    assert not set(made.hosts) & set(made.groups)
+    last = made.hosts[f"computer_{keyed}"]
+    assert own(last)["ansible_host"] == "k_trusted" and own(last)["ansible_user"] == "me"
+    assert {"k_k_trusted", "platform_other"} <= {group.name for group in last.groups}
+    assert any("3 computers go by computer_ and their ID" in one for one in warned), warned
+
+
 def test_hosts_of_other_sources_stay_where_they_are(lab):
     """Whoever can name a computer must not get to be where another source says that a host is."""
 
