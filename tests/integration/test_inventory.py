@@ -423,6 +423,19 @@ def test_hosts_that_are_called_like_groups_of_other_sources(lab):
     assert own(made.hosts[f"computer_{number}"])["ansible_host"] == "webservers"
 
 
+def test_hosts_that_are_called_like_groups_without_hosts(lab):
+    """A play for such a group must not run on a host that only has its name."""
+    lab.api("POST", "/policies", {"name": "Nobody's"})
+    names = ("policy_Nobody_s", "platform_aix", "policy_Other")
+    numbers = [lab.api("POST", "/computers", {"hostName": name, "displayName": "x"})["ID"] for name in names]
+    built = build(lab, query=f"[?contains(`{numbers}`, id)]")
+    assert set(built.hosts) == {f"computer_{numbers[0]}", f"computer_{numbers[1]}", "policy_Other"}
+    assert not {"policy_Nobody_s", "platform_aix"} & built.groups.keys()
+    # Without these groups, these are names like any other.
+    built = build(lab, query=f"[?contains(`{numbers}`, id)]", group_by=["status"])
+    assert set(built.hosts) == set(names)
+
+
 def test_hosts_that_are_called_like_constructed_groups(lab):
     """Else a pattern with the name of the group would mean the host, and whoever names an agent could be there."""
     trusted, none, keyed = (
