@@ -304,3 +304,5 @@ def test_variables_without_a_value_are_left_out_and_no_number_is_said(lab, alive
     status, output = run_health(lab, tmp_path, {"one": {**well, "health_fail_from": "critical"}})
     assert status == 2 and line.read_text().startswith("UNKNOWN - health_fail_from is 'critical': "), output
     assert run_health(lab, tmp_path, {"one": {**well, "health_fail_from": "1"}})[0] == 2
+    status, output = run_health(lab, tmp_path, {"one": {**well, "communication_manager": json.dumps(manager)}})
+    assert status == 2 and "communication_manager must be a dictionary" in line.read_text(), output
