@@ -247,7 +247,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 value = self.templar.template(value)
             if value is not None:
                 given[option] = _plain(value)
-        options = checked(WORK.arguments, given)
+        options = checked(WORK.arguments, given, "Unsupported parameters of the inventory: ")
         if options.refusal:
             raise AnsibleParserError(options.refusal["msg"])
         return options.params
@@ -268,41 +268,54 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _populate(self, built: dict[str, t.Any]) -> None:
         inventory = self.inventory
-        others = _Others(inventory, built["groups"])
+        made = _Constructed(*(self.get_option(option) for option in _Constructed._fields))
+        others = _Others(inventory, built["groups"], map(self._sanitize_group_name, made.groups or ()))
         for group in built["groups"]:
             inventory.add_group(group)
         for group, parent in built["groups"].items():
             if parent is not None:
                 inventory.add_child(parent, group)
-        compose, groups, keyed = (self.get_option(option) for option in ("compose", "groups", "keyed_groups"))
-        # Another source's variables about the connection to a host stay as they are.
-        harmless = {variable: how for variable, how in (compose or {}).items() if not _is_of_connection(variable)}
-        strict = self.get_option("strict")
         renamed, kept = [], []
+        added: dict[str, InventoryHost] = {}
         for one in built["hosts"]:
             host = InventoryHost(*one)
             name = others.name_for(host)
             if name != host.name:
                 renamed.append(host.name)
-                if host.name == host.variables[_HOST_NAME]:
-                    host.variables.setdefault("ansible_host", host.name)
             is_there = name in others.hosts
-            if is_there and harmless != (compose or {}):
+            self._add(host, name, is_there, made)
+            if is_there and made.harmless != (made.compose or {}):
                 kept.append(name)
-            inventory.add_host(name)
-            for group in host.groups:
-                inventory.add_child(group, name)
-            for variable, value in host.variables.items():
-                if not (is_there and _is_of_connection(variable)):
-                    inventory.set_variable(name, variable, value)
-            if compose:
-                self._set_composite_vars(harmless if is_there else compose, host.variables, name, strict=strict)
-            if groups:
-                self._add_host_to_composed_groups(groups, host.variables, name, strict=strict)
-            if keyed:
-                self._add_host_to_keyed_groups(keyed, host.variables, name, strict=strict)
-        self._tell(renamed, "computers go by computer_ and their ID, since other inventory sources have their names")
+            if made.keyed_groups and not is_there:
+                added[name] = host
+        # Only now, all keyed groups are known. A host with the name of a group would be taken for it.
+        for name in added.keys() & inventory.groups.keys():
+            inventory.remove_host(inventory.hosts[name])
+            renamed.append(name)
+            self._add(added[name], others.other_name_for(added[name]), False, made)
+        self._tell(
+            renamed, "computers go by computer_ and their ID, since other inventory sources or groups have their names"
+        )
         self._tell(kept, "hosts keep the connection variables from other inventory sources, and not those from compose")
+
+    def _add(self, host: InventoryHost, name: str, is_there: bool, made: _Constructed) -> None:
+        """Add a host by this name. C(is_there): another source has it, whose variables about the connection stay."""
+        inventory, strict = self.inventory, made.strict
+        if name != host.name and host.name == host.variables[_HOST_NAME]:
+            host.variables.setdefault("ansible_host", host.name)
+        inventory.add_host(name)
+        for group in host.groups:
+            inventory.add_child(group, name)
+        for variable, value in host.variables.items():
+            if not (is_there and _is_of_connection(variable)):
+                inventory.set_variable(name, variable, value)
+        if made.compose:
+            composed = made.harmless if is_there else made.compose
+            self._set_composite_vars(composed, host.variables, name, strict=strict)
+        if made.groups:
+            self._add_host_to_composed_groups(made.groups, host.variables, name, strict=strict)
+        if made.keyed_groups:
+            self._add_host_to_keyed_groups(made.keyed_groups, host.variables, name, strict=strict)
 
     def _tell(self, names: list[str], what: str) -> None:
         if names:
@@ -310,23 +323,40 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             self.display.warning(shown(f"{len(names)} {what}: {examples}", LONGEST_WARNING))
 
 
-class _Others:
-    """What other sources have put into the inventory before this one is read. C(hosts): names of hosts."""
+class _Constructed(t.NamedTuple):
+    """The options of Ansible's constructed inventories."""
 
-    def __init__(self, inventory: InventoryData, own_groups: t.Container[str]) -> None:
+    compose: dict[str, t.Any] | None
+    groups: dict[str, t.Any] | None
+    keyed_groups: list[t.Any] | None
+    strict: bool
+
+    @property
+    def harmless(self) -> dict[str, t.Any]:
+        """The variables of compose that are not about the connection to a host."""
+        return {variable: how for variable, how in (self.compose or {}).items() if not _is_of_connection(variable)}
+
+
+class _Others:
+    """What other sources have put into the inventory before this one is read. C(hosts): names of hosts.
+
+    C(composed): names of the groups that the option C(groups) makes, even if no host is in them.
+    """
+
+    def __init__(self, inventory: InventoryData, own_groups: t.Container[str], composed: t.Iterable[str]) -> None:
         self._inventory = inventory
         self.hosts = frozenset(inventory.hosts)
         self._keys = frozenset(map(key_of, self.hosts))
         # A host with the name of a group would be confused with it.
-        self._groups = frozenset(name for name in inventory.groups if name not in own_groups)
+        self._groups = frozenset((*composed, *(name for name in inventory.groups if name not in own_groups)))
 
     def name_for(self, host: InventoryHost) -> str:
         """A name that means this computer, and no group or host of another source."""
-        return (
-            fallback(host.id, lambda name: self._is_anothers(name, host))
-            if self._is_anothers(host.name, host)
-            else host.name
-        )
+        return self.other_name_for(host) if self._is_anothers(host.name, host) else host.name
+
+    def other_name_for(self, host: InventoryHost) -> str:
+        """A name from the computer's ID."""
+        return fallback(host.id, lambda name: name in self._inventory.groups or self._is_anothers(name, host))
 
     def _is_anothers(self, name: str, host: InventoryHost) -> bool:
         """Whether the name belongs to something else than this computer."""

@@ -355,8 +355,8 @@ requirements:
 breakdowns:
   description:
     - By V(policy) (by its path), V(group) (by its path) and V(platform) (without builds and kernels), a list of those
-      that computers have, each with its C(name) (null for computers without one), the number of C(computers), and
-      C(outcomes) as in RV(releases[].outcomes).
+      that computers have, each with its C(name) (null for computers without one, or if the API key may not see it), the
+      number of C(computers), and C(outcomes) as in RV(releases[].outcomes).
   returned: success
   type: dict
 computers:

@@ -151,7 +151,7 @@ overrides:
 breakdowns:
   description:
     - The counts of RV(summary) for each C(policy) (by its path), C(group) (by its path) and C(platform) (without
-      builds and kernels), each with its C(name), null for computers without one.
+      builds and kernels), each with its C(name), null for computers without one, or if the API key may not see it.
   returned: success
   type: dict
 policies:

@@ -263,6 +263,13 @@ def test_hostile_names_are_names(lab, browser, tmp_path):
     assert {row["name"].removeprefix("'") for row in report.rows} == expected
 
 
+def test_an_agent_without_a_version_is_named_so(lab, tmp_path):
+    serve(lab, [{"ID": 1, "hostName": "web"}])
+    run(lab, tmp_path)
+    page = Page((tmp_path / f"{MANAGER}.html").read_text(encoding="utf-8"))
+    assert not page.faults and "no version" in page.root.text
+
+
 def test_a_fleet_without_computers(lab, browser, tmp_path):
     serve(lab, [])
     run(lab, tmp_path)

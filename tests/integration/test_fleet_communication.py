@@ -189,12 +189,21 @@ def test_an_agent_is_silent_after_two_heartbeats(lab):
     assert contacts == expected and set(contacts.values()) >= {"silent", "heard"}
 
 
-@pytest.mark.parametrize(("date", "told"), [(None, "never"), (0, "never"), ("soon", "never"), (10**30, "heard")])
+@pytest.mark.parametrize(
+    ("date", "told"), [(None, "never"), (0, "never"), ("soon", "never"), (17 * 10**14, "never"), (10**30, "never")]
+)
 def test_an_agent_that_the_manager_has_no_date_of(lab, date, told):
     computer = {"ID": 1, "hostName": "web", "agentVersion": "20.0.0.877", "lastAgentCommunication": date}
     lab.add_fault(path="^/computers/search", times=0, action={"kind": "body", "body": body({"computers": [computer]})})
     (row,) = taken(lab, now=1.0)["computers"]
     assert (row["contact"], row["last_agent_communication"]) == (told, None)
+
+
+def test_a_computer_that_had_an_agent_is_not_silent(lab):
+    computer = {"ID": 1, "hostName": "web", "agentVersion": "0.0.0.0", "lastAgentCommunication": 1_600_000_000_000}
+    lab.add_fault(path="^/computers/search", times=0, action={"kind": "body", "body": body({"computers": [computer]})})
+    (row,) = taken(lab, now=1.7e9)["computers"]
+    assert (row["contact"], row["last_agent_communication"]) == ("no_agent", "2020-09-13T12:26:40Z")
 
 
 def test_what_is_not_told_is_null(lab):

@@ -143,11 +143,30 @@ def test_thresholds_decide_on_the_state(lab, alive):
 
 
 def test_what_is_not_told_is_unknown_and_never_ok(lab, alive):
-    for fields in (["lastAgentCommunication"], ["computerStatus", "tasks"]):
+    for fields in (["lastAgentCommunication"], ["computerStatus", "tasks"], ["agentVersion"]):
         lab.add_fault(path="/computers/search", action={"kind": "drop_fields", "fields": fields})
         result = health(lab)
         assert (result["state"], result["status"]) == ("UNKNOWN", 3), fields
         assert result["counts"]["unknown"] == len(alive) and "says too little" in result["line"]
+
+
+def test_a_policy_that_waits_since_nobody_knows_when_is_not_well(lab, alive):
+    said = {"agentVersion": "20.0.0.877", "lastAgentCommunication": 1_700_000_000_000}
+    shown = {"computerStatus": {"agentStatus": "active"}, "tasks": {"agentTasks": ["Sending Policy"]}}
+    dates = [{}, {"lastSendPolicyRequest": 1_700_000_000_000}]
+    computers = [{"ID": at, "hostName": f"web{at}", **said, **shown, **date} for at, date in enumerate(dates, 1)]
+    body = json.dumps({"computers": computers})
+    lab.add_fault(path="^/computers/search", times=0, action={"kind": "body", "body": body})
+    asked = HealthAsked(now=1_700_000_000)
+    with Transport(connection(lab)) as transport:
+        result = read_health(Client(transport), asked)
+    assert (result["state"], result["counts"]["unknown"], result["counts"]["well"]) == ("UNKNOWN", 1, 1)
+
+
+def test_an_agent_that_communicates_is_not_offline_because_an_engine_is(lab, alive):
+    lab.let_live(alive[:2], messages=["Anti-Malware Engine Offline", "The Firewall Engine is offline"])
+    result = health(lab)
+    assert (result["counts"]["offline"], result["counts"]["well"]) == (0, len(alive)), result["line"]
 
 
 def test_a_choice_without_agents_is_unknown(lab, alive):
@@ -185,7 +204,7 @@ def test_minutes_are_a_range():
 
 def run_health(lab: LabManager, folder: Path, hosts: dict[str, t.Any], *arguments: str) -> tuple[int, str]:
     (folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key, "PWD": str(folder)}
+    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key}
     command = ("-i", "hosts.yml", "workload_security.agent.health", "-e", "health_directory=out", *arguments)
     ran = ansible_playbook(*command, environment=environment, cwd=folder)
     return ran.returncode, ran.stdout
@@ -254,7 +273,7 @@ def test_the_folder_may_be_left_out_but_not_empty(lab, alive, tmp_path):
     hosts = {"one": {"communication_manager": {"url": lab.url, "ca_path": lab.ca_path}, "health_silent_after": 500_000}}
     lab.clear_requests()
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key, "PWD": str(tmp_path)}
+    environment = {"WORKLOAD_SECURITY_API_KEY": lab.read_only_api_key}
     command = ("-i", "hosts.yml", "workload_security.agent.health")
     ran = ansible_playbook(*command, environment=environment, cwd=tmp_path)
     assert ran.returncode == 0 and "agents are well|" in ran.stdout and "[WARNING]" not in ran.stdout, ran.stdout
@@ -262,3 +281,28 @@ def test_the_folder_may_be_left_out_but_not_empty(lab, alive, tmp_path):
         ran = ansible_playbook(*command, "-e", empty, environment=environment, cwd=tmp_path)
         assert ran.returncode == 2 and "health_directory is empty" in ran.stdout, ran.stdout
     assert not list(tmp_path.glob("one.*"))
+
+
+@pytest.mark.slow
+def test_variables_without_a_value_are_left_out_and_no_number_is_said(lab, alive, tmp_path):
+    manager = {"url": lab.url, "ca_path": lab.ca_path}
+    names = (
+        "fail_from",
+        "silent_after",
+        "not_arrived_after",
+        "computers_most",
+        "warning",
+        "critical",
+        "computer_groups",
+    )
+    empty = {f"health_{name}": None for name in names}
+    lab.let_live(alive[:1], beats=False, messages=["Offline"])
+    status, output = run_health(lab, tmp_path, {"one": {"communication_manager": manager, **empty}})
+    (line,) = (tmp_path / "out").glob("one.txt")
+    assert status == 0 and line.read_text().startswith("WARNING - "), output
+    well = {"communication_manager": manager, **empty}
+    status, output = run_health(lab, tmp_path, {"one": {**well, "health_fail_from": "critical"}})
+    assert status == 2 and line.read_text().startswith("UNKNOWN - health_fail_from is 'critical': "), output
+    assert run_health(lab, tmp_path, {"one": {**well, "health_fail_from": "1"}})[0] == 2
+    status, output = run_health(lab, tmp_path, {"one": {**well, "communication_manager": json.dumps(manager)}})
+    assert status == 2 and "communication_manager must be a dictionary" in line.read_text(), output

@@ -328,6 +328,10 @@ def test_what_cannot_be_right_is_said(lab, tmp_path):
             "option 'polices': the inventory has no option of that name; nearest: 'policies'",
         ),
         ({"keyed_group": []}, "nearest: 'keyed_groups'"),
+        (
+            {"group_prefixes": {"policys": "p_"}},
+            "Unsupported parameters of the inventory: group_prefixes.policys. Supp",
+        ),
         ({"jump_host": {"port": 22}}, "host"),
         ({"api_key": "1:wrong-but-long-enough-for-a-key"}, "Invalid API Key"),
     ):
@@ -417,6 +421,45 @@ def test_hosts_that_are_called_like_groups_of_other_sources(lab):
     assert [host.name for host in made.groups["platform_other"].hosts] == [f"computer_{number}"]
     assert own(made.hosts["mine"]) == {}
     assert own(made.hosts[f"computer_{number}"])["ansible_host"] == "webservers"
+
+
+def test_hosts_that_are_called_like_groups_without_hosts(lab):
+    """A play for such a group must not run on a host that only has its name."""
+    lab.api("POST", "/policies", {"name": "Nobody's"})
+    names = ("policy_Nobody_s", "platform_aix", "policy_Other")
+    numbers = [lab.api("POST", "/computers", {"hostName": name, "displayName": "x"})["ID"] for name in names]
+    built = build(lab, query=f"[?contains(`{numbers}`, id)]")
+    assert set(built.hosts) == {f"computer_{numbers[0]}", f"computer_{numbers[1]}", "policy_Other"}
+    assert not {"policy_Nobody_s", "platform_aix"} & built.groups.keys()
+    # Without these groups, these are names like any other.
+    built = build(lab, query=f"[?contains(`{numbers}`, id)]", group_by=["status"])
+    assert set(built.hosts) == set(names)
+
+
+def test_hosts_that_are_called_like_constructed_groups(lab):
+    """Else a pattern with the name of the group would mean the host, and whoever names an agent could be there."""
+    trusted, none, keyed = (
+        lab.api("POST", "/computers", {"hostName": name, "displayName": "x"})["ID"]
+        for name in ("trusted", "nobody", "k_trusted")
+    )
+    made = InventoryData()
+    groups = {"trusted": f"workload_security_id == {none}", "nobody": "false"}
+    warned = populated(
+        lab,
+        made,
+        query=f"[?contains(`{[trusted, none, keyed]}`, id)]",
+        groups={name: trust_as_template(said) for name, said in groups.items()},
+        keyed_groups=[{"key": trust_as_template("workload_security_host_name"), "prefix": "k"}],
+        compose={"ansible_user": trust_as_template("'me'")},
+    )
+    assert set(made.hosts) == {f"computer_{number}" for number in (trusted, none, keyed)}
+    assert [host.name for host in made.groups["trusted"].hosts] == [f"computer_{none}"]
+    assert [host.name for host in made.groups["k_trusted"].hosts] == [f"computer_{trusted}"]
+    assert not set(made.hosts) & set(made.groups)
+    last = made.hosts[f"computer_{keyed}"]
+    assert own(last)["ansible_host"] == "k_trusted" and own(last)["ansible_user"] == "me"
+    assert {"k_k_trusted", "platform_other"} <= {group.name for group in last.groups}
+    assert any("3 computers go by computer_ and their ID" in one for one in warned), warned
 
 
 def test_hosts_of_other_sources_stay_where_they_are(lab):

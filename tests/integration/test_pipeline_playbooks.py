@@ -56,10 +56,7 @@ class Site:
     def run(self, playbook: str, *arguments: str, key: str = "admin") -> Ended:
         """Run a playbook of the collection, or a file, as a pipeline does, from the folder of the inventory."""
         secret = {"admin": self.lab.api_key, "read_only": self.lab.read_only_api_key}[key]
-        environment = {
-            "WORKLOAD_SECURITY_API_KEY": secret,
-            "PWD": str(self.folder),
-        }
+        environment = {"WORKLOAD_SECURITY_API_KEY": secret}
         name = playbook if playbook.endswith(".yml") else f"workload_security.agent.{playbook}"
         command = ("-i", "hosts.yml", name, *arguments)
         ran = ansible_playbook(*command, environment=environment, cwd=self.folder)
@@ -234,7 +231,6 @@ def test_an_inventory_without_a_folder_has_no_place_for_a_document(site):
         "WORKLOAD_SECURITY_API_KEY": site.lab.api_key,
         "WORKLOAD_SECURITY_URL": site.lab.url,
         "WORKLOAD_SECURITY_CA_PATH": site.lab.ca_path,
-        "PWD": str(site.folder),
     }
     command = ("-i", "manager,", "workload_security.agent.capture")
     ran = ansible_playbook(*command, environment=environment, cwd=site.folder)
@@ -242,9 +238,11 @@ def test_an_inventory_without_a_folder_has_no_place_for_a_document(site):
 
 
 def test_a_rollout_that_reaches_no_manager_has_not_passed(site):
-    site.write([PROFILE])
+    site.write([PROFILE], {"manager": {}, "web1": {}})
     rolled = site.run("rollout", "-e", "rollout_directory=out", "-e", "rollout_managers=mangaer")
     assert rolled.status == 2 and "rollout_managers is 'mangaer'" in rolled.output, rolled.output
+    rolled = site.run("rollout", "-l", "web1", "-e", "rollout_directory=out", "-e", "rollout_managers=manager")
+    assert rolled.status == 2 and "and of --limit, which is web1" in rolled.output, rolled.output
     assert writes(site.lab) == []
     rolled = site.run("rollout", "--check", "-e", "rollout_directory=out", "-e", "rollout_managers=manager")
     assert rolled.status == 0 and "agents to judge" in rolled.output, rolled.output
@@ -291,3 +289,42 @@ def test_files_that_cannot_be_written_are_an_error(site, interval):
     for playbook, arguments in (("drift", ("-e", "communication_drift_directory=taken")), ("plan", PLANS)):
         ended = site.run(playbook, *arguments, key="read_only")
         assert ended.status == 1 and "could not be written; see above" in ended.output, ended.output
+
+
+def test_a_folder_may_be_a_number_and_a_list_may_be_text(site):
+    """A year in YAML is a number, and a list of a variable on the command line is text."""
+    site.write([PROFILE])
+    numbers = {"communication_plan_file": 1, "communication_plan_summary": 2, "communication_report_directory": 3}
+    # The reports are about the comparison, which is also made in check mode.
+    ended = site.run("site", "--check", "-e", json.dumps(numbers))
+    assert ended.status == 0 and {"1", "2"} <= set(os.listdir(site.folder)), ended.output
+    assert len(os.listdir(site.folder / "3")) == 3, ended.output
+    ended = site.run("site", "-e", json.dumps(numbers))
+    assert ended.status == 0, ended.output
+    for playbook, variable, status in (
+        ("plan", "communication_plan_directory", 0),
+        ("drift", "communication_drift_directory", 2),
+        ("capture", "capture_path", 0),
+        ("report", "communication_report_directory", 0),
+        ("rollout", "rollout_directory", 0),
+        ("rollback", "rollback_snapshot", 2),
+    ):
+        number = 2000 + len(variable)
+        ended = site.run(playbook, "--check" if playbook == "rollout" else "-v", "-e", json.dumps({variable: number}))
+        assert ended.status == status and "has no len()" not in ended.output, ended.output
+        assert (site.folder / str(number)).exists() or f"{variable} is '{number}': there is no" in ended.output, (
+            playbook
+        )
+    ended = site.run("rollout", "-e", "rollout_directory=out", "-e", "rollout_hosts=web1,web2")
+    assert "that the inventory does not have: web1, web2." in ended.output, ended.output
+    ended = site.run("report", "-e", "communication_report_directory=out", "-e", "communication_report_results=no.json")
+    assert f"{site.folder / 'no.json'}'" in ended.output, ended.output
+
+
+def test_what_is_no_snapshot_is_said(site):
+    site.write([PROFILE])
+    for text, said in (("- 1\n", "must be stored as a dictionary"), ("a: [b\n", "did not find expected")):
+        (site.folder / "before.yml").write_text(text)
+        ended = site.run("rollback", "-e", "rollback_snapshot=before.yml")
+        assert ended.status == 2 and "rollback_snapshot is 'before.yml': it cannot be read: " in ended.output
+        assert said in ended.output, ended.output

@@ -128,7 +128,6 @@ class Forge:
                 [str(self.folder / "programs"), str(Path(sys.executable).parent), os.environ["PATH"]]
             ),
             "FORGE": str(self.folder),
-            "PWD": str(checkout),
             "CI_API_V4_URL": "https://gitlab.example/api/v4",
             "CI_PROJECT_ID": "7",
             "CI_MERGE_REQUEST_IID": "12",
@@ -222,7 +221,7 @@ def test_an_installed_artifact_converges(lab, tmp_path, collections):
     ]
     variables = {"communication_manager": manager, "communication_profiles": profiles}
     (tmp_path / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": {"manager": {}}, "vars": variables}}))
-    environment = {**installed(collections), "WORKLOAD_SECURITY_API_KEY": lab.api_key, "PWD": str(tmp_path)}
+    environment = {**installed(collections), "WORKLOAD_SECURITY_API_KEY": lab.api_key}
 
     def run(playbook: str) -> str:
         command = ("-i", "hosts.yml", f"workload_security.agent.{playbook}")

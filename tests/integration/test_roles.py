@@ -81,6 +81,18 @@ HERE = {"connectivity_manager_host": "127.0.0.1", "connectivity_timeout": 1}
     [
         ("cipher_report", {"cipher_report_directory": None}, "Set cipher_report_directory to the path of a folder"),
         ("cipher_report", {"cipher_report_directory": "x", "communication_manager": None}, "option 'url': "),
+        *(
+            (
+                role,
+                {**variables, "communication_profiles": [], "communication_manager": '{"url": "x"}'},
+                f"{named} must",
+            )
+            for role, variables, named in (
+                ("communication", {}, "communication_manager"),
+                ("cipher_report", {"cipher_report_directory": "x"}, "cipher_report_manager"),
+                ("communication_report", {"communication_report_directory": "x"}, "communication_report_manager"),
+            )
+        ),
         (
             "communication_report",
             {"communication_report_directory": None},

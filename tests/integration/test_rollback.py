@@ -401,7 +401,7 @@ def test_the_playbook_shows_its_plan_and_carries_it_out(scene: Scene, tmp_path: 
     def rollback(*arguments: str) -> t.Any:
         return ansible_playbook(
             str(ROOT / "playbooks" / "rollback.yml"), "-i", str(inventory), "-e", "rollback_snapshot=before.yml", *arguments,
-            environment={"WORKLOAD_SECURITY_API_KEY": lab.api_key, "PWD": str(tmp_path)}, cwd=tmp_path,
+            environment={"WORKLOAD_SECURITY_API_KEY": lab.api_key}, cwd=tmp_path,
         )  # fmt: skip
 
     shown = rollback("--check", "-e", json.dumps({"rollback_only": {"computers": ["two.example.com"]}}))

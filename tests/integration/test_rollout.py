@@ -90,7 +90,6 @@ class Site:
         return {
             "WORKLOAD_SECURITY_API_KEY": self.lab.api_key,
             "WORKLOAD_SECURITY_PROGRESS_INTERVAL": "1",
-            "PWD": str(self.folder),
         }
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -293,7 +293,8 @@ class _Stock:
 
     def _contact(self, computer: Computer, facets: Row) -> str:
         heard = computer.last_agent_communication
-        if heard is None:
+        # Without a version, a computer that has communicated has an agent. With the version 0.0.0.0, it had one.
+        if heard is None or (computer.agent_version and not computer.has_agent):
             return NEVER if computer.has_agent else NO_AGENT
         interval = facets["interval"]
         if interval is None and self._asked.deployment == CLOUD:

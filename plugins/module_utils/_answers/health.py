@@ -154,7 +154,7 @@ def read_health(client: Client, asked: HealthAsked) -> Row:
 
 def _row(computer: Computer, asked: HealthAsked) -> Row:
     status = AgentStatus.of(computer)
-    trouble, text = _trouble(status, asked)
+    trouble, text = _trouble(computer, status, asked)
     return {
         **computer.reference,
         "trouble": trouble,
@@ -167,10 +167,11 @@ def _row(computer: Computer, asked: HealthAsked) -> Row:
     }
 
 
-def _trouble(status: AgentStatus, asked: HealthAsked) -> tuple[str, str]:
+def _trouble(computer: Computer, status: AgentStatus, asked: HealthAsked) -> tuple[str, str]:
     """The kind of trouble, and the manager's text about it."""
     if not status.has_agent:
-        return NO_AGENT, ""
+        # Without a version, a computer that has communicated has an agent, about which the manager says too little.
+        return (UNKNOWN if status.heard is not None and not computer.agent_version else NO_AGENT), ""
     if status.offline:
         return OFFLINE, status.offline
     if status.communication_errors:
@@ -180,7 +181,9 @@ def _trouble(status: AgentStatus, asked: HealthAsked) -> tuple[str, str]:
         return SILENT, ""
     if status.is_sending and waiting is not None and waiting > asked.not_arrived_after:
         return NOT_ARRIVED, "; ".join(status.tasks or ())
-    if silent is None or not (status.status or status.messages):
+    # A policy is on its way, but not since when.
+    untold = status.is_sending and waiting is None
+    if silent is None or untold or not (status.status or status.messages):
         return UNKNOWN, ""
     return WELL, ""
 

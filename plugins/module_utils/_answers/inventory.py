@@ -13,7 +13,7 @@ import functools
 import typing as t
 from dataclasses import dataclass
 
-from .._agent.platforms import family
+from .._agent.platforms import FAMILIES, family
 from .._agent.releases import describe
 from .._agent.versions import NO_AGENT, parse
 from .._basis.errors import OptionError
@@ -114,7 +114,7 @@ def read_hosts(client: Client, asked: HostsAsked, sanitize: Sanitize) -> dict[st
         _defaults = fleet.default_settings
     groups = _Groups(fleet, asked.prefixes, sanitize, directions, computers)
     memberships = [groups.of(computer) for computer in computers]
-    called = HostNames(computers, fleet.computers.values(), groups.parents)
+    called = HostNames(computers, fleet.computers.values(), groups.names)
     warnings = missing_told(absent, "the inventory is without")
     if called.unusual:
         examples = enumerated([quoted(one.host_name, 60) for one in called.unusual[:MOST_NAMED]])
@@ -218,6 +218,8 @@ class _Groups:
         # The names of groups, by the kind and value that they stand for.
         self._names: dict[tuple[str, t.Any], str] = {}
         self.parents: dict[str, str | None] = {}
+        # What groups of policies, computer groups and platforms are called, even if no host needs them today.
+        self._possible = {self._called(PLATFORM, each) for each in FAMILIES} if PLATFORM in prefixes else set()
         self._renamed = 0
         if POLICY in prefixes:
             used = {computer.policy_id for computer in computers if computer.policy_id}
@@ -225,6 +227,11 @@ class _Groups:
         if COMPUTER_GROUP in prefixes:
             used = {computer.group_id for computer in computers if computer.group_id}
             self._tree(COMPUTER_GROUP, fleet.group_tree, used, lambda number: fleet.groups[number])
+
+    @property
+    def names(self) -> set[str]:
+        """The names that no host may have, or a play for a group without hosts would mean that host."""
+        return self._possible.union(self.parents)
 
     @property
     def warnings(self) -> list[str]:
@@ -267,10 +274,15 @@ class _Groups:
 
     def _named(self, kind: str, text: str) -> str:
         owner = (f"{kind}, named", text)
-        return self._names.get(owner) or self._claim(owner, f"{self._prefixes[kind]}{text}", kind)
+        return self._names.get(owner) or self._claim(owner, self._called(kind, text), kind)
+
+    def _called(self, kind: str, text: str) -> str:
+        """The name of a group for this text, unless another group has it."""
+        return self._sanitize(f"{self._prefixes[kind]}{text}") or "_"
 
     def _tree(self, kind: str, tree: Tree, used: t.Iterable[int], name_of: t.Callable[[int], str]) -> None:
         """Groups for these objects and their parents, each below the next. One link of a loop is left out."""
+        self._possible.update(self._called(kind, name_of(number)) for number in tree)
         needed: set[int] = set()
         for number in used:
             above: int | None = number
@@ -279,16 +291,15 @@ class _Groups:
                 above = tree[above][1]
         below: dict[int, int] = {}
         for number in sorted(needed):
-            self._claim((kind, number), f"{self._prefixes[kind]}{name_of(number)}", str(number))
+            self._claim((kind, number), self._called(kind, name_of(number)), str(number))
             parent = tree[number][1]
             if parent is not None and parent in needed and not _leads_to(below, parent, number):
                 below[number] = parent
         for number, parent in below.items():
             self.parents[self._names[kind, number]] = self._names[kind, parent]
 
-    def _claim(self, owner: tuple[str, t.Any], text: str, mark: str) -> str:
+    def _claim(self, owner: tuple[str, t.Any], name: str, mark: str) -> str:
         """A name for a new group. The mark is appended if another group has the name."""
-        name = self._sanitize(text) or "_"
         if name in self.parents or name.casefold() in RESERVED:
             self._renamed += 1
             name = f"{name}_{mark}"

@@ -21,9 +21,9 @@ from .._vendor.communication import AGENT_INITIATED, AGENT_PORT, MANAGER_INITIAT
 from .._vendor.manager_address import read_manager_address
 from .background import in_background, wait_until
 from .diagnosis import Attempt, Problem, diagnose, diagnose_listening
-from .endpoints import HEARTBEAT, LEGACY_REGION, Asked, Endpoint
+from .endpoints import HEARTBEAT, Asked, Endpoint
 from .listening import read_listening
-from .options import host_of
+from .options import host_of, region_of
 from .resolution import Lookup
 from .sources import read_sources
 from .tls import Handshake, client_context, shake_hands
@@ -152,12 +152,11 @@ def _is_asked(manager_url: Optional[str], asked: Asked) -> Optional[bool]:
         return None
     try:
         where = read_manager_address(manager_url, "manager")
-        host = None if where.is_cloud else host_of(where.host, "manager")
+        if where.is_cloud:
+            return region_of(where, manager_url) in [manager.region for manager in asked.managers]
+        return host_of(where.host, "manager") in [manager.host for manager in asked.managers]
     except OptionError:
         return None
-    if host is None:
-        return (where.region or LEGACY_REGION) in [manager.region for manager in asked.managers]
-    return host in [manager.host for manager in asked.managers]
 
 
 def _shown(name: Optional[str], port: int, purpose: str, required: bool, problem: Problem) -> Dict[str, Any]:

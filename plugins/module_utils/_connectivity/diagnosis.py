@@ -17,7 +17,7 @@ from .._dns.wire import NOERROR, NXDOMAIN
 from . import tls
 from .endpoints import HEARTBEAT, Endpoint
 from .listening import Listening
-from .resolution import HOSTS_FILE_SOURCE, Resolution, Said
+from .resolution import ADDRESS_SOURCE, HOSTS_FILE_SOURCE, Resolution, Said
 from .sources import HOSTS_FILE, NSSWITCH_CONF, RESOLV_CONF, Sources
 
 # The steps, in their order.
@@ -180,6 +180,11 @@ def _unconnected(endpoint: Endpoint, resolution: Resolution, attempts: Sequence[
             f"take the name out of line {line.line} of {HOSTS_FILE}, or put the right address there with {_LOCAL_DNS}",
         )
     if all(_is_own(attempt.address) for attempt in attempts):
+        if resolution.source == ADDRESS_SOURCE:
+            return (
+                f"{endpoint.name} is an address of this host itself ({tried})",
+                f"set the option that has {endpoint.name} to {endpoint.server}'s own name or address",
+            )
         return (
             f"{endpoint.name} resolves to this host itself ({tried})",
             f"give {endpoint.name} {endpoint.server}'s address where it is resolved ({resolution.source}), with {_LOCAL_DNS}",

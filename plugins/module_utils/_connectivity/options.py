@@ -107,7 +107,7 @@ def _managers(params: Dict[str, Any]) -> List[Manager]:
 
 def _manager(text: str, where: ManagerAddress, direction: str, heartbeat_port: int, apart: bool) -> Manager:
     if where.is_cloud:
-        region = known_region(where.region or LEGACY_REGION, "manager")
+        region = known_region(region_of(where, text), "manager")
         endpoints = cloud_endpoints(region, direction)
         if where.region is None:
             endpoints = [legacy_endpoint(where.host, direction), *endpoints]
@@ -115,6 +115,15 @@ def _manager(text: str, where: ManagerAddress, direction: str, heartbeat_port: i
     host = host_of(where.host, "manager")
     console, heartbeat = _ports(where, heartbeat_port, apart)
     return Manager(text, None, host, tuple(own_endpoints(host, console, heartbeat, direction)))
+
+
+def region_of(where: ManagerAddress, text: str) -> str:
+    """The region of an address in the cloud, known or not. Raises C(OptionError) if the name does not say it."""
+    if where.region is None and not where.is_legacy:
+        raise OptionError(
+            "manager", text, f"its name does not say the region, as https://workload.us-1.{CLOUD_DOMAIN} does"
+        )
+    return where.region or LEGACY_REGION
 
 
 def _ports(where: ManagerAddress, heartbeat_port: int, apart: bool) -> Tuple[Optional[int], Optional[int]]:

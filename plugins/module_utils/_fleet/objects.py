@@ -24,6 +24,8 @@ _shared = _TEXTS.setdefault
 
 # Smaller numbers (before 1973 in milliseconds) are seconds.
 _LEAST_MILLISECONDS = 10**11
+# The end of the year 9999. Larger numbers, such as microseconds, are no dates, and must not look like recent ones.
+_MOST_MILLISECONDS = 253_402_300_799_999
 
 
 class Policy:
@@ -197,6 +199,6 @@ def _all_shared(texts: t.Iterable[str]) -> tuple[str, ...]:
 
 
 def _milliseconds(date: t.Any) -> int | None:
-    if not isinstance(date, int) or isinstance(date, bool) or date <= 0:
+    if not isinstance(date, int) or isinstance(date, bool) or not 0 < date <= _MOST_MILLISECONDS:
         return None
     return date if date >= _LEAST_MILLISECONDS else 1000 * date

@@ -10,8 +10,11 @@ so they are searched within the shown text, ignoring case.
 
 from __future__ import annotations
 
-# The agent cannot be reached, or cannot be running.
-_OFFLINE = ("offline", "vm stopped", "vm paused")
+import re
+
+# The agent cannot be reached, or cannot be running. One of its engines may be offline while it communicates, as in
+# "Anti-Malware Engine Offline".
+_OFFLINE = re.compile(r"(?<!engine )(?<!engine is )offline|vm stopped|vm paused", re.IGNORECASE | re.ASCII)
 # The manager and the agent cannot talk to each other, or no longer know each other.
 _COMMUNICATION_ERRORS = (
     "communication error",
@@ -32,7 +35,7 @@ _SENDING = ("update of configuration pending", "update of configuration in progr
 
 def is_offline(text: str) -> bool:
     """Whether a status or a task says that the agent is offline."""
-    return _has(text, _OFFLINE)
+    return _OFFLINE.search(text) is not None
 
 
 def is_communication_error(text: str) -> bool:

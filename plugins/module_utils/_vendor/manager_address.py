@@ -54,6 +54,12 @@ class ManagerAddress:
         """Whether the vendor runs the manager."""
         return f".{self.host.rstrip('.')}".endswith((f".{CLOUD_DOMAIN}", f".{LEGACY_DOMAIN}"))
 
+    @property
+    def is_legacy(self) -> bool:
+        """Whether it is one of the cloud's names for accounts that are older than Cloud One."""
+        host = self.host.rstrip(".")
+        return host == CLOUD_DOMAIN or f".{host}".endswith(f".{LEGACY_DOMAIN}")
+
 
 def read_manager_address(text: str, option: str, form: str = ADDRESS_FORM) -> ManagerAddress:
     """Read an address. Raises C(OptionError), which never repeats a password in the text.

@@ -242,6 +242,7 @@ URL = "https://dsm.example.com:4120/"
         ("https://agents-004.workload.jp-1.cloudone.trendmicro.com:443/", Manager(None, "jp-1", None, ()), True),
         ("https://agents-004.workload.us-1.cloudone.trendmicro.com:443/", Manager(None, "jp-1", None, ()), False),
         ("https://agents.deepsecurity.trendmicro.com:443/", Manager(None, "us-1", None, ()), True),
+        ("https://de-1.cloudone.trendmicro.com:443/", Manager(None, "us-1", None, ()), None),
         ("ftp://dsm.example.com/", Manager("dsm", None, "dsm.example.com", ()), None),
     ],
 )

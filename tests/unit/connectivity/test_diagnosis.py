@@ -189,6 +189,12 @@ def test_connections_that_do_not_come_about(attempts: list[Attempt], cause: str,
     assert cause in problem.cause and "it failed" in problem.cause and remedy in problem.remedy
 
 
+def test_an_address_of_the_host_itself_is_not_resolved() -> None:
+    problem = after(failed("127.0.0.1"), source="address")
+    assert problem and "is an address of this host itself (127.0.0.1: it failed)" in problem.cause
+    assert problem.remedy.startswith("set the option that has ") and "resolve" not in problem.remedy
+
+
 def test_an_old_line_in_the_hosts_file() -> None:
     lines, answers = (
         [HostsLine(5, "2001:db8::66"), HostsLine(7, "192.0.2.66")],

@@ -105,6 +105,16 @@ def test_an_account_from_before_cloud_one_has_a_name_more() -> None:
     assert endpoints(manager=f"https://{name}:443/") == [(name, 443, True), *endpoints(region="us-1")]
 
 
+@pytest.mark.parametrize("host", ["de-1.cloudone.trendmicro.com", "a.b.workload.de-1.cloudone.trendmicro.com."])
+def test_a_name_of_the_cloud_without_a_region_is_not_taken_for_one(host: str) -> None:
+    for manager in (host, f"https://{host}"):
+        with pytest.raises(OptionError) as caught:
+            asked(manager=manager)
+        assert repr(manager) in str(caught.value) and "does not say the region" in str(caught.value)
+    # The name by which accounts from before Cloud One reach their manager.
+    assert asked(manager="https://cloudone.trendmicro.com").managers[0].region == "us-1"
+
+
 def test_updates_and_revocation_are_looked_at_when_asked() -> None:
     every = ["heartbeat", "updates", "revocation"]
     found = asked(region="jp-1", checks=every).endpoints

@@ -42,15 +42,17 @@ def test_what_is_named_after_a_host_is_named_by_the_filter(path: str) -> None:
 @pytest.mark.parametrize("role", ["report_page", "connectivity"])
 @pytest.mark.parametrize(
     ("folder", "wanted"),
-    [("/srv/x", "/srv/x"), ("~/x", "~/x"), ("x", "/home/me/x"), ("./x", "/home/me/./x"), ("../x", "/home/me/../x")],
+    [("/srv/x", "/srv/x"), ("~/x", "~/x"), ("x", "HERE/x"), ("./x", "HERE/./x"), ("../x", "HERE/../x")],
 )
 def test_a_relative_folder_begins_where_ansible_was_started(
-    role: str, folder: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+    role: str, folder: str, wanted: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    # What starts Ansible without a shell, such as a service or a container, has no PWD, or one of another folder.
     monkeypatch.setenv("PWD", "/home/me")
+    monkeypatch.chdir(tmp_path)
     variables = {**role_vars(role), f"{role}_directory": folder}
     path = Templar(DataLoader(), variables=variables).template(trust_as_template(f"{{{{ {role}_path }}}}"))
-    assert path == wanted
+    assert path == wanted.replace("HERE", str(tmp_path.resolve()))
 
 
 @pytest.mark.parametrize("role", ["cipher_report", "communication_report"])

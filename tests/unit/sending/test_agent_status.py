@@ -55,6 +55,8 @@ def test_a_captured_reply_is_an_agent_that_is_offline():
         ({"lastSendPolicyRequest": "soon"}, None),
         ({"lastSendPolicyRequest": True}, None),
         ({"lastSendPolicyRequest": 0}, None),
+        # Microseconds.
+        ({"lastSendPolicyRequest": 1_573_101_479_760_000}, None),
         ({}, None),
     ],
 )
@@ -90,6 +92,9 @@ BEFORE = status(requested=NOW, taken=NOW + 1)
         ({"requested": NOW + 8, "tasks": ("Update of Configuration Pending (Offline)",)}, BEFORE, "offline"),
         ({"requested": NOW + 8, "messages": ("No Route to Computer",)}, BEFORE, "failed"),
         ({"requested": NOW + 8, "messages": ("Integrity Monitoring Rule Compile Issue",)}, BEFORE, "waiting"),
+        # An agent talks to the manager, whichever of its engines is offline.
+        ({"requested": NOW + 8, "messages": ("Anti-Malware Engine Offline",)}, BEFORE, "waiting"),
+        ({"requested": NOW + 8, "messages": ("Anti-Malware Engine Offline", "Offline")}, BEFORE, "offline"),
         # Taken, whatever else the manager says of it.
         ({"messages": ("Communication error",)}, BEFORE, "arrived"),
         ({"has_agent": False}, BEFORE, "no_agent"),
@@ -114,6 +119,7 @@ def test_how_far_a_policy_has_come(changed, before, expected):
         ({"messages": ("Reactivation Required",), "status": "warning"}, "failed"),
         ({"messages": ("Rules out of date",), "status": "warning"}, "failed"),
         ({"messages": ("There before",), "status": "error"}, "passed"),
+        ({"messages": ("Firewall Engine Offline",), "status": "error"}, "failed"),
         ({"messages": (), "status": "error"}, "failed"),
         ({"heard": None}, "unknown"),
         ({"requested": None, "taken": None}, "unknown"),
@@ -124,6 +130,13 @@ def test_how_far_a_policy_has_come(changed, before, expected):
 def test_what_a_gate_says(changed, expected):
     verdict = judge(status(**changed), NOW, accepted=["There before"])
     assert verdict.state == expected and bool(verdict.reason) == (expected != "passed")
+
+
+def test_an_engine_that_was_offline_before_does_not_fail_an_agent():
+    text = "Anti-Malware Engine Offline"
+    seen = status(messages=(text,), status="error")
+    assert judge(seen, NOW).reason == f"the agent has an alert: {text}"
+    assert judge(seen, NOW, accepted=[text]).state == "passed"
 
 
 def test_when_it_must_have_talked_can_be_another_time():
