@@ -15,6 +15,7 @@ import errno
 import fcntl
 import os
 import re
+import shutil
 import stat
 import struct
 import sys
@@ -43,6 +44,9 @@ _LONGEST_NAME = 150
 # Seconds to wait for another run that is replacing a file, which usually takes a moment.
 _TURN = 30.0
 _PAUSE = 0.05
+
+# The name of a file's access control list among its extended attributes, on Linux.
+_ACCESS = "system.posix_acl_access"
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -145,6 +149,21 @@ def replace_whole(
             if check:
                 check()
             os.rename(candidate, target)
+
+
+def keep_attributes(handle: int, candidate: str, path: str) -> None:
+    """Give a new file the owner, mode, access control list and security context of the file at C(path).
+
+    C(handle) and C(candidate) are the new file and its path, as C(permit) of C(replace_whole) gets them. Without its
+    access control list, a file's mode would say more than the file allows. Raises C(OSError).
+    """
+    there = os.stat(path)
+    os.fchown(handle, there.st_uid, there.st_gid)
+    if hasattr(os, "listxattr") and _ACCESS in os.listxattr(candidate) and _ACCESS not in os.listxattr(path):
+        # It comes from the folder's default, and would let in others.
+        os.removexattr(candidate, _ACCESS)
+    shutil.copystat(path, candidate)
+    os.utime(candidate)
 
 
 def overwrite_whole(path: str, before: bytes, content: bytes, check: Callable[[], None]) -> None:

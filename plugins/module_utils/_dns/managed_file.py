@@ -12,12 +12,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 from typing import BinaryIO, Iterator, Mapping, Optional, Tuple
 
 from .._basis import files
 from .._basis.errors import OptionError
-from .._basis.files import overwrite_whole, read_whole, replace_whole
+from .._basis.files import keep_attributes, overwrite_whole, read_whole, replace_whole
 from .._basis.text import shown
 from .errors import DnsError
 
@@ -82,10 +81,7 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
         if before is None:
             os.fchmod(handle, _NEW_FILE_MODE)
             return
-        owner = os.stat(target)
-        os.fchown(handle, owner.st_uid, owner.st_gid)
-        shutil.copystat(target, candidate)
-        os.utime(candidate)
+        keep_attributes(handle, candidate, target)
 
     try:
         replace_whole(target, after, permit, lambda: _expect(path, before))

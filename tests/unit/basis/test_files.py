@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import FileError, OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.files import (
+    keep_attributes,
     keep_whole,
     read_whole,
     readable_file,
@@ -127,6 +129,35 @@ def test_files_that_are_replaced(tmp_path):
         replace_whole(str(tmp_path / "loop"), b"x")
     with pytest.raises(OSError, match="This is not a path"):
         replace_whole("a\0b", b"x")
+
+
+def access_list(users: int) -> bytes:
+    """An access control list as Linux stores it: for the owner, user 1000, the group, all of these, and others."""
+    nobody = 0xFFFFFFFF
+    entries = ((1, 6, nobody), (2, 6, 1000), (4, 0, nobody), (16, users, nobody), (32, 0, nobody))
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def test_a_file_keeps_who_may_read_it(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+    file.chmod(0o640)
+    try:
+        os.setxattr(file, "system.posix_acl_access", access_list(6))
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error}")
+    # What looks like the mode of the group is that of the list.
+    assert file.stat().st_mode & 0o777 == 0o660
+    replace_whole(str(file), b"new", lambda handle, candidate: keep_attributes(handle, candidate, str(file)))
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o660)
+    assert os.getxattr(file, "system.posix_acl_access") == access_list(6)
+    # New files of this folder get a list, which the old file does not have.
+    os.setxattr(tmp_path, "system.posix_acl_default", access_list(6))
+    os.removexattr(file, "system.posix_acl_access")
+    file.chmod(0o640)
+    replace_whole(str(file), b"newer", lambda handle, candidate: keep_attributes(handle, candidate, str(file)))
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"newer", 0o640)
+    assert "system.posix_acl_access" not in os.listxattr(file)
 
 
 def test_a_file_that_holds_it_already_is_not_written(tmp_path):
