@@ -662,6 +662,7 @@ def test_a_file_that_cannot_be_understood_stays_as_it_is(small, tmp_path, fault)
     [
         ({"path": "/"}, "path"),
         ({"path": "/dev/null/x.yml"}, "path"),
+        ({"path": "documents/"}, "path"),
         ({"path": "x.yml", "variable": "a b"}, "variable"),
         ({"path": "x.yml", "facets": []}, "facets"),
         ({"path": "x.yml", "policies": []}, "policies"),
@@ -671,6 +672,7 @@ def test_options_that_cannot_be_right(small, tmp_path, monkeypatch, options, opt
     monkeypatch.chdir(tmp_path)
     (result,) = run_tasks(small.lab, [{CAPTURE: options}]).results
     assert result["failed"] and result["failure"]["option"] == option, result
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_capture_costs_pages_as_a_check_does(lab, tmp_path):

@@ -76,8 +76,11 @@ def readable_file(option: str, path: str, holds: str) -> str:
 def no_regular_file(path: str) -> Optional[str]:
     """What is there instead of a regular file, such as C(a named pipe); C(None) for a regular file or nothing.
 
-    Symbolic links are followed. Raises C(OSError) if the file's type cannot be found out.
+    Symbolic links are followed. A path such as C(plans/) is that of a folder, also if there is nothing yet. Raises
+    C(OSError) if the file's type cannot be found out.
     """
+    if os.path.basename(path) in ("", "."):
+        return "a folder"
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -137,7 +140,7 @@ def replace_whole(
     unchanged, also if there is something else than a regular file, such as a named pipe or a device.
     """
     target = _target(path)
-    _refuse(no_regular_file(target))
+    _refuse(no_regular_file(path) or no_regular_file(target))
     # The new file has mode 0600 from the beginning.
     with temporary(target) as (file, candidate):
         file.write(content)
@@ -174,7 +177,7 @@ def overwrite_whole(path: str, before: bytes, content: bytes, check: Callable[[]
     write the file; if it raises an error, the file stays as it is. Raises C(OSError).
     """
     target = _target(path)
-    _refuse(no_regular_file(target))
+    _refuse(no_regular_file(path) or no_regular_file(target))
     with _turn_in(os.path.dirname(target)), open(target, "r+b", buffering=0) as file:
         # Several containers may have mounted the same file; a lock of the folder would not help then.
         _lock(file.fileno(), path)

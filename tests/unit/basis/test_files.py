@@ -20,6 +20,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.err
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.files import (
     keep_attributes,
     keep_whole,
+    overwrite_whole,
     read_whole,
     readable_file,
     replace_whole,
@@ -129,6 +130,19 @@ def test_files_that_are_replaced(tmp_path):
         replace_whole(str(tmp_path / "loop"), b"x")
     with pytest.raises(OSError, match="This is not a path"):
         replace_whole("a\0b", b"x")
+
+
+@pytest.mark.parametrize("end", ["/", "//", "/.", "/./", "/.."])
+def test_a_path_of_a_folder_is_none_of_a_file(tmp_path, end):
+    path = f"{tmp_path}/plans{end}"
+    for attempt in (
+        lambda: replace_whole(path, b"x"),
+        lambda: keep_whole(path, b"x", False),
+        lambda: overwrite_whole(path, b"", b"x", lambda: None),
+    ):
+        with pytest.raises(OSError, match="It is a folder"):
+            attempt()
+    assert os.listdir(tmp_path) == []
 
 
 def access_list(users: int) -> bytes:
