@@ -226,6 +226,40 @@ def is_immutable(path: str) -> bool:
     return bool(int.from_bytes(flags[: struct.calcsize("i")], sys.byteorder) & _IMMUTABLE)
 
 
+def expect_replaceable(path: str) -> None:
+    """Raise the C(OSError) that C(replace_whole), with C(keep_attributes), is sure to raise here. For check mode.
+
+    A missing folder is no error here: an earlier task of the same run may create it.
+    """
+    target = _target(path)
+    folder = os.path.dirname(target)
+    try:
+        place = os.stat(folder)
+    except FileNotFoundError:
+        return
+    number = 0
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+    elif is_immutable(target) or _is_of_others(target, place):
+        number = errno.EPERM
+    if number:
+        raise OSError(number, os.strerror(number))
+
+
+def _is_of_others(target: str, folder: os.stat_result) -> bool:
+    """Whether a file has an owner or group that this user cannot give to a new one, or that keeps it from the user."""
+    user = os.geteuid()
+    try:
+        there = os.stat(target)
+    except FileNotFoundError:
+        return False
+    if user == 0:
+        return False
+    if folder.st_mode & stat.S_ISVTX and user not in (there.st_uid, folder.st_uid):
+        return True
+    return there.st_uid != user or there.st_gid not in (os.getegid(), *os.getgroups(), folder.st_gid)
+
+
 def keep_whole(path: str, content: bytes, check_mode: bool) -> bool:
     """Like C(replace_whole), unless the file already has this content. Nothing is written in check mode.
 

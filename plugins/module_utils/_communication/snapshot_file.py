@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._basis.errors import FileError, OptionError
-from .._basis.files import keep_attributes, read_whole, replace_whole
+from .._basis.files import expect_replaceable, keep_attributes, read_whole, replace_whole
 from .._basis.text import one_line, shown
 from .._facets.registry import FACETS
 from .._fleet.targets import listed_policies
@@ -93,8 +93,23 @@ def replace_text(path: str, before: str | None, after: str) -> None:
             target, after.encode("utf-8"), lambda handle, candidate: _permit(handle, candidate, target), check
         )
     except OSError as error:
-        advice = "; the owner of the file has to do it" if error.errno == errno.EPERM else ""
-        raise FileError("path", path, f"{error.strerror}{advice}") from error
+        raise _unwritable(path, error) from error
+
+
+def expect_writable(path: str) -> None:
+    """Raise the C(FileError) that C(replace_text) is sure to raise here, without trying it. For check mode."""
+    new = os.path.realpath(path)
+    while not os.path.lexists(os.path.dirname(new)):
+        new = os.path.dirname(new)
+    try:
+        expect_replaceable(new)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: str, error: OSError) -> FileError:
+    advice = "; the owner of the file has to do it" if error.errno == errno.EPERM else ""
+    return FileError("path", path, f"{error.strerror}{advice}")
 
 
 def _permit(handle: int, candidate: str, target: str) -> None:

@@ -98,18 +98,18 @@ def expect_writable(path: str) -> None:
     A missing folder is no error here: an earlier task of the same run may create it.
     """
     target = os.path.realpath(path)
-    folder = os.path.dirname(target)
     mount = files.is_mount(target)
-    if not mount and (os.access(folder, os.W_OK) or not os.path.exists(folder)):
-        if files.is_immutable(target):
-            raise _failed("unwritable", "write", path, OSError(errno.EPERM, os.strerror(errno.EPERM)))
-        return
-    number = errno.EROFS if os.statvfs(target if mount else folder).f_flag & os.ST_RDONLY else errno.EACCES
-    failed = _failed("unwritable", "write", path, OSError(number, os.strerror(number)))
-    if not os.access(target, os.W_OK):
-        raise failed
-    told = f"cannot write {shown(path)}: it is a mount of its own, as in containers" if mount else str(failed)
-    raise Irreplaceable(failed.code, told)
+    try:
+        if mount:
+            number = errno.EROFS if os.statvfs(target).f_flag & os.ST_RDONLY else errno.EACCES
+            raise OSError(number, os.strerror(number))
+        files.expect_replaceable(target)
+    except OSError as error:
+        failed = _failed("unwritable", "write", path, error)
+        if error.errno not in _IRREPLACEABLE or not os.access(target, os.W_OK) or files.is_immutable(target):
+            raise failed from error
+        told = f"cannot write {shown(path)}: it is a mount of its own, as in containers" if mount else str(failed)
+        raise Irreplaceable(failed.code, told) from error
 
 
 def overwrite(path: str, before: bytes, after: bytes) -> None:

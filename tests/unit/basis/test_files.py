@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import struct
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import FileError, OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.files import (
+    expect_replaceable,
     keep_attributes,
     keep_whole,
     overwrite_whole,
@@ -172,6 +174,69 @@ def test_a_file_keeps_who_may_read_it(tmp_path):
     replace_whole(str(file), b"newer", lambda handle, candidate: keep_attributes(handle, candidate, str(file)))
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"newer", 0o640)
     assert "system.posix_acl_access" not in os.listxattr(file)
+
+
+# Owner and mode of a folder, and owner, group and mode of a file in it; no file if its mode is 0.
+PLACES = {
+    "own": (1000, 0o700, 1000, 1000, 0o400),
+    "new": (1000, 0o700, 0, 0, 0),
+    "file of root": (1000, 0o755, 0, 0, 0o666),
+    "group of others": (1000, 0o755, 1000, 4242, 0o644),
+    "group of the folder": (0, 0o2775, 1000, 1000, 0o644),
+    "folder of root": (0, 0o755, 1000, 1000, 0o644),
+    "new in a folder of root": (0, 0o755, 0, 0, 0),
+    "for all": (0, 0o777, 1000, 1000, 0o644),
+    "for all, file of root": (0, 0o777, 0, 0, 0o644),
+    "sticky": (0, 0o1777, 1000, 1000, 0o644),
+    "sticky, file of root": (0, 0o1777, 0, 1000, 0o666),
+    "not listed": (1000, 0o300, 1000, 1000, 0o644),
+    "not entered": (1000, 0o600, 1000, 1000, 0o644),
+    "not written": (1000, 0o500, 1000, 1000, 0o644),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become another user.")
+@pytest.mark.parametrize("place", PLACES)
+def test_check_mode_says_what_another_user_may_write(place):
+    user, mode, owner, group, file_mode = PLACES[place]
+
+    def attempt(path: str) -> None:
+        os.setgroups([])
+        os.setgid(1000)
+        os.setuid(1000)
+        said = []
+        for write in (
+            lambda: expect_replaceable(path),
+            lambda: replace_whole(
+                path, b"new", (lambda *made: keep_attributes(*made, path)) if file_mode else None, lambda: None
+            ),
+        ):
+            try:
+                write()
+                said.append(None)
+            except OSError as error:
+                said.append(error.errno)
+        os._exit(0 if said[0] == said[1] else 1)
+
+    # The folders above that of pytest are for its own user.
+    with tempfile.TemporaryDirectory() as above:
+        os.chmod(above, 0o755)
+        folder = Path(above, "folder")
+        folder.mkdir()
+        file = folder / "file"
+        if file_mode:
+            file.write_bytes(b"old")
+            os.chown(file, owner, group)
+            file.chmod(file_mode)
+        os.chown(folder, user, user)
+        folder.chmod(mode)
+        process = multiprocessing.get_context("fork").Process(target=attempt, args=(str(file),))
+        process.start()
+        process.join(20)
+        assert process.exitcode == 0
+        left = ["file"] if file_mode or file.exists() else []
+        assert os.listdir(folder) == left
+        assert not file_mode or (file.stat().st_uid, file.stat().st_gid) == (owner, group)
 
 
 def test_a_file_that_holds_it_already_is_not_written(tmp_path):

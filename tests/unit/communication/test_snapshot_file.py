@@ -7,11 +7,14 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import os
 import re
 import struct
+import tempfile
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +30,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.snapshot_file import (
     DocumentText,
+    expect_writable,
     replace_text,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.objects import Policy
@@ -278,6 +282,33 @@ def test_a_file_keeps_its_access_control_list_and_group(tmp_path):
     after = path.stat()
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
     assert path.read_text() == "new: true\n" and os.getxattr(path, "system.posix_acl_access") == listed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become another user.")
+@pytest.mark.parametrize(("name", "there"), [("new.yml", False), ("some/where/new.yml", False), ("site.yml", True)])
+def test_check_mode_says_what_another_user_may_not_write(name, there):
+    def attempt(path: str) -> None:
+        os.setgroups([])
+        os.setgid(1000)
+        os.setuid(1000)
+        said = []
+        for write in (lambda: expect_writable(path), lambda: replace_text(path, "old" if there else None, "new")):
+            try:
+                write()
+            except FileError as error:
+                said.append(str(error))
+        os._exit(0 if len(said) == 2 and said[0] == said[1] and path in said[0] else 1)
+
+    # The folders above that of pytest are for its own user.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777 if there else 0o755)
+        if there:
+            Path(folder, name).write_text("old")
+        process = multiprocessing.get_context("fork").Process(target=attempt, args=(f"{folder}/{name}",))
+        process.start()
+        process.join(20)
+        assert process.exitcode == 0
+        assert os.listdir(folder) == ([name] if there else [])
 
 
 def test_a_file_that_cannot_be_written_is_told_by_its_option(tmp_path):
