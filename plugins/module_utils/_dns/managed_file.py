@@ -140,9 +140,9 @@ def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
 
 
 def remove(path: str) -> None:
-    """Remove a file that C(replace) has created. Raises C(DnsError)."""
+    """Remove a file that C(replace) has created. A symbolic link to it stays. Raises C(DnsError)."""
     try:
-        os.unlink(path)
+        os.unlink(os.path.realpath(path))
     except OSError as error:
         raise _failed("unwritable", "remove", path, error) from error
 
