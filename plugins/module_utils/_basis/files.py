@@ -226,10 +226,11 @@ def is_immutable(path: str) -> bool:
     return bool(int.from_bytes(flags[: struct.calcsize("i")], sys.byteorder) & _IMMUTABLE)
 
 
-def expect_replaceable(path: str) -> None:
-    """Raise the C(OSError) that C(replace_whole), with C(keep_attributes), is sure to raise here. For check mode.
+def expect_replaceable(path: str, keeps_owner: bool = True) -> None:
+    """Raise the C(OSError) that C(replace_whole) is sure to raise here. For check mode.
 
-    A missing folder is no error here: an earlier task of the same run may create it.
+    C(keeps_owner): whether it is called with C(keep_attributes). A missing folder is no error here: an earlier task of
+    the same run may create it.
     """
     target = _target(path)
     folder = os.path.dirname(target)
@@ -240,13 +241,13 @@ def expect_replaceable(path: str) -> None:
     number = 0
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
-    elif is_immutable(target) or _is_of_others(target, place):
+    elif is_immutable(target) or _is_of_others(target, place, keeps_owner):
         number = errno.EPERM
     if number:
         raise OSError(number, os.strerror(number))
 
 
-def _is_of_others(target: str, folder: os.stat_result) -> bool:
+def _is_of_others(target: str, folder: os.stat_result, keeps_owner: bool) -> bool:
     """Whether a file has an owner or group that this user cannot give to a new one, or that keeps it from the user."""
     user = os.geteuid()
     try:
@@ -257,11 +258,12 @@ def _is_of_others(target: str, folder: os.stat_result) -> bool:
         return False
     if folder.st_mode & stat.S_ISVTX and user not in (there.st_uid, folder.st_uid):
         return True
-    return there.st_uid != user or there.st_gid not in (os.getegid(), *os.getgroups(), folder.st_gid)
+    groups = (os.getegid(), *os.getgroups(), folder.st_gid)
+    return keeps_owner and (there.st_uid != user or there.st_gid not in groups)
 
 
 def keep_whole(path: str, content: bytes, check_mode: bool) -> bool:
-    """Like C(replace_whole), unless the file already has this content. Nothing is written in check mode.
+    """Like C(replace_whole), unless the file already has this content. In check mode, like C(expect_replaceable).
 
     Returns whether the file changes or would change. Raises C(OSError).
     """
@@ -269,11 +271,12 @@ def keep_whole(path: str, content: bytes, check_mode: bool) -> bool:
         changes = read_beginning(path, len(content) + 1) != content
     except FileNotFoundError:
         changes = True
-    if not check_mode:
-        if changes:
-            replace_whole(path, content)
-        else:
-            tidy(path)
+    if check_mode and changes:
+        expect_replaceable(path, keeps_owner=False)
+    elif changes:
+        replace_whole(path, content)
+    elif not check_mode:
+        tidy(path)
     return changes
 
 

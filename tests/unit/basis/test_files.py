@@ -197,7 +197,8 @@ PLACES = {
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become another user.")
 @pytest.mark.parametrize("place", PLACES)
-def test_check_mode_says_what_another_user_may_write(place):
+@pytest.mark.parametrize("keeps_owner", [True, False])
+def test_check_mode_says_what_another_user_may_write(place, keeps_owner):
     user, mode, owner, group, file_mode = PLACES[place]
 
     def attempt(path: str) -> None:
@@ -205,12 +206,11 @@ def test_check_mode_says_what_another_user_may_write(place):
         os.setgid(1000)
         os.setuid(1000)
         said = []
-        for write in (
-            lambda: expect_replaceable(path),
-            lambda: replace_whole(
-                path, b"new", (lambda *made: keep_attributes(*made, path)) if file_mode else None, lambda: None
-            ),
-        ):
+        keep = (lambda *made: keep_attributes(*made, path)) if file_mode else None
+        steps = (lambda: expect_replaceable(path), lambda: replace_whole(path, b"new", keep))
+        if not keeps_owner:
+            steps = (lambda: keep_whole(path, b"new", True), lambda: keep_whole(path, b"new", False))
+        for write in steps:
             try:
                 write()
                 said.append(None)
@@ -236,7 +236,7 @@ def test_check_mode_says_what_another_user_may_write(place):
         assert process.exitcode == 0
         left = ["file"] if file_mode or file.exists() else []
         assert os.listdir(folder) == left
-        assert not file_mode or (file.stat().st_uid, file.stat().st_gid) == (owner, group)
+        assert not file_mode or not keeps_owner or (file.stat().st_uid, file.stat().st_gid) == (owner, group)
 
 
 def test_a_file_that_holds_it_already_is_not_written(tmp_path):
