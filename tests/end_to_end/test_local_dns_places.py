@@ -365,6 +365,31 @@ def test_names_share_the_file_and_do_not_touch_each_other(hosts: LabHosts, serve
     assert served(server, RELAY) == []
 
 
+def test_a_file_that_the_server_may_not_read_does_not_end_what_it_answers(
+    hosts: LabHosts, server: NameServer, tmp_path: Path
+) -> None:
+    """The server runs as another user. Unbound would end, and dnsmasq would forget the records."""
+    place, path = server.program, OURS[server.program]
+    before = process(server)
+    attempts = [
+        task(place, check, **wanted)
+        for wanted in ({"addresses": ["198.18.0.8"]}, {"state": "absent"})
+        for check in (True, False)
+    ]
+    tasks = [
+        task(place, addresses=["198.18.0.9"]),
+        shell(f"chmod 600 {path}"),
+        *attempts,
+        shell(f"{DIG}; chmod 644 {path}"),
+    ]
+    played = play(hosts, tmp_path, *tasks, task(place, state="absent"), on=server.host)
+    told = failures(played)
+    assert [(one["code"], one["option"]) for one in told] == [("unreadable", f"{place}.path")] * 4
+    assert all(path in one["message"] for one in told)
+    assert played.results[-2]["stdout_lines"] == ["198.18.0.9"] and played.results[-1]["changed"]
+    assert process(server) == before and served(server) == []
+
+
 def test_ttl_of_unbound(hosts: LabHosts, unbound: NameServer, tmp_path: Path) -> None:
     looking = {"ansible.builtin.command": f"dig @127.0.0.1 +noall +answer {NAME}"}
     wanted = [{}, {"ttl": 60}, {"ttl": 60}, {}]

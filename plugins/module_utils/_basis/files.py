@@ -162,11 +162,16 @@ def keep_attributes(handle: int, candidate: str, path: str) -> None:
     """
     there = os.stat(path)
     os.fchown(handle, there.st_uid, there.st_gid)
-    if hasattr(os, "listxattr") and _ACCESS in os.listxattr(candidate) and _ACCESS not in os.listxattr(path):
+    if has_access_list(candidate) and not has_access_list(path):
         # It comes from the folder's default, and would let in others.
         os.removexattr(candidate, _ACCESS)
     shutil.copystat(path, candidate)
     os.utime(candidate)
+
+
+def has_access_list(path: str) -> bool:
+    """Whether a file has an access control list, beyond its mode. Raises C(OSError)."""
+    return hasattr(os, "listxattr") and _ACCESS in os.listxattr(path)
 
 
 def overwrite_whole(path: str, before: bytes, content: bytes, check: Callable[[], None]) -> None:

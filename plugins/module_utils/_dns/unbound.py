@@ -36,6 +36,7 @@ class Unbound(ServedFile):
     """A file with local data, which Unbound's configuration includes."""
 
     program = "unbound"
+    names = (program,)
     default_ttl = 3600
     hint = "another part of its configuration may speak of this name, or another server answers there"
 
@@ -98,7 +99,7 @@ class Unbound(ServedFile):
                 return
         pid_file = run("unbound-checkconf", "-o", "pidfile", self._configuration).output.strip()
         hang_up(
-            [self.program],
+            self.names,
             [pid_file],
             self._server.address,
             self._server.port,
