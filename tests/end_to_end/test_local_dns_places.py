@@ -390,6 +390,27 @@ def test_a_file_that_the_server_may_not_read_does_not_end_what_it_answers(
     assert process(server) == before and served(server) == []
 
 
+@pytest.mark.parametrize(
+    "path", ["/etc/unbound/unbound.conf", "/etc/unbound/unbound.conf.d/site.conf", "/etc/unbound/unbound.conf.d"]
+)
+def test_unbound_that_may_not_read_its_own_configuration_is_left_running(
+    hosts: LabHosts, unbound: NameServer, tmp_path: Path, path: str
+) -> None:
+    before = process(unbound)
+    tasks = [
+        task("unbound", addresses=["198.18.0.9"]),
+        shell(f"stat -c %a {path}; chmod go-rwx {path}"),
+        *(task("unbound", check, addresses=["198.18.0.8"]) for check in (True, False)),
+        shell(f"{DIG}; chmod a+rX {path}"),
+        task("unbound", state="absent"),
+    ]
+    played = play(hosts, tmp_path, *tasks, on=unbound.host)
+    assert [one["code"] for one in failures(played)] == ["unreadable"] * 2
+    assert all(f"may not read {path}: allow that" in one["message"] for one in failures(played))
+    assert played.results[-2]["stdout_lines"] == ["198.18.0.9"] and played.results[-1]["changed"]
+    assert process(unbound) == before
+
+
 def test_ttl_of_unbound(hosts: LabHosts, unbound: NameServer, tmp_path: Path) -> None:
     looking = {"ansible.builtin.command": f"dig @127.0.0.1 +noall +answer {NAME}"}
     wanted = [{}, {"ttl": 60}, {"ttl": 60}, {}]

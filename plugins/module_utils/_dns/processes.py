@@ -71,7 +71,7 @@ def listening_at(address: str, port: int, names: Sequence[str]) -> List[int]:
 
 
 def may_read(pid: int, path: str) -> bool:
-    """Whether a process may read a file, as the file's mode says; C(True) if that is not known or not all there is."""
+    """Whether a process may read a file, or enter a folder, by its mode; C(True) if that is not known or not all."""
     try:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
             said = {name: value.split() for name, _colon, value in (line.partition(":") for line in file)}
@@ -82,9 +82,11 @@ def may_read(pid: int, path: str) -> bool:
             return True
     except (OSError, ValueError, LookupError):
         return True
+    # As the bits of others.
+    needed = stat.S_IXOTH if stat.S_ISDIR(there.st_mode) else stat.S_IROTH
     if there.st_uid == user:
-        return bool(there.st_mode & stat.S_IRUSR)
-    return bool(there.st_mode & (stat.S_IRGRP if there.st_gid in groups else stat.S_IROTH))
+        return bool(there.st_mode & needed << 6)
+    return bool(there.st_mode & (needed << 3 if there.st_gid in groups else needed))
 
 
 def name_of(pid: int) -> str:

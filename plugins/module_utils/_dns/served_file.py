@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import Any, Dict, List, Optional, Sequence, Type
 
 from .._basis.files import tidy
@@ -92,14 +93,20 @@ class ServedFile(Place):
     def expect_writable(self) -> None:
         managed_file.expect_writable(self._path)
         # Made to read its files again, Unbound ends if it may not read one, and dnsmasq forgets what it had from it.
-        for pid in listening_at(self._server.address, self._server.port, self.names):
-            if not may_read(pid, self._path):
+        servers = listening_at(self._server.address, self._server.port, self.names)
+        files = self.files() if servers else []
+        for path in [*files, *sorted({os.path.dirname(file) for file in files})]:
+            if not all(may_read(pid, path) for pid in servers):
                 raise DnsError(
                     "unreadable",
-                    f"{self.program}, which runs as a user of its own, may not read {self._shown_path}: allow that, such"
-                    " as with chmod a+r",
-                    f"{self.program}.path",
+                    f"{self.program}, which runs as a user of its own, may not read {shown(path)}: allow that, such as with"
+                    " chmod a+rX",
+                    f"{self.program}.path" if path == self._path else None,
                 )
+
+    def files(self) -> List[str]:
+        """The files that the server reads when it is to read its files again."""
+        return [self._path]
 
     def write(self, before: List[Record], after: List[Record]) -> None:
         records = sorted([record for record in self._held if record.name not in self._names] + after)

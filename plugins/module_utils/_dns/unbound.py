@@ -20,7 +20,7 @@ from .processes import hang_up
 from .programs import run, said
 from .records import LONGEST_TTL, Record, address, host_name, type_of
 from .served_file import SERVER_ARGUMENTS, ServedFile
-from .unbound_configuration import configuration_with
+from .unbound_configuration import configuration_with, files_of
 
 ARGUMENTS: Dict[str, Any] = {
     "path": {"type": "path", "default": "/etc/unbound/unbound.conf.d/workload_security_agent.conf"},
@@ -43,6 +43,9 @@ class Unbound(ServedFile):
     def __init__(self, options: Dict[str, Any]) -> None:
         super().__init__(options)
         self._configuration = managed_file.path_of(options, "configuration", self.program)
+
+    def files(self) -> List[str]:
+        return [*super().files(), *files_of(self._configuration, self._path)]
 
     def parse(self, line: str) -> Optional[List[Record]]:
         data = _DATA.fullmatch(line)

@@ -176,6 +176,9 @@ def test_what_a_process_of_another_user_may_read(
         try:
             assert may_read(other.pid, str(path)) is readable
             assert may_read(same.pid, str(path)), "root may read everything"
+            for folder_mode in (0o700, 0o711, 0o744, 0o755):
+                tmp_path.chmod(folder_mode)
+                assert may_read(other.pid, str(tmp_path)) is bool(folder_mode & 1), "a folder is to be entered"
             assert may_read(other.pid, str(tmp_path / "none")), "a new file is for everybody to read"
         finally:
             other.kill()
