@@ -95,22 +95,3 @@ def test_a_ticket_cache_that_cannot_be_read_is_named_and_not_waited_for(tmp_path
     (tmp_path / "cache").write_bytes(b"\5\4")
     for cache in (f"{tmp_path}/cache", f"FILE:{tmp_path}/cache", "KCM:", "KEYRING:persistent:0", f"DIR:{tmp_path}/no"):
         kerberos.Kerberos("dc1", None, None, cache)._check_ticket_cache(cache)
-
-
-@pytest.mark.parametrize("cache", ["KCM:", "KEYRING:persistent:4242", "MEMORY:none", "DIR:/no/such", "NONE:x"])
-def test_a_ticket_cache_without_a_ticket_is_named(tmp_path, monkeypatch, cache):
-    pytest.importorskip("gssapi")
-    (tmp_path / "krb5.conf").write_text("[libdefaults]\ndefault_realm = LAB.TEST\ndns_lookup_kdc = false\n")
-    monkeypatch.setenv("KRB5_CONFIG", str(tmp_path / "krb5.conf"))
-    error = failure(**GSS_TSIG, ticket_cache=cache)
-    assert (error.code, error.option) == ("no_ticket", "rfc2136.ticket_cache")
-    assert f"option rfc2136.ticket_cache is '{cache}'" in str(error)
-
-
-def test_a_principal_without_a_realm_is_named(tmp_path, monkeypatch):
-    pytest.importorskip("gssapi")
-    (tmp_path / "krb5.conf").write_text("[libdefaults]\n")
-    monkeypatch.setenv("KRB5_CONFIG", str(tmp_path / "krb5.conf"))
-    error = failure(**GSS_TSIG, principal="ansible", ticket_cache="KCM:")
-    assert (error.code, error.option) == ("bad_option", "rfc2136.principal")
-    assert "'ansible'" in str(error) and "default_realm" in str(error)
