@@ -263,7 +263,10 @@ def _is_of_others(target: str, folder: os.stat_result, keeps_owner: bool) -> boo
         return False
     if folder.st_mode & stat.S_ISVTX and user not in (there.st_uid, folder.st_uid):
         return True
-    groups = (os.getegid(), *os.getgroups(), folder.st_gid)
+    groups = {os.getegid(), *os.getgroups()}
+    # A new file may get its folder's group. Outside of Linux, it always does.
+    if folder.st_mode & stat.S_ISGID or not sys.platform.startswith("linux"):
+        groups.add(folder.st_gid)
     return keeps_owner and (there.st_uid != user or there.st_gid not in groups)
 
 

@@ -176,13 +176,14 @@ def test_a_file_keeps_who_may_read_it(tmp_path):
     assert "system.posix_acl_access" not in os.listxattr(file)
 
 
-# Owner and mode of a folder, and owner, group and mode of a file in it; no file if its mode is 0.
+# Owner and mode of a folder of the group 4243, and owner, group and mode of a file in it; no file if its mode is 0.
 PLACES = {
     "own": (1000, 0o700, 1000, 1000, 0o400),
     "new": (1000, 0o700, 0, 0, 0),
     "file of root": (1000, 0o755, 0, 0, 0o666),
     "group of others": (1000, 0o755, 1000, 4242, 0o644),
-    "group of the folder": (0, 0o2775, 1000, 1000, 0o644),
+    "group of the folder": (1000, 0o700, 1000, 4243, 0o644),
+    "group of the folder for new files": (1000, 0o2700, 1000, 4243, 0o644),
     "folder of root": (0, 0o755, 1000, 1000, 0o644),
     "new in a folder of root": (0, 0o755, 0, 0, 0),
     "for all": (0, 0o777, 1000, 1000, 0o644),
@@ -228,7 +229,7 @@ def test_check_mode_says_what_another_user_may_write(place, keeps_owner):
             file.write_bytes(b"old")
             os.chown(file, owner, group)
             file.chmod(file_mode)
-        os.chown(folder, user, user)
+        os.chown(folder, user, 4243)
         folder.chmod(mode)
         process = multiprocessing.get_context("fork").Process(target=attempt, args=(str(file),))
         process.start()
