@@ -390,6 +390,26 @@ def test_a_file_that_the_server_may_not_read_does_not_end_what_it_answers(
     assert process(server) == before and served(server) == []
 
 
+def test_a_user_who_may_write_the_file_alone_is_told_in_check_mode_too(
+    hosts: LabHosts, unbound: NameServer, tmp_path: Path
+) -> None:
+    daemon = {"become": True, "become_user": "daemon", "become_method": "su", "become_flags": "-s /bin/sh"}
+    path = OURS["unbound"]
+    folder = str(Path(path).parent)
+    tasks = [
+        task("unbound", addresses=["198.18.0.9"]),
+        shell(f"chown daemon:daemon {folder} {path}"),
+        *({**task("unbound", check, addresses=["198.18.0.8"]), **daemon} for check in (True, False)),
+        shell(f"chown root:root {folder} {path}; {DIG}"),
+        task("unbound", state="absent"),
+    ]
+    played = play(hosts, tmp_path, *tasks, on=unbound.host)
+    checked, real = failures(played)
+    assert checked == real and real["code"] == "unwritable"
+    assert "cannot write next to /etc/unbound/unbound.conf: Permission denied" in real["message"]
+    assert played.results[-2]["stdout_lines"] == ["198.18.0.9"] and played.results[-1]["changed"]
+
+
 @pytest.mark.parametrize(
     "path", ["/etc/unbound/unbound.conf", "/etc/unbound/unbound.conf.d/site.conf", "/etc/unbound/unbound.conf.d"]
 )

@@ -139,6 +139,14 @@ def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
         yield made
 
 
+def expect_temporary(path: str) -> None:
+    """Raise the error that C(temporary) is sure to raise here, without trying it. For check mode."""
+    try:
+        files.expect_replaceable(os.path.join(os.path.dirname(os.path.realpath(path)), "new"))
+    except OSError as error:
+        raise _failed("unwritable", "write next to", path, error) from error
+
+
 def remove(path: str) -> None:
     """Remove a file that C(replace) has created. A symbolic link to it stays. Raises C(DnsError)."""
     try:

@@ -72,6 +72,11 @@ class Unbound(ServedFile):
             ]
         return "".join(f"{line}\n" for line in lines)
 
+    def expect_writable(self) -> None:
+        super().expect_writable()
+        # For the checker.
+        managed_file.expect_temporary(self._configuration)
+
     def check(self, text: str, _records: List[Record]) -> None:
         """Let unbound-checkconf read the whole configuration with the text in place of the file."""
         whole = configuration_with(self._configuration, self._path, text)
