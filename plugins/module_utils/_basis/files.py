@@ -29,9 +29,9 @@ from .text import shown
 
 _PART = 1024 * 1024
 
-# FS_IOC_GETFLAGS and FS_IMMUTABLE_FL of Linux. Where this number means nothing, it is an error.
+# FS_IOC_GETFLAGS, and FS_IMMUTABLE_FL or FS_APPEND_FL, of Linux. Where the first number means nothing, it is an error.
 _GET_FLAGS = 2 << 30 | struct.calcsize("l") << 16 | 0x6601
-_IMMUTABLE = 0x10
+_IMMUTABLE = 0x10 | 0x20
 
 # Bytes of the table of mounts. On hosts with many containers it has a few megabytes.
 _LONGEST_MOUNTS = 64 * 1024 * 1024
@@ -218,7 +218,10 @@ def is_mount(path: str) -> bool:
 
 
 def is_immutable(path: str) -> bool:
-    """Whether a file has the attribute (C(chattr +i)) that keeps even root from replacing it; C(False) if not known."""
+    """Whether a file has an attribute that keeps even root from replacing it, of C(chattr +i) and C(chattr +a).
+
+    C(False) if this is not known.
+    """
     flags = bytearray(struct.calcsize("l"))
     # Neither a missing file nor a file system without attributes matters here.
     with contextlib.suppress(OSError, ValueError):

@@ -28,7 +28,7 @@ _LONGEST = 256 * 1024 * 1024
 # The likely cause of a refusal, and what to do about it.
 _ADVICE = {
     errno.EACCES: "this user may not; use become",
-    errno.EPERM: "this user may not, or the file is immutable (chattr -i)",
+    errno.EPERM: "this user may not, or the file is immutable or append-only (chattr -ia)",
     errno.EROFS: "the file system is mounted read only",
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota is used up",
@@ -87,7 +87,7 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
         replace_whole(target, after, permit, lambda: _expect(path, before))
     except OSError as error:
         failed = _failed("unwritable", "write", path, error)
-        if before is not None and error.errno in _IRREPLACEABLE and os.access(target, os.W_OK):
+        if before is not None and _may_be_written(target, error):
             raise Irreplaceable(failed.code, str(failed)) from error
         raise failed from error
 
@@ -106,10 +106,15 @@ def expect_writable(path: str) -> None:
         files.expect_replaceable(target)
     except OSError as error:
         failed = _failed("unwritable", "write", path, error)
-        if error.errno not in _IRREPLACEABLE or not os.access(target, os.W_OK) or files.is_immutable(target):
+        if not _may_be_written(target, error):
             raise failed from error
         told = f"cannot write {shown(path)}: it is a mount of its own, as in containers" if mount else str(failed)
         raise Irreplaceable(failed.code, told) from error
+
+
+def _may_be_written(target: str, error: OSError) -> bool:
+    """Whether a file that cannot be replaced, because of this error, may be written in place."""
+    return error.errno in _IRREPLACEABLE and os.access(target, os.W_OK) and not files.is_immutable(target)
 
 
 def overwrite(path: str, before: bytes, after: bytes) -> None:

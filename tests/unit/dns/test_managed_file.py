@@ -112,7 +112,11 @@ def test_between_the_look_and_the_step_no_other_run_replaces_the_file(path: Path
     [
         ("fsync", errno.ENOSPC, "No space left on device (the disk is full)"),
         ("fsync", errno.EIO, "Input/output error"),
-        ("fchown", errno.EPERM, "Operation not permitted (this user may not, or the file is immutable (chattr -i))"),
+        (
+            "fchown",
+            errno.EPERM,
+            "Operation not permitted (this user may not, or the file is immutable or append-only (chattr -ia))",
+        ),
         ("rename", errno.EBUSY, "it is a mount of its own, as in containers; change the file that is mounted there"),
         ("rename", errno.EROFS, "the file system is mounted read only"),
     ],
