@@ -46,7 +46,13 @@ class Irreplaceable(DnsError):
     """A file cannot be replaced by a new one, but can be written."""
 
 
-def path_of(options: Mapping[str, str], name: str, place: str) -> str:
+class Path(str):
+    """The path of a file that an option names. Errors about the file have that option."""
+
+    option: Optional[str] = None
+
+
+def path_of(options: Mapping[str, str], name: str, place: str) -> Path:
     """A suboption that is the path of a file. Raises C(OptionError) if it cannot be one."""
     path = options[name]
     try:
@@ -55,7 +61,9 @@ def path_of(options: Mapping[str, str], name: str, place: str) -> str:
         whole = b""
     if not whole or b"\0" in whole or whole.endswith(b"/"):
         raise OptionError(f"{place}.{name}", path, "it must be the path of a file")
-    return path
+    named = Path(path)
+    named.option = f"{place}.{name}"
+    return named
 
 
 def read(path: str) -> Optional[bytes]:
@@ -88,7 +96,7 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
     except OSError as error:
         failed = _failed("unwritable", "write", path, error)
         if before is not None and _may_be_written(target, error):
-            raise Irreplaceable(failed.code, str(failed)) from error
+            raise Irreplaceable(failed.code, str(failed), failed.option) from error
         raise failed from error
 
 
@@ -109,7 +117,7 @@ def expect_writable(path: str) -> None:
         if not _may_be_written(target, error):
             raise failed from error
         told = f"cannot write {shown(path)}: it is a mount of its own, as in containers" if mount else str(failed)
-        raise Irreplaceable(failed.code, told) from error
+        raise Irreplaceable(failed.code, told, failed.option) from error
 
 
 def _may_be_written(target: str, error: OSError) -> bool:
@@ -162,4 +170,5 @@ def remove(path: str) -> None:
 
 def _failed(code: str, what: str, path: str, error: OSError) -> DnsError:
     advice = f" ({_ADVICE[error.errno]})" if error.errno in _ADVICE else ""
-    return DnsError(code, f"cannot {what} {shown(path)}: {error.strerror}{advice}")
+    option = path.option if isinstance(path, Path) else None
+    return DnsError(code, f"cannot {what} {shown(path)}: {error.strerror}{advice}", option)

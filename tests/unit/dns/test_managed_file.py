@@ -144,6 +144,20 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         managed_file.replace(str(path), None, b"new")
 
 
+def test_errors_have_the_option_that_names_the_file(tmp_path: Path) -> None:
+    path = managed_file.path_of({"path": f"{tmp_path}/nowhere/hosts"}, "path", "hosts_file")
+    folder = managed_file.path_of({"configuration": str(tmp_path)}, "configuration", "unbound")
+    for option, attempt in (
+        ("hosts_file.path", lambda: managed_file.replace(path, None, b"new")),
+        ("hosts_file.path", lambda: managed_file.remove(path)),
+        ("hosts_file.path", lambda: managed_file.temporary(path).__enter__()),
+        ("unbound.configuration", lambda: managed_file.read(folder)),
+    ):
+        with pytest.raises(DnsError) as caught:
+            attempt()
+        assert caught.value.option == option
+
+
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
