@@ -170,8 +170,11 @@ def keep_attributes(handle: int, candidate: str, path: str) -> None:
 
 
 def has_access_list(path: str) -> bool:
-    """Whether a file has an access control list, beyond its mode. Raises C(OSError)."""
-    return hasattr(os, "listxattr") and _ACCESS in os.listxattr(path)
+    """Whether a file has an access control list, beyond its mode; C(False) if its file system has none."""
+    try:
+        return hasattr(os, "listxattr") and _ACCESS in os.listxattr(path)
+    except OSError:
+        return False
 
 
 def overwrite_whole(path: str, before: bytes, content: bytes, check: Callable[[], None]) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -174,6 +175,19 @@ def test_a_file_keeps_who_may_read_it(tmp_path):
     replace_whole(str(file), b"newer", lambda handle, candidate: keep_attributes(handle, candidate, str(file)))
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"newer", 0o640)
     assert "system.posix_acl_access" not in os.listxattr(file)
+
+
+def test_a_file_system_without_access_control_lists_does_no_harm(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+    file.chmod(0o640)
+
+    def unsupported(*_arguments, **_options):
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(os, "listxattr", unsupported)
+    replace_whole(str(file), b"new", lambda handle, candidate: keep_attributes(handle, candidate, str(file)))
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o640)
 
 
 # Owner and mode of a folder of the group 4243, and owner, group and mode of a file in it; no file if its mode is 0.
