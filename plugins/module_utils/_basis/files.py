@@ -15,14 +15,13 @@ import errno
 import fcntl
 import os
 import re
-import shutil
 import stat
 import struct
 import sys
 import tempfile
 import time
 from io import FileIO
-from typing import BinaryIO, Callable, Iterator, Optional, Tuple
+from typing import BinaryIO, Callable, Iterator, Optional, Tuple, Union
 
 from .errors import OptionError
 from .text import shown
@@ -154,22 +153,23 @@ def replace_whole(
             os.rename(candidate, target)
 
 
-def keep_attributes(handle: int, candidate: str, path: str) -> None:
-    """Give a new file the owner, mode, access control list and security context of the file at C(path).
+def keep_permissions(handle: int, path: str) -> None:
+    """Give a new file the owner, mode and access control list of the file at C(path).
 
-    C(handle) and C(candidate) are the new file and its path, as C(permit) of C(replace_whole) gets them. Without its
-    access control list, a file's mode would say more than the file allows. Raises C(OSError).
+    Without the list, the mode would say more than the file allows. C(handle) is the new file, as C(permit) of
+    C(replace_whole) gets it. Raises C(OSError).
     """
     there = os.stat(path)
     os.fchown(handle, there.st_uid, there.st_gid)
-    if has_access_list(candidate) and not has_access_list(path):
-        # It comes from the folder's default, and would let in others.
-        os.removexattr(candidate, _ACCESS)
-    shutil.copystat(path, candidate)
-    os.utime(candidate)
+    if has_access_list(handle):
+        # It comes from the folder's default, and may let in others.
+        os.removexattr(handle, _ACCESS)
+    os.fchmod(handle, stat.S_IMODE(there.st_mode))
+    if has_access_list(path):
+        os.setxattr(handle, _ACCESS, os.getxattr(path, _ACCESS))
 
 
-def has_access_list(path: str) -> bool:
+def has_access_list(path: Union[int, str]) -> bool:
     """Whether a file has an access control list, beyond its mode; C(False) if its file system has none."""
     try:
         return hasattr(os, "listxattr") and _ACCESS in os.listxattr(path)
@@ -240,7 +240,7 @@ def is_immutable(path: str) -> bool:
 def expect_replaceable(path: str, keeps_owner: bool = True) -> None:
     """Raise the C(OSError) that C(replace_whole) is sure to raise here. For check mode.
 
-    C(keeps_owner): whether it is called with C(keep_attributes). A missing folder is no error here: an earlier task of
+    C(keeps_owner): whether it is called with C(keep_permissions). A missing folder is no error here: an earlier task of
     the same run may create it.
     """
     target = _target(path)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._basis.errors import FileError, OptionError
-from .._basis.files import expect_replaceable, keep_attributes, read_whole, replace_whole
+from .._basis.files import expect_replaceable, keep_permissions, read_whole, replace_whole
 from .._basis.text import one_line, shown
 from .._facets.registry import FACETS
 from .._fleet.targets import listed_policies
@@ -89,9 +89,7 @@ def replace_text(path: str, before: str | None, after: str) -> None:
 
     try:
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        replace_whole(
-            target, after.encode("utf-8"), lambda handle, candidate: _permit(handle, candidate, target), check
-        )
+        replace_whole(target, after.encode("utf-8"), lambda handle, _candidate: _permit(handle, target), check)
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -112,9 +110,9 @@ def _unwritable(path: str, error: OSError) -> FileError:
     return FileError("path", path, f"{error.strerror}{advice}")
 
 
-def _permit(handle: int, candidate: str, target: str) -> None:
+def _permit(handle: int, target: str) -> None:
     try:
-        keep_attributes(handle, candidate, target)
+        keep_permissions(handle, target)
     except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)

@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from typing import BinaryIO, Iterator, Mapping, Optional, Tuple
 
 from .._basis import files
 from .._basis.errors import OptionError
-from .._basis.files import keep_attributes, overwrite_whole, read_whole, replace_whole
+from .._basis.files import keep_permissions, overwrite_whole, read_whole, replace_whole
 from .._basis.text import shown
 from .errors import DnsError
 
@@ -89,7 +90,9 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
         if before is None:
             os.fchmod(handle, _NEW_FILE_MODE)
             return
-        keep_attributes(handle, candidate, target)
+        keep_permissions(handle, target)
+        shutil.copystat(target, candidate)
+        os.utime(candidate)
 
     try:
         replace_whole(target, after, permit, lambda: _expect(path, before))

@@ -21,7 +21,7 @@ import pytest
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import FileError, OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.files import (
     expect_replaceable,
-    keep_attributes,
+    keep_permissions,
     keep_whole,
     overwrite_whole,
     read_whole,
@@ -165,14 +165,14 @@ def test_a_file_keeps_who_may_read_it(tmp_path):
         pytest.skip(f"no access control lists here: {error}")
     # What looks like the mode of the group is that of the list.
     assert file.stat().st_mode & 0o777 == 0o660
-    replace_whole(str(file), b"new", lambda handle, candidate: keep_attributes(handle, candidate, str(file)))
+    replace_whole(str(file), b"new", lambda handle, _candidate: keep_permissions(handle, str(file)))
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o660)
     assert os.getxattr(file, "system.posix_acl_access") == access_list(6)
     # New files of this folder get a list, which the old file does not have.
     os.setxattr(tmp_path, "system.posix_acl_default", access_list(6))
     os.removexattr(file, "system.posix_acl_access")
     file.chmod(0o640)
-    replace_whole(str(file), b"newer", lambda handle, candidate: keep_attributes(handle, candidate, str(file)))
+    replace_whole(str(file), b"newer", lambda handle, _candidate: keep_permissions(handle, str(file)))
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"newer", 0o640)
     assert "system.posix_acl_access" not in os.listxattr(file)
 
@@ -186,7 +186,7 @@ def test_a_file_system_without_access_control_lists_does_no_harm(tmp_path, monke
         raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
 
     monkeypatch.setattr(os, "listxattr", unsupported)
-    replace_whole(str(file), b"new", lambda handle, candidate: keep_attributes(handle, candidate, str(file)))
+    replace_whole(str(file), b"new", lambda handle, _candidate: keep_permissions(handle, str(file)))
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o640)
 
 
@@ -221,7 +221,7 @@ def test_check_mode_says_what_another_user_may_write(place, keeps_owner):
         os.setgid(1000)
         os.setuid(1000)
         said = []
-        keep = (lambda *made: keep_attributes(*made, path)) if file_mode else None
+        keep = (lambda handle, _candidate: keep_permissions(handle, path)) if file_mode else None
         steps = (lambda: expect_replaceable(path), lambda: replace_whole(path, b"new", keep))
         if not keeps_owner:
             steps = (lambda: keep_whole(path, b"new", True), lambda: keep_whole(path, b"new", False))
