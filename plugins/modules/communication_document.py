@@ -51,7 +51,8 @@ attributes:
 options:
   path:
     description:
-      - The file. It is replaced as a whole, and keeps its mode and owner. Missing folders are created.
+      - The file. It is replaced as a whole, and keeps its mode, owner and access control list. Missing folders are
+        created.
     type: path
     required: true
   variable:

@@ -465,9 +465,9 @@ failure:
       description:
         - One word to test for.
         - "V(bad_option): an option has an invalid value."
-        - "For files, V(unreadable) or V(unwritable): it cannot be read or written. V(changed_meanwhile): somebody else
-          wrote to it at the same time. V(broken_block) or V(not_ours): it holds something that would be overwritten.
-          V(not_kept): it does not hold what was written."
+        - "For files, V(unreadable): it cannot be read, by the module or by the name server. V(unwritable): it cannot be
+          written. V(changed_meanwhile): somebody else wrote to it at the same time. V(broken_block) or V(not_ours): it
+          holds something that would be overwritten. V(not_kept): it does not hold what was written."
         - "For name servers, V(no_server): none answers. V(not_included), V(refused) or V(not_reloaded): it does not
           load the file. V(other_answer): it loads the file, but answers something else. V(no_program) or V(no_answer):
           one of its programs is missing or hangs."

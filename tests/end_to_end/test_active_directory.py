@@ -148,12 +148,19 @@ def test_what_kerberos_and_the_server_refuse_is_told_apart(realm):
         {"KRB5_CONFIG": controller.write("other.conf", other_realm)},
     )
     elsewhere = {"KRB5_CONFIG": controller.write("domain.conf", f"{right}[domain_realm]\n.lab.test = OTHER.TEST\n")}
+    no_realm = {"KRB5_CONFIG": controller.write("no_realm.conf", right.replace("    default_realm = LAB.TEST\n", ""))}
     text = controller.write("text", "no keytab")
     ns2 = {"server": address, "server_name": "ns2.lab.test"}
     # At least one of its seconds is over by now, and then it has ended.
     time.sleep(1.1)
     attempts: list[tuple[dict, dict, str, str | None, str]] = [
         ({"ticket_cache": "/no/such/cache"}, {}, "no_ticket", "ticket_cache", "kinit"),
+        ({"ticket_cache": text}, {}, "no_ticket", "ticket_cache", f"option rfc2136.ticket_cache is '{text}'"),
+        *(
+            ({"ticket_cache": kind}, {}, "no_ticket", "ticket_cache", f"option rfc2136.ticket_cache is '{kind}'")
+            for kind in ("KCM:", "KEYRING:persistent:4242", "MEMORY:empty", "DIR:/no/such", "NONE:x")
+        ),
+        ({"ticket_cache": "KCM:", "principal": "ansible"}, no_realm, "bad_option", "principal", "no default_realm"),
         ({}, {"KRB5CCNAME": "/no/such/cache"}, "no_ticket", "ticket_cache", "/no/such/cache"),
         ({"ticket_cache": old}, {}, "no_ticket", "ticket_cache", "expired"),
         ({"ticket_cache": old, "principal": "other@LAB.TEST"}, {}, "no_ticket", "ticket_cache", "does not match"),

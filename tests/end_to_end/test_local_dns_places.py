@@ -365,6 +365,72 @@ def test_names_share_the_file_and_do_not_touch_each_other(hosts: LabHosts, serve
     assert served(server, RELAY) == []
 
 
+def test_a_file_that_the_server_may_not_read_does_not_end_what_it_answers(
+    hosts: LabHosts, server: NameServer, tmp_path: Path
+) -> None:
+    """The server runs as another user. Unbound would end, and dnsmasq would forget the records."""
+    place, path = server.program, OURS[server.program]
+    before = process(server)
+    attempts = [
+        task(place, check, **wanted)
+        for wanted in ({"addresses": ["198.18.0.8"]}, {"state": "absent"})
+        for check in (True, False)
+    ]
+    tasks = [
+        task(place, addresses=["198.18.0.9"]),
+        shell(f"chmod 600 {path}"),
+        *attempts,
+        shell(f"{DIG}; chmod 644 {path}"),
+    ]
+    played = play(hosts, tmp_path, *tasks, task(place, state="absent"), on=server.host)
+    told = failures(played)
+    assert [(one["code"], one["option"]) for one in told] == [("unreadable", f"{place}.path")] * 4
+    assert all(path in one["message"] for one in told)
+    assert played.results[-2]["stdout_lines"] == ["198.18.0.9"] and played.results[-1]["changed"]
+    assert process(server) == before and served(server) == []
+
+
+def test_a_user_who_may_write_the_file_alone_is_told_in_check_mode_too(
+    hosts: LabHosts, unbound: NameServer, tmp_path: Path
+) -> None:
+    daemon = {"become": True, "become_user": "daemon", "become_method": "su", "become_flags": "-s /bin/sh"}
+    path = OURS["unbound"]
+    folder = str(Path(path).parent)
+    tasks = [
+        task("unbound", addresses=["198.18.0.9"]),
+        shell(f"chown daemon:daemon {folder} {path}"),
+        *({**task("unbound", check, addresses=["198.18.0.8"]), **daemon} for check in (True, False)),
+        shell(f"chown root:root {folder} {path}; {DIG}"),
+        task("unbound", state="absent"),
+    ]
+    played = play(hosts, tmp_path, *tasks, on=unbound.host)
+    checked, real = failures(played)
+    assert checked == real and real["code"] == "unwritable"
+    assert "cannot write next to /etc/unbound/unbound.conf: Permission denied" in real["message"]
+    assert played.results[-2]["stdout_lines"] == ["198.18.0.9"] and played.results[-1]["changed"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/unbound/unbound.conf", "/etc/unbound/unbound.conf.d/site.conf", "/etc/unbound/unbound.conf.d"]
+)
+def test_unbound_that_may_not_read_its_own_configuration_is_left_running(
+    hosts: LabHosts, unbound: NameServer, tmp_path: Path, path: str
+) -> None:
+    before = process(unbound)
+    tasks = [
+        task("unbound", addresses=["198.18.0.9"]),
+        shell(f"stat -c %a {path}; chmod go-rwx {path}"),
+        *(task("unbound", check, addresses=["198.18.0.8"]) for check in (True, False)),
+        shell(f"{DIG}; chmod a+rX {path}"),
+        task("unbound", state="absent"),
+    ]
+    played = play(hosts, tmp_path, *tasks, on=unbound.host)
+    assert [one["code"] for one in failures(played)] == ["unreadable"] * 2
+    assert all(f"may not read {path}: allow that" in one["message"] for one in failures(played))
+    assert played.results[-2]["stdout_lines"] == ["198.18.0.9"] and played.results[-1]["changed"]
+    assert process(unbound) == before
+
+
 def test_ttl_of_unbound(hosts: LabHosts, unbound: NameServer, tmp_path: Path) -> None:
     looking = {"ansible.builtin.command": f"dig @127.0.0.1 +noall +answer {NAME}"}
     wanted = [{}, {"ttl": 60}, {"ttl": 60}, {}]

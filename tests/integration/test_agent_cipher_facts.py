@@ -395,6 +395,22 @@ def test_activation_that_is_not_there_or_cannot_be_asked(host: Host, tmp_path: P
     assert "this user may" in stranger["activation_reason"]
 
 
+def test_an_agent_that_is_hidden_from_others_is_not_denied(host: Host, tmp_path: Path):
+    agent_files(tmp_path / "copied", "9.6.2-8436")
+    host.run("cp", "-a", str(tmp_path / "copied" / "opt" / "ds_agent"), "/opt/")
+    host.run("sh", "-c", "chmod 700 /opt/ds_agent/*")
+    become_nobody = "os.setgroups([]); os.setgid(65534); os.setuid(65534)"
+    seen = look(host, "Linux", become_nobody)
+    assert (seen["installed"], seen["activation"], seen["healthy"]) == (True, "unknown", None)
+    host.run("chmod", "700", "/opt/ds_agent")
+    hidden = look(host, "Linux", become_nobody)
+    assert (hidden["installed"], hidden["activation"], hidden["healthy"]) == (False, "unknown", None)
+    assert hidden["sources"][-1]["problem"] == "This user may not look for /opt/ds_agent/dsa_query: use become."
+    for reason in ("activation_reason", "healthy_reason", "release_reason", "suites_reason"):
+        assert hidden[reason] == "No source knows an agent, but not all of them could be asked."
+    assert look(host, "Linux")["installed"] is True
+
+
 def test_a_green_agent_without_a_young_session_is_not_healthy(host: Host, tmp_path: Path):
     install_deb(host, tmp_path)
     activate(host)

@@ -596,6 +596,18 @@ def test_a_new_file_is_as_open_as_any_and_its_folder_is_made(small, tmp_path):
     assert check["changed"] and real["changed"] and path.stat().st_mode & 0o777 == 0o640
 
 
+@pytest.mark.parametrize("name", ["new.yml", "some/where/new.yml"])
+def test_a_folder_of_others_fails_in_check_mode_too(small, tmp_path, monkeypatch, name):
+    """As whom this runs may write everywhere; what others get is in tests/unit/communication/test_snapshot_file.py."""
+    small.put("policies", small.beta, interval="20 Minutes")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: not mode & os.W_OK and access(path, mode, **more))
+    (result,) = run_tasks(small.lab, [{CAPTURE: {"path": str(tmp_path / name)}, "check_mode": True}]).results
+    assert result["failed"] and (result["failure"]["code"], result["failure"]["option"]) == ("unwritable", "path")
+    assert f"option 'path' is '{tmp_path / name}': the file cannot be written: Permission denied" in result["msg"]
+    assert not list(tmp_path.iterdir())
+
+
 FAULTS: dict[str, tuple[bytes, str, str]] = {
     "no YAML": (b"a: [1\n", "path", "at line 2"),
     "twice": (b"a: 1\na: 2\n", "path", "at line 2"),
@@ -662,6 +674,7 @@ def test_a_file_that_cannot_be_understood_stays_as_it_is(small, tmp_path, fault)
     [
         ({"path": "/"}, "path"),
         ({"path": "/dev/null/x.yml"}, "path"),
+        ({"path": "documents/"}, "path"),
         ({"path": "x.yml", "variable": "a b"}, "variable"),
         ({"path": "x.yml", "facets": []}, "facets"),
         ({"path": "x.yml", "policies": []}, "policies"),
@@ -671,6 +684,7 @@ def test_options_that_cannot_be_right(small, tmp_path, monkeypatch, options, opt
     monkeypatch.chdir(tmp_path)
     (result,) = run_tasks(small.lab, [{CAPTURE: options}]).results
     assert result["failed"] and result["failure"]["option"] == option, result
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_capture_costs_pages_as_a_check_does(lab, tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import re
 import time
 import typing as t
@@ -630,3 +631,20 @@ def test_a_gate_that_cannot_be_meant_is_an_error(alive, tmp_path, options, conte
     (tmp_path / "waves.json").write_text("{}")
     (result,) = run_tasks(alive, [{GATE: {**files, "wave": 1}}]).results
     assert "its format is not 'workload_security.agent waves'" in result["msg"]
+
+
+def test_files_that_cannot_be_written_fail_in_check_mode_too(alive, tmp_path, monkeypatch):
+    """As whom this runs may write everywhere; what others may write is in tests/unit/basis/test_files.py."""
+    Gate(alive, tmp_path, 1)
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: not mode & os.W_OK and access(path, mode, **more))
+    plan, waves, new = (str(tmp_path / name) for name in ("plan.json", "waves.json", "new.json"))
+    tasks = [
+        {PLAN: {"plan_file": plan, "waves_file": new, "waves": ["100 %"]}},
+        {GATE: {"waves_file": waves, "wave": 1, "before_file": new, "judge": False}},
+    ]
+    results = run_tasks(alive, [{**task, "check_mode": True} for task in tasks]).results
+    for result, option in zip(results, ("waves_file", "before_file"), strict=True):
+        assert (result["failure"]["code"], result["failure"]["option"]) == ("unwritable", option), result
+        assert f"'{new}': the file cannot be written: Permission denied" in result["msg"]
+    assert not (tmp_path / "new.json").exists()

@@ -12,7 +12,6 @@ from .cipher_suites import documented
 from .installed import Installation, Told
 from .releases import describe
 
-_NO_AGENT = "There is no agent."
 _NO_VERSION = "No source says which version the agent has."
 
 
@@ -23,7 +22,7 @@ def facts_of(installation: Installation, interval: int) -> Dict[str, object]:
     """
     version = str(installation.version) if installation.version else None
     release, suites = describe(version), documented(version)
-    unknown = None if version else _NO_VERSION if installation.installed else _NO_AGENT
+    unknown = None if version else _NO_VERSION if installation.installed else installation.status.reason
     return dict(
         installed=installation.installed,
         version=version,

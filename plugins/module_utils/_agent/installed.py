@@ -20,7 +20,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 from .._basis.errors import Problem
 from .._basis.text import enumerated, shown
 from .._host.commands import Answer, Unanswered, ask, find_program
-from .status import DSA_QUERY, NO_AGENT_STATUS, AgentStatus, failure_of, read_status_of_host, values_of
+from .status import DSA_QUERY, NO_AGENT_STATUS, UNSURE_STATUS, AgentStatus, failure_of, read_status_of_host, values_of
 from .versions import NO_AGENT, Version, parse
 
 # Programs that come with the agent: if one of them exists, the agent is installed, whatever the package data says.
@@ -215,21 +215,37 @@ def look(system: str) -> Installation:
 
     C(system) is what C(platform.system()) says. The first source that gives a version is believed.
     """
-    files = find_program(_AGENT_FILES.get(system, _OTHER_AGENT_FILES))
+    places = _AGENT_FILES.get(system, _OTHER_AGENT_FILES)
+    # Others than root may not be able to run them.
+    files = find_program(places) or next((path for path in places if os.path.isfile(path)), None)
     sources = SOURCES.get(system, ()) + ((_AGENT_ITSELF,) if system != "Darwin" else ())
     programs = [(source, _program(source)) for source in sources]
     told = [_ask(source, program) for source, program in programs if program]
     if files:
         told.append(Told("files", True, files))
+    elif any(map(_is_hidden, places)):
+        told.append(Told("files", False, problem=f"This user may not look for {places[0]}: use become."))
     best = next((one for one in told if one.version), None)
     installed = any(one.found for one in told)
+    if installed:
+        status = read_status_of_host(system)
+    else:
+        status = UNSURE_STATUS if any(one.problem for one in told) else NO_AGENT_STATUS
     return Installation(
         installed,
         best.version if best else None,
         best.source if best else None,
         tuple(_with_conflict(one, best) for one in told),
-        read_status_of_host(system) if installed else NO_AGENT_STATUS,
+        status,
     )
+
+
+def _is_hidden(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return False
 
 
 def _program(source: Source) -> Optional[str]:

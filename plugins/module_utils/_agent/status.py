@@ -111,6 +111,7 @@ class AgentStatus:
 
 
 NO_AGENT_STATUS = AgentStatus(NOT_ACTIVATED, None, "There is no agent.")
+UNSURE_STATUS = AgentStatus(UNKNOWN, None, "No source knows an agent, but not all of them could be asked.")
 
 
 def read_status_of_host(system: str, timeout: float = TIMEOUT) -> AgentStatus:

@@ -21,16 +21,16 @@ import sys
 import tempfile
 import time
 from io import FileIO
-from typing import BinaryIO, Callable, Iterator, Optional, Tuple
+from typing import BinaryIO, Callable, Iterator, Optional, Tuple, Union
 
 from .errors import OptionError
 from .text import shown
 
 _PART = 1024 * 1024
 
-# FS_IOC_GETFLAGS and FS_IMMUTABLE_FL of Linux. Where this number means nothing, it is an error.
+# FS_IOC_GETFLAGS, and FS_IMMUTABLE_FL or FS_APPEND_FL, of Linux. Where the first number means nothing, it is an error.
 _GET_FLAGS = 2 << 30 | struct.calcsize("l") << 16 | 0x6601
-_IMMUTABLE = 0x10
+_IMMUTABLE = 0x10 | 0x20
 
 # Bytes of the table of mounts. On hosts with many containers it has a few megabytes.
 _LONGEST_MOUNTS = 64 * 1024 * 1024
@@ -43,6 +43,9 @@ _LONGEST_NAME = 150
 # Seconds to wait for another run that is replacing a file, which usually takes a moment.
 _TURN = 30.0
 _PAUSE = 0.05
+
+# The name of a file's access control list among its extended attributes, on Linux.
+_ACCESS = "system.posix_acl_access"
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -72,8 +75,11 @@ def readable_file(option: str, path: str, holds: str) -> str:
 def no_regular_file(path: str) -> Optional[str]:
     """What is there instead of a regular file, such as C(a named pipe); C(None) for a regular file or nothing.
 
-    Symbolic links are followed. Raises C(OSError) if the file's type cannot be found out.
+    Symbolic links are followed. A path such as C(plans/) is that of a folder, also if there is nothing yet. Raises
+    C(OSError) if the file's type cannot be found out.
     """
+    if os.path.basename(path) in ("", "."):
+        return "a folder"
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -133,7 +139,7 @@ def replace_whole(
     unchanged, also if there is something else than a regular file, such as a named pipe or a device.
     """
     target = _target(path)
-    _refuse(no_regular_file(target))
+    _refuse(no_regular_file(path) or no_regular_file(target))
     # The new file has mode 0600 from the beginning.
     with temporary(target) as (file, candidate):
         file.write(content)
@@ -147,6 +153,30 @@ def replace_whole(
             os.rename(candidate, target)
 
 
+def keep_permissions(handle: int, path: str) -> None:
+    """Give a new file the owner, mode and access control list of the file at C(path).
+
+    Without the list, the mode would say more than the file allows. C(handle) is the new file, as C(permit) of
+    C(replace_whole) gets it. Raises C(OSError).
+    """
+    there = os.stat(path)
+    os.fchown(handle, there.st_uid, there.st_gid)
+    if has_access_list(handle):
+        # It comes from the folder's default, and may let in others.
+        os.removexattr(handle, _ACCESS)
+    os.fchmod(handle, stat.S_IMODE(there.st_mode))
+    if has_access_list(path):
+        os.setxattr(handle, _ACCESS, os.getxattr(path, _ACCESS))
+
+
+def has_access_list(path: Union[int, str]) -> bool:
+    """Whether a file has an access control list, beyond its mode; C(False) if its file system has none."""
+    try:
+        return hasattr(os, "listxattr") and _ACCESS in os.listxattr(path)
+    except OSError:
+        return False
+
+
 def overwrite_whole(path: str, before: bytes, content: bytes, check: Callable[[], None]) -> None:
     """Write into a file of lines that cannot be replaced, such as a mount in a container, and that holds C(before).
 
@@ -155,7 +185,7 @@ def overwrite_whole(path: str, before: bytes, content: bytes, check: Callable[[]
     write the file; if it raises an error, the file stays as it is. Raises C(OSError).
     """
     target = _target(path)
-    _refuse(no_regular_file(target))
+    _refuse(no_regular_file(path) or no_regular_file(target))
     with _turn_in(os.path.dirname(target)), open(target, "r+b", buffering=0) as file:
         # Several containers may have mounted the same file; a lock of the folder would not help then.
         _lock(file.fileno(), path)
@@ -191,7 +221,10 @@ def is_mount(path: str) -> bool:
 
 
 def is_immutable(path: str) -> bool:
-    """Whether a file has the attribute (C(chattr +i)) that keeps even root from replacing it; C(False) if not known."""
+    """Whether a file has an attribute that keeps even root from replacing it, of C(chattr +i) and C(chattr +a).
+
+    C(False) if this is not known.
+    """
     flags = bytearray(struct.calcsize("l"))
     # Neither a missing file nor a file system without attributes matters here.
     with contextlib.suppress(OSError, ValueError):
@@ -204,8 +237,47 @@ def is_immutable(path: str) -> bool:
     return bool(int.from_bytes(flags[: struct.calcsize("i")], sys.byteorder) & _IMMUTABLE)
 
 
+def expect_replaceable(path: str, keeps_owner: bool = True) -> None:
+    """Raise the C(OSError) that C(replace_whole) is sure to raise here. For check mode.
+
+    C(keeps_owner): whether it is called with C(keep_permissions). A missing folder is no error here: an earlier task of
+    the same run may create it.
+    """
+    target = _target(path)
+    folder = os.path.dirname(target)
+    try:
+        place = os.stat(folder)
+    except FileNotFoundError:
+        return
+    number = 0
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        number = errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+    elif is_immutable(target) or _is_of_others(target, place, keeps_owner):
+        number = errno.EPERM
+    if number:
+        raise OSError(number, os.strerror(number))
+
+
+def _is_of_others(target: str, folder: os.stat_result, keeps_owner: bool) -> bool:
+    """Whether a file has an owner or group that this user cannot give to a new one, or that keeps it from the user."""
+    user = os.geteuid()
+    try:
+        there = os.stat(target)
+    except FileNotFoundError:
+        return False
+    if user == 0:
+        return False
+    if folder.st_mode & stat.S_ISVTX and user not in (there.st_uid, folder.st_uid):
+        return True
+    groups = {os.getegid(), *os.getgroups()}
+    # A new file may get its folder's group. Outside of Linux, it always does.
+    if folder.st_mode & stat.S_ISGID or not sys.platform.startswith("linux"):
+        groups.add(folder.st_gid)
+    return keeps_owner and (there.st_uid != user or there.st_gid not in groups)
+
+
 def keep_whole(path: str, content: bytes, check_mode: bool) -> bool:
-    """Like C(replace_whole), unless the file already has this content. Nothing is written in check mode.
+    """Like C(replace_whole), unless the file already has this content. In check mode, like C(expect_replaceable).
 
     Returns whether the file changes or would change. Raises C(OSError).
     """
@@ -213,11 +285,12 @@ def keep_whole(path: str, content: bytes, check_mode: bool) -> bool:
         changes = read_beginning(path, len(content) + 1) != content
     except FileNotFoundError:
         changes = True
-    if not check_mode:
-        if changes:
-            replace_whole(path, content)
-        else:
-            tidy(path)
+    if check_mode and changes:
+        expect_replaceable(path, keeps_owner=False)
+    elif changes:
+        replace_whole(path, content)
+    elif not check_mode:
+        tidy(path)
     return changes
 
 

@@ -24,7 +24,7 @@ from .advice import Advice
 from .document import REMOVE, TARGETS
 from .short import Result
 from .snapshot import LeftOut, Snapshot, take_snapshot, told_of
-from .snapshot_file import DocumentText, read_text, replace_text
+from .snapshot_file import DocumentText, expect_writable, read_text, replace_text
 
 CAPTURE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "path": {"type": "path", "required": True},
@@ -99,11 +99,12 @@ def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
     snapshot = take_snapshot(fleet, wanted.facets, wanted.selector, written, wanted.complete)
     after = text.with_snapshot(snapshot, written)
     changed = after != before
-    if not check_mode:
-        if changed:
-            replace_text(wanted.path, before, after)
-        else:
-            tidy(wanted.path)
+    if check_mode and changed:
+        expect_writable(wanted.path)
+    elif changed:
+        replace_text(wanted.path, before, after)
+    elif not check_mode:
+        tidy(wanted.path)
     removed = sum(edit.gone for edit in snapshot.edits.values())
     counts = {"added": len(snapshot.profiles), "changed": len(snapshot.edits) - removed, "removed": removed}
     return {

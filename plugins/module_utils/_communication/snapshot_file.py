@@ -16,14 +16,13 @@ import io
 import math
 import os
 import re
-import stat
 import typing as t
 from dataclasses import dataclass
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._basis.errors import FileError, OptionError
-from .._basis.files import read_whole, replace_whole
+from .._basis.files import expect_replaceable, keep_permissions, read_whole, replace_whole
 from .._basis.text import one_line, shown
 from .._facets.registry import FACETS
 from .._fleet.targets import listed_policies
@@ -78,7 +77,7 @@ def read_text(path: str) -> str | None:
 def replace_text(path: str, before: str | None, after: str) -> None:
     """Replace the text C(before) of a file (C(None): there is no file) by C(after), or leave the file unchanged.
 
-    Mode and owner stay. A new file, and new folders for it, get this user's default modes. If the path is a symbolic
+    Mode, owner and access control list stay. A new file, and new folders for it, get this user's default modes. If the path is a symbolic
     link, the file that it points to is replaced. Raises C(FileError), and C(OptionError) if somebody else has changed
     the file meanwhile.
     """
@@ -92,21 +91,32 @@ def replace_text(path: str, before: str | None, after: str) -> None:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         replace_whole(target, after.encode("utf-8"), lambda handle, _candidate: _permit(handle, target), check)
     except OSError as error:
-        advice = "; the owner of the file has to do it" if error.errno == errno.EPERM else ""
-        raise FileError("path", path, f"{error.strerror}{advice}") from error
+        raise _unwritable(path, error) from error
+
+
+def expect_writable(path: str) -> None:
+    """Raise the C(FileError) that C(replace_text) is sure to raise here, without trying it. For check mode."""
+    new = os.path.realpath(path)
+    while not os.path.lexists(os.path.dirname(new)):
+        new = os.path.dirname(new)
+    try:
+        expect_replaceable(new)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: str, error: OSError) -> FileError:
+    advice = "; the owner of the file has to do it" if error.errno == errno.EPERM else ""
+    return FileError("path", path, f"{error.strerror}{advice}")
 
 
 def _permit(handle: int, target: str) -> None:
     try:
-        there = os.stat(target)
+        keep_permissions(handle, target)
     except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)
         os.fchmod(handle, 0o666 & ~mask)
-        return
-    if (there.st_uid, there.st_gid) != (os.geteuid(), os.getegid()):
-        os.fchown(handle, there.st_uid, there.st_gid)
-    os.fchmod(handle, stat.S_IMODE(there.st_mode))
 
 
 class DocumentText:

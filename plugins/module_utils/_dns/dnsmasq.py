@@ -85,6 +85,7 @@ class Dnsmasq(ServedFile):
     """A hosts file that dnsmasq, or the one in Pi-hole, reads because of its options addn-hosts or hostsdir."""
 
     program = "dnsmasq"
+    names = _NAMES
     server_kind = LocalisingServer
 
     def __init__(self, options: Dict[str, Any]) -> None:

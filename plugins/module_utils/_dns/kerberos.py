@@ -37,7 +37,7 @@ else:
 
 # Error codes of MIT Kerberos, which Heimdal shares: the number that they are added to, and what each means here.
 _BASE = -1765328384
-_MALFORMED, _NOT_IN_CACHE, _NO_CACHE = 134, 141, 195
+_MALFORMED, _NOT_IN_CACHE, _NO_CACHE, _NO_REALM = 134, 141, 195, 224
 _CODES = {
     6: "unknown_principal",  # the KDC does not know the client
     7: "unknown_service",  # the KDC does not know the server
@@ -69,7 +69,7 @@ _ADVICE = {
     "rfc2136.server_name",
     "wrong_realm": "the ticket is of another realm than the server: take one of the server's realm with options "
     "rfc2136.principal and rfc2136.keytab or rfc2136.ticket_cache, or let krb5.conf tell the server's realm",
-    "kerberos": "the server's and the KDC's logs may tell more",
+    "kerberos": "check krb5.conf; the server's and the KDC's logs may tell more",
 }
 _OPTIONS = {
     "no_ticket": "rfc2136.ticket_cache",
@@ -135,6 +135,7 @@ class Kerberos:
             # Tickets that the keytab gives are only kept in memory.
             store = {"client_keytab": f"FILE:{self.keytab}", "ccache": f"MEMORY:{uuid.uuid4()}"}
         elif self.ticket_cache:
+            self._check_ticket_cache(self.ticket_cache)
             store = {"ccache": self.ticket_cache}
         name = None
         if self.principal:
@@ -167,6 +168,21 @@ class Kerberos:
         if not is_keytab:
             raise DnsError("bad_keytab", f"'{shown(path)}' is not a Kerberos keytab", "rfc2136.keytab")
 
+    @staticmethod
+    def _check_ticket_cache(cache: str) -> None:
+        """Refuse a file that is none. Kerberos itself would wait for a pipe, and does not name what it does not find."""
+        kind, colon, path = cache.partition(":")
+        if colon and kind not in ("FILE", "WRFILE"):
+            return
+        try:
+            read_beginning(path if colon else cache, 1)
+        except OSError as error:
+            raise DnsError(
+                "no_ticket",
+                f"ticket cache '{shown(cache)}' cannot be read: {error.strerror}; {_ADVICE['no_ticket']}",
+                "rfc2136.ticket_cache",
+            ) from error
+
     def _problem(self, error: gssapi.exceptions.GSSError) -> Problem:
         told = error.get_all_statuses(error.min_code, False)
         # An error of GSS-API, such as an expired ticket, may be no error to Kerberos.
@@ -178,9 +194,17 @@ class Kerberos:
             return OptionError(
                 "rfc2136.principal", self.principal, "it must be a principal, as ansible@CORP.EXAMPLE.COM"
             )
+        if number == _NO_REALM and self.principal:
+            return OptionError(
+                "rfc2136.principal",
+                self.principal,
+                "it must have a realm, as ansible@CORP.EXAMPLE.COM, because krb5.conf has no default_realm",
+            )
         code = _CODES.get(number, "kerberos")
         if code == "kerberos" and isinstance(error, _EXPIRED):
             code = "no_ticket"
+        if code == "no_ticket" and self.ticket_cache:
+            words = f"{words} (option rfc2136.ticket_cache is '{self.ticket_cache}')"
         if code == "no_ticket" and self.keytab:
             code = "bad_keytab"
             # The message is about the cache that should have been filled.

@@ -17,7 +17,7 @@ from typing import BinaryIO, Iterator, Mapping, Optional, Tuple
 
 from .._basis import files
 from .._basis.errors import OptionError
-from .._basis.files import overwrite_whole, read_whole, replace_whole
+from .._basis.files import keep_permissions, overwrite_whole, read_whole, replace_whole
 from .._basis.text import shown
 from .errors import DnsError
 
@@ -29,7 +29,7 @@ _LONGEST = 256 * 1024 * 1024
 # The likely cause of a refusal, and what to do about it.
 _ADVICE = {
     errno.EACCES: "this user may not; use become",
-    errno.EPERM: "this user may not, or the file is immutable (chattr -i)",
+    errno.EPERM: "this user may not, or the file is immutable or append-only (chattr -ia)",
     errno.EROFS: "the file system is mounted read only",
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the quota is used up",
@@ -47,7 +47,13 @@ class Irreplaceable(DnsError):
     """A file cannot be replaced by a new one, but can be written."""
 
 
-def path_of(options: Mapping[str, str], name: str, place: str) -> str:
+class Path(str):
+    """The path of a file that an option names. Errors about the file have that option."""
+
+    option: Optional[str] = None
+
+
+def path_of(options: Mapping[str, str], name: str, place: str) -> Path:
     """A suboption that is the path of a file. Raises C(OptionError) if it cannot be one."""
     path = options[name]
     try:
@@ -56,7 +62,9 @@ def path_of(options: Mapping[str, str], name: str, place: str) -> str:
         whole = b""
     if not whole or b"\0" in whole or whole.endswith(b"/"):
         raise OptionError(f"{place}.{name}", path, "it must be the path of a file")
-    return path
+    named = Path(path)
+    named.option = f"{place}.{name}"
+    return named
 
 
 def read(path: str) -> Optional[bytes]:
@@ -82,8 +90,7 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
         if before is None:
             os.fchmod(handle, _NEW_FILE_MODE)
             return
-        owner = os.stat(target)
-        os.fchown(handle, owner.st_uid, owner.st_gid)
+        keep_permissions(handle, target)
         shutil.copystat(target, candidate)
         os.utime(candidate)
 
@@ -91,8 +98,8 @@ def replace(path: str, before: Optional[bytes], after: bytes) -> None:
         replace_whole(target, after, permit, lambda: _expect(path, before))
     except OSError as error:
         failed = _failed("unwritable", "write", path, error)
-        if before is not None and error.errno in _IRREPLACEABLE and os.access(target, os.W_OK):
-            raise Irreplaceable(failed.code, str(failed)) from error
+        if before is not None and _may_be_written(target, error):
+            raise Irreplaceable(failed.code, str(failed), failed.option) from error
         raise failed from error
 
 
@@ -102,18 +109,23 @@ def expect_writable(path: str) -> None:
     A missing folder is no error here: an earlier task of the same run may create it.
     """
     target = os.path.realpath(path)
-    folder = os.path.dirname(target)
     mount = files.is_mount(target)
-    if not mount and (os.access(folder, os.W_OK) or not os.path.exists(folder)):
-        if files.is_immutable(target):
-            raise _failed("unwritable", "write", path, OSError(errno.EPERM, os.strerror(errno.EPERM)))
-        return
-    number = errno.EROFS if os.statvfs(target if mount else folder).f_flag & os.ST_RDONLY else errno.EACCES
-    failed = _failed("unwritable", "write", path, OSError(number, os.strerror(number)))
-    if not os.access(target, os.W_OK):
-        raise failed
-    told = f"cannot write {shown(path)}: it is a mount of its own, as in containers" if mount else str(failed)
-    raise Irreplaceable(failed.code, told)
+    try:
+        if mount:
+            number = errno.EROFS if os.statvfs(target).f_flag & os.ST_RDONLY else errno.EACCES
+            raise OSError(number, os.strerror(number))
+        files.expect_replaceable(target)
+    except OSError as error:
+        failed = _failed("unwritable", "write", path, error)
+        if not _may_be_written(target, error):
+            raise failed from error
+        told = f"cannot write {shown(path)}: it is a mount of its own, as in containers" if mount else str(failed)
+        raise Irreplaceable(failed.code, told, failed.option) from error
+
+
+def _may_be_written(target: str, error: OSError) -> bool:
+    """Whether a file that cannot be replaced, because of this error, may be written in place."""
+    return error.errno in _IRREPLACEABLE and os.access(target, os.W_OK) and not files.is_immutable(target)
 
 
 def overwrite(path: str, before: bytes, after: bytes) -> None:
@@ -143,14 +155,23 @@ def temporary(path: str) -> Iterator[Tuple[BinaryIO, str]]:
         yield made
 
 
-def remove(path: str) -> None:
-    """Remove a file that C(replace) has created. Raises C(DnsError)."""
+def expect_temporary(path: str) -> None:
+    """Raise the error that C(temporary) is sure to raise here, without trying it. For check mode."""
     try:
-        os.unlink(path)
+        files.expect_replaceable(os.path.join(os.path.dirname(os.path.realpath(path)), "new"))
+    except OSError as error:
+        raise _failed("unwritable", "write next to", path, error) from error
+
+
+def remove(path: str) -> None:
+    """Remove a file that C(replace) has created. A symbolic link to it stays. Raises C(DnsError)."""
+    try:
+        os.unlink(os.path.realpath(path))
     except OSError as error:
         raise _failed("unwritable", "remove", path, error) from error
 
 
 def _failed(code: str, what: str, path: str, error: OSError) -> DnsError:
     advice = f" ({_ADVICE[error.errno]})" if error.errno in _ADVICE else ""
-    return DnsError(code, f"cannot {what} {shown(path)}: {error.strerror}{advice}")
+    option = path.option if isinstance(path, Path) else None
+    return DnsError(code, f"cannot {what} {shown(path)}: {error.strerror}{advice}", option)

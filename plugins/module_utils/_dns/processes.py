@@ -10,10 +10,11 @@ import contextlib
 import ipaddress
 import os
 import signal
+import stat
 import sys
 from typing import Iterator, List, Sequence, Set, Union
 
-from .._basis.files import read_whole
+from .._basis.files import has_access_list, read_whole
 from .._basis.text import shown
 from .errors import DnsError
 from .programs import run
@@ -21,6 +22,9 @@ from .programs import run
 # Bytes of a PID file, and of a table of sockets.
 _LONGEST_NUMBER = 100
 _LONGEST_TABLE = 64 * 1024 * 1024
+
+# Capabilities of Linux, CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, with which modes do not count.
+_READS_ALL = 0b110
 
 # All name servers answer UDP.
 _TABLES = ("/proc/net/udp", "/proc/net/udp6")
@@ -64,6 +68,25 @@ def listening_at(address: str, port: int, names: Sequence[str]) -> List[int]:
     sockets = _sockets(address, port)
     found = [pid for pid in _processes() if sockets and name_of(pid) in names and sockets & _sockets_of(pid)]
     return [pid for pid in found if _parent(pid) not in found]
+
+
+def may_read(pid: int, path: str) -> bool:
+    """Whether a process may read a file, or enter a folder, by its mode; C(True) if that is not known or not all."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            said = {name: value.split() for name, _colon, value in (line.partition(":") for line in file)}
+        # The last ones are those that count for files.
+        user, groups = int(said["Uid"][3]), {int(said["Gid"][3]), *map(int, said["Groups"])}
+        there = os.stat(path)
+        if int(said["CapEff"][0], 16) & _READS_ALL or has_access_list(path):
+            return True
+    except (OSError, ValueError, LookupError):
+        return True
+    # As the bits of others.
+    needed = stat.S_IXOTH if stat.S_ISDIR(there.st_mode) else stat.S_IROTH
+    if there.st_uid == user:
+        return bool(there.st_mode & needed << 6)
+    return bool(there.st_mode & (needed << 3 if there.st_gid in groups else needed))
 
 
 def name_of(pid: int) -> str:

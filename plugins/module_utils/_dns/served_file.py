@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Dict, List, Optional, Type
+import os
+from typing import Any, Dict, List, Optional, Sequence, Type
 
 from .._basis.files import tidy
 from .._basis.numbers import port_number
@@ -16,6 +17,7 @@ from . import managed_file
 from .answers import Server
 from .errors import DnsError
 from .place import Place
+from .processes import listening_at, may_read
 from .records import Record, address
 
 HEADER = "# Managed by workload_security.agent.local_dns, which replaces the whole file.\n"
@@ -32,11 +34,12 @@ SERVER_ARGUMENTS = {
 class ServedFile(Place):
     """A file with nothing but our records. The server's answers decide whether the records are right.
 
-    A subclass has the name of the server's C(program), a C(hint) why the server may not answer the file's records, and
-    the four methods below.
+    A subclass has the name of the server's C(program), the C(names) that its process may have, a C(hint) why the server
+    may not answer the file's records, and the four methods below.
     """
 
     program: str
+    names: Sequence[str] = ()
     server_kind: Type[Server] = Server
 
     def __init__(self, options: Dict[str, Any]) -> None:
@@ -89,6 +92,21 @@ class ServedFile(Place):
 
     def expect_writable(self) -> None:
         managed_file.expect_writable(self._path)
+        # Made to read its files again, Unbound ends if it may not read one, and dnsmasq forgets what it had from it.
+        servers = listening_at(self._server.address, self._server.port, self.names)
+        files = self.files() if servers else []
+        for path in [*files, *sorted({os.path.dirname(file) for file in files})]:
+            if not all(may_read(pid, path) for pid in servers):
+                raise DnsError(
+                    "unreadable",
+                    f"{self.program}, which runs as a user of its own, may not read {shown(path)}: allow that, such as with"
+                    " chmod a+rX",
+                    f"{self.program}.path" if path == self._path else None,
+                )
+
+    def files(self) -> List[str]:
+        """The files that the server reads when it is to read its files again."""
+        return [self._path]
 
     def write(self, before: List[Record], after: List[Record]) -> None:
         records = sorted([record for record in self._held if record.name not in self._names] + after)

@@ -20,7 +20,7 @@ from .processes import hang_up
 from .programs import run, said
 from .records import LONGEST_TTL, Record, address, host_name, type_of
 from .served_file import SERVER_ARGUMENTS, ServedFile
-from .unbound_configuration import configuration_with
+from .unbound_configuration import configuration_with, files_of
 
 ARGUMENTS: Dict[str, Any] = {
     "path": {"type": "path", "default": "/etc/unbound/unbound.conf.d/workload_security_agent.conf"},
@@ -36,12 +36,16 @@ class Unbound(ServedFile):
     """A file with local data, which Unbound's configuration includes."""
 
     program = "unbound"
+    names = (program,)
     default_ttl = 3600
     hint = "another part of its configuration may speak of this name, or another server answers there"
 
     def __init__(self, options: Dict[str, Any]) -> None:
         super().__init__(options)
         self._configuration = managed_file.path_of(options, "configuration", self.program)
+
+    def files(self) -> List[str]:
+        return [*super().files(), *files_of(self._configuration, self._path)]
 
     def parse(self, line: str) -> Optional[List[Record]]:
         data = _DATA.fullmatch(line)
@@ -67,6 +71,11 @@ class Unbound(ServedFile):
                 if record.name == name
             ]
         return "".join(f"{line}\n" for line in lines)
+
+    def expect_writable(self) -> None:
+        super().expect_writable()
+        # For the checker.
+        managed_file.expect_temporary(self._configuration)
 
     def check(self, text: str, _records: List[Record]) -> None:
         """Let unbound-checkconf read the whole configuration with the text in place of the file."""
@@ -98,7 +107,7 @@ class Unbound(ServedFile):
                 return
         pid_file = run("unbound-checkconf", "-o", "pidfile", self._configuration).output.strip()
         hang_up(
-            [self.program],
+            self.names,
             [pid_file],
             self._server.address,
             self._server.port,

@@ -42,6 +42,16 @@ def configuration_with(path: str, ours: str, text: str) -> Optional[str]:
     return _Expansion(ours, text).of(os.path.abspath(path), [])
 
 
+def files_of(path: str, ours: str) -> List[str]:
+    """The configuration file at C(path) and what it includes, without the file C(ours), by their real paths.
+
+    Some of them may not exist. Raises C(DnsError) as C(configuration_with).
+    """
+    expansion = _Expansion(ours, "")
+    expansion.of(os.path.abspath(path), [])
+    return expansion.files
+
+
 class _Expansion:
     def __init__(self, ours: str, text: str) -> None:
         self._ours = os.path.realpath(ours)
@@ -51,6 +61,10 @@ class _Expansion:
         # The results for files that were already read, by their real path and the folder before them: the text, and the
         # folder after them. Many files may include the same one.
         self._known: Dict[Tuple[str, str], Tuple[Optional[str], str]] = {}
+
+    @property
+    def files(self) -> List[str]:
+        return sorted({real for real, _folder in self._known})
 
     def of(self, path: str, within: List[str]) -> Optional[str]:
         """The text of a file that is included by the files in C(within), the main file first."""

@@ -14,7 +14,7 @@ from .._basis.errors import OptionError
 from .._basis.numbers import in_range, port_number
 from .._ssh.server import SERVER_ARGUMENTS, read_server
 from .._vendor.communication import AGENT_PORT
-from .offered import OFFERED, code_of
+from .offered import OFFERED, can_be_in, code_of
 from .probe import Inquiry, Listener
 
 ARGUMENTS: Dict[str, Any] = dict(
@@ -48,9 +48,13 @@ _LOOPBACK = "127.0.0.1"
 def read_options(params: Mapping[str, Any]) -> Tuple[List[Listener], Inquiry]:
     """The targets, and what to ask them. Raises C(ValueError) for the first wrong option."""
     targets = [_target(f"targets[{index}]", options) for index, options in enumerate(params["targets"])]
+    versions, suites = _versions(params["versions"]), _suites(params["suites"])
+    if not any(can_be_in(suite, version) for suite in suites for version in versions):
+        labels = ", ".join(f"TLSv{version}" for version in versions)
+        raise OptionError("suites", params["suites"], f"it must hold a cipher suite that exists in {labels}")
     return targets, Inquiry(
-        versions=_versions(params["versions"]),
-        suites=_suites(params["suites"]),
+        versions=versions,
+        suites=suites,
         timeout=in_range("timeout", params["timeout"], 0.1, 60, "a number of seconds"),
         target_timeout=in_range("target_timeout", params["target_timeout"], 0.1, 600, "a number of seconds"),
         concurrency=in_range("concurrency", params["concurrency"], 1, 256, "a number of targets"),

@@ -66,11 +66,12 @@ class Inquiry:
 
 
 class _Version:
-    """What a target answers to one version of TLS."""
+    """What a target answers to one version of TLS. C(is_empty): whether there is nothing to offer in this version."""
 
-    def __init__(self, state: str = NOT_ASKED, detail: str = "") -> None:
+    def __init__(self, state: str = NOT_ASKED, detail: str = "", is_empty: bool = False) -> None:
         self.state = state
         self.detail = detail
+        self.is_empty = is_empty
         self.suites: List[int] = []
         self.order: Optional[str] = None
         self.complete = False
@@ -129,7 +130,7 @@ class _Inquirer:
         """Find the suites of one version: each suite that the server chooses is left out of the next offer."""
         left = [suite for suite in self._inquiry.suites if can_be_in(suite, version)]
         if not left:
-            return _Version(detail="none of the suites to offer exists in this version")
+            return _Version(detail="none of the suites to offer exists in this version", is_empty=True)
         found = []
         while left:
             answer = self._ask(version, left)
@@ -217,14 +218,14 @@ def _result(target: Listener, inquiry: Inquiry, versions: Dict[str, _Version]) -
     states = [asked.state for asked in versions.values()]
     state = next((kind for kind in (ACCEPTED, NOT_TLS, REFUSED, NO_ANSWER, UNREACHABLE) if kind in states), NOT_ASKED)
     details = {asked.detail: None for asked in versions.values() if asked.state == state}
-    complete = all(asked.complete for asked in versions.values())
+    offered = [asked for asked in versions.values() if not asked.is_empty]
     return dict(
         host=target.host,
         port=target.port,
         ssh_host=target.ssh.host if target.ssh else None,
         state=ANSWERED if state == ACCEPTED else state,
         detail=f"accepts {', '.join(map(_label, accepted))}" if accepted else "; ".join(details),
-        complete=complete,
+        complete=bool(offered) and all(asked.complete for asked in offered),
         versions={_label(version): asked.as_dict() for version, asked in versions.items()},
         suites=names,
         weak={name: weaknesses(name) for name in names if weaknesses(name)},

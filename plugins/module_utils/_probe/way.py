@@ -60,7 +60,7 @@ class Straight:
             except (OSError, UnicodeError) as error:
                 raise Unreachable(f"{shown(host)} has no address: {said(error)}") from error
         problem: Exception = Unreachable(f"{shown(host)} has no address")
-        for address in self._addresses:
+        for number, address in enumerate(self._addresses):
             family, kind, protocol, _name, where = address
             try:
                 connection = socket.socket(family, kind, protocol)
@@ -68,7 +68,8 @@ class Straight:
                 problem = Unreachable(said(error))
                 continue
             try:
-                connection.settimeout(deadline.left())
+                # The addresses share the time, so that a silent one, as of IPv6 behind a firewall, leaves some to others.
+                connection.settimeout(deadline.left() / (len(self._addresses) - number))
                 connection.connect(where)
                 self._addresses = [address]
                 return connection

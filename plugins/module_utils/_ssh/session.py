@@ -284,14 +284,15 @@ def _connect(server: Server, deadline: _Deadline) -> _Socket:
     except (OSError, UnicodeError) as error:
         raise SshError(f"{began}{server.host} has no address: {said(error)}", permanent=False) from error
     problem = "it has no address"
-    for family, kind, protocol, _name, where in addresses:
+    for number, (family, kind, protocol, _name, where) in enumerate(addresses):
         try:
             connection = _Socket(family, kind, protocol)
         except OSError as error:  # an address family that this machine does not support
             problem = said(error)
             continue
         try:
-            connection.settimeout(deadline.left(server))
+            # The addresses share the time, so that a silent one, as of IPv6 behind a firewall, leaves some to others.
+            connection.settimeout(deadline.left(server) / (len(addresses) - number))
             connection.connect(where)
             # Without this, a server that stops reading would block our writes, whatever limits paramiko has.
             if hasattr(socket, "TCP_USER_TIMEOUT"):

@@ -166,7 +166,7 @@ def _check_place(option: str, path: str) -> None:
     right = "it must be the path of a file in a folder that exists, where this task runs"
     try:
         target = os.path.realpath(path)
-        kind = no_regular_file(target)
+        kind = no_regular_file(path) or no_regular_file(target)
     except (OSError, ValueError) as error:
         raise OptionError(option, path, f"{right}: {one_line(error)}") from None
     if kind:

@@ -16,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from .._basis.errors import FileError, OptionError
-from .._basis.files import read_whole, replace_whole
+from .._basis.files import keep_whole, read_whole
 from .._basis.numbers import in_range
 from .._basis.text import enumerated, one_line, shown
 from .._communication.plan_file import LONGEST
@@ -148,14 +148,14 @@ def pass_gate(client: Client, asked: GateAsked, check_mode: bool) -> Result:
 def _noted(client: Client, asked: GateAsked, seen: t.Mapping[int, AgentStatus], check_mode: bool) -> Result:
     """Record the state before the wave, unless that is already done."""
     changed = asked.before is None
-    if changed and not check_mode:
+    if changed:
         computers = {
             str(number): {"heard": before.heard, "taken": before.taken, "messages": list(before.messages)}
             for number, before in ((number, _Before.of(status)) for number, status in seen.items())
         }
         content = json.dumps({"wave": asked.wave, "computers": computers}).encode("ascii")
         try:
-            replace_whole(asked.before_file, content)
+            keep_whole(asked.before_file, content, check_mode)
         except OSError as error:
             raise FileError("before_file", asked.before_file, error) from error
     return {"changed": changed, "judged": len(asked.judged), "requests": client.transport.requests}

@@ -235,6 +235,21 @@ def test_a_host_without_any_source_has_no_agent(monkeypatch: pytest.MonkeyPatch)
         assert found.status.activation == "not_activated"
 
 
+def test_an_agent_that_no_source_could_deny_is_not_denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own programs are not there, and the programs that know the packages hang."""
+
+    def hang(arguments: tuple) -> Answer:
+        raise Unanswered(f"{arguments[0]} was ended.")
+
+    monkeypatch.setattr(installed, "find_program", lambda paths: None if "ds_agent" in paths[0] else paths[0])
+    monkeypatch.setattr(installed, "ask", hang)
+    monkeypatch.setattr(installed.os.path, "exists", lambda path: True)
+    for system in ("Linux", "SunOS", "AIX"):
+        found = look(system)
+        assert (found.installed, found.status.activation, found.status.health(10).healthy) == (False, "unknown", None)
+        assert "not all of them could be asked" in found.status.reason
+
+
 def test_every_program_has_an_absolute_path() -> None:
     paths = [path for source in BY_NAME.values() for path in source.programs]
     assert paths

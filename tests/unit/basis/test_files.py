@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import signal
 import socket
+import struct
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +20,10 @@ import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import FileError, OptionError
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.files import (
+    expect_replaceable,
+    keep_permissions,
     keep_whole,
+    overwrite_whole,
     read_whole,
     readable_file,
     replace_whole,
@@ -127,6 +133,125 @@ def test_files_that_are_replaced(tmp_path):
         replace_whole(str(tmp_path / "loop"), b"x")
     with pytest.raises(OSError, match="This is not a path"):
         replace_whole("a\0b", b"x")
+
+
+@pytest.mark.parametrize("end", ["/", "//", "/.", "/./", "/.."])
+def test_a_path_of_a_folder_is_none_of_a_file(tmp_path, end):
+    path = f"{tmp_path}/plans{end}"
+    for attempt in (
+        lambda: replace_whole(path, b"x"),
+        lambda: keep_whole(path, b"x", False),
+        lambda: overwrite_whole(path, b"", b"x", lambda: None),
+    ):
+        with pytest.raises(OSError, match="It is a folder"):
+            attempt()
+    assert os.listdir(tmp_path) == []
+
+
+def access_list(users: int) -> bytes:
+    """An access control list as Linux stores it: for the owner, user 1000, the group, all of these, and others."""
+    nobody = 0xFFFFFFFF
+    entries = ((1, 6, nobody), (2, 6, 1000), (4, 0, nobody), (16, users, nobody), (32, 0, nobody))
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def test_a_file_keeps_who_may_read_it(tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+    file.chmod(0o640)
+    try:
+        os.setxattr(file, "system.posix_acl_access", access_list(6))
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error}")
+    # What looks like the mode of the group is that of the list.
+    assert file.stat().st_mode & 0o777 == 0o660
+    replace_whole(str(file), b"new", lambda handle, _candidate: keep_permissions(handle, str(file)))
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o660)
+    assert os.getxattr(file, "system.posix_acl_access") == access_list(6)
+    # New files of this folder get a list, which the old file does not have.
+    os.setxattr(tmp_path, "system.posix_acl_default", access_list(6))
+    os.removexattr(file, "system.posix_acl_access")
+    file.chmod(0o640)
+    replace_whole(str(file), b"newer", lambda handle, _candidate: keep_permissions(handle, str(file)))
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"newer", 0o640)
+    assert "system.posix_acl_access" not in os.listxattr(file)
+
+
+def test_a_file_system_without_access_control_lists_does_no_harm(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.write_bytes(b"old")
+    file.chmod(0o640)
+
+    def unsupported(*_arguments, **_options):
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(os, "listxattr", unsupported)
+    replace_whole(str(file), b"new", lambda handle, _candidate: keep_permissions(handle, str(file)))
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o640)
+
+
+# Owner and mode of a folder of the group 4243, and owner, group and mode of a file in it; no file if its mode is 0.
+PLACES = {
+    "own": (1000, 0o700, 1000, 1000, 0o400),
+    "new": (1000, 0o700, 0, 0, 0),
+    "file of root": (1000, 0o755, 0, 0, 0o666),
+    "group of others": (1000, 0o755, 1000, 4242, 0o644),
+    "group of the folder": (1000, 0o700, 1000, 4243, 0o644),
+    "group of the folder for new files": (1000, 0o2700, 1000, 4243, 0o644),
+    "folder of root": (0, 0o755, 1000, 1000, 0o644),
+    "new in a folder of root": (0, 0o755, 0, 0, 0),
+    "for all": (0, 0o777, 1000, 1000, 0o644),
+    "for all, file of root": (0, 0o777, 0, 0, 0o644),
+    "sticky": (0, 0o1777, 1000, 1000, 0o644),
+    "sticky, file of root": (0, 0o1777, 0, 1000, 0o666),
+    "not listed": (1000, 0o300, 1000, 1000, 0o644),
+    "not entered": (1000, 0o600, 1000, 1000, 0o644),
+    "not written": (1000, 0o500, 1000, 1000, 0o644),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become another user.")
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("keeps_owner", [True, False])
+def test_check_mode_says_what_another_user_may_write(place, keeps_owner):
+    user, mode, owner, group, file_mode = PLACES[place]
+
+    def attempt(path: str) -> None:
+        os.setgroups([])
+        os.setgid(1000)
+        os.setuid(1000)
+        said = []
+        keep = (lambda handle, _candidate: keep_permissions(handle, path)) if file_mode else None
+        steps = (lambda: expect_replaceable(path), lambda: replace_whole(path, b"new", keep))
+        if not keeps_owner:
+            steps = (lambda: keep_whole(path, b"new", True), lambda: keep_whole(path, b"new", False))
+        for write in steps:
+            try:
+                write()
+                said.append(None)
+            except OSError as error:
+                said.append(error.errno)
+        os._exit(0 if said[0] == said[1] else 1)
+
+    # The folders above that of pytest are for its own user.
+    with tempfile.TemporaryDirectory() as above:
+        os.chmod(above, 0o755)
+        folder = Path(above, "folder")
+        folder.mkdir()
+        file = folder / "file"
+        if file_mode:
+            file.write_bytes(b"old")
+            os.chown(file, owner, group)
+            file.chmod(file_mode)
+        os.chown(folder, user, 4243)
+        folder.chmod(mode)
+        process = multiprocessing.get_context("fork").Process(target=attempt, args=(str(file),))
+        process.start()
+        process.join(20)
+        assert process.exitcode == 0
+        left = ["file"] if file_mode or file.exists() else []
+        assert os.listdir(folder) == left
+        assert not file_mode or not keeps_owner or (file.stat().st_uid, file.stat().st_gid) == (owner, group)
 
 
 def test_a_file_that_holds_it_already_is_not_written(tmp_path):

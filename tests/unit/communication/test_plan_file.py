@@ -257,6 +257,7 @@ def test_a_link_leads_to_the_file_that_is_replaced(tmp_path):
         ({"apply_plan": "x", "plan_file": "y"}, "plan_file", "it must be left out if apply_plan is given"),
         ({"profiles": [PROFILE], "plan_file": "/no/such/folder/x"}, "plan_file", "in a folder that exists"),
         ({"profiles": [PROFILE], "plan_file": "/"}, "plan_file", "the path of a file.*, but it is a folder"),
+        ({"profiles": [PROFILE], "plan_file": "plans/"}, "plan_file", "the path of a file.*, but it is a folder"),
         ({"profiles": [PROFILE], "plan_file": "/dev/null"}, "plan_file", "the path of a file.*, but it is a device"),
         ({"profiles": [PROFILE], "plan_file": "/dev/null/x"}, "plan_file", "the path of a file"),
         ({"profiles": [PROFILE], "plan_file": "\ud800"}, "plan_file", "the path of a file"),

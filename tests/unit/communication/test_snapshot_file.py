@@ -7,10 +7,14 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import os
 import re
+import struct
+import tempfile
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +30,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.snapshot_file import (
     DocumentText,
+    expect_writable,
     replace_text,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.objects import Policy
@@ -255,6 +260,55 @@ def test_of_several_runs_at_once_one_writes_and_the_others_are_told(tmp_path, be
     wrote = [one for one in ended if one.startswith("run: ")]
     assert wrote == [path.read_text()] and os.listdir(tmp_path) == ["site.yml"]
     assert all("it must not be changed by somebody else meanwhile" in one for one in set(ended) - set(wrote))
+
+
+def test_a_file_keeps_its_access_control_list_and_group(tmp_path):
+    path = tmp_path / "site.yml"
+    path.write_text("old: true\n")
+    path.chmod(0o600)
+    # The owner, user 1000, nothing for the group, the most for these, and nothing for others.
+    entries = ((1, 6, 0xFFFFFFFF), (2, 6, 1000), (4, 0, 0xFFFFFFFF), (16, 6, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF))
+    listed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(path, "system.posix_acl_access", listed)
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error}")
+    if os.geteuid() == 0:
+        # New files of this folder belong to its group.
+        os.chown(tmp_path, -1, os.getegid() + 50)
+        tmp_path.chmod(0o2755)
+    before = path.stat()
+    replace_text(str(path), "old: true\n", "new: true\n")
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert path.read_text() == "new: true\n" and os.getxattr(path, "system.posix_acl_access") == listed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become another user.")
+@pytest.mark.parametrize(("name", "there"), [("new.yml", False), ("some/where/new.yml", False), ("site.yml", True)])
+def test_check_mode_says_what_another_user_may_not_write(name, there):
+    def attempt(path: str) -> None:
+        os.setgroups([])
+        os.setgid(1000)
+        os.setuid(1000)
+        said = []
+        for write in (lambda: expect_writable(path), lambda: replace_text(path, "old" if there else None, "new")):
+            try:
+                write()
+            except FileError as error:
+                said.append(str(error))
+        os._exit(0 if len(said) == 2 and said[0] == said[1] and path in said[0] else 1)
+
+    # The folders above that of pytest are for its own user.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777 if there else 0o755)
+        if there:
+            Path(folder, name).write_text("old")
+        process = multiprocessing.get_context("fork").Process(target=attempt, args=(f"{folder}/{name}",))
+        process.start()
+        process.join(20)
+        assert process.exitcode == 0
+        assert os.listdir(folder) == ([name] if there else [])
 
 
 def test_a_file_that_cannot_be_written_is_told_by_its_option(tmp_path):

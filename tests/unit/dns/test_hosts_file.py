@@ -248,7 +248,7 @@ def test_what_this_user_cannot_write_fails_in_check_mode_too(
     assert what == "missing" or path.read_bytes() == OLD
 
 
-@pytest.mark.parametrize("flags", [0x10, 0x80010])
+@pytest.mark.parametrize("flags", [0x10, 0x80010, 0x20])
 def test_an_immutable_file_fails_in_check_mode_too(path: Path, monkeypatch: pytest.MonkeyPatch, flags: int) -> None:
     """Not every file system has attributes, and not everybody may set them."""
 
@@ -260,7 +260,9 @@ def test_an_immutable_file_fails_in_check_mode_too(path: Path, monkeypatch: pyte
     assert not files.is_immutable(str(path)) and not files.is_immutable(f"{path}/none")
     monkeypatch.setattr(files.fcntl, "ioctl", ioctl)
     for check in (True, False):
-        with pytest.raises(DnsError, match=r"Operation not permitted \(.* the file is immutable \(chattr -i\)\)$"):
+        with pytest.raises(
+            DnsError, match=r"Operation not permitted \(.* the file is immutable or append-only \(chattr -ia\)\)$"
+        ):
             run(path, check=check, addresses=["192.0.2.10"])
     assert path.read_bytes() == OLD
 

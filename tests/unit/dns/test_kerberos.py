@@ -12,6 +12,7 @@ import typing as t
 import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import Problem
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.text import shown
 from ansible_collections.workload_security.agent.plugins.module_utils._dns import kerberos
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.rfc2136 import ARGUMENTS, Rfc2136
 
@@ -75,3 +76,22 @@ def test_a_keytab_that_is_a_pipe_is_not_waited_for(tmp_path):
         with pytest.raises(Problem, match=words) as caught:
             kerberos.Kerberos("dc1", None, str(tmp_path / name), None)._check_keytab(str(tmp_path / name))
         assert (caught.value.code, caught.value.option) == ("bad_keytab", "rfc2136.keytab")
+
+
+def test_a_ticket_cache_that_cannot_be_read_is_named_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for kind in ("", "FILE:", "WRFILE:"):
+        for name, words in (
+            ("pipe", "a named pipe"),
+            ("nowhere", "No such file"),
+            ("", "a folder"),
+            ("a\0b", "not a path"),
+        ):
+            cache = f"{kind}{tmp_path}/{name}"
+            with pytest.raises(Problem, match=words) as caught:
+                kerberos.Kerberos("dc1", None, None, cache)._check_ticket_cache(cache)
+            assert (caught.value.code, caught.value.option) == ("no_ticket", "rfc2136.ticket_cache")
+            assert shown(cache) in str(caught.value) and "kinit" in str(caught.value)
+    (tmp_path / "cache").write_bytes(b"\5\4")
+    for cache in (f"{tmp_path}/cache", f"FILE:{tmp_path}/cache", "KCM:", "KEYRING:persistent:0", f"DIR:{tmp_path}/no"):
+        kerberos.Kerberos("dc1", None, None, cache)._check_ticket_cache(cache)

@@ -112,7 +112,11 @@ def test_between_the_look_and_the_step_no_other_run_replaces_the_file(path: Path
     [
         ("fsync", errno.ENOSPC, "No space left on device (the disk is full)"),
         ("fsync", errno.EIO, "Input/output error"),
-        ("fchown", errno.EPERM, "Operation not permitted (this user may not, or the file is immutable (chattr -i))"),
+        (
+            "fchown",
+            errno.EPERM,
+            "Operation not permitted (this user may not, or the file is immutable or append-only (chattr -ia))",
+        ),
         ("rename", errno.EBUSY, "it is a mount of its own, as in containers; change the file that is mounted there"),
         ("rename", errno.EROFS, "the file system is mounted read only"),
     ],
@@ -138,6 +142,20 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert managed_file.read(str(path)) is None
     with pytest.raises(DnsError, match="its folder does not exist"):
         managed_file.replace(str(path), None, b"new")
+
+
+def test_errors_have_the_option_that_names_the_file(tmp_path: Path) -> None:
+    path = managed_file.path_of({"path": f"{tmp_path}/nowhere/hosts"}, "path", "hosts_file")
+    folder = managed_file.path_of({"configuration": str(tmp_path)}, "configuration", "unbound")
+    for option, attempt in (
+        ("hosts_file.path", lambda: managed_file.replace(path, None, b"new")),
+        ("hosts_file.path", lambda: managed_file.remove(path)),
+        ("hosts_file.path", lambda: managed_file.temporary(path).__enter__()),
+        ("unbound.configuration", lambda: managed_file.read(folder)),
+    ):
+        with pytest.raises(DnsError) as caught:
+            attempt()
+        assert caught.value.option == option
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._dns.error
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.processes import (
     hang_up,
     listening_at,
+    may_read,
     name_of,
 )
 
@@ -144,3 +145,42 @@ def test_tables_that_cannot_be_read_name_nobody(tmp_path: Path, monkeypatch: pyt
     table.write_text("head\n\n 1: 0100007F\n 2: zz:35 a\n 3: 0100007F:0035 00000000:0000 07 a b c d e\n")
     monkeypatch.setattr(processes, "_TABLES", (str(table), str(tmp_path / "missing")))
     assert listening_at("127.0.0.1", 53, ["dnsmasq"]) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can start a process of another user.")
+@pytest.mark.parametrize(
+    ("owner", "group", "mode", "readable"),
+    [
+        (0, 0, 0o600, False),
+        (0, 0, 0o604, True),
+        (0, 1000, 0o640, True),
+        (0, 1001, 0o640, True),
+        (0, 1002, 0o640, False),
+        (0, 1000, 0o604, False),
+        (1000, 0, 0o400, True),
+        (1000, 0, 0o044, False),
+    ],
+)
+def test_what_a_process_of_another_user_may_read(
+    tmp_path: Path, owner: int, group: int, mode: int, readable: bool
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("")
+    os.chown(path, owner, group)
+    path.chmod(mode)
+    sleeping = ["sleep", "60"]
+    with (
+        subprocess.Popen(sleeping, user=1000, group=1000, extra_groups=[1001]) as other,
+        subprocess.Popen(sleeping) as same,
+    ):
+        try:
+            assert may_read(other.pid, str(path)) is readable
+            assert may_read(same.pid, str(path)), "root may read everything"
+            for folder_mode in (0o700, 0o711, 0o744, 0o755):
+                tmp_path.chmod(folder_mode)
+                assert may_read(other.pid, str(tmp_path)) is bool(folder_mode & 1), "a folder is to be entered"
+            assert may_read(other.pid, str(tmp_path / "none")), "a new file is for everybody to read"
+        finally:
+            other.kill()
+            same.kill()
+    assert may_read(2**30, str(path)), "nothing is known of a process that is not there"

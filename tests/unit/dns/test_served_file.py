@@ -382,3 +382,12 @@ def test_a_name_that_somebody_has_written_in_another_spelling_is_removed(
     world.path.write_text(world.path.read_text().replace(DSM, "DSM.example.com"))
     result = run(world, port, state="absent")
     assert result["changed"] and len(result["before"]) == 1 and world.loaded == []
+
+
+def test_a_link_without_a_file_is_left_as_it_was(world: World, port: int) -> None:
+    target = world.path.parent / "elsewhere"
+    world.path.symlink_to(target)
+    world.reads_file = False
+    with pytest.raises(DnsError, match="is as it was before"):
+        run(world, port, addresses=["192.0.2.10"])
+    assert world.path.is_symlink() and not target.exists()

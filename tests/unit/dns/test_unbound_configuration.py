@@ -16,6 +16,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._dns impor
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.errors import DnsError
 from ansible_collections.workload_security.agent.plugins.module_utils._dns.unbound_configuration import (
     configuration_with,
+    files_of,
 )
 
 
@@ -92,6 +93,16 @@ def test_our_file_is_found_through_links(folder: Path) -> None:
 )
 def test_a_configuration_that_does_not_include_our_file(folder: Path, main: str) -> None:
     assert expanded(folder, main) is None
+
+
+def test_all_files_but_ours_are_named(folder: Path) -> None:
+    (folder / "conf.d" / "a.conf").write_text('include: "more.conf"\nserver:\n  directory: "/nowhere"\n')
+    (folder / "more.conf").write_text("")
+    path = folder / "unbound.conf"
+    path.write_text(f'server:\n  directory: "{folder}"\ninclude: "conf.d/*.conf"\ninclude: "missing"\n')
+    names = ["conf.d/a.conf", "conf.d/z.conf", "more.conf", "unbound.conf"]
+    found = files_of(str(path), str(folder / "conf.d" / "ours.conf"))
+    assert found == ["/nowhere/missing", *(str(folder / name) for name in names)]
 
 
 def test_bytes_that_are_no_text_are_kept(folder: Path) -> None:

@@ -139,6 +139,27 @@ def test_a_name_whose_first_address_does_not_listen(monkeypatch: pytest.MonkeyPa
     assert connected == ["127.0.0.2"] + ["127.0.0.1"] * 4
 
 
+def test_a_name_whose_first_address_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited = []
+
+    class FirstDropped(socket.socket):
+        def connect(self, address: tuple[str, int]) -> None:
+            if address[0] == "127.0.0.2":
+                waited.append(self.gettimeout())
+                raise socket.timeout("timed out")
+            super().connect(address)
+
+    with serving(lambda connection: (read_hello(connection), connection.sendall(ALERT))) as server:
+        listed = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{last}", server.port)) for last in (2, 1)]
+        monkeypatch.setattr(way.socket, "getaddrinfo", lambda *words, **more: listed)
+        monkeypatch.setattr(way.socket, "socket", FirstDropped)
+        (result,) = probe_all([Listener("agent.example.com", server.port)], EVERYTHING)
+    assert (result["state"], result["complete"]) == ("refused", True)
+    (seconds,) = waited
+    assert seconds <= EVERYTHING.timeout / 2, "the other address gets its share of the time"
+    assert server.accepted == 4
+
+
 def test_a_network_without_a_route(monkeypatch: pytest.MonkeyPatch) -> None:
     class Unrouted(socket.socket):
         def connect(self, address: object) -> None:

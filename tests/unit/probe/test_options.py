@@ -70,6 +70,14 @@ def test_versions_and_suites_in_any_spelling() -> None:
         ({"versions": []}, "option 'versions' is '[]'"),
         ({"suites": ["TLS_NONSENSE"]}, "option 'suites' is 'TLS_NONSENSE': it must be the IANA name"),
         ({"suites": []}, "option 'suites' is '[]'"),
+        (
+            {"suites": ["0x1301"], "versions": ["1.1", "1.2"]},
+            "option 'suites' is '['0x1301']': it must hold a cipher suite that exists in TLSv1.1, TLSv1.2",
+        ),
+        (
+            {"suites": ["0xC030", "0x002F"], "versions": ["1.3"]},
+            "option 'suites' is '['0xC030', '0x002F']': it must hold a cipher suite that exists in TLSv1.3",
+        ),
         ({"timeout": 0}, "option 'timeout' is '0': it must be a number of seconds from 0.1 to 60"),
         ({"timeout": float("nan")}, "option 'timeout' is 'nan'"),
         ({"target_timeout": 601}, "option 'target_timeout' is '601'"),

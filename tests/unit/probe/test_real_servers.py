@@ -235,9 +235,16 @@ def test_only_what_is_to_be_offered_is_found(certificate: Certificate) -> None:
     with old_server(certificate, AES_3DES, ["sha"], versions=("1.0", "1.2")) as server:
         (result,) = probe(server.port, versions=("1.1",), suites=(0x000A, 0xC02F))
         (nothing,) = probe(server.port, versions=("1.3",), suites=(0x000A,))
+        (every,) = probe(server.port, suites=(0x000A,))
     assert list(result["versions"]) == ["TLSv1.1"]
     assert result["suites"] == ["TLS_RSA_WITH_3DES_EDE_CBC_SHA"]
     assert (nothing["state"], nothing["complete"]) == ("not_asked", False)
+    # In TLS 1.3 there is nothing to offer, so nothing else is to be found.
+    assert (every["state"], every["complete"]) == ("answered", True)
+    assert {label: asked["state"] for label, asked in every["versions"].items()} == {
+        **dict.fromkeys(["TLSv1.0", "TLSv1.1", "TLSv1.2"], "accepted"),
+        "TLSv1.3": "not_asked",
+    }
 
 
 def test_the_name_in_the_handshake(certificate: Certificate) -> None:

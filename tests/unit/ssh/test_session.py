@@ -223,6 +223,26 @@ def test_an_agent_whose_keys_are_all_refused(sshd, known, tmp_path, monkeypatch)
     assert f"does not let in user {sshd.user} with the keys of the SSH agent" in str(error) and error.permanent
 
 
+def test_the_first_address_of_a_server_is_silent(sshd, known, monkeypatch):
+    connect, look_up, waited = socket.socket.connect, socket.getaddrinfo, []
+
+    def connect_to_all_but_one(connection, address):
+        if address[0] == "127.0.0.2":
+            waited.append(connection.gettimeout())
+            raise socket.timeout("timed out")
+        connect(connection, address)
+
+    def both(host, *words, **more):
+        (found,) = look_up(host, *words, **more)
+        return [(*found[:4], (address, *found[4][1:])) for address in ("127.0.0.2", found[4][0])]
+
+    monkeypatch.setattr(session_module._Socket, "connect", connect_to_all_but_one)
+    monkeypatch.setattr(session_module.socket, "getaddrinfo", both)
+    Session(known(f"HOST {sshd.keys['rsa']}"), 30).close()
+    (seconds,) = waited
+    assert seconds <= 15, "the other address gets its share of the time"
+
+
 @pytest.mark.slow
 def test_an_agent_that_does_not_answer_has_an_end(sshd, known, tmp_path, monkeypatch):
     server = known(f"HOST {sshd.keys['rsa']}", private_key=None)
