@@ -6,6 +6,6 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._bytecode import keep_bytecode
+from ..plugin_utils._loading import load_quickly
 
-keep_bytecode()
+load_quickly()

@@ -19,6 +19,9 @@ _NAMED = 3
 
 DIGEST_LENGTH = 16
 
+# Made once, because a plan can have hundreds of thousands of steps.
+_encoded = json.JSONEncoder(sort_keys=True).encode
+
 
 @dataclass
 class Group:
@@ -82,7 +85,7 @@ def essence(steps: t.Iterable[Step], refusals: t.Iterable[Refusal] = ()) -> t.It
         sides = step.before, step.after
         if not is_on_target(step):
             sides = known_fields(step, step.before), known_fields(step, step.after)
-        yield json.dumps([step.id, step.subject.id, step.object_id, step.effective_before, *sides], sort_keys=True)
+        yield _encoded([step.id, step.subject.id, step.object_id, step.effective_before, *sides])
     for refusal in refusals:
         # Without the reason, which may name many objects in any order.
         yield json.dumps(["refused", refusal.subject.type, refusal.subject.id, refusal.facet])

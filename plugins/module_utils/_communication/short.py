@@ -42,6 +42,9 @@ _LONGEST_REASON = 100
 _EXAMPLES = 3
 _MOST_EXAMPLES = 1_000
 
+# Made once, because a result can have thousands of names.
+_encoded = json.JSONEncoder(default=str).encode
+
 
 def failure_message(result: Result, check_mode: bool) -> str:
     """The message of a task with failed targets: equal reasons are counted together, the most frequent first.
@@ -188,4 +191,4 @@ def _with_fewer_names(group: Result, room: int) -> Result:
 
 
 def length_of(value: t.Any) -> int:
-    return len(json.dumps(value, default=str)) + 2
+    return len(_encoded(value)) + 2

@@ -77,9 +77,9 @@ def read_text(path: str) -> str | None:
 def replace_text(path: str, before: str | None, after: str) -> None:
     """Replace the text C(before) of a file (C(None): there is no file) by C(after), or leave the file unchanged.
 
-    Mode, owner and access control list stay. A new file, and new folders for it, get this user's default modes. If the path is a symbolic
-    link, the file that it points to is replaced. Raises C(FileError), and C(OptionError) if somebody else has changed
-    the file meanwhile.
+    Mode, owner and access control list stay. A new file, and new folders for it, get this user's default modes. If the
+    path is a symbolic link, the file that it points to is replaced. Raises C(FileError), and C(OptionError) if somebody
+    else has changed the file meanwhile.
     """
     target = os.path.realpath(path)
 

@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
+from collections import defaultdict
+from dataclasses import dataclass
 
+from .._agent.platforms import is_macos
 from .objects import Computer, Target
 
 W = t.TypeVar("W")
@@ -22,7 +24,7 @@ class Alike(t.Generic[W]):
     """
 
     wish: W
-    targets: list[Target] = field(default_factory=list)
+    targets: list[Target]
 
     @property
     def first(self) -> Target:
@@ -32,18 +34,14 @@ class Alike(t.Generic[W]):
 
 def alike(wishes: t.Mapping[Target, W]) -> list[Alike[W]]:
     """The targets of these wishes in groups. Their overrides must have been read."""
-    groups: dict[t.Any, Alike[W]] = {}
-    # All that planning asks of a platform, and of each only once: a fleet has dozens.
-    on_macos: dict[str, bool] = {}
+    groups: defaultdict[t.Any, list[Target]] = defaultdict(list)
+    # All that planning asks of a platform.
+    macs = {
+        platform for platform in {one.platform for one in wishes if one.__class__ is Computer} if is_macos(platform)
+    }
     for target, wish in wishes.items():
-        key: t.Any = target
         if target.__class__ is Computer and not target.overrides:
-            is_mac = on_macos.get(target.platform)
-            if is_mac is None:
-                is_mac = on_macos[target.platform] = target.is_macos
-            key = (target.policy_id, is_mac, id(wish))
-        group = groups.get(key)
-        if group is None:
-            group = groups[key] = Alike(wish)
-        group.targets.append(target)
-    return list(groups.values())
+            groups[target.policy_id, target.platform in macs, id(wish)].append(target)
+        else:
+            groups[target].append(target)
+    return [Alike(wishes[targets[0]], targets) for targets in groups.values()]

@@ -70,6 +70,7 @@ class Policy:
 class Computer:
     """A computer. C(overrides) and C(rule_ids) are empty until C(Fleet.read_overrides) has read them.
 
+    C(name) is the host name, or the display name if there is none.
     It has slots, because a task keeps every computer of a fleet. Dates are only parsed when needed, which is rare.
     """
 
@@ -77,6 +78,7 @@ class Computer:
         "id",
         "host_name",
         "display_name",
+        "name",
         "platform",
         "agent_version",
         "policy_id",
@@ -100,6 +102,7 @@ class Computer:
         self.id: int = item["ID"]
         self.host_name: str = get("hostName") or ""
         self.display_name: str = get("displayName") or ""
+        self.name = self.host_name or self.display_name
         platform, version = get("platform") or "", get("agentVersion") or ""
         self.platform: str = _shared(platform, platform)
         self.agent_version: str = _shared(version, version)
@@ -143,11 +146,6 @@ class Computer:
     def above(self) -> int | None:
         """The ID of the computer's policy, from which it inherits."""
         return self.policy_id
-
-    @property
-    def name(self) -> str:
-        """The host name, or the display name if there is none."""
-        return self.host_name or self.display_name
 
     @property
     def label(self) -> str:

@@ -14,6 +14,7 @@ import typing as t
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 from .alike import Alike, alike
 from .catalogue import INHERITED, Setting, Value
@@ -89,12 +90,12 @@ class Outlook:
         return self._alike[id(wishes)][1]
 
     def _grouped_before(self, wishes: t.Mapping[Target, W]) -> list[Alike[W]] | None:
-        """The groups from another facet's wishes for the same targets, if its wishes correspond to these."""
+        """The groups from another facet's wishes for the same targets, if each group has one wish here, too."""
         for others, groups in self._alike.values():
             if len(others) == len(wishes) and all(map(operator.is_, others, wishes)):
-                pairs = set(zip(map(id, others.values()), map(id, wishes.values())))
-                if len(pairs) == len({other for other, _wish in pairs}):
-                    return [Alike(wishes[group.first], group.targets) for group in groups]
+                found = [Alike(wishes[group.first], group.targets) for group in groups]
+                if all(all(map(operator.is_, map(wishes.__getitem__, one.targets), repeat(one.wish))) for one in found):
+                    return found
         return None
 
     # -- settings

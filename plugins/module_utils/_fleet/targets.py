@@ -238,7 +238,10 @@ class _Choice:
 
     def add(self, targets: t.Iterable[Target]) -> None:
         """Add these targets."""
-        self.targets.update(dict.fromkeys(targets))
+        if self.targets:
+            self.targets.update(dict.fromkeys(targets))
+        else:
+            self.targets = dict.fromkeys(targets)
 
     def problem(self, option: str, value: t.Any, text: str) -> None:
         """Note what is wrong with an option."""

@@ -114,7 +114,8 @@ class Pool:
         Raises C(ClosedPoolError) if the pool is closed.
         """
         try:
-            response = self._pool.request(
+            # Not request(), which copies the headers twice.
+            response = self._pool.urlopen(
                 method, target, body=payload, retries=self._no_retries, redirect=False, preload_content=False
             )
         except Exception as error:

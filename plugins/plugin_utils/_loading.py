@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lets the files of this collection be compiled once, not again in each run of Ansible."""
+"""Lets the files of this collection be loaded quickly."""
 
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 import typing as t
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
@@ -41,8 +42,11 @@ def _finder(folder: str) -> FileFinder:
     return FileFinder(folder, (SourceFileLoader, SOURCE_SUFFIXES))
 
 
-def keep_bytecode() -> None:
-    """Compile all later imports only once, although Ansible's finder would compile them again in each run."""
+def load_quickly() -> None:
+    """Make all later imports faster: compile files only once, not again in each run, and search less for garbage."""
+    # What Ansible has loaded so far lasts as long as it does. Otherwise, it would be searched for garbage while our files
+    # are imported, and again in the process of each task, which takes longer than all imports.
+    gc.freeze()
     finders = sys.meta_path
     ansible = AnsibleCollectionConfig.collection_finder
     if ansible in finders and _Bytecode not in finders:
