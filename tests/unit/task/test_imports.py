@@ -97,3 +97,19 @@ def test_what_actions_and_inventories_import_is_compiled_once(loaded: dict[str, 
                 kinds.setdefault(kind, []).append(name)
         assert set(kinds) == {"SourceFileLoader"}, kinds
     assert list((ROOT / "plugins" / "module_utils" / "_task" / "__pycache__").glob("work.*.pyc"))
+
+
+def test_what_ansible_has_loaded_is_not_searched_for_garbage():
+    """Not even while an action is imported, which would take longer than the import."""
+    code = f"""
+import gc, importlib
+from ansible.cli.playbook import main
+from ansible.plugins import loader
+loader.init_plugin_loader()
+there = len(gc.get_objects())
+importlib.import_module("{COLLECTION}.action.heartbeat")
+print(there, gc.get_freeze_count())
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    there, left_alone = map(int, done.stdout.split())
+    assert left_alone >= there > 10_000
