@@ -78,7 +78,12 @@ class Pool:
             raise MissingLibrary(URLLIB3_NEEDED, URLLIB3_IMPORT_ERROR)
         self._clock = clock
         self._proxy = connection.proxy
-        self._no_retries = Retry(False, redirect=False)
+        # urllib3 declares them as text.
+        self._options: dict[str, t.Any] = {
+            "retries": Retry(False, redirect=False),
+            "redirect": False,
+            "preload_content": False,
+        }
         self._tunnel = Tunnel(connection.jump_host, connection.timeout) if connection.jump_host else None
         self._made: weakref.WeakSet[_Limited] = weakref.WeakSet()
         self._made_lock = threading.Lock()
@@ -114,10 +119,8 @@ class Pool:
         Raises C(ClosedPoolError) if the pool is closed.
         """
         try:
-            # Not request(), which copies the headers twice.
-            response = self._pool.urlopen(
-                method, target, body=payload, retries=self._no_retries, redirect=False, preload_content=False
-            )
+            # Whatever the method. For those with a body, request() would copy the headers twice.
+            response = self._pool.request_encode_url(method, target, body=t.cast(t.Any, payload), **self._options)
         except Exception as error:
             if isinstance(error, http_errors.ClosedPoolError):
                 raise
