@@ -293,9 +293,11 @@ class _Stock:
 
     def _contact(self, computer: Computer, facets: Row) -> str:
         heard = computer.last_agent_communication
-        # Without a version, a computer that has communicated has an agent. With the version 0.0.0.0, it had one.
-        if heard is None or (computer.agent_version and not computer.has_agent):
-            return NEVER if computer.has_agent else NO_AGENT
+        # With the version 0.0.0.0, a computer that has communicated had an agent.
+        if not (computer.has_agent or computer.has_unknown_agent):
+            return NO_AGENT
+        if heard is None:
+            return NEVER
         interval = facets["interval"]
         if interval is None and self._asked.deployment == CLOUD:
             interval = CLOUD_HEARTBEAT_INTERVAL

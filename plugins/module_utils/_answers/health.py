@@ -170,8 +170,7 @@ def _row(computer: Computer, asked: HealthAsked) -> Row:
 def _trouble(computer: Computer, status: AgentStatus, asked: HealthAsked) -> tuple[str, str]:
     """The kind of trouble, and the manager's text about it."""
     if not status.has_agent:
-        # Without a version, a computer that has communicated has an agent, about which the manager says too little.
-        return (UNKNOWN if status.heard is not None and not computer.agent_version else NO_AGENT), ""
+        return (UNKNOWN if computer.has_unknown_agent else NO_AGENT), ""
     if status.offline:
         return OFFLINE, status.offline
     if status.communication_errors:

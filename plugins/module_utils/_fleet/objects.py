@@ -163,6 +163,11 @@ class Computer:
         return bool(self.agent_version) and parse(self.agent_version) != NO_AGENT
 
     @property
+    def has_unknown_agent(self) -> bool:
+        """Whether an agent has communicated, but the manager shows no version of it."""
+        return not self.agent_version and self.last_agent_communication is not None
+
+    @property
     def is_macos(self) -> bool:
         """Whether the agent runs on macOS; the manager spells it C(macOS), C(Mac OS X) and C(Apple macOS)."""
         return is_macos(self.platform)
