@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import struct
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +27,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.fil
     readable_file,
     replace_whole,
 )
+from tests.unit.access_lists import ACCESS, ACCESS_LIST, give_access_list
 
 
 def test_paths_as_a_shell_has_them(tmp_path, monkeypatch):
@@ -148,33 +148,23 @@ def test_a_path_of_a_folder_is_none_of_a_file(tmp_path, end):
     assert os.listdir(tmp_path) == []
 
 
-def access_list(users: int) -> bytes:
-    """An access control list as Linux stores it: for the owner, user 1000, the group, all of these, and others."""
-    nobody = 0xFFFFFFFF
-    entries = ((1, 6, nobody), (2, 6, 1000), (4, 0, nobody), (16, users, nobody), (32, 0, nobody))
-    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
-
-
 def test_a_file_keeps_who_may_read_it(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(b"old")
     file.chmod(0o640)
-    try:
-        os.setxattr(file, "system.posix_acl_access", access_list(6))
-    except OSError as error:
-        pytest.skip(f"no access control lists here: {error}")
+    give_access_list(file)
     # What looks like the mode of the group is that of the list.
     assert file.stat().st_mode & 0o777 == 0o660
     replace_whole(str(file), b"new", lambda handle, _candidate: keep_permissions(handle, str(file)))
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o660)
-    assert os.getxattr(file, "system.posix_acl_access") == access_list(6)
+    assert os.getxattr(file, ACCESS) == ACCESS_LIST
     # New files of this folder get a list, which the old file does not have.
-    os.setxattr(tmp_path, "system.posix_acl_default", access_list(6))
-    os.removexattr(file, "system.posix_acl_access")
+    os.setxattr(tmp_path, "system.posix_acl_default", ACCESS_LIST)
+    os.removexattr(file, ACCESS)
     file.chmod(0o640)
     replace_whole(str(file), b"newer", lambda handle, _candidate: keep_permissions(handle, str(file)))
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"newer", 0o640)
-    assert "system.posix_acl_access" not in os.listxattr(file)
+    assert ACCESS not in os.listxattr(file)
 
 
 def test_a_file_system_without_access_control_lists_does_no_harm(tmp_path, monkeypatch):

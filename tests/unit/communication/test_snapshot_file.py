@@ -10,7 +10,6 @@ import copy
 import multiprocessing
 import os
 import re
-import struct
 import tempfile
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +34,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.objects import Policy
 from tests.integration.captured import read
+from tests.unit.access_lists import ACCESS, ACCESS_LIST, give_access_list
 from tests.unit.drawing import pick
 
 VARIABLE = "communication_profiles"
@@ -266,13 +266,7 @@ def test_a_file_keeps_its_access_control_list_and_group(tmp_path):
     path = tmp_path / "site.yml"
     path.write_text("old: true\n")
     path.chmod(0o600)
-    # The owner, user 1000, nothing for the group, the most for these, and nothing for others.
-    entries = ((1, 6, 0xFFFFFFFF), (2, 6, 1000), (4, 0, 0xFFFFFFFF), (16, 6, 0xFFFFFFFF), (32, 0, 0xFFFFFFFF))
-    listed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
-    try:
-        os.setxattr(path, "system.posix_acl_access", listed)
-    except OSError as error:
-        pytest.skip(f"no access control lists here: {error}")
+    give_access_list(path)
     if os.geteuid() == 0:
         # New files of this folder belong to its group.
         os.chown(tmp_path, -1, os.getegid() + 50)
@@ -281,7 +275,7 @@ def test_a_file_keeps_its_access_control_list_and_group(tmp_path):
     replace_text(str(path), "old: true\n", "new: true\n")
     after = path.stat()
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
-    assert path.read_text() == "new: true\n" and os.getxattr(path, "system.posix_acl_access") == listed
+    assert path.read_text() == "new: true\n" and os.getxattr(path, ACCESS) == ACCESS_LIST
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become another user.")
