@@ -623,7 +623,6 @@ failure:
   sample: {code: bad_option, option: region, message: "option 'region' is 'mars-1': it must be one of ..."}
 """
 
-from dataclasses import asdict
 
 from ..module_utils._basis.errors import Problem
 from ..module_utils._basis.module import Module
@@ -640,7 +639,7 @@ def main() -> None:
     except Problem as error:
         module.fail(error)
     checked = check(asked, module.params["direction"], module.params["timeout"])
-    module.exit_json(changed=False, **asdict(checked))
+    module.exit_json(changed=False, **checked._asdict())
 
 
 if __name__ == "__main__":

@@ -56,6 +56,12 @@ class ManagerAction(ActionBase):
     _supports_check_mode = True
     _supports_async = True
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # All that this plugin needs is loaded now, and lasts as long as Ansible, which would search it for garbage at its
+        # end.
+        gc.freeze()
+
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
         """Do the work, or run the module."""
         result = super().run(tmp, task_vars)

@@ -141,7 +141,12 @@ def main() -> None:
         prog="python -m tests.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("extent", nargs="?", choices=("quick", "whole"), default="whole", help="default: whole")
-    parser.add_argument("--rounds", type=int, metavar="N", help="how often each is run (default: 3; quick: 1)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        metavar="N",
+        help="how often each is run (default: 3; quick: 1); three times as often without latency",
+    )
     parser.add_argument("--computers", type=int, nargs="+", metavar="N", help="sizes of fleet")
     parser.add_argument("--latency", type=int, nargs="+", metavar="MS", help="the manager's latencies, in milliseconds")
     parser.add_argument("--figures", type=Path, metavar="FILE", help="measure nothing, write pages from these figures")

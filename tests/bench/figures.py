@@ -120,7 +120,10 @@ def estimate(start: tuple[Usage, int], samples: t.Sequence[Sample], requests_per
 
 @dataclass
 class Figures:
-    """All figures of one run: the machine, the date, the rounds, the cases, and a task that changes everything."""
+    """All figures of one run: the machine, the date, the rounds, the cases, and a task that changes everything.
+
+    rounds: how often each was run; some were run more often.
+    """
 
     machine: str
     software: str

@@ -53,6 +53,8 @@ def tables(found: Figures) -> str:
 def _machine(found: Figures) -> str:
     load = f", load average from {min(found.load):.1f} to {max(found.load):.1f}" if found.load else ""
     rounds = f"medians of {found.rounds} rounds" if found.rounds > 1 else "one round"
+    most = max((len(case.measured[BARE].usages) for case in found.cases), default=0)
+    rounds += f" ({most} without latency)" if most > found.rounds else ""
     busy = (
         " More than the benchmark was running on the machine: CPU seconds and ratios say more than seconds."
         if found.load and max(found.load) > 3

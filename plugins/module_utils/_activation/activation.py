@@ -61,8 +61,7 @@ _SETTINGS = (
 _REFERENCES = {ACTIVATION_POLICY: POLICY, ACTIVATION_IP_LIST: IP_LIST}
 
 
-@dataclass(frozen=True)
-class ActivationWish:
+class ActivationWish(t.NamedTuple):
     """The wanted values of the given settings; a policy or list as its name, its ID, or C(NONE)."""
 
     values: dict[Setting, Value]

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._fleet.fleet import Fleet
@@ -38,8 +37,7 @@ SCRIPT_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class ScriptAsked:
+class ScriptAsked(t.NamedTuple):
     """Which script: C(body) is the request's body, still without the IDs of objects that must be found first."""
 
     body: dict[str, t.Any]

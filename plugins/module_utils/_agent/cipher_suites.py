@@ -11,7 +11,6 @@ copied below. A release that no range covers is undocumented; a version that can
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import Dict, List, NamedTuple, Optional, Tuple, TypedDict, Union
 
 from .builds import CONFIRMED, UNKNOWN
@@ -94,8 +93,7 @@ RANGES = (
 )
 
 
-@dataclass(frozen=True)
-class _Finding:
+class _Finding(NamedTuple):
     """Where a version or release is on the page: the ranges that list its suites, or the ranges around it."""
 
     state: str

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from .._basis.errors import Problem
 from .._basis.text import enumerated, shown
@@ -28,8 +27,7 @@ _AGENT_FILES = {"Darwin": ("/Library/Application Support/com.trendmicro.DSAgent/
 _OTHER_AGENT_FILES = (DSA_QUERY, "/opt/ds_agent/dsa_control")
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A program of the host that knows about installed agents.
 
     C(programs) are the absolute paths where the program can be. C(read) takes the versions of the agent's packages out
@@ -45,8 +43,7 @@ class Source:
     data: Tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(NamedTuple):
     """What a source said: whether it knows an agent, the version as written there and as parsed, what went wrong."""
 
     source: str
@@ -56,8 +53,7 @@ class Told:
     problem: Optional[str] = None
 
 
-@dataclass(frozen=True)
-class Installation:
+class Installation(NamedTuple):
     """What is known about the agent on this host. C(source) names the source of the version."""
 
     installed: bool
@@ -291,8 +287,7 @@ def read_version(text: str) -> Optional[Version]:
 def _with_conflict(told: Told, best: Optional[Told]) -> Told:
     if best is None or told.version in (None, best.version):
         return told
-    return replace(
-        told,
+    return told._replace(
         problem=f"{told.source} says {told.version}, {best.source} says {best.version};"
         " an agent that was upgraded may still have to be restarted.",
     )

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, Range, documented, supports_tls
 from .releases import BUILDS, NEITHER, WITHOUT_AGENT, Span, builds_of, span_of
@@ -43,8 +42,7 @@ UNKNOWN_VERSION = "unknown_version"
 _WITHOUT_TLS_1_2 = re.compile(r"(?:CloudLinux 5|Ubuntu Linux 10)\b", re.IGNORECASE | re.ASCII)
 
 
-@dataclass(frozen=True)
-class Requirement:
+class Requirement(NamedTuple):
     """What a manager will require: one of these suites (IANA names, none for any), and a TLS version such as 1.2.
 
     source: where the vendor publishes the requirement, if anywhere. extendable: releases whose agents, as the vendor
@@ -57,8 +55,7 @@ class Requirement:
     extendable: Tuple[Span, ...] = ()
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What happens to an agent: kept, lost or unknown; why, in one word (C(None) if it is kept), and in a sentence.
 
     The words are no_shared_suite, tls_too_old and platform for lost; no_agent, unknown_version, undocumented,

@@ -14,8 +14,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .._basis.numbers import in_range
 from .._basis.text import one_line, shown
@@ -40,16 +39,14 @@ def read_interval(minutes: int) -> int:
     return in_range("heartbeat_interval", minutes, _SHORTEST, _LONGEST, "a number of minutes")
 
 
-@dataclass(frozen=True)
-class Health:
+class Health(NamedTuple):
     """Whether the agent works and talks to its manager; C(None) if this is not known."""
 
     healthy: Optional[bool]
     reason: str
 
 
-@dataclass(frozen=True)
-class AgentStatus:
+class AgentStatus(NamedTuple):
     """What the agent says about itself.
 
     activation: whether it is activated; its C(reason) says how this is known. manager_url: its manager. state: the

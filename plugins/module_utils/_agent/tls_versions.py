@@ -21,8 +21,7 @@ the inspection of other traffic.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from .releases import LINES, Span
 from .sources import SUITES_PAGE, TLS_CONFLICT, TLS_PAGE
@@ -40,8 +39,7 @@ VERSIONS = ("1.0", "1.1", "1.2", "1.3")
 _LATE_9_5 = Release(9, 5, 1, 3, 3)
 
 
-@dataclass(frozen=True)
-class Support:
+class Support(NamedTuple):
     """Whether an agent speaks a TLS version: C(supported), C(basis) and C(source) are C(None) if no source says
     anything."""
 
@@ -95,7 +93,7 @@ def _support_of_1_2(span: Span, lowest: List[str]) -> Support:
 
 def supports(span: Span, stated: Optional[str], names: Tuple[str, ...]) -> List[Dict[str, object]]:
     """What is documented of every TLS version, in plain types, for results."""
-    return [{"version": f"TLS {version}", **asdict(support(version, span, stated, names))} for version in VERSIONS]
+    return [{"version": f"TLS {version}", **support(version, span, stated, names)._asdict()} for version in VERSIONS]
 
 
 def normalize(text: object) -> Optional[str]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import heapq
 import typing as t
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 
 from .._agent.cipher_suites import AMBIGUOUS, DOCUMENTED, RANGES, UNDOCUMENTED, Documented, documented
 from .._agent.presets import PRESETS
@@ -85,8 +84,7 @@ _UNNAMED = "required"
 _STATES = (DOCUMENTED, AMBIGUOUS, UNDOCUMENTED, UNKNOWN_VERSION, WITHOUT)
 
 
-@dataclass(frozen=True)
-class CiphersAsked:
+class CiphersAsked(t.NamedTuple):
     """Which requirements (by name) to judge which computers by; which computers to list one by one, and how.
 
     C(most): the most computers to list, C(None) for all.
@@ -122,8 +120,7 @@ class _Agent(t.NamedTuple):
         return cls(computer.agent_version, lacks_tls_1_2(computer.platform))
 
 
-@dataclass(frozen=True)
-class _Judged:
+class _Judged(t.NamedTuple):
     """What happens to the computers with one agent under one requirement."""
 
     verdict: Verdict

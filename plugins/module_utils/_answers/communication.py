@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.address_set import PrefixLimit
 from .._facets.facet import Facet, Scope
@@ -24,8 +23,7 @@ from .context import Contexts
 FACET_NAMES = list(FACETS)
 
 
-@dataclass(frozen=True)
-class CommunicationAsked:
+class CommunicationAsked(t.NamedTuple):
     """The targets whose communication to describe, and which facets of it."""
 
     selector: Selector

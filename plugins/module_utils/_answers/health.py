@@ -67,8 +67,7 @@ _ALIKE = 20
 Row = t.Dict[str, t.Any]
 
 
-@dataclass(frozen=True)
-class Threshold:
+class Threshold(t.NamedTuple):
     """The number or percentage of agents from which a state begins; C(None) for never."""
 
     number: float | None

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._fleet.expression import Expression
@@ -62,8 +61,7 @@ API_FIELDS = {
 }
 
 
-@dataclass(frozen=True)
-class ObjectsAsked:
+class ObjectsAsked(t.NamedTuple):
     """Which objects to read (those of a selector, or all), which parts, whether only overrides, and a query."""
 
     kind: Kind

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import typing as t
-from dataclasses import dataclass
 
 from .._agent.platforms import FAMILIES, family
 from .._agent.releases import describe
@@ -79,8 +78,7 @@ class InventoryHost(t.NamedTuple):
     variables: dict[str, t.Any]
 
 
-@dataclass(frozen=True)
-class HostsAsked:
+class HostsAsked(t.NamedTuple):
     """Which computers become hosts, and the groups to make: C(prefixes) are by kind of group."""
 
     selector: Selector | None

@@ -17,7 +17,6 @@ import datetime
 import ipaddress
 import time
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.address_set import AddressSet, PrefixLimit
 from .._basis.addresses import Span, given_ip_span, ip_span, ip_text, uncovered
@@ -41,8 +40,7 @@ _NOT_ON_WINDOWS = "the checks do not run on Windows hosts"
 YES, NO, ALREADY, NO_EFFECT, UNKNOWN = "yes", "no", "already", "no_effect", "unknown"
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(t.NamedTuple):
     """An answer, and the reasons for it in sentences."""
 
     answer: str
@@ -53,8 +51,7 @@ class Finding:
         return {"answer": self.answer, "reasons": list(self.reasons)}
 
 
-@dataclass(frozen=True)
-class Admission:
+class Admission(t.NamedTuple):
     """The sources that a restriction would admit, and the addresses from which the manager connects; both sorted."""
 
     admitted: tuple[Span, ...]

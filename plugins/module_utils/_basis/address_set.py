@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .addresses import Span, ip_text, merged, uncovered
 from .text import enumerated
@@ -21,8 +20,7 @@ _BITS = {4: 32, 6: 128}
 _EVERYBODY_FROM = {4: 1 << 30, 6: 1 << 123}
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(t.NamedTuple):
     """How many addresses of each IP version."""
 
     ipv4: int
@@ -52,8 +50,7 @@ class Counts:
         return {"ipv4": self.ipv4, "ipv6": self.ipv6}
 
 
-@dataclass(frozen=True)
-class PrefixLimit:
+class PrefixLimit(t.NamedTuple):
     """The largest networks, as prefix lengths, that cause no warning about their size."""
 
     ipv4: int = 8
@@ -65,8 +62,7 @@ class PrefixLimit:
         return f"a /{self.ipv4} of IPv4 or a /{self.ipv6} of IPv6"
 
 
-@dataclass(frozen=True)
-class AddressSet:
+class AddressSet(t.NamedTuple):
     """A set of addresses. Its spans are sorted, and there is a gap between any two of them."""
 
     spans: t.Tuple[Span, ...] = ()

@@ -7,15 +7,13 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.text import in_words, shown
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
 
 
-@dataclass(frozen=True)
-class Advice:
+class Advice(t.NamedTuple):
     """An override that every computer of a policy has. Set on the policy, it would be a single one."""
 
     policy: Policy

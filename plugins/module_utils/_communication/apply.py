@@ -14,7 +14,6 @@ import threading
 import typing as t
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import groupby, islice
 
 from .._basis.text import quoted
@@ -279,8 +278,7 @@ class _Run:
         return ALL_DONE
 
 
-@dataclass(frozen=True)
-class _TargetSettings:
+class _TargetSettings(t.NamedTuple):
     """The settings of a target itself."""
 
     client: Client

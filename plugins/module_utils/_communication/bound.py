@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 
@@ -18,8 +17,7 @@ if t.TYPE_CHECKING:
 _BOUND = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,3})?) *(?P<percent>%?)", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(t.NamedTuple):
     """How many of all computers are done at the end of a wave: C(number) computers, or percent."""
 
     text: str

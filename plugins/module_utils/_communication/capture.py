@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._basis.files import tidy
-from .._basis.memory import uncollected
+from .._basis.interpreter import fit_for_fleets
 from .._basis.text import shown
 from .._facets.facet import Facet
 from .._facets.registry import FACETS
@@ -47,8 +46,7 @@ _NAMED = 20
 _WARNED = 10
 
 
-@dataclass(frozen=True)
-class CaptureWish:
+class CaptureWish(t.NamedTuple):
     """What to capture, of which targets (C(selector), C(None) for all), and the variable and file to keep it in."""
 
     path: str
@@ -83,7 +81,7 @@ class CaptureWish:
         )
 
 
-@uncollected()
+@fit_for_fleets()
 def capture(client: Client, wanted: CaptureWish, check_mode: bool) -> Result:
     """Write the present values on the manager into the file, or in check mode say what would change in the file.
 

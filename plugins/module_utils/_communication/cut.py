@@ -11,9 +11,9 @@ left. C(slice) is one of several parts of equal size, for runs at the same time.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 
 from .._basis.text import enumerated
+from .._facets.facet import subject_of
 from .._facets.step import DELETE, WRITE, Step, Subject, needed_by
 from .document import Document
 from .groups import is_on_target
@@ -83,16 +83,15 @@ def _part(
     chosen: Chosen,
     told: t.Iterable[str],
 ) -> Plan:
-    return replace(
-        plan,
+    return plan._replace(
         steps=tuple(step for key, step in by_id.items() if key in ids),
         refusals=tuple(refusal for refusal in plan.refusals if chosen(refusal.subject)),
-        targets=tuple(subject for subject in plan.targets if chosen(subject)),
+        targets=[target for target in plan.targets if chosen(subject_of(target))],
         warnings=(*plan.warnings, *told),
         left_alone=plan.left_alone and tuple(one for one in plan.left_alone if chosen(one.subject)),
         undeclared=None if plan.undeclared is None else tuple(step for step in plan.undeclared if chosen(step.subject)),
         # Targets that are not in this part are still targets of the document.
-        scope=plan.scope.union((subject.type, t.cast(int, subject.id)) for subject in plan.targets),
+        scope=plan.scope.union((target.kind.noun, target.id) for target in plan.targets),
         later=(*(plan.later or ()), *(step for key, step in by_id.items() if key in later)),
     )
 

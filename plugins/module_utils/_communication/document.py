@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, replace
 
 from .._basis.errors import OptionError
 from .._facets.facet import Conflict, Facet, Scope
@@ -26,8 +25,7 @@ SCOPES = ("declared", "targets", "fleet")
 DECLARED, TARGETS, FLEET = SCOPES
 
 
-@dataclass(frozen=True)
-class TryOn:
+class TryOn(t.NamedTuple):
     """The computers on which a rollout tries a profile before it changes the policies.
 
     selector: C(None) for all computers below the profile's policies. sample: how many of these, C(None) for all.
@@ -38,8 +36,7 @@ class TryOn:
     sample: Bound | None
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(t.NamedTuple):
     """The C(wishes), by facet name, for the targets of C(selector), and the computers for a trial."""
 
     name: str
@@ -48,8 +45,7 @@ class Profile:
     try_on: TryOn | None = None
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(t.NamedTuple):
     """Profiles and facets in planning order: the facets that they use, or all unless C(undeclared) is to keep.
 
     scope: whose overrides count as undeclared: those of targets and everything below policies among them, only of
@@ -119,7 +115,7 @@ def facet_document(name: str, options: Options, deployment: str) -> Document:
     """A document with one profile, from the options of a module for one facet. Raises C(OptionError)."""
     facet = FACETS[name](deployment)
     profile = Profile(name, Selector.from_options(options, ""), {name: facet.wish(options, Scope())})
-    return replace(_document([profile], [facet]), part=Slice.from_options(options.get("slice")))
+    return _document([profile], [facet])._replace(part=Slice.from_options(options.get("slice")))
 
 
 def _document(profiles: list[Profile], facets: t.Sequence[Facet[t.Any]]) -> Document:

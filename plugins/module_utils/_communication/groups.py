@@ -61,7 +61,10 @@ def grouped(steps: t.Iterable[Step]) -> list[Group]:
     groups: dict[tuple[t.Any, ...], Group] = {}
     for step in steps:
         key = (step.facet, step.key, step.before, step.effective_before, step.after, step.why)
-        groups.setdefault(key, Group(step)).subjects.append(step.subject)
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = Group(step)
+        group.subjects.append(step.subject)
     for group in groups.values():
         group.subjects.sort(key=lambda subject: (subject.type != "policy", subject.id or 0))
     return list(groups.values())

@@ -7,12 +7,11 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, quoted
-from .._facets.facet import Conflict, subject_of, subjects_of
-from .._facets.step import SETTINGS, SHIELDS, Refusal, Step, Subject
+from .._facets.facet import Conflict, subject_of
+from .._facets.step import SETTINGS, SHIELDS, Refusal, Step
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Policy, Target
 from .._fleet.outlook import Outlook
@@ -26,13 +25,12 @@ Wishes = t.Dict[Target, t.Any]
 _NAMED_PROFILES = 3
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(t.NamedTuple):
     """Steps by stage, then policies before computers by ID; what must be left alone; and each target once."""
 
     steps: tuple[Step, ...]
     refusals: tuple[Refusal, ...]
-    targets: tuple[Subject, ...]
+    targets: t.Sequence[Target]
     warnings: tuple[str, ...]
     # Steps that would remove undeclared overrides in the document's scope; C(None) if these are not to be reported.
     undeclared: tuple[Step, ...] | None = None
@@ -95,7 +93,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
     return Plan(
         _in_order([_said_so(step) if (step.facet, step.subject, step.key) in removed else step for step in steps]),
         tuple(refusals),
-        subjects_of(targets),
+        targets,
         tuple(warnings),
         tuple(undeclared) if document.undeclared == REPORT else None,
         frozenset((one.kind.noun, one.id) for one in scope) if document.undeclared == REMOVE else frozenset(),

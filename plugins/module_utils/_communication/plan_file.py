@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.errors import FileError, OptionError
 from .._basis.files import read_whole, replace_whole
@@ -29,8 +28,7 @@ LONGEST = 512 * 1024 * 1024
 Item = t.Dict[str, t.Any]
 
 
-@dataclass(frozen=True)
-class PlanFile:
+class PlanFile(t.NamedTuple):
     """The content of a file. document: checked options of the module. time: when it was made, in UTC, ISO 8601."""
 
     manager: str

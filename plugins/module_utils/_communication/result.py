@@ -14,10 +14,11 @@ from datetime import datetime, timezone
 from difflib import unified_diff
 from operator import attrgetter
 
-from .._basis.memory import give_back, uncollected
+from .._basis.interpreter import fit_for_fleets, give_back
 from .._basis.text import outline, shown
 from .._facets.step import KINDS, Step, Subject
 from .._fleet.fleet import LARGE, Fleet
+from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outcome import ALL_DONE, DONE, KEPT, NOT_DONE, Outcome
 from .._manager.client import Client
 from .apply import apply_plan
@@ -38,8 +39,7 @@ _GROUPS_IN_DIFF = 200
 _OBJECTS_NAMED = 20
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(t.NamedTuple):
     """How to bring a manager to a document.
 
     concurrency: requests at once. stop_after: after this many equal refusals in a row, nothing more is written; 0 means
@@ -76,7 +76,7 @@ def converge(client: Client, document: Document, run: Run, terms: Terms | None =
     """
     terms = terms or Terms()
     fleet = Fleet(client)
-    with uncollected():
+    with fit_for_fleets():
         plan = make_plan(fleet, document)
     if terms.undoes:
         plan = _undone(plan, terms.undoes, fleet)
@@ -200,9 +200,10 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
     changed = dict.fromkeys(sorted({subject for group in groups for subject in group.subjects}, key=_order))
     failures = _failures(plan, outcomes)
     failed = {subject for subject, _failure in failures}
-    unchanged: t.Sequence[Subject] = plan.targets
-    if changed or failed:
-        unchanged = [subject for subject in unchanged if subject not in changed and subject not in failed]
+    gone = {subject[:2] for subject in (*changed, *failed)}
+    unchanged = plan.targets
+    if gone:
+        unchanged = [target for target in unchanged if (target.kind.noun, target.id) not in gone]
     before, after = outlines(groups[:_GROUPS_IN_DIFF])
     if len(groups) > _GROUPS_IN_DIFF:
         before["more changes"] = after["more changes"] = f"{len(groups) - _GROUPS_IN_DIFF}, see plan"
@@ -239,8 +240,8 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
         result["undeclared"] = _undeclared(plan)
     if run.list_targets:
         result["unchanged_targets"].update(
-            policies=[shown(subject.name) for subject in unchanged if subject.type == "policy"],
-            computers=[shown(subject.name) for subject in unchanged if subject.type == "computer"],
+            policies=[shown(target.name) for target in unchanged if isinstance(target, Policy)],
+            computers=[shown(target.name) for target in unchanged if isinstance(target, Computer)],
         )
     return result
 
@@ -290,8 +291,8 @@ def _by_name(value: t.Any) -> t.Any:
     return f"{KINDS[value['type']].noun} '{shown(value['name'])}'" if isinstance(value, dict) else value
 
 
-def _counted(subjects: t.Iterable[Subject]) -> str:
-    return counted(Counter(map(attrgetter("type"), subjects)))
+def _counted(targets: t.Iterable[Target]) -> str:
+    return counted(Counter(map(attrgetter("kind.noun"), targets)))
 
 
 def _order(subject: Subject) -> tuple[bool, int]:

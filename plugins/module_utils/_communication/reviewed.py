@@ -79,8 +79,7 @@ def _told(what: str, names: t.Sequence[str]) -> str:
     return f"{what}: {enumerated(names, _NAMED)}" if names else ""
 
 
-@dataclass(frozen=True)
-class Reviewed:
+class Reviewed(t.NamedTuple):
     """The plan that may be carried out, by its digest, and with its content if that is known."""
 
     digest: str
@@ -106,7 +105,7 @@ class Reviewed:
         held, found = _by_place(self.plan.steps), _by_place(now.steps)
         refused, refused_now = _refused(self.plan.refusals), _refused(now.refusals)
         new_refusals = [refusal for key, refusal in refused_now.items() if key not in refused]
-        covered = {subject[:2] for subject in now.targets} | now.scope
+        covered = now.scope.union((target.kind.noun, target.id) for target in now.targets)
         if not found and not new_refusals:
             aside = {step.subject for step in held.values() if is_on_target(step) and step.subject[:2] not in covered}
             if not any(map(known, aside)):

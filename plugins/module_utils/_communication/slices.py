@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 
@@ -23,8 +22,7 @@ SLICE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 _MOST = 100
 
 
-@dataclass(frozen=True)
-class Slice:
+class Slice(t.NamedTuple):
     """The slice C(number), counted from 1. C(of): the number of slices."""
 
     number: int

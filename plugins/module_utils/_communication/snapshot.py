@@ -37,8 +37,7 @@ _ACCEPTING = "accept_inherited"
 Facets = t.Sequence[Facet[t.Any]]
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(t.NamedTuple):
     """A profile as the document has it: the given options, converted to the right types.
 
     untold: facets whose values are unknown here, such as templates. They stay as they are.
@@ -51,8 +50,7 @@ class Written:
     untold: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Copied:
+class Copied(t.NamedTuple):
     """A facet of a written profile that is copied unchanged to another profile."""
 
     number: int
@@ -63,8 +61,7 @@ class Copied:
 Declared = t.Mapping[str, t.Union[Options, Copied]]
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(t.NamedTuple):
     """A target as a document names it: by its name, or by its ID with the name in a comment."""
 
     option: str
@@ -88,8 +85,7 @@ class Edit:
     gone: bool = False
 
 
-@dataclass(frozen=True)
-class NewProfile:
+class NewProfile(t.NamedTuple):
     """A profile that the document does not have yet."""
 
     name: str
@@ -97,8 +93,7 @@ class NewProfile:
     facets: Declared
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(t.NamedTuple):
     """Overrides of targets that cannot be declared, and why."""
 
     facet: str
@@ -111,8 +106,7 @@ class LeftOut:
         return f"{self.facet} of {enumerated([one.label for one in self.targets], 3)}: {shown(self.reason)}"
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(t.NamedTuple):
     """What to write into a document. Edits of existing profiles are by the profile's number."""
 
     edits: t.Mapping[int, Edit]

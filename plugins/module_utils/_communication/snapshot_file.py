@@ -17,7 +17,6 @@ import math
 import os
 import re
 import typing as t
-from dataclasses import dataclass
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -359,8 +358,7 @@ class DocumentText:
         return OptionError("path", self._path, f"it must be a file of variables in YAML, but{where}: {problem}")
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(t.NamedTuple):
     """Where the mapping of all variables, and one of the variables if it exists, begin and end, in characters.
 
     flow: whether the mapping is in braces. Otherwise, a variable's place is whole lines, without the last line break.

@@ -11,7 +11,6 @@ For targets, this applies to the whole facet, because its parts belong together.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import replace
 
 from .._basis.text import in_words, shown
 from .._facets.step import DELETE, WRITE, Refusal, Step, needed_by
@@ -59,8 +58,7 @@ class _Undoing:
                 left_alone.setdefault(_place(step)[:3], Refusal(step.subject, step.facet, reason))
         # A deleted rule is created again for the targets that get it back.
         needed = needed_by((step for step in taken if not _makes(step)), {step.id: step for step in self._back.steps})
-        return replace(
-            self._back,
+        return self._back._replace(
             steps=tuple(step for step in taken if not _makes(step) or step.id in needed),
             refusals=tuple(one for one in self._back.refusals if (*one.subject[:2], one.facet) in self._facets),
             left_alone=tuple(left_alone.values()),

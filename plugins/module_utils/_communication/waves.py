@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import typing as t
-from dataclasses import dataclass, replace
 
 from .._facets.step import SET, UNASSIGN, WRITE, Step, needed_by
 from .._fleet.catalogue import INHERITED
@@ -52,16 +51,14 @@ class Branch(t.NamedTuple):
     computers: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(t.NamedTuple):
     """A wave that the options name, with these computers and policies."""
 
     name: str
     targets: frozenset[Key]
 
 
-@dataclass(frozen=True)
-class Wave:
+class Wave(t.NamedTuple):
     """Targets that are written together, by their IDs.
 
     everything: whether all the rest of the plan is written, including rules and lists. concerned: the computers for
@@ -96,9 +93,9 @@ def with_trial(
     end = cut.wave("end of the trial", [("computer", number) for number in order])
     written = [number for number, wave in enumerate(waves, start=1) if any(one in policies for one in wave.policies)]
     return [
-        *(replace(wave, kind=OF_TRIAL) for wave in tried if wave.computers),
+        *(wave._replace(kind=OF_TRIAL) for wave in tried if wave.computers),
         *waves[: max(written, default=len(waves))],
-        replace(end, kind=END_OF_TRIAL),
+        end._replace(kind=END_OF_TRIAL),
         *waves[max(written, default=len(waves)) :],
     ]
 
@@ -127,7 +124,7 @@ def make_waves(
         last = cut.wave("what targets share", cut.shared | cut.silent)
         concerned = tuple(sorted({*last.concerned, *(everybody if cut.changing else ())}))
         blind = last.blind or (bool(cut.changing) and cut.too_silent(concerned))
-        waves.append(replace(last, everything=True, concerned=concerned, judged=cut.heard(concerned), blind=blind))
+        waves.append(last._replace(everything=True, concerned=concerned, judged=cut.heard(concerned), blind=blind))
     else:
         waves.append(cut.wave("agents that were silent before", cut.silent))
     return [wave for wave in waves if wave.policies or wave.computers or wave.everything]

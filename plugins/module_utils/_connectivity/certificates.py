@@ -12,8 +12,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .._basis.text import shown
 
@@ -38,8 +37,7 @@ _ATTRIBUTES = {
 _MOST_NAMES = 200
 
 
-@dataclass(frozen=True)
-class Certificate:
+class Certificate(NamedTuple):
     """names: the host names and addresses that the certificate is valid for. Times are UTC in ISO 8601."""
 
     subject: str

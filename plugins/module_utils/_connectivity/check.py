@@ -11,8 +11,7 @@ import platform
 import socket
 import ssl
 import time
-from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from .._agent.status import UNKNOWN, AgentStatus, read_status_of_host
 from .._basis.errors import OptionError
@@ -40,8 +39,7 @@ _MOST_ADDRESSES = 8
 _MOST_WORDS = 20
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(NamedTuple):
     """The results for all endpoints, for each manager and check, for the agent's own port, and for the agent itself."""
 
     endpoints: List[Dict[str, Any]]
@@ -160,7 +158,7 @@ def _is_asked(manager_url: Optional[str], asked: Asked) -> Optional[bool]:
 
 
 def _shown(name: Optional[str], port: int, purpose: str, required: bool, problem: Problem) -> Dict[str, Any]:
-    return dict(name=name, port=port, check=purpose, required=required, **asdict(problem))
+    return dict(name=name, port=port, check=purpose, required=required, **problem._asdict())
 
 
 def _go(

@@ -9,8 +9,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import time
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from .._basis.text import enumerated, shown
 from .._dns.wire import NOERROR, NXDOMAIN
@@ -33,8 +32,7 @@ _DIRECTION = "workload_security.agent.communication_direction"
 _NO_WAY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL)
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """A connection that was tried. C(number): the error's number; C(None) if it was made or if nobody answered."""
 
     address: str
@@ -49,8 +47,7 @@ class Attempt:
         )
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """The step that failed, the most likely cause, and what to do."""
 
     step: str

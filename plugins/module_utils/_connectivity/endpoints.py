@@ -10,8 +10,7 @@ From the vendor's page on the required URLs, read in November 2026.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from .._vendor.communication import CLOUD_HEARTBEAT_INTERVAL, CLOUD_PORT, HTTP_PORT, MANAGER_INITIATED, RELAY_PORT
 from .._vendor.hostnames import REVOCATION_HOSTNAMES, required_hostnames, undocumented_hostnames, update_hostnames
@@ -40,8 +39,7 @@ _NOT_DOCUMENTED = "not documented for this region; the vendor lists it for agent
 _BESIDE = ("relay", "xdr-resp-ioc", "gateway", "gateway-control")
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A name and a port that agents connect to.
 
     required: communication in the given direction fails without it. is_cloud: one of the vendor's own, with a
@@ -70,8 +68,7 @@ class Endpoint:
         return "the manager" if self.check == HEARTBEAT else "the server"
 
 
-@dataclass(frozen=True)
-class Manager:
+class Manager(NamedTuple):
     """A manager to check: how it was given, its region (cloud), its host (on-premises), and its endpoints."""
 
     given: Optional[str]
@@ -80,8 +77,7 @@ class Manager:
     endpoints: Tuple[Endpoint, ...]
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """What to check: managers, other endpoints that agents need, and which checks the task asks for.
 
     interval: minutes from one heartbeat to the next.

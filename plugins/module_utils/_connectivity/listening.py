@@ -9,8 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
@@ -21,8 +20,7 @@ _SOMEWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 _LONGEST = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class Listening:
+class Listening(NamedTuple):
     """What listens on a port of this host, seen from other hosts.
 
     listens: whether something listens where other hosts can reach it; C(None) if this is not known. A listener only on

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from .._agent.status import INTERVAL, read_interval
@@ -76,7 +75,7 @@ def read_options(params: Dict[str, Any]) -> Asked:
             )
         further += revocation_endpoints()
     if HEARTBEAT not in checks:
-        managers = [replace(one, endpoints=_checked(one.endpoints, checks)) for one in managers]
+        managers = [one._replace(endpoints=_checked(one.endpoints, checks)) for one in managers]
         further = list(_checked(further, checks))
     return Asked(tuple(managers), tuple(further), checks, interval)
 

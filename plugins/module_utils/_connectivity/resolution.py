@@ -13,8 +13,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from dataclasses import asdict, dataclass
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from .._dns.records import ADDRESS_TYPES, Record
 from .._dns.wire import NOERROR, look_up
@@ -34,8 +33,7 @@ ADDRESS_SOURCE = "address"
 _MOST = 50
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """What a name server said about a name: a code and records, or what went wrong when it was asked."""
 
     server: str
@@ -51,8 +49,7 @@ class Said:
         return [record.value for record in self.records if record.type in ADDRESS_TYPES]
 
 
-@dataclass(frozen=True)
-class Resolution:
+class Resolution(NamedTuple):
     """The result for a name: addresses in the order in which a client tries them, or an error in words."""
 
     addresses: List[str]
@@ -67,7 +64,7 @@ class Resolution:
         return dict(
             addresses=self.addresses[:_MOST],
             source=self.source,
-            hosts_file=[dict(path=HOSTS_FILE, **asdict(line)) for line in self.hosts_lines[:_MOST]],
+            hosts_file=[dict(path=HOSTS_FILE, **line._asdict()) for line in self.hosts_lines[:_MOST]],
             dns=[
                 dict(
                     server=said.server,
@@ -135,8 +132,7 @@ class Lookup:
         return OTHER_SOURCE
 
 
-@dataclass(frozen=True)
-class _Resolved:
+class _Resolved(NamedTuple):
     addresses: List[str]
     error: Optional[str]
     seconds: float

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
-from typing import Collection, Dict, List, Optional, Tuple
+from typing import Collection, Dict, List, NamedTuple, Optional, Tuple
 
 from .._basis.files import read_beginning
 
@@ -27,16 +26,14 @@ _MOST_SERVERS = 3
 _ZONE = re.compile(r"[!-$&-.0-~]{1,15}")
 
 
-@dataclass(frozen=True)
-class HostsLine:
+class HostsLine(NamedTuple):
     """A line of the hosts file, counted from 1, that gives a name an address."""
 
     line: int
     address: str
 
 
-@dataclass(frozen=True)
-class Sources:
+class Sources(NamedTuple):
     """How names are looked up.
 
     services: from nsswitch.conf, such as C(files) and C(dns), in their order. servers: addresses of name servers.

@@ -13,8 +13,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .._basis.text import shown
 from .certificates import Certificate, read_certificate
@@ -34,8 +33,7 @@ _LONGEST = 256 * 1024
 _MOST_CERTIFICATES = 10
 
 
-@dataclass(frozen=True)
-class Handshake:
+class Handshake(NamedTuple):
     """What a handshake showed about a server.
 
     trusted: whether a CA of this host vouches for the certificate; C(None) if the connection did not get that far.

@@ -7,8 +7,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Collection, Dict, List, Optional, Set, Tuple
+from typing import Collection, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from .._basis.text import enumerated
 from .errors import DnsError
@@ -21,8 +20,7 @@ _RELOAD = 5.0
 _PAUSE = 0.05
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(NamedTuple):
     """A server, with the name of its program. It answers with the records' TTLs (C(has_ttl)) or with its own."""
 
     program: str

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Dict, List, Optional
 
 from .._basis.files import is_mount, tidy
@@ -153,7 +152,7 @@ class HostsFile(Place):
                 lines[index] = without(lines[index], {record.name for record in said if record not in after})
         kept = [record for record in self._hosts.block if record.name not in self._names]
         ours = [record for record in after if record not in said_by_others]
-        return replace(self._hosts, lines=lines, block=sorted(kept + ours))
+        return self._hosts._replace(lines=lines, block=sorted(kept + ours))
 
 
 def _lines_of(content: bytes) -> str:

@@ -12,8 +12,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from dataclasses import dataclass
-from typing import Collection, Dict, List, Tuple
+from typing import Collection, Dict, List, NamedTuple, Tuple
 
 from .._basis.text import LONGEST, enumerated, quoted, shown
 from .errors import DnsError
@@ -26,8 +25,7 @@ END = b"# END workload_security.agent.local_dns"
 _LONGEST_HEADER = 100
 
 
-@dataclass(frozen=True)
-class Hosts:
+class Hosts(NamedTuple):
     """A file: its lines with line ends, where our block is (C(begin) up to, but without C(end)), the block's records.
 
     A new block is put first. There, it does not matter whether the file's last line has an end, and for resolvers that

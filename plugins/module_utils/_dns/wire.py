@@ -15,8 +15,7 @@ import os
 import socket
 import struct
 import time
-from dataclasses import dataclass
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, List, NamedTuple, Tuple
 
 from .._basis.text import shown
 from .records import Record
@@ -45,8 +44,7 @@ class DnsMalformed(OSError):
     """The server answered with something that is not a DNS message."""
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """What a server said.
 
     code: C(NOERROR), C(NXDOMAIN), C(SERVFAIL), C(REFUSED), or the number of any other code. records: the A, AAAA and

@@ -9,8 +9,7 @@ from __future__ import annotations
 import heapq
 import typing as t
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from operator import attrgetter
+from functools import lru_cache
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, in_words, literal
@@ -29,8 +28,7 @@ class Conflict(Exception):
     """Two wishes contradict each other. The text says how they differ."""
 
 
-@dataclass(frozen=True)
-class Scope:
+class Scope(t.NamedTuple):
     """Where options come from. C(path) is their place in the task."""
 
     path: str = ""
@@ -156,8 +154,7 @@ class Facet(t.Generic[Wish]):
         return {**{name: argument.get("default") for name, argument in self.arguments.items()}, **options}
 
 
-@dataclass(frozen=True)
-class SettingsWish:
+class SettingsWish(t.NamedTuple):
     """Settings with their wanted values, and the settings for which an equal inherited value is enough."""
 
     values: t.Mapping[Setting, Value]
@@ -357,10 +354,3 @@ def labels_of(targets: t.Sequence[Target], most: int = 10) -> str:
 def subject_of(target: Target) -> Subject:
     """The subject of a step on this target."""
     return Subject(target.kind.noun, target.id, target.name)
-
-
-def subjects_of(targets: t.Collection[Target]) -> tuple[Subject, ...]:
-    """The subjects of steps on these targets."""
-    rows = zip(*(map(attrgetter(field), targets) for field in ("kind.noun", "id", "name")))
-    # As Subject._make, without calling a function of Python for each target of a fleet.
-    return tuple(map(partial(tuple.__new__, Subject), rows))

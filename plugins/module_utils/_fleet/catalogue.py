@@ -22,6 +22,9 @@ from .._vendor.communication import AGENT_INITIATED, BIDIRECTIONAL, MANAGER_INIT
 # A setting's value in this collection: minutes or counts are int, switches are bool, choices are str.
 Value = t.Union[int, bool, str]
 
+# The longest string whose meaning is kept; longer ones have none. A reply can have strings of any length.
+_LONGEST_KEPT = 100
+
 # The declared value that removes an override, so that the value is inherited.
 INHERITED = "inherited"
 UNLIMITED = "unlimited"
@@ -100,7 +103,11 @@ class Setting:
         """The value in a reply's settings; C(None) for all forms in which managers say that there is none."""
         entry = settings.get(self.name) if isinstance(settings, dict) else None
         wire = entry.get("value") if isinstance(entry, dict) else entry
-        return None if wire is None or wire == "" else self.parse(str(wire))
+        return None if wire is None or wire == "" else self.value(str(wire))
+
+    def value(self, wire: str) -> Value:
+        """The value of a string."""
+        return _parsed(self, wire) if len(wire) <= _LONGEST_KEPT else self.parse(wire)
 
     def wire(self, settings: t.Any) -> str | None:
         """The original string, to learn this manager's spelling."""
@@ -162,6 +169,7 @@ SETTINGS = (
     COMMUNICATION_DIRECTION,
     NETWORK_ENGINE_MODE,
 )
+_SPELLED_VARIOUSLY = tuple(setting for setting in SETTINGS if len(setting.spellings) > 1)
 BY_OPTION = {setting.option: setting for setting in SETTINGS}
 
 
@@ -218,17 +226,17 @@ class Spelling:
 
     def observe(self, settings: t.Any) -> None:
         """Learn from a reply's settings."""
-        for setting in SETTINGS:
+        for setting in _SPELLED_VARIOUSLY:
             wire = setting.wire(settings)
-            if wire and len(setting.spellings) > 1:
-                self.learn(setting, setting.parse(wire), wire)
+            if wire:
+                self.learn(setting, setting.value(wire), wire)
 
     def learn(self, setting: Setting, value: Value, wire: str) -> None:
         """Prefer the spelling that writes C(wire). Nothing is learned from a string that fits every spelling."""
-        fitting = [number for number, spell in enumerate(setting.spellings) if _spells(spell, value) == wire]
-        if 0 < len(fitting) < len(setting.spellings):
+        preferred = _preferred(setting, value, wire) if len(wire) <= _LONGEST_KEPT else None
+        if preferred is not None:
             with self._lock:
-                self._learned[setting] = fitting[0]
+                self._learned[setting] = preferred
 
     def candidates(self, setting: Setting, value: Value) -> list[str]:
         """The possible strings for a value, each once, the most likely first. An empty string for C(inherited)."""
@@ -239,7 +247,20 @@ class Spelling:
         return list(_candidates(setting, value, first))
 
 
-# Cached, because most writes of a task have the same few values. Typed, because True is not the number 1 here.
+# All of these are kept, because most targets of a task have the same few values. Typed, because True is not the number 1
+# here.
+@functools.lru_cache(maxsize=1000)
+def _parsed(setting: Setting, wire: str) -> Value:
+    return setting.parse(wire)
+
+
+@functools.lru_cache(maxsize=1000, typed=True)
+def _preferred(setting: Setting, value: Value, wire: str) -> int | None:
+    """The number of the first spelling that writes C(wire); C(None) if all or none do."""
+    fitting = [number for number, spell in enumerate(setting.spellings) if _spells(spell, value) == wire]
+    return fitting[0] if 0 < len(fitting) < len(setting.spellings) else None
+
+
 @functools.lru_cache(maxsize=1000, typed=True)
 def _candidates(setting: Setting, value: Value, first: int) -> tuple[str, ...]:
     order = sorted(range(len(setting.spellings)), key=lambda number: (number != first, number))

@@ -14,10 +14,9 @@ import bisect
 import typing as t
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import cached_property
 
-from .._basis.memory import give_back
+from .._basis.interpreter import give_back
 from .._manager.client import (
     COMPUTER,
     COMPUTER_GROUP,
@@ -61,8 +60,7 @@ S = t.TypeVar("S")
 T = t.TypeVar("T")
 
 
-@dataclass(frozen=True)
-class PlainPolicy:
+class PlainPolicy(t.NamedTuple):
     """Facts about a policy that replies about overrides may lack: name, parent, description, and effective rules.
 
     C(rule_ids) is C(None) if its page had no list of them.

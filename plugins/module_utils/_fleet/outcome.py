@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._manager.errors import BadReply, ManagerError
 
@@ -19,8 +18,7 @@ NOT_TRIED = "not_tried"
 KEPT = "kept"
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(t.NamedTuple):
     """The state of one thing to write, why it is not done, and the manager's error, if any.
 
     written: whether this run has written it. It has not if another run did so first.

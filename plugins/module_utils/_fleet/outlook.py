@@ -12,9 +12,7 @@ from __future__ import annotations
 import operator
 import typing as t
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import cached_property
-from itertools import repeat
 
 from .alike import Alike, alike
 from .catalogue import INHERITED, Setting, Value
@@ -29,8 +27,7 @@ T = t.TypeVar("T", bound=Target)
 W = t.TypeVar("W")
 
 
-@dataclass(frozen=True)
-class Guard:
+class Guard(t.NamedTuple):
     """What will restrict the agents' port of a target. Many targets can share one guard.
 
     needs: returns, for a target, the IDs of the steps that must have succeeded first. lacking: why there will be no
@@ -90,12 +87,13 @@ class Outlook:
         return self._alike[id(wishes)][1]
 
     def _grouped_before(self, wishes: t.Mapping[Target, W]) -> list[Alike[W]] | None:
-        """The groups from another facet's wishes for the same targets, if each group has one wish here, too."""
+        """The groups from another facet's wishes for the same targets, if each of those goes with one wish here."""
         for others, groups in self._alike.values():
             if len(others) == len(wishes) and all(map(operator.is_, others, wishes)):
-                found = [Alike(wishes[group.first], group.targets) for group in groups]
-                if all(all(map(operator.is_, map(wishes.__getitem__, one.targets), repeat(one.wish))) for one in found):
-                    return found
+                ids = list(map(id, others.values()))
+                matching = dict(zip(ids, wishes.values()))
+                if all(map(operator.is_, map(matching.__getitem__, ids), wishes.values())):
+                    return [Alike(matching[id(group.wish)], group.targets) for group in groups]
         return None
 
     # -- settings

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import compress
 from operator import attrgetter, itemgetter
@@ -75,8 +74,7 @@ _POLICY_NAMES: Names = {
 }
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(t.NamedTuple):
     """A name that an expression compares a field with and that does not exist. C(noun): the kind of object."""
 
     field: str

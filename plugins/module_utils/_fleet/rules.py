@@ -12,7 +12,6 @@ assigned directly. This is asked one by one for the targets of a task, and for o
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 from itertools import chain
 
 from .._manager.client import COMPUTER, LISTED_COMPUTER, POLICY, Item, Kind
@@ -32,8 +31,7 @@ ASKED_AT_MOST = 10
 _ANSWERS_HELD = 100
 
 
-@dataclass(frozen=True)
-class Holders:
+class Holders(t.NamedTuple):
     """The objects with a rule assigned: C(known) are certain. Unless C(complete), others may also have it."""
 
     known: frozenset[Target]

@@ -66,8 +66,7 @@ ALL = "all"
 T = t.TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Unresolved:
+class Unresolved(t.NamedTuple):
     """A name or ID of a C(policy), C(computer) or C(group) that does not exist, or a pattern, and the reason."""
 
     type: str
@@ -75,8 +74,7 @@ class Unresolved:
     reason: str
 
 
-@dataclass(frozen=True)
-class Selector:
+class Selector(t.NamedTuple):
     """A choice of targets: names (str) and IDs (int), patterns, places in the trees, and queries.
 
     C(path): the option that contains it, such as C(profiles[servers]), for errors. C(allow_missing): whether names may
@@ -168,8 +166,7 @@ def listed_policies(given: t.Any, option: str) -> t.Any:
     return given
 
 
-@dataclass(frozen=True)
-class _Problem:
+class _Problem(t.NamedTuple):
     """The parts of an C(OptionError)."""
 
     option: str

@@ -15,8 +15,7 @@ import selectors
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
-from typing import Dict, Optional, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence
 
 # Seconds that one program may take. A package database on a busy disk takes a few.
 TIMEOUT = 15.0
@@ -27,8 +26,7 @@ LONGEST = 256 * 1024
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", "LANG": "C"}
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a program said: its exit status (negative: the signal that ended it) and its two streams."""
 
     status: int

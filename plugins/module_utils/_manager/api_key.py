@@ -11,7 +11,6 @@ import os
 import stat
 import typing as t
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from .._basis.errors import OptionError
@@ -54,8 +53,7 @@ EXPOSED = (
 )
 
 
-@dataclass(frozen=True)
-class ApiKey:
+class ApiKey(t.NamedTuple):
     """A key that can be sent, and warnings about where it came from."""
 
     value: str

@@ -311,13 +311,16 @@ class Client:
 
     def _ids_of(self, kind: Kind, items: t.Sequence[Item], first: int, last: int | None = None) -> set[int]:
         """The IDs of a page's objects, checked to be within the requested ones, each once."""
-        ids: set[int] = set()
-        for item in items:
-            number = item["ID"]
-            if number in ids or number < first or (last is not None and number > last):
-                what = "twice" if number in ids else "where it was not asked for"
+        numbers = [item["ID"] for item in items]
+        ids = set(numbers)
+        if len(ids) == len(numbers) and (not ids or (first <= min(ids) and (last is None or max(ids) <= last))):
+            return ids
+        seen: set[int] = set()
+        for number in numbers:
+            if number in seen or number < first or (last is not None and number > last):
+                what = "twice" if number in seen else "where it was not asked for"
                 raise _bad_search(kind, f"{kind.noun} {number} comes {what}")
-            ids.add(number)
+            seen.add(number)
         return ids
 
     def _may_be_cut(self, way: tuple[t.Any, ...], length: int) -> bool:

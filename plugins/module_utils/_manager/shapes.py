@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 # In the vendor's SDK, IDs are signed 64-bit numbers.
 LARGEST_ID = 2**63 - 1
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(t.NamedTuple):
     """The type of a field that is present and not null: in words, and as a test of a value."""
 
     words: str

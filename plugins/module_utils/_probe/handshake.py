@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
-from typing import Optional, Sequence, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 # The kinds of replies. A server that closes the connection without an answer has most likely refused, too.
 ACCEPTED = "accepted"
@@ -75,8 +74,7 @@ _ALERTS = {
 }
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """What a server answers to a ClientHello: the kind, a sentence, and the accepted suite's code point, if any."""
 
     kind: str

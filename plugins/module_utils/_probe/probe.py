@@ -9,8 +9,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import socket
-from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._agent.cipher_suites import DOCUMENTED, documented
 from .._agent.tls_versions import VERSIONS
@@ -36,8 +35,7 @@ _DEPRECATED = "deprecated (RFC 8996)"
 _SAID_NO = (REFUSED, CLOSED)
 
 
-@dataclass(frozen=True)
-class Listener:
+class Listener(NamedTuple):
     """A port to ask. With C(ssh), the SSH server connects to C(host), instead of this machine.
 
     server_name: the server's name in the handshake (SNI), None to send no name.
@@ -50,8 +48,7 @@ class Listener:
     ssh: Optional[Server] = None
 
 
-@dataclass(frozen=True)
-class Inquiry:
+class Inquiry(NamedTuple):
     """What to ask, and how long it may take.
 
     versions: such as C(1.2). suites: code points. timeout: seconds for a handshake, from the connection to the answer.

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.text import quoted
 from .._fleet.fleet import Fleet
@@ -15,8 +14,7 @@ from .._fleet.objects import Computer
 from .._manager.errors import Forbidden, NotFound
 
 
-@dataclass(frozen=True)
-class Recipients:
+class Recipients(t.NamedTuple):
     """A choice of computers that the manager offers: C(computer_filter) for its API, C(words) for people.
 
     C(others): how many other agents also get their policy.

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._basis.numbers import in_range
@@ -45,8 +44,7 @@ Options = t.Dict[str, t.Any]
 Result = t.Dict[str, t.Any]
 
 
-@dataclass(frozen=True)
-class SendingAsked:
+class SendingAsked(t.NamedTuple):
     """Whom to send to, and how long to wait. timeout: minutes, C(None) for the longest heartbeat. interval: seconds."""
 
     deployment: str

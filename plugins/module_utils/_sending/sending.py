@@ -45,8 +45,7 @@ _LONGEST_NAME = 120
 _REMOVED_AT_ONCE = 20
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(t.NamedTuple):
     """The result of the request to send: C(done), or C(not_known) if the manager's answer was lost or was an error.
 
     task_id: the task's ID, C(None) if it is not known. warnings: what else went wrong. error: the error that made the

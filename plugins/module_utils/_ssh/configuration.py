@@ -10,8 +10,7 @@ import glob
 import os
 import re
 import shlex
-from dataclasses import dataclass
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, NamedTuple, Optional
 from urllib.parse import unquote
 
 from .._basis.errors import MissingLibrary, OptionError
@@ -35,8 +34,7 @@ _JUMP = re.compile(r"(?:(?P<user>.*)@)?(?:\[(?P<address>[^\[\]]*)\]|(?P<name>[^:
 _URI = re.compile(f"ssh://{_JUMP.pattern}/?")
 
 
-@dataclass(frozen=True)
-class Configured:
+class Configured(NamedTuple):
     """What the file says about a server; C(None) for anything that it does not say.
 
     identity: the first of the private keys that exists. jump: C([USER@]HOST[:PORT]) of the one server to jump through.

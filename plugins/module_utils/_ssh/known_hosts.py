@@ -14,8 +14,7 @@ import binascii
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .._basis.files import read_whole
 from .server import SSH_PORT
@@ -50,8 +49,7 @@ _FIELDS = {
 _ALIASES = {b"rsa-sha2-256": b"ssh-rsa", b"rsa-sha2-512": b"ssh-rsa"}
 
 
-@dataclass(frozen=True)
-class HostKey:
+class HostKey(NamedTuple):
     """A public key, as the bytes that SSH sends."""
 
     blob: bytes
@@ -70,8 +68,7 @@ class HostKey:
         return f"{self.kind} {self.fingerprint}"
 
 
-@dataclass(frozen=True)
-class Known:
+class Known(NamedTuple):
     """What a file says about one server. C(authorities): keys that may certify the server's keys."""
 
     keys: Tuple[HostKey, ...] = ()

@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional
 
 from .._basis.errors import OptionError
 from .._basis.files import readable_file
@@ -33,8 +32,7 @@ SERVER_ARGUMENTS: Dict[str, Dict[str, Any]] = {
 _LONGEST_HOST = 253
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(NamedTuple):
     """An SSH server, and how to log in: with this private key, or else with the keys of the SSH agent.
 
     The server's own key must be in C(known_hosts). C(role): the server's name in messages. or_agent: if the private key
@@ -90,8 +88,7 @@ def _configured(option: str, path: str, server: Server, own: Configured, *, is_h
     port, user = own.port or found.port, own.user or found.user
     alias = shown(own.host)
     try:
-        server = replace(
-            server,
+        server = server._replace(
             host=_host("HostName", found.host),
             port=SSH_PORT if port is None else port_number("Port", port),
             user=_user("User", user),
@@ -112,7 +109,7 @@ def _configured(option: str, path: str, server: Server, own: Configured, *, is_h
         must = f"{alias} is a ProxyJump and has one itself, and no more than one further server is supported"
         raise OptionError(option, path, must)
     via = Server(hop, known_hosts=server.known_hosts, role=f"ProxyJump of {server.role}")
-    return replace(server, via=_configured(option, path, via, jump, is_hop=True))
+    return server._replace(via=_configured(option, path, via, jump, is_hop=True))
 
 
 def _text(given: Mapping[str, Any], name: str) -> Optional[str]:

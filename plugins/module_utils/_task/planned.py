@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import typing as t
-from dataclasses import dataclass, replace
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -58,8 +57,7 @@ PROFILES_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 Options = t.Dict[str, t.Any]
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(t.NamedTuple):
     """A document, and the conditions for carrying out its plan. options: the document's options.
 
     of_whole: whether the reviewed plan is the whole document's, of which only a part is carried out. undoes: another
@@ -119,7 +117,7 @@ class Asked:
         if parts:
             document = _with_part(document, parts)
         if document.undeclared == REMOVE:
-            document = replace(document, reviewed=plan.steps)
+            document = document._replace(reviewed=plan.steps)
         reviewed = _reviewed(plan.digest, plan)
         return cls(document, plan.document, reviewed, apply_plan=path, of_whole=bool(parts))
 
@@ -154,8 +152,7 @@ def _document(options: Options | t.Mapping[str, t.Any], profiles: t.Sequence[Opt
 
 def _with_part(document: Document, options: t.Mapping[str, t.Any]) -> Document:
     only = options.get("only")
-    return replace(
-        document,
+    return document._replace(
         part=Slice.from_options(options.get("slice")),
         only=None if only is None else Selector.from_options(only, "only"),
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import typing as t
-from dataclasses import asdict, dataclass
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
@@ -61,16 +60,14 @@ Options = t.Dict[str, t.Any]
 Result = t.Dict[str, t.Any]
 
 
-@dataclass(frozen=True)
-class _Chosen:
+class _Chosen(t.NamedTuple):
     """A wave that the options name, before its targets are found."""
 
     name: str
     selector: Selector
 
 
-@dataclass(frozen=True)
-class RolloutAsked:
+class RolloutAsked(t.NamedTuple):
     """Which plan to cut into which waves. hosts: the names that the manager may have for each host, in lower case.
 
     max_silent: the most percent of a policy's agents that may have been silent before.
@@ -348,7 +345,7 @@ def _write(
         "trial": {"profiles": trial.profiles, "end": trial.end},
         "waves": [
             {
-                **asdict(wave),
+                **wave._asdict(),
                 # The checks do not run on Windows, where the manager's own facts about the agent must be enough.
                 "hosts": [
                     host for host in hosts if host["computer_id"] in concerned and host["computer_id"] not in on_windows

@@ -13,7 +13,6 @@ import datetime
 import json
 import typing as t
 from collections import Counter
-from dataclasses import dataclass
 
 from .._basis.errors import FileError, OptionError
 from .._basis.files import keep_whole, read_whole
@@ -47,8 +46,7 @@ Options = t.Dict[str, t.Any]
 Result = t.Dict[str, t.Any]
 
 
-@dataclass(frozen=True)
-class _Before:
+class _Before(t.NamedTuple):
     """The state of an agent before the wave. Dates are milliseconds since 1970 by the manager's clock, 0 for never."""
 
     heard: int
@@ -69,8 +67,7 @@ class _Before:
         return before
 
 
-@dataclass(frozen=True)
-class GateAsked:
+class GateAsked(t.NamedTuple):
     """The computers of the wave, their earlier state (C(None): to be recorded now), and how long to wait."""
 
     wave: int

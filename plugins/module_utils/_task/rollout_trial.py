@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import typing as t
-from dataclasses import dataclass
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, in_words, quoted
@@ -32,8 +31,7 @@ Content = t.Dict[str, Options]
 _NAMES = ("rule_name", "ip_list_name", "mac_list_name")
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(t.NamedTuple):
     """Computers, what to try on them, and the policies that it is for, by their IDs.
 
     switched: computers whose agents only the manager has called until now, and that will initiate. profiles: a document
@@ -108,8 +106,7 @@ class _Tried(t.NamedTuple):
     policies: set[int]
 
 
-@dataclass(frozen=True)
-class _Candidates:
+class _Candidates(t.NamedTuple):
     """Computers on which a profile's change may be tried.
 
     options: the options of the profile. own: what profiles declare for computers. taken: computers of other trials.

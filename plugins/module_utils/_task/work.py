@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .._basis.errors import Problem
+from .._basis.interpreter import fit_for_fleets
 from .._basis.libraries import import_problem, require
-from .._basis.memory import uncollected
 from .._basis.refusal import failed
 from .._fleet.expression import JMESPATH_IMPORT_ERROR
 from .._manager.api_key import VARIABLE, secrets_of
@@ -98,7 +98,7 @@ def of_reading(
     """
 
     def carry_out(client: Client, wanted: T, host: Host, _connection: Connection) -> Result:
-        with uncollected():
+        with fit_for_fleets():
             result = read(client, wanted)
         if conceal and not host.no_log:
             result = conceal(result)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from dataclasses import dataclass
-from typing import Optional, Set, Tuple
+from typing import NamedTuple, Optional, Set, Tuple
 from urllib.parse import unquote, urlsplit
 
 from .._basis.errors import OptionError
@@ -33,8 +32,7 @@ _IN_REGION = re.compile(rf"(?:[a-z0-9-]+\.)?workload\.([a-z0-9-]+)\.{re.escape(C
 _FOLDER = re.compile(r"(?!\.{1,2}$)(?!.*\.screen$)(?!api$)[A-Za-z0-9._~-]+")
 
 
-@dataclass(frozen=True)
-class ManagerAddress:
+class ManagerAddress(NamedTuple):
     """An address of a manager.
 
     host: in lower case, an IPv6 address without brackets. console_port, heartbeat_port: the one that the address has,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import replace
 
 import pytest
 import yaml
@@ -34,7 +33,7 @@ def found(*version: int) -> Installation:
 
 
 NOTHING = Installation(False, None, None, (), NO_AGENT_STATUS)
-NO_VERSION = replace(NOTHING, installed=True, status=AgentStatus("unknown", None, "It hangs."))
+NO_VERSION = NOTHING._replace(installed=True, status=AgentStatus("unknown", None, "It hangs."))
 
 
 def test_a_documented_agent() -> None:

@@ -8,8 +8,6 @@ What is expected here was worked out by hand from the vendor's pages; nothing of
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -276,13 +274,13 @@ def test_any_text_gets_one_verdict(text: str, requirement: Requirement, old_plat
 def test_accepting_one_suite_more_harms_nobody(text: str, requirement: Requirement, suite: str) -> None:
     # One more would not be what the script sets.
     if requirement.suites and not requirement.source:
-        wider = replace(requirement, suites=(*requirement.suites, suite))
+        wider = requirement._replace(suites=(*requirement.suites, suite))
         assert ORDER.index(judge(text, wider).outcome) <= ORDER.index(judge(text, requirement).outcome)
 
 
 @given(VERSIONS, REQUIREMENTS)
 def test_a_later_tls_version_helps_nobody(text: str, requirement: Requirement) -> None:
-    outcomes = [judge(text, replace(requirement, minimum_tls=tls)).outcome for tls in (None, "1.0", "1.1", "1.2")]
+    outcomes = [judge(text, requirement._replace(minimum_tls=tls)).outcome for tls in (None, "1.0", "1.1", "1.2")]
     assert outcomes == sorted(outcomes, key=ORDER.index)
 
 

@@ -17,6 +17,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.err
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.cut import only, share
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.plan import Plan
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.slices import Slice
+from ansible_collections.workload_security.agent.plugins.module_utils._facets.facet import subject_of
 from ansible_collections.workload_security.agent.plugins.module_utils._facets.step import (
     ASSIGN,
     ASSIGNMENTS,
@@ -34,6 +35,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._facets.st
     Step,
     Subject,
 )
+from tests.unit.communication.targets import targets_of
 
 POLICIES = [Subject("policy", number, f"policy {number}") for number in (1, 2, 3)]
 COMPUTERS = [Subject("computer", number, f"web-{number}") for number in range(1, 9)]
@@ -73,7 +75,7 @@ def plans(draw: st.DrawFn) -> Plan:
         steps.append(step(DELETE, Subject("firewall_rule", 31, "old"), "", RULES_GONE, [one.id for one in gone]))
     refusals = [Refusal(one, "heartbeat", "no") for one in sorted(draw(SOME))]
     undeclared = tuple(gone) if draw(YES_OR_NO) else None
-    return Plan(tuple(steps), tuple(refusals), tuple(TARGETS), ("a warning",), undeclared)
+    return Plan(tuple(steps), tuple(refusals), targets_of(TARGETS), ("a warning",), undeclared)
 
 
 @functools.cache
@@ -114,7 +116,7 @@ def test_a_part_has_no_more_than_it_needs(plan: Plan, wave: set[Subject]) -> Non
     needed = {need for one in part.steps for need in one.needs}
     assert {one.id for one in part.steps} <= own | needed
     assert all(one.subject in wave for one in (*part.refusals, *(part.undeclared or ())))
-    assert set(part.targets) == wave
+    assert set(map(subject_of, part.targets)) == wave
     shared = {one.subject.label for one in part.steps if one.action == WRITE and one.subject.id is not None}
     assert all(label in " ".join(part.warnings) for label in shared) and bool(shared) == (len(part.warnings) == 2)
 
@@ -132,9 +134,9 @@ def test_slices_write_the_whole_plan_but_for_what_waits_for_all(plan: Plan, of: 
     written = [each for one in slices for each in one.steps]
     assert {one.id for one in written} | later == {one.id for one in plan.steps}
     assert_in_order([*written, *(one for one in plan.steps if one.id in later)], plan)
-    for kind in ("targets", "refusals", "undeclared"):
+    for kind, key in (("targets", subject_of), ("refusals", None), ("undeclared", None)):
         held = [each for one in slices for each in getattr(one, kind) or ()]
-        assert sorted(held) == sorted(getattr(plan, kind) or ()), kind
+        assert sorted(held, key=key) == sorted(getattr(plan, kind) or (), key=key), kind
     if of == 1:
         assert not later and slices[0].steps == plan.steps
     # Each is in one slice, unless another slice needs it.

@@ -45,6 +45,7 @@ PLANS = st.builds(
     document=st.just({"profiles": [PROFILE]}),
     steps=st.lists(ON_TARGETS | ON_OBJECTS, max_size=6, **UNIQUE).map(tuple),
     refusals=st.lists(REFUSALS, max_size=3, unique_by=lambda one: (one.subject[:2], one.facet)).map(tuple),
+    undeclared=st.just(()),
 )
 
 

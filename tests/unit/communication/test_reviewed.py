@@ -38,6 +38,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._facets.st
     Step,
     Subject,
 )
+from tests.unit.communication.targets import targets_of
 
 POLICY = Subject("policy", 7, "Linux Server")
 COMPUTERS = [Subject("computer", number, f"web-{number}") for number in range(1, 6)]
@@ -105,7 +106,7 @@ SOME = st.sets(st.sampled_from([*whole()]))
 
 
 def plan(steps: t.Iterable[Step], refusals: t.Iterable[Refusal] = (), targets: t.Iterable[Subject] = ()) -> Plan:
-    return Plan(tuple(steps), tuple(refusals), tuple(targets), ())
+    return Plan(tuple(steps), tuple(refusals), targets_of(targets), ())
 
 
 def stands_where(done: t.Collection[str]) -> t.Callable[[Step], bool]:

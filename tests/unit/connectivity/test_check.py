@@ -14,7 +14,6 @@ import threading
 import time
 import types
 import typing as t
-from dataclasses import asdict
 
 import pytest
 
@@ -80,7 +79,7 @@ def test_endpoints_that_work_and_one_that_does_not(monkeypatch: pytest.MonkeyPat
         "remedy": refuses["remedy"],
     }
     assert checked.resolver == {"services": ["files"], "servers": [], "search": []}
-    json.dumps(asdict(checked))
+    json.dumps(checked._asdict())
 
 
 @pytest.mark.parametrize(
@@ -295,8 +294,8 @@ def test_it_runs_on_an_old_python_with_nothing_installed() -> None:
         "from ansible_collections.workload_security.agent.plugins.module_utils._connectivity import check, options\n"
         "params = dict(region=None, manager=['127.0.0.1'], heartbeat_port=int(sys.argv[2]), heartbeat_interval=10,\n"
         "              relays=[], direction='agent_initiated', checks=['heartbeat'], timeout=5.0)\n"
-        "import dataclasses, json\n"
-        "print(json.dumps(dataclasses.asdict(check.check(options.read_options(params), 'agent_initiated', 5))))\n"
+        "import json\n"
+        "print(json.dumps(check.check(options.read_options(params), 'agent_initiated', 5)._asdict()))\n"
     )
     with tls_server(server_context("127.0.0.1")) as server:
         done = subprocess.run(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import typing as t
-from dataclasses import replace
 
 import pytest
 
@@ -68,13 +67,13 @@ CONNECTED = [Attempt("192.0.2.7", None, None, 0.01)]
 
 def shown(**changes: t.Any) -> tls.Handshake:
     whole = tls.Handshake("TLSv1.2", "AES128-SHA", [LEAF], True, None, None, None, 0.01)
-    return replace(whole, **changes)
+    return whole._replace(**changes)
 
 
 def test_nothing_is_wrong() -> None:
     assert after(CONNECTED, shown()) is None
     # What the host trusts, or what the certificate says, means nothing to an agent on the premises.
-    assert after(CONNECTED, shown(trusted=False, chain=[replace(LEAF, names=["other"])])) is None
+    assert after(CONNECTED, shown(trusted=False, chain=[LEAF._replace(names=["other"])])) is None
     # One address of several is enough.
     assert after([*failed("2001:db8::7"), *CONNECTED], shown()) is None
 
@@ -98,7 +97,7 @@ def test_however_many_addresses_dns_knows_the_cause_is_short() -> None:
 
 
 def test_a_name_that_the_vendor_does_not_document_may_not_exist() -> None:
-    problem = unresolved(said("192.0.2.53", "NXDOMAIN"), endpoint=replace(CLOUD, documented=False, required=False))
+    problem = unresolved(said("192.0.2.53", "NXDOMAIN"), endpoint=CLOUD._replace(documented=False, required=False))
     assert "the vendor does not document it for this region: it may not exist" in problem.cause
     assert "add" not in problem.remedy
 
@@ -238,7 +237,7 @@ def test_handshakes_that_fail(handshake: tls.Handshake | None, cause: str, remed
             shown(
                 trusted=False,
                 untrusted_because="certificate has expired",
-                chain=[replace(LEAF, not_after="2026-01-02T00:00:00Z")],
+                chain=[LEAF._replace(not_after="2026-01-02T00:00:00Z")],
             ),
             "valid from 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z",
             "set this host's clock",
@@ -248,13 +247,13 @@ def test_handshakes_that_fail(handshake: tls.Handshake | None, cause: str, remed
             shown(
                 trusted=False,
                 untrusted_because="certificate has expired",
-                chain=[replace(LEAF, not_after="9999-12-31T23:59:59Z")],
+                chain=[LEAF._replace(not_after="9999-12-31T23:59:59Z")],
             ),
             "or this host lacks the public CAs",
             "bring this host's CA certificates up to date",
         ),
         (shown(), "the certificate is for dsm.example.com, not for agents.workload", "the vendor's addresses"),
-        (shown(chain=[replace(LEAF, names=[])]), "the certificate is for CN=dsm", "TLS inspection"),
+        (shown(chain=[LEAF._replace(names=[])]), "the certificate is for CN=dsm", "TLS inspection"),
     ],
 )
 def test_certificates_on_the_cloud(handshake: tls.Handshake, cause: str, remedy: str) -> None:

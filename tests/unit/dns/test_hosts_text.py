@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -43,7 +41,7 @@ files = st.builds(
 
 
 def with_block(content: bytes, block: list[Record]) -> bytes:
-    return replace(read_hosts(content, PATH), block=sorted(block)).text()
+    return read_hosts(content, PATH)._replace(block=sorted(block)).text()
 
 
 @given(files, st.lists(records, min_size=1))
@@ -72,10 +70,10 @@ def test_a_block_stays_where_somebody_has_moved_it(
     start = before if not before or before.endswith(b"\n") else before + b"\n"
     hosts = read_hosts(start + with_block(b"", list(block)) + behind, PATH)
     assert hosts.block == sorted(block)
-    written = replace(hosts, block=sorted(later)).text()
+    written = hosts._replace(block=sorted(later)).text()
     assert written.startswith(start)
     assert written.endswith(behind)
-    assert replace(hosts, block=[]).text() == start + behind
+    assert hosts._replace(block=[]).text() == start + behind
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])

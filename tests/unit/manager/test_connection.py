@@ -198,10 +198,9 @@ def test_values_are_plain(tmp_path, certificates):
             },
         }
     )
-    for holder in (connection, connection.jump_host):
-        for field in dataclasses.fields(holder):
-            value = getattr(holder, field.name)
-            assert type(value) in (str, int, bool, tuple, type(None), Server), field.name
+    for fields in (vars(connection), connection.jump_host._asdict()):
+        for name, value in fields.items():
+            assert type(value) in (str, int, bool, tuple, type(None), Server), name
     assert all(value.__class__ is str for value in connection.headers().values())
     assert Connection.from_options({"region": tagged("us-1"), "api_key": KEY}).url.__class__ is str
 

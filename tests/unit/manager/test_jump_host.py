@@ -38,7 +38,7 @@ def ssh(tmp_path_factory):
 
 def jump_host(ssh, **changes):
     described = SshOptions(ssh.host, ssh.port, ssh.user, str(ssh.private_key), str(ssh.known_hosts), "jump host")
-    return replace(described, **changes)
+    return described._replace(**changes)
 
 
 @pytest.fixture

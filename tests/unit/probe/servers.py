@@ -12,7 +12,6 @@ import ssl
 import subprocess
 import threading
 import time
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Callable, Iterator, Sequence
 
@@ -166,6 +165,6 @@ def gnutls_server(certificate: Certificate, priority: str) -> Iterator[int]:
 
 def probe(*ports: int, **changes: object) -> list[dict]:
     """Probe ports of 127.0.0.1 for everything. C(changes) are fields of the inquiry or of the target."""
-    target = {name: changes.pop(name) for name in list(changes) if name in {field.name for field in fields(Listener)}}
-    asked = replace(Inquiry(ALL_VERSIONS, tuple(OFFERED), timeout=5, target_timeout=60, concurrency=4), **changes)
+    target = {name: changes.pop(name) for name in list(changes) if name in Listener._fields}
+    asked = Inquiry(ALL_VERSIONS, tuple(OFFERED), timeout=5, target_timeout=60, concurrency=4)._replace(**changes)
     return probe_all([Listener("127.0.0.1", port, **target) for port in ports], asked)

@@ -12,7 +12,6 @@ import socket
 import struct
 import threading
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -331,7 +330,7 @@ def test_500_ports_take_a_minute_at_most(monkeypatch: pytest.MonkeyPatch) -> Non
         listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _number in range(silent)]
         ports = [listener.getsockname()[1] for listener in listeners]
         server = stack.enter_context(serving(lambda each: (read_hello(each), each.sendall(ALERT))))
-        inquiry = replace(EVERYTHING, timeout=timeout, target_timeout=60, concurrency=limits["concurrency"])
+        inquiry = EVERYTHING._replace(timeout=timeout, target_timeout=60, concurrency=limits["concurrency"])
         results = probe_all([Listener("127.0.0.1", port) for port in [*ports, *[server.port] * 100]], inquiry)
     assert [result["state"] for result in results[:silent]] == ["no_answer"] * silent
     assert len(results) == 500

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import socket
 import sys
 import threading
@@ -47,7 +46,7 @@ def started_since(before: set[threading.Thread]) -> list[threading.Thread]:
 
 def through(sshd: Sshd, **changes: object) -> Server:
     server = Server(sshd.host, sshd.port, sshd.user, str(sshd.private_key), str(sshd.known_hosts))
-    return dataclasses.replace(server, **changes)
+    return server._replace(**changes)
 
 
 def test_an_agent_that_only_its_host_reaches(certificate: Certificate, sshd: Sshd) -> None:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
 import signal
@@ -67,7 +66,7 @@ def known(sshd, tmp_path):
     def describe(*lines, **changes):
         file = tmp_path / "known_hosts"
         file.write_text("".join(f"{line}\n" for line in lines).replace("HOST", f"[{sshd.host}]:{sshd.port}"))
-        return dataclasses.replace(Server(sshd.host, sshd.port, sshd.user, str(sshd.private_key), str(file)), **changes)
+        return Server(sshd.host, sshd.port, sshd.user, str(sshd.private_key), str(file))._replace(**changes)
 
     return describe
 
@@ -369,7 +368,7 @@ def test_a_server_that_stops_to_read_does_not_hold_up_who_writes(sshd, known):
 
 def test_nothing_stays_open(sshd, known):
     server = known(f"HOST {sshd.keys['rsa']}")
-    unknown = dataclasses.replace(server, host="localhost")
+    unknown = server._replace(host="localhost")
     goes_through(server)
     before = len(os.listdir("/proc/self/fd"))
     for _each in range(5):

@@ -27,8 +27,7 @@ MOST = 20
 FindList = t.Callable[[int], t.Optional[t.Dict[str, t.Any]]]
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(t.NamedTuple):
     """A way in: from these addresses, and with C(macs) only by these MACs, or with C(but) only by other MACs."""
 
     addresses: AddressSet

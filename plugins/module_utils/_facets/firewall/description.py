@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ..._basis.address_set import EVERYTHING, Counts, PrefixLimit
 from ..._basis.text import enumerated, quoted, shown
@@ -76,8 +75,7 @@ class RulesThere:
             return f"the manager does not show it: it answered {error.status}, {quoted(error.message)}"
 
 
-@dataclass(frozen=True)
-class _Judged:
+class _Judged(t.NamedTuple):
     """A rule as it applies to a target, and the judgment about it."""
 
     rule: Rule

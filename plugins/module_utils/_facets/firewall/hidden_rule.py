@@ -11,7 +11,6 @@ actions and no port lists. So each answer says which pages it is based on.
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
 
 from ..._basis.addresses import holds_port, without_comment
 from ..._basis.text import enumerated, quoted, shown
@@ -24,8 +23,7 @@ COMMUNICATION_PAGE = "communication_page"
 UNDOCUMENTED = "undocumented"
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(t.NamedTuple):
     """One condition of the vendor's page. C(holds) is C(None) if no page tells; C(basis) names the pages."""
 
     name: str
@@ -35,8 +33,7 @@ class Condition:
     basis: str = ALL_PAGES
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(t.NamedTuple):
     """How one rule matches the conditions for replacing the hidden one. C(replaces) is C(None) if no page tells."""
 
     conditions: tuple[Condition, ...]

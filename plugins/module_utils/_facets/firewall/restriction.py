@@ -25,8 +25,8 @@ ACTIONS = {"bypass": "bypass", "force_allow": "force-allow"}
 
 # The options of C(prefix_limit).
 PREFIX_LIMIT_ARGUMENTS = {
-    "warn_above_ipv4_prefix": {"type": "int", "default": PrefixLimit.ipv4},
-    "warn_above_ipv6_prefix": {"type": "int", "default": PrefixLimit.ipv6},
+    "warn_above_ipv4_prefix": {"type": "int", "default": PrefixLimit().ipv4},
+    "warn_above_ipv6_prefix": {"type": "int", "default": PrefixLimit().ipv6},
 }
 
 

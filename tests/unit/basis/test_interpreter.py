@@ -2,37 +2,41 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The garbage collector rests in a block, and is afterwards as it was before; and free memory goes back to the system."""
+"""In a block, the garbage collector rests and threads take short turns. Afterwards, both are as before."""
 
 from __future__ import annotations
 
 import gc
 import resource
+import sys
 import weakref
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.workload_security.agent.plugins.module_utils._basis.memory import give_back, uncollected
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.interpreter import (
+    fit_for_fleets,
+    give_back,
+)
 
 
 @pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
-def test_the_collector_is_as_it_was_before(enabled, error):
-    was = gc.isenabled()
+def test_the_interpreter_is_as_it_was_before(enabled, error):
+    was, turn = gc.isenabled(), sys.getswitchinterval()
     try:
         (gc.enable if enabled else gc.disable)()
         try:
-            with uncollected():
-                assert not gc.isenabled()
-                with uncollected():
+            with fit_for_fleets():
+                assert not gc.isenabled() and sys.getswitchinterval() < turn
+                with fit_for_fleets():
                     pass
-                assert not gc.isenabled()
+                assert not gc.isenabled() and sys.getswitchinterval() < turn
                 if error:
                     raise error
         except KeyboardInterrupt:
             pass
-        assert gc.isenabled() == enabled
+        assert gc.isenabled() == enabled and sys.getswitchinterval() == turn
     finally:
         (gc.enable if was else gc.disable)()
 
@@ -41,7 +45,7 @@ def test_what_was_made_is_old_afterwards_and_is_still_collected():
     class Node:
         pass
 
-    with uncollected():
+    with fit_for_fleets():
         node = Node()
         node.itself = node
     assert any(one is node for one in gc.get_objects(generation=2))
