@@ -21,6 +21,7 @@ from ansible.utils.display import Display
 
 from ..module_utils._basis.errors import FolderError
 from ..module_utils._basis.refusal import failed
+from ..module_utils._basis.signals import leave_signals
 from ..module_utils._basis.text import one_line, quoted
 from ..module_utils._manager.progress import Progress
 from ..module_utils._task.work import Result, Work, libraries_of
@@ -118,6 +119,7 @@ def watched(name: str, progress: Progress, seconds: int) -> t.Iterator[None]:
     ended = threading.Event()
 
     def show() -> None:
+        leave_signals()
         wait = min(_SOON, seconds)
         while not ended.wait(wait):
             Display().display(f"{name}: {progress.line}", stderr=True)
@@ -151,6 +153,7 @@ def _ending_with_ansible() -> t.Iterator[None]:
     ansible, ended = os.getppid(), threading.Event()
 
     def look() -> None:
+        leave_signals()
         while not ended.wait(_LOOK):
             if os.getppid() != ansible:
                 os._exit(1)
@@ -203,14 +206,22 @@ def _told_when_killed(tell: t.Callable[[], str]) -> t.Iterator[threading.Event]:
     """Show a text if a signal ends the process, which then ends as usual. Yields an event: whether it was shown."""
     before: dict[int, t.Any] = {}
     told = threading.Event()
+    telling = False
 
     def end(number: int, frame: types.FrameType | None) -> None:
-        # Once, though Ansible may tell its worker twice.
-        is_first = not told.is_set()
-        told.set()
-        if is_first and _SCREEN is not None:
-            with contextlib.suppress(OSError):
-                os.write(_SCREEN, tell().encode())
+        nonlocal telling
+        if telling:
+            # Ansible sends SIGTERM after SIGINT. The first of them ends the process, once the text is shown.
+            return
+        if not told.is_set():
+            telling = True
+            told.set()
+            try:
+                if _SCREEN is not None:
+                    with contextlib.suppress(OSError):
+                        os.write(_SCREEN, tell().encode())
+            finally:
+                telling = False
         handler = before[number]
         if callable(handler):
             handler(number, frame)

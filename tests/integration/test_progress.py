@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.signals import HANDLED
 from tests.integration.in_process import run_tasks
 from tests.integration.support import play, writes
 from tests.lab.waiting import until
@@ -101,18 +102,58 @@ def assert_told(lab: t.Any, output: str, total: int) -> None:
     assert 0 < done < total and done <= len(writes(lab)) <= done + 1
 
 
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def threads_that_take_signals(pid: int) -> list[str]:
+    """The threads beside the main thread to which the system could give a signal that ends work.
+
+    That would not wake the main thread, which alone handles it.
+    """
+    found = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            status = (thread / "status").read_text()
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
+            continue
+        blocked = int(t.cast("re.Match[str]", re.search(r"^SigBlk:\s*([0-9a-f]+)$", status, re.MULTILINE))[1], 16)
+        if thread.name != str(pid) and any(not blocked >> one - 1 & 1 for one in HANDLED):
+            found.append(status)
+    return found
+
+
+def test_while_pages_are_read_no_thread_but_the_main_one_takes_signals(lab, tmp_path):
+    slow(lab, 1, path="/search$")
+    counts: list[int] = []
+    taking: list[str] = []
+
+    def look(pid: int) -> None:
+        until(lambda: len(lab.requests()) >= 3, "reads that run ahead")
+        for worker in children(pid):
+            counts.append(len(list(Path(f"/proc/{worker}/task").iterdir())))
+            taking.extend(threads_that_take_signals(worker))
+
+    play(lab, [heartbeat()], tmp_path, meanwhile=look)
+    assert taking == [] and max(counts) > 3
+
+
 @pytest.mark.both_cores
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_interrupted_says_what_is_done(lab, tmp_path, number):
     total = selected(lab)
     slow(lab, 0.3)
 
+    taking: list[str] = []
+
     def interrupt(pid: int) -> None:
         until(lambda: len(writes(lab)) >= 3, "three writes")
+        taking.extend(one for worker in children(pid) for one in threads_that_take_signals(worker))
         os.kill(pid, number)
 
     played = play(lab, [heartbeat()], tmp_path, meanwhile=interrupt)
     assert played.status != 0 and played.results == []
+    assert taking == []
     assert_told(lab, played.output, total)
     sent = len(writes(lab))
     lab.clear_faults()
@@ -144,7 +185,7 @@ def test_a_run_whose_ansible_was_killed_writes_no_more(lab, tmp_path):
 
     def kill(pid: int) -> None:
         until(lambda: writes(lab), "a write is under way")
-        workers.extend(int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        workers.extend(children(pid))
         os.kill(pid, signal.SIGKILL)
 
     play(lab, [heartbeat(timeout=600)], tmp_path, meanwhile=kill)

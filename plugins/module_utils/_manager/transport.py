@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
+from .._basis.signals import leave_signals
 from .errors import DeadlinePassed, ManagerError, RateLimited, Unavailable, error_for_status
 from .gate import Clock, Gate, SystemClock
 from .limit import PATIENCE_FACTOR
@@ -145,7 +146,7 @@ class Transport:
             if not self._waiting:
                 return
             if self._ahead is None:
-                self._ahead = ThreadPoolExecutor(max_workers=self._most_ahead)
+                self._ahead = ThreadPoolExecutor(self._most_ahead, initializer=leave_signals)
             for asked, request in self._waiting.items():
                 self._begun[asked] = self._ahead.submit(self._object, request)
             self._waiting.clear()
@@ -171,7 +172,7 @@ class Transport:
 
         If an alarm or another error ends the block, nothing more is sent, and waiting threads are woken.
         """
-        pool = ThreadPoolExecutor(max_workers=count)
+        pool = ThreadPoolExecutor(count, initializer=leave_signals)
         try:
             yield pool
         except Exception:

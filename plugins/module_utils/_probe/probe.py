@@ -13,6 +13,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .._agent.cipher_suites import DOCUMENTED, documented
 from .._agent.tls_versions import VERSIONS
+from .._basis.signals import leave_signals
 from .._ssh.errors import SessionEnded, said
 from .._ssh.server import Server
 from .._vendor.communication import AGENT_PORT
@@ -101,7 +102,8 @@ def probe_all(targets: Sequence[Listener], inquiry: Inquiry) -> List[Dict[str, A
 
     if not targets:
         return []
-    with concurrent.futures.ThreadPoolExecutor(min(inquiry.concurrency, len(targets))) as pool:
+    threads = min(inquiry.concurrency, len(targets))
+    with concurrent.futures.ThreadPoolExecutor(threads, initializer=leave_signals) as pool:
         return list(pool.map(probe_one, targets))
 
 

@@ -17,9 +17,10 @@ import os
 import socket
 import struct
 import time
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 from .._basis.errors import MissingLibrary
+from .._basis.signals import leave_signals
 from .._basis.text import one_line, shown
 from .channel import Channel
 from .errors import Refused, SshError, said
@@ -52,6 +53,16 @@ def library() -> Any:
     return paramiko
 
 
+def _without_signals(run: Callable[[], None]) -> Callable[[], None]:
+    """What a thread does, after it has left signals to the main thread."""
+
+    def run_without() -> None:
+        leave_signals()
+        run()
+
+    return run_without
+
+
 class Session:
     """A session through which any number of threads can open connections."""
 
@@ -77,6 +88,7 @@ class Session:
             connection.close()
             self._close_before()
             raise
+        self._transport.run = _without_signals(self._transport.run)
         try:
             self._exchange_keys(known, deadline)
             self._authenticate(key, deadline)

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import signal
 import socket
 import subprocess
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.signals import HANDLED
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh import session as session_module
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.errors import SshError
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.known_hosts import HostKey, Known
@@ -90,6 +93,13 @@ def refused(server, seconds=30.0):
         Session(server, seconds).close()
     assert str(caught.value).isprintable() and len(str(caught.value)) <= 1500
     return caught.value
+
+
+def test_the_librarys_thread_leaves_signals_to_the_main_thread(sshd, known):
+    with closing(Session(known(f"HOST {sshd.keys['ed25519']}"), 30)) as session:
+        status = Path(f"/proc/self/task/{session._transport.native_id}/status").read_text()
+    blocked = int(re.search(r"^SigBlk:\s*([0-9a-f]+)$", status, re.MULTILINE)[1], 16)
+    assert all(blocked >> number - 1 & 1 for number in HANDLED)
 
 
 @pytest.mark.parametrize("kind", KINDS)

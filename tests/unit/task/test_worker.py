@@ -244,6 +244,25 @@ def test_whoever_handled_a_signal_before_handles_it_still(monkeypatch, number):
     os.close(writer)
 
 
+def test_a_second_signal_does_not_end_the_process_before_the_first_is_told(screen):
+    """Ansible sends SIGTERM right after SIGINT."""
+    handled = []
+
+    def tell() -> str:
+        signal.raise_signal(signal.SIGTERM)
+        return "3 of 9\n"
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {one: signal.signal(one, lambda number, _frame: handled.append((number, screen()))) for one in numbers}
+    try:
+        with _manager_action._told_when_killed(tell):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert handled == [(signal.SIGINT, b"3 of 9\n")]
+
+
 @pytest.fixture
 def screen(monkeypatch):
     """What is written where Ansible shows errors: a function that reads it."""
