@@ -346,10 +346,12 @@ class FirewallRestriction(Facet[Wish]):
             self._restricting = opening_candidates(fleet, AGENT_PORT) | ours
         if not self._restricting:
             return None
+        there = fleet.assignments.possible(target) & self._restricting
+        if not there:
+            return None
         declared = {one.rule_name for one in wish or ()}
-        there = sorted(fleet.assignments.possible(target) & self._restricting)
         found: dict[int, str] = {}
-        for rule_id in there:
+        for rule_id in sorted(there):
             name = str(fleet.rules[rule_id]["name"])
             if name in declared:
                 continue
