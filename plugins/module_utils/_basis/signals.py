@@ -15,6 +15,8 @@ HANDLED = frozenset((signal.SIGALRM, signal.SIGINT, signal.SIGTERM))
 def leave_signals() -> None:
     """Leave signals to other threads. To be called in each thread, when it starts.
 
+    Not in threads that start programs, because these would inherit that, and could not be ended.
+
     Python handles signals in its main thread only, but the system may give them to any thread. If another one than the
     main thread gets a signal, that does not wake the main thread. If this waits for threads that write, it would only
     handle an interruption when everything is written.

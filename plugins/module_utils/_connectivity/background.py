@@ -11,8 +11,6 @@ import threading
 import time
 from typing import Any, Callable, Optional, TypeVar
 
-from .._basis.signals import leave_signals
-
 T = TypeVar("T")
 
 
@@ -21,7 +19,6 @@ def in_background(function: Callable[..., T], *arguments: Any) -> concurrent.fut
     future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
     def run() -> None:
-        leave_signals()
         try:
             result = function(*arguments)
         except BaseException as error:  # raised again when the result is asked for

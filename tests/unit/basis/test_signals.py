@@ -19,7 +19,11 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis imp
 from ansible_collections.workload_security.agent.plugins.module_utils._connectivity.background import in_background
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
-FILES = [path for path in PLUGINS.rglob("*.py") if "Thread" in path.read_text(encoding="utf-8")]
+# Its threads start programs, and who waits for them does so for a limited time.
+STARTS_PROGRAMS = PLUGINS / "module_utils" / "_connectivity" / "background.py"
+FILES = [
+    path for path in PLUGINS.rglob("*.py") if path != STARTS_PROGRAMS and "Thread" in path.read_text(encoding="utf-8")
+]
 STARTS = [
     pytest.param(path, call, id=f"{path.name}:{call.lineno}")
     for path in FILES
@@ -68,12 +72,13 @@ def test_each_thread_leaves_signals(path: Path, call: ast.Call) -> None:
 
 
 def test_there_are_threads() -> None:
-    assert len(STARTS) >= 5
+    assert len(STARTS) >= 5 and STARTS_PROGRAMS.is_file()
 
 
-def test_what_runs_in_the_background_leaves_signals() -> None:
+def test_programs_that_are_started_in_the_background_can_be_ended() -> None:
+    """A program inherits what the thread that starts it leaves to others."""
     blocked = in_background(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result(60)
-    assert blocked >= signals.HANDLED
+    assert blocked.isdisjoint(signals.HANDLED)
 
 
 @pytest.mark.parametrize(("arguments", "waits"), [(["leaves"], "True\n"), ([], "")])
