@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._basis.sig
 from tests.integration.in_process import run_tasks
 from tests.integration.support import play, writes
 from tests.lab.waiting import until
+from tests.threads import blocks
 
 pytestmark = pytest.mark.slow
 
@@ -113,13 +115,9 @@ def threads_that_take_signals(pid: int) -> list[str]:
     """
     found = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            status = (thread / "status").read_text()
-        except (FileNotFoundError, ProcessLookupError):  # it has ended
-            continue
-        blocked = int(t.cast("re.Match[str]", re.search(r"^SigBlk:\s*([0-9a-f]+)$", status, re.MULTILINE))[1], 16)
-        if thread.name != str(pid) and any(not blocked >> one - 1 & 1 for one in HANDLED):
-            found.append(status)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            if thread.name != str(pid) and not blocks(pid, thread.name, HANDLED):
+                found.append(thread.name)
     return found
 
 

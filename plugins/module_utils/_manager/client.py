@@ -313,14 +313,13 @@ class Client:
         """The IDs of a page's objects, checked to be within the requested ones, each once."""
         numbers = [item["ID"] for item in items]
         ids = set(numbers)
-        if len(ids) == len(numbers) and (not ids or (first <= min(ids) and (last is None or max(ids) <= last))):
-            return ids
-        seen: set[int] = set()
-        for number in numbers:
-            if number in seen or number < first or (last is not None and number > last):
-                what = "twice" if number in seen else "where it was not asked for"
-                raise _bad_search(kind, f"{kind.noun} {number} comes {what}")
-            seen.add(number)
+        if ids and (len(ids) < len(numbers) or min(ids) < first or (last is not None and max(ids) > last)):
+            seen: set[int] = set()
+            for number in numbers:
+                if number in seen or number < first or (last is not None and number > last):
+                    what = "twice" if number in seen else "where it was not asked for"
+                    raise _bad_search(kind, f"{kind.noun} {number} comes {what}")
+                seen.add(number)
         return ids
 
     def _may_be_cut(self, way: tuple[t.Any, ...], length: int) -> bool:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import signal
 import socket
 import subprocess
 import threading
 import time
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -28,6 +26,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._ssh.serve
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.session import Session
 from tests.lab import ssh_server
 from tests.lab.ssh_server import SshServer, make_key
+from tests.threads import blocks
 from tests.unit.probe.servers import serving
 from tests.unit.ssh.agents import ssh_agent
 
@@ -97,9 +96,7 @@ def refused(server, seconds=30.0):
 
 def test_the_librarys_thread_leaves_signals_to_the_main_thread(sshd, known):
     with closing(Session(known(f"HOST {sshd.keys['ed25519']}"), 30)) as session:
-        status = Path(f"/proc/self/task/{session._transport.native_id}/status").read_text()
-    blocked = int(re.search(r"^SigBlk:\s*([0-9a-f]+)$", status, re.MULTILINE)[1], 16)
-    assert all(blocked >> number - 1 & 1 for number in HANDLED)
+        assert blocks("self", session._transport.native_id, HANDLED)
 
 
 @pytest.mark.parametrize("kind", KINDS)
