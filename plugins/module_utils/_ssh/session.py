@@ -53,14 +53,21 @@ def library() -> Any:
     return paramiko
 
 
-def _without_signals(run: Callable[[], None]) -> Callable[[], None]:
-    """What a thread does, after it has left signals to the main thread."""
+def _to_its_end(transport: Any) -> Callable[[], None]:
+    """What the library's thread does, which leaves signals to the main thread, and always ends the session."""
+    run = transport.run
 
-    def run_without() -> None:
+    def run_to_its_end() -> None:
         leave_signals()
-        run()
+        try:
+            run()
+        except Exception:
+            # When the connection ends, it falls over a channel that another thread has just begun to make. The session
+            # would stay active for ever. The lock waits for that thread, and holds up others.
+            with transport.lock:
+                transport.close()
 
-    return run_without
+    return run_to_its_end
 
 
 class Session:
@@ -88,7 +95,7 @@ class Session:
             connection.close()
             self._close_before()
             raise
-        self._transport.run = _without_signals(self._transport.run)
+        self._transport.run = _to_its_end(self._transport)
         try:
             self._exchange_keys(known, deadline)
             self._authenticate(key, deadline)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.signals import HANDLED
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh import session as session_module
-from ansible_collections.workload_security.agent.plugins.module_utils._ssh.errors import SshError
+from ansible_collections.workload_security.agent.plugins.module_utils._ssh.errors import SessionEnded, SshError
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.known_hosts import HostKey, Known
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import Server
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.session import Session
@@ -371,6 +371,43 @@ def test_a_server_that_stops_to_read_does_not_hold_up_who_writes(sshd, known):
                 over.set()
                 for child in children:
                     os.kill(child, signal.SIGCONT)
+
+
+def test_a_session_that_ends_while_a_connection_is_made_is_over(sshd, known, monkeypatch):
+    """The library then has a channel that does not know its session yet, and falls over it when it ends."""
+    import paramiko
+
+    fell = threading.Event()
+    unlink, set_transport = paramiko.Channel._unlink, paramiko.Channel._set_transport
+
+    def noticed(channel):
+        try:
+            unlink(channel)
+        except AttributeError:
+            fell.set()
+            raise
+
+    def end_now(channel, transport):
+        sshd.drop_sessions()
+        assert fell.wait(60)
+        set_transport(channel, transport)
+
+    with serving(lambda connection: connection.recv(1)) as service:
+        with closing(Session(known(f"HOST {sshd.keys['rsa']}"), 30)) as session:
+            other = session.open("127.0.0.1", service.port, 30)
+            other.settimeout(60)
+            monkeypatch.setattr(paramiko.Channel, "_unlink", noticed)
+            monkeypatch.setattr(paramiko.Channel, "_set_transport", end_now)
+            with pytest.raises(SshError) as caught:
+                session.open("127.0.0.1", service.port, 30)
+            assert not caught.value.permanent
+            # So the next connection makes a new session, and who waits at another one is told.
+            deadline = time.monotonic() + 60
+            while session.is_active and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert not session.is_active
+            with pytest.raises(SessionEnded):
+                other.recv(1)
 
 
 def test_nothing_stays_open(sshd, known):
