@@ -127,7 +127,7 @@ failure:
 
 from ..module_utils._answers.info import COMPUTER_PARTS, ObjectsAsked, read_objects
 from ..module_utils._fleet.targets import COMPUTER_ARGUMENTS, MISSING_ARGUMENTS
-from ..module_utils._manager.client import COMPUTER
+from ..module_utils._manager.kinds import COMPUTER
 from ..module_utils._task.module import run_module
 from ..module_utils._task.work import of_reading
 

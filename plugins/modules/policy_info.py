@@ -106,7 +106,7 @@ failure:
 
 from ..module_utils._answers.info import POLICY_PARTS, ObjectsAsked, read_objects
 from ..module_utils._fleet.targets import MISSING_ARGUMENTS, POLICY_ARGUMENTS
-from ..module_utils._manager.client import POLICY
+from ..module_utils._manager.kinds import POLICY
 from ..module_utils._task.module import run_module
 from ..module_utils._task.work import of_reading
 

@@ -10,7 +10,7 @@ import deepsecurity
 import pytest
 
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.info import API_FIELDS
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import COMPUTER, POLICY
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.kinds import COMPUTER, POLICY
 
 
 @pytest.mark.parametrize(("kind", "model"), [(COMPUTER, deepsecurity.Computer), (POLICY, deepsecurity.Policy)])

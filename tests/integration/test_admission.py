@@ -25,8 +25,9 @@ from ansible_collections.workload_security.agent.plugins.module_utils._facets.fi
     shared_list,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.fleet import Fleet
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import IP_LIST, MAC_LIST, Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.kinds import IP_LIST, MAC_LIST
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from tests.integration.support import RESTRICTION, LabClock, connection, run_facet, run_profiles
 from tests.lab.manager.process import LabManager

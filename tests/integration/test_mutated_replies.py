@@ -72,8 +72,9 @@ from ansible_collections.workload_security.agent.plugins.module_utils._communica
     read_document,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._communication.result import Run, converge
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import COMPUTER, POLICY, Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import ManagerError
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.kinds import COMPUTER, POLICY
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.parser import PageParser
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
 from ansible_collections.workload_security.agent.plugins.module_utils._sending.result import (

@@ -35,8 +35,9 @@ from .._fleet.fleet import Fleet
 from .._fleet.outcome import DONE
 from .._fleet.references import read_key, resolve_one
 from .._fleet.settings import write_settings
-from .._manager.client import IP_LIST, POLICY, Client
+from .._manager.client import Client
 from .._manager.errors import BadRequest, NotFound
+from .._manager.kinds import IP_LIST, POLICY
 
 ACTIVATION_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "allow": {"type": "str", "choices": list(ALLOWED)},

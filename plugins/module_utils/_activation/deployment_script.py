@@ -12,7 +12,8 @@ from .._basis.errors import OptionError
 from .._fleet.fleet import Fleet
 from .._fleet.names import Key
 from .._fleet.references import read_key, resolve_one
-from .._manager.client import COMPUTER_GROUP, POLICY, Client
+from .._manager.client import Client
+from .._manager.kinds import COMPUTER_GROUP, POLICY
 
 # The options, with the manager's names (source: the vendor's SDK).
 _SENT = {

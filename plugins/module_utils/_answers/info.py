@@ -14,8 +14,9 @@ from .._fleet.fleet import Fleet, paths
 from .._fleet.objects import Computer, Target
 from .._fleet.query import COMPUTER_NAMES, EXAMPLE, FIELDS, POLICY_EXAMPLE, Shown, missing_names
 from .._fleet.targets import SEARCHED_AT_MOST, Selector, Unresolved, chosen_by, missing_told, resolve
-from .._manager.client import COMPUTER, POLICY, Client, Kind
+from .._manager.client import Client
 from .._manager.errors import Forbidden, NotFound
+from .._manager.kinds import COMPUTER, POLICY, Kind
 from .._manager.progress import READING
 
 # The values of C(expand) for computers (source: the vendor's SDK), without C(all), which the vendor advises against.

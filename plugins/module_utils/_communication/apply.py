@@ -22,7 +22,7 @@ from .._fleet.catalogue import BY_OPTION, INHERITED, Setting, Spelling, Value
 from .._fleet.outcome import ALL_DONE, DONE, FOUND_DONE, KEPT, NOT_TRIED, Outcome, settle
 from .._fleet.settings import write_settings
 from .._fleet.shared_objects import differences, new_object
-from .._manager.client import COMPUTER, POLICY, Client
+from .._manager.client import Client
 from .._manager.errors import (
     BadReply,
     ConnectionFailed,
@@ -38,6 +38,7 @@ from .._manager.errors import (
     Unavailable,
     UntrustedCertificate,
 )
+from .._manager.kinds import COMPUTER, POLICY
 from .._manager.progress import WRITING
 
 # Errors that every further write would get, too.

@@ -91,7 +91,7 @@ def _part(
         left_alone=plan.left_alone and tuple(one for one in plan.left_alone if chosen(one.subject)),
         undeclared=None if plan.undeclared is None else tuple(step for step in plan.undeclared if chosen(step.subject)),
         # Targets that are not in this part are still targets of the document.
-        scope=plan.scope.union((target.kind.noun, target.id) for target in plan.targets),
+        scope=plan.scope.union(target.identity for target in plan.targets),
         later=(*(plan.later or ()), *(step for key, step in by_id.items() if key in later)),
     )
 

@@ -96,7 +96,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
         targets,
         tuple(warnings),
         tuple(undeclared) if document.undeclared == REPORT else None,
-        frozenset((one.kind.noun, one.id) for one in scope) if document.undeclared == REMOVE else frozenset(),
+        frozenset(one.identity for one in scope) if document.undeclared == REMOVE else frozenset(),
         chosen,
     )
 
@@ -175,7 +175,7 @@ def _wishes(fleet: Fleet, document: Document) -> tuple[dict[str, Wishes], frozen
         return wishes, None, warnings
     targets, missing = resolved[-1]
     warnings += missing_told(missing, "option 'only' is kept without")
-    return wishes, frozenset((target.kind.noun, target.id) for target in targets), warnings
+    return wishes, frozenset(target.identity for target in targets), warnings
 
 
 def _disagreement(target: Target, profiles: list[str], conflict: Conflict) -> OptionError:

@@ -203,7 +203,7 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
     gone = {subject[:2] for subject in (*changed, *failed)}
     unchanged = plan.targets
     if gone:
-        unchanged = [target for target in unchanged if (target.kind.noun, target.id) not in gone]
+        unchanged = [target for target in unchanged if target.identity not in gone]
     before, after = outlines(groups[:_GROUPS_IN_DIFF])
     if len(groups) > _GROUPS_IN_DIFF:
         before["more changes"] = after["more changes"] = f"{len(groups) - _GROUPS_IN_DIFF}, see plan"

@@ -20,7 +20,7 @@ from .._basis.text import enumerated
 from .._facets.step import DELETE, UNLESS_USED, WRITE, Refusal, Step, Subject
 from .._fleet.fleet import Fleet
 from .._fleet.shared_objects import differences
-from .._manager.client import POLICY
+from .._manager.kinds import POLICY
 from .groups import DIGEST_LENGTH, digest, essence, is_on_target, known_fields
 from .plan import Plan
 from .plan_file import PlanFile
@@ -105,7 +105,7 @@ class Reviewed(t.NamedTuple):
         held, found = _by_place(self.plan.steps), _by_place(now.steps)
         refused, refused_now = _refused(self.plan.refusals), _refused(now.refusals)
         new_refusals = [refusal for key, refusal in refused_now.items() if key not in refused]
-        covered = now.scope.union((target.kind.noun, target.id) for target in now.targets)
+        covered = now.scope.union(target.identity for target in now.targets)
         if not found and not new_refusals:
             aside = {step.subject for step in held.values() if is_on_target(step) and step.subject[:2] not in covered}
             if not any(map(known, aside)):

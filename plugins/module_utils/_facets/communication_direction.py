@@ -14,7 +14,7 @@ from .._fleet.catalogue import COMMUNICATION_DIRECTION, INHERITED, Setting, Valu
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target, appliances_among, macs_among
 from .._fleet.outlook import Outlook
-from .._manager.client import POLICY
+from .._manager.kinds import POLICY
 from .._vendor.communication import AGENT_INITIATED, BIDIRECTIONAL, DIRECTIONS
 from .._vendor.deployment import CLOUD
 from .facet import Scope, SettingsFacet, SettingsWish, Wishes, labels_of, subject_of
@@ -267,7 +267,7 @@ def _shields(outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step]) -
     for mac in dict.fromkeys(macs):
         if not mac.is_macos:
             continue
-        path = [steps.get(_key(holder)) for holder in _path(fleet, mac)]
+        path = [steps.get(holder.identity) for holder in _path(fleet, mac)]
         tightening = {step.id for step in path if step and _tightens(step)}
         for step in path:
             if step and tightening and not _tightens(step):
@@ -275,13 +275,9 @@ def _shields(outlook: Outlook, steps: t.Mapping[tuple[str, int | None], Step]) -
     for step in steps.values():
         if step.after == INHERITED and not _tightens(step):
             lineage = fleet.lineage(_target(fleet, step))
-            if tightening := {one.id for policy in lineage if (one := steps.get(_key(policy))) and _tightens(one)}:
+            if tightening := {one.id for policy in lineage if (one := steps.get(policy.identity)) and _tightens(one)}:
                 needs.setdefault(step.id, set()).update(tightening)
     return needs
-
-
-def _key(target: Target) -> tuple[str, int]:
-    return target.kind.noun, target.id
 
 
 def _tightens(step: Step) -> bool:

@@ -353,4 +353,4 @@ def labels_of(targets: t.Sequence[Target], most: int = 10) -> str:
 
 def subject_of(target: Target) -> Subject:
     """The subject of a step on this target."""
-    return Subject(target.kind.noun, target.id, target.name)
+    return Subject(*target.identity, target.name)

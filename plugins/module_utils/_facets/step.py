@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._basis.text import quoted, shown
-from .._manager.client import COMPUTER, FIREWALL_RULE, IP_LIST, MAC_LIST, POLICY, PORT_LIST, Kind
+from .._manager.kinds import COMPUTER, FIREWALL_RULE, IP_LIST, MAC_LIST, POLICY, PORT_LIST, Kind
 
 # Actions: set a setting of a target; assign a rule to a target, or unassign it; create or change a rule or list, or
 # delete it.

@@ -17,7 +17,9 @@ from concurrent.futures import Future
 from functools import cached_property
 
 from .._basis.interpreter import give_back
-from .._manager.client import (
+from .._manager.client import Client
+from .._manager.errors import BadReply
+from .._manager.kinds import (
     COMPUTER,
     COMPUTER_GROUP,
     FIREWALL_RULE,
@@ -26,11 +28,9 @@ from .._manager.client import (
     MAC_LIST,
     POLICY,
     PORT_LIST,
-    Client,
     Item,
     Kind,
 )
-from .._manager.errors import BadReply
 from .._manager.progress import READING
 from .catalogue import FIREWALL_STATE, INHERITED, SETTINGS, Setting, Spelling, Value
 from .left_out import EXPANDED, SETTINGS_KEYS, Doubts

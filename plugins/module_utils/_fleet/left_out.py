@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .._manager.client import COMPUTER, POLICY, Client, Item, Kind
+from .._manager.client import Client
 from .._manager.errors import BadReply, NotFound
+from .._manager.kinds import COMPUTER, POLICY, Item, Kind
 
 FIREWALL = "firewall"
 SETTINGS_KEYS = {POLICY: "policySettings", COMPUTER: "computerSettings"}

@@ -11,7 +11,7 @@ import typing as t
 from .._agent.platforms import is_appliance, is_macos
 from .._agent.versions import NO_AGENT, parse
 from .._basis.text import quoted, shown
-from .._manager.client import COMPUTER, POLICY, Item, Kind
+from .._manager.kinds import COMPUTER, POLICY, Item, Kind
 from .catalogue import Setting, Value
 
 # Shared by all targets without overrides, which are most of a fleet.
@@ -60,6 +60,11 @@ class Policy:
     def label(self) -> str:
         """The name for messages."""
         return f"policy {quoted(self.name, 100)} (ID {self.id})"
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """The type and the ID, which plans and results know it by."""
+        return "policy", self.id
 
     @property
     def reference(self) -> dict[str, t.Any]:
@@ -151,6 +156,11 @@ class Computer:
     def label(self) -> str:
         """The name for messages."""
         return f"computer {quoted(self.name, 100)} (ID {self.id})"
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """The type and the ID, which plans and results know it by."""
+        return "computer", self.id
 
     @property
     def reference(self) -> dict[str, t.Any]:

@@ -10,7 +10,7 @@ import typing as t
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated
-from .._manager.client import Kind
+from .._manager.kinds import Kind
 from .names import Key, read_keys
 from .nearest import suggestion
 

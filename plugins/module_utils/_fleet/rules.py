@@ -14,7 +14,7 @@ from __future__ import annotations
 import typing as t
 from itertools import chain
 
-from .._manager.client import COMPUTER, LISTED_COMPUTER, POLICY, Item, Kind
+from .._manager.kinds import COMPUTER, LISTED_COMPUTER, POLICY, Item, Kind
 from .._manager.progress import READING
 from .left_out import left_out, read_alone
 from .objects import NO_RULES, Computer, Policy, Target

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._basis.addresses import ip_span, mac, normalized
-from .._manager.client import IP_LIST, MAC_LIST, Kind
+from .._manager.kinds import IP_LIST, MAC_LIST, Kind
 
 MARK = "Managed by workload_security.agent"
 

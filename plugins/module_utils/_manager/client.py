@@ -4,43 +4,26 @@
 
 """The requests to the manager: search with paging, read, modify, create, delete, assign rules.
 
-Every reply is checked here, and only here, so that the layers above work with known types: it has its envelope, each
-object has its ID, no ID comes twice, and the fields in the table of the object's C(Kind) have the right types.
+Every reply is checked here, with checks.py, so that the layers above work with known types: it has its envelope, no ID
+comes twice or unasked, and each object is what its C(Kind) says.
 """
 
 from __future__ import annotations
 
 import bisect
 import typing as t
-from dataclasses import dataclass, field, replace
 
 from .._basis.text import lowered, shown
+from .checks import all_fit, check, checked_rule_ids, checked_settings
 from .errors import BadReply, BadRequest, ManagerError, NotFound
-from .parser import Page, PageParser, page_parser
+from .kinds import COMPUTER, FIREWALL_RULE, POLICY, Item, Kind
+from .parser import Page
 from .progress import READING
-from .shapes import (
-    FIREWALL,
-    FLAG,
-    IDS,
-    REFERENCE,
-    SCHEDULE,
-    SEND_POLICY,
-    SETTINGS,
-    STATUS,
-    TASKS,
-    TEXT,
-    TEXTS,
-    Shape,
-    any_given,
-    are_numbers,
-    is_number,
-    what_is,
-)
+from .shapes import what_is
 
 if t.TYPE_CHECKING:
     from .transport import Transport
 
-Item = t.Dict[str, t.Any]
 Criterion = t.Dict[str, t.Any]
 
 # The manager's default and maximum for C(maxItems).
@@ -59,95 +42,6 @@ _DEFAULT = ("GET", "/policies/default")
 
 # How often an object is looked up, and created again, if the outcome of the create is unknown.
 CREATE_ATTEMPTS = 3
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of object: its path, the key of its list in a search reply, and its name in messages.
-
-    C(fields): the shapes of fields, if present. C(named_by): each object has at least one of these fields. C(as_page):
-    what parses pages whose other fields are of no use.
-    """
-
-    path: str
-    envelope: str
-    noun: str
-    fields: t.Mapping[str, Shape] = field(default_factory=dict, compare=False, repr=False)
-    named_by: tuple[str, ...] = ("name",)
-    as_page: PageParser | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def plural(self) -> str:
-        """The name in the plural."""
-        return f"{self.noun[:-1]}ies" if self.noun.endswith("y") else f"{self.noun}s"
-
-    def counted(self, number: int) -> str:
-        """A number of them, in words."""
-        return f"{number} {self.noun if number == 1 else self.plural}"
-
-
-def _ends(suffixes: t.Mapping[str, Shape]) -> dict[str, Shape]:
-    return {f"{side}{suffix}": shape for side in ("source", "destination") for suffix, shape in suffixes.items()}
-
-
-_NAMED = {"name": TEXT, "description": TEXT}
-_LIST = {**_NAMED, "items": TEXTS}
-
-POLICY = Kind(
-    "/policies",
-    "policies",
-    "policy",
-    {**_NAMED, "parentID": REFERENCE, "policySettings": SETTINGS, "firewall": FIREWALL},
-)
-COMPUTER = Kind(
-    "/computers",
-    "computers",
-    "computer",
-    {
-        **dict.fromkeys(("hostName", "displayName", "description", "platform", "agentVersion", "lastIPUsed"), TEXT),
-        **dict.fromkeys(("policyID", "groupID"), REFERENCE),
-        "computerStatus": STATUS,
-        "tasks": TASKS,
-        "computerSettings": SETTINGS,
-        "firewall": FIREWALL,
-    },
-    ("hostName", "displayName"),
-)
-# For a whole fleet: computers with those fields and dates only, whatever other fields the manager returns.
-LISTED_COMPUTER = replace(
-    COMPUTER,
-    as_page=page_parser(
-        COMPUTER.envelope,
-        COMPUTER.fields,
-        ("lastAgentCommunication", "lastSendPolicyRequest", "lastSendPolicySuccess"),
-    ),
-)
-COMPUTER_GROUP = Kind("/computergroups", "computerGroups", "computer group", {**_NAMED, "parentGroupID": REFERENCE})
-FIREWALL_RULE = Kind(
-    "/firewallrules",
-    "firewallRules",
-    "firewall rule",
-    {
-        **_NAMED,
-        **dict.fromkeys(("action", "priority", "direction", "frameType", "protocol"), TEXT),
-        **dict.fromkeys(("frameNot", "protocolNot", "anyFlags", "TCPNot"), FLAG),
-        **dict.fromkeys(("scheduleID", "contextID"), REFERENCE),
-        **_ends({f"{end}Type": TEXT for end in ("IP", "MAC", "Port")}),
-        **_ends({f"{end}Not": FLAG for end in ("IP", "MAC", "Port")}),
-        **_ends({f"{end}ListID": REFERENCE for end in ("IP", "MAC", "Port")}),
-        **_ends({f"{end}Multiple": TEXTS for end in ("IP", "MAC", "Port")}),
-        **_ends(dict.fromkeys(("IPValue", "IPMask", "IPRangeFrom", "IPRangeTo", "MACValue"), TEXT)),
-    },
-)
-IP_LIST = Kind("/iplists", "ipLists", "IP list", _LIST)
-MAC_LIST = Kind("/maclists", "macLists", "MAC list", _LIST)
-PORT_LIST = Kind("/portlists", "portLists", "port list", _LIST)
-SCHEDULED_TASK = Kind(
-    "/scheduledtasks",
-    "scheduledTasks",
-    "scheduled task",
-    {"name": TEXT, "type": TEXT, "scheduleDetails": SCHEDULE, "sendPolicyTaskParameters": SEND_POLICY},
-)
 
 
 class Client:
@@ -304,9 +198,9 @@ class Client:
             fields = ", ".join(f"'{shown(name, 50)}'" for name in list(reply)[:5])
             raise _bad_search(kind, f"the reply has no list '{kind.envelope}', but {fields or 'nothing at all'}")
         self._has_answered = True
-        if not _all_fit(kind, items, overrides=bool(overrides), checked=isinstance(reply, Page)):
+        if not all_fit(kind, items, overrides=bool(overrides), checked=isinstance(reply, Page)):
             for item in items:
-                _check(kind, item, asked["method"], asked["path"], overrides=bool(overrides))
+                check(kind, item, asked["method"], asked["path"], overrides=bool(overrides))
         return items
 
     def _ids_of(self, kind: Kind, items: t.Sequence[Item], first: int, last: int | None = None) -> set[int]:
@@ -336,14 +230,14 @@ class Client:
         """One object by its ID; raises C(NotFound). A computer without overrides may have none in that reply."""
         path = f"{kind.path}/{object_id}"
         reply = self.transport.read("GET", path, query=_query(overrides, expand))
-        _check(kind, reply, "GET", path, overrides=bool(overrides), object_id=object_id)
+        check(kind, reply, "GET", path, overrides=bool(overrides), object_id=object_id)
         return reply
 
     def modify(self, kind: Kind, object_id: int, body: Item, *, expand: t.Sequence[str] = ()) -> Item:
         """Change the fields in C(body). The reply shows the object, but only overrides of a policy or computer."""
         path, overrides = f"{kind.path}/{object_id}", kind in (POLICY, COMPUTER) or None
         reply = self.transport.write("POST", path, query=_query(overrides, expand), body=body) or {}
-        _check(kind, reply, "POST", path, overrides=bool(overrides), object_id=object_id, doubt=True)
+        check(kind, reply, "POST", path, overrides=bool(overrides), object_id=object_id, doubt=True)
         return reply
 
     def create(self, kind: Kind, body: Item) -> tuple[int, bool]:
@@ -356,7 +250,7 @@ class Client:
         for attempt in range(CREATE_ATTEMPTS):
             try:
                 made = self.transport.create(kind.path, body)
-                _check(kind, made, "POST", kind.path, overrides=True, doubt=True)
+                check(kind, made, "POST", kind.path, overrides=True, doubt=True)
                 return made["ID"], True
             except ManagerError as error:
                 taken = isinstance(error, BadRequest) and "already exists" in error.message.lower()
@@ -380,7 +274,7 @@ class Client:
         """
         try:
             made = self.transport.create(kind.path, body)
-            _check(kind, made, "POST", kind.path, overrides=True, doubt=True)
+            check(kind, made, "POST", kind.path, overrides=True, doubt=True)
             return made
         except ManagerError as error:
             if not error.outcome_unknown:
@@ -419,7 +313,7 @@ class Client:
 
     def default_settings(self) -> dict[str, t.Any]:
         """The default policy's settings, at least one: name to its object C({"value": ...})."""
-        return _settings(*_DEFAULT, self.transport.read(*_DEFAULT))
+        return checked_settings(*_DEFAULT, self.transport.read(*_DEFAULT))
 
     def begin_default_settings(self) -> None:
         """Request the default policy's settings ahead. The caller must be sure to call C(default_settings) later."""
@@ -428,7 +322,7 @@ class Client:
     def system_settings(self) -> dict[str, t.Any]:
         """The manager's own settings: name to its object C({"value": ...}). They include passwords and tokens."""
         path = "/systemsettings"
-        return _settings("GET", path, self._unshown(self.transport.read, "GET", path))
+        return checked_settings("GET", path, self._unshown(self.transport.read, "GET", path))
 
     def system_setting(self, name: str) -> dict[str, t.Any]:
         """One of the system settings. Raises C(BadRequest) or C(NotFound) if the manager does not know the name."""
@@ -442,7 +336,7 @@ class Client:
     def modify_system_settings(self, settings: dict[str, t.Any]) -> dict[str, t.Any]:
         """Change these system settings, all or none of them. Returns settings as they are then."""
         path = "/systemsettings"
-        return _settings("POST", path, self._unshown(self.transport.write, "POST", path, settings), doubt=True)
+        return checked_settings("POST", path, self._unshown(self.transport.write, "POST", path, settings), doubt=True)
 
     def deployment_script(self, wanted: dict[str, t.Any]) -> str:
         """The script that installs and activates agents, which has secrets. This is a POST, but changes nothing."""
@@ -487,7 +381,7 @@ class Client:
     def assigned_rules(self, kind: Kind, object_id: int) -> set[int]:
         """The IDs of the firewall rules assigned to a policy or computer itself, without inherited ones."""
         path = _assignments(kind, object_id)
-        return _rule_ids("GET", path, self.transport.read("GET", path, query=[("overrides", "true")]))
+        return checked_rule_ids("GET", path, self.transport.read("GET", path, query=[("overrides", "true")]))
 
     def rules_on(self, kind: Kind, object_id: int) -> dict[int, dict[str, t.Any]]:
         """The firewall rules as they apply to a policy or computer, including inherited and overridden ones, by ID."""
@@ -497,14 +391,16 @@ class Client:
             raise BadReply("GET", path, message=f"the reply has no list '{FIREWALL_RULE.envelope}'")
         for rule in rules:
             # A manager may only show the overridden properties.
-            _check(FIREWALL_RULE, rule, "GET", path, overrides=True)
+            check(FIREWALL_RULE, rule, "GET", path, overrides=True)
         return {rule["ID"]: rule for rule in rules}
 
     def assign_rules(self, kind: Kind, object_id: int, rule_ids: t.Iterable[int]) -> set[int]:
         """Add rules to those of a policy or computer. Returns all rules that it has then, according to the reply."""
         path = _assignments(kind, object_id)
         body = {"ruleIDs": sorted(rule_ids)}
-        return _rule_ids("POST", path, self.transport.write("POST", path, query=[("overrides", "true")], body=body))
+        return checked_rule_ids(
+            "POST", path, self.transport.write("POST", path, query=[("overrides", "true")], body=body)
+        )
 
     def unassign_rule(self, kind: Kind, object_id: int, rule_id: int) -> None:
         """Unassign one rule from a policy or computer. It is no error if it is already unassigned.
@@ -516,7 +412,7 @@ class Client:
         met: ManagerError | None = None
         try:
             reply = self.transport.write("DELETE", path, query=[("overrides", "true")])
-            if reply and "assignedRuleIDs" in reply and rule_id not in _rule_ids("DELETE", path, reply):
+            if reply and "assignedRuleIDs" in reply and rule_id not in checked_rule_ids("DELETE", path, reply):
                 return
         except ManagerError as error:
             # Either the assignment was not found, which is fine, or the policy or computer itself was not.
@@ -564,86 +460,8 @@ def _between(first: int, last: int) -> list[Criterion]:
     ]
 
 
-def _all_fit(kind: Kind, items: list[t.Any], *, overrides: bool, checked: bool) -> bool:
-    """Whether C(_check) would accept all items. Checks field by field, in a third of the time; false if in doubt.
-
-    C(checked): their fields were already checked.
-    """
-    if not checked and not set(map(type, items)) <= {dict}:
-        return False
-    without_overrides = kind == COMPUTER and overrides
-    if without_overrides:
-        # As in C(_check): a computer without overrides has a null ID, or nothing at all. Most have nothing else.
-        items = [item for item in items if item and ("ID" not in item or any_given(item.values()))]
-    numbers = [item.get("ID") for item in items]
-    if without_overrides and None in numbers:
-        numbers = [number for item, number in zip(items, numbers) if number is not None or "ID" not in item]
-    if not are_numbers(numbers, 1):
-        return False
-    for name, shape in () if checked else kind.fields.items():
-        if not shape.holds_of_all([value for item in items if (value := item.get(name)) is not None]):
-            return False
-    nameless = [] if overrides else items
-    for name in kind.named_by:
-        nameless = [item for item in nameless if item.get(name) is None]
-    return not nameless
-
-
-def _check(
-    kind: Kind,
-    item: t.Any,
-    method: str,
-    path: str,
-    *,
-    overrides: bool,
-    object_id: int | None = None,
-    doubt: bool = False,
-) -> None:
-    """Raise C(BadReply) unless this is an object of the kind, with the ID if one is given.
-
-    Replies about overrides may lack names. A computer without overrides may be an object with only null properties.
-    """
-
-    def bad(message: str) -> BadReply:
-        return BadReply(method, path, message=message, outcome_unknown=doubt)
-
-    if not isinstance(item, dict):
-        raise bad(f"a {kind.noun} must be an object, and is {what_is(item)}")
-    number = item.get("ID")
-    without_overrides = kind == COMPUTER and overrides and number is None and ("ID" in item or not item)
-    if not (without_overrides or is_number(number, 1)):
-        came = what_is(number) if "ID" in item else "not there"
-        raise bad(f"the 'ID' of a {kind.noun} must be a whole number above 0, and is {came}")
-    if object_id is not None and number not in (object_id, None):
-        raise bad(f"{kind.noun} {object_id} was asked for, and {kind.noun} {number} came")
-    for name, shape in kind.fields.items():
-        value = item.get(name)
-        if value is not None and not shape.holds(value):
-            raise bad(f"'{name}' of {kind.noun} {number} must be {shape.words}, and is {what_is(value)}")
-    if not overrides and all(item.get(name) is None for name in kind.named_by):
-        raise bad(f"{kind.noun} {number} has no {' and no '.join(map(repr, kind.named_by))}")
-
-
-def _settings(method: str, path: str, reply: dict[str, t.Any], *, doubt: bool = False) -> dict[str, t.Any]:
-    if not reply or not SETTINGS.holds(reply):
-        message = f"the reply must be {SETTINGS.words}, and at least one, and is not"
-        raise BadReply(method, path, message=message, outcome_unknown=doubt)
-    return reply
-
-
 def _assignments(kind: Kind, object_id: int) -> str:
     return f"{kind.path}/{object_id}/firewall/assignments"
-
-
-def _rule_ids(method: str, path: str, reply: dict[str, t.Any] | None) -> set[int]:
-    """The rules in a reply about assignments. Without any, the reply may omit the list, but must be empty."""
-    ids = (reply or {}).get("assignedRuleIDs")
-    if reply and "assignedRuleIDs" not in reply:
-        raise BadReply(method, path, message="the reply has no 'assignedRuleIDs'", outcome_unknown=method != "GET")
-    if ids is not None and not IDS.holds(ids):
-        message = f"'assignedRuleIDs' must be {IDS.words}, and is {what_is(ids)}"
-        raise BadReply(method, path, message=message, outcome_unknown=method != "GET")
-    return set(ids or ())
 
 
 def _bad_search(kind: Kind, message: str) -> BadReply:

@@ -23,8 +23,9 @@ from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer
 from .._fleet.outcome import DONE, NOT_KNOWN
 from .._fleet.outlook import Outlook
-from .._manager.client import SCHEDULED_TASK, Client, Item
+from .._manager.client import Client
 from .._manager.errors import ManagerError, NotFound
+from .._manager.kinds import SCHEDULED_TASK, Item
 from .._manager.progress import WAITING as PHASE
 from .._manager.progress import WRITING
 from .._vendor.communication import CLOUD_HEARTBEAT_INTERVAL

@@ -170,7 +170,7 @@ def cut_waves(client: Client, asked: RolloutAsked, check_mode: bool) -> Result:
         for one in computers
     }
     of_waves = {
-        one.name: frozenset((target.kind.noun, target.id) for target in found)
+        one.name: frozenset(target.identity for target in found)
         for one, found in zip(chosen, resolved[len(profiles) :])
     }
     wanted = [one if isinstance(one, Bound) else Named(one.name, of_waves[one.name]) for one in asked.wanted]

@@ -229,7 +229,7 @@ class _Change:
             if place == policy:
                 return
             is_set = self._outlook.override(place, BY_OPTION[step.key]) is not None
-            if is_set or (place.kind.noun, place.id, step.key) in self._set:
+            if is_set or (*place.identity, step.key) in self._set:
                 raise self.error(computer, f"{step.key} of the {computer.label} is set on the {place.label}")
 
     def check_rule(self, computer: Computer, step: Step) -> None:

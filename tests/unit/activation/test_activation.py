@@ -30,7 +30,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._fleet.cat
     Spelling,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.references import resolve_one
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import POLICY
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.kinds import POLICY
 
 
 def filled(arguments, **given_options):

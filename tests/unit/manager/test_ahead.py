@@ -16,12 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager import client as client_module
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import (
-    COMPUTER,
-    IP_LIST,
-    POLICY,
-    Client,
-)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
     BadReply,
     Forbidden,
@@ -29,6 +24,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._manager.e
     NotFound,
     Unauthorized,
 )
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.kinds import COMPUTER, IP_LIST, POLICY
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import AHEAD, Transport
 from tests.unit.manager.conftest import Manager
 from tests.unit.manager.https_server import Action, Handler, Request, reply

@@ -15,23 +15,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager import client as client_module
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import (
-    COMPUTER,
-    COMPUTER_GROUP,
-    FIREWALL_RULE,
-    IP_LIST,
-    MAC_LIST,
-    MOST_OBJECTS,
-    POLICY,
-    PORT_LIST,
-    SCHEDULED_TASK,
-    Client,
-)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.checks import all_fit, check
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import MOST_OBJECTS, Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import (
     BadReply,
     Forbidden,
     ManagerError,
     NotFound,
+)
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.kinds import (
+    COMPUTER,
+    COMPUTER_GROUP,
+    FIREWALL_RULE,
+    IP_LIST,
+    MAC_LIST,
+    POLICY,
+    PORT_LIST,
+    SCHEDULED_TASK,
 )
 from tests.unit.manager.https_server import reply
 
@@ -307,10 +307,10 @@ def pages(kind: t.Any) -> st.SearchStrategy[list[t.Any]]:
 @given(st.sampled_from([POLICY, COMPUTER, FIREWALL_RULE, IP_LIST, SCHEDULED_TASK]), st.booleans(), st.data())
 def test_a_page_that_is_found_sound_at_once_has_nothing_that_is_not(kind, overrides, data):
     items = data.draw(pages(kind))
-    at_once = client_module._all_fit(kind, items, overrides=overrides, checked=False)
+    at_once = all_fit(kind, items, overrides=overrides, checked=False)
     try:
         for item in items:
-            client_module._check(kind, item, "POST", "/x", overrides=overrides)
+            check(kind, item, "POST", "/x", overrides=overrides)
     except BadReply:
         assert not at_once
     else:

@@ -16,13 +16,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ansible_collections.workload_security.agent.plugins.module_utils._manager import parser
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import (
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.kinds import (
     COMPUTER,
     LISTED_COMPUTER,
-    Client,
     Kind,
 )
-from ansible_collections.workload_security.agent.plugins.module_utils._manager.errors import BadReply
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.parser import DEEPEST
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.reply import Failure, Reply
 

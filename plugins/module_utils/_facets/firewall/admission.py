@@ -18,7 +18,7 @@ from ..._basis.address_set import EVERYTHING, AddressSet, Counts
 from ..._basis.addresses import Span, listed_ip_span, mac, without_comment
 from ..._basis.text import enumerated, quoted, shown
 from ..._fleet.fleet import Fleet
-from ..._manager.client import IP_LIST, Kind
+from ..._manager.kinds import IP_LIST, Kind
 
 # The most MACs and ranges of addresses that a result names.
 MOST = 20

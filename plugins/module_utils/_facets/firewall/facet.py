@@ -20,7 +20,7 @@ from ..._fleet.fleet import OBJECTS, Fleet
 from ..._fleet.objects import Computer, Policy, Target
 from ..._fleet.outlook import Guard, Outlook
 from ..._fleet.shared_objects import is_ours
-from ..._manager.client import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
+from ..._manager.kinds import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, labels_of, subject_of
 from ..step import ASSIGN, ASSIGNMENTS, DELETE, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step

@@ -15,7 +15,7 @@ from ..._fleet.catalogue import COMMUNICATION_DIRECTION
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
 from ..._fleet.outlook import Guard, Outlook
-from ..._manager.client import FIREWALL_RULE
+from ..._manager.kinds import FIREWALL_RULE
 from ..._vendor.communication import AGENT_INITIATED
 from ..step import ASSIGN, SET, Step, step_id
 from .restriction import Restriction, Wish
@@ -81,7 +81,7 @@ def guard_of(restriction: Restriction, writes: tuple[str, ...]) -> Guard:
     """How a restriction guards a target. C(writes): the steps after which its rule admits the right sources."""
     name = restriction.rule_name
     return Guard(
-        lambda target: (*writes, step_id(ASSIGN, target.kind.noun, target.id, name)),
+        lambda target: (*writes, step_id(ASSIGN, *target.identity, name)),
         may_be_inherited=restriction.accept_inherited,
     )
 
@@ -98,7 +98,7 @@ class Closing:
         for target in turned:
             before, after = (one.effective(target, COMMUNICATION_DIRECTION)[0] for one in (outlook.today, outlook))
             if after == AGENT_INITIATED != before:
-                step = step_id(SET, target.kind.noun, target.id, COMMUNICATION_DIRECTION.option)
+                step = step_id(SET, *target.identity, COMMUNICATION_DIRECTION.option)
                 self._here[target] = step
                 for policy in self._fleet.lineage(target):
                     self._below.setdefault(policy, []).append(step)

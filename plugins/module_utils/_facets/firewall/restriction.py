@@ -13,7 +13,7 @@ from ..._basis.address_set import AddressSet, PrefixLimit
 from ..._basis.addresses import Span, given_ip_span, given_mac, ip_span, ip_text, uncovered
 from ..._basis.numbers import port_number
 from ..._basis.text import enumerated, quoted
-from ..._manager.client import IP_LIST, MAC_LIST, Kind
+from ..._manager.kinds import IP_LIST, MAC_LIST, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..._vendor.regions import manager_subnets
 from ..facet import Scope

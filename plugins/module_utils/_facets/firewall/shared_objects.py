@@ -16,7 +16,7 @@ from ..._basis.text import enumerated
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
 from ..._fleet.shared_objects import differences, is_ours, reference
-from ..._manager.client import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
+from ..._manager.kinds import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
 from ..step import DELETE, LISTS, LISTS_GONE, RULES, RULES_GONE, TYPES, UNLESS_USED, WRITE, Step, Subject
 from .admission import shared_list
 from .restriction import Restriction

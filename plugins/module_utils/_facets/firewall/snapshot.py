@@ -17,7 +17,7 @@ from ..._basis.errors import OptionError
 from ..._basis.text import enumerated, quoted, shown
 from ..._fleet.fleet import Fleet
 from ..._fleet.shared_objects import is_ours
-from ..._manager.client import IP_LIST, MAC_LIST, PORT_LIST, Item, Kind
+from ..._manager.kinds import IP_LIST, MAC_LIST, PORT_LIST, Item, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import Options, Scope
 from .description import opening_candidates
