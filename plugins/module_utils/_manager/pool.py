@@ -196,8 +196,27 @@ class _ProxyFailure(Exception):
         self.status = status
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """A reply that is not an interim one. The library takes any of those but 100 for the whole reply.
+
+    The final reply would then be read as that to the connection's next request.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            read: t.Callable[[], tuple[str, int, str]] = super()._read_status  # type: ignore[misc]
+            version, status, reason = read()
+            if not 100 <= status < 200:
+                return version, status, reason
+            if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                raise http.client.HTTPException("it changes to another protocol (101), which nobody asked for")
+            http.client.parse_headers(self.fp)
+
+
 class _Limited(HTTPSConnection):
     """A connection with limits. Errors from before and after the request was sent have different types."""
+
+    response_class = _FinalResponse
 
     def __init__(
         self,
