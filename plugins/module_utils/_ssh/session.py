@@ -143,7 +143,7 @@ class Session:
 
     def _hop(self, server: Server, deadline: _Deadline) -> _Hop:
         """A connection to the next server."""
-        return _Hop(self._channel(server.host, server.port, deadline.left(server)))
+        return _Hop(self._channel(server.host, server.port, deadline.left(server)), deadline.seconds)
 
     def _load_key(self) -> Any:
         """The private key; None to use the keys of the SSH agent."""
@@ -284,12 +284,31 @@ class _Socket(_Bounded, socket.socket):
 class _Hop(_Bounded):
     """The library's channel as the socket of another session."""
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, seconds: float) -> None:
+        """C(seconds): how long the next server may take nothing of what is sent."""
         self._channel = channel
+        self._seconds = seconds
+        self._stuck_since: Optional[float] = None
 
     def recv(self, size: int) -> bytes:
         """Like that of a socket."""
         return self.counted(self._channel.recv(size))
+
+    def send(self, data: bytes) -> int:
+        """Like that of a socket. If nothing can be sent for too long, it closes, as a C(_Socket) does."""
+        try:
+            sent: int = self._channel.send(data)
+        except socket.timeout:
+            # The library tries again for ever, and nobody else could send or even begin to wait for an answer.
+            now = time.monotonic()
+            if self._stuck_since is None:
+                self._stuck_since = now
+            if now - self._stuck_since < self._seconds:
+                raise
+            self._channel.close()
+            raise ConnectionAbortedError(0, "it takes no more data") from None
+        self._stuck_since = None
+        return sent
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._channel, name)

@@ -373,6 +373,43 @@ def test_a_server_that_stops_to_read_does_not_hold_up_who_writes(sshd, known):
                     os.kill(child, signal.SIGCONT)
 
 
+@pytest.mark.slow
+def test_a_second_server_that_stops_to_read_does_not_hold_up_who_writes(sshd, known, tmp_path):
+    # More than fits into all buffers between here and there.
+    channels, pieces, piece = 20, 40, bytes(100_000)
+    over = threading.Event()
+
+    def send(channel):
+        channel.settimeout(5)
+        with pytest.raises(OSError):
+            for _piece in range(pieces):
+                channel.sendall(piece)
+        channel.close()
+
+    with SshServer(tmp_path / "first") as first, serving(lambda connection: over.wait(60)) as service:
+        via = Server(first.host, first.port, first.user, str(first.private_key), str(first.known_hosts))
+        with closing(Session(known(f"HOST {sshd.keys['rsa']}", via=via), 5)) as session:
+            opened = [session.open("127.0.0.1", service.port, 30) for _each in range(channels)]
+            children = ssh_server._descendants(sshd._process.pid)
+            for child in children:
+                os.kill(child, signal.SIGSTOP)
+            try:
+                senders = [threading.Thread(target=send, args=(channel,), daemon=True) for channel in opened]
+                for sender in senders:
+                    sender.start()
+                deadline = time.monotonic() + 60
+                for sender in senders:
+                    sender.join(max(0, deadline - time.monotonic()))
+                assert not any(sender.is_alive() for sender in senders)
+                with pytest.raises(SshError):
+                    session.open("127.0.0.1", service.port, 30)
+                assert not session.is_active
+            finally:
+                over.set()
+                for child in children:
+                    os.kill(child, signal.SIGCONT)
+
+
 def test_a_session_that_ends_while_a_connection_is_made_is_over(sshd, known, monkeypatch):
     """The library then has a channel that does not know its session yet, and falls over it when it ends."""
     import paramiko
