@@ -345,9 +345,11 @@ def _connections(
         pool = urllib3.HTTPSConnectionPool(host, port, **options)
         pool.ConnectionCls = _DirectConnection if tunnel is None else _JumpHostConnection
     else:
-        pool = urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers(), **options).connection_from_host(
-            host, port, "https"
-        )
+        # In some versions of Python, the library's own header has an IPv6 address without brackets.
+        told = {"Host": f"[{host}]:{port}"} if ":" in host else {}
+        pool = urllib3.ProxyManager(
+            proxy.url, proxy_headers={**proxy.headers(), **told}, **options
+        ).connection_from_host(host, port, "https")
         pool.ConnectionCls = _ProxyConnection
         ways["way"] = proxy
     pool.headers = headers
@@ -401,6 +403,8 @@ def _request_failure(error: Exception) -> Failure:
         return Failure(UntrustedCertificate, reason, maybe_done=False, final=True)
     if isinstance(error, http_errors.ReadTimeoutError):
         return Failure(TimedOut, _slowness(error, "the reply did not come in time"))
+    if isinstance(error, http_errors.ProtocolError) and isinstance(error.args[-1], TimeoutError):
+        return Failure(TimedOut, "the request could not be sent in time")
     # For some input, the parsers of this library and of the standard library raise other errors than their own.
     # ValueError, OverflowError and AttributeError have been seen.
     return Failure(ConnectionFailed, _reason(error))

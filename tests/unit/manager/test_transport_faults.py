@@ -469,6 +469,20 @@ def test_a_reply_that_stops_halfway(manager, released):
     assert error.message == "the reply did not come to its end in time"
 
 
+def test_a_request_that_nobody_takes(manager, released):
+    it = manager(timeout=2)
+
+    def deaf(request, _address):
+        # It says hello, and reads nothing from then on.
+        with it.server.context.wrap_socket(request, server_side=True):
+            released.wait(60)
+
+    it.server.finish_request = deaf
+    with pytest.raises(errors.TimedOut) as caught:
+        it.transport.create("/policies", {"name": "x" * 30_000_000})
+    assert caught.value.outcome_unknown and caught.value.message == "the request could not be sent in time"
+
+
 @pytest.mark.parametrize("request_", [READ, CREATE])
 def test_a_handshake_that_nobody_answers(clock, request_):
     # The backlog takes the connection; no one ever reads from it.
