@@ -16,8 +16,9 @@ import logging
 import os
 import socket
 import struct
+import threading
 import time
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from .._basis.errors import MissingLibrary
 from .._basis.signals import leave_signals
@@ -51,6 +52,39 @@ def library() -> Any:
     # Its threads log errors that the caller gets anyway. Without a handler, the log goes to standard error.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     return paramiko
+
+
+def _transport_of(paramiko: Any, connection: Any) -> Any:
+    """The library's session, but with each thread's own answer when it asks for a connection.
+
+    The library keeps one refusal for all threads. Where some are refused at once, one would get the reason of another,
+    and all others none.
+    """
+
+    class Transport(paramiko.Transport):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._asked = threading.local()
+            self._refusals: Dict[int, Exception] = {}
+            super().__init__(connection)
+
+        def _next_channel(self) -> int:
+            channel: int = super()._next_channel()
+            self._asked.channel = channel
+            return channel
+
+        def _parse_channel_open_failure(self, message: Any) -> None:
+            channel, reason = message.get_int(), message.get_int()
+            message.rewind()
+            text = paramiko.common.CONNECTION_FAILED_CODE.get(reason, "(unknown code)")
+            self._refusals[channel] = paramiko.ChannelException(reason, text)
+            super()._parse_channel_open_failure(message)
+
+        def get_exception(self) -> Optional[Exception]:
+            own = self._refusals.pop(getattr(self._asked, "channel", -1), None)
+            error: Optional[Exception] = super().get_exception()
+            return own or (None if isinstance(error, paramiko.ChannelException) else error)
+
+    return Transport()
 
 
 def _to_its_end(transport: Any) -> Callable[[], None]:
@@ -90,7 +124,7 @@ class Session:
             self._close_before()
             raise
         try:
-            self._transport: Any = self._paramiko.Transport(connection)
+            self._transport: Any = _transport_of(self._paramiko, connection)
         except BaseException:
             connection.close()
             self._close_before()
