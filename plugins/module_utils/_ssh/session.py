@@ -250,7 +250,8 @@ class Session:
                 further = transport.auth_publickey(user, key)
             except Exception as error:  # besides AuthenticationException, whatever a broken server makes paramiko raise
                 deadline.left(server)
-                if not transport.is_active():
+                # Nothing but that says that the key was refused. The library may notice late that the connection ended.
+                if not (transport.is_active() and isinstance(error, self._paramiko.AuthenticationException)):
                     raise self._cut_off(refused, len(keys), error) from error
                 problem = said(error)
                 continue

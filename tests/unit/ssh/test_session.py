@@ -17,6 +17,7 @@ from contextlib import closing
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from paramiko import SSHException, Transport
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.signals import HANDLED
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh import session as session_module
@@ -270,6 +271,19 @@ def test_a_server_that_takes_no_keys(tmp_path):
         server = Server(sshd.host, sshd.port, sshd.user, str(sshd.private_key), str(sshd.known_hosts))
         error = refused(server)
     assert "does not let in user" in str(error) and error.permanent
+
+
+@pytest.mark.parametrize("error", [EOFError(), OSError("broken"), SSHException("No existing session")])
+def test_a_login_that_breaks_off_is_no_refusal(sshd, known, monkeypatch, error):
+    """The connection has ended in the middle of it, and the library has not noticed yet."""
+
+    def broken(_transport, _user, _key):
+        raise error
+
+    monkeypatch.setattr(Transport, "auth_publickey", broken)
+    refusal = refused(known(f"HOST {sshd.keys['rsa']}"))
+    reason = str(error) or "the connection ended"
+    assert str(refusal).endswith(f": the connection ended during the login: {reason}") and not refusal.permanent
 
 
 def drip(content):
