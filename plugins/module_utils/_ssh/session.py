@@ -11,6 +11,7 @@ paramiko raises becomes an C(SshError).
 from __future__ import annotations
 
 import contextlib
+import copy
 import getpass
 import logging
 import os
@@ -210,7 +211,12 @@ class Session:
     def _authenticate(self, key: Any, deadline: _Deadline) -> None:
         """Log in with the key, or try the SSH agent's keys one after the other."""
         if key is not None:
-            self._offer((key,), f"private key {shown(self._server.private_key)}", deadline)
+            keys = [key]
+            if key.public_blob:
+                # A certificate comes first, but may have expired, or be for other servers.
+                keys.append(copy.copy(key))
+                keys[1].public_blob = None
+            self._offer(keys, f"private key {shown(self._server.private_key)}", deadline)
             return
         server = self._server
         with contextlib.closing(self._agent(deadline)) as agent:
@@ -220,7 +226,11 @@ class Session:
                     f"no SSH session with {server}: {self._unusable} and the SSH agent has no key",
                     permanent=True,
                 )
-            self._offer(keys, "keys of the SSH agent", deadline)
+            for each in keys:
+                if each.inner_key is None:
+                    # Older versions of the library lack this for keys that only the agent can use, and fall over it.
+                    each.public_blob = None
+            self._offer(keys, "keys of the SSH agent", deadline, from_agent=True)
 
     def _agent(self, deadline: _Deadline) -> Any:
         left = deadline.left(self._server)
@@ -240,7 +250,7 @@ class Session:
                 permanent=True,
             ) from error
 
-    def _offer(self, keys: Sequence[Any], used: str, deadline: _Deadline) -> None:
+    def _offer(self, keys: Sequence[Any], used: str, deadline: _Deadline, *, from_agent: bool = False) -> None:
         server, transport = self._server, self._transport
         user = server.user or _local_user(server)
         problem = ""
@@ -252,7 +262,7 @@ class Session:
                 deadline.left(server)
                 # Nothing but that says that the key was refused. The library may notice late that the connection ended.
                 if not (transport.is_active() and isinstance(error, self._paramiko.AuthenticationException)):
-                    raise self._cut_off(refused, len(keys), error) from error
+                    raise self._cut_off(refused, len(keys) if from_agent else 1, error) from error
                 problem = said(error)
                 continue
             if further:

@@ -210,6 +210,41 @@ def test_a_private_key_in_pkcs_8_lets_in(tmp_path, kind):
         assert goes_through(Server(server.host, server.port, server.user, str(own), str(server.known_hosts)))
 
 
+def certify(authority, key, user):
+    """Put a certificate beside a key, as for a login as that user."""
+    subprocess.run(
+        ["ssh-keygen", "-q", "-s", str(authority), "-I", "lab", "-n", user, f"{key}.pub"],
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_certificate_that_does_not_let_in_does_not_keep_its_key_out(tmp_path, kind):
+    own = make_key(tmp_path / "own", kind)
+    certify(make_key(tmp_path / "authority"), own, "root")
+    with SshServer(tmp_path / "server", (f"AuthorizedKeysFile {own}.pub",)) as server:
+        assert goes_through(Server(server.host, server.port, server.user, str(own), str(server.known_hosts)))
+    # If neither does, that is the key's own fault, and not that of an agent.
+    with SshServer(tmp_path / "other") as server:
+        error = refused(Server(server.host, server.port, server.user, str(own), str(server.known_hosts)))
+    assert f"does not let in user {server.user} with the private key {own}" in str(error) and error.permanent
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
+def test_an_agent_with_a_certificate(tmp_path, monkeypatch, kind):
+    authority, own = make_key(tmp_path / "authority"), make_key(tmp_path / "own", kind)
+    with SshServer(tmp_path / "server", (f"TrustedUserCAKeys {authority}.pub",)) as sshd:
+        server = Server(sshd.host, sshd.port, sshd.user, None, str(sshd.known_hosts))
+        certify(authority, own, sshd.user)
+        with ssh_agent(monkeypatch, tmp_path, own):
+            assert goes_through(server)
+        # One that does not let in is passed over.
+        certify(make_key(tmp_path / "stranger"), own, sshd.user)
+        with ssh_agent(monkeypatch, tmp_path, own, sshd.private_key):
+            assert goes_through(server)
+
+
 def test_an_agent_with_too_many_keys(tmp_path, monkeypatch):
     strangers = [make_key(tmp_path / f"stranger{number}") for number in range(3)]
     with SshServer(tmp_path / "server", ("MaxAuthTries 2",)) as sshd:
