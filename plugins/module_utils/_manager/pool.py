@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 import typing as t
 import weakref
 from urllib.parse import urlsplit
@@ -42,6 +43,7 @@ try:
     from urllib3 import exceptions as http_errors
     from urllib3.connection import HTTPSConnection
     from urllib3.util import Retry, Timeout
+    from urllib3.util.connection import allowed_gai_family
 
     # urllib3 documents this name, but does not declare it.
     _installed: str = urllib3.__version__  # type: ignore[attr-defined]
@@ -242,6 +244,31 @@ class _Limited(HTTPSConnection):
             raise http_errors.ConnectTimeoutError(self, str(error)) from error
         except OSError as error:
             raise http_errors.NewConnectionError(self, str(error)) from error
+
+    def _new_conn(self) -> socket.socket:
+        """A connection to the first address that accepts one. The addresses share the time that the library gives each."""
+        name, seconds = self._dns_host, t.cast(float, self.timeout)
+        try:
+            found = socket.getaddrinfo(name, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return super()._new_conn()  # which says what is wrong
+        addresses = list(dict.fromkeys(str(where[0]) for *_kind, where in found))
+        end = time.monotonic() + seconds
+        try:
+            for number, address in enumerate(addresses, 1):
+                self._dns_host = address
+                self.timeout = max(0.001, (end - time.monotonic()) / (len(addresses) - number + 1))
+                try:
+                    connection = super()._new_conn()
+                except (http_errors.NewConnectionError, http_errors.ConnectTimeoutError):
+                    if number == len(addresses):
+                        raise
+                else:
+                    connection.settimeout(seconds)
+                    return connection
+        finally:
+            self._dns_host, self.timeout = name, seconds
+        return super()._new_conn()
 
     def request(self, *arguments: t.Any, **options: t.Any) -> None:
         """Send a request, head and body at once, usually in one TLS record instead of two."""
