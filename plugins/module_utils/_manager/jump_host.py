@@ -47,6 +47,8 @@ class Tunnel:
         self._timeout = timeout
         self._session: Session | None = None
         self._refusal: SshError | None = None
+        # The last login that failed but may succeed another time.
+        self._failure: SshError | None = None
         self._lock = threading.Lock()
 
     def open(self, host: str, port: int) -> Channel:
@@ -62,17 +64,23 @@ class Tunnel:
             self._end()
 
     def _live_session(self) -> Session:
+        known = self._failure
         with self._lock:
             # Otherwise, every thread would repeat a permanent failure.
             if self._refusal is not None:
                 raise TunnelError(str(self._refusal), permanent=True)
             if self._session is None or not self._session.is_active:
+                if self._failure is not known:
+                    # That was while this thread waited. If each tried in its turn, the last would wait for all others.
+                    raise TunnelError(str(self._failure), permanent=False)
                 self._end()
                 try:
                     self._session = self._log_in(self._jump_host, self._timeout)
                 except SshError as error:
                     if error.permanent:
                         self._refusal = error
+                    else:
+                        self._failure = error
                     raise
             return self._session
 

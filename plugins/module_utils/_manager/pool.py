@@ -13,6 +13,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 import typing as t
 import weakref
 from urllib.parse import urlsplit
@@ -42,6 +43,7 @@ try:
     from urllib3 import exceptions as http_errors
     from urllib3.connection import HTTPSConnection
     from urllib3.util import Retry, Timeout
+    from urllib3.util.connection import allowed_gai_family
 
     # urllib3 documents this name, but does not declare it.
     _installed: str = urllib3.__version__  # type: ignore[attr-defined]
@@ -196,8 +198,27 @@ class _ProxyFailure(Exception):
         self.status = status
 
 
+class _FinalResponse(http.client.HTTPResponse):
+    """A reply that is not an interim one. The library takes any of those but 100 for the whole reply.
+
+    The final reply would then be read as that to the connection's next request.
+    """
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            read: t.Callable[[], tuple[str, int, str]] = super()._read_status  # type: ignore[misc]
+            version, status, reason = read()
+            if not 100 <= status < 200:
+                return version, status, reason
+            if status == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                raise http.client.HTTPException("it changes to another protocol (101), which nobody asked for")
+            http.client.parse_headers(self.fp)
+
+
 class _Limited(HTTPSConnection):
     """A connection with limits. Errors from before and after the request was sent have different types."""
+
+    response_class = _FinalResponse
 
     def __init__(
         self,
@@ -223,6 +244,31 @@ class _Limited(HTTPSConnection):
             raise http_errors.ConnectTimeoutError(self, str(error)) from error
         except OSError as error:
             raise http_errors.NewConnectionError(self, str(error)) from error
+
+    def _new_conn(self) -> socket.socket:
+        """A connection to the first address that accepts one. The addresses share the time that the library gives each."""
+        name, seconds = self._dns_host, t.cast(float, self.timeout)
+        try:
+            found = socket.getaddrinfo(name, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return super()._new_conn()  # which says what is wrong
+        addresses = list(dict.fromkeys(str(where[0]) for *_kind, where in found))
+        end = time.monotonic() + seconds
+        try:
+            for number, address in enumerate(addresses, 1):
+                self._dns_host = address
+                self.timeout = max(0.001, (end - time.monotonic()) / (len(addresses) - number + 1))
+                try:
+                    connection = super()._new_conn()
+                except (http_errors.NewConnectionError, http_errors.ConnectTimeoutError):
+                    if number == len(addresses):
+                        raise
+                else:
+                    connection.settimeout(seconds)
+                    return connection
+        finally:
+            self._dns_host, self.timeout = name, seconds
+        return super()._new_conn()
 
     def request(self, *arguments: t.Any, **options: t.Any) -> None:
         """Send a request, head and body at once, usually in one TLS record instead of two."""
@@ -326,9 +372,11 @@ def _connections(
         pool = urllib3.HTTPSConnectionPool(host, port, **options)
         pool.ConnectionCls = _DirectConnection if tunnel is None else _JumpHostConnection
     else:
-        pool = urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers(), **options).connection_from_host(
-            host, port, "https"
-        )
+        # In some versions of Python, the library's own header has an IPv6 address without brackets.
+        told = {"Host": f"[{host}]:{port}"} if ":" in host else {}
+        pool = urllib3.ProxyManager(
+            proxy.url, proxy_headers={**proxy.headers(), **told}, **options
+        ).connection_from_host(host, port, "https")
         pool.ConnectionCls = _ProxyConnection
         ways["way"] = proxy
     pool.headers = headers
@@ -382,6 +430,8 @@ def _request_failure(error: Exception) -> Failure:
         return Failure(UntrustedCertificate, reason, maybe_done=False, final=True)
     if isinstance(error, http_errors.ReadTimeoutError):
         return Failure(TimedOut, _slowness(error, "the reply did not come in time"))
+    if isinstance(error, http_errors.ProtocolError) and isinstance(error.args[-1], TimeoutError):
+        return Failure(TimedOut, "the request could not be sent in time")
     # For some input, the parsers of this library and of the standard library raise other errors than their own.
     # ValueError, OverflowError and AttributeError have been seen.
     return Failure(ConnectionFailed, _reason(error))

@@ -113,9 +113,13 @@ class ThroughSsh:
         except Refused as error:
             raise Unreachable(str(error)) from error
         except SshError as error:
-            if session.is_active:
+            if not session.is_active:
+                raise Unreachable(f"the session with {self._server} ended") from error
+            try:
+                deadline.left()
+            except NoAnswer:
                 raise NoAnswer(f"{deadline.passed}, nor a connection from {self._server}") from error
-            raise Unreachable(f"the session with {self._server} ended") from error
+            raise Unreachable(str(error)) from error
 
     def close(self) -> None:
         """One user has finished. The last one ends the session."""

@@ -91,4 +91,4 @@ class Channel:
         except OSError:
             raise
         except Exception as error:  # EOFError and SSHException, if the session has just ended
-            raise SessionEnded(f"the session with {self._server} ended: {said(error)}") from error
+            raise SessionEnded(f"the session with {self._server} ended: {said(error)}") from None

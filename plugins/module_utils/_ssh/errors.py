@@ -31,4 +31,4 @@ class SessionEnded(ConnectionResetError):
 def said(error: BaseException) -> str:
     """What an error says, or its type if it says nothing."""
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return one_line(words) or type(error).__name__
+    return one_line(words) or ("the connection ended" if isinstance(error, EOFError) else type(error).__name__)

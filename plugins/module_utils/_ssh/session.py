@@ -11,13 +11,15 @@ paramiko raises becomes an C(SshError).
 from __future__ import annotations
 
 import contextlib
+import copy
 import getpass
 import logging
 import os
 import socket
 import struct
+import threading
 import time
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from .._basis.errors import MissingLibrary
 from .._basis.signals import leave_signals
@@ -51,6 +53,39 @@ def library() -> Any:
     # Its threads log errors that the caller gets anyway. Without a handler, the log goes to standard error.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     return paramiko
+
+
+def _transport_of(paramiko: Any, connection: Any) -> Any:
+    """The library's session, but with each thread's own answer when it asks for a connection.
+
+    The library keeps one refusal for all threads. Where some are refused at once, one would get the reason of another,
+    and all others none.
+    """
+
+    class Transport(paramiko.Transport):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._asked = threading.local()
+            self._refusals: Dict[int, Exception] = {}
+            super().__init__(connection)
+
+        def _next_channel(self) -> int:
+            channel: int = super()._next_channel()
+            self._asked.channel = channel
+            return channel
+
+        def _parse_channel_open_failure(self, message: Any) -> None:
+            channel, reason = message.get_int(), message.get_int()
+            message.rewind()
+            text = paramiko.common.CONNECTION_FAILED_CODE.get(reason, "(unknown code)")
+            self._refusals[channel] = paramiko.ChannelException(reason, text)
+            super()._parse_channel_open_failure(message)
+
+        def get_exception(self) -> Optional[Exception]:
+            own = self._refusals.pop(getattr(self._asked, "channel", -1), None)
+            error: Optional[Exception] = super().get_exception()
+            return own or (None if isinstance(error, paramiko.ChannelException) else error)
+
+    return Transport()
 
 
 def _to_its_end(transport: Any) -> Callable[[], None]:
@@ -90,7 +125,7 @@ class Session:
             self._close_before()
             raise
         try:
-            self._transport: Any = self._paramiko.Transport(connection)
+            self._transport: Any = _transport_of(self._paramiko, connection)
         except BaseException:
             connection.close()
             self._close_before()
@@ -143,7 +178,7 @@ class Session:
 
     def _hop(self, server: Server, deadline: _Deadline) -> _Hop:
         """A connection to the next server."""
-        return _Hop(self._channel(server.host, server.port, deadline.left(server)))
+        return _Hop(self._channel(server.host, server.port, deadline.left(server)), deadline.seconds)
 
     def _load_key(self) -> Any:
         """The private key; None to use the keys of the SSH agent."""
@@ -176,7 +211,12 @@ class Session:
     def _authenticate(self, key: Any, deadline: _Deadline) -> None:
         """Log in with the key, or try the SSH agent's keys one after the other."""
         if key is not None:
-            self._offer((key,), f"private key {shown(self._server.private_key)}", deadline)
+            keys = [key]
+            if key.public_blob:
+                # A certificate comes first, but may have expired, or be for other servers.
+                keys.append(copy.copy(key))
+                keys[1].public_blob = None
+            self._offer(keys, f"private key {shown(self._server.private_key)}", deadline)
             return
         server = self._server
         with contextlib.closing(self._agent(deadline)) as agent:
@@ -186,7 +226,11 @@ class Session:
                     f"no SSH session with {server}: {self._unusable} and the SSH agent has no key",
                     permanent=True,
                 )
-            self._offer(keys, "keys of the SSH agent", deadline)
+            for each in keys:
+                if each.inner_key is None:
+                    # Older versions of the library lack this for keys that only the agent can use, and fall over it.
+                    each.public_blob = None
+            self._offer(keys, "keys of the SSH agent", deadline, from_agent=True)
 
     def _agent(self, deadline: _Deadline) -> Any:
         left = deadline.left(self._server)
@@ -206,7 +250,7 @@ class Session:
                 permanent=True,
             ) from error
 
-    def _offer(self, keys: Sequence[Any], used: str, deadline: _Deadline) -> None:
+    def _offer(self, keys: Sequence[Any], used: str, deadline: _Deadline, *, from_agent: bool = False) -> None:
         server, transport = self._server, self._transport
         user = server.user or _local_user(server)
         problem = ""
@@ -216,8 +260,9 @@ class Session:
                 further = transport.auth_publickey(user, key)
             except Exception as error:  # besides AuthenticationException, whatever a broken server makes paramiko raise
                 deadline.left(server)
-                if not transport.is_active():
-                    raise self._cut_off(refused, len(keys), error) from error
+                # Nothing but that says that the key was refused. The library may notice late that the connection ended.
+                if not (transport.is_active() and isinstance(error, self._paramiko.AuthenticationException)):
+                    raise self._cut_off(refused, len(keys) if from_agent else 1, error) from error
                 problem = said(error)
                 continue
             if further:
@@ -284,12 +329,31 @@ class _Socket(_Bounded, socket.socket):
 class _Hop(_Bounded):
     """The library's channel as the socket of another session."""
 
-    def __init__(self, channel: Any) -> None:
+    def __init__(self, channel: Any, seconds: float) -> None:
+        """C(seconds): how long the next server may take nothing of what is sent."""
         self._channel = channel
+        self._seconds = seconds
+        self._stuck_since: Optional[float] = None
 
     def recv(self, size: int) -> bytes:
         """Like that of a socket."""
         return self.counted(self._channel.recv(size))
+
+    def send(self, data: bytes) -> int:
+        """Like that of a socket. If nothing can be sent for too long, it closes, as a C(_Socket) does."""
+        try:
+            sent: int = self._channel.send(data)
+        except socket.timeout:
+            # The library tries again for ever, and nobody else could send or even begin to wait for an answer.
+            now = time.monotonic()
+            if self._stuck_since is None:
+                self._stuck_since = now
+            if now - self._stuck_since < self._seconds:
+                raise
+            self._channel.close()
+            raise ConnectionAbortedError(0, "it takes no more data") from None
+        self._stuck_since = None
+        return sent
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._channel, name)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -22,7 +23,9 @@ import pytest
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import MissingLibrary
 from ansible_collections.workload_security.agent.plugins.module_utils._manager import errors
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.connection import Connection
+from ansible_collections.workload_security.agent.plugins.module_utils._manager.jump_host import Tunnel
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from ansible_collections.workload_security.agent.plugins.module_utils._ssh.errors import SshError
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import Server as SshOptions
 from tests.lab.ssh_server import SshServer, make_key
 from tests.unit.manager.conftest import KEY
@@ -255,6 +258,45 @@ def test_an_ssh_server_that_says_nothing(ssh, reach):
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         _server, transport = reach(jump_host(ssh, port=deaf.getsockname()[1]), timeout=0.2)
         assert "no SSH session" in fails(transport).message
+
+
+def test_who_waits_for_a_login_that_fails_does_not_try_the_same_in_turn(ssh):
+    threads, logins_begun = 8, []
+    tunnel = Tunnel(jump_host(ssh), 1)
+
+    class Counting:
+        """The tunnel's lock, and how many have come to it so far."""
+
+        def __init__(self):
+            self.came = itertools.count(1)
+            self.all_came = threading.Event()
+            self._lock = threading.Lock()
+
+        def __enter__(self):
+            if next(self.came) == threads:
+                self.all_came.set()
+            self._lock.acquire()
+
+        def __exit__(self, *_exception):
+            self._lock.release()
+
+    def fail(*_arguments):
+        logins_begun.append(1)
+        assert tunnel._lock.all_came.wait(60)
+        raise SshError("no answer", permanent=False)
+
+    tunnel._lock, tunnel._log_in = Counting(), fail
+
+    def reason(_number):
+        with pytest.raises(SshError) as caught:
+            tunnel.open("127.0.0.1", 1)
+        return str(caught.value), caught.value.permanent
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert list(pool.map(reason, range(threads))) == [("no answer", False)] * threads
+    assert len(logins_begun) == 1
+    # Who comes later tries again.
+    assert reason(0) == ("no answer", False) and len(logins_begun) == 2
 
 
 def test_a_session_that_ended_between_requests_is_made_anew(ssh, reach, clock):

@@ -175,6 +175,21 @@ def test_what_is_no_proxy(reach, answer):
     assert server.accepted == 0 and error.message.partition("(from option proxy) ")[2].startswith(said)
 
 
+@pytest.mark.parametrize("host", ["[2001:db8::1]", "192.0.2.1", "dsm.example.com"])
+def test_a_proxy_is_told_a_host_that_it_understands(reach, host):
+    told = []
+    with Server(None) as other:
+        other.finish_request = lambda connection, _address: told.append(connection.recv(1000))
+        _server, transport = reach(url=f"https://{host}:4119", proxy=f"http://lab:x@127.0.0.1:{other.port}")
+        fails(transport, errors.ProxyRefused)
+    for lines in {tuple(head.decode().split("\r\n")) for head in told}:
+        assert lines[0].split()[:2] == ["CONNECT", f"{host}:4119"]
+        named = [line for line in lines if line.lower().startswith("host:")]
+        # HTTP/1.0 needs none.
+        assert named == [f"Host: {host}:4119"] or (lines[0].endswith("/1.0") and not named)
+        assert f"Proxy-Authorization: Basic {base64.b64encode(b'lab:x').decode()}" in lines
+
+
 @pytest.mark.parametrize("piece", [b"X: y\r\n", b"x"])
 def test_a_proxy_whose_answer_drips_is_given_up(reach, clock, piece):
     drip = Drip(b"HTTP/1.1 200 OK\r\n", piece, lambda: clock.advance(4))

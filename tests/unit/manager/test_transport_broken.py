@@ -89,6 +89,28 @@ def test_a_status_that_says_nothing_is_no_success(manager, request_, status):
             call(it, request_)
 
 
+@pytest.mark.parametrize("interim", [(100,), (102,), (103,), (103, 100, 199, 103)], ids=str)
+@pytest.mark.parametrize("request_", ALL)
+def test_the_reply_is_what_follows_interim_ones(manager, request_, interim):
+    before = b"".join(b"HTTP/1.1 %d Wait\r\nLink: </x>\r\n\r\n" % status for status in interim)
+
+    def act(handler, request):
+        handler.wfile.write(before)
+        DONE(handler, request)
+
+    it = manager(act, reply({"ID": 2}), concurrency=1)
+    assert call(it, request_) == {"ID": 1}
+    # On the same connection, where nothing is left over.
+    assert it.transport.read("GET", "/other") == {"ID": 2}
+    assert (it.server.accepted, len(it.server.requests)) == (1, 2)
+
+
+def test_another_protocol_than_asked_for_leaves_open_what_was_done(manager):
+    it = manager(raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n"), DONE)
+    error = fails(it, CREATE, errors.ConnectionFailed)
+    assert error.outcome_unknown and "101" in error.message
+
+
 @pytest.mark.parametrize("path", ["/policies/\x00", "/policies/\r\nX: y", "/policies/é\ud800", "/policies/ ?a#b"])
 def test_a_path_may_hold_anything(manager, path):
     it = manager(reply(status=404))

@@ -426,6 +426,41 @@ def test_a_handshake_that_breaks_off_is_repeated_even_for_a_create(manager, requ
     assert len(it.server.requests) == 1
 
 
+@pytest.mark.parametrize("problem", [TimeoutError("timed out"), ConnectionRefusedError(111, "Connection refused")])
+@pytest.mark.parametrize("is_last_good", [True, False])
+def test_the_addresses_of_a_name_share_the_time(manager, monkeypatch, is_last_good, problem):
+    connect, look_up, waited = socket.socket.connect, socket.getaddrinfo, []
+    addresses = ["192.0.2.1", "192.0.2.2", "127.0.0.1" if is_last_good else "192.0.2.3"]
+
+    def several(host, *words, **more):
+        if host != "localhost":
+            return look_up(host, *words, **more)
+        (found,) = look_up("127.0.0.1", *words, **more)
+        return [(*found[:4], (address, *found[4][1:])) for address in addresses]
+
+    def connect_to_the_last(connection, address):
+        if address[0].startswith("192.0.2."):
+            waited.append(connection.gettimeout())
+            raise problem
+        connect(connection, address)
+
+    monkeypatch.setattr(socket, "getaddrinfo", several)
+    monkeypatch.setattr(socket.socket, "connect", connect_to_the_last)
+    server = manager(DONE)
+    it = manager(url=f"https://localhost:{server.server.port}/api", timeout=9)
+    if is_last_good:
+        assert call(it, CREATE) == {"ID": 1}
+        # Once connected, every wait may take the whole time again.
+        (connection,) = it.transport._pool._made
+        assert connection.sock.gettimeout() == 9
+    else:
+        kind = errors.TimedOut if isinstance(problem, TimeoutError) else errors.ConnectionFailed
+        assert not fails(it, CREATE, kind).outcome_unknown
+        assert it.transport.requests_sent == 5
+    # The connections fail at once here, so that nearly all of the time is left for those that follow.
+    assert waited[0] <= 3 and waited[1] <= 4.5
+
+
 # Slow managers
 
 
@@ -467,6 +502,20 @@ def test_a_reply_that_stops_halfway(manager, released):
     error = fails(it, CREATE, errors.TimedOut)
     assert error.outcome_unknown
     assert error.message == "the reply did not come to its end in time"
+
+
+def test_a_request_that_nobody_takes(manager, released):
+    it = manager(timeout=2)
+
+    def deaf(request, _address):
+        # It says hello, and reads nothing from then on.
+        with it.server.context.wrap_socket(request, server_side=True):
+            released.wait(60)
+
+    it.server.finish_request = deaf
+    with pytest.raises(errors.TimedOut) as caught:
+        it.transport.create("/policies", {"name": "x" * 30_000_000})
+    assert caught.value.outcome_unknown and caught.value.message == "the request could not be sent in time"
 
 
 @pytest.mark.parametrize("request_", [READ, CREATE])

@@ -99,6 +99,16 @@ def test_forwarding_refused(tmp_path: Path, option: str) -> None:
     assert server.accepted == 0
 
 
+def test_each_of_many_that_are_refused_at_once_gets_its_own_reason(tmp_path: Path, closed_port: int) -> None:
+    with Sshd(tmp_path / "ssh", (f"PermitOpen 127.0.0.1:{closed_port}",)) as strict, serving(drain) as other:
+        results = probe(*[closed_port, other.port] * 40, ssh=through(strict), timeout=60, concurrency=80)
+    assert {result["state"] for result in results} == {"unreachable"}
+    for port, reason in ((closed_port, "cannot connect to"), (other.port, "does not allow connections to")):
+        expected = f"the SSH server {strict.host} port {strict.port} {reason} 127.0.0.1 port {port}: "
+        details = [result["detail"] for result in results if result["port"] == port]
+        assert len(details) == 40 and all(detail.startswith(expected) for detail in details)
+
+
 def test_an_unknown_ssh_server_is_not_trusted(sshd: Sshd, tmp_path: Path) -> None:
     empty = tmp_path / "known_hosts"
     empty.write_text("")

@@ -17,6 +17,7 @@ from contextlib import closing
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from paramiko import SSHException, Transport
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.signals import HANDLED
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh import session as session_module
@@ -209,6 +210,41 @@ def test_a_private_key_in_pkcs_8_lets_in(tmp_path, kind):
         assert goes_through(Server(server.host, server.port, server.user, str(own), str(server.known_hosts)))
 
 
+def certify(authority, key, user):
+    """Put a certificate beside a key, as for a login as that user."""
+    subprocess.run(
+        ["ssh-keygen", "-q", "-s", str(authority), "-I", "lab", "-n", user, f"{key}.pub"],
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_certificate_that_does_not_let_in_does_not_keep_its_key_out(tmp_path, kind):
+    own = make_key(tmp_path / "own", kind)
+    certify(make_key(tmp_path / "authority"), own, "root")
+    with SshServer(tmp_path / "server", (f"AuthorizedKeysFile {own}.pub",)) as server:
+        assert goes_through(Server(server.host, server.port, server.user, str(own), str(server.known_hosts)))
+    # If neither does, that is the key's own fault, and not that of an agent.
+    with SshServer(tmp_path / "other") as server:
+        error = refused(Server(server.host, server.port, server.user, str(own), str(server.known_hosts)))
+    assert f"does not let in user {server.user} with the private key {own}" in str(error) and error.permanent
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
+def test_an_agent_with_a_certificate(tmp_path, monkeypatch, kind):
+    authority, own = make_key(tmp_path / "authority"), make_key(tmp_path / "own", kind)
+    with SshServer(tmp_path / "server", (f"TrustedUserCAKeys {authority}.pub",)) as sshd:
+        server = Server(sshd.host, sshd.port, sshd.user, None, str(sshd.known_hosts))
+        certify(authority, own, sshd.user)
+        with ssh_agent(monkeypatch, tmp_path, own):
+            assert goes_through(server)
+        # One that does not let in is passed over.
+        certify(make_key(tmp_path / "stranger"), own, sshd.user)
+        with ssh_agent(monkeypatch, tmp_path, own, sshd.private_key):
+            assert goes_through(server)
+
+
 def test_an_agent_with_too_many_keys(tmp_path, monkeypatch):
     strangers = [make_key(tmp_path / f"stranger{number}") for number in range(3)]
     with SshServer(tmp_path / "server", ("MaxAuthTries 2",)) as sshd:
@@ -270,6 +306,19 @@ def test_a_server_that_takes_no_keys(tmp_path):
         server = Server(sshd.host, sshd.port, sshd.user, str(sshd.private_key), str(sshd.known_hosts))
         error = refused(server)
     assert "does not let in user" in str(error) and error.permanent
+
+
+@pytest.mark.parametrize("error", [EOFError(), OSError("broken"), SSHException("No existing session")])
+def test_a_login_that_breaks_off_is_no_refusal(sshd, known, monkeypatch, error):
+    """The connection has ended in the middle of it, and the library has not noticed yet."""
+
+    def broken(_transport, _user, _key):
+        raise error
+
+    monkeypatch.setattr(Transport, "auth_publickey", broken)
+    refusal = refused(known(f"HOST {sshd.keys['rsa']}"))
+    reason = str(error) or "the connection ended"
+    assert str(refusal).endswith(f": the connection ended during the login: {reason}") and not refusal.permanent
 
 
 def drip(content):
@@ -367,6 +416,43 @@ def test_a_server_that_stops_to_read_does_not_hold_up_who_writes(sshd, known):
                 with pytest.raises(OSError):
                     for _piece in range(1000):
                         channel.sendall(bytes(2**20))
+            finally:
+                over.set()
+                for child in children:
+                    os.kill(child, signal.SIGCONT)
+
+
+@pytest.mark.slow
+def test_a_second_server_that_stops_to_read_does_not_hold_up_who_writes(sshd, known, tmp_path):
+    # More than fits into all buffers between here and there.
+    channels, pieces, piece = 20, 40, bytes(100_000)
+    over = threading.Event()
+
+    def send(channel):
+        channel.settimeout(5)
+        with pytest.raises(OSError):
+            for _piece in range(pieces):
+                channel.sendall(piece)
+        channel.close()
+
+    with SshServer(tmp_path / "first") as first, serving(lambda connection: over.wait(60)) as service:
+        via = Server(first.host, first.port, first.user, str(first.private_key), str(first.known_hosts))
+        with closing(Session(known(f"HOST {sshd.keys['rsa']}", via=via), 5)) as session:
+            opened = [session.open("127.0.0.1", service.port, 30) for _each in range(channels)]
+            children = ssh_server._descendants(sshd._process.pid)
+            for child in children:
+                os.kill(child, signal.SIGSTOP)
+            try:
+                senders = [threading.Thread(target=send, args=(channel,), daemon=True) for channel in opened]
+                for sender in senders:
+                    sender.start()
+                deadline = time.monotonic() + 60
+                for sender in senders:
+                    sender.join(max(0, deadline - time.monotonic()))
+                assert not any(sender.is_alive() for sender in senders)
+                with pytest.raises(SshError):
+                    session.open("127.0.0.1", service.port, 30)
+                assert not session.is_active
             finally:
                 over.set()
                 for child in children:
