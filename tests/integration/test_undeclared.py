@@ -18,10 +18,11 @@ from ansible_collections.workload_security.agent.plugins.module_utils._fleet.cat
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.objects import Policy
 from tests.integration.in_process import run_tasks
-from tests.integration.scene import APPLY, RULE, SETTINGS, Scene, Truth
+from tests.integration.scene import APPLY, IP_LIST, RULE, SETTINGS, Scene, Truth
 from tests.integration.support import RESTRICTION, names, run_profiles, writes
 from tests.integration.test_profile import lineage, mac
 from tests.lab.manager.process import LabManager
+from tests.lab.replacing_rule import REPLACING
 
 PROFILE = "workload_security.agent.communication_profile"
 INTERVAL, DIRECTION = SETTINGS["interval"], SETTINGS["direction"]
@@ -135,6 +136,39 @@ def test_rules_of_others_that_restrict_the_port_count_and_no_others(scene):
     assert truth.targets[("policy", beta)] == {INTERVAL: "30 Minutes", "rule Web": "assigned"}
     assert ("firewall_rule", "Theirs") in truth.objects and ("ip_list", "Theirs") in truth.objects, "not ours to delete"
     assert truth.targets[scene.keys["Alpha"]][f"rule {RULE}"] == "assigned"
+
+
+@pytest.mark.parametrize(
+    "held", [{"scheduleID": 1}, {"sourceIPNot": True}, {"action": "deny", "priority": "2"}, {"protocol": "udp"}]
+)
+def test_a_rule_that_the_document_makes_a_restriction_is_undeclared_elsewhere_at_once(scene, held):
+    """Not only in the next run, when its options can be declared."""
+    lab = scene.lab
+    rule = lab.api("POST", "/firewallrules", {"name": RULE, **REPLACING, **held})["ID"]
+    beta = scene.keys["Beta"][1]
+    lab.api("POST", f"/policies/{beta}/firewall/assignments", {"ruleIDs": [rule]})
+    document = [{**ALPHA[0], "firewall_restriction": RESTRICTION}]
+    reported = run(lab, document, check=True, undeclared="report")
+    assert (RULE, "assigned", "Beta") in told(reported["undeclared"])
+    removed = run(lab, document, undeclared="remove")
+    assert not removed["failed"] and not [one for one in removed["warnings"] if "no document can declare" in one]
+    truth = Truth.of(lab)
+    assert f"rule {RULE}" not in truth.targets.get(("policy", beta), {})
+    lab.clear_requests()
+    assert not run(lab, document, undeclared="remove")["changed"] and writes(lab) == []
+
+
+def test_a_rule_that_the_document_cannot_make_a_restriction_stays_elsewhere(scene):
+    lab = scene.lab
+    ips = lab.api("POST", "/iplists", {"name": IP_LIST, "items": ["198.51.100.0/24"]})["ID"]
+    lab.api("POST", "/firewallrules", {"name": "Web", "sourceIPType": "ip-list", "sourceIPListID": ips})
+    rule = lab.api("POST", "/firewallrules", {"name": RULE, **REPLACING, "scheduleID": 1})["ID"]
+    beta = scene.keys["Beta"][1]
+    lab.api("POST", f"/policies/{beta}/firewall/assignments", {"ruleIDs": [rule]})
+    document = [{**ALPHA[0], "firewall_restriction": RESTRICTION}]
+    result = run(lab, document, undeclared="remove")
+    assert [one["name"] for one in result["failed_targets"]] == ["Alpha"]
+    assert Truth.of(lab).targets["policy", beta][f"rule {RULE}"] == "assigned"
 
 
 def test_a_mac_keeps_what_keeps_it_agent_initiated(lab):

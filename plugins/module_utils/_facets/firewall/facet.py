@@ -19,7 +19,7 @@ from ..._fleet.catalogue import COMMUNICATION_DIRECTION
 from ..._fleet.fleet import OBJECTS, Fleet
 from ..._fleet.objects import Computer, Policy, Target
 from ..._fleet.outlook import Guard, Outlook
-from ..._fleet.shared_objects import is_ours
+from ..._fleet.shared_objects import resolved
 from ..._manager.kinds import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, labels_of, subject_of
@@ -27,6 +27,7 @@ from ..step import ASSIGN, ASSIGNMENTS, DELETE, HERE, TYPES, UNASSIGN, UNASSIGNM
 from .description import (
     RulesThere,
     describe_restriction,
+    may_open,
     opening_candidates,
     openings,
     restricts_nothing,
@@ -73,7 +74,10 @@ class FirewallRestriction(Facet[Wish]):
         self._candidates: dict[int, frozenset[int]] = {}
         self._openings: dict[frozenset[int], list[str]] = {}
         self._there = RulesThere()
-        # Rules that restrict, or may restrict, the port, and all rules that we have created. Filled when first needed.
+        # The rules that declared restrictions will change, and by ID, how they will be then.
+        self._becoming: dict[int, dict[str, t.Any]] = {}
+        # Rules that restrict, or may restrict, the port, today or after that, and all rules that we have created. Filled
+        # when first needed.
         self._restricting: frozenset[int] | None = None
         self._absent: dict[int, Restriction] = {}
         self._untold: dict[str, int] = {}
@@ -339,11 +343,29 @@ class FirewallRestriction(Facet[Wish]):
 
     # -- what nobody declared
 
+    def learn(self, fleet: Fleet, wishes: Wishes[Wish]) -> None:
+        some = {id(wish): wish for wish in wishes.values()}.values()
+        described = {id(one): one for wish in some for one in wish if one.present and one.described}
+        refused: set[str] = set()
+        for restriction in described.values():
+            try:
+                rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
+                written = needed_objects(fleet, restriction) if rule else []
+            except Unfit:
+                refused.add(restriction.rule_name)
+                continue
+            if rule:
+                fields: dict[str, t.Any] = next(
+                    (step.after for step in written if step.subject.kind is FIREWALL_RULE), {}
+                )
+                self._becoming[rule["ID"]] = {**rule, **{key: resolved(value, {}) for key, value in fields.items()}}
+        self._becoming = {number: rule for number, rule in self._becoming.items() if rule["name"] not in refused}
+
     def undeclared(self, outlook: Outlook, target: Target, wish: Wish | None) -> Undeclared[Wish] | None:
         fleet = outlook.fleet
         if self._restricting is None:
-            ours = {rule_id for rule_id, rule in fleet.rules.items() if is_ours(rule)}
-            self._restricting = opening_candidates(fleet, AGENT_PORT) | ours
+            later = {number for number, rule in self._becoming.items() if may_open(fleet, rule, AGENT_PORT)}
+            self._restricting = restricting_rules(fleet) | later
         if not self._restricting:
             return None
         there = fleet.assignments.possible(target) & self._restricting
@@ -378,7 +400,12 @@ class FirewallRestriction(Facet[Wish]):
         C(is_declared): whether a restriction is declared for the target. A target can only have one.
         """
         options = self._options_by_rule(fleet)
-        lasting = {rule_id: reason for rule_id in found if isinstance(reason := options.get(rule_id), str)}
+        # A rule that a declared restriction changes can be declared afterward.
+        lasting = {
+            rule_id: reason
+            for rule_id in found
+            if rule_id not in self._becoming and isinstance(reason := options.get(rule_id), str)
+        }
         if len(found) > 1 and not is_declared:
             names = enumerated([quoted(name, 100) for name in found.values()])
             several = f"a target can have one restriction, and several rules restrict it: {names}"
@@ -423,13 +450,14 @@ class FirewallRestriction(Facet[Wish]):
         return found
 
     def notes(self) -> list[str]:
+        way_out = ["State absent with its rule_name takes it away"]
         return [
             f"{self.name}: {count} policies and computers inherit the rule {quoted(name, 100)}, and whether it is assigned"
             " to them as well cannot be seen in the manager's lists. It counts as inherited"
             for name, count in self._untold.items()
         ] + [
             f"{self.name}: the rule {quoted(name, 100)} is not declared, and stays on {enumerated(labels, 3)}, since no"
-            f" document can declare it: {reason}. State absent with its rule_name takes it away"
+            f" document can declare it: {'. '.join([reason, *(way_out if name == name.strip() else ())])}"
             for (name, reason), labels in self._undeclarable.items()
         ]
 
