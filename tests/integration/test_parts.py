@@ -305,6 +305,43 @@ def test_a_reviewed_removal_of_what_is_undeclared_ends_with_its_deletions(
     assert not again["changed"] and not again["failed"] and writes(lab) == []
 
 
+NO_SUCH_RULE = {"firewall_restriction": {"rule_name": "No such rule", "state": "assigned"}}
+
+
+def test_a_reviewed_removal_ends_with_its_deletions_although_a_target_is_refused(site: Site, tmp_path: t.Any) -> None:
+    lab, path = site.lab, str(tmp_path / "plan.json")
+    restriction = {"firewall_restriction": APPLY.facets["firewall_restriction"]}
+    assert not run(lab, profiles=[{"name": "a", "policies": ["Alpha"], **restriction}])["failed"]
+    profiles = [
+        {"name": "refused", "computers": ["two.example.com"], **NO_SUCH_RULE},
+        {"name": "interval", "policies": ["Alpha"], "heartbeat": {"interval": 30}},
+    ]
+    run(lab, check=True, plan_file=path, profiles=profiles, undeclared="remove")
+    result = run(lab, apply_plan=path, only={"policies": ["Alpha"]})
+    assert not result["failed"] and result["counts"]["changed"] == 1
+    assert result["later"]["objects_count"] == len(OBJECTS) and OBJECTS <= Truth.of(lab).objects.keys()
+    result = run(lab, apply_plan=path)
+    assert [one["name"] for one in result["failed_targets"]] == ["two.example.com"]
+    assert {(entry["type"], entry["name"]) for entry in result["objects"]} == OBJECTS
+    assert Truth.of(lab).objects.keys().isdisjoint(OBJECTS)
+
+
+def test_a_refused_target_keeps_its_rule(site: Site) -> None:
+    """What is to be absent from it stays, too, and is not deleted."""
+    lab, both = site.lab, {"policies": ["Alpha"], "computers": ["two.example.com"]}
+    restriction = {"firewall_restriction": APPLY.facets["firewall_restriction"]}
+    assert not run(lab, profiles=[{"name": "a", **both, **restriction}])["failed"]
+    profiles = [
+        {"name": "a", "computers": ["two.example.com"], **NO_SUCH_RULE},
+        {"name": "b", **both, "firewall_restriction": {"state": "absent"}},
+    ]
+    result = run(lab, profiles=profiles)
+    assert [one["name"] for one in result["failed_targets"]] == ["two.example.com"] and result["objects"] == []
+    truth = Truth.of(lab)
+    assert OBJECTS <= truth.objects.keys()
+    assert [key for key, parts in truth.targets.items() if f"rule {RULE}" in parts] == [site.keys["two.example.com"]]
+
+
 def test_what_changes_for_everybody_waits_for_the_last_part(site: Site) -> None:
     """A wave of one must not change a rule under the feet of all that have it; if it needs that, it is said."""
     lab = site.lab

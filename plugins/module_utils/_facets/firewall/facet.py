@@ -268,8 +268,11 @@ class FirewallRestriction(Facet[Wish]):
         kept_lists = {(TYPES[kind], name) for one in targets_of if one.present for kind, name, _items in one.lists}
         letting_go: dict[str, set[Target]] = {}
         for restriction, targets in targets_of.items():
-            if restriction.rule_name not in kept_rules and not any(target in refused for target in targets):
-                letting_go.setdefault(restriction.rule_name, set()).update(targets)
+            # Without a rule of that name, not even C(None), several have it.
+            if restriction.rule_name in rules and restriction.rule_name not in kept_rules:
+                # A refused target keeps the rule, if it has it.
+                leaving = (target for target in targets if target not in refused)
+                letting_go.setdefault(restriction.rule_name, set()).update(leaving)
         gone: dict[int, Step] = {}
         for name, holders in letting_go.items():
             rule = rules[name]
