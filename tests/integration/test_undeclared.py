@@ -17,6 +17,7 @@ from ansible_collections.workload_security.agent.plugins.module_utils._fleet.cat
     HEARTBEAT_OFFLINE_ERRORS,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.objects import Policy
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.shared_objects import MARK
 from tests.integration.in_process import run_tasks
 from tests.integration.scene import APPLY, IP_LIST, RULE, SETTINGS, Scene, Truth
 from tests.integration.support import RESTRICTION, names, run_profiles, writes
@@ -154,6 +155,22 @@ def test_a_rule_that_the_document_makes_a_restriction_is_undeclared_elsewhere_at
     assert not removed["failed"] and not [one for one in removed["warnings"] if "no document can declare" in one]
     truth = Truth.of(lab)
     assert f"rule {RULE}" not in truth.targets.get(("policy", beta), {})
+    lab.clear_requests()
+    assert not run(lab, document, undeclared="remove")["changed"] and writes(lab) == []
+
+
+@pytest.mark.parametrize("port", ["4118", "443"])
+def test_a_rule_with_a_list_that_the_document_makes_readable_is_undeclared_at_once(scene, port):
+    lab = scene.lab
+    ips = lab.api("POST", "/iplists", {"name": IP_LIST, "items": [], "description": MARK})["ID"]
+    source = {"sourceIPType": "ip-list", "sourceIPListID": ips, "destinationPortMultiple": [port]}
+    theirs = lab.api("POST", "/firewallrules", {"name": "Theirs", **REPLACING, **source})["ID"]
+    beta = scene.keys["Beta"][1]
+    lab.api("POST", f"/policies/{beta}/firewall/assignments", {"ruleIDs": [theirs]})
+    document = [{**ALPHA[0], "firewall_restriction": RESTRICTION}]
+    removed = run(lab, document, undeclared="remove")
+    assert not removed["failed"]
+    assert ("rule Theirs" in Truth.of(lab).targets.get(("policy", beta), {})) == (port == "443")
     lab.clear_requests()
     assert not run(lab, document, undeclared="remove")["changed"] and writes(lab) == []
 

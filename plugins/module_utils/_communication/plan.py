@@ -129,7 +129,7 @@ def _undeclared(
     found: list[Step] = []
     for facet in document.facets:
         of_facet = wishes[facet.name]
-        facet.learn(outlook.fleet, of_facet)
+        facet.learn(outlook.fleet, of_facet, document.undone)
         for target in scope:
             wish = of_facet.get(target)
             undeclared = facet.undeclared(outlook, target, wish)

@@ -113,8 +113,11 @@ class Facet(t.Generic[Wish]):
         """Everything to write, and every target that must be left alone. Adds its steps to the outlook."""
         raise NotImplementedError
 
-    def learn(self, fleet: Fleet, wishes: Wishes[Wish]) -> None:
-        """Look at what is declared for all targets, before C(undeclared) is asked about each of them."""
+    def learn(self, fleet: Fleet, wishes: Wishes[Wish], undone: t.Sequence[Step]) -> None:
+        """Look at what is declared for all targets, before C(undeclared) is asked about each of them.
+
+        C(undone): the steps of a plan that is to be undone.
+        """
 
     def undeclared(self, outlook: Outlook, target: Target, wish: Wish | None) -> Undeclared[Wish] | None:
         """The overrides of a target that its wish, if any, does not mention; C(None) if there are none."""

@@ -189,13 +189,10 @@ def restricts_nothing(fleet: Fleet, rule: Rule) -> str | None:
 
 def opening_candidates(fleet: Fleet, port: int) -> frozenset[int]:
     """The rules that replace, or may replace, the hidden rule for a port, whomever they admit."""
-    return frozenset(rule_id for rule_id, rule in fleet.rules.items() if may_open(fleet, rule, port))
-
-
-def may_open(fleet: Fleet, rule: Rule, port: int) -> bool:
-    """Whether a rule replaces, or may replace, the hidden rule for a port, whomever it admits."""
-    return (
-        rule.get("priority") == "4"
+    return frozenset(
+        rule_id
+        for rule_id, rule in fleet.rules.items()
+        if rule.get("priority") == "4"
         and rule.get("action") in ACTIONS.values()
         and match_of(rule, port, fleet.port_list).replaces is not False
     )

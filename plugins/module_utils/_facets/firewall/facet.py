@@ -27,7 +27,6 @@ from ..step import ASSIGN, ASSIGNMENTS, DELETE, HERE, TYPES, UNASSIGN, UNASSIGNM
 from .description import (
     RulesThere,
     describe_restriction,
-    may_open,
     opening_candidates,
     openings,
     restricts_nothing,
@@ -74,10 +73,12 @@ class FirewallRestriction(Facet[Wish]):
         self._candidates: dict[int, frozenset[int]] = {}
         self._openings: dict[frozenset[int], list[str]] = {}
         self._there = RulesThere()
-        # The rules that declared restrictions will change, and by ID, how they will be then.
-        self._becoming: dict[int, dict[str, t.Any]] = {}
-        # Rules that restrict, or may restrict, the port, today or after that, and all rules that we have created. Filled
-        # when first needed.
+        # The rules and lists as declared restrictions will leave them, if undeclared rules are searched; and by type and ID
+        # of a target, the names of the rules that a plan which is to be undone has assigned to it.
+        self._later: Fleet | None = None
+        self._undone: dict[tuple[str, int | None], set[str]] = {}
+        # Rules that restrict, or may restrict, the port after that, and all rules that we have created. Filled when first
+        # needed.
         self._restricting: frozenset[int] | None = None
         self._absent: dict[int, Restriction] = {}
         self._untold: dict[str, int] = {}
@@ -346,32 +347,23 @@ class FirewallRestriction(Facet[Wish]):
 
     # -- what nobody declared
 
-    def learn(self, fleet: Fleet, wishes: Wishes[Wish]) -> None:
-        some = {id(wish): wish for wish in wishes.values()}.values()
-        described = {id(one): one for wish in some for one in wish if one.present and one.described}
-        refused: set[str] = set()
-        for restriction in described.values():
-            try:
-                rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
-                written = needed_objects(fleet, restriction) if rule else []
-            except Unfit:
-                refused.add(restriction.rule_name)
-                continue
-            if rule:
-                fields: dict[str, t.Any] = next(
-                    (step.after for step in written if step.subject.kind is FIREWALL_RULE), {}
-                )
-                self._becoming[rule["ID"]] = {**rule, **{key: resolved(value, {}) for key, value in fields.items()}}
-        self._becoming = {number: rule for number, rule in self._becoming.items() if rule["name"] not in refused}
+    def learn(self, fleet: Fleet, wishes: Wishes[Wish], undone: t.Sequence[Step]) -> None:
+        self._later = t.cast("Fleet", _Later(fleet, wishes))
+        for step in undone:
+            if step.action == ASSIGN:
+                self._undone.setdefault(step.subject[:2], set()).add(step.key)
 
     def undeclared(self, outlook: Outlook, target: Target, wish: Wish | None) -> Undeclared[Wish] | None:
         fleet = outlook.fleet
         if self._restricting is None:
-            later = {number for number, rule in self._becoming.items() if may_open(fleet, rule, AGENT_PORT)}
-            self._restricting = restricting_rules(fleet) | later
-        if not self._restricting:
+            self._restricting = restricting_rules(self._later or fleet)
+        undone = self._undone.get(target.identity, ())
+        if not self._restricting and not undone:
             return None
-        there = fleet.assignments.possible(target) & self._restricting
+        possible = fleet.assignments.possible(target)
+        there = possible & self._restricting
+        if undone:
+            there |= {rule_id for rule_id in possible if fleet.rules.get(rule_id, {}).get("name") in undone}
         if not there:
             return None
         declared = {one.rule_name for one in wish or ()}
@@ -391,7 +383,8 @@ class FirewallRestriction(Facet[Wish]):
             self._assignment(outlook, target, UNASSIGN, name, rule_id, f"the rule {quoted(name, 100)} is assigned here")
             for rule_id, name in found.items()
         )
-        lasting = self._lasting(fleet, found, any(one.present for one in wish or ()))
+        others = {rule_id: name for rule_id, name in found.items() if name not in undone}
+        lasting = self._lasting(self._later or fleet, others, any(one.present for one in wish or ()))
         for rule_id, reason in lasting.items():
             told = self._undeclarable.setdefault((found[rule_id], reason), [])
             told.append(target.label)
@@ -403,12 +396,7 @@ class FirewallRestriction(Facet[Wish]):
         C(is_declared): whether a restriction is declared for the target. A target can only have one.
         """
         options = self._options_by_rule(fleet)
-        # A rule that a declared restriction changes can be declared afterward.
-        lasting = {
-            rule_id: reason
-            for rule_id in found
-            if rule_id not in self._becoming and isinstance(reason := options.get(rule_id), str)
-        }
+        lasting = {rule_id: reason for rule_id in found if isinstance(reason := options.get(rule_id), str)}
         if len(found) > 1 and not is_declared:
             names = enumerated([quoted(name, 100) for name in found.values()])
             several = f"a target can have one restriction, and several rules restrict it: {names}"
@@ -608,3 +596,43 @@ class FirewallRestriction(Facet[Wish]):
         if others not in self._openings:
             self._openings[others] = openings(fleet, others)
         return self._openings[others]
+
+
+class _Later:
+    """A fleet, but with the rules and lists as declared restrictions will leave them.
+
+    Lists that will be made have IDs below 0.
+    """
+
+    def __init__(self, fleet: Fleet, wishes: Wishes[Wish]) -> None:
+        self._fleet = fleet
+        described: dict[str, dict[int, Restriction]] = {}
+        for wish in {id(wish): wish for wish in wishes.values()}.values():
+            for one in wish:
+                if one.present and one.described:
+                    described.setdefault(one.rule_name, {})[id(one)] = one
+        made: dict[tuple[str, str], int] = {}
+        for alike in described.values():
+            try:
+                steps = [step for one in alike.values() for step in needed_objects(fleet, one)]
+            except Unfit:
+                # The targets of these are refused, and nothing is written.
+                continue
+            for step in steps:
+                self._write(step, made)
+
+    def _write(self, step: Step, made: dict[tuple[str, str], int]) -> None:
+        kind, name, number = step.subject.kind, step.subject.name, step.subject.id
+        if number is None:
+            number = made.setdefault((step.subject.type, name), -1 - len(made))
+        held = self.objects(kind)
+        fields = {key: resolved(value, made) for key, value in step.after.items()}
+        setattr(self, OBJECTS[kind], {**held, number: {"ID": number, "name": name, **held.get(number, {}), **fields}})
+
+    def objects(self, kind: Kind) -> dict[int, dict[str, t.Any]]:
+        """Every rule or list of one kind by its ID."""
+        return t.cast("dict[int, dict[str, t.Any]]", getattr(self, OBJECTS[kind]))
+
+    def __getattr__(self, name: str) -> t.Any:
+        # Everything else is as today, and is read only once.
+        return getattr(self._fleet, name)
