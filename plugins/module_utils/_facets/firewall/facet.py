@@ -23,7 +23,20 @@ from ..._fleet.shared_objects import resolved
 from ..._manager.kinds import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, labels_of, subject_of
-from ..step import ASSIGN, ASSIGNMENTS, DELETE, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
+from ..step import (
+    ASSIGN,
+    ASSIGNMENTS,
+    DELETE,
+    HERE,
+    TYPES,
+    UNASSIGN,
+    UNASSIGNMENTS,
+    Effective,
+    Refusal,
+    Said,
+    Step,
+    step_id,
+)
 from .description import (
     RulesThere,
     describe_restriction,
@@ -192,14 +205,23 @@ class FirewallRestriction(Facet[Wish]):
         policies = outlook.from_the_top(one for one in firsts if isinstance(one, Policy))
         for _depth, equally_deep in groupby(policies, key=lambda policy: len(fleet.lineage(policy))):
             yield list(equally_deep)
-        yield outlook.from_the_top(
-            target
-            for group in groups
-            if isinstance(group.first, Computer)
-            and not all(self._is_inherited(outlook, group.first, restriction) for restriction in group.wish)
-            for target in group.targets
-            if target not in refused
-        )
+        computers: list[Target] = []
+        for group in groups:
+            if not isinstance(group.first, Computer):
+                continue
+            targets = [target for target in group.targets if target not in refused] if refused else group.targets
+            if all(self._is_inherited(outlook, group.first, restriction) for restriction in group.wish):
+                for restriction in group.wish:
+                    self._rely(outlook, targets, restriction.rule_name)
+            else:
+                computers += targets
+        yield outlook.from_the_top(computers)
+
+    def _rely(self, outlook: Outlook, targets: t.Sequence[Target], name: str) -> None:
+        """Note that an inherited rule is enough for these targets, which inherit it from the same policy."""
+        giver = outlook.giver(targets[0], name, self._needed.rule_id(name)) if targets else None
+        if giver and outlook.is_planned(giver, name):
+            outlook.rely(targets, step_id(ASSIGN, *giver.identity, name))
 
     def _is_inherited(self, outlook: Outlook, target: Target, restriction: Restriction) -> bool:
         """Whether a target inherits a rule, and that is enough."""
@@ -231,6 +253,7 @@ class FirewallRestriction(Facet[Wish]):
         rule_id = self._needed.rule_id(name)
         giver = outlook.giver(target, name, rule_id)
         if giver and restriction.accept_inherited:
+            self._rely(outlook, [target], name)
             return
         how = "inherited, but not assigned here" if giver else "not assigned here"
         outlook.assign(target, name, True)
