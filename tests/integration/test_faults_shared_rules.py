@@ -141,6 +141,31 @@ def test_a_list_that_several_rules_share_goes_with_the_last(lab):
     assert Truth.of(lab) == at_first
 
 
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_list_that_the_last_rule_leaves_goes_in_the_same_run(lab, refused):
+    """And not if the rule still has it."""
+    Scene(lab)
+    wanted = {"name": "a", "policies": ["Alpha"], "firewall_restriction": restriction("Rule A")}
+    run_profiles(lab, [{**wanted, "firewall_restriction": {**restriction("Rule A"), "ip_list_name": "Rule B (IPs)"}}])
+    profiles = [
+        wanted,
+        {"name": "b", "policies": ["Beta"], "firewall_restriction": {"rule_name": "Rule B", "state": "absent"}},
+    ]
+    if refused:
+        number = Truth.of(lab).objects["firewall_rule", "Rule A"][0]["ID"]
+        lab.add_fault(
+            method="POST", path=f"^/firewallrules/{number}$", times=0, action={"kind": "status", "status": 400}
+        )
+    foreseen, before = run_profiles(lab, profiles, check=True), Truth.of(lab)
+    result = run_profiles(lab, profiles)
+    lab.clear_faults()
+    after = Truth.of(lab)
+    assert_honest(before, after, result)
+    assert (("ip_list", "Rule B (IPs)") in after.objects) == refused == bool(result["failed_targets"])
+    if not refused:
+        assert result["objects"] == foreseen["objects"] and not run_profiles(lab, profiles)["changed"]
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_lists_whose_names_differ_by_a_blank_at_the_end_are_two(lab, there):
     """Otherwise, one of them would be thought to be done, and a rule would admit others than declared."""

@@ -304,13 +304,18 @@ class FirewallRestriction(Facet[Wish]):
             if rule and step:
                 gone[rule["ID"]] = step
         yield from gone.values()
+        rewritten = {
+            step.subject.id: step
+            for step in self._needed.objects.values()
+            if step.subject.kind is FIREWALL_RULE and step.subject.id is not None
+        }
         lists: dict[str, Step] = {}
         for restriction in targets_of:
             name = restriction.rule_name
             rule = rules.get(name)
             if name in letting_go and (rule is None or rule["ID"] in gone):
                 try:
-                    lists.update((step.id, step) for step in deletable_lists(fleet, restriction, gone))
+                    lists.update((step.id, step) for step in deletable_lists(fleet, restriction, gone, rewritten))
                 except Unfit:
                     # If several lists have the name, it is unknown which one is ours, so all of them stay.
                     continue
@@ -598,7 +603,7 @@ class FirewallRestriction(Facet[Wish]):
         try:
             rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
             if rule is None:
-                return not deletable_lists(fleet, restriction, {})
+                return not deletable_lists(fleet, restriction, {}, {})
         except Unfit:
             return False
         if fleet.assignments.states([target], rule["ID"])[target]:
