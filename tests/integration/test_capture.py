@@ -345,6 +345,22 @@ def test_what_options_cannot_say_is_left_out_and_said(small, tmp_path, name):
     assert path.read_text() == "---\ncommunication_profiles: []\n"
 
 
+def test_a_rule_whose_name_is_another_ones_but_for_a_blank_is_left_out(small, tmp_path):
+    plant = small.restrict("policies", small.beta, "Plant")
+    ips = small.lab.api("GET", f"/firewallrules/{plant}")["sourceIPListID"]
+    rule = small.restrict("policies", small.beta, "Plant ", sourceIPListID=ips)
+    small.lab.api("PUT", f"/policies/{small.beta}/firewall/assignments", {"ruleIDs": [rule]})
+    path = tmp_path / "new.yml"
+    (left_out,) = capture(small.lab, path)["left_out"]
+    assert "begins or ends with a blank" in left_out["reason"]
+    assert_nothing_to_do(small.lab, path)
+    other = [{"name": "a", "policies": ["Alpha"], "heartbeat": {"interval": "inherited"}}]
+    (removed,) = run_tasks(small.lab, [{APPLY: {"profiles": other, "undeclared": "remove", "scope": "fleet"}}]).results
+    (told,) = [one for one in removed["warnings"] if "no document can declare it" in one]
+    assert told.endswith("begins or ends with a blank, and rule_name cannot")
+    assert small.rules("policies", small.beta) == {rule}
+
+
 def test_two_restrictions_of_one_target_are_left_out(small, tmp_path):
     small.restrict("policies", small.beta, "One")
     small.restrict("policies", small.beta, "Two")

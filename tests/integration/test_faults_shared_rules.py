@@ -141,6 +141,56 @@ def test_a_list_that_several_rules_share_goes_with_the_last(lab):
     assert Truth.of(lab) == at_first
 
 
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_list_that_the_last_rule_leaves_goes_in_the_same_run(lab, refused):
+    """And not if the rule still has it."""
+    Scene(lab)
+    wanted = {"name": "a", "policies": ["Alpha"], "firewall_restriction": restriction("Rule A")}
+    run_profiles(lab, [{**wanted, "firewall_restriction": {**restriction("Rule A"), "ip_list_name": "Rule B (IPs)"}}])
+    profiles = [
+        wanted,
+        {"name": "b", "policies": ["Beta"], "firewall_restriction": {"rule_name": "Rule B", "state": "absent"}},
+    ]
+    if refused:
+        number = Truth.of(lab).objects["firewall_rule", "Rule A"][0]["ID"]
+        lab.add_fault(
+            method="POST", path=f"^/firewallrules/{number}$", times=0, action={"kind": "status", "status": 400}
+        )
+    foreseen, before = run_profiles(lab, profiles, check=True), Truth.of(lab)
+    result = run_profiles(lab, profiles)
+    lab.clear_faults()
+    after = Truth.of(lab)
+    assert_honest(before, after, result)
+    assert (("ip_list", "Rule B (IPs)") in after.objects) == refused == bool(result["failed_targets"])
+    if not refused:
+        assert result["objects"] == foreseen["objects"] and not run_profiles(lab, profiles)["changed"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_lists_whose_names_differ_by_a_blank_at_the_end_are_two(lab, there):
+    """Otherwise, one of them would be thought to be done, and a rule would admit others than declared."""
+    Scene(lab)
+    wanted = {"Plant": "192.0.2.10", "Plant ": "198.51.100.10", " Plant": "203.0.113.10"}
+    for name in wanted if there else ():
+        lab.api("POST", "/iplists", {"name": name, "items": ["10.0.0.0/8"]})
+    profiles = [
+        {
+            "name": address,
+            "policies": [policy],
+            "firewall_restriction": {**restriction(address, address), "ip_list_name": name},
+        }
+        for policy, (name, address) in zip(("Alpha", "Beta", 1), wanted.items())
+    ]
+    foreseen, result = run_profiles(lab, profiles, check=True), run_profiles(lab, profiles)
+    assert result["failed_targets"] == [] and len(result["objects"]) == 6
+    assert foreseen["objects"] == result["objects"]
+    objects = Truth.of(lab).objects
+    for name, address in wanted.items():
+        (made,), (rule,) = objects["ip_list", name], objects["firewall_rule", address]
+        assert made["items"] == [address] and rule["sourceIPListID"] == made["ID"]
+    assert not run_profiles(lab, profiles)["changed"]
+
+
 def test_a_list_is_handed_over_from_rule_to_rule(lab):
     """A rule gets another name, and keeps its list."""
     scene = Scene(lab)

@@ -12,7 +12,10 @@ import json
 import unicodedata
 from pathlib import Path
 
-from tests.integration.support import computer_with_agent, play, run_facet
+import pytest
+
+from ansible_collections.workload_security.agent.plugins.module_utils._basis.errors import OptionError
+from tests.integration.support import RESTRICTION, computer_with_agent, play, run_facet, run_profiles
 
 NAMESPACE = "workload_security.agent"
 EVIL = "evil\x1b[2J\r\n[ERROR]: forged\u202e\xa0\x07"
@@ -134,3 +137,16 @@ def test_diffs_in_process_are_harmless(lab):
     policy = lab.api("POST", "/policies", {"name": EVIL})["ID"]
     result = run_facet(lab, "heartbeat", {"policies": [policy], "interval": "7"}, check=True)
     assert_harmless(result["diff"]["before"] + result["diff"]["after"] + result["summary"])
+
+
+@pytest.mark.parametrize("option", ["rule_name", "ip_list_name", "mac_list_name", "port_list"])
+@pytest.mark.parametrize("check", [True, False])
+def test_half_a_character_is_no_name_of_a_rule_or_list(lab, option, check):
+    """Otherwise, check mode would promise what the manager cannot even read."""
+    macs = {"source_macs": ["00:11:22:33:44:55"], "manager_macs": ["00:11:22:33:44:55"]}
+    profiles = [
+        {"name": "a", "policies": "all", "firewall_restriction": {**RESTRICTION, **macs, option: "half \ud800"}}
+    ]
+    with pytest.raises(OptionError, match=rf"'profiles\[a\].firewall_restriction.{option}' .*UTF-8"):
+        run_profiles(lab, profiles, check=check)
+    assert lab.requests() == []

@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration.in_process import NAMESPACE, run_tasks
 from tests.integration.scene import APPLY, IP_LIST, MAC_LIST, REMOVE, RULE, Scene, Stage, Truth, assert_honest
-from tests.integration.support import connection, names, writes
+from tests.integration.support import RESTRICTION, connection, names, writes
 from tests.integration.test_faults_interrupted import PROCESSES, WRITTEN, kill_at
 from tests.lab.manager.process import LabManager
 
@@ -83,6 +83,11 @@ def sliced(site: Site, number: int, of: int, **options: t.Any) -> dict[str, t.An
 
 
 # -- slices
+
+
+@pytest.fixture(name="small_scene")
+def small_scene_fixture(small_lab: LabManager) -> Scene:
+    return Scene(small_lab)
 
 
 def test_slices_one_after_the_other_write_what_one_run_writes(site: Site) -> None:
@@ -305,6 +310,43 @@ def test_a_reviewed_removal_of_what_is_undeclared_ends_with_its_deletions(
     assert not again["changed"] and not again["failed"] and writes(lab) == []
 
 
+NO_SUCH_RULE = {"firewall_restriction": {"rule_name": "No such rule", "state": "assigned"}}
+
+
+def test_a_reviewed_removal_ends_with_its_deletions_although_a_target_is_refused(site: Site, tmp_path: t.Any) -> None:
+    lab, path = site.lab, str(tmp_path / "plan.json")
+    restriction = {"firewall_restriction": APPLY.facets["firewall_restriction"]}
+    assert not run(lab, profiles=[{"name": "a", "policies": ["Alpha"], **restriction}])["failed"]
+    profiles = [
+        {"name": "refused", "computers": ["two.example.com"], **NO_SUCH_RULE},
+        {"name": "interval", "policies": ["Alpha"], "heartbeat": {"interval": 30}},
+    ]
+    run(lab, check=True, plan_file=path, profiles=profiles, undeclared="remove")
+    result = run(lab, apply_plan=path, only={"policies": ["Alpha"]})
+    assert not result["failed"] and result["counts"]["changed"] == 1
+    assert result["later"]["objects_count"] == len(OBJECTS) and OBJECTS <= Truth.of(lab).objects.keys()
+    result = run(lab, apply_plan=path)
+    assert [one["name"] for one in result["failed_targets"]] == ["two.example.com"]
+    assert {(entry["type"], entry["name"]) for entry in result["objects"]} == OBJECTS
+    assert Truth.of(lab).objects.keys().isdisjoint(OBJECTS)
+
+
+def test_a_refused_target_keeps_its_rule(site: Site) -> None:
+    """What is to be absent from it stays, too, and is not deleted."""
+    lab, both = site.lab, {"policies": ["Alpha"], "computers": ["two.example.com"]}
+    restriction = {"firewall_restriction": APPLY.facets["firewall_restriction"]}
+    assert not run(lab, profiles=[{"name": "a", **both, **restriction}])["failed"]
+    profiles = [
+        {"name": "a", "computers": ["two.example.com"], **NO_SUCH_RULE},
+        {"name": "b", **both, "firewall_restriction": {"state": "absent"}},
+    ]
+    result = run(lab, profiles=profiles)
+    assert [one["name"] for one in result["failed_targets"]] == ["two.example.com"] and result["objects"] == []
+    truth = Truth.of(lab)
+    assert OBJECTS <= truth.objects.keys()
+    assert [key for key, parts in truth.targets.items() if f"rule {RULE}" in parts] == [site.keys["two.example.com"]]
+
+
 def test_what_changes_for_everybody_waits_for_the_last_part(site: Site) -> None:
     """A wave of one must not change a rule under the feet of all that have it; if it needs that, it is said."""
     lab = site.lab
@@ -345,6 +387,55 @@ def test_who_need_not_be_there_is_left_out(site: Site) -> None:
     )
     assert names(result["changed_targets"]) == {"more-1"}
     assert any("option 'only' is kept without computer 'more-11'" in warning for warning in result["warnings"])
+
+
+INHERITING = {
+    "heartbeat": {"heartbeat": {"interval": 30}},
+    "direction": {"communication_direction": {"direction": "manager_initiated"}},
+    "restriction": {"firewall_restriction": RESTRICTION},
+}
+
+
+def inheriting(facet: str, *below: str) -> list[dict[str, t.Any]]:
+    """Alpha with a facet, and others for which it is enough to inherit it."""
+    ((name, options),) = INHERITING[facet].items()
+    enough = {name: {**options, "accept_inherited": True}}
+    places = {"Beta": "policies"}
+    return [
+        {"name": "above", "policies": ["Alpha"], name: options},
+        *({"name": one, places.get(one, "computers"): [one], **enough} for one in below),
+    ]
+
+
+@pytest.mark.parametrize("facet", INHERITING)
+@pytest.mark.parametrize("below", [["one.example.com"], ["Beta"], ["Beta", "one.example.com"]])
+def test_who_is_to_inherit_what_is_left_is_not_as_declared(small_scene: Scene, facet: str, below: list[str]) -> None:
+    lab, profiles = small_scene.lab, inheriting(facet, *below)
+    only = {
+        kind: [one for one in below if (one == "Beta") == (kind == "policies")] for kind in ("policies", "computers")
+    }
+    result = run(lab, profiles=profiles, only=only)
+    assert not result["failed"] and not result["changed"] and result["later"]["steps"]
+    assert result["counts"]["unchanged"] == 0 and "as declared" not in result["summary"]
+    assert not run(lab, profiles=profiles)["failed"]
+    result = run(lab, profiles=profiles, only=only)
+    assert result["later"]["steps"] == 0 and result["counts"]["unchanged"] == len(below)
+
+
+@pytest.mark.parametrize("facet", INHERITING)
+@pytest.mark.parametrize("below", [["one.example.com"], ["Beta"], ["Beta", "one.example.com"]])
+def test_who_is_to_inherit_what_has_failed_is_not_as_declared(small_scene: Scene, facet: str, below: list[str]) -> None:
+    lab, profiles = small_scene.lab, inheriting(facet, *below)
+    path = f"^/policies/{small_scene.keys['Alpha'][1]}(/firewall/assignments)?$"
+    lab.add_fault(method="POST", path=path, times=0, action={"kind": "status", "status": 403})
+    result = run(lab, profiles=profiles)
+    lab.clear_faults()
+    states = {one["name"]: one["state"] for one in result["failed_targets"]}
+    assert states == {"Alpha": "not_done", **dict.fromkeys(below, "not_tried")}
+    reasons = {one["reason"] for one in result["failed_targets"] if one["name"] != "Alpha"}
+    assert len(reasons) == 1 and "is to be inherited and failed" in next(iter(reasons))
+    assert result["counts"]["unchanged"] == 0
+    assert not run(lab, profiles=profiles)["failed"] and not run(lab, profiles=profiles)["changed"]
 
 
 def test_slices_of_a_wave(site: Site) -> None:

@@ -163,6 +163,19 @@ def test_a_direction_waits_for_a_restriction_that_was_refused(lab):
     assert "would listen on a port that is open to anybody" in reasons["Low", "communication_direction"]
 
 
+def test_a_policy_that_only_inherits_is_not_refused_with_the_one_above(lab):
+    """A second run says the same as the first, in which it still had a direction of its own."""
+    tree = Tree(lab, directions=(AGENT, BOTH, NONE, NONE))
+    unfit_list(lab)
+    declared = {"Top": [{**NEW, **BOTH_WAYS}], NAMES[1]: [INHERIT]}
+    for _again in range(2):
+        result = tree.keep(declared)
+        assert {(one["name"], one["facet"]) for one in result["failed_targets"]} == {
+            ("Top", "firewall_restriction"),
+            ("Top", "communication_direction"),
+        }
+
+
 def test_agents_that_listen_already_do_not_wait(lab):
     tree = Tree(lab, directions=(BOTH, NONE, NONE, NONE))
     manager = {"communication_direction": {"direction": "manager_initiated"}}

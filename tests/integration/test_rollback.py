@@ -259,6 +259,35 @@ def test_a_rule_that_somebody_else_has_replaced_stays(scene: Scene, undoing: t.A
     assert lab.api("GET", path)["assignedRuleIDs"] == [rules["Theirs"]]
 
 
+RULES_OF_OTHERS = {
+    "in the rule": {**REPLACING, "sourceIPType": "single", "sourceIPValue": "192.0.2.9"},
+    "at night": {**REPLACING, "scheduleID": 1},
+    "for anything else": {"action": "deny", "priority": "2"},
+}
+
+
+@pytest.mark.parametrize("kind", RULES_OF_OTHERS)
+@pytest.mark.parametrize("more", [0, 1, 2])
+def test_a_rule_that_the_plan_has_only_assigned_is_taken_away_again(
+    scene: Scene, undoing: t.Any, kind: str, more: int
+) -> None:
+    """Although no document can declare it, alone or beside others that stay."""
+    lab = scene.lab
+    lab.api("POST", "/firewallrules", {"name": "Theirs", **RULES_OF_OTHERS[kind]})
+    others = [
+        lab.api("POST", "/firewallrules", {"name": f"Other {n}", **RULES_OF_OTHERS[kind]})["ID"] for n in range(more)
+    ]
+    path = f"/policies/{scene.keys['Alpha'][1]}/firewall/assignments"
+    lab.api("PUT", path, {"ruleIDs": others})
+    before = Truth.of(lab)
+    assigned = {"rule_name": "Theirs", "state": "assigned"}
+    profiles = [{**by_name(scene), "name": "a", "firewall_restriction": assigned}]
+    result = undoing(profiles, lambda: None)
+    assert not result["failed"] and result["left_alone"] == [], result
+    assert not [one for one in result.get("warnings", []) if "Theirs" in one and "stays" in one]
+    assert Truth.of(lab) == before
+
+
 def test_what_undoes_a_plan_is_checked(scene: Scene, tmp_path: Path) -> None:
     path, profiles = str(tmp_path / "plan.json"), scene.profiles(APPLY)
     assert run(scene.lab, PROFILE, check=True, profiles=profiles, plan_file=path)["plan_file"] == path

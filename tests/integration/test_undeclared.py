@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,11 +19,13 @@ from ansible_collections.workload_security.agent.plugins.module_utils._fleet.cat
     HEARTBEAT_OFFLINE_ERRORS,
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._fleet.objects import Policy
+from ansible_collections.workload_security.agent.plugins.module_utils._fleet.shared_objects import MARK
 from tests.integration.in_process import run_tasks
-from tests.integration.scene import APPLY, RULE, SETTINGS, Scene, Truth
+from tests.integration.scene import APPLY, IP_LIST, RULE, SETTINGS, Scene, Truth
 from tests.integration.support import RESTRICTION, names, run_profiles, writes
 from tests.integration.test_profile import lineage, mac
 from tests.lab.manager.process import LabManager
+from tests.lab.replacing_rule import REPLACING
 
 PROFILE = "workload_security.agent.communication_profile"
 INTERVAL, DIRECTION = SETTINGS["interval"], SETTINGS["direction"]
@@ -135,6 +139,55 @@ def test_rules_of_others_that_restrict_the_port_count_and_no_others(scene):
     assert truth.targets[("policy", beta)] == {INTERVAL: "30 Minutes", "rule Web": "assigned"}
     assert ("firewall_rule", "Theirs") in truth.objects and ("ip_list", "Theirs") in truth.objects, "not ours to delete"
     assert truth.targets[scene.keys["Alpha"]][f"rule {RULE}"] == "assigned"
+
+
+@pytest.mark.parametrize(
+    "held", [{"scheduleID": 1}, {"sourceIPNot": True}, {"action": "deny", "priority": "2"}, {"protocol": "udp"}]
+)
+def test_a_rule_that_the_document_makes_a_restriction_is_undeclared_elsewhere_at_once(scene, held):
+    """Not only in the next run, when its options can be declared."""
+    lab = scene.lab
+    rule = lab.api("POST", "/firewallrules", {"name": RULE, **REPLACING, **held})["ID"]
+    beta = scene.keys["Beta"][1]
+    lab.api("POST", f"/policies/{beta}/firewall/assignments", {"ruleIDs": [rule]})
+    document = [{**ALPHA[0], "firewall_restriction": RESTRICTION}]
+    reported = run(lab, document, check=True, undeclared="report")
+    assert (RULE, "assigned", "Beta") in told(reported["undeclared"])
+    removed = run(lab, document, undeclared="remove")
+    assert not removed["failed"] and not [one for one in removed["warnings"] if "no document can declare" in one]
+    truth = Truth.of(lab)
+    assert f"rule {RULE}" not in truth.targets.get(("policy", beta), {})
+    lab.clear_requests()
+    assert not run(lab, document, undeclared="remove")["changed"] and writes(lab) == []
+
+
+@pytest.mark.parametrize("port", ["4118", "443"])
+def test_a_rule_with_a_list_that_the_document_makes_readable_is_undeclared_at_once(scene, port):
+    lab = scene.lab
+    ips = lab.api("POST", "/iplists", {"name": IP_LIST, "items": [], "description": MARK})["ID"]
+    source = {"sourceIPType": "ip-list", "sourceIPListID": ips, "destinationPortMultiple": [port]}
+    theirs = lab.api("POST", "/firewallrules", {"name": "Theirs", **REPLACING, **source})["ID"]
+    beta = scene.keys["Beta"][1]
+    lab.api("POST", f"/policies/{beta}/firewall/assignments", {"ruleIDs": [theirs]})
+    document = [{**ALPHA[0], "firewall_restriction": RESTRICTION}]
+    removed = run(lab, document, undeclared="remove")
+    assert not removed["failed"]
+    assert ("rule Theirs" in Truth.of(lab).targets.get(("policy", beta), {})) == (port == "443")
+    lab.clear_requests()
+    assert not run(lab, document, undeclared="remove")["changed"] and writes(lab) == []
+
+
+def test_a_rule_that_the_document_cannot_make_a_restriction_stays_elsewhere(scene):
+    lab = scene.lab
+    ips = lab.api("POST", "/iplists", {"name": IP_LIST, "items": ["198.51.100.0/24"]})["ID"]
+    lab.api("POST", "/firewallrules", {"name": "Web", "sourceIPType": "ip-list", "sourceIPListID": ips})
+    rule = lab.api("POST", "/firewallrules", {"name": RULE, **REPLACING, "scheduleID": 1})["ID"]
+    beta = scene.keys["Beta"][1]
+    lab.api("POST", f"/policies/{beta}/firewall/assignments", {"ruleIDs": [rule]})
+    document = [{**ALPHA[0], "firewall_restriction": RESTRICTION}]
+    result = run(lab, document, undeclared="remove")
+    assert [one["name"] for one in result["failed_targets"]] == ["Alpha"]
+    assert Truth.of(lab).targets["policy", beta][f"rule {RULE}"] == "assigned"
 
 
 def test_a_mac_keeps_what_keeps_it_agent_initiated(lab):
@@ -273,3 +326,93 @@ def test_after_a_removal_nothing_is_undeclared_and_nothing_else_was_touched(own_
     scope = {scene.keys[one] for name in named for one in (name, *below.get(name, ()))}
     assert {key[:2] for key in after.parts_changed_since(before)} <= scope
     assert run_profiles(lab, profiles, check=True)["changed"] is False
+
+
+# -- any rules, any document
+
+
+NAMES_OF_RULES = ("R", "R ", "r", "R2", "caf\xe9", "cafe\u0301", RULE)
+NAMES_OF_LISTS = ("L", "L ", "R (IPs)", "R2 (IPs)", IP_LIST)
+ITEMS = ([], ["192.0.2.1"], ["0.0.0.0/0"], ["192.0.2.0/24 # x", "# only"])
+# What makes a rule one that a document can declare, or not, or one that does not restrict the port.
+MAKES: tuple[dict, ...] = (
+    {}, {"sourceIPNot": True}, {"scheduleID": 1}, {"action": "force-allow"}, {"action": "deny", "priority": "2"},
+    {"sourceIPType": "single", "sourceIPValue": "192.0.2.9"}, {"sourceIPType": "any"}, {"protocol": "udp"},
+)  # fmt: skip
+
+
+def some_rules(lab: LabManager, chance: random.Random) -> list[int]:
+    """Rules and lists with names that nearly are those of others, made by this collection or somebody else."""
+    lists = [
+        lab.api(
+            "POST", "/iplists", {"name": name, "items": chance.choice(ITEMS), "description": chance.choice(("", MARK))}
+        )["ID"]
+        for name in chance.sample(NAMES_OF_LISTS, chance.randint(1, 4))
+    ]
+    return [
+        lab.api("POST", "/firewallrules", {**REPLACING, "name": name, "description": chance.choice(("", MARK)),
+                "sourceIPType": "ip-list", "sourceIPListID": chance.choice(lists), **chance.choice(MAKES)})["ID"]
+        for name in chance.sample(NAMES_OF_RULES, chance.randint(0, 5))
+    ]  # fmt: skip
+
+
+def some_profiles(scene: Scene, chance: random.Random) -> list[dict]:
+    """Restrictions of some targets. A rule is declared in one way."""
+    ways: dict[str, dict] = {}
+    profiles = []
+    for number in range(chance.randint(1, 3)):
+        name = chance.choice(NAMES_OF_RULES)
+        state = chance.choice(("present", "present", "assigned", "absent"))
+        wanted = {"rule_name": name, "state": state}
+        if state == "present":
+            way = {"source_ips": chance.choice((["192.0.2.1"], ["192.0.2.0/25", "192.0.2.128/25"]))}
+            way |= {"ip_list_name": chance.choice(NAMES_OF_LISTS)} if chance.random() < 0.4 else {}
+            wanted |= {**ways.setdefault(name.strip(), way), "allow_manager_lockout": True}
+            wanted |= {"allow_shared_lists": chance.random() < 0.6, "accept_inherited": chance.random() < 0.3}
+        named = chance.sample(list(scene.keys), chance.randint(1, 2))
+        targets = scene.profiles(APPLY, named)[0]
+        profiles.append(
+            {
+                "name": f"p{number}",
+                **{kind: targets[kind] for kind in ("policies", "computers")},
+                "firewall_restriction": wanted,
+            }
+        )
+    return profiles
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 2**32))
+def test_a_second_run_does_nothing_whatever_rules_there_are(own_lab: LabManager, seed: int) -> None:
+    """And check mode says what the first one does."""
+    lab, chance = own_lab, random.Random(seed)
+    lab.reset()
+    scene = Scene(lab)
+    rules = some_rules(lab, chance)
+    for kind, number in scene.keys.values():
+        path = f"/{'policies' if kind == 'policy' else 'computers'}/{number}/firewall/assignments"
+        lab.api("PUT", path, {"ruleIDs": [rule for rule in rules if chance.random() < 0.3]})
+    profiles = some_profiles(scene, chance)
+    options = {
+        "undeclared": chance.choice(("keep", "report", "remove", "remove")),
+        "scope": "fleet",
+        "list_targets": True,
+    }
+    foreseen = run(lab, profiles, check=True, **options)
+    before = Truth.of(lab)
+    result = run(lab, profiles, **options)
+    if "plan" not in result:
+        assert result["failure"]["code"] == "bad_option" and result["msg"] == foreseen["msg"]
+        return
+    same = ("changed", "plan", "digest", "counts", "objects", "warnings", "failed_targets")
+    assert {one: result.get(one) for one in same} == {one: foreseen.get(one) for one in same}
+    after = Truth.of(lab)
+    changed = {(one["type"], one["id"]) for one in result["changed_targets"]}
+    assert {key[:2] for key in after.parts_changed_since(before)} == changed
+    assert after.objects_changed_since(before) == {(one["type"], one["name"]) for one in result["objects"]}
+    if result["failed"]:
+        # What was refused, because another rule used a list, may be done once that rule no longer uses it.
+        return
+    lab.clear_requests()
+    again = run(lab, profiles, **options)
+    assert not again["changed"] and not again["failed"] and writes(lab) == []

@@ -50,7 +50,8 @@ class Document(t.NamedTuple):
 
     scope: whose overrides count as undeclared: those of targets and everything below policies among them, only of
     targets, or of the whole fleet. part, only: the chosen slice of the plan, and the chosen targets; C(None) for all.
-    reviewed: the steps of the plan that is to be continued, if it removes what is undeclared.
+    reviewed: the steps of the plan that is to be continued, if it removes what is undeclared. undone: the steps of the
+    plan that is to be undone.
     """
 
     profiles: tuple[Profile, ...]
@@ -60,6 +61,7 @@ class Document(t.NamedTuple):
     part: Slice | None = None
     only: Selector | None = None
     reviewed: tuple[Step, ...] = ()
+    undone: tuple[Step, ...] = ()
 
 
 def profile_arguments() -> dict[str, dict[str, t.Any]]:

@@ -42,6 +42,8 @@ class Plan(t.NamedTuple):
     later: tuple[Step, ...] | None = None
     # In an undo, the targets that somebody else has changed and that stay as they are; C(None) if this is not an undo.
     left_alone: tuple[Refusal, ...] | None = None
+    # Groups of targets that only are as declared once the step with this ID is done on a policy above.
+    relying: t.Sequence[tuple[t.Collection[Target], str]] = ()
 
 
 def make_plan(fleet: Fleet, document: Document) -> Plan:
@@ -98,6 +100,7 @@ def make_plan(fleet: Fleet, document: Document) -> Plan:
         tuple(undeclared) if document.undeclared == REPORT else None,
         frozenset(one.identity for one in scope) if document.undeclared == REMOVE else frozenset(),
         chosen,
+        relying=outlook.relying,
     )
 
 
@@ -129,6 +132,7 @@ def _undeclared(
     found: list[Step] = []
     for facet in document.facets:
         of_facet = wishes[facet.name]
+        facet.learn(outlook.fleet, of_facet, document.undone)
         for target in scope:
             wish = of_facet.get(target)
             undeclared = facet.undeclared(outlook, target, wish)

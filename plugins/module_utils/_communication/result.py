@@ -16,10 +16,11 @@ from operator import attrgetter
 
 from .._basis.interpreter import fit_for_fleets, give_back
 from .._basis.text import outline, shown
+from .._facets.facet import subject_of
 from .._facets.step import KINDS, Step, Subject
 from .._fleet.fleet import LARGE, Fleet
 from .._fleet.objects import Computer, Policy, Target
-from .._fleet.outcome import ALL_DONE, DONE, KEPT, NOT_DONE, Outcome
+from .._fleet.outcome import ALL_DONE, DONE, KEPT, NOT_DONE, NOT_TRIED, Outcome
 from .._manager.client import Client
 from .apply import apply_plan
 from .cut import part_of
@@ -200,7 +201,8 @@ def _result(plan: Plan, outcomes: t.Sequence[Outcome], run: Run) -> Result:
     changed = dict.fromkeys(sorted({subject for group in groups for subject in group.subjects}, key=_order))
     failures = _failures(plan, outcomes)
     failed = {subject for subject, _failure in failures}
-    gone = {subject[:2] for subject in (*changed, *failed)}
+    waiting = _waiting(plan)
+    gone = waiting.union(subject[:2] for subject in (*changed, *failed))
     unchanged = plan.targets
     if gone:
         unchanged = [target for target in unchanged if target.identity not in gone]
@@ -250,16 +252,30 @@ def _undeclared(plan: Plan) -> list[Result]:
     return [group.as_dict() for group in grouped(plan.undeclared or ())]
 
 
+def _waiting(plan: Plan) -> set[tuple[str, int]]:
+    """The targets that are to inherit from policies what is left to another run."""
+    later = {step.id for step in plan.later or ()} if plan.relying else ()
+    return {target.identity for targets, step in plan.relying if step in later for target in targets}
+
+
 def _failures(plan: Plan, outcomes: t.Sequence[Outcome]) -> list[tuple[Subject, Result]]:
     """What was not done, or may not be done: one entry for each target, rule or list, facet and state."""
     entries: dict[tuple[Subject, str | None, str], list[tuple[str, t.Any]]] = {}
     for refusal in plan.refusals:
         entries.setdefault((refusal.subject, refusal.facet, NOT_DONE), []).append((refusal.reason, None))
+    lost: dict[str, Step] = {}
     for step, outcome in zip(plan.steps, outcomes):
         if outcome.state not in (DONE, KEPT):
+            lost[step.id] = step
             facet = step.facet if is_on_target(step) else None
             failure = outcome.error and outcome.error.as_failure()
             entries.setdefault((step.subject, facet, outcome.state), []).append((outcome.reason, failure))
+    for targets, needed in plan.relying if lost else ():
+        if needed in lost:
+            step = lost[needed]
+            reason = f"not as declared, since this is to be inherited and failed: {step.words}"
+            for target in targets:
+                entries.setdefault((subject_of(target), step.facet, NOT_TRIED), []).append((reason, None))
     return [
         (
             subject,

@@ -173,6 +173,9 @@ def _unrestricted(outlook: Outlook, wanted: Outlook, groups: t.Iterable[Alike[Se
     """The targets whose agents would begin to listen although their declared restriction is refused."""
     refused = {}
     for group in groups:
+        if _direction(group.wish) == INHERITED and group.first.overrides.get(COMMUNICATION_DIRECTION) is None:
+            # Nothing is written here. What opens the port is written above, and is refused there.
+            continue
         for target in group.targets if _opens(outlook.today, wanted, group.first) else ():
             lacking = outlook.guarded(target).lacking
             if lacking is not None:

@@ -17,7 +17,7 @@ from .._fleet.catalogue import INHERITED, Setting, Value
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Computer, Policy, Target
 from .._fleet.outlook import Outlook
-from .step import HERE, SET, SETTINGS, Effective, Said, Step, Subject
+from .step import HERE, SET, SETTINGS, Effective, Said, Step, Subject, step_id
 
 Wish = t.TypeVar("Wish")
 Wishes = t.Mapping[Target, Wish]
@@ -112,6 +112,12 @@ class Facet(t.Generic[Wish]):
     def steps(self, outlook: Outlook, wishes: Wishes[Wish]) -> t.Iterator[Said]:
         """Everything to write, and every target that must be left alone. Adds its steps to the outlook."""
         raise NotImplementedError
+
+    def learn(self, fleet: Fleet, wishes: Wishes[Wish], undone: t.Sequence[Step]) -> None:
+        """Look at what is declared for all targets, before C(undeclared) is asked about each of them.
+
+        C(undone): the steps of a plan that is to be undone.
+        """
 
     def undeclared(self, outlook: Outlook, target: Target, wish: Wish | None) -> Undeclared[Wish] | None:
         """The overrides of a target that its wish, if any, does not mention; C(None) if there are none."""
@@ -209,6 +215,11 @@ class SettingsFacet(Facet[SettingsWish]):
         groups = outlook.alike(wishes)
         for policy in outlook.from_the_top(group.first for group in groups if isinstance(group.first, Policy)):
             yield from self._steps_of(outlook, policy, wishes[policy])
+        for group in groups:
+            for setting in group.wish.inherited_accepted:
+                above = _above_that_is_enough(outlook, group.first, setting, group.wish)
+                if above is not None:
+                    outlook.rely(group.targets, step_id(SET, *above.identity, setting.option))
         # The policies are planned by now, so it is known what computers inherit.
         differing = [
             computer
@@ -331,6 +342,13 @@ def _holds(outlook: Outlook, target: Target, setting: Setting, wish: SettingsWis
         accepted = setting in wish.inherited_accepted and outlook.inherited(target, setting)[0] == value
         return value == INHERITED or accepted
     return override == value
+
+
+def _above_that_is_enough(outlook: Outlook, target: Target, setting: Setting, wish: SettingsWish) -> Policy | None:
+    """The policy whose planned value is enough for the wish, although it is not there yet."""
+    if wish.values[setting] == INHERITED or target.overrides.get(setting) is not None:
+        return None
+    return outlook.planned_above(target, setting) if _holds(outlook, target, setting, wish) else None
 
 
 # Kept, since many steps share these values: a plan can have hundreds of thousands of steps.

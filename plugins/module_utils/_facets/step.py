@@ -71,7 +71,8 @@ HERE = "here"
 
 def step_id(action: str, kind: str, subject: int | str | None, key: str) -> str:
     """The ID of the step with this action on a target (by ID), or on a rule or list (by name)."""
-    return f"{action} {kind} {subject} {key}".rstrip()
+    # Nothing is stripped: names of lists can differ only by a blank at their end.
+    return f"{action} {kind} {subject} {key}" if key else f"{action} {kind} {subject}"
 
 
 class Step(t.NamedTuple):

@@ -72,6 +72,8 @@ class Outlook:
         self._guards_known: dict[Target, Guard] = {}
         # The groups of targets, by the wishes of a facet, which do not change while a plan is made.
         self._alike: dict[int, tuple[t.Any, list[Alike[t.Any]]]] = {}
+        # Targets for which an inherited value is enough, each group with the ID of the step that sets this value above.
+        self.relying: list[tuple[t.Collection[Target], str]] = []
         # By policy, the guarded targets below it; C(None) until first needed.
         self._guards_below: defaultdict[Policy, list[Target]] | None = None
 
@@ -95,6 +97,10 @@ class Outlook:
                 if all(map(operator.is_, map(matching.__getitem__, ids), wishes.values())):
                     return [Alike(matching[id(group.wish)], group.targets) for group in groups]
         return None
+
+    def rely(self, targets: t.Collection[Target], step: str) -> None:
+        """Note that these targets only are as declared once this step, by its ID, is done on a policy above."""
+        self.relying.append((targets, step))
 
     # -- settings
 
@@ -142,6 +148,18 @@ class Outlook:
             return None, UNKNOWN_SOURCE
         value = self.fleet.default_settings.get(setting)
         return value, DEFAULT_POLICY if value is not None else UNKNOWN_SOURCE
+
+    def planned_above(self, target: Target, setting: Setting) -> Policy | None:
+        """The policy from which a target without an override will have its value, if that is written by a step."""
+        planned = self._settings[setting]
+        for policy in self.fleet.lineage(target) if planned else ():
+            if self.override(policy, setting) is not None:
+                return policy if policy in planned else None
+        return None
+
+    def is_planned(self, policy: Policy, rule_name: str) -> bool:
+        """Whether a step assigns the rule to the policy."""
+        return self._rules[rule_name].get(policy, False)
 
     def effective(self, target: Target, setting: Setting) -> tuple[Value | None, str]:
         """The effective value of a target, and where it is set."""

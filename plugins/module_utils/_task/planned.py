@@ -93,6 +93,8 @@ class Asked(t.NamedTuple):
             undoes = None if undo_plan is None else _plan_in("undo_plan", undo_plan)
             options = _given({name: params.get(name) for name in _DOCUMENT_ARGUMENTS})
             document = _document(options, params["profiles"], deployment)
+            if undoes:
+                document = document._replace(undone=undoes.steps)
             return cls(document, options, reviewed, plan_file, undoes=undoes)
         for option in (*_DOCUMENT_ARGUMENTS.keys() - PART_ARGUMENTS.keys(), "plan_file", "undo_plan"):
             if params.get(option) not in (None, _DOCUMENT_ARGUMENTS.get(option, {}).get("default")):

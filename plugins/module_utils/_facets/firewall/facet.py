@@ -19,11 +19,24 @@ from ..._fleet.catalogue import COMMUNICATION_DIRECTION
 from ..._fleet.fleet import OBJECTS, Fleet
 from ..._fleet.objects import Computer, Policy, Target
 from ..._fleet.outlook import Guard, Outlook
-from ..._fleet.shared_objects import is_ours
+from ..._fleet.shared_objects import resolved
 from ..._manager.kinds import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, labels_of, subject_of
-from ..step import ASSIGN, ASSIGNMENTS, DELETE, HERE, TYPES, UNASSIGN, UNASSIGNMENTS, Effective, Refusal, Said, Step
+from ..step import (
+    ASSIGN,
+    ASSIGNMENTS,
+    DELETE,
+    HERE,
+    TYPES,
+    UNASSIGN,
+    UNASSIGNMENTS,
+    Effective,
+    Refusal,
+    Said,
+    Step,
+    step_id,
+)
 from .description import (
     RulesThere,
     describe_restriction,
@@ -73,7 +86,12 @@ class FirewallRestriction(Facet[Wish]):
         self._candidates: dict[int, frozenset[int]] = {}
         self._openings: dict[frozenset[int], list[str]] = {}
         self._there = RulesThere()
-        # Rules that restrict, or may restrict, the port, and all rules that we have created. Filled when first needed.
+        # The rules and lists as declared restrictions will leave them, if undeclared rules are searched; and by type and ID
+        # of a target, the names of the rules that a plan which is to be undone has assigned to it.
+        self._later: Fleet | None = None
+        self._undone: dict[tuple[str, int | None], set[str]] = {}
+        # Rules that restrict, or may restrict, the port after that, and all rules that we have created. Filled when first
+        # needed.
         self._restricting: frozenset[int] | None = None
         self._absent: dict[int, Restriction] = {}
         self._untold: dict[str, int] = {}
@@ -187,14 +205,23 @@ class FirewallRestriction(Facet[Wish]):
         policies = outlook.from_the_top(one for one in firsts if isinstance(one, Policy))
         for _depth, equally_deep in groupby(policies, key=lambda policy: len(fleet.lineage(policy))):
             yield list(equally_deep)
-        yield outlook.from_the_top(
-            target
-            for group in groups
-            if isinstance(group.first, Computer)
-            and not all(self._is_inherited(outlook, group.first, restriction) for restriction in group.wish)
-            for target in group.targets
-            if target not in refused
-        )
+        computers: list[Target] = []
+        for group in groups:
+            if not isinstance(group.first, Computer):
+                continue
+            targets = [target for target in group.targets if target not in refused] if refused else group.targets
+            if all(self._is_inherited(outlook, group.first, restriction) for restriction in group.wish):
+                for restriction in group.wish:
+                    self._rely(outlook, targets, restriction.rule_name)
+            else:
+                computers += targets
+        yield outlook.from_the_top(computers)
+
+    def _rely(self, outlook: Outlook, targets: t.Sequence[Target], name: str) -> None:
+        """Note that an inherited rule is enough for these targets, which inherit it from the same policy."""
+        giver = outlook.giver(targets[0], name, self._needed.rule_id(name)) if targets else None
+        if giver and outlook.is_planned(giver, name):
+            outlook.rely(targets, step_id(ASSIGN, *giver.identity, name))
 
     def _is_inherited(self, outlook: Outlook, target: Target, restriction: Restriction) -> bool:
         """Whether a target inherits a rule, and that is enough."""
@@ -226,6 +253,7 @@ class FirewallRestriction(Facet[Wish]):
         rule_id = self._needed.rule_id(name)
         giver = outlook.giver(target, name, rule_id)
         if giver and restriction.accept_inherited:
+            self._rely(outlook, [target], name)
             return
         how = "inherited, but not assigned here" if giver else "not assigned here"
         outlook.assign(target, name, True)
@@ -264,8 +292,11 @@ class FirewallRestriction(Facet[Wish]):
         kept_lists = {(TYPES[kind], name) for one in targets_of if one.present for kind, name, _items in one.lists}
         letting_go: dict[str, set[Target]] = {}
         for restriction, targets in targets_of.items():
-            if restriction.rule_name not in kept_rules and not any(target in refused for target in targets):
-                letting_go.setdefault(restriction.rule_name, set()).update(targets)
+            # Without a rule of that name, not even C(None), several have it.
+            if restriction.rule_name in rules and restriction.rule_name not in kept_rules:
+                # A refused target keeps the rule, if it has it.
+                leaving = (target for target in targets if target not in refused)
+                letting_go.setdefault(restriction.rule_name, set()).update(leaving)
         gone: dict[int, Step] = {}
         for name, holders in letting_go.items():
             rule = rules[name]
@@ -273,13 +304,18 @@ class FirewallRestriction(Facet[Wish]):
             if rule and step:
                 gone[rule["ID"]] = step
         yield from gone.values()
+        rewritten = {
+            step.subject.id: step
+            for step in self._needed.objects.values()
+            if step.subject.kind is FIREWALL_RULE and step.subject.id is not None
+        }
         lists: dict[str, Step] = {}
         for restriction in targets_of:
             name = restriction.rule_name
             rule = rules.get(name)
             if name in letting_go and (rule is None or rule["ID"] in gone):
                 try:
-                    lists.update((step.id, step) for step in deletable_lists(fleet, restriction, gone))
+                    lists.update((step.id, step) for step in deletable_lists(fleet, restriction, gone, rewritten))
                 except Unfit:
                     # If several lists have the name, it is unknown which one is ours, so all of them stay.
                     continue
@@ -339,14 +375,23 @@ class FirewallRestriction(Facet[Wish]):
 
     # -- what nobody declared
 
+    def learn(self, fleet: Fleet, wishes: Wishes[Wish], undone: t.Sequence[Step]) -> None:
+        self._later = t.cast("Fleet", _Later(fleet, wishes))
+        for step in undone:
+            if step.action == ASSIGN:
+                self._undone.setdefault(step.subject[:2], set()).add(step.key)
+
     def undeclared(self, outlook: Outlook, target: Target, wish: Wish | None) -> Undeclared[Wish] | None:
         fleet = outlook.fleet
         if self._restricting is None:
-            ours = {rule_id for rule_id, rule in fleet.rules.items() if is_ours(rule)}
-            self._restricting = opening_candidates(fleet, AGENT_PORT) | ours
-        if not self._restricting:
+            self._restricting = restricting_rules(self._later or fleet)
+        undone = self._undone.get(target.identity, ())
+        if not self._restricting and not undone:
             return None
-        there = fleet.assignments.possible(target) & self._restricting
+        possible = fleet.assignments.possible(target)
+        there = possible & self._restricting
+        if undone:
+            there |= {rule_id for rule_id in possible if fleet.rules.get(rule_id, {}).get("name") in undone}
         if not there:
             return None
         declared = {one.rule_name for one in wish or ()}
@@ -366,7 +411,8 @@ class FirewallRestriction(Facet[Wish]):
             self._assignment(outlook, target, UNASSIGN, name, rule_id, f"the rule {quoted(name, 100)} is assigned here")
             for rule_id, name in found.items()
         )
-        lasting = self._lasting(fleet, found, any(one.present for one in wish or ()))
+        others = {rule_id: name for rule_id, name in found.items() if name not in undone}
+        lasting = self._lasting(self._later or fleet, others, any(one.present for one in wish or ()))
         for rule_id, reason in lasting.items():
             told = self._undeclarable.setdefault((found[rule_id], reason), [])
             told.append(target.label)
@@ -423,13 +469,14 @@ class FirewallRestriction(Facet[Wish]):
         return found
 
     def notes(self) -> list[str]:
+        way_out = ["State absent with its rule_name takes it away"]
         return [
             f"{self.name}: {count} policies and computers inherit the rule {quoted(name, 100)}, and whether it is assigned"
             " to them as well cannot be seen in the manager's lists. It counts as inherited"
             for name, count in self._untold.items()
         ] + [
             f"{self.name}: the rule {quoted(name, 100)} is not declared, and stays on {enumerated(labels, 3)}, since no"
-            f" document can declare it: {reason}. State absent with its rule_name takes it away"
+            f" document can declare it: {'. '.join([reason, *(way_out if name == name.strip() else ())])}"
             for (name, reason), labels in self._undeclarable.items()
         ]
 
@@ -556,7 +603,7 @@ class FirewallRestriction(Facet[Wish]):
         try:
             rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
             if rule is None:
-                return not deletable_lists(fleet, restriction, {})
+                return not deletable_lists(fleet, restriction, {}, {})
         except Unfit:
             return False
         if fleet.assignments.states([target], rule["ID"])[target]:
@@ -577,3 +624,43 @@ class FirewallRestriction(Facet[Wish]):
         if others not in self._openings:
             self._openings[others] = openings(fleet, others)
         return self._openings[others]
+
+
+class _Later:
+    """A fleet, but with the rules and lists as declared restrictions will leave them.
+
+    Lists that will be made have IDs below 0.
+    """
+
+    def __init__(self, fleet: Fleet, wishes: Wishes[Wish]) -> None:
+        self._fleet = fleet
+        described: dict[str, dict[int, Restriction]] = {}
+        for wish in {id(wish): wish for wish in wishes.values()}.values():
+            for one in wish:
+                if one.present and one.described:
+                    described.setdefault(one.rule_name, {})[id(one)] = one
+        made: dict[tuple[str, str], int] = {}
+        for alike in described.values():
+            try:
+                steps = [step for one in alike.values() for step in needed_objects(fleet, one)]
+            except Unfit:
+                # The targets of these are refused, and nothing is written.
+                continue
+            for step in steps:
+                self._write(step, made)
+
+    def _write(self, step: Step, made: dict[tuple[str, str], int]) -> None:
+        kind, name, number = step.subject.kind, step.subject.name, step.subject.id
+        if number is None:
+            number = made.setdefault((step.subject.type, name), -1 - len(made))
+        held = self.objects(kind)
+        fields = {key: resolved(value, made) for key, value in step.after.items()}
+        setattr(self, OBJECTS[kind], {**held, number: {"ID": number, "name": name, **held.get(number, {}), **fields}})
+
+    def objects(self, kind: Kind) -> dict[int, dict[str, t.Any]]:
+        """Every rule or list of one kind by its ID."""
+        return t.cast("dict[int, dict[str, t.Any]]", getattr(self, OBJECTS[kind]))
+
+    def __getattr__(self, name: str) -> t.Any:
+        # Everything else is as today, and is read only once.
+        return getattr(self._fleet, name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ..._basis.address_set import AddressSet, PrefixLimit
 from ..._basis.addresses import Span, given_ip_span, given_mac, ip_span, ip_text, uncovered
 from ..._basis.numbers import port_number
-from ..._basis.text import enumerated, quoted
+from ..._basis.text import can_be_written, enumerated, quoted
 from ..._manager.kinds import IP_LIST, MAC_LIST, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..._vendor.regions import manager_subnets
@@ -79,6 +79,9 @@ class Restriction:
         for option in ("ip_list_name", "mac_list_name"):
             if options.get(option) and not str(options[option]).strip():
                 raise scope.error(option, options[option], "the name of the list, not blank")
+        for option in ("rule_name", "ip_list_name", "mac_list_name", "port_list"):
+            if not can_be_written(str(options.get(option) or "")):
+                raise scope.error(option, options[option], "text that can be written in UTF-8")
         ip_list_name = str(options.get("ip_list_name") or f"{rule_name} (IPs)")
         mac_list_name = str(options.get("mac_list_name") or f"{rule_name} (MACs)")
         if state != PRESENT:

@@ -15,7 +15,7 @@ from ..._basis.addresses import holds_port, ip_text
 from ..._basis.text import enumerated
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
-from ..._fleet.shared_objects import differences, is_ours, reference
+from ..._fleet.shared_objects import differences, is_ours, reference, resolved
 from ..._manager.kinds import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
 from ..step import DELETE, LISTS, LISTS_GONE, RULES, RULES_GONE, TYPES, UNLESS_USED, WRITE, Step, Subject
 from .admission import shared_list
@@ -68,8 +68,13 @@ def deletable_rule(
     return step if holders.complete else step._replace(key=UNLESS_USED)
 
 
-def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: t.Mapping[int, Step]) -> list[Step]:
-    """The steps that delete the lists that are ours and that only the rules in C(rules_gone) use. Raises C(Unfit)."""
+def deletable_lists(
+    fleet: Fleet, restriction: Restriction, rules_gone: t.Mapping[int, Step], rewritten: t.Mapping[int, Step]
+) -> list[Step]:
+    """The steps that delete the lists that are ours and that no rule will use. Raises C(Unfit).
+
+    C(rules_gone): the steps that delete rules, and C(rewritten): those that change rules, by the rule's ID.
+    """
     steps = []
     for kind, name, key in (
         (IP_LIST, restriction.ip_list_name, "IPListID"),
@@ -83,10 +88,17 @@ def deletable_lists(fleet: Fleet, restriction: Restriction, rules_gone: t.Mappin
             for rule in fleet.rules.values()
             if found["ID"] in (rule.get(f"source{key}"), rule.get(f"destination{key}"))
         }
-        if users <= rules_gone.keys():
-            needs = tuple(sorted(rules_gone[user].id for user in users))
+        leaving = {user for user in users if user in rewritten and _leaves(fleet.rules[user], rewritten[user], key)}
+        if users <= rules_gone.keys() | leaving:
+            needs = tuple(sorted((rewritten if user in leaving else rules_gone)[user].id for user in users))
             steps.append(_deleted(kind, found, "no rule uses it anymore", LISTS_GONE, needs))
     return steps
+
+
+def _leaves(rule: dict[str, t.Any], step: Step, key: str) -> bool:
+    """Whether a step gives a rule another list as its source, and the rule has none as its destination."""
+    wanted = step.after.get(f"source{key}")
+    return wanted is not None and resolved(wanted, {}) != rule.get(f"source{key}") and not rule.get(f"destination{key}")
 
 
 def find_named(fleet: Fleet, kind: Kind, name: str) -> dict[str, t.Any] | None:

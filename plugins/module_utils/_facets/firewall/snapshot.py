@@ -42,6 +42,8 @@ def options_of(fleet: Fleet, rule: Item, fill: Fill) -> dict[str, t.Any]:
     C(fill): adds default values to options.
     """
     name = rule["name"]
+    if name != name.strip():
+        raise Unfit("its name begins or ends with a blank, and rule_name cannot")
     options: dict[str, t.Any] = {} if name == DEFAULT_RULE_NAME else {"rule_name": name}
     action = next((option for option, wire in ACTIONS.items() if wire == rule.get("action")), None)
     if action is None:
