@@ -53,10 +53,16 @@ class Site:
         inventory = {"all": {"hosts": dict(hosts if hosts is not None else {"manager": {}}), "vars": shared}}
         (self.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
 
-    def run(self, playbook: str, *arguments: str, key: str = "admin") -> Ended:
+    def run(
+        self,
+        playbook: str,
+        *arguments: str,
+        key: str = "admin",
+        environment: t.Mapping[str, str] | None = None,
+    ) -> Ended:
         """Run a playbook of the collection, or a file, as a pipeline does, from the folder of the inventory."""
         secret = {"admin": self.lab.api_key, "read_only": self.lab.read_only_api_key}[key]
-        environment = {"WORKLOAD_SECURITY_API_KEY": secret}
+        environment = {"WORKLOAD_SECURITY_API_KEY": secret, **(environment or {})}
         name = playbook if playbook.endswith(".yml") else f"workload_security.agent.{playbook}"
         command = ("-i", "hosts.yml", name, *arguments)
         ran = ansible_playbook(*command, environment=environment, cwd=self.folder)
@@ -278,6 +284,37 @@ def test_a_variable_without_a_value_is_left_out_or_named(site):
     (site.folder / "hosts.yml").write_text("all: {hosts: {manager: {}}}")
     ended = site.run("rollout", "-e", "rollout_directory=out")
     assert ended.status == 2 and "set communication_profiles" in ended.output, ended.output
+
+
+@pytest.mark.both_cores
+def test_a_variable_that_refers_to_nothing_is_not_left_out(site):
+    """It could say which manager is meant, what to take back, or what is well: without it, another thing is done."""
+    site.write([PROFILE])
+    elsewhere = {"WORKLOAD_SECURITY_URL": site.lab.url, "WORKLOAD_SECURITY_CA_PATH": site.lab.ca_path}
+    snapshot = {"undeclared": "remove", "scope": "targets", "profiles": [PROFILE]}
+    snapshot = {f"communication_{name}": value for name, value in snapshot.items()}
+    (site.folder / "before.yml").write_text(yaml.safe_dump(snapshot))
+    health = ("computer_groups", "computers_query", "silent_after", "not_arrived_after", "warning", "critical")
+    for playbook, folder, variables in (
+        ("apply", "communication_plan_directory", ()),
+        ("capture", "capture_path", ("communication_manager", "capture_options")),
+        ("cipher_report", "cipher_report_directory", ("communication_manager",)),
+        ("drift", "communication_drift_directory", ()),
+        ("health", "health_directory", ("communication_manager", *(f"health_{name}" for name in health))),
+        ("health", "health_directory", ("health_computers_most", "health_fail_from")),
+        ("plan", "communication_plan_directory", ()),
+        ("report", "communication_report_directory", ("communication_manager", "communication_profiles")),
+        ("rollback", "rollback_snapshot", ("communication_manager", "rollback_only")),
+        ("rollout", "rollout_directory", ("communication_manager", "communication_profiles", "rollout_managers")),
+    ):
+        for variable in (folder, *variables):
+            site.lab.clear_requests()
+            given = {folder: "before.yml" if playbook == "rollback" else "out", variable: "{{ nowhere }}"}
+            # The environment says how to reach a manager, but not the one that is meant.
+            ended = site.run(playbook, "-e", json.dumps(given), environment=elsewhere)
+            assert ended.status and "'nowhere' is undefined" in ended.output, (playbook, variable, ended.output)
+            # Where its results go is looked at after health has read them.
+            assert variable == "health_directory" or site.lab.summary()["total"] == 0, (playbook, variable)
 
 
 @pytest.mark.parametrize("interval", [10, 7])
