@@ -266,13 +266,14 @@ def test_a_variable_without_a_value_is_left_out_or_named(site):
     assert {path.name: path.stat().st_mode & 0o777 for path in (site.folder / "out").iterdir()} == {
         f"manager.{kind}": 0o600 for kind in ("html", "json", "csv")
     }
-    told = {f"connectivity_{name}": None for name in ("directory", "region", "manager_host")}
+    told = {f"connectivity_{name}": None for name in ("ask_manager", "directory", "region", "manager_host")}
     ended = site.run("preflight", "-c", "local", "-e", json.dumps({**told, "connectivity_manager": None}))
     assert ended.status == 2 and "argument 'connectivity_manager' is of type NoneType" in ended.output, ended.output
     ended = site.run("preflight", "-c", "local", "-e", json.dumps(told))
     assert ended.status == 2 and "Set connectivity_region" in ended.output, ended.output
     ended = site.run("preflight", "-c", "local", "-e", json.dumps({**told, "connectivity_manager_host": "localhost"}))
     assert ended.status == 0 and "AGENT INITIATED?" in ended.output, ended.output
+    assert "DEPRECATION" not in ended.output, ended.output
     for playbook, variable in (
         ("report", "communication_report_directory"),
         ("cipher_report", "cipher_report_directory"),
