@@ -10,6 +10,7 @@ import html
 import json
 import os
 import re
+import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 import yaml
 
 from tests.integration.support import ansible_playbook, writes
-from tests.integration.test_profile import mac
+from tests.integration.test_profile import computers, mac
 from tests.lab.manager.process import LabManager
 from tests.page import Page
 
@@ -316,6 +317,25 @@ def test_a_variable_that_refers_to_nothing_is_not_left_out(site):
             assert ended.status and "'nowhere' is undefined" in ended.output, (playbook, variable, ended.output)
             # Where its results go is looked at after health has read them.
             assert variable == "health_directory" or site.lab.summary()["total"] == 0, (playbook, variable)
+
+
+@pytest.mark.both_cores
+def test_playbooks_about_all_hosts_at_once_wait_for_all(site):
+    """Whatever the strategy in the configuration of Ansible: with free, tasks that run once run for each host."""
+    hosts = {f"web{one['ID']}": {"workload_security_id": one["ID"]} for one in computers(site.lab)[:4]}
+    profile = {"name": "Computers", "computers": "{{ communication_play_computers }}", "heartbeat": {"interval": 7}}
+    site.write([profile], hosts)
+    free = {"ANSIBLE_STRATEGY": "free"}
+    told = {
+        "connectivity_manager_host": "127.0.0.1",
+        "connectivity_timeout": 1,
+        "ansible_python_interpreter": sys.executable,
+    }
+    ended = site.run("preflight", "-f", "1", "-c", "local", "-e", json.dumps(told), environment=free)
+    assert ended.status == 0 and ended.output.count("AGENT INITIATED?") == 1, ended.output
+    assert "gives no answer" not in ended.output and "[WARNING]" not in ended.output, ended.output
+    ended = site.run("computers", "--check", environment=free)
+    assert ended.status == 0 and ended.output.count("4 of 4 targets would change") == 1, ended.output
 
 
 @pytest.mark.parametrize("interval", [10, 7])
