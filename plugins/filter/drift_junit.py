@@ -9,13 +9,14 @@ from xml.etree import ElementTree  # nosec B405 # this only writes XML
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils._basis.plain import kind_of
 from ..module_utils._basis.text import in_words, shown
 
 
 def drift_junit(result: object, name: object = "communication") -> str:
     """Write a comparison as JUnit XML; see the documentation of the filter."""
     if not isinstance(result, dict):
-        raise AnsibleFilterError(f"drift_junit: expected the result of communication_profile, got {_kind(result)}")
+        raise AnsibleFilterError(f"drift_junit: expected the result of communication_profile, got {kind_of(result)}")
     suite = _Suite(_text(name))
     counts = result.get("counts")
     if not isinstance(counts, dict):
@@ -75,10 +76,6 @@ def _targets(group: dict[str, t.Any]) -> str:
 def _text(value: object) -> str:
     """A value on one line, without the characters that XML cannot hold."""
     return "" if value is None else shown(in_words(value), 2000)
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__
 
 
 class FilterModule:

@@ -9,6 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
+from ..module_utils._basis.plain import kind_of
 from ..module_utils._basis.text import shown
 
 Result = t.Dict[str, t.Any]
@@ -20,7 +21,7 @@ _LISTS = ("plan", "undeclared", "objects", "failed_targets", "warnings")
 def merged_results(results: object) -> Result:
     """Merge the results of slices into one; see the documentation of the filter."""
     if not isinstance(results, list):
-        raise _error(f"expected a list of results, got {type(results).__name__}")
+        raise _error(f"expected a list of results, got {kind_of(results)}")
     checked = [_checked(result, number) for number, result in enumerate(results, 1)]
     counts = {name: sum(result["counts"][name] for result in checked) for name in _COUNTS}
     objects = {(one.get("type"), one.get("name")): one for result in reversed(checked) for one in result["objects"]}
@@ -42,7 +43,7 @@ def merged_results(results: object) -> Result:
 def _checked(result: object, number: int) -> Result:
     """A result with the parts that are merged. Raises C(AnsibleFilterError) if this is not a result."""
     if not isinstance(result, dict):
-        raise _error(f"result {number} is a {type(result).__name__}, not a dictionary")
+        raise _error(f"result {number} is {kind_of(result)}, not a dictionary")
     counts = result.get("counts")
     if not isinstance(counts, dict):
         why = result.get("error") or result.get("msg")

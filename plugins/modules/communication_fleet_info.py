@@ -61,7 +61,7 @@ EXAMPLES = r"""
 - name: Fail if agents' ports are open to anybody
   ansible.builtin.assert:
     that: stock.summary.agent_port.open == 0
-    fail_msg: "{{ stock.ports | selectattr('agent_port', 'eq', 'open') }}"
+    fail_msg: "{{ stock.ports | selectattr('agent_port', 'eq', 'open') | to_nice_yaml }}"
 
 - name: Keep the list of computers
   ansible.builtin.copy:

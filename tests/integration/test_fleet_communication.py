@@ -13,6 +13,7 @@ import typing as t
 from collections import Counter
 
 import pytest
+import yaml
 
 from ansible_collections.workload_security.agent.plugins.module_utils._answers.fleet_communication import (
     COLUMNS,
@@ -21,8 +22,9 @@ from ansible_collections.workload_security.agent.plugins.module_utils._answers.f
 )
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.client import Client
 from ansible_collections.workload_security.agent.plugins.module_utils._manager.transport import Transport
+from ansible_collections.workload_security.agent.plugins.modules import communication_fleet_info
 from tests.integration.in_process import run_tasks
-from tests.integration.support import RESTRICTION, connection, policy_named, run_facet, run_profiles
+from tests.integration.support import RESTRICTION, connection, play, policy_named, run_facet, run_profiles
 from tests.lab.manager.process import LabManager
 
 NAMESPACE = "workload_security.agent"
@@ -246,6 +248,14 @@ def test_a_query_and_the_number_of_computers(lab):
     result = stock(lab, computers_query="[?starts_with(platform, 'macOS')]", computers_most=2)
     assert 2 < result["summary"]["computers"] < 40 and len(result["computers"]) == 2
     assert result["summary"]["directions"]["agent_initiated"] == result["summary"]["computers"]
+
+
+@pytest.mark.slow
+def test_the_example_says_which_ports_are_open(lab, tmp_path):
+    counted, judged = yaml.safe_load(communication_fleet_info.EXAMPLES)[:2]
+    del counted[f"{NAMESPACE}.communication_fleet_info"]["url"]
+    told = play(lab, [counted, judged], tmp_path, keywords={"vars": {"stock": "{{ r0 }}"}}).results[1]
+    assert told["failed"] and "agent_port: open" in told["msg"] and "admits anybody" in told["msg"], told
 
 
 def body(content: t.Any) -> str:

@@ -10,6 +10,7 @@ import html
 import json
 import os
 import re
+import sys
 import typing as t
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 import yaml
 
 from tests.integration.support import ansible_playbook, writes
-from tests.integration.test_profile import mac
+from tests.integration.test_profile import computers, mac
 from tests.lab.manager.process import LabManager
 from tests.page import Page
 
@@ -53,10 +54,16 @@ class Site:
         inventory = {"all": {"hosts": dict(hosts if hosts is not None else {"manager": {}}), "vars": shared}}
         (self.folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
 
-    def run(self, playbook: str, *arguments: str, key: str = "admin") -> Ended:
+    def run(
+        self,
+        playbook: str,
+        *arguments: str,
+        key: str = "admin",
+        environment: t.Mapping[str, str] | None = None,
+    ) -> Ended:
         """Run a playbook of the collection, or a file, as a pipeline does, from the folder of the inventory."""
         secret = {"admin": self.lab.api_key, "read_only": self.lab.read_only_api_key}[key]
-        environment = {"WORKLOAD_SECURITY_API_KEY": secret}
+        environment = {"WORKLOAD_SECURITY_API_KEY": secret, **(environment or {})}
         name = playbook if playbook.endswith(".yml") else f"workload_security.agent.{playbook}"
         command = ("-i", "hosts.yml", name, *arguments)
         ran = ansible_playbook(*command, environment=environment, cwd=self.folder)
@@ -260,13 +267,14 @@ def test_a_variable_without_a_value_is_left_out_or_named(site):
     assert {path.name: path.stat().st_mode & 0o777 for path in (site.folder / "out").iterdir()} == {
         f"manager.{kind}": 0o600 for kind in ("html", "json", "csv")
     }
-    told = {f"connectivity_{name}": None for name in ("directory", "region", "manager_host")}
+    told = {f"connectivity_{name}": None for name in ("ask_manager", "directory", "region", "manager_host")}
     ended = site.run("preflight", "-c", "local", "-e", json.dumps({**told, "connectivity_manager": None}))
     assert ended.status == 2 and "argument 'connectivity_manager' is of type NoneType" in ended.output, ended.output
     ended = site.run("preflight", "-c", "local", "-e", json.dumps(told))
     assert ended.status == 2 and "Set connectivity_region" in ended.output, ended.output
     ended = site.run("preflight", "-c", "local", "-e", json.dumps({**told, "connectivity_manager_host": "localhost"}))
     assert ended.status == 0 and "AGENT INITIATED?" in ended.output, ended.output
+    assert "DEPRECATION" not in ended.output, ended.output
     for playbook, variable in (
         ("report", "communication_report_directory"),
         ("cipher_report", "cipher_report_directory"),
@@ -278,6 +286,56 @@ def test_a_variable_without_a_value_is_left_out_or_named(site):
     (site.folder / "hosts.yml").write_text("all: {hosts: {manager: {}}}")
     ended = site.run("rollout", "-e", "rollout_directory=out")
     assert ended.status == 2 and "set communication_profiles" in ended.output, ended.output
+
+
+@pytest.mark.both_cores
+def test_a_variable_that_refers_to_nothing_is_not_left_out(site):
+    """It could say which manager is meant, what to take back, or what is well: without it, another thing is done."""
+    site.write([PROFILE])
+    elsewhere = {"WORKLOAD_SECURITY_URL": site.lab.url, "WORKLOAD_SECURITY_CA_PATH": site.lab.ca_path}
+    snapshot = {"undeclared": "remove", "scope": "targets", "profiles": [PROFILE]}
+    snapshot = {f"communication_{name}": value for name, value in snapshot.items()}
+    (site.folder / "before.yml").write_text(yaml.safe_dump(snapshot))
+    health = ("computer_groups", "computers_query", "silent_after", "not_arrived_after", "warning", "critical")
+    for playbook, folder, variables in (
+        ("apply", "communication_plan_directory", ()),
+        ("capture", "capture_path", ("communication_manager", "capture_options")),
+        ("cipher_report", "cipher_report_directory", ("communication_manager",)),
+        ("drift", "communication_drift_directory", ()),
+        ("health", "health_directory", ("communication_manager", *(f"health_{name}" for name in health))),
+        ("health", "health_directory", ("health_computers_most", "health_fail_from")),
+        ("plan", "communication_plan_directory", ()),
+        ("report", "communication_report_directory", ("communication_manager", "communication_profiles")),
+        ("rollback", "rollback_snapshot", ("communication_manager", "rollback_only")),
+        ("rollout", "rollout_directory", ("communication_manager", "communication_profiles", "rollout_managers")),
+    ):
+        for variable in (folder, *variables):
+            site.lab.clear_requests()
+            given = {folder: "before.yml" if playbook == "rollback" else "out", variable: "{{ nowhere }}"}
+            # The environment says how to reach a manager, but not the one that is meant.
+            ended = site.run(playbook, "-e", json.dumps(given), environment=elsewhere)
+            assert ended.status and "'nowhere' is undefined" in ended.output, (playbook, variable, ended.output)
+            # Where its results go is looked at after health has read them.
+            assert variable == "health_directory" or site.lab.summary()["total"] == 0, (playbook, variable)
+
+
+@pytest.mark.both_cores
+def test_playbooks_about_all_hosts_at_once_wait_for_all(site):
+    """Whatever the strategy in the configuration of Ansible: with free, tasks that run once run for each host."""
+    hosts = {f"web{one['ID']}": {"workload_security_id": one["ID"]} for one in computers(site.lab)[:4]}
+    profile = {"name": "Computers", "computers": "{{ communication_play_computers }}", "heartbeat": {"interval": 7}}
+    site.write([profile], hosts)
+    free = {"ANSIBLE_STRATEGY": "free"}
+    told = {
+        "connectivity_manager_host": "127.0.0.1",
+        "connectivity_timeout": 1,
+        "ansible_python_interpreter": sys.executable,
+    }
+    ended = site.run("preflight", "-f", "1", "-c", "local", "-e", json.dumps(told), environment=free)
+    assert ended.status == 0 and ended.output.count("AGENT INITIATED?") == 1, ended.output
+    assert "gives no answer" not in ended.output and "[WARNING]" not in ended.output, ended.output
+    ended = site.run("computers", "--check", environment=free)
+    assert ended.status == 0 and ended.output.count("4 of 4 targets would change") == 1, ended.output
 
 
 @pytest.mark.parametrize("interval", [10, 7])

@@ -116,6 +116,9 @@ HERE = {"connectivity_manager_host": "127.0.0.1", "connectivity_timeout": 1}
             {**HERE, "connectivity_source_ips": "192.0.2.7,192.0.2", "connectivity_manager_addresses": "192.0.2.8"},
             "option 'source_ips' is '192.0.2': ",
         ),
+        ("connectivity", {**HERE, "connectivity_source_ips": [None]}, "option 'source_ips' is 'None': "),
+        ("connectivity", {**HERE, "connectivity_manager_addresses": 10.7}, "option 'manager_addresses' is '10.7': "),
+        ("connectivity", {**HERE, "connectivity_manager_host": 5, "connectivity_source_ips": [{}]}, "is '{}': "),
         (
             "local_dns",
             {"local_dns_place": {"hosts_file": None}, "local_dns_records": [{"hostnames": "dsm.example.com"}]},

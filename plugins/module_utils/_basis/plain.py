@@ -23,8 +23,8 @@ def plain_text(value: object, meaning: str) -> str:
     """The value as a plain string. Raises a C(TypeError) that says what was expected."""
     if isinstance(value, str):
         return str(value)
-    hint = ", put it in quotes" if _kind(value) == "a number" else ""
-    raise TypeError(f"expected {meaning} as a string, got {_kind(value)}{hint}")
+    hint = ", put it in quotes" if kind_of(value) == "a number" else ""
+    raise TypeError(f"expected {meaning} as a string, got {kind_of(value)}{hint}")
 
 
 def items(given: Optional[Sequence[object]]) -> List[str]:
@@ -39,8 +39,9 @@ def plain_bool(value: object, meaning: str) -> bool:
     """The value as a boolean. Raises a C(TypeError) that says what was expected."""
     if isinstance(value, bool):
         return value
-    raise TypeError(f"expected {meaning} as a boolean, got {_kind(value)}")
+    raise TypeError(f"expected {meaning} as a boolean, got {kind_of(value)}")
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """What a value is, in the words of YAML."""
     return next((word for kind, word in _KINDS if isinstance(value, kind)), "something else")

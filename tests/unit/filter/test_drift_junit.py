@@ -8,6 +8,8 @@ from __future__ import annotations
 import typing as t
 from xml.etree import ElementTree
 
+import pytest
+from ansible.errors import AnsibleFilterError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +20,10 @@ COUNTS = {"changed": 1, "unchanged": 5, "failed": 0}
 GROUP = {"facet": "heartbeat", "option": "interval", "before": 5, "after": 10, "why": "interval is set to 5 here",
          "policies": ["Web"], "computers": [], "count": 1}  # fmt: skip
 FAILED = {"type": "computer", "id": 7, "name": "mac", "facet": "communication_direction", "reason": "a Mac"}
+
+
+class Tagged(int):
+    """As variables of Ansible are: of a class of their own."""
 
 
 def counts_of(xml: str) -> tuple[str, ...]:
@@ -44,6 +50,14 @@ def test_no_drift_is_a_test_that_passed_and_no_comparison_an_error() -> None:
     assert counts_of(drift_junit({"counts": COUNTS, "plan": []})) == ("1", "0", "0")
     xml = drift_junit({"failed": True, "msg": "connection refused"})
     assert counts_of(xml) == ("1", "0", "1") and "connection refused" in xml
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("x", "a string"), (Tagged(5), "a number"), ([{}], "a list"), (None, "null")]
+)
+def test_what_is_no_result_is_named_in_the_words_of_yaml(value: object, kind: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=f"^drift_junit: expected the result of .*, got {kind}$"):
+        drift_junit(value)
 
 
 @given(st.text(st.characters(codec=None)))

@@ -68,8 +68,8 @@ def test_however_a_fleet_is_cut_the_whole_is_the_same(names, cuts, after):
 @pytest.mark.parametrize(
     ("results", "told"),
     [
-        ("text", "expected a list of results, got str"),
-        ([None], "result 1 is a NoneType, not a dictionary"),
+        ("text", "expected a list of results, got a string"),
+        ([None], "result 1 is null, not a dictionary"),
         ([result(), {"error": "the manager refuses the key"}], "result 2 has no counts: the manager refuses the key"),
         ([{"counts": {"changed": "1"}}], "counts.changed of result 1 is not a number: '1'"),
         ([{**result(), "plan": {}}], None),
