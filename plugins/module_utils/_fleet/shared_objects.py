@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._basis.addresses import ip_span, mac, normalized
-from .._manager.kinds import IP_LIST, MAC_LIST, Kind
+from .._manager.kinds import IP_LIST, MAC_LIST, Item, Kind
 
 MARK = "Managed by workload_security.agent"
 
@@ -19,6 +19,20 @@ Ids = t.Mapping[t.Tuple[str, str], int]
 
 # The values of fields that a rule lacks (source: replies captured from a manager).
 _UNSET = {"scheduleID": 0, "contextID": 0, "anyFlags": True}
+
+
+class SharedObjects(t.Protocol):
+    """The rules and lists of a manager, by ID: those of a C(Fleet), or as a plan will leave them."""
+
+    @property
+    def rules(self) -> dict[int, Item]:
+        """Every firewall rule."""
+
+    def port_list(self, list_id: int) -> Item | None:
+        """The port list with that ID, or none."""
+
+    def objects(self, kind: Kind) -> dict[int, Item]:
+        """Every rule or list of one kind."""
 
 
 def reference(type_of_list: str, name: str, list_id: int | None) -> dict[str, t.Any]:

@@ -17,7 +17,7 @@ from functools import cached_property
 from ..._basis.address_set import EVERYTHING, AddressSet, Counts
 from ..._basis.addresses import Span, listed_ip_span, mac, without_comment
 from ..._basis.text import enumerated, quoted, shown
-from ..._fleet.fleet import Fleet
+from ..._fleet.shared_objects import SharedObjects
 from ..._manager.kinds import IP_LIST, Kind
 
 # The most MACs and ranges of addresses that a result names.
@@ -109,19 +109,19 @@ def admitted_by(rule: dict[str, t.Any], ip_list: FindList, mac_list: FindList) -
     return Admitted(ways, reasons)
 
 
-def other_users(fleet: Fleet, kind: Kind, list_id: int, own_rule_id: int | None) -> list[str]:
+def other_users(shared: SharedObjects, kind: Kind, list_id: int, own_rule_id: int | None) -> list[str]:
     """The names of the rules that use an IP or MAC list as their source or destination, except our own rule."""
     key = "IPListID" if kind is IP_LIST else "MACListID"
     return sorted(
         str(rule.get("name"))
-        for rule_id, rule in fleet.rules.items()
+        for rule_id, rule in shared.rules.items()
         if rule_id != own_rule_id and list_id in (rule.get(f"source{key}"), rule.get(f"destination{key}"))
     )
 
 
-def shared_list(fleet: Fleet, kind: Kind, existing: dict[str, t.Any], own_rule_id: int | None) -> str | None:
+def shared_list(shared: SharedObjects, kind: Kind, existing: dict[str, t.Any], own_rule_id: int | None) -> str | None:
     """Why a list that is not ours must not be changed: other rules use it. C(None) if none does."""
-    users = other_users(fleet, kind, existing["ID"], own_rule_id)
+    users = other_users(shared, kind, existing["ID"], own_rule_id)
     if not users:
         return None
     option = "ip_list_name" if kind is IP_LIST else "mac_list_name"

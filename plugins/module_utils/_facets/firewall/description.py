@@ -14,6 +14,7 @@ from ..._fleet.catalogue import COMMUNICATION_DIRECTION, FIREWALL_STATE, NETWORK
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
 from ..._fleet.outlook import Outlook
+from ..._fleet.shared_objects import SharedObjects
 from ..._manager.errors import BadRequest, Forbidden, NotFound
 from ..._vendor.communication import AGENT_INITIATED, AGENT_PORT
 from .admission import MOST, Admitted, Way, admitted_by, all_of
@@ -187,14 +188,14 @@ def restricts_nothing(fleet: Fleet, rule: Rule) -> str | None:
     )
 
 
-def opening_candidates(fleet: Fleet, port: int) -> frozenset[int]:
+def opening_candidates(shared: SharedObjects, port: int) -> frozenset[int]:
     """The rules that replace, or may replace, the hidden rule for a port, whomever they admit."""
     return frozenset(
         rule_id
-        for rule_id, rule in fleet.rules.items()
+        for rule_id, rule in shared.rules.items()
         if rule.get("priority") == "4"
         and rule.get("action") in ACTIONS.values()
-        and match_of(rule, port, fleet.port_list).replaces is not False
+        and match_of(rule, port, shared.port_list).replaces is not False
     )
 
 

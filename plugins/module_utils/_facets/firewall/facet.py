@@ -19,7 +19,7 @@ from ..._fleet.catalogue import COMMUNICATION_DIRECTION
 from ..._fleet.fleet import OBJECTS, Fleet
 from ..._fleet.objects import Computer, Policy, Target
 from ..._fleet.outlook import Guard, Outlook
-from ..._fleet.shared_objects import resolved
+from ..._fleet.shared_objects import SharedObjects
 from ..._manager.kinds import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import NOTHING, Conflict, Facet, Options, Restated, Scope, Undeclared, Wishes, labels_of, subject_of
@@ -46,6 +46,7 @@ from .description import (
     without_effect,
 )
 from .guarding import Closing, Needed, guard_of
+from .later import Later
 from .restriction import ACTIONS, DEFAULT_RULE_NAME, PREFIX_LIMIT_ARGUMENTS, PRESENT, STATES, Restriction, Wish
 from .shared_objects import FACET, Unfit, deletable_lists, deletable_rule, find_named, needed_objects
 from .snapshot import adapted, options_of, restricting_rules
@@ -88,7 +89,7 @@ class FirewallRestriction(Facet[Wish]):
         self._there = RulesThere()
         # The rules and lists as declared restrictions will leave them, if undeclared rules are searched; and by type and ID
         # of a target, the names of the rules that a plan which is to be undone has assigned to it.
-        self._later: Fleet | None = None
+        self._later: Later | None = None
         self._undone: dict[tuple[str, int | None], set[str]] = {}
         # Rules that restrict, or may restrict, the port after that, and all rules that we have created. Filled when first
         # needed.
@@ -376,7 +377,7 @@ class FirewallRestriction(Facet[Wish]):
     # -- what nobody declared
 
     def learn(self, fleet: Fleet, wishes: Wishes[Wish], undone: t.Sequence[Step]) -> None:
-        self._later = t.cast("Fleet", _Later(fleet, wishes))
+        self._later = Later(fleet, wishes)
         for step in undone:
             if step.action == ASSIGN:
                 self._undone.setdefault(step.subject[:2], set()).add(step.key)
@@ -418,12 +419,12 @@ class FirewallRestriction(Facet[Wish]):
             told.append(target.label)
         return Undeclared(tuple(self._gone(fleet, rule_id) for rule_id in found if rule_id not in lasting), steps)
 
-    def _lasting(self, fleet: Fleet, found: t.Mapping[int, str], is_declared: bool) -> dict[int, str]:
+    def _lasting(self, shared: SharedObjects, found: t.Mapping[int, str], is_declared: bool) -> dict[int, str]:
         """The undeclared rules that stay on a target in any case, because no document can declare them; and why.
 
         C(is_declared): whether a restriction is declared for the target. A target can only have one.
         """
-        options = self._options_by_rule(fleet)
+        options = self._options_by_rule(shared)
         lasting = {rule_id: reason for rule_id in found if isinstance(reason := options.get(rule_id), str)}
         if len(found) > 1 and not is_declared:
             names = enumerated([quoted(name, 100) for name in found.values()])
@@ -565,12 +566,12 @@ class FirewallRestriction(Facet[Wish]):
                 self._canonical.setdefault(kept.rule_name, restated[number])
         return restated, kept.rule_name if kept else None
 
-    def _options_by_rule(self, fleet: Fleet) -> dict[int, Options | str]:
+    def _options_by_rule(self, shared: SharedObjects) -> dict[int, Options | str]:
         if self._restating is None:
             self._restating = {}
-            for number in restricting_rules(fleet):
+            for number in restricting_rules(shared):
                 try:
-                    self._restating[number] = options_of(fleet, fleet.rules[number], self.filled)
+                    self._restating[number] = options_of(shared, shared.rules[number], self.filled)
                 except Unfit as unfit:
                     self._restating[number] = str(unfit)
         return self._restating
@@ -624,43 +625,3 @@ class FirewallRestriction(Facet[Wish]):
         if others not in self._openings:
             self._openings[others] = openings(fleet, others)
         return self._openings[others]
-
-
-class _Later:
-    """A fleet, but with the rules and lists as declared restrictions will leave them.
-
-    Lists that will be made have IDs below 0.
-    """
-
-    def __init__(self, fleet: Fleet, wishes: Wishes[Wish]) -> None:
-        self._fleet = fleet
-        described: dict[str, dict[int, Restriction]] = {}
-        for wish in {id(wish): wish for wish in wishes.values()}.values():
-            for one in wish:
-                if one.present and one.described:
-                    described.setdefault(one.rule_name, {})[id(one)] = one
-        made: dict[tuple[str, str], int] = {}
-        for alike in described.values():
-            try:
-                steps = [step for one in alike.values() for step in needed_objects(fleet, one)]
-            except Unfit:
-                # The targets of these are refused, and nothing is written.
-                continue
-            for step in steps:
-                self._write(step, made)
-
-    def _write(self, step: Step, made: dict[tuple[str, str], int]) -> None:
-        kind, name, number = step.subject.kind, step.subject.name, step.subject.id
-        if number is None:
-            number = made.setdefault((step.subject.type, name), -1 - len(made))
-        held = self.objects(kind)
-        fields = {key: resolved(value, made) for key, value in step.after.items()}
-        setattr(self, OBJECTS[kind], {**held, number: {"ID": number, "name": name, **held.get(number, {}), **fields}})
-
-    def objects(self, kind: Kind) -> dict[int, dict[str, t.Any]]:
-        """Every rule or list of one kind by its ID."""
-        return t.cast("dict[int, dict[str, t.Any]]", getattr(self, OBJECTS[kind]))
-
-    def __getattr__(self, name: str) -> t.Any:
-        # Everything else is as today, and is read only once.
-        return getattr(self._fleet, name)

@@ -15,7 +15,7 @@ from ..._basis.addresses import holds_port, ip_text
 from ..._basis.text import enumerated
 from ..._fleet.fleet import Fleet
 from ..._fleet.objects import Target
-from ..._fleet.shared_objects import differences, is_ours, reference, resolved
+from ..._fleet.shared_objects import SharedObjects, differences, is_ours, reference, resolved
 from ..._manager.kinds import FIREWALL_RULE, IP_LIST, MAC_LIST, PORT_LIST, Kind
 from ..step import DELETE, LISTS, LISTS_GONE, RULES, RULES_GONE, TYPES, UNLESS_USED, WRITE, Step, Subject
 from .admission import shared_list
@@ -28,17 +28,17 @@ class Unfit(Exception):
     """A rule or list on the manager prevents a restriction. The text says which one, and why."""
 
 
-def needed_objects(fleet: Fleet, restriction: Restriction) -> list[Step]:
+def needed_objects(shared: SharedObjects, restriction: Restriction) -> list[Step]:
     """The steps that create or change the lists and then the rule. Raises C(Unfit)."""
     steps = []
-    rule = find_named(fleet, FIREWALL_RULE, restriction.rule_name)
+    rule = find_named(shared, FIREWALL_RULE, restriction.rule_name)
     references: dict[str, dict[str, t.Any]] = {}
     for kind, name, items in restriction.lists:
-        existing = find_named(fleet, kind, name)
+        existing = find_named(shared, kind, name)
         wanted: dict[str, t.Any] = {"items": [ip_text(item) if kind is IP_LIST else item for item in items]}
         step = _written(kind, name, existing, wanted, LISTS)
         if step and existing and not is_ours(existing) and not restriction.allow_shared_lists:
-            reason = shared_list(fleet, kind, existing, _id_of(rule))
+            reason = shared_list(shared, kind, existing, _id_of(rule))
             if reason:
                 raise Unfit(reason)
         steps.append(step)
@@ -46,7 +46,7 @@ def needed_objects(fleet: Fleet, restriction: Restriction) -> list[Step]:
         references[key] = reference(TYPES[kind], name, _id_of(existing))
     if restriction.port_list is not None:
         references["destinationPortListID"] = reference(
-            TYPES[PORT_LIST], restriction.port_list, _port_list(fleet, restriction)["ID"]
+            TYPES[PORT_LIST], restriction.port_list, _port_list(shared, restriction)["ID"]
         )
     needs = tuple(step.id for step in steps if step)
     fields = {**_rule_fields(restriction), **references}
@@ -101,18 +101,18 @@ def _leaves(rule: dict[str, t.Any], step: Step, key: str) -> bool:
     return wanted is not None and resolved(wanted, {}) != rule.get(f"source{key}") and not rule.get(f"destination{key}")
 
 
-def find_named(fleet: Fleet, kind: Kind, name: str) -> dict[str, t.Any] | None:
+def find_named(shared: SharedObjects, kind: Kind, name: str) -> dict[str, t.Any] | None:
     """The rule or list with that name, or none. Raises C(Unfit) if several have it."""
-    found = [item for item in fleet.objects(kind).values() if item["name"] == name]
+    found = [item for item in shared.objects(kind).values() if item["name"] == name]
     if len(found) > 1:
         ids = ", ".join(str(item["ID"]) for item in found)
         raise Unfit(f"the name '{name}' is used by several objects: IDs {ids}")
     return found[0] if found else None
 
 
-def _port_list(fleet: Fleet, restriction: Restriction) -> dict[str, t.Any]:
+def _port_list(shared: SharedObjects, restriction: Restriction) -> dict[str, t.Any]:
     name = restriction.port_list or ""
-    found = find_named(fleet, PORT_LIST, name)
+    found = find_named(shared, PORT_LIST, name)
     if found is None:
         raise Unfit(f"the port list '{name}' does not exist on the manager")
     items = found.get("items") or []

@@ -15,8 +15,7 @@ from ..._basis.address_set import AddressSet
 from ..._basis.addresses import given_ip_span, given_mac, holds_port, ip_text, without_comment
 from ..._basis.errors import OptionError
 from ..._basis.text import enumerated, quoted, shown
-from ..._fleet.fleet import Fleet
-from ..._fleet.shared_objects import is_ours
+from ..._fleet.shared_objects import SharedObjects, is_ours
 from ..._manager.kinds import IP_LIST, MAC_LIST, PORT_LIST, Item, Kind
 from ..._vendor.communication import AGENT_PORT
 from ..facet import Options, Scope
@@ -31,12 +30,12 @@ _LISTS: dict[str, t.Callable[[str], t.Any]] = {"source_ips": given_ip_span, "sou
 Fill = t.Callable[[Options], t.Dict[str, t.Any]]
 
 
-def restricting_rules(fleet: Fleet) -> frozenset[int]:
+def restricting_rules(shared: SharedObjects) -> frozenset[int]:
     """The rules that replace, or may replace, the hidden one, and all rules that we have created."""
-    return opening_candidates(fleet, AGENT_PORT) | {number for number, rule in fleet.rules.items() if is_ours(rule)}
+    return opening_candidates(shared, AGENT_PORT) | {number for number, rule in shared.rules.items() if is_ours(rule)}
 
 
-def options_of(fleet: Fleet, rule: Item, fill: Fill) -> dict[str, t.Any]:
+def options_of(shared: SharedObjects, rule: Item, fill: Fill) -> dict[str, t.Any]:
     """The options of a restriction with exactly this rule. Raises C(Unfit) if there are none.
 
     C(fill): adds default values to options.
@@ -50,7 +49,7 @@ def options_of(fleet: Fleet, rule: Item, fill: Fill) -> dict[str, t.Any]:
         raise Unfit(f"its action is {quoted(rule.get('action'), 60)}")
     if action != "bypass":
         options["action"] = action
-    options.update(_port(fleet, rule))
+    options.update(_port(shared, rule))
     for kind, prefix, source, list_name, plural in (
         (IP_LIST, "IP", "source_ips", "ip_list_name", "IPs"),
         (MAC_LIST, "MAC", "source_macs", "mac_list_name", "MACs"),
@@ -62,7 +61,7 @@ def options_of(fleet: Fleet, rule: Item, fill: Fill) -> dict[str, t.Any]:
             raise Unfit(
                 f"its source {prefix}s are named in the rule itself ({shown(type_of_source, 60)}), not by a list"
             )
-        found = _list(fleet, kind, rule.get(f"source{prefix}ListID"))
+        found = _list(shared, kind, rule.get(f"source{prefix}ListID"))
         options[source] = _items(source, found)
         if found["name"] != f"{name} ({plural})":
             options[list_name] = found["name"]
@@ -76,7 +75,7 @@ def options_of(fleet: Fleet, rule: Item, fill: Fill) -> dict[str, t.Any]:
         restriction = Restriction.from_options(fill(options), Scope(FACET))
     except OptionError as error:
         raise Unfit(str(error)) from None
-    steps = needed_objects(fleet, restriction)
+    steps = needed_objects(shared, restriction)
     if steps:
         raise Unfit(
             f"the options cannot say all of it: {enumerated([f'{one.subject.label}: {one.why}' for one in steps])}"
@@ -111,11 +110,11 @@ def adapted(declared: Options, own: Options, fill: Fill) -> dict[str, t.Any]:
     return options
 
 
-def _port(fleet: Fleet, rule: Item) -> dict[str, t.Any]:
+def _port(shared: SharedObjects, rule: Item) -> dict[str, t.Any]:
     """The options of a rule's destination. Raises C(Unfit)."""
     kind = rule.get("destinationPortType") or "any"
     if kind == "port-list":
-        found = _list(fleet, PORT_LIST, rule.get("destinationPortListID"))
+        found = _list(shared, PORT_LIST, rule.get("destinationPortListID"))
         if not holds_port(found.get("items") or (), AGENT_PORT):
             raise Unfit(f"its port list {quoted(found['name'])} does not hold the agents' port {AGENT_PORT}")
         return {"port_list": found["name"]}
@@ -128,13 +127,12 @@ def _port(fleet: Fleet, rule: Item) -> dict[str, t.Any]:
     return {} if int(ports[0]) == AGENT_PORT else {"port": int(ports[0])}
 
 
-def _list(fleet: Fleet, kind: Kind, list_id: t.Any) -> Item:
+def _list(shared: SharedObjects, kind: Kind, list_id: t.Any) -> Item:
     """A list that a rule uses, if its name leads to exactly this list. Raises C(Unfit)."""
-    lists = {IP_LIST: lambda: fleet.ip_lists, MAC_LIST: lambda: fleet.mac_lists, PORT_LIST: lambda: fleet.port_lists}
-    found = lists[kind]().get(list_id) if isinstance(list_id, int) else None
+    found = shared.objects(kind).get(list_id) if isinstance(list_id, int) else None
     if found is None:
         raise Unfit(f"its {kind.noun} with ID {shown(list_id)} is not on the manager, or not shown to this API key")
-    find_named(fleet, kind, found["name"])
+    find_named(shared, kind, found["name"])
     return found
 
 
