@@ -288,6 +288,31 @@ def test_a_rule_that_the_plan_has_only_assigned_is_taken_away_again(
     assert Truth.of(lab) == before
 
 
+@pytest.mark.parametrize("kind", RULES_OF_OTHERS)
+def test_a_rule_that_the_plan_has_taken_away_is_assigned_again(scene: Scene, undoing: t.Any, kind: str) -> None:
+    """Although a snapshot does not have it if it has nothing to do with the agents' port."""
+    lab = scene.lab
+    rule = lab.api("POST", "/firewallrules", {"name": "Theirs", **RULES_OF_OTHERS[kind]})["ID"]
+    lab.api("PUT", f"/policies/{scene.keys['Alpha'][1]}/firewall/assignments", {"ruleIDs": [rule]})
+    before = Truth.of(lab)
+    absent = {"rule_name": "Theirs", "state": "absent"}
+    profiles = [{**by_name(scene), "name": "a", "firewall_restriction": absent}]
+    result = undoing(profiles, lambda: None)
+    assert not result["failed"] and result["left_alone"] == [] and result["changed"], result
+    assert Truth.of(lab) == before
+
+
+def test_a_rule_that_was_taken_away_and_is_gone_since_is_told(scene: Scene, undoing: t.Any) -> None:
+    lab = scene.lab
+    rule = lab.api("POST", "/firewallrules", {"name": "Theirs", **RULES_OF_OTHERS["for anything else"]})["ID"]
+    lab.api("PUT", f"/policies/{scene.keys['Alpha'][1]}/firewall/assignments", {"ruleIDs": [rule]})
+    absent = {"rule_name": "Theirs", "state": "absent"}
+    profiles = [{**by_name(scene), "name": "a", "firewall_restriction": absent}]
+    result = undoing(profiles, lambda: lab.api("DELETE", f"/firewallrules/{rule}"))
+    (told,) = result["failed_targets"]
+    assert told["name"] == "Alpha" and "Theirs" in told["reason"]
+
+
 def test_what_undoes_a_plan_is_checked(scene: Scene, tmp_path: Path) -> None:
     path, profiles = str(tmp_path / "plan.json"), scene.profiles(APPLY)
     assert run(scene.lab, PROFILE, check=True, profiles=profiles, plan_file=path)["plan_file"] == path

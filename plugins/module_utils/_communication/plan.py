@@ -126,7 +126,7 @@ def _scope(fleet: Fleet, document: Document, targets: list[Target]) -> list[Targ
 
 
 def _undeclared(
-    outlook: Outlook, document: Document, wishes: dict[str, Wishes], scope: t.Iterable[Target]
+    outlook: Outlook, document: Document, wishes: dict[str, Wishes], scope: t.Collection[Target]
 ) -> list[Step]:
     """The undeclared overrides of targets in the scope. If they are to be removed, this becomes a wish."""
     found: list[Step] = []
@@ -141,6 +141,9 @@ def _undeclared(
             found += undeclared.steps
             if document.undeclared == REMOVE:
                 of_facet[target] = undeclared.wish if wish is None else facet.merge(wish, undeclared.wish)
+        if document.undeclared == REMOVE and document.undone:
+            for target, taken in facet.given_back(of_facet, scope, document.undone).items():
+                of_facet[target] = facet.merge(of_facet[target], taken) if target in of_facet else taken
         if document.reviewed:
             for target, gone in facet.leftovers(outlook, of_facet, [*of_facet, *scope], document.reviewed).items():
                 of_facet[target] = facet.merge(of_facet[target], gone) if target in of_facet else gone

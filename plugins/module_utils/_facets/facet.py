@@ -132,6 +132,12 @@ class Facet(t.Generic[Wish]):
         """
         return {}
 
+    def given_back(
+        self, wishes: Wishes[Wish], targets: t.Iterable[Target], undone: t.Sequence[Step]
+    ) -> dict[Target, Wish]:
+        """Wishes for what a plan that is to be undone took from targets, and that no snapshot can have."""
+        return {}
+
     def notes(self) -> list[str]:
         """Remarks about what C(undeclared) has found and that is not drift."""
         return []

@@ -469,6 +469,20 @@ class FirewallRestriction(Facet[Wish]):
                     break
         return found
 
+    def given_back(
+        self, wishes: Wishes[Wish], targets: t.Iterable[Target], undone: t.Sequence[Step]
+    ) -> dict[Target, Wish]:
+        # A snapshot only has rules that restrict the port, or may do so.
+        taken = [step for step in undone if step.action == UNASSIGN]
+        by_identity = {target.identity: target for target in targets} if taken else {}
+        found: dict[Target, Wish] = {}
+        for step in taken:
+            target = by_identity.get((step.subject.type, step.subject.id or 0))
+            if target and all(one.rule_name != step.key for one in wishes.get(target, ())):
+                assigned = self.wish(self.filled({"rule_name": step.key, "state": ASSIGNED}), Scope(self.name))
+                found[target] = (*found.get(target, ()), *assigned)
+        return found
+
     def notes(self) -> list[str]:
         way_out = ["State absent with its rule_name takes it away"]
         return [
