@@ -39,7 +39,8 @@ class Tunnel:
     def __init__(self, jump_host: Server, timeout: float) -> None:
         """C(timeout): seconds for the login, and for each connection. Raises C(MissingLibrary) without paramiko."""
         # Imported here, because most users have no jump host.
-        from .._ssh.session import Session, library
+        from .._ssh.library import library
+        from .._ssh.session import Session
 
         library()
         self._log_in = Session

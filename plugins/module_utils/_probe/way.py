@@ -14,8 +14,9 @@ from typing import Any, Optional
 from .._basis.text import shown
 from .._ssh.channel import Channel
 from .._ssh.errors import Refused, SshError, said
+from .._ssh.library import library
 from .._ssh.server import Server
-from .._ssh.session import Session, library
+from .._ssh.session import Session
 
 
 class Unreachable(Exception):

@@ -13,20 +13,17 @@ from __future__ import annotations
 import contextlib
 import copy
 import getpass
-import logging
 import os
 import socket
 import struct
-import threading
 import time
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
-from .._basis.errors import MissingLibrary
-from .._basis.signals import leave_signals
 from .._basis.text import one_line, shown
 from .channel import Channel
 from .errors import Refused, SshError, said
 from .known_hosts import HostKey, Known, name_of, read_known
+from .library import library, transport_over
 from .private_key import load_private_key
 from .server import Server
 
@@ -41,68 +38,6 @@ _LONGEST_LOGIN = 2**20
 
 # The signatures that an RSA key of known_hosts may have; the last one only if the library still accepts it.
 _RSA_ALGORITHMS = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
-
-
-def library() -> Any:
-    """paramiko. Raises C(MissingLibrary) without it."""
-    # Imported here, because the import takes a quarter of a second and most users have no SSH server.
-    try:
-        import paramiko
-    except ImportError as error:
-        raise MissingLibrary("paramiko", str(error)) from error
-    # Its threads log errors that the caller gets anyway. Without a handler, the log goes to standard error.
-    logging.getLogger("paramiko").addHandler(logging.NullHandler())
-    return paramiko
-
-
-def _transport_of(paramiko: Any, connection: Any) -> Any:
-    """The library's session, but with each thread's own answer when it asks for a connection.
-
-    The library keeps one refusal for all threads. Where some are refused at once, one would get the reason of another,
-    and all others none.
-    """
-
-    class Transport(paramiko.Transport):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._asked = threading.local()
-            self._refusals: Dict[int, Exception] = {}
-            super().__init__(connection)
-
-        def _next_channel(self) -> int:
-            channel: int = super()._next_channel()
-            self._asked.channel = channel
-            return channel
-
-        def _parse_channel_open_failure(self, message: Any) -> None:
-            channel, reason = message.get_int(), message.get_int()
-            message.rewind()
-            text = paramiko.common.CONNECTION_FAILED_CODE.get(reason, "(unknown code)")
-            self._refusals[channel] = paramiko.ChannelException(reason, text)
-            super()._parse_channel_open_failure(message)
-
-        def get_exception(self) -> Optional[Exception]:
-            own = self._refusals.pop(getattr(self._asked, "channel", -1), None)
-            error: Optional[Exception] = super().get_exception()
-            return own or (None if isinstance(error, paramiko.ChannelException) else error)
-
-    return Transport()
-
-
-def _to_its_end(transport: Any) -> Callable[[], None]:
-    """What the library's thread does, which leaves signals to the main thread, and always ends the session."""
-    run = transport.run
-
-    def run_to_its_end() -> None:
-        leave_signals()
-        try:
-            run()
-        except Exception:
-            # When the connection ends, it falls over a channel that another thread has just begun to make. The session
-            # would stay active for ever. The lock waits for that thread, and holds up others.
-            with transport.lock:
-                transport.close()
-
-    return run_to_its_end
 
 
 class Session:
@@ -125,12 +60,11 @@ class Session:
             self._close_before()
             raise
         try:
-            self._transport: Any = _transport_of(self._paramiko, connection)
+            self._transport: Any = transport_over(connection)
         except BaseException:
             connection.close()
             self._close_before()
             raise
-        self._transport.run = _to_its_end(self._transport)
         try:
             self._exchange_keys(known, deadline)
             self._authenticate(key, deadline)

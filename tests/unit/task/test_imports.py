@@ -67,7 +67,7 @@ NEEDLESS = {
 # Libraries that are loaded only once an option asks for them.
 FOR_SOME_OPTIONS = ("cryptography", "dns", "fractions", "gssapi", "html", "paramiko")
 # The same where an option names an SSH server, which is what the probe is for.
-_SSH = ("_ssh.channel", "_ssh.configuration", "_ssh.known_hosts", "_ssh.private_key", "_ssh.session")
+_SSH = ("_ssh.channel", "_ssh.configuration", "_ssh.known_hosts", "_ssh.library", "_ssh.private_key", "_ssh.session")
 
 
 @pytest.fixture(scope="module", name="loaded")

@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, workload_security.agent contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""paramiko, the library for SSH, with what it lacks where many threads share a session."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, Dict, Optional
+
+from .._basis.errors import MissingLibrary
+from .._basis.signals import leave_signals
+
+
+def library() -> Any:
+    """paramiko. Raises C(MissingLibrary) without it."""
+    # Imported here, because the import takes a quarter of a second and most users have no SSH server.
+    try:
+        import paramiko
+    except ImportError as error:
+        raise MissingLibrary("paramiko", str(error)) from error
+    # Its threads log errors that the caller gets anyway. Without a handler, the log goes to standard error.
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    return paramiko
+
+
+def transport_over(connection: Any) -> Any:
+    """The library's session over a connection, which it closes in the end. Nothing is sent yet."""
+    paramiko: Any = library()
+
+    class Transport(paramiko.Transport):  # type: ignore[misc]
+        """A session that always ends, and in which each thread gets the answer to its own request for a connection."""
+
+        def __init__(self) -> None:
+            # The library keeps one refusal for all threads. Where some are refused at once, one would get the reason of
+            # another, and all others none.
+            self._asked = threading.local()
+            self._refusals: Dict[int, Exception] = {}
+            super().__init__(connection)
+
+        def run(self) -> None:
+            """What the session's own thread does. It leaves signals to the main thread."""
+            leave_signals()
+            try:
+                super().run()
+            except Exception:
+                # When the connection ends, it falls over a channel that another thread has just begun to make. The
+                # session would stay active for ever. The lock waits for that thread, and holds up others.
+                with self.lock:
+                    self.close()
+
+        def get_exception(self) -> Optional[Exception]:
+            """The refusal of this thread's last request for a connection, or what else went wrong since the last call."""
+            own = self._refusals.pop(getattr(self._asked, "channel", -1), None)
+            error: Optional[Exception] = super().get_exception()
+            return own or (None if isinstance(error, paramiko.ChannelException) else error)
+
+        def _next_channel(self) -> int:
+            channel: int = super()._next_channel()
+            self._asked.channel = channel
+            return channel
+
+        def _parse_channel_open_failure(self, message: Any) -> None:
+            channel, reason = message.get_int(), message.get_int()
+            message.rewind()
+            text = paramiko.common.CONNECTION_FAILED_CODE.get(reason, "(unknown code)")
+            self._refusals[channel] = paramiko.ChannelException(reason, text)
+            super()._parse_channel_open_failure(message)
+
+    return Transport()
