@@ -319,6 +319,26 @@ def test_a_variable_that_refers_to_nothing_is_not_left_out(site):
             assert variable == "health_directory" or site.lab.summary()["total"] == 0, (playbook, variable)
 
 
+def test_a_folder_that_cannot_be_used_is_named(site):
+    """What Ansible says is only that something is not a directory, or that permission is denied."""
+    site.write([PROFILE])
+    (site.folder / "taken").write_text("")
+    told = {"connectivity_manager_host": "127.0.0.1", "connectivity_timeout": 1, "ansible_connection": "local"}
+    for playbook, variable, status in (
+        ("cipher_report", "cipher_report_directory", 2),
+        ("drift", "communication_drift_directory", 1),
+        ("health", "health_directory", 2),
+        ("plan", "communication_plan_directory", 1),
+        ("preflight", "connectivity_directory", 2),
+        ("report", "communication_report_directory", 2),
+        ("rollout", "rollout_directory", 2),
+    ):
+        ended = site.run(playbook, "-e", json.dumps({**told, variable: "taken/x"}))
+        assert ended.status == status, (playbook, ended.output)
+        assert re.search("taken/x.*: Not a directory", ended.output), (playbook, ended.output)
+    assert writes(site.lab) == []
+
+
 @pytest.mark.both_cores
 def test_playbooks_about_all_hosts_at_once_wait_for_all(site):
     """Whatever the strategy in the configuration of Ansible: with free, tasks that run once run for each host."""
