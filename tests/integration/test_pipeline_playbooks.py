@@ -319,6 +319,21 @@ def test_a_variable_that_refers_to_nothing_is_not_left_out(site):
             assert variable == "health_directory" or site.lab.summary()["total"] == 0, (playbook, variable)
 
 
+@pytest.mark.both_cores
+def test_two_managers_are_not_captured_into_one_file(site):
+    site.write([PROFILE], {"one": {}, "two": {}})
+    ended = site.run("capture", "-e", "capture_path=all.yml")
+    assert ended.status == 2 and ended.output.count("all.yml, the same file for several hosts: name") >= 2, ended.output
+    assert "such as {{ inventory_hostname }}.yml" in ended.output, ended.output
+    assert not (site.folder / "all.yml").exists()
+    ended = site.run("capture", "-l", "one", "-e", "capture_path=all.yml")
+    assert ended.status == 0 and (site.folder / "all.yml").exists(), ended.output
+    ended = site.run("capture", "-e", "capture_path={{ inventory_hostname }}.yml")
+    assert ended.status == 0 and {"one.yml", "two.yml"} <= set(os.listdir(site.folder)), ended.output
+    ended = site.run("capture")
+    assert ended.status == 0 and set(os.listdir(site.folder / "host_vars")) == {"one", "two"}, ended.output
+
+
 def test_a_folder_that_cannot_be_used_is_named(site):
     """What Ansible says is only that something is not a directory, or that permission is denied."""
     site.write([PROFILE])
