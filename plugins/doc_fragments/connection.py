@@ -37,6 +37,8 @@ options:
     description:
       - Path of a file that contains only the API key, on one line, instead of O(api_key). The key is then only in this
         file. It is read where the module runs, and is not decrypted.
+      - Best an absolute path. For a task, a relative one begins in the folder of the playbook, and that of a playbook of
+        this collection is in the collection.
       - The task warns if anybody but the file's owner may read it.
       - If neither is set, the environment is used, as O(api_key) says, with E(WORKLOAD_SECURITY_API_KEY_FILE) for this
         option.
@@ -57,6 +59,8 @@ options:
     description:
       - Path of a PEM file with the certificates of the authorities that may have issued the manager's certificate, or
         with that certificate itself.
+      - Best an absolute path. For a task, a relative one begins in the folder of the playbook, and that of a playbook of
+        this collection is in the collection.
       - If not set, the value of the environment variable E(WORKLOAD_SECURITY_CA_PATH) is used, or else the authorities
         that the system trusts.
     type: path

@@ -320,6 +320,41 @@ def test_a_variable_that_refers_to_nothing_is_not_left_out(site):
 
 
 @pytest.mark.both_cores
+def test_two_managers_are_not_captured_into_one_file(site):
+    site.write([PROFILE], {"one": {}, "two": {}})
+    ended = site.run("capture", "-e", "capture_path=all.yml")
+    assert ended.status == 2 and ended.output.count("all.yml, the same file for several hosts: name") >= 2, ended.output
+    assert "such as {{ inventory_hostname }}.yml" in ended.output, ended.output
+    assert not (site.folder / "all.yml").exists()
+    ended = site.run("capture", "-l", "one", "-e", "capture_path=all.yml")
+    assert ended.status == 0 and (site.folder / "all.yml").exists(), ended.output
+    ended = site.run("capture", "-e", "capture_path={{ inventory_hostname }}.yml")
+    assert ended.status == 0 and {"one.yml", "two.yml"} <= set(os.listdir(site.folder)), ended.output
+    ended = site.run("capture")
+    assert ended.status == 0 and set(os.listdir(site.folder / "host_vars")) == {"one", "two"}, ended.output
+
+
+def test_a_folder_that_cannot_be_used_is_named(site):
+    """What Ansible says is only that something is not a directory, or that permission is denied."""
+    site.write([PROFILE])
+    (site.folder / "taken").write_text("")
+    told = {"connectivity_manager_host": "127.0.0.1", "connectivity_timeout": 1, "ansible_connection": "local"}
+    for playbook, variable, status in (
+        ("cipher_report", "cipher_report_directory", 2),
+        ("drift", "communication_drift_directory", 1),
+        ("health", "health_directory", 2),
+        ("plan", "communication_plan_directory", 1),
+        ("preflight", "connectivity_directory", 2),
+        ("report", "communication_report_directory", 2),
+        ("rollout", "rollout_directory", 2),
+    ):
+        ended = site.run(playbook, "-e", json.dumps({**told, variable: "taken/x"}))
+        assert ended.status == status, (playbook, ended.output)
+        assert re.search("taken/x.*: Not a directory", ended.output), (playbook, ended.output)
+    assert writes(site.lab) == []
+
+
+@pytest.mark.both_cores
 def test_playbooks_about_all_hosts_at_once_wait_for_all(site):
     """Whatever the strategy in the configuration of Ansible: with free, tasks that run once run for each host."""
     hosts = {f"web{one['ID']}": {"workload_security_id": one["ID"]} for one in computers(site.lab)[:4]}
