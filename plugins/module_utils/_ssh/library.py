@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from .._basis.errors import MissingLibrary
 from .._basis.signals import leave_signals
@@ -37,7 +37,7 @@ def transport_over(connection: Any) -> Any:
             # The library keeps one refusal for all threads. Where some are refused at once, one would get the reason of
             # another, and all others none.
             self._asked = threading.local()
-            self._refusals: Dict[int, Exception] = {}
+            self._refusals: Dict[int, Tuple[int, str]] = {}
             super().__init__(connection)
 
         def run(self) -> None:
@@ -51,11 +51,9 @@ def transport_over(connection: Any) -> Any:
                 with self.lock:
                     self.close()
 
-        def get_exception(self) -> Optional[Exception]:
-            """The refusal of this thread's last request for a connection, or what else went wrong since the last call."""
-            own = self._refusals.pop(getattr(self._asked, "channel", -1), None)
-            error: Optional[Exception] = super().get_exception()
-            return own or (None if isinstance(error, paramiko.ChannelException) else error)
+        def refusal(self) -> Optional[Tuple[int, str]]:
+            """The code and text with which the server refused this thread's last request for a connection, if it did."""
+            return self._refusals.pop(getattr(self._asked, "channel", -1), None)
 
         def _next_channel(self) -> int:
             channel: int = super()._next_channel()
@@ -65,8 +63,7 @@ def transport_over(connection: Any) -> Any:
         def _parse_channel_open_failure(self, message: Any) -> None:
             channel, reason = message.get_int(), message.get_int()
             message.rewind()
-            text = paramiko.common.CONNECTION_FAILED_CODE.get(reason, "(unknown code)")
-            self._refusals[channel] = paramiko.ChannelException(reason, text)
+            self._refusals[channel] = reason, paramiko.common.CONNECTION_FAILED_CODE.get(reason, "(unknown code)")
             super()._parse_channel_open_failure(message)
 
     return Transport()

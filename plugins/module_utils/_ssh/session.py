@@ -99,16 +99,18 @@ class Session:
         """Like C(open), but the library's own channel."""
         try:
             return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
-        except self._paramiko.ChannelException as error:
-            prohibited = error.code == _ADMINISTRATIVELY_PROHIBITED
-            why = "does not allow connections to" if prohibited else "cannot connect to"
-            raise Refused(
-                f"{self._server} {why} {host} port {port}: {one_line(error.text)}", permanent=prohibited
-            ) from error
         except Exception as error:  # besides SSHException, EOFError and OSError, whatever a broken server causes
-            raise SshError(
-                f"{self._server} did not open a connection to {host} port {port}: {said(error)}", permanent=False
-            ) from error
+            refusal = self._transport.refusal()
+            if refusal is None:
+                # A refusal of another thread is all that the library says if the session has ended.
+                reason = "the session ended" if isinstance(error, self._paramiko.ChannelException) else said(error)
+                raise SshError(
+                    f"{self._server} did not open a connection to {host} port {port}: {reason}", permanent=False
+                ) from error
+            code, text = refusal
+            prohibited = code == _ADMINISTRATIVELY_PROHIBITED
+            why = "does not allow connections to" if prohibited else "cannot connect to"
+            raise Refused(f"{self._server} {why} {host} port {port}: {one_line(text)}", permanent=prohibited) from error
 
     def _hop(self, server: Server, deadline: _Deadline) -> _Hop:
         """A connection to the next server."""

@@ -17,11 +17,11 @@ from contextlib import closing
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from paramiko import SSHException, Transport
+from paramiko import ChannelException, SSHException, Transport
 
 from ansible_collections.workload_security.agent.plugins.module_utils._basis.signals import HANDLED
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh import session as session_module
-from ansible_collections.workload_security.agent.plugins.module_utils._ssh.errors import SessionEnded, SshError
+from ansible_collections.workload_security.agent.plugins.module_utils._ssh.errors import Refused, SessionEnded, SshError
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.known_hosts import HostKey, Known
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.server import Server
 from ansible_collections.workload_security.agent.plugins.module_utils._ssh.session import Session
@@ -494,6 +494,21 @@ def test_a_session_that_ends_while_a_connection_is_made_is_over(sshd, known, mon
             assert not session.is_active
             with pytest.raises(SessionEnded):
                 other.recv(1)
+
+
+def test_the_refusal_of_another_connection_is_none_of_this_one(sshd, known, monkeypatch):
+    """The library hands it to whoever asks next, such as a thread whose request is open when the session ends."""
+
+    def of_another(*_arguments, **_options):
+        raise ChannelException(1, "Administratively prohibited")
+
+    with closing(Session(known(f"HOST {sshd.keys['rsa']}"), 30)) as session:
+        monkeypatch.setattr(Transport, "open_channel", of_another)
+        with pytest.raises(
+            SshError, match="did not open a connection to 127.0.0.1 port 1: the session ended"
+        ) as caught:
+            session.open("127.0.0.1", 1, 30)
+    assert not isinstance(caught.value, Refused) and not caught.value.permanent
 
 
 def test_nothing_stays_open(sshd, known):
