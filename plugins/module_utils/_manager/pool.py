@@ -59,7 +59,7 @@ if t.TYPE_CHECKING:
     from .gate import Clock
     from .proxy import Proxy
 
-VERSION = "1.0.0-rc.2"
+VERSION = "1.0.0-rc.3"
 
 _PIECE = 2**20
 # The encodings that we request. Others, and chains of encodings, are refused unread.
