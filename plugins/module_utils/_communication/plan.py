@@ -10,7 +10,7 @@ import typing as t
 
 from .._basis.errors import OptionError
 from .._basis.text import enumerated, quoted
-from .._facets.facet import Conflict, subject_of
+from .._facets.facet import Conflict, Facet, subject_of
 from .._facets.step import SETTINGS, SHIELDS, Refusal, Step
 from .._fleet.fleet import Fleet
 from .._fleet.objects import Policy, Target
@@ -140,14 +140,18 @@ def _undeclared(
                 continue
             found += undeclared.steps
             if document.undeclared == REMOVE:
-                of_facet[target] = undeclared.wish if wish is None else facet.merge(wish, undeclared.wish)
+                _add(facet, of_facet, {target: undeclared.wish})
         if document.undeclared == REMOVE and document.undone:
-            for target, taken in facet.given_back(of_facet, scope, document.undone).items():
-                of_facet[target] = facet.merge(of_facet[target], taken) if target in of_facet else taken
+            _add(facet, of_facet, facet.given_back(of_facet, scope, document.undone))
         if document.reviewed:
-            for target, gone in facet.leftovers(outlook, of_facet, [*of_facet, *scope], document.reviewed).items():
-                of_facet[target] = facet.merge(of_facet[target], gone) if target in of_facet else gone
+            _add(facet, of_facet, facet.leftovers(outlook, of_facet, [*of_facet, *scope], document.reviewed))
     return found
+
+
+def _add(facet: Facet[t.Any], of_facet: dict[Target, t.Any], more: Wishes) -> None:
+    """Add further wishes to those that a facet has."""
+    for target, wish in more.items():
+        of_facet[target] = facet.merge(of_facet[target], wish) if target in of_facet else wish
 
 
 def _said_so(step: Step) -> Step:

@@ -78,7 +78,7 @@ class CommunicationDirection(SettingsFacet):
             target
             for group in groups
             if _direction(group.wish) != AGENT_INITIATED
-            and (_direction(group.wish) != INHERITED or group.first.overrides.get(COMMUNICATION_DIRECTION) is not None)
+            and not _only_inherits(group)
             and (not isinstance(group.first, Computer) or group.first.is_macos)
             and wanted.effective(group.first, COMMUNICATION_DIRECTION)[0] != AGENT_INITIATED
             for target in group.targets
@@ -161,6 +161,11 @@ def _direction(wish: SettingsWish) -> Value:
     return wish.values[COMMUNICATION_DIRECTION]
 
 
+def _only_inherits(group: Alike[SettingsWish]) -> bool:
+    """Whether nothing is to be written to these targets: they have no override, and are to have none."""
+    return _direction(group.wish) == INHERITED and group.first.overrides.get(COMMUNICATION_DIRECTION) is None
+
+
 def _opens(today: Outlook, later: Outlook, target: Target) -> bool:
     """Whether the agents of a target begin to listen; true if the manager does not tell the present direction."""
     return (
@@ -173,8 +178,8 @@ def _unrestricted(outlook: Outlook, wanted: Outlook, groups: t.Iterable[Alike[Se
     """The targets whose agents would begin to listen although their declared restriction is refused."""
     refused = {}
     for group in groups:
-        if _direction(group.wish) == INHERITED and group.first.overrides.get(COMMUNICATION_DIRECTION) is None:
-            # Nothing is written here. What opens the port is written above, and is refused there.
+        if _only_inherits(group):
+            # What opens the port is written above, and is refused there.
             continue
         for target in group.targets if _opens(outlook.today, wanted, group.first) else ():
             lacking = outlook.guarded(target).lacking

@@ -87,8 +87,8 @@ class FirewallRestriction(Facet[Wish]):
         self._candidates: dict[int, frozenset[int]] = {}
         self._openings: dict[frozenset[int], list[str]] = {}
         self._there = RulesThere()
-        # The rules and lists as declared restrictions will leave them, if undeclared rules are searched; and by type and ID
-        # of a target, the names of the rules that a plan which is to be undone has assigned to it.
+        # From C(learn): the rules and lists as declared restrictions will leave them, and by type and ID of a target, the
+        # names of the rules that a plan which is to be undone has assigned to it.
         self._later: Later | None = None
         self._undone: dict[tuple[str, int | None], set[str]] = {}
         # Rules that restrict, or may restrict, the port after that, and all rules that we have created. Filled when first
@@ -474,10 +474,12 @@ class FirewallRestriction(Facet[Wish]):
     ) -> dict[Target, Wish]:
         # A snapshot only has rules that restrict the port, or may do so.
         taken = [step for step in undone if step.action == UNASSIGN]
-        by_identity = {target.identity: target for target in targets} if taken else {}
+        if not taken:
+            return {}
+        by_identity: dict[tuple[str, int | None], Target] = {target.identity: target for target in targets}
         found: dict[Target, Wish] = {}
         for step in taken:
-            target = by_identity.get((step.subject.type, step.subject.id or 0))
+            target = by_identity.get(step.subject[:2])
             if target and all(one.rule_name != step.key for one in wishes.get(target, ())):
                 assigned = self.wish(self.filled({"rule_name": step.key, "state": ASSIGNED}), Scope(self.name))
                 found[target] = (*found.get(target, ()), *assigned)
